@@ -1,0 +1,215 @@
+"""The neutral chat request: what any dialect can ask, in one set of types.
+
+Fields that only the source dialect knows travel in `extra` (on the request, a message, a part or a tool). The same
+dialect writes them back; every other one names them as dropped. `spelling` holds how the source said something that
+has two spellings (`max_tokens` or `max_completion_tokens`), for its own writer alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = Any
+"""A value as orjson reads it: dict, list, str, int, float, bool or None."""
+
+Role = Literal["system", "developer", "user", "assistant", "tool"]
+ToolKind = Literal["function", "custom", "hosted"]
+MediaKind = Literal["image", "document", "audio", "video"]
+CacheTtl = Literal["5m", "1h"]
+
+
+@dataclass(slots=True)
+class Citation:
+    """A source behind a stretch of an answer's text.
+
+    `start` and `end` are character offsets into the text they belong to, where the dialect gives them. `raw` is the
+    citation as `dialect` said it, so that the same dialect can say it again.
+    """
+
+    url: str | None = None
+    title: str | None = None
+    quote: str | None = None
+    start: int | None = None
+    end: int | None = None
+    dialect: str = ""
+    raw: Json = None
+
+
+@dataclass(slots=True)
+class Text:
+    """Words. `cache` asks the provider to cache the prompt up to and with this part."""
+
+    text: str
+    cache: CacheTtl | None = None
+    citations: list[Citation] = field(default_factory=list)
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Media:
+    """An image, document, sound or film: exactly one of `url`, `data` (base64), `file_id` and `text` is set."""
+
+    kind: MediaKind
+    url: str | None = None
+    data: str | None = None
+    file_id: str | None = None
+    text: str | None = None
+    media_type: str | None = None
+    name: str | None = None
+    detail: str | None = None
+    cache: CacheTtl | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Thinking:
+    """What the model thought, with the provider's proof that it did."""
+
+    text: str
+    signature: str | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RedactedThinking:
+    """Thinking the provider hides: opaque, to be handed back unchanged."""
+
+    data: str
+
+
+@dataclass(slots=True)
+class Refusal:
+    """The model's own words for not answering."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """The model asks for a tool. `arguments` is JSON text as it came (free text for custom tools)."""
+
+    id: str
+    name: str
+    arguments: str
+    kind: ToolKind = "function"
+    signature: str | None = None
+    cache: CacheTtl | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ToolResult:
+    """What the tool said. `plain`: the source gave bare text, not a list of parts."""
+
+    call_id: str
+    parts: list[Part] = field(default_factory=list)
+    name: str | None = None
+    is_error: bool | None = None
+    plain: bool = False
+    cache: CacheTtl | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Opaque:
+    """A part only `dialect` can say (a hosted tool's result, a search block): `value` is the part as it came."""
+
+    dialect: str
+    name: str
+    value: Json
+
+
+Part = Text | Media | Thinking | RedactedThinking | Refusal | ToolCall | ToolResult | Opaque
+
+
+@dataclass(slots=True)
+class Message:
+    """One turn. `plain`: the source gave bare text, not a list of parts."""
+
+    role: Role
+    parts: list[Part] = field(default_factory=list)
+    name: str | None = None
+    plain: bool = False
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tool:
+    """A tool on offer. Hosted tools carry their vendor's own type in `type` and its settings in `extra`."""
+
+    name: str
+    description: str | None = None
+    schema: dict[str, Json] | None = None
+    kind: ToolKind = "function"
+    type: str | None = None
+    strict: bool | None = None
+    cache: CacheTtl | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ToolChoice:
+    """`auto`, `none`, `required` (any tool) or `tool` (the one named)."""
+
+    mode: Literal["auto", "none", "required", "tool"]
+    name: str | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class OutputFormat:
+    """Plain text, any JSON, or JSON that fits `schema`."""
+
+    kind: Literal["text", "json", "schema"]
+    schema: dict[str, Json] | None = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reasoning:
+    """How much the model may think: an effort word or a budget in tokens.
+
+    `mode`: `enabled` (with a budget), `adaptive` (the model decides), `disabled`, or None where only effort was said.
+    """
+
+    effort: str | None = None
+    budget_tokens: int | None = None
+    mode: Literal["enabled", "adaptive", "disabled"] | None = None
+    summary: str | None = None
+    extra: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ChatRequest:
+    """One chat request in neutral form. None means: not said."""
+
+    dialect: str
+    model: str
+    messages: list[Message] = field(default_factory=list)
+    tools: list[Tool] = field(default_factory=list)
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: list[str] | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    output: OutputFormat | None = None
+    reasoning: Reasoning | None = None
+    user: str | None = None
+    metadata: dict[str, Json] | None = None
+    service_tier: str | None = None
+    stream: bool = False
+    include_usage: bool = False
+    extra: dict[str, Json] = field(default_factory=dict)
+    spelling: dict[str, str] = field(default_factory=dict)

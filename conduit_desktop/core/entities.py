@@ -1,0 +1,294 @@
+"""The things an operator keeps: providers, aliases, keys, prices, records.
+
+Times are UTC epoch milliseconds, money whole nano-dollars, unless a name says otherwise. No entity holds a secret: only
+where one is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Strategy = Literal["priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest"]
+BudgetPeriod = Literal["total", "daily", "weekly", "monthly"]
+RequestStatus = Literal["success", "error", "broken", "cancelled", "refused"]
+CostState = Literal["final", "estimated", "unknown"]
+Source = Literal["user", "file"]
+Severity = Literal["info", "warning", "error"]
+NotificationKind = Literal["budget", "expiry", "health", "security", "system"]
+
+
+class Entity(BaseModel):
+    """Frozen, and strict about what it is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Credential(Entity):
+    """One of a provider's keys, without the key: `secret` says where it is kept.
+
+    `secret` is `env:NAME`, or the name of an entry in the secret store; empty where the provider needs no key. `hint` is
+    what may be shown, such as `sk-…9f3a`.
+    """
+
+    label: str = "default"
+    secret: str = ""
+    hint: str = ""
+    weight: int = 1
+
+
+class HeaderHint(Entity):
+    """An extra header of a provider; its value is kept with the secrets."""
+
+    name: str
+    secret: str
+    hint: str = ""
+
+
+class Provider(Entity):
+    """A configured provider. `kind` names its row in the catalog; `options` are the kind's own fields."""
+
+    id: str
+    name: str
+    kind: str
+    base_url: str | None = None
+    credentials: tuple[Credential, ...] = ()
+    headers: tuple[HeaderHint, ...] = ()
+    options: dict[str, Any] = Field(default_factory=dict)
+    accept_client_keys: bool = False
+    enabled: bool = True
+    source: Source = "user"
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Target(Entity):
+    """Where an alias can go: a provider by name, and that provider's own model name."""
+
+    provider: str
+    model: str
+    weight: int = 1
+
+
+class Timeouts(Entity):
+    """Seconds; None takes the setting of the same name."""
+
+    connect_s: float | None = Field(default=None, gt=0)
+    first_token_s: float | None = Field(default=None, gt=0)
+    idle_s: float | None = Field(default=None, gt=0)
+    total_s: float | None = Field(default=None, gt=0)
+
+
+class ModelAlias(Entity):
+    """A name callers may use, with the targets behind it. `alias` may be a pattern with `*`.
+
+    `overrides` sets parameters of the request, or removes those given as null.
+    """
+
+    id: str
+    alias: str
+    strategy: Strategy = "priority"
+    targets: tuple[Target, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    retries: int = Field(default=1, ge=0, le=10)
+    timeouts: Timeouts = Timeouts()
+    max_context_tokens: int | None = Field(default=None, gt=0)
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    source: Source = "user"
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class VirtualKey(Entity):
+    """A key of ours. `digest` is the SHA-256 of the key in hex; the key itself is shown once and kept nowhere.
+
+    `baseline_nano` is what had been spent in the running period when the spend was last reset (at `baseline_at`).
+    """
+
+    id: str
+    name: str
+    digest: str
+    hint: str
+    description: str = ""
+    enabled: bool = True
+    models: tuple[str, ...] = ()
+    budget_nano: int | None = Field(default=None, ge=0)
+    budget_period: BudgetPeriod = "total"
+    rpm: int | None = Field(default=None, gt=0)
+    rpd: int | None = Field(default=None, gt=0)
+    tpm: int | None = Field(default=None, gt=0)
+    max_parallel: int | None = Field(default=None, gt=0)
+    expires_at: int | None = None
+    unpriced: Literal["allow", "block"] = "allow"
+    log_payloads: bool = False
+    allowed_ips: tuple[str, ...] = ()
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    baseline_nano: int = 0
+    baseline_at: int = 0
+    source: Source = "user"
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Rates(Entity):
+    """US dollars per million tokens by class; None means: not priced on its own (see `Price`)."""
+
+    input: float | None = Field(default=None, ge=0)
+    output: float | None = Field(default=None, ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+    cache_write_1h: float | None = Field(default=None, ge=0)
+    reasoning: float | None = Field(default=None, ge=0)
+    audio_in: float | None = Field(default=None, ge=0)
+    audio_out: float | None = Field(default=None, ge=0)
+
+
+class Tier(Entity):
+    """The rates that hold for the whole request once its input is over `above` tokens."""
+
+    above: int
+    rates: Rates
+
+
+class Price(Rates):
+    """What a model costs. `pattern` matches `provider/model` or the upstream model's name.
+
+    A class without a rate of its own costs: cache_read, cache_write and audio_in as input, cache_write_1h as
+    cache_write, reasoning and audio_out as output. A price without input and output, and without a unit rate, is none.
+    """
+
+    pattern: str
+    per_image: float | None = Field(default=None, ge=0)
+    per_minute: float | None = Field(default=None, ge=0)
+    per_1k_chars: float | None = Field(default=None, ge=0)
+    tiers: tuple[Tier, ...] = ()
+    valid_from: int = 0
+    origin: Literal["user", "catalog", "free"] = "user"
+    source: Source = "user"
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class IpRule(Entity):
+    """Lets an address or CIDR block in, or keeps it out. Deny wins; with any allow rule, all others are out."""
+
+    id: str
+    action: Literal["allow", "deny"]
+    network: str
+    created_at: int = 0
+
+
+class Notification(Entity):
+    """Something the operator should know."""
+
+    id: str
+    kind: NotificationKind
+    severity: Severity
+    title: str
+    text: str
+    read: bool = False
+    created_at: int = 0
+
+
+class AuditEntry(Entity):
+    """Who (`gui`, `admin`, `cli`, `file`) changed what, when; `changes` never holds a secret."""
+
+    id: int
+    at: int
+    actor: str
+    action: str
+    subject: str
+    changes: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One question to one target. `outcome` is `ok`, `cancelled` or an UpstreamError reason."""
+
+    provider: str
+    model: str
+    credential: str = ""
+    outcome: str = "ok"
+    status: int | None = None
+    detail: str = ""
+    started_at: int = 0
+    duration_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """What is kept of one request. `model` is the alias asked for (`provider/model` for a direct call).
+
+    Times: `started_at` is epoch ms; the durations are ms from the request's arrival. `cost_nano` None is unknown.
+    """
+
+    id: str
+    started_at: int
+    key_id: str = ""
+    key_name: str = ""
+    model: str = ""
+    provider: str = ""
+    upstream_model: str = ""
+    endpoint: str = "chat"
+    dialect: str = ""
+    streamed: bool = False
+    status: RequestStatus = "success"
+    http_status: int = 200
+    error_code: str = ""
+    error_text: str = ""
+    client: str = ""
+    client_ip: str = ""
+    duration_ms: float = 0.0
+    first_token_ms: float | None = None
+    upstream_ms: float | None = None
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    cost_nano: int | None = None
+    cost_state: CostState = "unknown"
+    finish: str = ""
+    dropped: tuple[str, ...] = ()
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class UsageRow:
+    """Totals over one group. The group fields not asked for are None. `cost_nano` counts priced requests alone."""
+
+    day: str | None = None
+    model: str | None = None
+    key_id: str | None = None
+    key_name: str | None = None
+    provider: str | None = None
+    requests: int = 0
+    errors: int = 0
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_in: int = 0
+    audio_out: int = 0
+    cost_nano: int = 0
+    unpriced_requests: int = 0
+    estimated_requests: int = 0
+
+
+@dataclass(slots=True)
+class OfferedModel:
+    """A model a provider says it has; None means it does not say."""
+
+    id: str
+    name: str | None = None
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    input_usd: float | None = None
+    output_usd: float | None = None
+    features: tuple[str, ...] = ()

@@ -1,0 +1,73 @@
+"""The home folder: everything one Conduit remembers, in one place with mode 0700."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduit_desktop.core.errors import HomeUnusable
+
+APP_NAME = "Conduit Desktop"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one home folder."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """Config and records."""
+        return self.root / "conduit.db"
+
+    @property
+    def payloads(self) -> Path:
+        """Prompts and answers, where a key or a setting asks to keep them."""
+        return self.root / "payloads.db"
+
+    @property
+    def vault(self) -> Path:
+        """Encrypted secrets, where there is no OS keyring."""
+        return self.root / "secrets.vault"
+
+    @property
+    def vault_key(self) -> Path:
+        """The vault's random key, where no passphrase is given."""
+        return self.root / "vault.key"
+
+    @property
+    def logs(self) -> Path:
+        """Rotating log files."""
+        return self.root / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that serves this home; holds its address and process id as JSON."""
+        return self.root / "conduit.lock"
+
+    @property
+    def identity(self) -> Path:
+        """A random id that names this home's secrets in the OS keyring."""
+        return self.root / "home.id"
+
+    def prepare(self) -> None:
+        """Make the folder with mode 0700; raises HomeUnusable, which names the folder and the cause."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.name == "posix":
+                self.root.chmod(0o700)
+            self.logs.mkdir(exist_ok=True)
+            probe = self.root / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise HomeUnusable(self.root, error) from error
+
+
+def default_home() -> Path:
+    """The platform's user data folder for Conduit Desktop."""
+    import platformdirs  # imported late: a start with --home never needs it
+
+    return Path(platformdirs.user_data_dir("conduit-desktop", appauthor=False))

@@ -1,0 +1,125 @@
+"""Who is called: where a provider lives, how it signs, which dialects it speaks, and what is odd about it.
+
+A kind does no I/O. It prepares requests (`Outbound`) that the gateway sends, and reads what is not a dialect's business
+(model lists). Quirks are data on the class. A quirk-free OpenAI-compatible vendor is a row in `compatible.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import OfferedModel, Provider
+
+Endpoint = Literal[
+    "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
+    "translations", "moderations", "rerank",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input of a provider's form. `name` is `api_key`, `base_url`, or a key of `options`."""
+
+    name: str
+    label: str
+    required: bool = False
+    secret: bool = False
+    placeholder: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """A credential ready for use; never printed. `headers` are the provider's own extra ones."""
+
+    api_key: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, repr=False)
+class Outbound:
+    """A request as it goes out. Not printed: it carries the credential."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class LocalAnswer:
+    """The answer of a provider inside the house: frames, each sent after its delay in seconds."""
+
+    status: int
+    content_type: str
+    frames: AsyncIterator[bytes]
+
+
+class ProviderKind:
+    """One kind of provider, bound to one configured `Provider`.
+
+    Subclasses set the class data and override what is odd. `dialects` are those it speaks natively, best first: the
+    native lane is taken when the caller's dialect is among them.
+    """
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    docs: ClassVar[str] = ""
+    dialects: ClassVar[tuple[str, ...]] = ("openai_chat",)
+    default_base_url: ClassVar[str] = ""
+    fields: ClassVar[tuple[Field, ...]] = ()
+    endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
+    price_provider: ClassVar[str | None] = None
+    """The provider's id in the price catalog; None: nothing is known of its prices."""
+    free: ClassVar[bool] = False
+    """Runs on the user's own machine: every call costs nothing."""
+    local: ClassVar[bool] = False
+    """Answers inside the house, through `answer`, without network."""
+    relayed_headers: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of the caller's headers that go on in the native lane."""
+
+    def __init__(self, config: Provider) -> None:
+        self.config = config
+        self.base_url = (config.base_url or self.default_base_url).rstrip("/")
+
+    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """What authenticates a call and says the version. The provider's own `secrets.headers` win."""
+        raise TypeError(f"{type(self).__name__} does not say how it authenticates")
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """The address of `endpoint`. Base URLs with and without the version segment both work."""
+        raise TypeError(f"{type(self).__name__} does not say where it lives")
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Change `body` in place for this vendor's oddities; the names of what had to be dropped.
+
+        In the native lane (`translated` False) only what the vendor would refuse outright may be touched.
+        """
+        return []
+
+    def prepare(
+        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
+        relayed: Mapping[str, str],
+    ) -> Outbound:  # fmt: skip
+        """The whole request, ready to send. Override where signing covers the body (SigV4)."""
+        headers = {**relayed, **self.headers(secrets, dialect), "content-type": "application/json", **secrets.headers}
+        return Outbound("POST", self.url(endpoint, model, dialect, stream), headers, body)
+
+    def models_request(self, secrets: Secrets) -> Outbound | None:
+        """What to ask for the list of models; None where the vendor has no such list (see `known_models`)."""
+        return None
+
+    def read_models(self, body: Json) -> list[OfferedModel]:
+        """The vendor's model list in our words; raises ValueError for a body that is no such list."""
+        return []
+
+    def known_models(self) -> list[OfferedModel]:
+        """What is offered where there is no list to ask for."""
+        return []
+
+    def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
+        """For `local` kinds: the answer itself."""
+        raise TypeError(f"{type(self).__name__} is not inside the house")
