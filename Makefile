@@ -1,0 +1,43 @@
+# Every target sets up what it needs first (tools/setup.sh); a ready checkout takes no time.
+#   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
+PY = .venv/bin/python
+
+.PHONY: run test check bench bench-peers bundle screenshots prices clients lock setup
+
+run:
+	@tools/setup.sh start $(ARGS)
+
+test: setup
+	$(PY) -m pytest -n 2 $(PYTEST)
+
+check: setup
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: setup
+	$(PY) -m benchmarks $(BENCH)
+
+bench-peers: setup
+	$(PY) -m benchmarks.peers
+
+bundle: setup
+	$(PY) -m PyInstaller --noconfirm --clean conduit.spec
+
+screenshots: setup
+	$(PY) -m tools.screenshots
+
+prices: setup
+	$(PY) -m tools.prices
+
+clients: setup
+	$(PY) -m tools.clients
+
+# The versions of pyproject.toml for every platform and Python, with hashes. Needs uv; names no index.
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-header --quiet --custom-compile-command "make lock" -o requirements.lock $(LOCK)
+
+setup:
+	@tools/setup.sh

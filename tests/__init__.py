@@ -1,0 +1,1 @@
+"""The tests, room by room as the source is; `fakes` stands in for the outside, `journeys` go the whole way."""

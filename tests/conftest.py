@@ -1,0 +1,92 @@
+"""What holds for every test: loopback only, a home of its own, no keyring and no key of the machine's user."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+from hypothesis import HealthCheck, settings
+
+from conduit_desktop.core.paths import Home
+from tests.fakes.keys import MemoryKeyring
+from tests.fakes.network import loopback_only
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDINGS = Path(os.environ.get("CONDUIT_RECORDINGS") or ROOT.parent / "shared" / "replay")
+FOREIGN = re.compile(
+    r"^(CONDUIT_|OPENAI_|ANTHROPIC_|GEMINI_|GOOGLE_|AZURE_|AWS_|MISTRAL_|COHERE_|GROQ_|OLLAMA_|PYTHON_KEYRING_)"
+    r"|_API_KEY$|_AUTH_TOKEN$|_PROXY$",
+    re.IGNORECASE,
+)
+
+_users = itertools.count()
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+settings.register_profile(
+    "conduit",
+    deadline=None,
+    max_examples=50,
+    derandomize="CI" in os.environ,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("conduit")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _network() -> Iterator[list[str]]:
+    with loopback_only() as refused:
+        yield refused
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_the_machine(_network: list[str]) -> Iterator[None]:
+    """Fails a test whose code swallowed the guard's error, too."""
+    del _network[:]
+    yield
+    assert _network == [], f"tried to reach {_network}"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting and no key of the user's; a user folder of the test's own."""
+    for name in [name for name in os.environ if FOREIGN.search(name)]:
+        monkeypatch.delenv(name)
+    # Not mktemp(): it lists the base folder anew for every test.
+    user = tmp_path_factory.getbasetemp() / "users" / str(next(_users))
+    user.mkdir(parents=True)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(user))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "APPDATA", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(user / name.lower()))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    # For child processes; this one has the fixture below.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+
+
+@pytest.fixture(autouse=True)
+def system_keyring(_own_environment: None) -> MemoryKeyring:
+    """The keyring of this test: in memory, empty at its start."""
+    memory = MemoryKeyring()
+    keyring.set_keyring(memory)
+    return memory
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home folder, made and without files."""
+    made = Home(tmp_path / "home")
+    made.prepare()
+    return made
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded provider traffic (`CONDUIT_RECORDINGS`)."""
+    if not (RECORDINGS / "recordings.jsonl.gz").is_file():
+        pytest.skip("no recorded traffic: set CONDUIT_RECORDINGS to the folder with recordings.jsonl.gz")
+    return RECORDINGS
