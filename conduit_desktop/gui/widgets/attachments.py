@@ -1,0 +1,139 @@
+"""Pictures that go with a question: read and shrunk off the loop, shown as thumbnails that can be taken away."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+
+LARGEST_EDGE = 2048
+"""Pixels; vendors shrink larger pictures themselves, after the upload."""
+LARGEST_FILE = 20 * 1024 * 1024
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp"}
+_THUMBNAIL = QSize(52, 52)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture ready to be sent; `data` is base64."""
+
+    name: str
+    media_type: str
+    data: str
+    thumbnail: QImage
+
+
+class Unreadable(ValueError):
+    """What was given is no picture we can send; the text says why."""
+
+
+def is_offered(mime: QMimeData) -> bool:
+    """Whether a paste or a drop holds pictures."""
+    return mime.hasImage() or any(Path(url.toLocalFile()).suffix.lower() in SUFFIXES for url in mime.urls() if url.isLocalFile())
+
+
+async def pictures_in(mime: QMimeData) -> list[Picture]:
+    """The pictures of a paste or a drop; files first, because a copied file brings its icon along as an image."""
+    paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+    if paths:
+        return [await from_file(path) for path in paths if path.suffix.lower() in SUFFIXES]
+    image = mime.imageData()
+    if isinstance(image, QPixmap):
+        image = image.toImage()
+    return [await asyncio.to_thread(_from_image, image, "pasted.png")] if isinstance(image, QImage) else []
+
+
+async def from_file(path: Path) -> Picture:
+    """Read a picture from a file; raises Unreadable."""
+    return await asyncio.to_thread(_read, path)
+
+
+def _read(path: Path) -> Picture:
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= LARGEST_FILE else b""
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be read: {error.strerror or error}") from error
+    image = QImage.fromData(data)
+    if image.isNull():
+        why = "is larger than 20 MB" if size > LARGEST_FILE else "is no picture"
+        raise Unreadable(f"{path.name} {why}.")
+    if max(image.width(), image.height()) > LARGEST_EDGE:
+        return _from_image(image, f"{path.stem}.png")
+    return Picture(path.name, _TYPES[path.suffix.lower()], base64.b64encode(data).decode(), _small(image))
+
+
+def _from_image(image: QImage, name: str) -> Picture:
+    if max(image.width(), image.height()) > LARGEST_EDGE:
+        edge = QSize(LARGEST_EDGE, LARGEST_EDGE)
+        image = image.scaled(edge, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    if image.isNull() or not image.save(buffer, "PNG"):  # type: ignore[call-overload]  # the stubs know files only
+        raise Unreadable("The clipboard holds no picture.")
+    return Picture(name, "image/png", base64.b64encode(bytes(buffer.data().data())).decode(), _small(image))
+
+
+def _small(image: QImage) -> QImage:
+    return image.scaled(_THUMBNAIL * 2, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation)
+
+
+class Thumbnails(QWidget):
+    """A row of small pictures; a click on one takes it away."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None, removable: bool = True) -> None:
+        super().__init__(parent)
+        self.pictures: list[Picture] = []
+        self._removable = removable
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(8)
+        self._row.addStretch(1)
+        self.hide()
+
+    def add(self, pictures: list[Picture]) -> None:
+        """Show more pictures."""
+        for picture in pictures:
+            self.pictures.append(picture)
+            self._row.insertWidget(self._row.count() - 1, self._button(picture))
+        self.setVisible(bool(self.pictures))
+        self.changed.emit()
+
+    def take(self) -> list[Picture]:
+        """All the pictures; the row is empty afterwards."""
+        taken = self.pictures
+        self.pictures = []
+        while self._row.count() > 1:
+            item = self._row.takeAt(0)
+            if item is not None and (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self.hide()
+        self.changed.emit()
+        return taken
+
+    def _button(self, picture: Picture) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("thumbnail")
+        button.setIcon(QIcon(QPixmap.fromImage(picture.thumbnail)))
+        button.setIconSize(_THUMBNAIL)
+        button.setAccessibleName(picture.name)
+        if self._removable:
+            button.setToolTip(f"{picture.name}: click to remove")
+            button.clicked.connect(lambda: self._remove(picture, button))
+        else:
+            button.setToolTip(picture.name)
+        return button
+
+    def _remove(self, picture: Picture, button: QToolButton) -> None:
+        self.pictures = [kept for kept in self.pictures if kept is not picture]
+        button.deleteLater()
+        self.setVisible(bool(self.pictures))
+        self.changed.emit()

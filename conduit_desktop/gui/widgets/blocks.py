@@ -1,0 +1,105 @@
+"""Markdown cut into blocks while it is still being written: prose in bites that render in a millisecond, and code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+BITE = 1200
+"""Characters of prose after which the next blank line starts another block: Qt needs 0.5 ms for 1,000 of them."""
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
+_CONTINUES = re.compile(r"^(\s|[-*+>|]|\d+[.)])")
+"""A line that may belong to the list, quote or table before the blank line."""
+
+
+@dataclass(slots=True)
+class Prose:
+    """Markdown without fenced code."""
+
+    text: str
+
+
+@dataclass(slots=True)
+class Code:
+    """A fenced block's text, without the fences."""
+
+    text: str
+    language: str = ""
+
+
+Block = Prose | Code
+
+
+class Cutter:
+    """Fed any split of a text. `settled` only grows and never changes; `open_block` is what may still change."""
+
+    def __init__(self) -> None:
+        self.settled: list[Block] = []
+        self._lines: list[str] = []
+        self._size = 0
+        self._partial = ""
+        self._fence = ""
+        self._language = ""
+
+    def feed(self, text: str) -> None:
+        """Take more of the text."""
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._take(line)
+
+    def open_block(self) -> Block | None:
+        """The block being written, with the unfinished last line unless that may become a fence."""
+        lines = list(self._lines)
+        if self._partial and not self._partial.lstrip(" ").startswith(("`" * 3, "~" * 3)):
+            lines.append(self._partial)
+        if self._fence:
+            return Code("\n".join(lines), self._language)
+        text = "\n".join(lines).strip("\n")
+        return Prose(text) if text.strip() else None
+
+    def close(self) -> list[Block]:
+        """The text is over: every block of it."""
+        if self._partial:
+            self._take(self._partial)
+            self._partial = ""
+        self._settle()
+        return self.settled
+
+    def _take(self, line: str) -> None:
+        if self._fence:
+            self._take_code(line)
+        elif opened := _FENCE.match(line):
+            self._settle()
+            self._fence, self._language = opened[1], opened[2]
+        else:
+            self._take_prose(line)
+
+    def _take_code(self, line: str) -> None:
+        bare = line.strip()
+        if len(bare) >= len(self._fence) and set(bare) == {self._fence[0]}:
+            self._settle()
+        else:
+            self._lines.append(line)
+
+    def _take_prose(self, line: str) -> None:
+        after_blank = bool(self._lines) and not self._lines[-1].strip()
+        if self._size > BITE and after_blank and line.strip() and not _CONTINUES.match(line):
+            self._settle()
+        self._lines.append(line)
+        self._size += len(line) + 1
+
+    def _settle(self) -> None:
+        text = "\n".join(self._lines)
+        if self._fence:
+            self.settled.append(Code(text, self._language))
+        elif text.strip():
+            self.settled.append(Prose(text.strip("\n")))
+        self._lines, self._size, self._fence, self._language = [], 0, "", ""
+
+
+def cut(markdown: str) -> list[Block]:
+    """The blocks of a whole text, in order."""
+    cutter = Cutter()
+    cutter.feed(markdown)
+    return cutter.close()

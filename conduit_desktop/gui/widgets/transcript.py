@@ -1,0 +1,95 @@
+"""The conversation as a column of cards that follows its end until the reader scrolls up."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.widgets.buttons import button
+
+WIDEST = 820
+"""Pixels: longer lines are hard to read."""
+_NEAR = 32
+"""Pixels from the end that still count as the end."""
+
+
+class Transcript(QScrollArea):
+    """Holds cards, newest last."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("transcript")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.following = True
+        page = QWidget()
+        page.setObjectName("transcriptPage")
+        across = QHBoxLayout(page)
+        across.setContentsMargins(24, 20, 24, 20)
+        middle = QWidget()
+        middle.setMaximumWidth(WIDEST)
+        across.addWidget(middle)
+        self._column = QVBoxLayout(middle)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(22)
+        self._column.addStretch(1)
+        self.setWidget(page)
+        self.latest = button("Jump to latest", icon="arrow-down", on_click=self.follow)
+        self.latest.setParent(self)
+        self.latest.hide()
+        self.verticalScrollBar().valueChanged.connect(self.on_scrolled)
+        self.verticalScrollBar().rangeChanged.connect(self.on_range_changed)
+
+    def cards(self) -> list[QWidget]:
+        """All cards, oldest first."""
+        items = (self._column.itemAt(index) for index in range(self._column.count()))
+        return [widget for item in items if item is not None and (widget := item.widget()) is not None]
+
+    def add(self, card: QWidget) -> None:
+        """A new card at the end."""
+        self._column.insertWidget(self._column.count() - 1, card)
+
+    def drop_from(self, card: QWidget) -> None:
+        """Take away `card` and all after it."""
+        cards = self.cards()
+        for gone in cards[cards.index(card) :]:
+            self._column.removeWidget(gone)
+            gone.hide()
+            gone.deleteLater()
+
+    def clear(self) -> None:
+        """An empty conversation."""
+        if cards := self.cards():
+            self.drop_from(cards[0])
+        self.following = True
+
+    def follow(self) -> None:
+        """Go to the end and stay there."""
+        self.following = True
+        self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
+        self._show_latest()
+
+    def on_scrolled(self, value: int) -> None:
+        """The reader (or we) moved: near the end means follow."""
+        self.following = value >= self.verticalScrollBar().maximum() - _NEAR
+        self._show_latest()
+
+    def on_range_changed(self, _low: int, high: int) -> None:
+        """The text grew: stay at the end, if that is where we are."""
+        if self.following:
+            self.verticalScrollBar().setValue(high)
+        self._show_latest()
+
+    def _show_latest(self) -> None:
+        self.latest.setVisible(not self.following)
+        self.latest.adjustSize()
+        self.latest.move((self.width() - self.latest.width()) // 2, self.height() - self.latest.height() - 12)
+        self.latest.raise_()
+
+    # Qt's own
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_latest()
