@@ -1,13 +1,15 @@
 """Who is called: where a provider lives, how it signs, which dialects it speaks, and what is odd about it.
 
 A kind does no I/O. It prepares requests (`Outbound`) that the gateway sends, and reads what is not a dialect's business
-(model lists). Quirks are data on the class. A quirk-free OpenAI-compatible vendor is a row in `compatible.py`.
+(model lists). Quirks are data on the class. An OpenAI-compatible vendor is a row in `vendors.py` or `local.py`, and every
+kind has a line in `catalog.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from conduit_desktop.core.chat import Json
@@ -51,11 +53,12 @@ class Outbound:
 
 @dataclass(slots=True)
 class LocalAnswer:
-    """The answer of a provider inside the house: frames, each sent after its delay in seconds."""
+    """The answer of a provider inside the house: its bytes in pieces, each given when its time has come."""
 
     status: int
     content_type: str
     frames: AsyncIterator[bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProviderKind:
@@ -80,13 +83,15 @@ class ProviderKind:
     """Answers inside the house, through `answer`, without network."""
     relayed_headers: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the caller's headers that go on in the native lane."""
+    default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Sent unless the caller or the provider's own headers say otherwise (an API version)."""
 
     def __init__(self, config: Provider) -> None:
         self.config = config
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """What authenticates a call and says the version. The provider's own `secrets.headers` win."""
+        """What authenticates a call, names in lower case. The provider's own `secrets.headers` win."""
         raise TypeError(f"{type(self).__name__} does not say how it authenticates")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -104,9 +109,18 @@ class ProviderKind:
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> Outbound:  # fmt: skip
-        """The whole request, ready to send. Override where signing covers the body (SigV4)."""
-        headers = {**relayed, **self.headers(secrets, dialect), "content-type": "application/json", **secrets.headers}
-        return Outbound("POST", self.url(endpoint, model, dialect, stream), headers, body)
+        """The whole request, ready to send. Override where signing covers the body (SigV4).
+
+        `relayed` holds the caller's headers to pass on, and `content-type` where the body is not JSON (multipart).
+        """
+        return Outbound("POST", self.url(endpoint, model, dialect, stream), self.all_headers(secrets, dialect, relayed), body)
+
+    def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
+        """Every header of a call: defaults, the caller's, what authenticates, the provider's own; the later one wins."""
+        headers = {"content-type": "application/json", **self.default_headers}
+        for more in (relayed, self.headers(secrets, dialect), secrets.headers):
+            headers.update((name.lower(), value) for name, value in more.items())
+        return headers
 
     def models_request(self, secrets: Secrets) -> Outbound | None:
         """What to ask for the list of models; None where the vendor has no such list (see `known_models`)."""

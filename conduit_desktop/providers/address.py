@@ -1,0 +1,68 @@
+"""Base URLs: checked when an operator types one, and joined so that with and without the version segment both work."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from conduit_desktop.core.errors import Invalid
+
+_VERSION = re.compile(r"v\d+[a-z0-9]*")
+_ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models")
+"""Ends of addresses that people paste from a vendor's example instead of its base URL."""
+
+
+def check_base_url(text: str) -> str:
+    """The base URL without trailing slashes; raises Invalid (field `base_url`) that says what is wrong with it."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid(f"not an address: {error}", "base_url") from error
+    if wrong := _fault(url, parts, port):
+        raise Invalid(wrong, "base_url")
+    return url
+
+
+def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
+    if parts.scheme not in ("http", "https"):
+        return "the base URL must begin with http:// or https://"
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        return "the base URL must not hold a user name or password; put the key into its own field"
+    if not parts.hostname:
+        return "the base URL names no host"
+    if port == 0:
+        return "the base URL names port 0"
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        return "the base URL must end before any ? or #"
+    if any(character.isspace() or not character.isprintable() for character in url):
+        return "the base URL holds a space or a character that cannot be printed"
+    return None
+
+
+def versioned(base: str, default: str, version: str) -> str:
+    """The address that endpoint paths are added to.
+
+    `base` as configured, `default` as the vendor documents it (may be empty), `version` the segment to add where the
+    path of `base` holds none (empty for vendors without one). A pasted endpoint address is cut back to its base.
+    """
+    parts = urlsplit(base)
+    path = _without_endpoint(parts.path.rstrip("/"))
+    known = urlsplit(default)
+    if known.netloc == parts.netloc and _is_beginning(path, known.path):
+        path = known.path
+    elif version and not any(_VERSION.fullmatch(segment) for segment in path.split("/")):
+        path = f"{path}/{version}"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+
+
+def _without_endpoint(path: str) -> str:
+    for end in _ENDPOINTS:
+        if path.endswith(end):
+            return path.removesuffix(end)
+    return path
+
+
+def _is_beginning(path: str, whole: str) -> bool:
+    return whole == path or whole.startswith(path + "/")

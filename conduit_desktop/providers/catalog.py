@@ -1,0 +1,82 @@
+"""Every kind of provider there is, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.providers import ProviderKind
+from conduit_desktop.providers.anthropic import Anthropic, AnthropicCompatible
+from conduit_desktop.providers.compatible import AnyOpenAICompatible
+from conduit_desktop.providers.demo import Demo
+from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
+from conduit_desktop.providers.mistral import Mistral
+from conduit_desktop.providers.openai import OpenAI
+from conduit_desktop.providers.vendors import (
+    XAI,
+    Cerebras,
+    DeepInfra,
+    DeepSeek,
+    Fireworks,
+    GitHubModels,
+    Groq,
+    HuggingFace,
+    MiniMax,
+    Moonshot,
+    Nvidia,
+    OpenRouter,
+    Perplexity,
+    Qwen,
+    SambaNova,
+    Together,
+    Zai,
+)
+
+_KINDS: tuple[type[ProviderKind], ...] = (
+    OpenAI,
+    Anthropic,
+    Ollama,
+    LMStudio,
+    LlamaCpp,
+    VLLM,
+    LocalAI,
+    Jan,
+    OpenRouter,
+    DeepSeek,
+    Groq,
+    Mistral,
+    Together,
+    Fireworks,
+    XAI,
+    Cerebras,
+    SambaNova,
+    DeepInfra,
+    Perplexity,
+    Nvidia,
+    Moonshot,
+    Zai,
+    Qwen,
+    GitHubModels,
+    HuggingFace,
+    MiniMax,
+    AnyOpenAICompatible,
+    AnthropicCompatible,
+    Demo,
+)
+
+CATALOG: Mapping[str, type[ProviderKind]] = MappingProxyType({kind.kind: kind for kind in _KINDS})
+"""Kind name to kind, in the order a person is offered them."""
+
+
+def kind_of(name: str) -> type[ProviderKind]:
+    """The kind of that name; raises Invalid (field `kind`) for an unknown one."""
+    if name not in CATALOG:
+        raise Invalid(f"no provider kind {name!r}; known are {', '.join(CATALOG)}", "kind")
+    return CATALOG[name]
+
+
+def bind(config: Provider) -> ProviderKind:
+    """The kind of a configured provider, ready to prepare its requests; raises Invalid for an unknown kind."""
+    return kind_of(config.kind)(config)

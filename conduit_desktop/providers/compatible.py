@@ -1,0 +1,180 @@
+"""Vendors that speak OpenAI's chat dialect, and what is odd about each, as data on a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers.address import versioned
+from conduit_desktop.providers.model_lists import PriceFields, read_list
+
+PATHS: dict[Endpoint, str] = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "images": "/images/generations",
+    "image_edits": "/images/edits",
+    "speech": "/audio/speech",
+    "transcriptions": "/audio/transcriptions",
+    "translations": "/audio/translations",
+    "moderations": "/moderations",
+    "rerank": "/rerank",
+}
+
+API_KEY = Field("api_key", "API key", required=True, secret=True, placeholder="sk-…")
+OPTIONAL_KEY = Field("api_key", "API key", secret=True, help="Only if the server asks for one.")
+BASE_URL = Field("base_url", "Base URL")
+NEEDED_BASE_URL = Field("base_url", "Base URL", required=True, placeholder="https://host/v1")
+
+
+class OpenAICompatible(ProviderKind):
+    """Bearer key, OpenAI's paths and OpenAI's list of models; subclasses are rows of data."""
+
+    fields: ClassVar[tuple[Field, ...]] = (API_KEY, BASE_URL)
+    version: ClassVar[str] = "v1"
+    """The path segment to add where a base URL has none; empty for vendors without one."""
+    models_url: ClassVar[str] = "/models"
+    """Where the list of models is: a path below the base, or a whole address; empty where there is none."""
+    price_fields: ClassVar[PriceFields | None] = None
+    offered: ClassVar[tuple[str, ...]] = ()
+    """Model names where there is no list."""
+
+    max_tokens_field: ClassVar[str] = "max_tokens"
+    developer_role: ClassVar[bool] = False
+    """Knows the role `developer`; others get `system`."""
+    json_schema: ClassVar[bool] = True
+    """Knows `response_format` with a schema; others get plain JSON mode."""
+    strict: ClassVar[bool] = False
+    """Answers 4xx where it meets `renamed`, `refused` or `message_refused`, so they are mended in the native lane too."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Fields that have another name here."""
+    refused: ClassVar[tuple[str, ...]] = ()
+    """Fields that make this vendor refuse a request."""
+    message_refused: ClassVar[tuple[str, ...]] = ()
+    """The same in messages."""
+    unsupported: ClassVar[tuple[str, ...]] = ()
+    """Fields this vendor passes over without a word; taken out of translated requests so that they can be named."""
+    model_unsupported: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
+    """(regular expression at the start of a model's name, fields those models refuse)."""
+    usage_in_stream: ClassVar[bool] = True
+    """Takes `stream_options`. The others report usage unasked and refuse the field."""
+
+    def __init__(self, config: Provider) -> None:
+        super().__init__(config)
+        version = str(config.options.get("version") or self.version)
+        self.root = versioned(self.base_url, self.default_base_url, "" if version == "none" else version)
+
+    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """A bearer token, where there is a key."""
+        return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """Below the base URL; raises ValueError for what OpenAI has no path for."""
+        if endpoint not in PATHS:
+            raise ValueError(f"{self.label} has no endpoint {endpoint}")
+        return self.root + PATHS[endpoint]
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Mend what this vendor refuses; in translated requests also what it would pass over."""
+        if dialect != "openai_chat":
+            return []
+        dropped: list[str] = []
+        if not self.usage_in_stream:
+            body.pop("stream_options", None)
+        if translated or self.strict:
+            self._rename(body)
+            dropped += _drop(body, self.refused)
+            dropped += self._mend_messages(body)
+        if translated:
+            dropped += _drop(body, self.unsupported)
+            dropped += _drop(body, self._refused_by_model(body))
+            dropped += self._mend_schema(body)
+        return dropped
+
+    def _rename(self, body: dict[str, Json]) -> None:
+        other = "max_tokens" if self.max_tokens_field == "max_completion_tokens" else "max_completion_tokens"
+        for old, new in ((other, self.max_tokens_field), *self.renamed.items()):
+            if old in body:
+                value = body.pop(old)
+                body.setdefault(new, value)
+
+    def _mend_messages(self, body: dict[str, Json]) -> list[str]:
+        messages = body.get("messages")
+        if not isinstance(messages, list):
+            return []
+        dropped: list[str] = []
+        body["messages"] = [self._mend_message(message, dropped) for message in messages]
+        return dropped
+
+    def _mend_message(self, message: Any, dropped: list[str]) -> Any:
+        if not isinstance(message, dict):
+            return message
+        mended = message
+        if message.get("role") == "developer" and not self.developer_role:
+            mended = {**mended, "role": "system"}
+        for name in self.message_refused:
+            if name in mended:
+                mended = {key: value for key, value in mended.items() if key != name}
+                if f"messages.{name}" not in dropped:
+                    dropped.append(f"messages.{name}")
+        return mended
+
+    def _refused_by_model(self, body: dict[str, Json]) -> tuple[str, ...]:
+        if body.get("reasoning_effort") == "none":
+            return ()
+        model = str(body.get("model", ""))
+        return tuple(name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names)
+
+    def _mend_schema(self, body: dict[str, Json]) -> list[str]:
+        wanted = body.get("response_format")
+        if self.json_schema or not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+            return []
+        body["response_format"] = {"type": "json_object"}
+        return ["response_format.json_schema"]
+
+    def models_request(self, secrets: Secrets) -> Outbound | None:
+        """A GET for the list of models, where there is one."""
+        if not self.models_url:
+            return None
+        elsewhere = self.models_url.startswith("https://")
+        if elsewhere and urlsplit(self.models_url).netloc != urlsplit(self.root).netloc:
+            return None  # a key goes to the configured host alone
+        url = self.models_url if elsewhere else self.root + self.models_url
+        headers = self.all_headers(secrets, self.dialects[0], {})
+        del headers["content-type"]
+        return Outbound("GET", url, headers)
+
+    def read_models(self, body: Json) -> list[OfferedModel]:
+        """OpenAI's list, with whatever more the vendor tells; raises ValueError for a body that is no list."""
+        return read_list(body, self.price_fields)
+
+    def known_models(self) -> list[OfferedModel]:
+        """The names on the class, where there is no list to ask for."""
+        return [OfferedModel(name) for name in self.offered]
+
+
+def _drop(body: dict[str, Json], names: Iterable[str]) -> list[str]:
+    present = [name for name in names if body.get(name) is not None]
+    for name in names:
+        body.pop(name, None)
+    return present
+
+
+class AnyOpenAICompatible(OpenAICompatible):
+    """Whatever else speaks OpenAI's dialect, at an address of the operator's."""
+
+    kind = "openai-compatible"
+    label = "OpenAI-compatible"
+    docs = "https://platform.openai.com/docs/api-reference/chat"
+    fields = (
+        NEEDED_BASE_URL,
+        OPTIONAL_KEY,
+        Field("version", "Version segment", placeholder="v1", help="`none` for a server whose addresses have none."),
+    )
+    endpoints = frozenset(PATHS)
+    relayed_headers = ("openai-",)

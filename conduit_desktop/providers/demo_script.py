@@ -1,0 +1,178 @@
+"""What the demo provider says: made from the question alone, so that the same question gets the same answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+
+THOUGHTS = (
+    "The question is short, and so should the answer be. First what was asked, then what can be said about it, then the sum of it."
+)
+
+
+@dataclass(slots=True)
+class Reply:
+    """One answer: what was thought, what is said, or the one tool that is called."""
+
+    text: str = ""
+    thinking: str = ""
+    tool: str = ""
+    arguments: str = ""
+
+
+def reply_to(model: str, body: dict[str, Any]) -> Reply:
+    """The answer of `model` to a request body of OpenAI's chat dialect."""
+    question = last_question(body)
+    if fits := _wanted_json(body):
+        return Reply(orjson.dumps(fits[0]).decode())
+    if model == "demo-tools":
+        return _with_tools(body, question)
+    if model == "demo-thinking":
+        return Reply(f"You asked: *{question}*\n\nHaving thought about it: **yes, within reason**.", THOUGHTS)
+    return Reply(_friendly(question, seen_images(body)))
+
+
+def tokens(text: str) -> int:
+    """About as many as a model would count: four characters each."""
+    return (len(text) + 3) // 4
+
+
+def prompt_tokens(body: dict[str, Any]) -> int:
+    """The question's size: every message's text, the tools, and 85 for each image."""
+    said = sum(tokens(_text(message.get("content"))) + 4 for message in _messages(body))
+    tools = tokens(orjson.dumps(body["tools"]).decode()) if body.get("tools") else 0
+    return said + tools + 85 * sum(seen_images(body).values())
+
+
+def last_question(body: dict[str, Any]) -> str:
+    """The last thing the user said, in one line of at most 200 characters."""
+    for message in reversed(_messages(body)):
+        if message.get("role") == "user":
+            line = " ".join(_text(message.get("content")).split())
+            return line if len(line) <= 200 else line[:199] + "…"
+    return ""
+
+
+def seen_images(body: dict[str, Any]) -> Counter[str]:
+    """How many images of which media type came along (`linked` for those given by address)."""
+    seen: Counter[str] = Counter()
+    for message in _messages(body):
+        content = message.get("content")
+        for part in content if isinstance(content, list) else []:
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                seen[_media_type(part.get("image_url"))] += 1
+    return seen
+
+
+def call_id(name: str, arguments: str, turn: int) -> str:
+    """The same id for the same call at the same place of a conversation."""
+    return "call_" + hashlib.sha256(f"{turn}{name}{arguments}".encode()).hexdigest()[:24]
+
+
+def sample(schema: Json, hint: str, depth: int = 0) -> Json:
+    """A value that fits a JSON schema, with `hint` where text is free; recursion ends at depth 6."""
+    if not isinstance(schema, dict) or depth > 6:
+        return hint
+    for word in ("const", "default"):
+        if word in schema:
+            return schema[word]
+    for word in ("enum", "examples"):
+        if schema.get(word):
+            return schema[word][0]
+    for word in ("anyOf", "oneOf", "allOf"):
+        if schema.get(word):
+            return sample(schema[word][0], hint, depth + 1)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    return _sample_of(kind[0] if isinstance(kind, list) else kind, schema, hint, depth)
+
+
+def _sample_of(kind: str, schema: dict[str, Any], hint: str, depth: int) -> Json:
+    if kind == "object":
+        wanted = schema.get("required") or list(schema.get("properties", {}))
+        return {name: sample(schema.get("properties", {}).get(name), hint, depth + 1) for name in wanted}
+    if kind == "array":
+        return [sample(schema.get("items"), hint, depth + 1) for _ in range(max(1, schema.get("minItems", 1)))]
+    if kind in ("integer", "number"):
+        return schema.get("minimum", min(1, schema.get("maximum", 1)))
+    if kind == "boolean":
+        return True
+    return None if kind == "null" else hint[: schema.get("maxLength", 200)].ljust(schema.get("minLength", 0), ".")
+
+
+def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = body.get("messages")
+    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+
+
+def _text(content: Json) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def _media_type(image: Json) -> str:
+    url = image.get("url", "") if isinstance(image, dict) else str(image)
+    return url[5:].split(";")[0].split(",")[0] or "unknown" if url.startswith("data:") else "linked"
+
+
+def _wanted_json(body: dict[str, Any]) -> tuple[Json] | None:
+    wanted = body.get("response_format")
+    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_object", "json_schema"):
+        return None
+    schema = (wanted.get("json_schema") or {}).get("schema")
+    question = last_question(body)
+    return (sample(schema, question),) if schema else ({"question": question, "answer": "Yes, this is JSON."},)
+
+
+def _with_tools(body: dict[str, Any], question: str) -> Reply:
+    messages = _messages(body)
+    if messages and messages[-1].get("role") == "tool":
+        return Reply(f"The tool answered: `{_text(messages[-1].get('content'))}`\n\nThat answers your question: *{question}*")
+    tool = _chosen_tool(body)
+    if tool is None:
+        return Reply("I can call tools, but this request offers none that I may call.")
+    return Reply(tool=str(tool.get("name", "")), arguments=orjson.dumps(sample(tool.get("parameters", {}), question)).decode())
+
+
+def _chosen_tool(body: dict[str, Any]) -> dict[str, Any] | None:
+    choice = body.get("tool_choice")
+    offered: list[dict[str, Any]] = [
+        tool["function"] for tool in body.get("tools") or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
+    ]
+    if choice == "none" or not offered:
+        return None
+    named = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+    return next((tool for tool in offered if tool.get("name") == named), offered[0])
+
+
+def _friendly(question: str, images: Counter[str]) -> str:
+    asked = f"You asked:\n\n> {question}\n" if question else "You asked nothing yet.\n"
+    seen = ", ".join(f"{count} × {kind}" for kind, count in sorted(images.items()))
+    looked = f"\nI saw {sum(images.values())} image(s): {seen}.\n" if images else ""
+    words = len(question.split())
+    return f"""Hello from Conduit's demo model. {asked}{looked}
+I know nothing of the world, but I can show what an answer looks like:
+
+1. **Streaming**: these words come one by one.
+2. **Usage**: the tokens of question and answer are counted.
+3. *Nothing leaves this computer*, and nothing costs anything.
+
+```python
+def greet(name: str) -> str:
+    return f"Hello, {{name}}!"
+```
+
+| your question | |
+|---|---|
+| words | {words} |
+| characters | {len(question)} |
+
+Add a provider of your own, and a real model answers here.
+"""

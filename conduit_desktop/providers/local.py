@@ -1,0 +1,77 @@
+"""Servers on the user's own machine: no key needed, and every call is free."""
+
+from __future__ import annotations
+
+from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, OpenAICompatible
+
+
+class LocalServer(OpenAICompatible):
+    """What the rows below share."""
+
+    fields = (BASE_URL, OPTIONAL_KEY)
+    endpoints = frozenset({"chat", "completions", "embeddings"})
+    free = True
+
+
+class Ollama(LocalServer):
+    """Ollama's OpenAI-compatible side."""
+
+    kind = "ollama"
+    label = "Ollama"
+    docs = "https://docs.ollama.com/api/openai-compatibility"
+    default_base_url = "http://localhost:11434/v1"
+    unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+
+class LMStudio(LocalServer):
+    """LM Studio's local server."""
+
+    kind = "lmstudio"
+    label = "LM Studio"
+    docs = "https://lmstudio.ai/docs/developer/openai-compat"
+    default_base_url = "http://localhost:1234/v1"
+    unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+
+class LlamaCpp(LocalServer):
+    """llama.cpp's `llama-server`."""
+
+    kind = "llamacpp"
+    label = "llama.cpp"
+    docs = "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"
+    default_base_url = "http://localhost:8080/v1"
+    endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
+    unsupported = ("user", "metadata", "service_tier", "store")
+
+
+class VLLM(LocalServer):
+    """vLLM's server."""
+
+    kind = "vllm"
+    label = "vLLM"
+    docs = "https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html"
+    default_base_url = "http://localhost:8000/v1"
+    endpoints = frozenset({"chat", "completions", "embeddings", "rerank", "transcriptions", "translations"})
+    developer_role = True
+    unsupported = ("user", "metadata", "service_tier", "store")
+
+
+class LocalAI(LocalServer):
+    """LocalAI."""
+
+    kind = "localai"
+    label = "LocalAI"
+    docs = "https://localai.io/basics/getting_started/"
+    default_base_url = "http://localhost:8080/v1"
+    endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "rerank"})
+    unsupported = ("user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+
+class Jan(LocalServer):
+    """Jan's local API server."""
+
+    kind = "jan"
+    label = "Jan"
+    docs = "https://www.jan.ai/docs/desktop/api-server"
+    default_base_url = "http://localhost:1337/v1"
+    unsupported = ("user", "metadata", "service_tier", "store", "parallel_tool_calls")

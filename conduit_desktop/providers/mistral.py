@@ -1,0 +1,57 @@
+"""Mistral: close to OpenAI's dialect, and strict about the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.providers.compatible import OpenAICompatible
+
+_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+
+
+class Mistral(OpenAICompatible):
+    """Mistral's platform. It answers 422 to a field it does not know, and to tool-call ids other than nine letters or digits."""
+
+    kind = "mistral"
+    label = "Mistral"
+    docs = "https://docs.mistral.ai/api"
+    default_base_url = "https://api.mistral.ai/v1"
+    endpoints = frozenset({"chat", "embeddings", "transcriptions", "moderations"})
+    price_provider = "mistral"
+    usage_in_stream = False
+    strict = True
+    renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
+    refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
+    message_refused = ("reasoning_content",)
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """What every strict vendor needs, and tool-call ids of Mistral's own length."""
+        dropped = super().adapt(body, dialect, translated)
+        if isinstance(body.get("messages"), list):
+            body["messages"] = [_with_short_ids(message) for message in body["messages"]]
+        return dropped
+
+
+def _with_short_ids(message: Any) -> Any:
+    if not isinstance(message, dict):
+        return message
+    if isinstance(call_id := message.get("tool_call_id"), str):
+        message = {**message, "tool_call_id": _short(call_id)}
+    if isinstance(calls := message.get("tool_calls"), list):
+        message = {**message, "tool_calls": [_renamed(call) for call in calls]}
+    return message
+
+
+def _renamed(call: Any) -> Any:
+    if isinstance(call, dict) and isinstance(call.get("id"), str):
+        return {**call, "id": _short(call["id"])}
+    return call
+
+
+def _short(call_id: str) -> str:
+    """The same nine characters for the same id, so that a call and its result still meet."""
+    return call_id if _CALL_ID.fullmatch(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]

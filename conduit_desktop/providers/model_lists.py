@@ -1,0 +1,134 @@
+"""Model lists: how vendors of the OpenAI kind say what they offer, read from field names they are known to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import OfferedModel
+
+CONTEXT_FIELDS = (
+    "context_length",  # OpenRouter, Together, Fireworks, Moonshot, SambaNova
+    "context_window",  # Groq
+    "max_context_length",  # Mistral, LM Studio
+    "max_model_len",  # vLLM
+    "meta.n_ctx",  # llama.cpp, the loaded size
+    "meta.n_ctx_train",
+    "metadata.context_length",  # DeepInfra
+    "limits.max_input_tokens",  # GitHub Models
+    "max_input_tokens",  # Anthropic
+    "providers.0.context_length",  # Hugging Face: its first choice
+)
+OUTPUT_FIELDS = (
+    "top_provider.max_completion_tokens",  # OpenRouter
+    "max_completion_tokens",  # Groq, SambaNova
+    "limits.max_output_tokens",  # GitHub Models
+    "metadata.max_tokens",  # DeepInfra
+    "max_tokens",  # Anthropic
+)
+FEATURES: Mapping[str, tuple[str, ...]] = {
+    "tools": (
+        "capabilities.function_calling",  # Mistral
+        "supports_tools",  # Fireworks
+        "providers.0.supports_tools",  # Hugging Face
+    ),
+    "vision": (
+        "capabilities.vision",
+        "capabilities.image_input.supported",  # Anthropic
+        "supports_image_input",  # Fireworks
+        "supports_image_in",  # Moonshot
+    ),
+    "thinking": ("supports_reasoning", "capabilities.reasoning", "capabilities.thinking.supported"),
+    "json": ("capabilities.structured_outputs.supported", "providers.0.supports_structured_output"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFields:
+    """Where a list holds its prices; a value times `per_million` is US dollars per million tokens."""
+
+    input: str
+    output: str
+    per_million: str
+
+
+def read_list(body: Json, prices: PriceFields | None = None) -> list[OfferedModel]:
+    """`{"data": […]}`, `{"models": […]}` or the bare list, in the vendor's order; ValueError for anything else."""
+    rows = body
+    if isinstance(body, dict):
+        rows = body.get("data", body.get("models"))
+    if not isinstance(rows, list):
+        raise ValueError("the answer is not a list of models")
+    return [_model(row, prices) for row in rows if isinstance(row, dict) and _name(row)]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return str(row.get("id") or row.get("model") or row.get("name") or "")
+
+
+def _model(row: dict[str, Any], prices: PriceFields | None) -> OfferedModel:
+    name = row.get("display_name") or row.get("name")
+    return OfferedModel(
+        id=_name(row),
+        name=name if isinstance(name, str) else None,
+        context_tokens=_first_int(row, CONTEXT_FIELDS),
+        max_output_tokens=_first_int(row, OUTPUT_FIELDS),
+        input_usd=_price(row, prices.input, prices.per_million) if prices else None,
+        output_usd=_price(row, prices.output, prices.per_million) if prices else None,
+        features=tuple(_features(row)),
+    )
+
+
+def at(row: Json, path: str) -> Json:
+    """What `row` holds at a dotted path (numbers are list positions); None where there is nothing."""
+    for step in path.split("."):
+        if isinstance(row, dict):
+            row = row.get(step)
+        elif isinstance(row, list) and step.isdecimal() and int(step) < len(row):
+            row = row[int(step)]
+        else:
+            return None
+    return row
+
+
+def _first_int(row: dict[str, Any], paths: Iterable[str]) -> int | None:
+    for path in paths:
+        value = at(row, path)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return int(value)
+    return None
+
+
+def _price(row: dict[str, Any], path: str, per_million: str) -> float | None:
+    value = at(row, path)
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        usd = Decimal(str(value)) * Decimal(per_million)
+    except InvalidOperation:
+        return None
+    # OpenRouter gives -1 for its routers, whose price depends on where they go.
+    return float(usd) if usd.is_finite() and usd >= 0 else None
+
+
+def _features(row: dict[str, Any]) -> Iterator[str]:
+    parameters = _strings(row.get("supported_parameters"))  # OpenRouter
+    inputs = _strings(at(row, "architecture.input_modalities")) | _strings(row.get("supported_input_modalities"))
+    said = {
+        "tools": "tools" in parameters or "tool-calling" in _strings(row.get("capabilities")),
+        "vision": "image" in inputs or row.get("type") == "vlm",  # LM Studio says vlm
+        "audio": "audio" in inputs,
+        "thinking": "reasoning" in parameters,
+        "json": "structured_outputs" in parameters,
+        "embeddings": row.get("type") in ("embedding", "embeddings"),
+    }
+    for feature, by_kind in said.items():
+        if by_kind or any(at(row, path) is True for path in FEATURES.get(feature, ())):
+            yield feature
+
+
+def _strings(value: Json) -> frozenset[str]:
+    return frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
