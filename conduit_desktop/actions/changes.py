@@ -1,0 +1,93 @@
+"""What every change has in common: it respects the config file's lock, leaves a trace, takes effect, and is told."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.core.bus import Topic
+from conduit_desktop.core.entities import Entity
+from conduit_desktop.core.errors import Conflict, Invalid
+
+E = TypeVar("E", bound=Entity)
+
+_UNSAID = frozenset({"id", "digest", "created_at", "updated_at", "source", "secret", "baseline_nano", "baseline_at"})
+
+
+def now_ms() -> int:
+    """UTC epoch milliseconds."""
+    return int(time.time() * 1000)
+
+
+def new_id(prefix: str) -> str:
+    """A random id such as `key_3f9c…`."""
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+async def made_known(house: House, actor: Actor, action: str, subject: str, topic: Topic, changes: Mapping[str, Any]) -> None:
+    """Note a change in the audit log, let the gateway see it, and tell the bus. `changes` must not hold secrets."""
+    await house.store.audit.add(actor, action, subject, dict(changes))
+    await house.gateway.refresh()
+    house.bus.publish(topic, subject)
+
+
+def check_unlocked(source: str, what: str) -> None:
+    """Raises Conflict for what the config file defines."""
+    if source == "file":
+        raise Conflict(f"{what} is defined in the config file; change it there.")
+
+
+def sent(patch: BaseModel, entity: type[Entity]) -> dict[str, Any]:
+    """The fields that were sent, by name; null becomes the entity's default, and Invalid where it has none."""
+    values: dict[str, Any] = {}
+    for name in patch.model_fields_set:
+        value = getattr(patch, name)
+        if value is None and name in entity.model_fields:
+            value = entity.model_fields[name].get_default(call_default_factory=True)
+            if value is PydanticUndefined:
+                raise Invalid(f"{name}: must not be empty", name)
+        values[name] = value
+    return values
+
+
+def replaced(entity: E, values: Mapping[str, Any]) -> E:
+    """The entity with `values` in place and `updated_at` now, checked by its own type."""
+    whole = {name: getattr(entity, name) for name in type(entity).model_fields}
+    return type(entity).model_validate({**whole, **plain(values), "updated_at": now_ms()})
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Input models among `values` as plain data, so that an entity can be made of them."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel) and not isinstance(value, Entity):
+        return value.model_dump()
+    if isinstance(value, list):
+        return tuple(_plain(item) for item in value)
+    return value
+
+
+def difference(before: Entity | None, after: Entity | None) -> dict[str, Any]:
+    """For the audit log: each changed field's new value (its old one where the entity went), never a secret or digest."""
+    old, new = _shown(before), _shown(after)
+    if after is None:
+        return {}
+    return {name: value for name, value in new.items() if before is None or old.get(name) != value}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Entity):
+        return {name: _shown(part) for name, part in value.model_dump().items() if name not in _UNSAID}
+    if isinstance(value, dict):
+        return {name: _shown(part) for name, part in value.items() if name not in _UNSAID}
+    if isinstance(value, (list, tuple)):
+        return [_shown(item) for item in value]
+    return value if value is not None else None

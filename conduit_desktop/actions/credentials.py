@@ -1,0 +1,116 @@
+"""A provider's secrets: written ahead of the row that names them, taken back if it fails, old ones removed after it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from conduit_desktop.actions.inputs import NewCredential
+from conduit_desktop.core.entities import Credential, HeaderHint
+from conduit_desktop.core.errors import Invalid, describe
+
+if TYPE_CHECKING:
+    from conduit_desktop.store.secrets import SecretStore
+
+log = logging.getLogger(__name__)
+
+_PREFIX = re.compile(r"[A-Za-z]{2,6}[-_]")
+
+
+def hint(value: str) -> str:
+    """Enough of a secret to know it by: `sk-…9f3a`; a short one shows nothing, `env:NAME` itself."""
+    if value.startswith("env:"):
+        return value
+    if len(value) < 16:
+        return "…"
+    prefix = _PREFIX.match(value)
+    return f"{prefix.group() if prefix else ''}…{value[-4:]}"
+
+
+class SecretDraft:
+    """Changes to the secret store around the writing of one row: `async with SecretDraft(secrets) as draft`."""
+
+    def __init__(self, secrets: SecretStore) -> None:
+        self._secrets = secrets
+        self._before: dict[str, str | None] = {}
+        self._dropped: set[str] = set()
+
+    async def __aenter__(self) -> SecretDraft:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            await asyncio.to_thread(self._restore)
+        elif gone := self._dropped:
+            await asyncio.to_thread(self._delete, gone)
+
+    async def put(self, name: str, value: str) -> str:
+        """Keep `value` under `name` and give the reference to it; `env:NAME` is itself the reference."""
+        if value.startswith("env:"):
+            return value
+        await asyncio.to_thread(self._set, name, value)
+        return name
+
+    def drop(self, references: set[str]) -> None:
+        """These are no longer named once the row is written."""
+        self._dropped |= {name for name in references if name and not name.startswith("env:")}
+
+    def _set(self, name: str, value: str) -> None:
+        if name not in self._before:
+            self._before[name] = self._secrets.get(name)
+        self._secrets.set(name, value)
+
+    def _restore(self) -> None:
+        for name, value in self._before.items():
+            if value is None:
+                self._secrets.delete(name)
+            else:
+                self._secrets.set(name, value)
+
+    def _delete(self, names: set[str]) -> None:
+        for name in sorted(names):
+            try:
+                self._secrets.delete(name)
+            except Exception as error:
+                # The row is right already; a secret that stays behind is named by nothing.
+                log.warning("the secret %s could not be removed: %s", name, describe(error))
+
+
+async def keep_credentials(
+    draft: SecretDraft, provider_id: str, wanted: Sequence[NewCredential], old: Sequence[Credential] = ()
+) -> tuple[Credential, ...]:
+    """The credentials `wanted`, with new secrets kept; one without `api_key` keeps the secret its label has."""
+    known = {credential.label: credential for credential in old}
+    kept: dict[str, Credential] = {}
+    for index, one in enumerate(wanted):
+        if one.label in kept:
+            raise Invalid(f"api_keys[{index}].label: {one.label!r} is there twice", f"api_keys[{index}].label")
+        if one.api_key is not None:
+            secret = await draft.put(f"provider/{provider_id}/{one.label}", one.api_key)
+            kept[one.label] = Credential(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
+        elif one.label in known:
+            kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
+        else:
+            raise Invalid(f"api_keys[{index}].api_key: is required", f"api_keys[{index}].api_key")
+    named = {credential.secret for credential in kept.values()}
+    draft.drop({credential.secret for credential in old} - named)
+    return tuple(kept.values())
+
+
+async def keep_headers(
+    draft: SecretDraft, provider_id: str, wanted: Mapping[str, str | None], old: Sequence[HeaderHint] = ()
+) -> tuple[HeaderHint, ...]:
+    """The headers there were with `wanted` laid over them: a value sets, null removes; names ignore case."""
+    kept = {header.name.lower(): header for header in old}
+    for name, value in wanted.items():
+        if value is None:
+            kept.pop(name.lower(), None)
+        else:
+            secret = await draft.put(f"header/{provider_id}/{name.lower()}", value)
+            kept[name.lower()] = HeaderHint(name=name, secret=secret, hint=hint(value))
+    draft.drop({header.secret for header in old} - {header.secret for header in kept.values()})
+    return tuple(kept.values())

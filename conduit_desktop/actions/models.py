@@ -1,0 +1,150 @@
+"""Model aliases: the names callers use, and the targets behind them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, plain, replaced, sent
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.inputs import ModelPatch, NewModel
+from conduit_desktop.actions.views import ExplainedView, ModelView, rfc3339
+from conduit_desktop.core.entities import ModelAlias, Source, Target
+from conduit_desktop.core.errors import Invalid, NotFound
+
+
+def view(alias: ModelAlias) -> ModelView:
+    """An alias as it is shown."""
+    return ModelView(
+        **{name: getattr(alias, name) for name in ("id", "alias", "strategy", "retries", "timeouts", "overrides", "enabled")},
+        targets=list(alias.targets),
+        fallbacks=list(alias.fallbacks),
+        max_context_tokens=alias.max_context_tokens,
+        locked=alias.source == "file",
+        created_at=rfc3339(alias.created_at),
+        updated_at=rfc3339(alias.updated_at),
+    )
+
+
+async def all_models(house: House) -> list[ModelView]:
+    """Every alias."""
+    return [view(alias) for alias in await house.store.models.all()]
+
+
+async def find(house: House, alias: str) -> ModelAlias:
+    """The alias of that name (any case); raises NotFound."""
+    if (found := await house.store.models.get(alias)) is None:
+        raise NotFound(f"There is no model alias {alias!r}.")
+    return found
+
+
+async def get(house: House, alias: str) -> ModelView:
+    """One alias; raises NotFound."""
+    return view(await find(house, alias))
+
+
+async def create(house: House, new: NewModel, actor: Actor, source: Source = "user") -> ModelView:
+    """Add an alias. Raises Conflict, and Invalid for targets or fallbacks that do not exist or go round in a circle."""
+    values = plain({name: getattr(new, name) for name in NewModel.model_fields})
+    now = now_ms()
+    alias = ModelAlias.model_validate({**values, "id": new_id("model"), "source": source, "created_at": now, "updated_at": now})
+    await _check_targets(house, alias.targets)
+    await _check_fallbacks(house, alias.alias, alias.fallbacks)
+    await house.store.models.insert(alias)
+    await made_known(house, actor, "model.create", alias.alias, "models", difference(None, alias))
+    return view(alias)
+
+
+async def edit(house: House, alias: str, patch: ModelPatch, actor: Actor) -> ModelView:
+    """Change the fields sent; a new name is carried into other aliases' fallbacks. Raises NotFound, Conflict, Invalid."""
+    before = await find(house, alias)
+    check_unlocked(before.source, f"The alias {before.alias!r}")
+    return view(await change(house, before, patch, actor))
+
+
+async def change(house: House, before: ModelAlias, patch: ModelPatch, actor: Actor, source: Source = "user") -> ModelAlias:
+    """Lay `patch` over an alias, whoever owns it."""
+    values = sent(patch, ModelAlias)
+    if patch.timeouts is not None:
+        values["timeouts"] = before.timeouts.model_copy(update=patch.timeouts.model_dump(exclude_unset=True))
+    after = replaced(before, {**values, "source": source})
+    if "targets" in values:
+        await _check_targets(house, after.targets)
+    if "fallbacks" in values:
+        await _check_fallbacks(house, after.alias, after.fallbacks, renamed=before.alias)
+    followers = await _renamed_fallbacks(house, before, after.alias)
+    await house.store.database.write(partial(_write, house, [after, *followers]))
+    await made_known(house, actor, "model.edit", after.alias, "models", difference(before, after))
+    return after
+
+
+async def remove(house: House, alias: str, actor: Actor) -> None:
+    """Remove an alias; others that fall back on it pass over it. Raises NotFound, Conflict."""
+    found = await find(house, alias)
+    check_unlocked(found.source, f"The alias {found.alias!r}")
+    await discard(house, found, actor)
+
+
+async def discard(house: House, alias: ModelAlias, actor: Actor) -> None:
+    """Remove an alias, whoever owns it."""
+    await house.store.models.delete(alias.alias)
+    await made_known(house, actor, "model.remove", alias.alias, "models", {})
+
+
+async def explain(house: House, alias: str, body: Mapping[str, Any]) -> list[ExplainedView]:
+    """Where a request for `alias` would go now: the targets in order, each with the reason. Raises NotFound."""
+    rows = await house.gateway.explain(alias, dict(body))
+    return [ExplainedView.model_validate(row, from_attributes=True) for row in rows]
+
+
+async def _check_targets(house: House, targets: Sequence[Target]) -> None:
+    known = {provider.name.lower() for provider in await house.store.providers.all()}
+    for index, target in enumerate(targets):
+        if target.provider.lower() not in known:
+            path = f"targets[{index}].provider"
+            raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
+
+
+async def _check_fallbacks(house: House, alias: str, fallbacks: Sequence[str], renamed: str | None = None) -> None:
+    """Every fallback is an alias, and following them never comes back to `alias`."""
+    ways = {one.alias.lower(): one.fallbacks for one in await house.store.models.all()}
+    known = set(ways) | {alias.lower()}
+    ways.pop((renamed or alias).lower(), None)
+    for index, name in enumerate(fallbacks):
+        path = f"fallbacks[{index}]"
+        if name.lower() not in known:
+            raise Invalid(f"{path}: there is no model alias {name!r}", path)
+        if _reaches(name.lower(), {alias.lower(), (renamed or alias).lower()}, ways):
+            raise Invalid(f"{path}: {name!r} leads back to {alias!r}", path)
+
+
+def _reaches(start: str, goals: set[str], ways: Mapping[str, Sequence[str]]) -> bool:
+    seen: set[str] = set()
+    open_ends = [start]
+    while open_ends:
+        name = open_ends.pop().lower()
+        if name in goals:
+            return True
+        if name not in seen:
+            seen.add(name)
+            open_ends.extend(ways.get(name, ()))
+    return False
+
+
+async def _renamed_fallbacks(house: House, before: ModelAlias, name: str) -> list[ModelAlias]:
+    if before.alias == name:
+        return []
+    followers = []
+    for one in await house.store.models.all():
+        if one.id != before.id and any(fallback.lower() == before.alias.lower() for fallback in one.fallbacks):
+            check_unlocked(one.source, f"The alias {one.alias!r}, which falls back on this one,")
+            fallbacks = [name if fallback.lower() == before.alias.lower() else fallback for fallback in one.fallbacks]
+            followers.append(replaced(one, {"fallbacks": tuple(fallbacks)}))
+    return followers
+
+
+def _write(house: House, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
+    for alias in aliases:
+        house.store.models.replace_in(connection, alias)

@@ -1,0 +1,229 @@
+"""Providers: the vendors and local servers that answer, with their keys, headers and models."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+from typing import Any
+
+from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.inputs import NewCredential, NewProvider, ProviderPatch
+from conduit_desktop.actions.views import CredentialView, FieldView, KindView, OfferedView, ProviderTestView, ProviderView, rfc3339
+from conduit_desktop.core.entities import ModelAlias, Provider, Source, Target
+from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.providers.address import check_base_url
+from conduit_desktop.providers.catalog import CATALOG, kind_of
+
+
+def catalog() -> list[KindView]:
+    """Every kind of provider there is, in the order a person is offered them."""
+    return [
+        KindView(
+            kind=name,
+            label=kind.label,
+            dialect=kind.dialects[0],
+            dialects=list(kind.dialects),
+            base_url=kind.default_base_url,
+            fields=[
+                FieldView(name=f.name, label=f.label, required=f.required, secret=f.secret, placeholder=f.placeholder, help=f.help)
+                for f in kind.fields
+            ],
+            endpoints=sorted(kind.endpoints),
+            docs=kind.docs,
+            free=kind.free,
+            local=kind.local,
+        )
+        for name, kind in CATALOG.items()
+    ]
+
+
+def view(provider: Provider) -> ProviderView:
+    """A provider as it may be shown: hints in place of keys and header values."""
+    return ProviderView(
+        id=provider.id,
+        name=provider.name,
+        kind=provider.kind,
+        base_url=provider.base_url,
+        keys=[CredentialView(label=one.label, hint=one.hint, weight=one.weight) for one in provider.credentials],
+        headers={header.name: header.hint for header in provider.headers},
+        options=provider.options,
+        accept_client_keys=provider.accept_client_keys,
+        enabled=provider.enabled,
+        locked=provider.source == "file",
+        created_at=rfc3339(provider.created_at),
+        updated_at=rfc3339(provider.updated_at),
+    )
+
+
+async def all_providers(house: House) -> list[ProviderView]:
+    """Every provider."""
+    return [view(provider) for provider in await house.store.providers.all()]
+
+
+async def find(house: House, name: str) -> Provider:
+    """The provider of that name (any case); raises NotFound."""
+    if (provider := await house.store.providers.get(name)) is None:
+        raise NotFound(f"There is no provider {name!r}.")
+    return provider
+
+
+async def get(house: House, name: str) -> ProviderView:
+    """One provider; raises NotFound."""
+    return view(await find(house, name))
+
+
+async def create(house: House, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
+    """Add a provider; its keys and header values go to the secret store. Raises Conflict, Invalid."""
+    provider_id = new_id("prov")
+    async with SecretDraft(house.secrets) as draft:
+        provider = Provider(
+            id=provider_id,
+            name=new.name,
+            kind=kind_of(new.kind).kind,
+            base_url=_base_url(new.base_url),
+            credentials=await keep_credentials(draft, provider_id, _wanted(new) or []),
+            headers=await keep_headers(draft, provider_id, new.headers or {}),
+            options=_options({}, new.options),
+            accept_client_keys=new.accept_client_keys,
+            enabled=new.enabled,
+            source=source,
+            created_at=now_ms(),
+            updated_at=now_ms(),
+        )
+        _check_complete(provider)
+        await house.store.providers.insert(provider)
+    await made_known(house, actor, "provider.create", provider.name, "providers", difference(None, provider))
+    return view(provider)
+
+
+async def edit(house: House, name: str, patch: ProviderPatch, actor: Actor) -> ProviderView:
+    """Change the fields sent; a new name is carried into the aliases. Raises NotFound, Conflict, Invalid."""
+    before = await find(house, name)
+    check_unlocked(before.source, f"The provider {before.name!r}")
+    return view(await change(house, before, patch, actor))
+
+
+async def change(house: House, before: Provider, patch: ProviderPatch, actor: Actor, source: Source = "user") -> Provider:
+    """Lay `patch` over a provider, whoever owns it."""
+    values = sent(patch, Provider)
+    if "kind" in values:
+        kind_of(values["kind"])
+    if "base_url" in values:
+        values["base_url"] = _base_url(values["base_url"])
+    if "options" in values:
+        values["options"] = _options(before.options, patch.options) if patch.options is not None else {}
+    async with SecretDraft(house.secrets) as draft:
+        await _change_secrets(draft, before, patch, values)
+        after = replaced(before, {**values, "source": source})
+        _check_complete(after)
+        aliases = await _renamed_targets(house, before.name, after.name)
+        await house.store.database.write(partial(_write, house, after, aliases))
+    await made_known(house, actor, "provider.edit", after.name, "providers", difference(before, after))
+    if aliases:
+        house.bus.publish("models")
+    return after
+
+
+async def remove(house: House, name: str, actor: Actor) -> None:
+    """Remove a provider and its secrets. Aliases that name it keep the name, and pass over it. Raises NotFound, Conflict."""
+    provider = await find(house, name)
+    check_unlocked(provider.source, f"The provider {provider.name!r}")
+    await discard(house, provider, actor)
+
+
+async def discard(house: House, provider: Provider, actor: Actor) -> None:
+    """Remove a provider, whoever owns it."""
+    async with SecretDraft(house.secrets) as draft:
+        draft.drop({one.secret for one in provider.credentials} | {header.secret for header in provider.headers})
+        await house.store.providers.delete(provider.name)
+    await made_known(house, actor, "provider.remove", provider.name, "providers", {})
+
+
+async def test(house: House, name: str) -> ProviderTestView:
+    """Ask the provider a small question: does it answer, how fast, and what can it do?"""
+    result = await house.gateway.test_provider((await find(house, name)).name)
+    return ProviderTestView.model_validate(result, from_attributes=True)
+
+
+async def offered(house: House, name: str, refresh: bool = False) -> list[OfferedView]:
+    """The models a provider says it has; `refresh` asks it again. Raises NotFound, Invalid with the provider's complaint."""
+    models = await house.gateway.offered_models((await find(house, name)).name, refresh=refresh)
+    return [OfferedView.model_validate(model, from_attributes=True) for model in models]
+
+
+def _base_url(text: str | None) -> str | None:
+    return check_base_url(text) if text and text.strip() else None
+
+
+def _options(before: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    """Null removes an option; the others are plain values."""
+    for name, value in (changes or {}).items():
+        if not isinstance(value, (str, int, float, bool, type(None))):
+            raise Invalid(f"options.{name}: must be text, a number, true or false", f"options.{name}")
+    return {name: value for name, value in {**before, **(changes or {})}.items() if value is not None}
+
+
+def _wanted(body: NewProvider | ProviderPatch) -> list[NewCredential] | None:
+    if body.api_key is not None and body.api_keys is not None:
+        raise Invalid("api_key: give api_key or api_keys, not both", "api_key")
+    return [NewCredential(label="default", api_key=body.api_key)] if body.api_key is not None else body.api_keys
+
+
+async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderPatch, values: dict[str, Any]) -> None:
+    """Turn `api_key`, `api_keys` and `headers` of a patch into the entity's fields."""
+    wanted = _wanted(patch)
+    fields = patch.model_fields_set
+    values.pop("api_key", None)
+    values.pop("api_keys", None)
+    if "api_keys" in fields or "api_key" in fields:
+        if "api_keys" not in fields:
+            first = before.credentials[:1]
+            label, weight = (first[0].label, first[0].weight) if first else ("default", 1)
+            replacing = [NewCredential(label=label, api_key=patch.api_key, weight=weight)] if patch.api_key is not None else []
+            wanted = [*replacing, *(NewCredential(label=one.label, weight=one.weight) for one in before.credentials[1:])]
+        values["credentials"] = await keep_credentials(draft, before.id, wanted or [], before.credentials)
+    if "headers" in fields:
+        keeping = before.headers if patch.headers is not None else ()
+        if patch.headers is None:
+            draft.drop({header.secret for header in before.headers})
+        values["headers"] = await keep_headers(draft, before.id, patch.headers or {}, keeping)
+
+
+def _check_complete(provider: Provider) -> None:
+    """Raises Invalid for a field that this kind cannot do without."""
+    kind = kind_of(provider.kind)
+    for field in kind.fields:
+        if not field.required:
+            continue
+        if field.name == "api_key":
+            # A server of one's own in a vendor's place may need no key.
+            given = bool(provider.credentials) or provider.accept_client_keys or provider.base_url is not None
+        else:
+            given = bool(provider.base_url if field.name == "base_url" else provider.options.get(field.name))
+        if not given:
+            path = field.name if field.name in ("api_key", "base_url") else f"options.{field.name}"
+            raise Invalid(f"{path}: {kind.label} needs it", path)
+
+
+async def _renamed_targets(house: House, old: str, new: str) -> list[ModelAlias]:
+    if old == new:
+        return []
+    renamed = []
+    for alias in await house.store.models.all():
+        if any(target.provider.lower() == old.lower() for target in alias.targets):
+            check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
+            targets = tuple(
+                Target(provider=new, model=t.model, weight=t.weight) if t.provider.lower() == old.lower() else t
+                for t in alias.targets
+            )
+            renamed.append(replaced(alias, {"targets": targets}))
+    return renamed
+
+
+def _write(house: House, provider: Provider, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
+    """One transaction: the provider, and the aliases that follow its new name."""
+    house.store.providers.replace_in(connection, provider)
+    for alias in aliases:
+        house.store.models.replace_in(connection, alias)
