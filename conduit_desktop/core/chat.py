@@ -64,11 +64,17 @@ class Media:
 
 @dataclass(slots=True)
 class Thinking:
-    """What the model thought, with the provider's proof that it did."""
+    """What the model thought, with the provider's proof that it did.
+
+    `raw` is the thinking as `dialect` said it, where that is more than text and signature, so that the same dialect can
+    say it again.
+    """
 
     text: str
     signature: str | None = None
     extra: dict[str, Json] = field(default_factory=dict)
+    dialect: str = ""
+    raw: Json = None
 
 
 @dataclass(slots=True)

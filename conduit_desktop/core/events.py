@@ -59,12 +59,16 @@ class Usage:
 
 @dataclass(slots=True)
 class Started:
-    """The answer begins. `created` is in epoch seconds."""
+    """The answer begins. `created` is in epoch seconds.
+
+    `dialect` is the one that said it: the one that `extra` here, on Finished, on tool calls and on Usage belongs to.
+    """
 
     id: str = ""
     model: str = ""
     created: int | None = None
     extra: dict[str, Json] = field(default_factory=dict)
+    dialect: str = ""
 
 
 @dataclass(slots=True)
