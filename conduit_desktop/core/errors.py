@@ -5,6 +5,8 @@ ConduitError
 ├── HomeHeld                     another process serves this home                   exit 4
 ├── PortTaken                    the port is held by somebody else                  exit 3
 ├── DatabaseTooNew               made by a newer version
+├── DatabaseUnusable             damaged, foreign, or not to be opened or written; names the file and what to do
+│   └── RecordsUnavailable       a request's record is not durable (yet)
 ├── ConfigFileBroken             names the file, the line and the field
 ├── SecretsUnavailable           neither keyring nor vault can be used
 ├── ActionError                  an operator's wish that cannot be met (admin API, CLI, GUI)
@@ -58,6 +60,14 @@ class PortTaken(ConduitError):
 
 class DatabaseTooNew(ConduitError):
     """The database was made by a newer version of Conduit Desktop."""
+
+
+class DatabaseUnusable(ConduitError):
+    """A database is damaged, not ours, or cannot be opened or written; says which file and what to do."""
+
+
+class RecordsUnavailable(DatabaseUnusable):
+    """A request's record could not be written; it is kept in memory and tried again."""
 
 
 class ConfigFileBroken(ConduitError):

@@ -1,0 +1,116 @@
+"""Prompts and answers, where somebody asked to keep them: a file of their own, compressed, bounded in age and size."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from conduit_desktop.core.errors import DatabaseTooNew
+from conduit_desktop.store import connections
+from conduit_desktop.store.database import Database
+
+VERSION = 1
+MAX_BODY = 1_000_000
+"""Bytes kept of one body; what is beyond is cut off, and said to be."""
+
+PRUNE_STEP = 50
+PRUNE_PAUSE_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Payload:
+    """What was asked and answered; the flags say which was cut off."""
+
+    request: bytes
+    response: bytes
+    request_truncated: bool
+    response_truncated: bool
+    at: int
+
+
+class Payloads:
+    """Bodies by request id."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(cls, path: Path) -> Payloads:
+        """Open or make the file; raises DatabaseUnusable, DatabaseTooNew."""
+        try:
+            connection = connections.writing(path)
+            _make_table(path, connection)
+            return cls(Database(path, connection))
+        except (sqlite3.Error, OSError) as error:
+            raise connections.trouble(path, error) from error
+
+    async def put(self, request_id: str, request_body: bytes, response_body: bytes, at: int) -> None:
+        """Keep the bodies of one request, made at `at` (epoch ms)."""
+        await self.database.write(lambda connection: _put(connection, request_id, request_body, response_body, at))
+
+    async def get(self, request_id: str) -> Payload | None:
+        """The bodies of one request, where they were kept."""
+        statement = "SELECT request, response, request_truncated, response_truncated, at FROM payloads WHERE id = ?"
+        row = await self.database.read(lambda connection: connection.execute(statement, (request_id,)).fetchone())
+        if row is None:
+            return None
+        return Payload(zlib.decompress(row[0]), zlib.decompress(row[1]), bool(row[2]), bool(row[3]), row[4])
+
+    async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
+        """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
+        now = int(time.time() * 1000) if now_ms is None else now_ms
+        removed = 0
+        while gone := await self.database.write(lambda c: _prune_step(c, now - max_age_days * 86_400_000, max_mb * 1024 * 1024)):
+            removed += gone
+            await asyncio.sleep(PRUNE_PAUSE_S)
+        return removed
+
+    async def close(self) -> None:
+        """End the file's threads."""
+        await self.database.close()
+
+
+def _make_table(path: Path, connection: sqlite3.Connection) -> None:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise DatabaseTooNew(f"{path} has version {version}; this Conduit Desktop knows versions up to {VERSION}. Update it.")
+    if version == 0:
+        # Both must be said before the first table.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "CREATE TABLE payloads (id TEXT PRIMARY KEY, at INTEGER NOT NULL, bytes INTEGER NOT NULL, request BLOB NOT NULL,"
+            " response BLOB NOT NULL, request_truncated INTEGER NOT NULL, response_truncated INTEGER NOT NULL)"
+        )
+        connection.execute("CREATE INDEX payloads_oldest ON payloads (at, bytes)")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+
+
+def _put(connection: sqlite3.Connection, id: str, request: bytes, response: bytes, at: int) -> None:
+    bodies = [zlib.compress(body[:MAX_BODY], 3) for body in (request, response)]
+    connection.execute(
+        "INSERT OR REPLACE INTO payloads (id, at, bytes, request, response, request_truncated, response_truncated)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (id, at, sum(map(len, bodies)), *bodies, len(request) > MAX_BODY, len(response) > MAX_BODY),
+    )
+
+
+def _prune_step(connection: sqlite3.Connection, before_ms: int, max_bytes: int) -> int:
+    oldest = connection.execute("SELECT rowid, at, bytes FROM payloads ORDER BY at LIMIT ?", (PRUNE_STEP,)).fetchall()
+    surplus = int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM payloads").fetchone()[0]) - max_bytes
+    gone: list[tuple[int]] = []
+    for rowid, at, size in oldest:
+        if at >= before_ms and surplus <= 0:
+            break
+        gone.append((rowid,))
+        surplus -= size
+    connection.executemany("DELETE FROM payloads WHERE rowid = ?", gone)
+    if gone:
+        connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+    return len(gone)
