@@ -1,0 +1,380 @@
+"""The editors of a form: each has a value, says when the user changed it, and can show errors inside itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QDoubleValidator, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.switch import Switch
+
+
+class Editor(QWidget):
+    """Something with a value. `edited` fires for the user's changes, never for `set_value`."""
+
+    edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(theme.S)
+
+    def value(self) -> Any:
+        """What the user entered."""
+        return None
+
+    def set_value(self, value: Any) -> None:
+        """Show `value`; None is empty."""
+
+    def focus_target(self) -> QWidget:
+        """The widget that takes the keyboard."""
+        return self
+
+    def show_error(self, inner: str, text: str) -> bool:
+        """Show an error that belongs to a part of the value (`inner` is its path); False leaves it to the field."""
+        return False
+
+    def set_locked(self, locked: bool) -> None:
+        """What the config file defines can be read here and not changed."""
+        self.setEnabled(not locked)
+
+
+class TextLine(Editor):
+    """A line of text; the value has no white space at its ends."""
+
+    def __init__(self, placeholder: str = "") -> None:
+        super().__init__()
+        self.line = QLineEdit()
+        self.line.setPlaceholderText(placeholder)
+        self.line.textEdited.connect(self.edited)
+        self.row.addWidget(self.line)
+
+    def value(self) -> Any:
+        return self.line.text().strip()
+
+    def set_value(self, value: Any) -> None:
+        self.line.setText("" if value is None else str(value))
+
+    def focus_target(self) -> QWidget:
+        return self.line
+
+
+class SecretText(TextLine):
+    """A text shown as dots, with an eye."""
+
+    def __init__(self, placeholder: str = "") -> None:
+        super().__init__(placeholder)
+        self.line.setEchoMode(QLineEdit.EchoMode.Password)
+        self.eye = icon_button("eye", "Show", checkable=True)
+        self.eye.toggled.connect(self._on_toggled)
+        self.row.addWidget(self.eye)
+
+    def _on_toggled(self, shown: bool) -> None:
+        self.line.setEchoMode(QLineEdit.EchoMode.Normal if shown else QLineEdit.EchoMode.Password)
+        self.eye.setToolTip("Hide" if shown else "Show")
+
+
+class Number(TextLine):
+    """A number or nothing: `value()` is an int (no decimals), a float, or None; a text that is no number stays a text.
+
+    Bounds are told by whoever checks the value, not enforced while typing.
+    """
+
+    def __init__(
+        self, minimum: float | None = None, maximum: float | None = None, decimals: int = 0, unit: str = "", placeholder: str = ""
+    ) -> None:
+        super().__init__(placeholder)
+        self._decimals = decimals
+        check = QDoubleValidator(minimum if minimum is not None else -1e15, maximum if maximum is not None else 1e15, decimals)
+        check.setNotation(QDoubleValidator.Notation.StandardNotation)
+        self._check = check
+        self.line.setMaximumWidth(180)
+        if unit:
+            label = QLabel(unit)
+            label.setObjectName("muted")
+            self.row.addWidget(label)
+        self.row.addStretch(1)
+
+    def value(self) -> Any:
+        text = self.line.text().strip().replace(",", "").replace(" ", "")
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            return self.line.text().strip()
+        return int(number) if number.is_integer() and not self._decimals else number
+
+    def set_value(self, value: Any) -> None:
+        if isinstance(value, float):
+            value = f"{value:.9f}".rstrip("0").rstrip(".")
+        super().set_value(value)
+
+
+class TextArea(Editor):
+    """Several lines."""
+
+    def __init__(self, placeholder: str = "", mono: bool = False, height: int = 88) -> None:
+        super().__init__()
+        self.area = QPlainTextEdit()
+        self.area.setPlaceholderText(placeholder)
+        self.area.setFixedHeight(height)
+        self.area.setTabChangesFocus(True)
+        if mono:
+            self.area.setFont(theme.font(12, mono=True))
+        self._quiet = False
+        self.area.textChanged.connect(lambda: None if self._quiet else self.edited.emit())
+        self.row.addWidget(self.area)
+
+    def value(self) -> Any:
+        return self.area.toPlainText()
+
+    def set_value(self, value: Any) -> None:
+        self._quiet = True
+        self.area.setPlainText("" if value is None else str(value))
+        self._quiet = False
+
+    def focus_target(self) -> QWidget:
+        return self.area
+
+
+class TextList(TextArea):
+    """A list of texts, one a line or with commas between."""
+
+    def __init__(self, placeholder: str = "") -> None:
+        super().__init__(placeholder, height=72)
+
+    def value(self) -> Any:
+        return [part.strip() for part in re.split(r"[\n,]", self.area.toPlainText()) if part.strip()]
+
+    def set_value(self, value: Any) -> None:
+        super().set_value("\n".join(value or ()))
+
+
+class ComboBox(QComboBox):
+    """A combo box that does not change when the page is scrolled over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMaxVisibleItems(14)
+        self.view().setTextElideMode(Qt.TextElideMode.ElideRight)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class Combo(Editor):
+    """One of several; `choices` are texts or pairs of text and value."""
+
+    def __init__(self, choices: Sequence[str | tuple[str, Any]] = (), editable: bool = False) -> None:
+        super().__init__()
+        self.combo = ComboBox()
+        self.combo.setEditable(editable)
+        self.set_choices(choices)
+        self.combo.activated.connect(lambda _: self.edited.emit())
+        if editable:
+            self.combo.lineEdit().textEdited.connect(self.edited)
+        self.row.addWidget(self.combo, 1)
+
+    def set_choices(self, choices: Sequence[str | tuple[str, Any]]) -> None:
+        """Offer other choices, keeping the value where it is still one."""
+        before = self.value()
+        self.combo.clear()
+        for choice in choices:
+            text, value = choice if isinstance(choice, tuple) else (choice, choice)
+            self.combo.addItem(text, value)
+        if before is not None:
+            self.set_value(before)
+
+    def value(self) -> Any:
+        if self.combo.isEditable():
+            at = self.combo.findText(self.combo.currentText())
+            return self.combo.itemData(at) if at >= 0 else self.combo.currentText().strip()
+        return self.combo.currentData()
+
+    def set_value(self, value: Any) -> None:
+        at = next((at for at in range(self.combo.count()) if self.combo.itemData(at) == value), -1)
+        if at >= 0 or not self.combo.isEditable():
+            self.combo.setCurrentIndex(max(at, 0))
+        else:
+            self.combo.setEditText("" if value is None else str(value))
+
+    def focus_target(self) -> QWidget:
+        return self.combo
+
+
+class Toggle(Editor):
+    """A switch with its label at its side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.switch = Switch()
+        self.label = QLabel()
+        self.label.setObjectName("fieldLabel")
+        self.switch.clicked.connect(lambda: self.edited.emit())
+        self.row.addWidget(self.switch)
+        self.row.addWidget(self.label, 1)
+
+    def setText(self, text: str) -> None:
+        """The label."""
+        self.label.setText(text)
+
+    def value(self) -> Any:
+        return self.switch.isChecked()
+
+    def set_value(self, value: Any) -> None:
+        self.switch.setChecked(bool(value))
+
+    def focus_target(self) -> QWidget:
+        return self.switch
+
+
+@dataclass(frozen=True)
+class RowField:
+    """A column of a `Rows` editor. `choices` belong to kind `combo` (editable, so that a new name can be written)."""
+
+    name: str
+    label: str
+    kind: Literal["text", "secret", "number", "combo"] = "text"
+    choices: Sequence[str | tuple[str, Any]] = ()
+    placeholder: str = ""
+    stretch: int = 1
+    default: Any = None
+
+
+class Rows(Editor):
+    """A list of rows of small fields, each with a button that removes it; `value()` is a list of dicts."""
+
+    def __init__(self, columns: Sequence[RowField], add: str = "Add") -> None:
+        super().__init__()
+        self.columns = tuple(columns)
+        self.lines: list[_RowLine] = []
+        column = QVBoxLayout()
+        column.setSpacing(theme.S)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(theme.XS + 2)
+        column.addLayout(self._list)
+        self.add_button = button(add, icon="plus", on_click=self._on_add)
+        column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.row.addLayout(column)
+
+    def add_row(self, values: dict[str, Any] | None = None) -> _RowLine:
+        """One more row, with these values."""
+        line = _RowLine(self.columns, values or {})
+        line.edited.connect(self.edited)
+        line.removed.connect(lambda: self._on_removed(line))
+        self.lines.append(line)
+        self._list.addWidget(line)
+        return line
+
+    def value(self) -> Any:
+        return [line.value() for line in self.lines]
+
+    def set_value(self, value: Any) -> None:
+        for line in self.lines:
+            self._drop(line)
+        self.lines.clear()
+        for row in value or ():
+            self.add_row(dict(row))
+
+    def set_choices(self, column: str, choices: Sequence[str | tuple[str, Any]]) -> None:
+        """Offer other choices in a combo column of every row, present and future."""
+        from dataclasses import replace
+
+        self.columns = tuple(replace(c, choices=tuple(choices)) if c.name == column else c for c in self.columns)
+        for line in self.lines:
+            editor = line.editors[column]
+            if isinstance(editor, Combo):
+                editor.set_choices(choices)
+
+    def show_error(self, inner: str, text: str) -> bool:
+        for line in self.lines:
+            line.show_error("", "")
+        place, _, column = inner.partition(".")
+        if not text or not place.isdigit() or int(place) >= len(self.lines):
+            return False
+        return self.lines[int(place)].show_error(column, text)
+
+    def focus_target(self) -> QWidget:
+        return self.add_button
+
+    def _on_add(self) -> None:
+        line = self.add_row()
+        line.focus_target().setFocus()
+        self.edited.emit()
+
+    def _on_removed(self, line: _RowLine) -> None:
+        self.lines.remove(line)
+        self._drop(line)
+        self.edited.emit()
+
+    def _drop(self, line: _RowLine) -> None:
+        self._list.removeWidget(line)
+        line.hide()
+        line.deleteLater()
+
+
+class _RowLine(Editor):
+    removed = Signal()
+
+    def __init__(self, columns: Sequence[RowField], values: dict[str, Any]) -> None:
+        super().__init__()
+        self.editors: dict[str, Editor] = {}
+        self._kept = values
+        outer = QVBoxLayout()
+        outer.setSpacing(2)
+        line = QHBoxLayout()
+        line.setSpacing(theme.S)
+        for column in columns:
+            editor = _row_editor(column)
+            editor.set_value(values.get(column.name, column.default))
+            editor.edited.connect(self.edited)
+            editor.focus_target().setAccessibleName(column.label)
+            editor.focus_target().setToolTip(column.label)
+            self.editors[column.name] = editor
+            line.addWidget(editor, column.stretch)
+        line.addWidget(icon_button("x", "Remove", self.removed.emit))
+        outer.addLayout(line)
+        self._error = QLabel()
+        self._error.setObjectName("fieldError")
+        self._error.hide()
+        outer.addWidget(self._error)
+        self.row.addLayout(outer)
+
+    def value(self) -> Any:
+        return {**self._kept, **{name: editor.value() for name, editor in self.editors.items()}}
+
+    def focus_target(self) -> QWidget:
+        return next(iter(self.editors.values())).focus_target()
+
+    def show_error(self, inner: str, text: str) -> bool:
+        self._error.setText(text)
+        self._error.setVisible(bool(text))
+        return True
+
+
+def _row_editor(column: RowField) -> Editor:
+    placeholder = column.placeholder or column.label
+    match column.kind:
+        case "secret":
+            return SecretText(placeholder)
+        case "number":
+            return Number(placeholder=placeholder)
+        case "combo":
+            made = Combo(column.choices, editable=True)
+            made.combo.lineEdit().setPlaceholderText(placeholder)
+            return made
+        case _:
+            return TextLine(placeholder)
