@@ -1,0 +1,164 @@
+"""Every fault the scripted vendor can play, as it looks on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.fakes.script import Step
+from tests.fakes.vendor import API_KEY, Vendor
+
+Ask = Callable[..., Awaitable[tuple[int, str, bytes]]]
+FRAMES = 5
+
+
+@pytest.fixture
+async def vendor():
+    async with Vendor() as running:
+        yield running
+
+
+@pytest.fixture(params=["openai", "anthropic"])
+async def ask(request, vendor):
+    """Ask once; gives status, content type and the bytes that came (the error too, where one cut it off)."""
+    headers = {"authorization": f"Bearer {API_KEY}"}
+    url = f"{vendor.openai_url}/chat/completions"
+    if request.param == "anthropic":
+        headers["anthropic-version"] = "2026-10-21"
+        url = f"{vendor.anthropic_url}/v1/messages"
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=5)) as session:
+
+        async def once(stream: bool = True, timeout_s: float = 5) -> tuple[int, str, bytes]:
+            body: dict[str, Any] = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "one two three"}]}
+            came = b""
+            async with session.post(url, json=body, timeout=aiohttp.ClientTimeout(total=timeout_s)) as answer:
+                with suppress(aiohttp.ClientPayloadError, TimeoutError):
+                    async for data, _ in answer.content.iter_chunks():
+                        came += data
+                return answer.status, answer.content_type, came
+
+        yield once
+
+
+def ended(came: bytes) -> bool:
+    return b"[DONE]" in came or b"message_stop" in came
+
+
+async def test_without_a_fault_the_stream_ends_as_it_should(vendor, ask):
+    status, kind, came = await ask()
+    assert (status, kind, ended(came)) == (200, "text/event-stream", True)
+    assert vendor.asked[0].frames_sent >= FRAMES
+
+
+async def test_a_status_comes_with_its_headers_and_the_dialects_error(vendor, ask):
+    vendor.script(Step(status=429, headers={"retry-after": "1"}, message="slow down"))
+    status, kind, came = await ask()
+    assert (status, kind) == (429, "application/json")
+    assert b"slow down" in came
+
+
+async def test_a_reset_comes_before_any_byte(vendor, ask):
+    vendor.script(Step(reset=True))
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await ask()
+    assert vendor.asked[0].outcome == "cut"
+
+
+async def test_it_can_take_a_call_and_never_answer(vendor, ask):
+    vendor.script(Step(hang=True))
+    with pytest.raises(TimeoutError):
+        await ask(timeout_s=0.1)
+    await asyncio.wait_for(vendor.asked[0].ended.wait(), 2)
+    assert vendor.asked[0].outcome == "hung up"
+
+
+@pytest.mark.parametrize("where", ["delay_s", "think_s", "frame_s"])
+async def test_it_is_slow_where_told(vendor, ask, where):
+    vendor.script(Step(**{where: 0.05}))
+    begun = asyncio.get_running_loop().time()
+    _, _, came = await ask()
+    assert asyncio.get_running_loop().time() - begun >= 0.05
+    assert ended(came)
+
+
+async def test_it_cuts_a_stream_after_so_many_frames(vendor, ask):
+    vendor.script(Step(cut_after=3))
+    _, _, came = await ask()
+    assert not ended(came)
+    assert (vendor.asked[0].frames_sent, vendor.asked[0].outcome) == (3, "cut")
+
+
+async def test_it_stalls_after_so_many_frames(vendor, ask):
+    vendor.script(Step(stall_after=3))
+    _, _, came = await ask(timeout_s=0.2)
+    assert not ended(came)
+    assert vendor.asked[0].frames_sent == 3
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "stall_after"])
+async def test_a_whole_answer_breaks_off_in_the_middle(vendor, ask, fault):
+    vendor.script(Step(**{fault: 0}))
+    _, kind, came = await ask(stream=False, timeout_s=0.2)
+    assert kind == "application/json"
+    assert came.startswith(b"{")
+    assert not came.endswith(b"}")
+
+
+async def test_a_malformed_frame_comes_between_good_ones(vendor, ask):
+    vendor.script(Step(malformed_after=2))
+    _, _, came = await ask()
+    assert b" oops\n\n" in came
+    assert ended(came)
+
+
+async def test_an_error_can_come_in_the_stream(vendor, ask):
+    vendor.script(Step(error_after=2, message="too busy"))
+    _, _, came = await ask()
+    assert b"too busy" in came
+    assert not ended(came)
+
+
+async def test_the_terminal_event_can_be_missing(vendor, ask):
+    vendor.script(Step(no_end=True))
+    _, _, came = await ask()
+    assert b"three" in came
+    assert not ended(came)
+
+
+async def test_a_success_can_be_a_web_page(vendor, ask):
+    vendor.script(Step(body="<html>Sign in</html>"))
+    assert await ask() == (200, "text/html", b"<html>Sign in</html>")
+
+
+async def test_split_bytes_are_the_same_bytes(vendor, ask):
+    _, _, smooth = await ask()
+    vendor.script(Step(split_bytes=3))
+    assert (await ask())[2] == smooth
+
+
+async def test_a_big_answer_is_big(vendor, ask):
+    vendor.script(Step(text="x" * 3_000_000))
+    assert len((await ask(stream=False))[2]) > 3_000_000
+
+
+async def test_a_client_that_hangs_up_in_a_stream_is_noticed_at_once(vendor, ask):
+    vendor.script(Step(stall_after=1))
+    begun = asyncio.get_running_loop().time()
+    await ask(timeout_s=0.1)
+    await asyncio.wait_for(vendor.asked[0].ended.wait(), 2)
+    assert vendor.asked[0].outcome == "hung up"
+    assert vendor.asked[0].ended_at - begun < 1
+
+
+async def test_a_vendor_that_went_away_can_come_back(vendor, ask):
+    port = vendor.port
+    await vendor.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await ask()
+    await vendor.start(port)
+    assert (await ask())[0] == 200

@@ -1,0 +1,156 @@
+"""One call at the scripted vendor: as it arrived, and the step played to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tests.fakes.script import Step
+from tests.fakes.vendor_speech import Frames, embeddings
+
+
+@dataclass(slots=True)
+class Call:
+    """One request as it arrived, and how it ended. Header names are in lower case; times are the loop's seconds."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    raw: bytes
+    key: str
+    at: float
+    body: Any = None
+    outcome: str = "open"
+    """`open`, `answered`, `cut` (by the script) or `hung up` (by the client)."""
+    frames_sent: int = 0
+    ended_at: float | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def end(self, outcome: str) -> None:
+        """The first end counts."""
+        if self.outcome == "open":
+            self.outcome, self.ended_at = outcome, asyncio.get_running_loop().time()
+            self.ended.set()
+
+
+async def read(request: web.Request) -> Call:
+    """Take the request in, whole."""
+    raw = await request.read()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    call = Call(request.method, request.path, dict(request.query), headers, raw, key, asyncio.get_running_loop().time())
+    try:
+        call.body = orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError:
+        call.body = None
+    return call
+
+
+def as_json(status: int, body: Any, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer."""
+    return web.Response(status=status, body=orjson.dumps(body), headers={**(headers or {}), "content-type": "application/json"})
+
+
+@dataclass(slots=True)
+class Play:
+    """One step, played."""
+
+    request: web.Request
+    call: Call
+    step: Step
+    dialect: ModuleType
+
+    async def run(self) -> web.StreamResponse:
+        """Answer, fail, or break off, as the step says."""
+        step = self.step
+        await asyncio.sleep(step.delay_s)
+        if step.reset:
+            return self._reset()
+        if step.hang:
+            await asyncio.Event().wait()
+        if step.status != 200 or step.body is not None:
+            return self._instead()
+        headers = {"request-id": "req_1", "x-request-id": "req_1", **step.headers}
+        if self.call.body.get("stream"):
+            return await self._stream(headers, self.dialect.stream(self.call.body, step))
+        return await self._whole(headers)
+
+    def _instead(self) -> web.Response:
+        body: Any = self.step.body
+        if body is None:
+            body = self.dialect.error(self.step.status, self.step.message, self.step.error_type)
+        kind = self.step.content_type or ("text/html" if isinstance(body, str) and body.startswith("<") else "application/json")
+        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else orjson.dumps(body)
+        return web.Response(status=self.step.status, body=raw, headers={**self.step.headers, "content-type": kind})
+
+    async def _whole(self, headers: dict[str, str]) -> web.StreamResponse:
+        step, path = self.step, self.call.path
+        await asyncio.sleep(step.think_s)
+        if path.endswith("/embeddings"):
+            return as_json(200, embeddings(self.call.body), headers)
+        if path.endswith("/count_tokens"):
+            return as_json(200, {"input_tokens": step.tokens.input if step.tokens else 0}, headers)
+        raw = orjson.dumps(self.dialect.whole(self.call.body, step))
+        if step.cut_after is None and step.stall_after is None:
+            return web.Response(body=raw, headers={**headers, "content-type": "application/json"})
+        response = web.StreamResponse(headers={**headers, "content-type": "application/json", "content-length": str(len(raw))})
+        await response.prepare(self.request)
+        await response.write(raw[: len(raw) // 2])
+        return await self._break_off(response)
+
+    async def _stream(self, headers: dict[str, str], frames: Frames) -> web.StreamResponse:
+        step = self.step
+        response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream; charset=utf-8"})
+        response.enable_chunked_encoding()
+        await response.prepare(self.request)
+        await asyncio.sleep(step.think_s)
+        for frame in frames.before:
+            await self._write(response, frame)
+        for sent in range(len(frames.content) + 1):
+            if sent in (step.cut_after, step.stall_after):
+                return await self._break_off(response)
+            if sent == step.error_after:
+                await self._write(response, self.dialect.error_frame(step))
+                return response
+            if sent == step.malformed_after:
+                await self._write(response, self.dialect.MALFORMED)
+            if sent < len(frames.content):
+                await self._write(response, frames.content[sent])
+                self.call.frames_sent += 1
+                await asyncio.sleep(step.frame_s)
+        for frame in [] if step.no_end else frames.end:
+            await self._write(response, frame)
+        return response
+
+    async def _write(self, response: web.StreamResponse, frame: bytes) -> None:
+        size = self.step.split_bytes or len(frame)
+        for at in range(0, len(frame), size):
+            await response.write(frame[at : at + size])
+            if size < len(frame):
+                await asyncio.sleep(0)
+
+    async def _break_off(self, response: web.StreamResponse) -> web.StreamResponse:
+        """In the middle of an answer: fall silent, or drop the connection."""
+        if self.step.cut_after is None:
+            await asyncio.Event().wait()
+        self.call.end("cut")
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        return response
+
+    def _reset(self) -> web.Response:
+        transport = self.request.transport
+        if transport is not None:
+            # Linger 0: closing sends RST, not FIN.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        self.call.end("cut")
+        return web.Response()

@@ -1,0 +1,108 @@
+"""What a scripted vendor says: whole answers, stream frames and errors, in OpenAI's and Anthropic's words.
+
+Deterministic: the same request gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from tests.fakes.script import Step
+
+Json = dict[str, Any]
+MODELS = ("demo-large", "demo-small", "demo-embed")
+CREATED = 1_790_000_000
+
+
+@dataclass(slots=True)
+class Frames:
+    """A stream's frames: what comes before the content, the content, what ends it."""
+
+    before: list[bytes] = field(default_factory=list)
+    content: list[bytes] = field(default_factory=list)
+    end: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A tool the vendor calls."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What is said, before it is put into a dialect. `finish` is `stop`, `length` or `tools`."""
+
+    model: str
+    thinking: str
+    text: str
+    calls: tuple[Called, ...]
+    finish: str
+
+
+def speech(body: Json, step: Step, results: list[str], said: str, images: int, tools: list[tuple[str, Json]]) -> Speech:
+    """Call tools when there are some and no result is in yet; else echo."""
+    model = str(body.get("model"))
+    if tools and step.tools and not results and step.text is None:
+        calls = tuple(
+            Called(f"call_{n}", name, orjson.dumps(_arguments(schema)).decode())
+            for n, (name, schema) in enumerate(tools[: step.tools], 1)
+        )
+        return Speech(model, step.thinking, "", calls, "tools")
+    text = step.text
+    if text is None:
+        text = (
+            f"The tool said: {' / '.join(results)}" if results else f"You said: {said}" + (f" ({images} images)" if images else "")
+        )
+    limit = body.get("max_tokens") or body.get("max_completion_tokens")
+    cut = " ".join(text.split(" ")[:limit]) if limit else text
+    return Speech(model, step.thinking, cut, (), "length" if cut != text else "stop")
+
+
+def words(text: str) -> list[str]:
+    """Pieces that join to `text`, one a word."""
+    first, *rest = text.split(" ")
+    return [first, *(" " + word for word in rest)] if text else []
+
+
+def thirds(text: str) -> Iterator[str]:
+    """`text` in up to three pieces, cut anywhere."""
+    size = max(1, -(-len(text) // 3))
+    for at in range(0, len(text), size):
+        yield text[at : at + size]
+
+
+def _arguments(schema: Json) -> Json:
+    """Arguments that fit the schema's required properties."""
+    samples: Json = {"string": "Bern", "integer": 3, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
+    properties = schema.get("properties", {})
+    return {name: samples.get(properties.get(name, {}).get("type", "string")) for name in schema.get("required", properties)}
+
+
+def embeddings(body: Json) -> Json:
+    """OpenAI's answer: 8 numbers per input, made from its hash; base64 on request, as openai-node asks."""
+    given: Any = body.get("input")
+    is_one = not isinstance(given, list) or isinstance(given[0], int)  # a text, or a text as token ids
+    inputs: list[Any] = [given] if is_one else given
+
+    def vector(value: Any) -> Any:
+        floats = [byte / 128 - 1 for byte in hashlib.sha256(orjson.dumps(value)).digest()[:8]]
+        return base64.b64encode(struct.pack("<8f", *floats)).decode() if body.get("encoding_format") == "base64" else floats
+
+    data = [{"object": "embedding", "index": n, "embedding": vector(value)} for n, value in enumerate(inputs)]
+    return {
+        "object": "list",
+        "data": data,
+        "model": body.get("model"),
+        "usage": {"prompt_tokens": len(data), "total_tokens": len(data)},
+    }
