@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.paths import Home
@@ -64,5 +64,7 @@ class House:
     gateway: Gateway
     bus: Bus
     server: ServerControl
+    fixed_settings: dict[str, Any] = field(default_factory=dict)
+    """Settings that the config file, the environment or the command line say: they hold over the database, and are locked."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

@@ -215,8 +215,12 @@ async def _renamed_targets(house: House, old: str, new: str) -> list[ModelAlias]
         if any(target.provider.lower() == old.lower() for target in alias.targets):
             check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
             targets = tuple(
-                Target(provider=new, model=t.model, weight=t.weight) if t.provider.lower() == old.lower() else t
-                for t in alias.targets
+                Target(
+                    provider=new if target.provider.lower() == old.lower() else target.provider,
+                    model=target.model,
+                    weight=target.weight,
+                )
+                for target in alias.targets
             )
             renamed.append(replaced(alias, {"targets": targets}))
     return renamed

@@ -1,0 +1,19 @@
+"""Who changed what, when."""
+
+from __future__ import annotations
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import PageQuery
+from conduit_desktop.actions.views import AuditView, rfc3339
+from conduit_desktop.core.entities import AuditEntry
+
+
+def view(entry: AuditEntry) -> AuditView:
+    """An entry as it is shown."""
+    return AuditView(**{**entry.model_dump(), "at": rfc3339(entry.at)})
+
+
+async def page(house: House, query: PageQuery) -> tuple[list[AuditView], str | None]:
+    """Entries, newest first, and the cursor of the rest."""
+    entries, cursor = await house.store.audit.list(query.limit, query.cursor)
+    return [view(entry) for entry in entries], cursor

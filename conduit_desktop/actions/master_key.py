@@ -1,0 +1,55 @@
+"""The master key: opens the admin API. Made at the first start, kept with the secrets, never logged."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+
+from conduit_desktop.actions.changes import made_known
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.core.errors import Conflict
+
+NAME = "master-key"
+PREFIX = "condm_"
+VARIABLE = "CONDUIT_MASTER_KEY"
+
+
+def fresh() -> str:
+    """A new master key: the prefix and 32 random bytes in base64url."""
+    return PREFIX + urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+
+
+async def current(house: House) -> str:
+    """The master key that holds: the environment's, else the one kept, made now if there is none yet."""
+    if given := os.environ.get(VARIABLE, "").strip():
+        return given
+    if house.master_key is None:
+        house.master_key = await asyncio.to_thread(_get_or_create, house)
+    return house.master_key
+
+
+async def opens(house: House, presented: str) -> bool:
+    """Whether `presented` is the master key, compared in constant time."""
+    return hmac.compare_digest(presented.encode("utf-8", "surrogateescape"), (await current(house)).encode())
+
+
+async def rotate(house: House, actor: Actor) -> str:
+    """Put a new master key in the old one's place, and give it; raises Conflict where the environment sets it."""
+    if os.environ.get(VARIABLE, "").strip():
+        raise Conflict(f"The master key is set by {VARIABLE}; change it there.")
+    key = fresh()
+    await asyncio.to_thread(house.secrets.set, NAME, key)
+    house.master_key = key
+    await made_known(house, actor, "master-key.rotate", NAME, "settings", {})
+    return key
+
+
+def _get_or_create(house: House) -> str:
+    kept = house.secrets.get(NAME)
+    if kept is None:
+        kept = fresh()
+        house.secrets.set(NAME, kept)
+    return kept

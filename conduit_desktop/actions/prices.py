@@ -1,0 +1,79 @@
+"""Prices of the user's own, over those of the catalog."""
+
+from __future__ import annotations
+
+from conduit_desktop.actions.changes import check_unlocked, difference, made_known, now_ms
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.inputs import NewPrice, epoch_ms
+from conduit_desktop.actions.views import PriceView, RepricedView, rfc3339
+from conduit_desktop.core.entities import Price, Rates, Source
+from conduit_desktop.core.errors import Invalid, NotFound
+
+_UNIT_RATES = ("input", "output", "per_image", "per_minute", "per_1k_chars")
+_KEPT = (*Rates.model_fields, "pattern", "per_image", "per_minute", "per_1k_chars", "origin")
+
+
+def view(price: Price) -> PriceView:
+    """A price as it is shown."""
+    return PriceView(
+        **{name: getattr(price, name) for name in _KEPT},
+        tiers=list(price.tiers),
+        valid_from=rfc3339(price.valid_from),
+        locked=price.source == "file",
+        created_at=rfc3339(price.created_at),
+        updated_at=rfc3339(price.updated_at),
+    )
+
+
+async def all_prices(house: House) -> list[PriceView]:
+    """Every price set by the user, also those that hold no longer or not yet."""
+    return [view(price) for price in await house.store.prices.all()]
+
+
+async def get(house: House, pattern: str) -> PriceView:
+    """The price of that pattern that holds now; raises NotFound."""
+    if (price := await house.store.prices.get(pattern)) is None:
+        raise NotFound(f"There is no price for {pattern!r}.")
+    return view(price)
+
+
+async def put(house: House, pattern: str, new: NewPrice, actor: Actor, source: Source = "user") -> PriceView:
+    """Set what `pattern` costs, from `valid_from` on (always, where it is not given). Raises Conflict, Invalid."""
+    if new.pattern is not None and new.pattern != pattern:
+        raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
+    if all(getattr(new, name) is None for name in _UNIT_RATES):
+        raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
+    starts = epoch_ms(new.valid_from) if new.valid_from else 0
+    before = next((one for one in await house.store.prices.history(pattern) if one.valid_from == starts), None)
+    if before is not None and source == "user":
+        check_unlocked(before.source, f"The price of {pattern!r}")
+    now = now_ms()
+    values = new.model_dump(exclude={"pattern", "valid_from"})
+    times = {"valid_from": starts, "created_at": before.created_at if before else now, "updated_at": now}
+    price = Price.model_validate({**values, **times, "pattern": pattern, "tiers": tuple(values["tiers"]), "source": source})
+    await house.store.prices.replace(price)
+    await made_known(house, actor, "price.put", pattern, "prices", difference(before, price))
+    return view(price)
+
+
+async def remove(house: House, pattern: str, actor: Actor) -> None:
+    """Forget every price of `pattern`; the catalog's holds again. Raises NotFound, Conflict."""
+    history = await house.store.prices.history(pattern)
+    if not history:
+        raise NotFound(f"There is no price for {pattern!r}.")
+    for price in history:
+        check_unlocked(price.source, f"The price of {pattern!r}")
+    await discard(house, pattern, actor)
+
+
+async def discard(house: House, pattern: str, actor: Actor) -> None:
+    """Forget every price of `pattern`, whoever owns it."""
+    await house.store.prices.delete(pattern)
+    await made_known(house, actor, "price.remove", pattern, "prices", {})
+
+
+async def reprice(house: House, actor: Actor) -> RepricedView:
+    """Give requests of unknown cost the cost that today's prices make of them."""
+    count = await house.gateway.reprice()
+    await made_known(house, actor, "price.reprice", "requests", "requests", {"repriced": count})
+    return RepricedView(repriced=count)

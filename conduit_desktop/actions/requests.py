@@ -1,0 +1,71 @@
+"""The request log: what was asked, who answered, how long it took and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import RequestQuery, epoch_ms
+from conduit_desktop.actions.views import AttemptView, RequestDetailView, RequestView, rfc3339
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.errors import NotFound
+from conduit_desktop.core.money import to_usd
+
+if TYPE_CHECKING:
+    from conduit_desktop.store import Payload
+
+
+def view(record: RequestRecord) -> RequestView:
+    """A record as it is shown."""
+    return RequestView(**_shown(record))
+
+
+def _shown(record: RequestRecord) -> dict[str, Any]:
+    values = asdict(record)
+    cost = values.pop("cost_nano")
+    return values | {
+        "started_at": rfc3339(record.started_at),
+        "cost_usd": None if cost is None else to_usd(cost),
+        "dropped": list(record.dropped),
+        "attempts": [AttemptView(**{**one, "started_at": rfc3339(one["started_at"])}) for one in values["attempts"]],
+    }
+
+
+async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], str | None]:
+    """Records that fit the query, newest first, and the cursor of the rest."""
+    from conduit_desktop.store import RequestFilter
+
+    filters = RequestFilter(
+        key=query.key,
+        model=query.model,
+        provider=query.provider,
+        status=query.status,
+        since_ms=epoch_ms(query.since) if query.since else None,
+        until_ms=epoch_ms(query.until) if query.until else None,
+    )
+    records, cursor = await house.store.ledger.list(filters, query.limit, query.cursor)
+    return [view(record) for record in records], cursor
+
+
+async def get(house: House, request_id: str) -> RequestDetailView:
+    """One record, with prompt and answer where they were kept; raises NotFound."""
+    record = await house.store.ledger.get(request_id)
+    if record is None:
+        raise NotFound(f"There is no request {request_id!r}.")
+    payload = await house.store.payloads.get(request_id)
+    return RequestDetailView(**_shown(record), **(_bodies(payload) if payload else {}))
+
+
+def _bodies(payload: Payload) -> dict[str, Any]:
+    return {"request_payload": _body(payload.request), "response_payload": _body(payload.response)}
+
+
+def _body(body: bytes) -> Any:
+    """JSON as it is, anything else (a stream, a body that was cut off) as text."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")

@@ -1,0 +1,33 @@
+"""How the house is doing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conduit_desktop import __version__
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.views import StatusView
+from conduit_desktop.core.paths import Home
+
+
+async def status(house: House) -> StatusView:
+    """The state of the house now."""
+    server = house.server
+    return StatusView(
+        version=__version__,
+        state=server.state,
+        address=server.address,
+        error=server.error,
+        uptime_s=round(server.uptime_s, 3),
+        in_flight=house.gateway.in_flight,
+        loop_lag_ms=round(server.loop_lag_ms, 3),
+        home=str(house.home.root),
+        secrets_backend=house.secrets.backend,
+        database_bytes=await asyncio.to_thread(database_bytes, house.home),
+    )
+
+
+def database_bytes(home: Home) -> int:
+    """Bytes of both databases with their write-ahead logs."""
+    files = [path.with_name(path.name + end) for path in (home.database, home.payloads) for end in ("", "-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())

@@ -1,0 +1,70 @@
+"""What was spent, summed by day, model, key or provider."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, cast, get_args
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import UsageQuery, epoch_ms
+from conduit_desktop.core.entities import UsageRow
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.money import to_usd
+
+Group = Literal["day", "model", "key", "provider"]
+
+TOKEN_CLASSES = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
+_COUNTS = ("requests", "errors", *TOKEN_CLASSES)
+
+
+def groups(text: str) -> list[Group]:
+    """`day,model` as a list; raises Invalid for a word that is no group."""
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in get_args(Group):
+            raise Invalid(f"group_by: {name!r} is none of day, model, key, provider", "group_by")
+    return cast("list[Group]", list(dict.fromkeys(names)))
+
+
+def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
+    """One sum: the groups asked for (`key` is the key's id, with `key_name`), counts, tokens by class, cost in US dollars."""
+    shown: dict[str, Any] = {}
+    for group in group_by:
+        shown[group] = row.key_id if group == "key" else getattr(row, group)
+        if group == "key":
+            shown["key_name"] = row.key_name
+    shown |= {name: getattr(row, name) for name in _COUNTS}
+    return shown | {
+        "cost_usd": to_usd(row.cost_nano),
+        "unpriced_requests": row.unpriced_requests,
+        "estimated_requests": row.estimated_requests,
+    }
+
+
+async def usage(house: House, query: UsageQuery) -> list[dict[str, Any]]:
+    """Sums over whole UTC days by the groups asked for; one row of totals without any. Raises Invalid."""
+    group_by = groups(query.group_by)
+    rows = await house.store.ledger.usage(
+        group_by,
+        since_ms=epoch_ms(query.since) if query.since else None,
+        until_ms=epoch_ms(query.until) if query.until else None,
+    )
+    return [view(row, group_by) for row in rows]
+
+
+def as_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """The rows as CSV with a heading; texts that a spreadsheet would take for a formula are disarmed."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
