@@ -75,7 +75,7 @@ class ToolCard(QFrame):
         self.arguments = ""
         title = QLabel(name)
         title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setObjectName("strong")
+        title.setObjectName("cardTitle")
         mark = QLabel()
         mark.setPixmap(theme.pixmap("wrench", 16))
         head = QHBoxLayout()

@@ -83,7 +83,7 @@ class CodeBlock(QFrame):
         super().__init__(parent)
         self.setObjectName("codeBlock")
         self._language = QLabel(language or "text")
-        self._language.setObjectName("caption")
+        self._language.setObjectName("fieldHelp")
         self.copy_button = copy_button(lambda: self.body.shown)
         self.body = CodeText()
         head = QHBoxLayout()

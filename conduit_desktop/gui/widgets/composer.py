@@ -80,7 +80,7 @@ class Composer(QFrame):
         self.attach_button = button("Attach image", "ghost", "image")
         self.attach_button.clicked.connect(self.attach_clicked)
         self.hint = QLabel("Enter to send · Shift+Enter for a new line")
-        self.hint.setObjectName("caption")
+        self.hint.setObjectName("fieldHelp")
         self.send_button = button("Send", "primary", "paper-plane-right")
         self.send_button.clicked.connect(self.send)
         self.stop_button = button("Stop", icon="stop")

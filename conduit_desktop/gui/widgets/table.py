@@ -29,7 +29,8 @@ class Column(Generic[T]):
 
     `sort` gives a number or a text (None sorts lowest); without it the shown text is sorted, case-blind. `colour` is the
     name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining room. A `pill` is drawn as a
-    coloured label, its colour token is then also the name of its tint.
+    coloured label, its colour token is then also the name of its tint. `bar` draws a share (0 to 1, None: no bar) below the
+    text, warning from 0.8 on.
     """
 
     title: str
@@ -43,6 +44,7 @@ class Column(Generic[T]):
     mono: bool = False
     pill: bool = False
     bold: bool = False
+    bar: Callable[[T], float | None] | None = None
 
 
 class TableModel(QAbstractTableModel, Generic[T]):
@@ -187,6 +189,10 @@ class TableFilter(QSortFilterProxyModel):
         """Keep the rows for which `predicate` is true."""
         self._predicate = predicate
         self.invalidate()
+
+    def row_at(self, index: Index) -> Any:
+        """The row behind one of this filter's indexes."""
+        return self._model.rows[self.mapToSource(index).row()]
 
     def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
         row = self._model.rows[source_row]

@@ -178,6 +178,8 @@ class _Cell(QStyledItemDelegate):
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         if self._columns[index.column()].pill:
             self._paint_pill(painter, option, index)
+        elif self._columns[index.column()].bar is not None:
+            self._paint_bar(painter, option, index)
         else:
             self._paint_text(painter, option, index)
 
@@ -200,13 +202,21 @@ class _Cell(QStyledItemDelegate):
     def _paint_pill(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         text = str(index.data() or "")
         column = self._columns[index.column()]
-        row = self._table.model()
+        model = self._table.model()
         tone = "text_muted"
-        if column.colour is not None and isinstance(row, TableFilter):
-            source = row.mapToSource(index)
-            tone = column.colour(row.sourceModel().rows[source.row()]) or tone  # type: ignore[attr-defined]
+        if column.colour is not None and isinstance(model, TableFilter):
+            tone = column.colour(model.row_at(index)) or tone
         if text:
             paint_pill(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), text, tone)
+
+    def _paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        model, bar = self._table.model(), self._columns[index.column()].bar
+        share = bar(model.row_at(index)) if bar is not None and isinstance(model, TableFilter) else None
+        if share is not None:
+            option.rect = option.rect.adjusted(0, 0, 0, -10)
+        self._paint_text(painter, option, index)
+        if share is not None:
+            paint_bar(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), share)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         hint = super().sizeHint(option, index)
@@ -225,4 +235,18 @@ def paint_pill(painter: QPainter, rect: Any, text: str, tone: str) -> None:
     painter.drawRoundedRect(box, 6, 6)
     painter.setPen(theme.colour(tone))
     painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+    painter.restore()
+
+
+def paint_bar(painter: QPainter, rect: Any, share: float) -> None:
+    """A thin track below `rect`, filled by `share`, in the colour that says how near the end is."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    track = QRectF(rect.left(), rect.bottom() + 1, rect.width(), 4)
+    painter.setBrush(theme.colour("border"))
+    painter.drawRoundedRect(track, 2, 2)
+    painter.setBrush(theme.colour("danger" if share >= 1 else "warning" if share >= 0.8 else "accent"))
+    if share > 0:
+        painter.drawRoundedRect(QRectF(track.left(), track.top(), max(4.0, track.width() * min(share, 1.0)), 4), 2, 2)
     painter.restore()

@@ -1,0 +1,86 @@
+"""A dialog around a form that saves with an action and shows what the action refuses beside the field."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QWidget
+
+from conduit_desktop.core.errors import ActionError
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.dialogs import Dialog
+from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.widgets.form import Field, Form
+
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+def errors_of(error: ActionError) -> dict[str, str]:
+    """An action's complaint as a form shows it: `targets[0].model: …` becomes `targets.0.model`, without its own name."""
+    if error.field is None:
+        return {"": error.message}
+    text = error.message.removeprefix(f"{error.field}:").strip()
+    return {_INDEX.sub(r".\1", error.field): text[:1].upper() + text[1:]}
+
+
+def framed(content: QWidget, height: int) -> QScrollArea:
+    """`content` in a frameless area that scrolls when it is taller than `height`."""
+    area = QScrollArea()
+    area.setObjectName("dialogScroll")
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(height)
+    content.setObjectName("scrollPage")
+    content.setContentsMargins(0, 0, theme.M, 0)
+    area.setWidget(content)
+    return area
+
+
+def section(text: str) -> QLabel:
+    """A heading between fields."""
+    label = QLabel(text)
+    label.setObjectName("overline")
+    return label
+
+
+def side_by_side(*fields: Field) -> QWidget:
+    """Fields of a form in one row."""
+    row = QWidget()
+    across = QHBoxLayout(row)
+    across.setContentsMargins(0, 0, 0, 0)
+    across.setSpacing(theme.L)
+    for field in fields:
+        across.addWidget(field, 1, Qt.AlignmentFlag.AlignTop)
+    return row
+
+
+class FormDialog(Dialog):
+    """Subclasses fill `self.form` and override `save`, which raises ActionError for what does not fit."""
+
+    def __init__(self, parent: QWidget | None, ui: Ui, title: str, accept: str = "Save", width: int = 520, height: int = 0) -> None:
+        super().__init__(parent, title, accept, width=width)
+        self.ui = ui
+        self.form = Form()
+        self.body.addWidget(framed(self.form, height) if height else self.form)
+
+    def submit(self) -> None:
+        """Save without stalling anything; close once it is saved."""
+        if self.primary.isEnabled():
+            self.primary.setEnabled(False)
+            self.ui.run(self._submit())
+
+    async def save(self) -> None:
+        """Do what the form says."""
+
+    async def _submit(self) -> None:
+        self.form.clear_errors()
+        try:
+            await self.save()
+        except ActionError as error:
+            self.form.show_errors(errors_of(error))
+        else:
+            self.accept()
+        finally:
+            self.primary.setEnabled(True)
