@@ -1,0 +1,140 @@
+"""What a call costs: a price made ready for whole-number arithmetic, with one rounding at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from conduit_desktop.core.entities import Price, Rates
+from conduit_desktop.core.events import Usage
+from conduit_desktop.core.money import to_nano
+
+PER = 1_000_000
+"""Rates are for a million tokens."""
+_CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Nano-dollars per million tokens by class, for a request whose whole input is over `above` tokens."""
+
+    above: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    reasoning: int
+    audio_in: int
+    audio_out: int
+
+    def millionths(self, usage: Usage) -> int:
+        """The cost in millionths of a nano-dollar, exact."""
+        thought = min(usage.reasoning, usage.output)
+        return (
+            usage.input * self.input
+            + usage.cache_read * self.cache_read
+            + usage.cache_write_5m * self.cache_write
+            + usage.cache_write_1h * self.cache_write_1h
+            + (usage.output - thought) * self.output
+            + thought * self.reasoning
+            + usage.audio_in * self.audio_in
+            + usage.audio_out * self.audio_out
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A compiled price: see `core.entities.Price` for what stands in for a missing rate.
+
+    `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be asked for again (epoch ms;
+    None: it holds until somebody changes a price).
+    """
+
+    price: Price
+    steps: tuple[Step, ...]
+    valid_until: int | None = None
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether tokens have a price; without one, a call is priced by image, minute or character alone."""
+        return self.price.input is not None or self.price.output is not None
+
+    def cost(self, usage: Usage) -> int:
+        """Nano-dollars, rounded half up; what the provider itself reported wins."""
+        if usage.cost_nano is not None:
+            return usage.cost_nano
+        return _rounded(self.step(usage.total_input).millionths(usage), PER)
+
+    def expected(self, input_tokens: int, output_tokens: int) -> int:
+        """Nano-dollars for a call of that size with nothing cached, its output at the dearer of written and thought."""
+        step = self.step(input_tokens)
+        return _rounded(input_tokens * step.input + output_tokens * max(step.output, step.reasoning), PER)
+
+    def step(self, total_input: int) -> Step:
+        """The rates that hold for a request with that many input tokens, of every class together."""
+        chosen = self.steps[0]
+        for step in self.steps[1:]:
+            if total_input > step.above:
+                chosen = step
+        return chosen
+
+    def units(self, *, images: int = 0, seconds: float = 0.0, characters: int = 0) -> int | None:
+        """Nano-dollars for what is not counted in tokens; None where something that was used has no price."""
+        total = 0
+        # A second is counted in whole milliseconds.
+        for count, rate, per in (
+            (images, self.price.per_image, 1),
+            (round(seconds * 1000), self.price.per_minute, 60_000),
+            (characters, self.price.per_1k_chars, 1000),
+        ):
+            if count and rate is None:
+                return None
+            total += _rounded(count * to_nano(rate or 0), per)
+        return total
+
+
+def compile_price(price: Price, valid_until: int | None = None) -> Tariff | None:
+    """The tariff of a price; None where it has neither input nor output nor a unit rate."""
+    rated = (price.input, price.output, price.per_image, price.per_minute, price.per_1k_chars)
+    if all(rate is None for rate in rated):
+        return None
+    tiers = sorted(price.tiers, key=lambda tier: tier.above)
+    steps = (_step(-1, [price]), *(_step(tier.above, [tier.rates, price]) for tier in tiers))
+    return Tariff(price, steps, valid_until)
+
+
+def cost_of(tariff: Tariff | None, usage: Usage) -> int | None:
+    """Nano-dollars of a call; None where nobody knows: no tariff, or one that has no price for tokens."""
+    if usage.cost_nano is not None:
+        return usage.cost_nano
+    if tariff is None or not (tariff.by_tokens or usage.total_input + usage.total_output == 0):
+        return None
+    return tariff.cost(usage)
+
+
+def _step(above: int, sources: Iterable[Rates]) -> Step:
+    """Each class at the first rate stated for it; what no source states takes its stand-in."""
+    said: dict[str, int] = {}
+    for source in sources:
+        for name in _CLASSES:
+            rate = getattr(source, name)
+            if rate is not None:
+                said.setdefault(name, to_nano(rate))
+    read, made = said.get("input", 0), said.get("output", 0)
+    written = said.get("cache_write", read)
+    return Step(
+        above=above,
+        input=read,
+        output=made,
+        cache_read=said.get("cache_read", read),
+        cache_write=written,
+        cache_write_1h=said.get("cache_write_1h", written),
+        reasoning=said.get("reasoning", made),
+        audio_in=said.get("audio_in", read),
+        audio_out=said.get("audio_out", made),
+    )
+
+
+def _rounded(value: int, per: int) -> int:
+    return (2 * value + per) // (2 * per)
