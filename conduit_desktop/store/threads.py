@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import queue
 import sqlite3
 import threading
@@ -13,15 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from conduit_desktop.store.checkpoints import Checkpoints
 from conduit_desktop.store.connections import is_trouble, trouble
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 1000
 IDLE_S = 1.0
-WAL_LIMIT = 16 * 1024 * 1024
-WAL_LOOK_EVERY = 50
-"""Batches between two looks at the size of the WAL file."""
 
 Job = Callable[[sqlite3.Connection], Any]
 Outcome = tuple["asyncio.Future[Any]", Any, "BaseException | None"]
@@ -81,11 +78,9 @@ class Writer(threading.Thread):
     def __init__(self, path: Path, connection: sqlite3.Connection, sink: Sink | None) -> None:
         super().__init__(name=f"{path.name} writer", daemon=True)
         self._path = path
-        self._wal = Path(f"{path}-wal")
+        self._checkpoints = Checkpoints(path)
         self._connection = connection
         self._sink = sink
-        self._batches = 0
-        self._dirty = False
         self.queue: queue.SimpleQueue[tuple[Any, Job | None, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         """`(item, None, future)` is for the sink, `(None, job, future)` a job, None the end."""
         if sink is not None:
@@ -94,12 +89,12 @@ class Writer(threading.Thread):
     def run(self) -> None:
         while self._turn():
             pass
-        self._checkpoint("TRUNCATE")
+        self._checkpoints.end(self._connection)
         self._connection.close()
 
     def _turn(self) -> bool:
         try:
-            first = self.queue.get(timeout=IDLE_S if self._dirty or self._waiting else None)
+            first = self.queue.get(timeout=IDLE_S if self._checkpoints.due or self._waiting else None)
         except queue.Empty:
             self._rest()
             return True
@@ -122,10 +117,7 @@ class Writer(threading.Thread):
             self._write_items(items)
         if len(items) < len(batch):
             settle(self._run_jobs([(job, future) for _, job, future in batch if job is not None]))
-        self._dirty = True
-        self._batches += 1
-        if self._batches % WAL_LOOK_EVERY == 0:
-            self._relieve()
+        self._checkpoints.wrote(self._connection)
 
     def _write_items(self, items: list[tuple[Any, asyncio.Future[Any]]]) -> None:
         assert self._sink is not None
@@ -177,20 +169,8 @@ class Writer(threading.Thread):
     def _rest(self) -> None:
         if self._waiting and self._sink is not None:
             self._sink.retry(self._connection)
-        elif self._dirty:
-            self._dirty = False
-            self._checkpoint("PASSIVE")
-
-    def _relieve(self) -> None:
-        with contextlib.suppress(OSError):
-            if os.stat(self._wal).st_size > WAL_LIMIT:
-                self._checkpoint("PASSIVE")
-
-    def _checkpoint(self, mode: str) -> None:
-        try:
-            self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.Error as error:
-            log.warning("the checkpoint of %s has to wait: %s", self._path.name, error)
+        elif self._checkpoints.due:
+            self._checkpoints.rest(self._connection)
 
 
 def settle_done(futures: Iterable[asyncio.Future[None]]) -> None:
