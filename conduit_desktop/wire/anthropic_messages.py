@@ -1,0 +1,95 @@
+"""Anthropic's Messages API, both ways.
+
+The parts: `_blocks` and `_request` read requests; `_parts`, `_layout` and `_params` write them; `_answer`, `_reader`,
+`_writer` and `_usage` are answers whole and streamed; `_errors` is what goes wrong. Source: platform.claude.com/docs/en/api.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.errors import GatewayError, UpstreamError
+from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import anthropic_messages_answer as answers
+from conduit_desktop.wire import anthropic_messages_errors as errors
+from conduit_desktop.wire import anthropic_messages_params as params
+from conduit_desktop.wire.anthropic_messages_blocks import NAME, respell
+from conduit_desktop.wire.anthropic_messages_layout import (
+    Layout,
+    foreign_layout,
+    open_tool_loop_without_thinking,
+    own_layout,
+)
+from conduit_desktop.wire.anthropic_messages_parts import PartWriter
+from conduit_desktop.wire.anthropic_messages_reader import MessagesReader
+from conduit_desktop.wire.anthropic_messages_request import read_request
+from conduit_desktop.wire.anthropic_messages_writer import MessagesWriter
+
+
+class AnthropicMessages:
+    """The dialect of `POST /v1/messages`."""
+
+    name = NAME
+    content_type = "text/event-stream; charset=utf-8"
+
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        """Raises BadRequest with the field's path in `param` (`messages.2.content.0.type`)."""
+        return read_request(body, path)
+
+    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+        """A request of this dialect comes out as it went in; one of another is laid out by this dialect's rules."""
+        parts = PartWriter(own=request.dialect == NAME)
+        if parts.own:
+            layout = own_layout(request.messages, parts, request.spelling.get("system") == "top")
+            rest = params.write_own(request)
+        else:
+            layout = foreign_layout(request.messages, parts)
+            rest = params.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
+        body = _body(model, layout) | params.write_tools(request, parts) | rest
+        if parts.own:
+            respell(body, request.spelling)
+        else:
+            params.mend_for_thinking(body, parts)
+        return Outgoing(body, list(parts.dropped))
+
+    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """Only the model is another; usage is in every stream of this dialect."""
+        return {**body, "model": model}
+
+    def asks_for_usage(self, body: dict[str, Json]) -> bool:
+        """Always: there is no stream without usage here."""
+        return True
+
+    def reader(self) -> MessagesReader:
+        """A reader for one stream."""
+        return MessagesReader()
+
+    def writer(self, request: ChatRequest) -> MessagesWriter:
+        """A writer for one stream."""
+        return MessagesWriter(request)
+
+    def read_response(self, body: dict[str, Json]) -> list[Event]:
+        """Raises MalformedStream for a body that is no message, UpstreamError for an error in one."""
+        return answers.read_response(body)
+
+    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
+        """The first choice as a message."""
+        return answers.write_response(answer, request)
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Classified by type, then by text; header names in lower case."""
+        return errors.read_error(status, headers, body)
+
+    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
+        """The status and `{"type": "error", "error": {…}}`."""
+        return errors.write_error(error)
+
+
+def _body(model: str, layout: Layout) -> dict[str, Json]:
+    body: dict[str, Json] = {"model": model, "messages": layout.messages}
+    if layout.system is not None:
+        body["system"] = layout.system
+    return body
