@@ -18,7 +18,7 @@ def button(
     text: str, kind: Kind = "plain", icon: str = "", on_click: Callable[[], Any] | None = None, tip: str = ""
 ) -> QPushButton:
     """A button with words. One `primary` a view at most; `ghost` has no frame until the pointer is over it."""
-    made = QPushButton(text)
+    made = QPushButton(f" {text}" if icon else text)
     made.setProperty("kind", kind)
     made.setCursor(Qt.CursorShape.PointingHandCursor)
     made.setAutoDefault(False)

@@ -77,18 +77,19 @@ class Form(QWidget):
         self._column.setSpacing(theme.L)
         self.error = _line("", "formError")
         self._column.addWidget(self.error)
+        self._column.addStretch(1)
 
     def add(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> Field:
         """Add a field with an editor of any kind."""
         field = Field(path, label, editor, help, required)
         self.fields[path] = field
-        self._column.insertWidget(self._column.count() - 1, field)
+        self._column.insertWidget(self._column.count() - 2, field)
         editor.edited.connect(lambda: self._on_edited(path))
         return field
 
     def add_widget(self, widget: QWidget) -> None:
         """Put something that is no field (a heading, a hint) at the end of the form."""
-        self._column.insertWidget(self._column.count() - 1, widget)
+        self._column.insertWidget(self._column.count() - 2, widget)
 
     def add_text(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> Field:
         """A line of text."""

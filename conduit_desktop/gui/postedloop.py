@@ -1,0 +1,111 @@
+"""qasync's loop for systems whose selector has no descriptor Qt could watch: sockets stay qasync's, callbacks get cheap."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import qasync
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
+
+_MANY_CANCELLED = 100
+
+
+class _Drain(QObject):
+    """Runs, when its posted event arrives, the handles that were waiting by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[asyncio.Handle] = deque()
+        self._posted = False
+
+    def add(self, handle: asyncio.Handle) -> None:
+        """One more handle; one event serves all of them."""
+        self.waiting.append(handle)
+        if not self._posted:
+            self._posted = True
+            self._post()
+
+    def _post(self) -> None:
+        QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() != QEvent.Type.User:
+            return super().event(event)
+        try:
+            for _ in range(len(self.waiting)):
+                handle = self.waiting.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            self._posted = bool(self.waiting)
+            if self._posted:
+                # By way of a timer: an event posted now would be delivered before Qt paints or fires its timers.
+                QTimer.singleShot(0, self._post)
+        return True
+
+
+class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
+    """One posted event runs what was called since the one before; one Qt timer serves asyncio's heap of timers."""
+
+    call_later = asyncio.BaseEventLoop.call_later
+    run_in_executor = asyncio.BaseEventLoop.run_in_executor
+    set_default_executor = asyncio.BaseEventLoop.set_default_executor
+    set_exception_handler = asyncio.BaseEventLoop.set_exception_handler
+    default_exception_handler = asyncio.BaseEventLoop.default_exception_handler
+    call_exception_handler = asyncio.BaseEventLoop.call_exception_handler
+
+    def __init__(self, app: QCoreApplication | None = None) -> None:
+        self._drain = _Drain()
+        self._due = math.inf
+        super().__init__(app)
+        self._alarm = QTimer()
+        self._alarm.setSingleShot(True)
+        self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
+        self._alarm.timeout.connect(self._on_alarm)
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        """Run `callback` when Qt comes round."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._drain.add(handle)
+        return handle
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """asyncio's own heap; the one Qt timer is set to its earliest."""
+        handle: asyncio.TimerHandle = asyncio.BaseEventLoop.call_at(self, when, callback, *args, context=context)
+        self._drop_cancelled()
+        self._set_alarm()
+        return handle
+
+    def _on_alarm(self) -> None:
+        self._due = math.inf
+        now = self.time()
+        while self._scheduled and self._scheduled[0].when() <= now:
+            handle = heapq.heappop(self._scheduled)
+            handle._scheduled = False
+            if not handle.cancelled():
+                self._drain.add(handle)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        due = self._scheduled[0].when() if self._scheduled else math.inf
+        if due < self._due:
+            self._due = due
+            self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
+
+    def _drop_cancelled(self) -> None:
+        """Most timers of a server are cancelled: rebuild the heap once half of it is dead."""
+        if self._timer_cancelled_count > max(_MANY_CANCELLED, len(self._scheduled) // 2):
+            self._timer_cancelled_count = 0
+            self._scheduled[:] = [handle for handle in self._scheduled if not handle.cancelled()]
+            heapq.heapify(self._scheduled)
+
+    def close(self) -> None:
+        """Stop the timer, then all that qasync holds."""
+        if not self.is_closed() and not self.is_running():
+            self._alarm.stop()
+        super().close()
