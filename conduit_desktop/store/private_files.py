@@ -1,0 +1,113 @@
+"""Files for the user alone: written whole or not at all, with mode 0600, and a lock that other processes heed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PATIENCE_S = 2.0
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that after a crash there is the old file or the new one; raises OSError."""
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        _write_new(temporary, data)
+        _replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def create_private(path: Path, data: bytes) -> bytes:
+    """Put `data` at `path` unless there is a file already; what is there in the end. Raises OSError."""
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        _write_new(temporary, data)
+        with suppress(FileExistsError):
+            _move_new(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    return path.read_bytes()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file at `path` against other threads and processes; waits for its turn. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take(descriptor)
+        yield
+    finally:
+        os.close(descriptor)  # which gives the lock back
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _move_new(source: Path, target: Path) -> None:
+    """Raises FileExistsError where there is a file at `target`."""
+    if sys.platform == "win32":
+        source.rename(target)
+        return
+    try:
+        os.link(source, target)  # unlike a rename, it never takes another's place
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        _write_new(target, source.read_bytes())
+    _sync_folder(target.parent)
+
+
+def _replace(source: Path, target: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            source.replace(target)
+        except PermissionError:
+            # Windows refuses while somebody, a virus scanner perhaps, has the old file open.
+            if sys.platform != "win32" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(descriptor: int) -> None:
+        while True:
+            try:
+                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+            except OSError:  # after ten tries, one a second
+                continue
+            return
+else:
+    import fcntl
+
+    def _take(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
