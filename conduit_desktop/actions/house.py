@@ -65,6 +65,6 @@ class House:
     bus: Bus
     server: ServerControl
     fixed_settings: dict[str, Any] = field(default_factory=dict)
-    """Settings that the config file, the environment or the command line say: they hold over the database, and are locked."""
+    """Settings that the command line and the environment say: they hold over config file and database, and are locked."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

@@ -236,6 +236,7 @@ class UsageQuery(PageQuery):
     group_by: str = ""
     since: Moment | None = None
     until: Moment | None = None
+    format: Literal["json", "csv"] = "json"
 
 
 class OfferedQuery(PageQuery):

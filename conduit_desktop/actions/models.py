@@ -109,23 +109,30 @@ async def _check_targets(house: House, targets: Sequence[Target]) -> None:
 
 async def _check_fallbacks(house: House, alias: str, fallbacks: Sequence[str], renamed: str | None = None) -> None:
     """Every fallback is an alias, and following them never comes back to `alias`."""
-    ways = {one.alias.lower(): one.fallbacks for one in await house.store.models.all()}
-    known = set(ways) | {alias.lower()}
-    ways.pop((renamed or alias).lower(), None)
+    ways: dict[str, Sequence[str]] = {one.alias.lower(): one.fallbacks for one in await house.store.models.all()}
+    if renamed is not None and renamed.lower() != alias.lower():
+        # Others still say the old name, and will be made to say the new one.
+        ways = {name: [alias if one.lower() == renamed.lower() else one for one in way] for name, way in ways.items()}
+        ways.pop(renamed.lower(), None)
+    check_ways(alias, fallbacks, ways, "fallbacks")
+
+
+def check_ways(alias: str, fallbacks: Sequence[str], ways: Mapping[str, Sequence[str]], path: str) -> None:
+    """Raises Invalid (at `path[i]`) for a fallback that is none of `ways`, aliases in lower case, or leads back to `alias`."""
     for index, name in enumerate(fallbacks):
-        path = f"fallbacks[{index}]"
-        if name.lower() not in known:
-            raise Invalid(f"{path}: there is no model alias {name!r}", path)
-        if _reaches(name.lower(), {alias.lower(), (renamed or alias).lower()}, ways):
-            raise Invalid(f"{path}: {name!r} leads back to {alias!r}", path)
+        field = f"{path}[{index}]"
+        if _reaches(name.lower(), alias.lower(), ways):
+            raise Invalid(f"{field}: {name!r} leads back to {alias!r}", field)
+        if name.lower() not in ways:
+            raise Invalid(f"{field}: there is no model alias {name!r}", field)
 
 
-def _reaches(start: str, goals: set[str], ways: Mapping[str, Sequence[str]]) -> bool:
+def _reaches(start: str, goal: str, ways: Mapping[str, Sequence[str]]) -> bool:
     seen: set[str] = set()
     open_ends = [start]
     while open_ends:
         name = open_ends.pop().lower()
-        if name in goals:
+        if name == goal:
             return True
         if name not in seen:
             seen.add(name)

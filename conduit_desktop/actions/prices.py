@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conduit_desktop.actions import repricing
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, now_ms
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import NewPrice, epoch_ms
@@ -74,6 +75,6 @@ async def discard(house: House, pattern: str, actor: Actor) -> None:
 
 async def reprice(house: House, actor: Actor) -> RepricedView:
     """Give requests of unknown cost the cost that today's prices make of them."""
-    count = await house.gateway.reprice()
+    count = await repricing.reprice(house)
     await made_known(house, actor, "price.reprice", "requests", "requests", {"repriced": count})
     return RepricedView(repriced=count)

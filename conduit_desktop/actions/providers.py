@@ -11,7 +11,7 @@ from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, k
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.views import CredentialView, FieldView, KindView, OfferedView, ProviderTestView, ProviderView, rfc3339
-from conduit_desktop.core.entities import ModelAlias, Provider, Source, Target
+from conduit_desktop.core.entities import ModelAlias, Provider, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.providers.address import check_base_url
 from conduit_desktop.providers.catalog import CATALOG, kind_of
@@ -83,7 +83,7 @@ async def create(house: House, new: NewProvider, actor: Actor, source: Source = 
             name=new.name,
             kind=kind_of(new.kind).kind,
             base_url=_base_url(new.base_url),
-            credentials=await keep_credentials(draft, provider_id, _wanted(new) or []),
+            credentials=await keep_credentials(draft, provider_id, wanted_credentials(new) or []),
             headers=await keep_headers(draft, provider_id, new.headers or {}),
             options=_options({}, new.options),
             accept_client_keys=new.accept_client_keys,
@@ -165,7 +165,8 @@ def _options(before: dict[str, Any], changes: dict[str, Any] | None) -> dict[str
     return {name: value for name, value in {**before, **(changes or {})}.items() if value is not None}
 
 
-def _wanted(body: NewProvider | ProviderPatch) -> list[NewCredential] | None:
+def wanted_credentials(body: NewProvider | ProviderPatch) -> list[NewCredential] | None:
+    """What a body says of keys, `api_key` being one labelled `default`; raises Invalid for both at once."""
     if body.api_key is not None and body.api_keys is not None:
         raise Invalid("api_key: give api_key or api_keys, not both", "api_key")
     return [NewCredential(label="default", api_key=body.api_key)] if body.api_key is not None else body.api_keys
@@ -173,7 +174,7 @@ def _wanted(body: NewProvider | ProviderPatch) -> list[NewCredential] | None:
 
 async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderPatch, values: dict[str, Any]) -> None:
     """Turn `api_key`, `api_keys` and `headers` of a patch into the entity's fields."""
-    wanted = _wanted(patch)
+    wanted = wanted_credentials(patch)
     fields = patch.model_fields_set
     values.pop("api_key", None)
     values.pop("api_keys", None)
@@ -215,11 +216,7 @@ async def _renamed_targets(house: House, old: str, new: str) -> list[ModelAlias]
         if any(target.provider.lower() == old.lower() for target in alias.targets):
             check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
             targets = tuple(
-                Target(
-                    provider=new if target.provider.lower() == old.lower() else target.provider,
-                    model=target.model,
-                    weight=target.weight,
-                )
+                target.model_copy(update={"provider": new}) if target.provider.lower() == old.lower() else target
                 for target in alias.targets
             )
             renamed.append(replaced(alias, {"targets": targets}))

@@ -22,7 +22,7 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 async def show(house: House) -> list[SettingView]:
     """Every option, as it holds now."""
     values = house.gateway.snapshot.settings
-    return [view(name, getattr(values, name), name in house.fixed_settings) for name in Settings.model_fields]
+    return [view(name, getattr(values, name), name in house.gateway.overrides) for name in Settings.model_fields]
 
 
 def view(name: str, value: Any, locked: bool) -> SettingView:
@@ -48,7 +48,7 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
 async def change(house: House, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
     """Set the options given; null goes back to the default. Raises Invalid, and Conflict for one that is fixed."""
     for name in values:
-        if name in house.fixed_settings:
+        if name in house.gateway.overrides:
             raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
     checked = check(values)
     await _check_names(house, checked)

@@ -334,7 +334,7 @@ class ChangeView(View):
 
     kind: Literal["provider", "model", "key", "price", "setting"]
     name: str
-    change: Literal["add", "change", "same", "locked"]
+    change: Literal["add", "change", "same", "locked", "remove"]
     fields: list[str]
 
 

@@ -63,10 +63,11 @@ class Ledger:
         """Nano-dollars each key spent since its UTC day (`YYYY-MM-DD`, included)."""
         return await self._database.read(lambda connection: sums.spent(connection, since_day_by_key))
 
-    async def unpriced(self, limit: int = 500) -> list[RequestRecord]:
-        """The oldest records whose cost is unknown."""
-        statement = f"{_SELECT} WHERE {UNPRICED.format('')} ORDER BY started_at, id LIMIT ?"
-        return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (limit,))])
+    async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
+        """The oldest records whose cost is unknown, behind `after`."""
+        statement = f"{_SELECT} WHERE {UNPRICED.format('')} AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"
+        place = (after.started_at, after.id) if after else (-1, "")
+        return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*place, limit))])
 
     async def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
         """Give records of unknown cost their cost in nano-dollars, in records and totals at once; how many there were."""

@@ -1,0 +1,102 @@
+"""A conversation of the operator's own, through the gateway like anybody's: routed, limited, priced and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+import orjson
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.chat import ChatRequest, Message, OutputFormat, Reasoning, Text, Tool
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.events import Event
+from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.wire import dialect
+
+DIALECT = "openai_chat"
+CLIENT = "Conduit chat"
+
+
+class ChatStream:
+    """The answer, event by event: `async for event in stream`, then `record` says what it took and cost.
+
+    Raises GatewayError from the first step where no target answers, and in the middle where the upstream breaks. Leave it
+    early with `aclose`, which stops the upstream; the record then says `cancelled`.
+    """
+
+    def __init__(self, house: House, call: Call) -> None:
+        self._house = house
+        self._call = call
+        self._events = self._run()
+        self.record: RequestRecord | None = None
+        self.headers: dict[str, str] = {}
+
+    @property
+    def id(self) -> str:
+        """The request's id, as the log has it."""
+        return self._call.id
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def aclose(self) -> None:
+        """Stop; harmless at the end."""
+        await self._events.aclose()
+
+    async def _run(self) -> AsyncGenerator[Event]:
+        forget = self._house.bus.subscribe(self._on_change)
+        reader = self._call.dialect.reader()
+        try:
+            exchange = await self._house.gateway.answer(self._call)
+            self.headers = exchange.headers
+            if isinstance(exchange, Reply):
+                for event in self._call.dialect.read_response(orjson.loads(exchange.body)):
+                    yield event
+                return
+            try:
+                async for data in exchange.frames:
+                    for event in reader.feed(data):
+                        yield event
+                for event in reader.close():
+                    yield event
+            finally:
+                await exchange.close()
+        finally:
+            forget()
+
+    def _on_change(self, change: Change) -> None:
+        if change.topic == "requests" and isinstance(change.payload, RequestRecord) and change.payload.id == self.id:
+            self.record = change.payload
+
+
+def stream_chat(
+    house: House,
+    alias: str,
+    messages: Sequence[Message],
+    *,
+    system: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: Sequence[str] = (),
+    seed: int | None = None,
+    tools: Sequence[Tool] = (),
+    output: OutputFormat | None = None,
+    reasoning: Reasoning | None = None,
+    key_id: str | None = None,
+) -> ChatStream:
+    """Ask `alias` (or `provider/model`); nothing is sent before the first step of the iteration.
+
+    With `key_id` the call counts against that key's limits and budget; without, it is the operator's own.
+    """
+    spoken = [Message("system", [Text(system)], plain=True)] if system else []
+    request = ChatRequest(
+        dialect=DIALECT, model=alias, messages=[*spoken, *messages], tools=list(tools), max_tokens=max_tokens,
+        temperature=temperature, top_p=top_p, stop=list(stop) or None, seed=seed, output=output, reasoning=reasoning,
+        stream=True, include_usage=True,
+    )  # fmt: skip
+    language = dialect(DIALECT)
+    body = language.write_request(request, alias).body
+    path = {"key_id": key_id} if key_id else {}
+    return ChatStream(house, Call(language, body, alias, stream=True, path=path, client=CLIENT, operator=True))

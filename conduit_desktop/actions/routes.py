@@ -1,0 +1,27 @@
+"""Paths with names in them: `/keys/{id}/rotate`, and `/models/{alias*}` where the name may hold slashes."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+_NAME = re.compile(r"\{(\w+)(\*?)\}")
+
+
+class Route:
+    """A path's pattern, compiled."""
+
+    __slots__ = ("pattern",)
+
+    def __init__(self, path: str) -> None:
+        text, at = "", 0
+        for found in _NAME.finditer(path):
+            text += re.escape(path[at : found.start()]) + f"(?P<{found[1]}>{'.+' if found[2] else '[^/]+'})"
+            at = found.end()
+        self.pattern = re.compile(text + re.escape(path[at:]) + "/?")
+
+
+def find(route: Route, path: str) -> dict[str, str] | None:
+    """The names in a percent-encoded `path`, decoded; None where it does not fit."""
+    found = route.pattern.fullmatch(path)
+    return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
