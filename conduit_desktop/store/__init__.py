@@ -6,11 +6,12 @@ Nothing here blocks the loop: each file has a thread that writes in groups and a
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from conduit_desktop.core.entities import IpRule, ModelAlias, Provider, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.store import connections
+from conduit_desktop.store import backup, connections
 from conduit_desktop.store.audit import AuditTable
 from conduit_desktop.store.database import Database
 from conduit_desktop.store.ledger import Ledger, RequestFilter
@@ -63,6 +64,10 @@ class Store:
         await self.payloads.prune(settings.payload_days, settings.payload_mb, now_ms)
         await self.notifications.prune(now_ms)
         await self.audit.prune(now_ms)
+
+    async def backup(self, target: Path) -> Path:
+        """A consistent copy of both databases in one archive, without secrets; raises Invalid("path"), DatabaseUnusable."""
+        return await backup.backup(self.home, target)
 
     async def close(self) -> None:
         """Write what waits and end the threads."""

@@ -74,10 +74,18 @@ class Payloads:
         await self.database.close()
 
 
-def _make_table(path: Path, connection: sqlite3.Connection) -> None:
+def check(path: Path, connection: sqlite3.Connection) -> int:
+    """The version of the file's schema, 0 for an empty one; raises DatabaseTooNew, sqlite3.Error."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > VERSION:
-        raise DatabaseTooNew(f"{path} has version {version}; this Conduit Desktop knows versions up to {VERSION}. Update it.")
+        raise DatabaseTooNew(
+            f"{path} has version {version}, made by a newer Conduit Desktop; this one knows versions up to {VERSION}. Update it."
+        )
+    return version
+
+
+def _make_table(path: Path, connection: sqlite3.Connection) -> None:
+    version = check(path, connection)
     if version == 0:
         # Both must be said before the first table.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")

@@ -1,0 +1,143 @@
+"""Who serves a home: an operating-system lock on one file, which dies with its process and says where to find it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from conduit_desktop.core.errors import HomeHeld, HomeUnusable
+from conduit_desktop.core.paths import Home
+
+PATIENCE_S = 0.3
+"""How long `acquire` tries: somebody who only looks (`holder`) has the lock for a moment too."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Windows locks are mandatory: a byte far behind the content is locked, so that others can read what it says.
+    _FAR = 1 << 30
+
+    def _take(handle: int, shared: bool) -> bool:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _give(handle: int) -> None:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    # flock, not lockf: a POSIX record lock is lost as soon as its process closes any handle of the file.
+    def _take(handle: int, shared: bool) -> bool:
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _give(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+class HomeLock:
+    """The lock of one home. What the file says counts only while somebody holds it."""
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.lock
+        self._root = home.root
+        self._handle: int | None = None
+        self._info: dict[str, Any] = {}
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._handle is not None
+
+    def acquire(self, info: Mapping[str, Any]) -> Self:
+        """Take the lock and write `info` (pid, address, started_at) for others; raises HomeHeld, HomeUnusable."""
+        handle = self._open()
+        give_up = time.monotonic() + PATIENCE_S
+        while not _take(handle, shared=False):
+            if time.monotonic() > give_up:
+                os.close(handle)
+                raise HomeHeld(_who(self._root, _read(self._path)))
+            time.sleep(0.02)
+        self._handle = handle
+        self._info = {"pid": os.getpid(), **info}
+        self._write()
+        return self
+
+    def update(self, **info: Any) -> None:
+        """Change what others read, such as the address once it is known; only while held."""
+        if self._handle is not None:
+            self._info |= info
+            self._write()
+
+    def holder(self) -> dict[str, Any] | None:
+        """What the process that holds the lock says of itself (empty where it says nothing); None: nobody holds it."""
+        if self._handle is not None:
+            return dict(self._info)
+        if not self._path.exists():
+            return None
+        handle = self._open()
+        try:
+            if _take(handle, shared=True):
+                _give(handle)
+                return None
+            return _read(self._path)
+        finally:
+            os.close(handle)
+
+    def release(self) -> None:
+        """Give the lock back. The file stays: removing it would let two hold locks on two files of one name."""
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            os.ftruncate(handle, 0)
+            _give(handle)
+            os.close(handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise HomeUnusable(self._root, error) from error
+
+    def _write(self) -> None:
+        assert self._handle is not None
+        content = orjson.dumps(self._info)
+        # Shorter content is padded rather than cut first: a reader never meets an empty or half-cut file.
+        padding = max(0, os.fstat(self._handle).st_size - len(content))
+        os.lseek(self._handle, 0, os.SEEK_SET)
+        os.write(self._handle, content + b" " * padding)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, ValueError):  # the holder has not said anything yet
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _who(root: Path, info: Mapping[str, Any]) -> str:
+    process = f"process {info['pid']}" if "pid" in info else "another process"
+    address = f" at {info['address']}" if info.get("address") else ""
+    return f"the home folder {root} is in use by {process}{address}. Stop it, or choose another home with --home."
