@@ -78,10 +78,8 @@ class KeyringSecrets(SecretStore):
                 entry = self._ring.get_password(service, name)
                 if entry is None or not entry.startswith(_MARK):
                     return entry
-                pieces = _Pieces.read(entry) or _Pieces("", 1)
-                found = [self._ring.get_password(service, piece) for piece in pieces.names(name)]
-                if None not in found:
-                    return "".join(part or "" for part in found)
+                if (value := self._joined(service, name, entry)) is not None:
+                    return value
         raise SecretsUnavailable(f"the keyring has lost a part of {name}")
 
     def set(self, name: str, value: str) -> None:
@@ -105,6 +103,12 @@ class KeyringSecrets(SecretStore):
             self._ring.delete_password(service, name)
             pieces = _Pieces.read(entry)
             self._remove(service, pieces.names(name) if pieces else [])
+
+    def _joined(self, service: str, name: str, entry: str) -> str | None:
+        pieces = _Pieces.read(entry)
+        found = [self._ring.get_password(service, piece) for piece in pieces.names(name)] if pieces else [None]
+        present = [part for part in found if part is not None]
+        return "".join(present) if len(present) == len(found) else None
 
     def _set_pieces(self, service: str, name: str, values: list[str]) -> None:
         """The pieces first, then the entry that names them: a crash in between leaves the old value whole."""

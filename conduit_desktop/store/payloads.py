@@ -19,6 +19,8 @@ MAX_BODY = 1_000_000
 
 PRUNE_STEP = 50
 PRUNE_PAUSE_S = 0.01
+MAX_FREED = 4000
+"""Pages given back to the disk in one step."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -120,5 +122,12 @@ def _prune_step(connection: sqlite3.Connection, before_ms: int, max_bytes: int) 
         surplus -= size
     connection.executemany("DELETE FROM payloads WHERE rowid = ?", gone)
     if gone:
-        connection.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+        _shrink(connection)
     return len(gone)
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    for _ in range(min(free, MAX_FREED)):
+        # One page at a time: the statement frees a page a step, and the module takes a single step where no columns come.
+        connection.execute("PRAGMA incremental_vacuum(1)")

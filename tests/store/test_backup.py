@@ -1,0 +1,154 @@
+"""Copies made in use, and put back."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable, HomeHeld, Invalid
+from conduit_desktop.core.paths import Home
+from conduit_desktop.store import Store
+from conduit_desktop.store.backup import restore
+from conduit_desktop.store.lock import HomeLock
+from tests.store.samples import NOON, record, total, write
+
+
+async def _backup(home: Home, target: Path, count: int = 50) -> Path:
+    store = Store.open(home)
+    await write(store, *(record(number) for number in range(count)))
+    await store.payloads.put("r1", b"asked", b"answered", NOON)
+    await store.backup(target)
+    await store.close()
+    return target
+
+
+async def test_a_backup_goes_to_a_new_home_whole(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip")
+    other = Home(tmp_path / "other")
+    restore(target, other)
+    store = Store.open(other)
+    rows, _ = await store.ledger.list(limit=500)
+    usage = await store.ledger.usage([])
+    payload = await store.payloads.get("r1")
+    await store.close()
+    assert len(rows) == total(usage, "requests") == 50
+    assert payload.response == b"answered"
+    assert not list(other.root.glob(".restore*"))
+
+
+async def test_no_secret_is_in_a_backup(home: Home, tmp_path: Path):
+    for path in (home.vault, home.vault_key, home.identity, home.lock, home.logs / "conduit.log"):
+        path.write_text("secret")
+    target = await _backup(home, tmp_path / "conduit.zip")
+    with zipfile.ZipFile(target) as archive:
+        assert sorted(archive.namelist()) == ["backup.json", "conduit.db", "payloads.db"]
+        assert not any(b"secret" in archive.read(name) for name in archive.namelist())
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["conduit.zip"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file modes")
+async def test_a_backup_is_private(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path):
+    store = Store.open(home)
+    going = True
+
+    async def client(start: int) -> None:
+        number = start
+        while going:
+            await store.ledger.record(record(number))
+            number += 8
+
+    clients = [asyncio.ensure_future(client(start)) for start in range(8)]
+    await asyncio.sleep(0.05)
+    target = await store.backup(tmp_path / "conduit.zip")
+    going = False
+    await asyncio.gather(*clients)
+    await store.close()
+    restore(target, Home(tmp_path / "other"))
+    with sqlite3.connect(tmp_path / "other" / "conduit.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        records, requests = connection.execute(
+            "SELECT (SELECT count(*) FROM requests), (SELECT sum(requests) FROM totals)"
+        ).fetchone()
+    connection.close()
+    assert records == requests > 0
+
+
+async def test_restoring_keeps_what_was_there_beside(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip", 10)
+    store = Store.open(home)
+    await write(store, record(99))
+    await store.close()
+    restore(target, home)
+    store = Store.open(home)
+    rows, _ = await store.ledger.list()
+    await store.close()
+    assert len(rows) == 10
+    with sqlite3.connect(home.root / "conduit.db.before-restore") as before:
+        assert before.execute("SELECT count(*) FROM requests").fetchone() == (11,)
+    before.close()
+
+
+async def test_a_home_in_use_is_not_overwritten(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip")
+    before = home.database.read_bytes()
+    with HomeLock(home).acquire({"address": "http://x"}), pytest.raises(HomeHeld, match="http://x"):
+        restore(target, home)
+    assert home.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_file_that_is_no_backup_changes_nothing(home: Home, tmp_path: Path, content: bytes | None):
+    target = tmp_path / "some.zip"
+    if content is None:
+        with zipfile.ZipFile(target, "w") as archive:
+            archive.writestr("../conduit.db", "x")
+    else:
+        target.write_bytes(content)
+    home.database.write_bytes(b"mine")
+    with pytest.raises(Invalid) as caught:
+        restore(target, home)
+    assert caught.value.field == "path"
+    assert home.database.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [("damage", DatabaseUnusable), ("newer", DatabaseTooNew), ("empty", DatabaseUnusable)]
+)
+async def test_a_damaged_or_newer_backup_changes_nothing(home: Home, tmp_path: Path, change: str, error: type[Exception]):
+    target = await _backup(home, tmp_path / "conduit.zip")
+    with zipfile.ZipFile(target) as archive:
+        archive.extract("conduit.db", tmp_path)
+    database = tmp_path / "conduit.db"
+    content = database.read_bytes()
+    if change == "newer":
+        with sqlite3.connect(database) as connection:
+            connection.execute("PRAGMA user_version = 7")
+        connection.close()
+    else:
+        database.write_bytes(content[:5000] + b"\xff" * 9000 + content[14000:] if change == "damage" else b"")
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.write(database, "conduit.db")
+    before = home.database.read_bytes()
+    with pytest.raises(error, match="backup") as caught:
+        restore(target, home)
+    assert ".restore-" not in str(caught.value)
+    assert home.database.read_bytes() == before
+
+
+async def test_a_backup_to_a_place_that_cannot_be_written_is_named(home: Home, tmp_path: Path):
+    store = Store.open(home)
+    with pytest.raises(Invalid, match="nowhere") as caught:
+        await store.backup(tmp_path / "nowhere" / "conduit.zip")
+    await store.close()
+    assert caught.value.field == "path"
