@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +21,7 @@ async def create(house: House, wish: BackupWish, actor: Actor) -> BackupView:
         target = folder / f"conduit-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
         await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
     else:
-        target = Path(os.path.expanduser(wish.path))
+        target = Path(wish.path)
         if not target.is_absolute():
             raise Invalid("path: must begin at the root of the file system", "path")
         if not await asyncio.to_thread(target.parent.is_dir):

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from conduit_desktop.actions.inputs import NewCredential
 from conduit_desktop.core.entities import Credential, HeaderHint
 from conduit_desktop.core.errors import Invalid, describe
-
-if TYPE_CHECKING:
-    from conduit_desktop.store.secrets import SecretStore
+from conduit_desktop.store import secrets
 
 log = logging.getLogger(__name__)
 
-_PREFIX = re.compile(r"[A-Za-z]{2,6}[-_]")
-
 
 def hint(value: str) -> str:
-    """Enough of a secret to know it by: `sk-…9f3a`; a short one shows nothing, `env:NAME` itself."""
-    if value.startswith("env:"):
-        return value
-    if len(value) < 16:
-        return "…"
-    prefix = _PREFIX.match(value)
-    return f"{prefix.group() if prefix else ''}…{value[-4:]}"
+    """Enough of a secret to know it by: `sk-…9f3a`; `env:NAME` is itself the hint."""
+    return value if value.startswith("env:") else secrets.hint(value)
 
 
 class SecretDraft:
     """Changes to the secret store around the writing of one row: `async with SecretDraft(secrets) as draft`."""
 
-    def __init__(self, secrets: SecretStore) -> None:
-        self._secrets = secrets
+    def __init__(self, store: secrets.SecretStore) -> None:
+        self._secrets = store
         self._before: dict[str, str | None] = {}
         self._dropped: set[str] = set()
 

@@ -1,0 +1,58 @@
+"""Who may come in at the operator's door: whoever holds the master key, but no page of another origin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from conduit_desktop.actions import master_key
+from conduit_desktop.core.errors import ActionError
+from conduit_desktop.gateway.access import KEY_PREFIX
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.house import House
+
+
+class Refused(ActionError):
+    """Turned away at the door, before any action."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc]  # one class for the door's few answers
+        self.code = code  # type: ignore[misc]
+
+
+async def check(request: web.Request, house: House) -> None:
+    """Raises Refused: 401 without or with a wrong key, 403 for a virtual key or a page of another origin."""
+    if _foreign_page(request):
+        raise Refused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
+    presented = _presented(request)
+    if not presented:
+        raise Refused(401, "missing_master_key", "Send the master key as 'Authorization: Bearer …' or 'X-Master-Key'.")
+    if await master_key.opens(house, presented):
+        return
+    if presented.startswith(KEY_PREFIX):
+        raise Refused(403, "virtual_key", "A virtual key does not open the admin API; the master key does.")
+    raise Refused(401, "invalid_master_key", "This is not the master key.")
+
+
+def _presented(request: web.Request) -> str:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return request.headers.get("X-Master-Key", "").strip()
+
+
+def _foreign_page(request: web.Request) -> bool:
+    """Browsers name the page's origin; the admin API serves no pages, so only its own origin would do."""
+    if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        return True
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower()
+    except ValueError:
+        return True
