@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import keyring
 from keyring.backend import KeyringBackend
-from keyring.errors import KeyringError
 
 from conduit_desktop.core.errors import SecretsUnavailable, describe
 from conduit_desktop.core.paths import Home
@@ -123,7 +122,7 @@ class KeyringSecrets(SecretStore):
 
     def _remove(self, service: str, names: list[str]) -> None:
         for name in names:
-            with suppress(KeyringError):  # a piece that stays behind harms nobody
+            with suppress(Exception):  # a piece that stays behind harms nobody
                 self._ring.delete_password(service, name)
 
     def _known_service(self) -> str | None:

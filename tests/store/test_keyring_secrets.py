@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import keyring
 import pytest
@@ -22,7 +24,7 @@ NAME = "provider/p1/default"
 LONG = "".join(chr(ord("a") + number % 26) for number in range(4321))
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The power goes."""
 
 
@@ -122,9 +124,7 @@ def test_a_crash_at_any_step_leaves_the_old_value_or_the_new_one(home: Home, rin
         ring.breaks_after = None
         ours.set(NAME, old)
         ring.breaks_after = step
-        with pytest.raises(SecretsUnavailable):
-            ours.set(NAME, new)
-            ring.breaks_after = 0
+        with suppress(Crash):
             ours.set(NAME, new)
         ring.breaks_after = None
         assert KeyringSecrets(home, ring).get(NAME) in (old, new)
@@ -161,7 +161,7 @@ class Chain(ChainerBackend):
     """A chain of what the test says."""
 
     priority = 10.0  # type: ignore[assignment]
-    backends: list[object] = []
+    backends: ClassVar[list[object]] = []
 
 
 def test_a_chain_counts_as_the_first_that_can_be_used(home: Home):
