@@ -28,6 +28,11 @@ class Outgoing:
 class StreamReader(Protocol):
     """Reads one streamed answer."""
 
+    @property
+    def done(self) -> bool:
+        """The terminal event has been read: the answer is whole, whether or not the connection ends."""
+        ...
+
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes, split anywhere; give the events they complete.
 

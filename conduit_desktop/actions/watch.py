@@ -1,0 +1,90 @@
+"""What the house does by itself: follows its config file, tidies, and notices that the computer slept."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from conduit_desktop.actions import transfer
+from conduit_desktop.actions.config_file import load
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.errors import ConduitError
+from conduit_desktop.store.lock import HomeLock
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+TIDY_EVERY_S = 3600.0
+SLEPT_S = 30.0
+"""A wall clock that ran this much further than the loop's own: the computer slept, and idle connections are dead."""
+
+
+class Watch:
+    """Runs beside the house from `begin` to `end`."""
+
+    def __init__(self, house: House, lock: HomeLock, config: Path | None) -> None:
+        self._house = house
+        self._lock = lock
+        self._config = config
+        self._seen: tuple[int, int] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._unsubscribe = house.bus.subscribe(self._on_change)
+
+    async def begin(self) -> None:
+        """Take the config file in, or raise ConfigFileBroken; then keep watch."""
+        if self._config is not None:
+            self._seen = self._stamp()
+            await transfer.sync_file(self._house, await asyncio.to_thread(load, self._config))
+        self._task = asyncio.ensure_future(self._run())
+
+    async def end(self) -> None:
+        """Stop watching."""
+        self._unsubscribe()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        tidied = -TIDY_EVERY_S
+        while True:
+            wall, ticks = time.time(), time.monotonic()
+            await asyncio.sleep(LOOK_EVERY_S)
+            if abs((time.time() - wall) - (time.monotonic() - ticks)) > SLEPT_S:
+                log.info("the clock jumped: connections to providers are replaced")
+                self._house.gateway.upstream.replace_connections()
+            await self._look_at_file()
+            if time.monotonic() - tidied > TIDY_EVERY_S:
+                tidied = time.monotonic()
+                with suppress(ConduitError):  # the store tells of a full disk by itself
+                    await self._house.store.tidy(self._house.gateway.snapshot.settings)
+
+    async def _look_at_file(self) -> None:
+        stamp = self._stamp()
+        if self._config is None or stamp is None or stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            await transfer.sync_file(self._house, await asyncio.to_thread(load, self._config))
+            log.info("the config file %s was read again", self._config)
+        except ConduitError as error:
+            log.error("the config file is not used: %s", error)
+            self._house.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """What changes when the file does; None where there is none."""
+        if self._config is None:
+            return None
+        try:
+            found = self._config.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    def _on_change(self, change: Change) -> None:
+        if change.topic == "server":
+            self._lock.update(address=self._house.server.address)

@@ -1,0 +1,165 @@
+"""One question to one target, up to the first content of its answer: from there on it is promised."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
+from conduit_desktop.core.events import CONTENT_EVENTS, Event
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.lane import Lane
+from conduit_desktop.gateway.routing import BoundTarget, Limits
+from conduit_desktop.gateway.snapshot import Door
+from conduit_desktop.gateway.upstream import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
+from conduit_desktop.wire import StreamReader
+
+_MAX_HELD = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Opened:
+    """A target that has begun to answer. For a whole answer `body` and `events` are all of it.
+
+    For a streamed one `reader` and `response` go on, after `held` (bytes) and `events` that came with the first content.
+    """
+
+    target: BoundTarget
+    door: Door
+    lane: Lane
+    response: Response
+    events: list[Event] = field(default_factory=list)
+    body: bytes = b""
+    held: bytes = b""
+    reader: StreamReader | None = None
+    ended: bool = False
+
+
+async def ask(
+    upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits, deadline: float
+) -> Opened:
+    """Put the question; raises UpstreamError. `deadline` (loop time) bounds everything, the first-token time-out this."""
+    loop = asyncio.get_running_loop()
+    until = min(deadline, loop.time() + (limits.first_token_s if call.stream else limits.whole_s))
+    response: Response | None = None
+    try:
+        async with asyncio.timeout_at(until):
+            response = await _send(upstream, call, lane, target, door, limits)
+            if response.status >= 400:
+                raise _refusal(lane, response, await response.read())
+            return await _open(call, lane, target, door, response)
+    except TimeoutError as error:
+        _abort(response)
+        waited = "no first token" if call.stream else "no answer"
+        raise UpstreamError(f"{waited} in time", status=504, reason="timeout") from error
+    except BaseException:
+        _abort(response)
+        raise
+
+
+def _abort(response: Response | None) -> None:
+    if response is not None:
+        response.abort()
+
+
+async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits) -> Response:
+    kind = target.bound.kind
+    if kind.local:
+        return LocalResponse(kind.answer(call.endpoint, orjson.loads(lane.body), call.stream))
+    outbound = kind.prepare(
+        call.endpoint, target.model, lane.upstream.name, call.stream, lane.body, door.secrets, lane.relayed_headers(target)
+    )
+    return await upstream.send(outbound, limits.connect_s)
+
+
+def _refusal(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    error = lane.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
+    error.dialect, error.body, error.headers = lane.upstream.name, body, headers
+    return error
+
+
+async def _open(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response) -> Opened:
+    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if 300 <= response.status < 400:
+        raise UpstreamError(f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server")
+    if not call.stream or content_type in ("application/json", "text/html"):
+        return await _whole(call, lane, target, door, response)
+    opened = Opened(target, door, lane, response, reader=lane.upstream.reader())
+    await _until_content(opened)
+    return opened
+
+
+async def _until_content(opened: Opened) -> None:
+    reader = opened.reader
+    assert reader is not None
+    held: list[bytes] = []
+    size = 0
+    while not any(isinstance(event, CONTENT_EVENTS) for event in opened.events):
+        data = await opened.response.chunk()
+        with readable():
+            if not data:
+                opened.events += reader.close()
+                opened.ended = True
+                break
+            opened.events += reader.feed(data)
+        held.append(data)
+        size += len(data)
+        if size > _MAX_HELD or reader.done:
+            break
+    opened.held = b"".join(held)
+
+
+async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response) -> Opened:
+    body = await response.read()
+    value = _json(body)
+    if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
+        # Some vendors say 200 and mean an error.
+        raise _refusal_in_200(lane, response, body)
+    if not isinstance(value, dict):
+        raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
+    with readable():
+        events = lane.upstream.read_response(value)
+    if not any(isinstance(event, CONTENT_EVENTS) for event in events):
+        raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
+    response.finish()
+    return Opened(target, door, lane, response, events=events, body=body, ended=True)
+
+
+def _refusal_in_200(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+    error = _refusal(lane, response, body)
+    if error.status < 400:
+        error.status = 502
+    if error.reason == "bad_request":
+        error.reason = "server"
+    return error
+
+
+def _json(body: bytes) -> Json:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        what = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
+        raise UpstreamError(f"the provider's answer is {what}", status=502, reason="malformed") from error
+
+
+class readable:
+    """Unreadable bytes and missing ends become UpstreamErrors."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, MalformedStream):
+            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
+        if isinstance(error, StreamBroken):
+            raise UpstreamError(f"the provider's answer broke off: {error}", status=502, reason="broken") from error
+
+
+def since_ms(began: float) -> float:
+    """Milliseconds since `began` (monotonic seconds)."""
+    return (time.monotonic() - began) * 1000

@@ -1,0 +1,100 @@
+"""What every key has spent and reserved in its running period, in memory; the ledger says where it starts.
+
+All steps are synchronous: between looking and reserving nobody else gets a turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
+
+DAY_MS = 86_400_000
+
+
+@dataclass(slots=True)
+class Account:
+    """Nano-dollars spent and reserved in the period that began at `period_start` (epoch ms; None: since ever)."""
+
+    spend_nano: int = 0
+    reserved_nano: int = 0
+    period_start: int | None = None
+    next_reset: int | None = None
+
+
+def period(kind: BudgetPeriod, now_ms: int) -> tuple[int | None, int | None]:
+    """Start and end (epoch ms) of the running UTC calendar period; both None for `total`. Weeks begin on Monday."""
+    if kind == "total":
+        return None, None
+    day = datetime.fromtimestamp(now_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if kind == "daily":
+        start, end = day, day + timedelta(days=1)
+    elif kind == "weekly":
+        start = day - timedelta(days=day.weekday())
+        end = start + timedelta(days=7)
+    else:
+        start = day.replace(day=1)
+        end = (start + timedelta(days=32)).replace(day=1)
+    return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
+
+
+def first_day(key: VirtualKey, now_ms: int) -> str:
+    """The first UTC day, as YYYY-MM-DD, whose totals count for the running period."""
+    start, _ = period(key.budget_period, now_ms)
+    return datetime.fromtimestamp((start or 0) / 1000, UTC).strftime("%Y-%m-%d")
+
+
+class Budgets:
+    """The accounts of all keys."""
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+        self.now_ms = now_ms
+        self._accounts: dict[str, Account] = {}
+        self._baselines: dict[str, tuple[int, int]] = {}
+        self._periods: dict[str, BudgetPeriod] = {}
+
+    def load(self, keys: Iterable[VirtualKey], spent: Mapping[str, int], settled_since: Mapping[str, int] | None = None) -> None:
+        """Take each key's total since its period's first day from the ledger; reservations stay as they are.
+
+        `settled_since` is what was settled in memory while the ledger was read.
+        """
+        now = self.now_ms()
+        for key in keys:
+            account = self._accounts.setdefault(key.id, Account())
+            account.period_start, account.next_reset = period(key.budget_period, now)
+            baseline = key.baseline_nano if key.baseline_at >= (account.period_start or 0) else 0
+            account.spend_nano = max(0, spent.get(key.id, 0) - baseline) + (settled_since or {}).get(key.id, 0)
+            self._baselines[key.id] = (key.baseline_nano, key.baseline_at)
+            self._periods[key.id] = key.budget_period
+
+    def stale(self, keys: Iterable[VirtualKey]) -> list[VirtualKey]:
+        """The keys that are new, or whose period or baseline is no longer the one their account was made with."""
+        return [
+            key
+            for key in keys
+            if self._baselines.get(key.id) != (key.baseline_nano, key.baseline_at) or self._periods.get(key.id) != key.budget_period
+        ]
+
+    def account(self, key_id: str) -> Account:
+        """The key's account, turned over to a new period where one has begun."""
+        account = self._accounts.setdefault(key_id, Account())
+        now = self.now_ms()
+        if account.next_reset is not None and now >= account.next_reset:
+            account.spend_nano = 0
+            account.period_start, account.next_reset = period(self._periods[key_id], now)
+        return account
+
+    def spends(self) -> dict[str, int]:
+        """Every key's spend now, to tell later what was settled in between."""
+        return {key_id: account.spend_nano for key_id, account in self._accounts.items()}
+
+    def forget(self, keep: Iterable[str]) -> None:
+        """Drop the accounts of keys that are gone and have nothing in flight."""
+        kept = set(keep)
+        for key_id in [k for k, account in self._accounts.items() if k not in kept and not account.reserved_nano]:
+            del self._accounts[key_id]
+            self._baselines.pop(key_id, None)
+            self._periods.pop(key_id, None)

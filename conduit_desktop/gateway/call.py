@@ -1,0 +1,81 @@
+"""What comes in at the door, and what goes out again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.providers import Endpoint
+from conduit_desktop.wire import Dialect
+
+
+@dataclass(slots=True, repr=False)
+class Call:
+    """One request of a client, in its own dialect. Not printed: it carries the caller's key.
+
+    `path` holds what the URL says and the body does not. `operator` calls come from the desktop app itself and need no
+    key. `foreign_page` calls come from a web page of no allowed origin and are never made with the anonymous key. `arrived` is monotonic seconds, `started_at` epoch ms.
+    """
+
+    dialect: Dialect
+    body: dict[str, Json]
+    model: str
+    stream: bool = False
+    endpoint: Endpoint = "chat"
+    path: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    credential: str | None = None
+    client_ip: str = "127.0.0.1"
+    client: str = ""
+    operator: bool = False
+    foreign_page: bool = False
+    id: str = field(default_factory=lambda: f"req_{uuid4().hex}")
+    arrived: float = field(default_factory=time.monotonic)
+    started_at: int = field(default_factory=lambda: int(time.time() * 1000))
+    _neutral: ChatRequest | None = None
+
+    @property
+    def neutral(self) -> ChatRequest:
+        """The request in neutral form, read when first needed; raises BadRequest."""
+        if self._neutral is None:
+            self._neutral = self.dialect.read_request(self.body, {"model": self.model, "stream": self.stream, **self.path})
+            self._neutral.stream = self.stream
+        return self._neutral
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request arrived."""
+        return (time.monotonic() - self.arrived) * 1000
+
+
+@dataclass(slots=True)
+class Reply:
+    """A whole answer, ready to be sent."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(slots=True)
+class StreamReply:
+    """A streamed answer. Its reader calls `close` in any case, at the end as after a hang-up."""
+
+    headers: dict[str, str]
+    frames: AsyncGenerator[bytes]
+    content_type: str
+    abandon: Callable[[], None]
+
+    async def close(self) -> None:
+        """Stop the upstream if it still goes on, and settle what is not settled yet."""
+        try:
+            await self.frames.aclose()
+        finally:
+            self.abandon()
+
+
+Exchange = Reply | StreamReply

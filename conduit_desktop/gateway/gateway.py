@@ -1,0 +1,187 @@
+"""One question's way through the house: identify, admit, route, ask, meter, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import partial
+
+from conduit_desktop.core.chat import ChatRequest
+from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
+from conduit_desktop.core.money import decimal_usd
+from conduit_desktop.gateway import access, headers, lane, routing
+from conduit_desktop.gateway.access import Caller
+from conduit_desktop.gateway.asking import Opened, ask
+from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
+from conduit_desktop.gateway.desk import Desk
+from conduit_desktop.gateway.estimate import input_tokens, max_output_tokens
+from conduit_desktop.gateway.failover import Search
+from conduit_desktop.gateway.limits import Expectation
+from conduit_desktop.gateway.meter import Meter
+from conduit_desktop.gateway.routing import BoundTarget, Limits, Route
+from conduit_desktop.gateway.snapshot import Door, Snapshot
+from conduit_desktop.gateway.stream import kept_alive, relayed
+from conduit_desktop.providers import Secrets
+from conduit_desktop.wire import StreamWriter
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Asked:
+    """A call that was let in: everything its further way needs."""
+
+    call: Call
+    caller: Caller
+    route: Route
+    snapshot: Snapshot
+    meter: Meter
+
+    @property
+    def limits(self) -> Limits:
+        """The time-outs and retries that hold."""
+        return routing.limits(self.route.alias, self.snapshot.settings)
+
+
+class Gateway(Desk):
+    """Answers calls."""
+
+    async def answer(self, call: Call) -> Exchange:
+        """Answer `call`; raises GatewayError, with the record already settled. A StreamReply must be closed by its reader."""
+        meter = Meter(call, self.record)
+        try:
+            asked = await self._admit(call, meter)
+        except GatewayError as error:
+            meter.close("refused", error.status, error)
+            raise
+        self.begin()
+        exchange: Exchange | None = None
+        try:
+            exchange = await (self._stream(asked) if call.stream else self._whole(asked))
+            return exchange
+        except GatewayError as error:
+            await meter.settle("error", error.status, error)
+            raise
+        except asyncio.CancelledError:
+            meter.close("cancelled", 499)
+            raise
+        except Exception as error:
+            log.exception("request %s failed", call.id)
+            internal = Internal("An error of the gateway's own; its log says more.")
+            await meter.settle("error", internal.status, internal)
+            raise internal from error
+        finally:
+            if not isinstance(exchange, StreamReply):
+                self.end()
+
+    async def _admit(self, call: Call, meter: Meter) -> Asked:
+        """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError."""
+        snapshot = self.snapshot
+        caller = access.identify(call, snapshot)
+        meter.called_by(caller)
+        route = self._route(call, caller, snapshot)
+        meter.routed(route)
+        if snapshot.settings.record_policy == "refuse" and not self.store.database.healthy:
+            raise RecordsRefused("Requests cannot be recorded now, so none are answered. Is the disk full?")
+        targets = [*route.targets, *(target for other in routing.fallbacks(route, snapshot) for target in other.targets)]
+        tariffs = self.tariffs.known(targets)
+        if tariffs is None:
+            tariffs = await self.tariffs.find(targets, snapshot)
+        output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)
+        expected = Expectation.of(input_tokens(call.body), output, tariffs.values())
+        meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
+        # No await from here to the reservation: that makes admission atomic.
+        meter.admitted(self.gate.admit(caller.key, expected), tariffs)
+        return Asked(call, caller, route, snapshot, meter)
+
+    def _route(self, call: Call, caller: Caller, snapshot: Snapshot) -> Route:
+        route = routing.find(call.model, snapshot)
+        if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
+            raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
+        if caller.own_key is not None:
+            open_to_it = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
+            if not open_to_it:
+                raise Unauthorized("No provider of this model accepts a client's own key; send a virtual key.")
+            route = Route(route.name, route.alias, open_to_it, route.missing)
+        return route
+
+    async def _open(self, asked: Asked) -> Opened:
+        """The first target that answers, of the route or else of its fallbacks; raises what the caller shall be told."""
+        route, limits = asked.route, asked.limits
+        deadline = asyncio.get_running_loop().time() + limits.total_s
+        own_key = Door("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
+        search = Search(
+            partial(self._ask_target, asked, limits, deadline), self.health, asked.meter, limits, deadline, own_key,
+            passed_over=list(route.missing),
+        )  # fmt: skip
+        refusal: UpstreamError | None = None
+        fallbacks = [] if own_key else list(routing.fallbacks(route, asked.snapshot))
+        for one in (route, *fallbacks):
+            try:
+                opened = await search.first_that_answers(routing.order(one, self.turns, self.health, self.tariffs))
+            except UpstreamError as error:
+                # A larger window or a laxer filter may take what this one refused; anything else is the caller's to mend.
+                if error.reason not in ("context_length", "content_filter"):
+                    raise
+                refusal = refusal or error
+                continue
+            if opened is not None:
+                return opened
+        raise refusal or search.verdict(alone=len(route.targets) == 1 and not fallbacks)
+
+    async def _ask_target(self, asked: Asked, limits: Limits, deadline: float, target: BoundTarget, door: Door) -> Opened:
+        overrides = asked.route.alias.overrides if asked.route.alias else {}
+        opened = await ask(self.upstream, asked.call, lane.make(asked.call, target, overrides), target, door, limits, deadline)
+        if asked.call.stream:
+            asked.meter.first_token()
+        return opened
+
+    async def _whole(self, asked: Asked) -> Reply:
+        call, meter = asked.call, asked.meter
+        opened = await self._open(asked)
+        meter.watch(opened.events)
+        body = opened.lane.write_answer(opened.events, opened.body)
+        meter.keep(body)
+        await meter.settle("success")
+        cost = meter.record.cost_nano
+        return Reply(200, {
+            **headers.of(call, asked.caller, self.gate, opened, meter.record),
+            "x-conduit-cost-usd": "unknown" if cost is None else decimal_usd(cost),
+            "x-conduit-overhead-ms": f"{max(0.0, call.elapsed_ms() - meter.upstream_ms):.2f}",
+        }, body)  # fmt: skip
+
+    async def _stream(self, asked: Asked) -> StreamReply:
+        """The stream of the first target that answers; where that takes longer than the keepalive, pings until it does."""
+        call, settings = asked.call, asked.snapshot.settings
+        opening = asyncio.ensure_future(self._open(asked))
+        try:
+            await asyncio.wait({opening}, timeout=settings.keepalive_s)
+        except asyncio.CancelledError:
+            opening.cancel()
+            raise
+        opened = opening.result() if opening.done() else None
+        native = opened is not None and opened.lane.native
+        # A native stream needs its writer for pings and errors alone: the request need not be read for that.
+        writer = call.dialect.writer(ChatRequest(call.dialect.name, call.model, stream=True) if native else call.neutral)
+        frames = self._frames(asked, opening, writer)
+        told = headers.of(call, asked.caller, self.gate, opened, asked.meter.record)
+
+        def abandon() -> None:
+            opening.cancel()
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                opening.result().response.abort()
+            asked.meter.close("cancelled", 499)
+            self.end()
+
+        return StreamReply(told, frames, call.dialect.content_type, abandon)
+
+    def _frames(self, asked: Asked, opening: asyncio.Task[Opened], writer: StreamWriter) -> AsyncGenerator[bytes]:
+        keepalive_s, idle_s = asked.snapshot.settings.keepalive_s, asked.limits.idle_s
+        if opening.done():
+            return relayed(opening.result(), asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
+        return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
+
+    def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
+        self.health.failed(opened.target.name, opened.target.bound.provider.id, opened.door.label, error)

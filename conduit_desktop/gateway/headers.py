@@ -1,0 +1,54 @@
+"""What the answer's headers tell: who answered, in how many attempts, what was dropped, what the key has left."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.gateway.access import Caller
+from conduit_desktop.gateway.asking import Opened
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.limits import Gate
+
+
+def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: RequestRecord) -> dict[str, str]:
+    """The headers of an answer; `opened` is None while no target has answered yet."""
+    told = {"x-conduit-request-id": call.id, **limits_of(call, caller, gate)}
+    if opened is None:
+        return told
+    told["x-conduit-provider"] = opened.target.bound.name
+    told["x-conduit-model"] = opened.target.model
+    told["x-conduit-attempts"] = str(len(record.attempts))
+    if opened.lane.dropped:
+        told["x-conduit-dropped"] = ", ".join(dict.fromkeys(opened.lane.dropped))
+        record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
+    return {name: _printable(value) for name, value in told.items()}
+
+
+def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:
+    """The key's limits in the caller's own dialect; nothing where it has none."""
+    anthropic = call.dialect.name == "anthropic_messages"
+    told: dict[str, str] = {}
+    for what, (limit, remaining, reset_s) in gate.headers(caller.key).items():
+        if anthropic:
+            at = datetime.now(UTC) + timedelta(seconds=reset_s)
+            prefix = f"anthropic-ratelimit-{what}"
+            told |= {
+                f"{prefix}-limit": str(limit),
+                f"{prefix}-remaining": str(remaining),
+                f"{prefix}-reset": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+            }
+        else:
+            told |= {
+                f"x-ratelimit-limit-{what}": str(limit),
+                f"x-ratelimit-remaining-{what}": str(remaining),
+                f"x-ratelimit-reset-{what}": f"{reset_s:.3f}s",
+            }
+    return told
+
+
+def _printable(value: str) -> str:
+    """Header values are Latin-1 without control characters."""
+    return (
+        value if value.isascii() and value.isprintable() else "".join(c if c.isascii() and c.isprintable() else "?" for c in value)
+    )

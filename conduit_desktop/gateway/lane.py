@@ -1,0 +1,146 @@
+"""How one request is put to one target, and how its answer is told: the native lane, or through the neutral words.
+
+Native: the caller's dialect is among the provider's. The body goes on with the model swapped, frames are relayed as bytes,
+and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.events import Event, UsageReported, collect
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing import BoundTarget
+from conduit_desktop.wire import Dialect, StreamWriter, dialect
+from conduit_desktop.wire.sse import FrameSplitter
+
+
+class Relay(Protocol):
+    """Turns what a target streams into what the caller reads."""
+
+    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
+        """The caller's bytes for the upstream's `data`, which made `events`."""
+        ...
+
+    def end(self) -> bytes:
+        """What is still owed after a good end."""
+        ...
+
+
+class NativeRelay:
+    """Hands on whole frames as they came; a cut frame waits for its rest, so garbage never reaches the caller.
+
+    With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
+    """
+
+    __slots__ = ("_buffer", "_hide_usage", "_upstream")
+
+    def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
+        self._upstream = upstream
+        self._hide_usage = hide_usage
+        self._buffer = b""
+
+    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
+        buffer = self._buffer + data if self._buffer else data
+        end = _last_frame_end(buffer)
+        whole, self._buffer = buffer[:end], buffer[end:]
+        if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
+            return b"".join(frame.raw for frame in FrameSplitter().feed(whole) if not self._only_usage(frame.raw))
+        return whole
+
+    def _only_usage(self, frame: bytes) -> bool:
+        events = self._upstream.reader().feed(frame)
+        return any(isinstance(event, UsageReported) for event in events) and b'"choices":[]' in frame.replace(b" ", b"")
+
+    def end(self) -> bytes:
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+
+class TranslatedRelay:
+    """Writes the events anew in the caller's dialect."""
+
+    __slots__ = ("_writer",)
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self._writer = writer
+
+    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
+        write = self._writer.write
+        return b"".join([write(event) for event in events])
+
+    def end(self) -> bytes:
+        return self._writer.end()
+
+
+def _last_frame_end(buffer: bytes) -> int:
+    end = buffer.rfind(b"\n\n")
+    end = end + 2 if end >= 0 else 0
+    if b"\r" in buffer:
+        for mark in (b"\r\n\r\n", b"\r\r"):
+            at = buffer.rfind(mark)
+            if at >= 0:
+                end = max(end, at + len(mark))
+    return end
+
+
+@dataclass(slots=True)
+class Lane:
+    """One request on its way to one target. `upstream` is the dialect spoken there."""
+
+    call: Call
+    upstream: Dialect
+    native: bool
+    body: bytes
+    dropped: list[str] = field(default_factory=list)
+
+    def relay(self, writer: StreamWriter) -> Relay:
+        """What turns the target's frames into the caller's; `writer` is the caller's own, for translated streams."""
+        if self.native:
+            return NativeRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+        return TranslatedRelay(writer)
+
+    def write_answer(self, events: list[Event], body: bytes) -> bytes:
+        """The whole answer in the caller's dialect."""
+        if self.native:
+            return body
+        return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
+
+    def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
+        """The caller's headers that go on: in the native lane, those of the provider's open lists."""
+        prefixes = target.bound.kind.relayed_headers
+        if not self.native or not prefixes:
+            return {}
+        return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
+
+
+def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json]) -> Lane:
+    """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last."""
+    kind = target.bound.kind
+    native = call.dialect.name in kind.dialects
+    if native:
+        upstream = call.dialect
+        body, dropped = upstream.native_request(call.body, target.model), []
+    else:
+        upstream = dialect(kind.dialects[0])
+        outgoing = upstream.write_request(call.neutral, target.model)
+        body, dropped = outgoing.body, outgoing.dropped
+    dropped = [*dropped, *kind.adapt(body, upstream.name, not native)]
+    for name, value in overrides.items():
+        if value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
+    return Lane(call, upstream, native, orjson.dumps(body), dropped)
+
+
+def error_in(call: Call, error: GatewayError) -> tuple[int, bytes]:
+    """An error in the caller's dialect: its status and body."""
+    status, body = call.dialect.write_error(error)
+    return status, orjson.dumps(body)

@@ -1,0 +1,193 @@
+"""Watches one request from its arrival to its end, and settles it exactly once: record, cost, reservation.
+
+A hang-up, a broken stream and a good end are accounted by the same few lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import Attempt, RequestRecord, RequestStatus
+from conduit_desktop.core.errors import GatewayError, RecordsUnavailable, UpstreamError
+from conduit_desktop.core.events import (
+    Event,
+    Finished,
+    OpaqueBlock,
+    Refused,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    Usage,
+    UsageReported,
+)
+from conduit_desktop.gateway.access import Caller
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.estimate import BYTES_PER_TOKEN
+from conduit_desktop.gateway.limits import Reservation
+from conduit_desktop.gateway.pricing import Tariff, cost_of
+from conduit_desktop.gateway.routing import BoundTarget, Route
+
+Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
+"""Hands a finished record to the ledger, with the payload where it is to be kept; the future is done once it is durable."""
+
+MAX_PAYLOAD = 1024 * 1024
+
+
+class Meter:
+    """The accounts of one request."""
+
+    def __init__(self, call: Call, recorder: Recorder) -> None:
+        self._call = call
+        self._recorder = recorder
+        self._closed = False
+        self._reservation: Reservation | None = None
+        self._tariffs: Mapping[str, Tariff | None] = {}
+        self._target: BoundTarget | None = None
+        self._asked = False
+        self._output_bytes = 0
+        self._checked_tokens = 0
+        self.usage: Usage | None = None
+        self.at_end: Callable[[], None] | None = None
+        """Called once when the request is settled."""
+        self._payload: bytearray | None = None
+        self.upstream_ms = 0.0
+        self.record = RequestRecord(
+            id=call.id, started_at=call.started_at, model=call.model, endpoint=call.endpoint, dialect=call.dialect.name,
+            streamed=call.stream, client=call.client, client_ip=call.client_ip,
+        )  # fmt: skip
+
+    def called_by(self, caller: Caller) -> None:
+        """The caller is known."""
+        if caller.key is not None:
+            self.record.key_id, self.record.key_name = caller.key.id, caller.key.name
+
+    def routed(self, route: Route) -> None:
+        """The name leads somewhere."""
+        self.record.model = route.name
+
+    def keeps_payload(self, wanted: bool) -> None:
+        """Whether the request and its answer are to be stored."""
+        self._payload = bytearray() if wanted else None
+
+    def admitted(self, reservation: Reservation, tariffs: Mapping[str, Tariff | None]) -> None:
+        """The request may go on; `tariffs` are its targets', by `provider/model`."""
+        self._reservation, self._tariffs = reservation, tariffs
+
+    def asking(self, target: BoundTarget) -> None:
+        """A target is being asked: what was counted of an earlier one is void."""
+        self._target, self._asked = target, True
+        self._output_bytes, self.usage = 0, None
+        self.record.provider, self.record.upstream_model = target.bound.name, target.model
+
+    def attempted(self, attempt: Attempt) -> None:
+        """An attempt is over, or has been answered."""
+        self.record.attempts.append(attempt)
+        self.upstream_ms += attempt.duration_ms
+        self._asked = attempt.outcome == "ok"
+
+    def first_token(self) -> None:
+        """The first content has come."""
+        self.record.first_token_ms = self._call.elapsed_ms()
+
+    def watch(self, events: Iterable[Event]) -> None:
+        """Count what goes by."""
+        for event in events:
+            if isinstance(event, (TextDelta, ThinkingDelta, Refused)):
+                self._output_bytes += _size(event.text)
+            elif isinstance(event, ToolCallDelta):
+                self._output_bytes += _size(event.arguments)
+            elif isinstance(event, UsageReported):
+                self.usage = event.usage
+            elif isinstance(event, Finished):
+                self.record.finish = event.reason
+            elif isinstance(event, OpaqueBlock):
+                self._output_bytes += len(str(event.block.value))
+
+    @property
+    def output_tokens(self) -> int:
+        """Output counted so far, as an estimate."""
+        return -(-self._output_bytes // BYTES_PER_TOKEN)
+
+    def covered(self) -> bool:
+        """Whether the reservation, grown where needed, still bears what has been made."""
+        return self._reservation is None or self._reservation.covers(self.output_tokens)
+
+    def keep(self, data: bytes) -> None:
+        """Collect the answer's bytes, where they are to be kept."""
+        if self._payload is not None and len(self._payload) < MAX_PAYLOAD:
+            self._payload += data[: MAX_PAYLOAD - len(self._payload)]
+
+    async def settle(self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None) -> None:
+        """`close`, and wait until the record is durable. A hang-up in the meantime changes nothing of it."""
+        durable = self.close(status, http_status, error)
+        if durable is not None:
+            # A record that has to wait for disk space is reported by the store; the answer is not held back for it.
+            with suppress(RecordsUnavailable):
+                await asyncio.shield(durable)
+
+    def close(
+        self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None
+    ) -> asyncio.Future[None] | None:
+        """Settle, once. The future is done when the record is durable; None where it was settled before."""
+        if self._closed:
+            return None
+        self._closed = True
+        record = self.record
+        record.status, record.http_status = status, http_status
+        if error is not None:
+            record.error_code, record.error_text = error.code, error.message[:2000]
+        record.duration_ms = self._call.elapsed_ms()
+        record.upstream_ms = self.upstream_ms or None
+        self._count(status)
+        if self.at_end is not None:
+            self.at_end()
+        if self._reservation is not None:
+            used = record.input + record.cache_read + record.cache_write + record.audio_in + record.output + record.audio_out
+            self._reservation.settle(record.cost_nano or 0, used)
+        payload = bytes(self._payload) if self._payload is not None else None
+        return self._recorder(record, self._call.body if payload is not None else None, payload)
+
+    def _count(self, status: RequestStatus) -> None:
+        record = self.record
+        if status in ("refused", "error") or not self._asked:
+            record.cost_nano, record.cost_state = 0, "final"
+            return
+        usage = self.usage
+        if usage is None or (status != "success" and not record.finish):
+            usage = self._estimate(usage)
+        record.input, record.cache_read = usage.input, usage.cache_read
+        record.cache_write = usage.cache_write_5m + usage.cache_write_1h
+        record.output, record.reasoning = usage.output, usage.reasoning
+        record.audio_in, record.audio_out = usage.audio_in, usage.audio_out
+        record.cost_nano = cost_of(self._tariffs.get(self._target.name) if self._target else None, usage)
+        if record.cost_nano is not None:
+            record.cost_state = "final" if usage.source == "reported" else "estimated"
+
+    def _estimate(self, reported: Usage | None) -> Usage:
+        """The usage of an answer that broke off: what was reported so far, and the output as counted."""
+        inputs = self._reservation.expected.input_tokens if self._reservation else 0
+        if reported is None:
+            return Usage(input=inputs, output=self.output_tokens, source="estimated")
+        return Usage(
+            input=reported.input, cache_read=reported.cache_read, cache_write_5m=reported.cache_write_5m,
+            cache_write_1h=reported.cache_write_1h, output=max(reported.output, self.output_tokens), reasoning=reported.reasoning,
+            audio_in=reported.audio_in, audio_out=reported.audio_out, source="estimated",
+        )  # fmt: skip
+
+
+def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayError | None = None) -> Attempt:
+    """The attempt's line in the record. `began` is monotonic seconds."""
+    taken = time.monotonic() - began
+    outcome = "ok" if error is None else (error.reason if isinstance(error, UpstreamError) else error.code)
+    return Attempt(
+        provider=target.bound.name, model=target.model, credential=label, outcome=outcome, status=error.status if error else 200,
+        detail=error.message[:500] if error else "", started_at=int((time.time() - taken) * 1000), duration_ms=taken * 1000,
+    )  # fmt: skip
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

@@ -1,0 +1,159 @@
+"""From the name a caller asked for to the targets that can answer, in order, each with the reason for its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from conduit_desktop.core.entities import ModelAlias, Target
+from conduit_desktop.core.errors import ModelNotFound
+from conduit_desktop.core.settings import Settings
+from conduit_desktop.gateway.health import Health
+from conduit_desktop.gateway.snapshot import Bound, Snapshot
+from conduit_desktop.gateway.strategies import STRATEGIES, Known, Rates, Turns
+
+
+@dataclass(frozen=True, slots=True)
+class BoundTarget:
+    """A provider and its own name for the model."""
+
+    bound: Bound
+    model: str
+    weight: int = 1
+
+    @property
+    def name(self) -> str:
+        """`provider/model`, as prices, health and logs know it."""
+        return f"{self.bound.name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A request's time-outs in seconds, and its further attempts on one target.
+
+    A whole answer sends nothing until it is finished, so `whole_s` holds for it instead of `first_token_s`: the alias's
+    own first-token time-out where it sets one, else the total.
+    """
+
+    connect_s: float
+    first_token_s: float
+    whole_s: float
+    idle_s: float
+    total_s: float
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a name leads. `name` is what usage is counted under: the alias, or `provider/model` for a direct call."""
+
+    name: str
+    alias: ModelAlias | None
+    targets: tuple[BoundTarget, ...]
+    missing: tuple[str, ...] = ()
+
+
+def find(name: str, snapshot: Snapshot) -> Route:
+    """Where `name` leads: an alias (exact, any case, then the longest `*` pattern), `provider/model`, or the default alias.
+
+    Raises ModelNotFound.
+    """
+    alias = _alias(name, snapshot)
+    if alias is not None:
+        return _route(alias, name, snapshot)
+    direct = _direct(name, snapshot)
+    if direct is not None:
+        return direct
+    fallback = snapshot.settings.default_alias
+    if fallback and (alias := snapshot.aliases.get(fallback.lower())) is not None and alias.enabled:
+        return _route(alias, name, snapshot)
+    raise ModelNotFound(f"The model {name!r} is not known here. GET /v1/models lists what this key may call.", param="model")
+
+
+def _alias(name: str, snapshot: Snapshot) -> ModelAlias | None:
+    exact = snapshot.aliases.get(name.lower())
+    if exact is not None and exact.enabled:
+        return exact
+    for alias in snapshot.patterns:
+        if alias.enabled and star(alias.alias, name) is not None:
+            return alias
+    return None
+
+
+def star(pattern: str, name: str) -> str | None:
+    """What the first `*` of `pattern` stands for in `name`, None where they do not match (any case)."""
+    head, _, tail = pattern.lower().partition("*")
+    lower = name.lower()
+    if len(lower) < len(head) + len(tail.replace("*", "")) or not lower.startswith(head):
+        return None
+    if "*" not in tail:
+        return name[len(head) : len(name) - len(tail)] if lower.endswith(tail) else None
+    return name[len(head) :] if fnmatchcase(lower, pattern.lower()) else None
+
+
+def _route(alias: ModelAlias, asked: str, snapshot: Snapshot) -> Route:
+    found: list[BoundTarget] = []
+    missing: list[str] = []
+    for target in alias.targets:
+        bound = snapshot.providers.get(target.provider.lower())
+        if bound is None:
+            missing.append(f"{target.provider}: no such provider")
+        elif not bound.provider.enabled:
+            missing.append(f"{target.provider}: disabled")
+        else:
+            found.append(BoundTarget(bound, _target_model(alias, target, asked), target.weight))
+    return Route(alias.alias, alias, tuple(found), tuple(missing))
+
+
+def _target_model(alias: ModelAlias, target: Target, asked: str) -> str:
+    """`*` alone stands for the name asked for; within a name, for what the alias's `*` matched."""
+    if "*" not in target.model:
+        return target.model
+    return asked if target.model == "*" else target.model.replace("*", star(alias.alias, asked) or "", 1)
+
+
+def _direct(name: str, snapshot: Snapshot) -> Route | None:
+    provider, slash, model = name.partition("/")
+    bound = snapshot.providers.get(provider.lower()) if slash and model else None
+    if bound is None:
+        return None
+    if not bound.provider.enabled:
+        return Route(name, None, (), (f"{bound.name}: disabled",))
+    return Route(f"{bound.name}/{model}", None, (BoundTarget(bound, model),))
+
+
+def limits(alias: ModelAlias | None, settings: Settings) -> Limits:
+    """The time-outs that hold for a request: the alias's own over the settings'."""
+    own = alias.timeouts if alias else None
+    return Limits(
+        connect_s=(own and own.connect_s) or settings.connect_s,
+        first_token_s=(own and own.first_token_s) or settings.first_token_s,
+        whole_s=(own and own.first_token_s) or (own and own.total_s) or settings.total_s,
+        idle_s=(own and own.idle_s) or settings.idle_s,
+        total_s=(own and own.total_s) or settings.total_s,
+        retries=alias.retries if alias else 1,
+    )
+
+
+def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[BoundTarget]:
+    """The route's targets as this request shall try them; those that cannot be asked now go to the end."""
+    targets = list(route.targets)
+    if len(targets) < 2 or route.alias is None:
+        return targets
+    targets = STRATEGIES[route.alias.strategy](targets, Known(route.alias, turns, health, rates))
+    return sorted(targets, key=lambda target: not health.may_ask(target.name))
+
+
+def fallbacks(route: Route, snapshot: Snapshot) -> Iterable[Route]:
+    """The routes of the alias's fallbacks, in order, each once."""
+    seen = {route.name.lower()}
+    queue = list(route.alias.fallbacks) if route.alias else []
+    while queue:
+        name = queue.pop(0)
+        alias = snapshot.aliases.get(name.lower())
+        if alias is None or name.lower() in seen or not alias.enabled:
+            continue
+        seen.add(name.lower())
+        yield _route(alias, name, snapshot)
+        queue.extend(alias.fallbacks)

@@ -1,0 +1,125 @@
+"""A promised stream on its way to the caller: relayed, watched, kept alive, and ended truthfully."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+
+from conduit_desktop.core.errors import BudgetExceeded, GatewayError, Internal, ProviderFailed, ProviderTimeout, UpstreamError
+from conduit_desktop.gateway.asking import Opened, readable
+from conduit_desktop.gateway.lane import Relay, TranslatedRelay
+from conduit_desktop.gateway.meter import Meter
+from conduit_desktop.gateway.upstream import Response
+from conduit_desktop.wire import StreamWriter
+
+log = logging.getLogger(__name__)
+
+
+class Pulse:
+    """Reads an upstream's chunks, waking up in between for pings, and tells when the silence has lasted too long."""
+
+    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_response", "_silent_until")
+
+    def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
+        self._response = response
+        self._keepalive_s = keepalive_s
+        self._idle_s = idle_s
+        self._loop = asyncio.get_running_loop()
+        self._silent_until = self._loop.time() + idle_s
+
+    async def chunk(self) -> bytes | None:
+        """The next bytes (b"" at the end), or None when a ping is due; raises UpstreamError after `idle_s` of silence."""
+        now = self._loop.time()
+        try:
+            async with asyncio.timeout_at(min(now + self._keepalive_s, self._silent_until)):
+                data = await self._response.chunk()
+        except TimeoutError as error:
+            if self._loop.time() >= self._silent_until:
+                raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from error
+            return None
+        self._silent_until = self._loop.time() + self._idle_s
+        return data
+
+
+Broken = Callable[[Opened, UpstreamError], None]
+"""Told of a stream that its upstream broke."""
+
+
+async def relayed(
+    opened: Opened, meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken
+) -> AsyncGenerator[bytes]:
+    """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event."""
+    try:
+        whole = opened.ended and bool(opened.body)
+        relay: Relay = TranslatedRelay(writer) if whole else opened.lane.relay(writer)
+        meter.watch(opened.events)
+        out = relay.pass_on(opened.held, opened.events)
+        pulse = Pulse(opened.response, keepalive_s, idle_s)
+        while not (opened.ended or (opened.reader is not None and opened.reader.done)):
+            if out:
+                meter.keep(out)
+                yield out
+            data = await pulse.chunk()
+            out = writer.ping() if data is None else _take(opened, meter, relay, data)
+        tail = out + relay.end()
+        meter.keep(tail)
+        opened.response.finish()
+        await meter.settle("success")
+        if tail:
+            yield tail
+    except (asyncio.CancelledError, GeneratorExit):
+        opened.response.abort()
+        meter.close("cancelled", 499)
+        raise
+    except Exception as error:  # whatever went wrong, the caller must not take it for success
+        opened.response.abort()
+        if isinstance(error, UpstreamError):
+            broken(opened, error)
+        told = _told(error, opened)
+        await meter.settle("broken", told.status, told)
+        yield writer.fail(told)
+
+
+def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
+    """Read `data` (b"": the end), count it, and give the caller's bytes for it."""
+    assert opened.reader is not None
+    with readable():
+        events = opened.reader.feed(data) if data else opened.reader.close()
+    opened.ended = not data
+    meter.watch(events)
+    if not meter.covered():
+        raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
+    return relay.pass_on(data, events)
+
+
+def _told(error: Exception, opened: Opened) -> GatewayError:
+    """What the caller is told of a stream that broke: our code, the target's name, the cause."""
+    if isinstance(error, UpstreamError):
+        text = f"The answer of {opened.target.name} broke off: {error.message}"
+        return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
+    if isinstance(error, GatewayError):
+        return error
+    log.exception("a stream of %s could not be relayed", opened.target.name, exc_info=error)
+    return Internal("The answer could not be relayed: an error of the gateway's own.")
+
+
+async def kept_alive(
+    opening: asyncio.Task[Opened], meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken
+) -> AsyncGenerator[bytes]:
+    """Pings until a target answers, then its stream; where none does, the dialect's error event."""
+    while not opening.done():
+        yield writer.ping()
+        await asyncio.wait({opening}, timeout=keepalive_s)
+    try:
+        opened = opening.result()
+    except GatewayError as error:
+        await meter.settle("error", error.status, error)
+        yield writer.fail(error)
+        return
+    stream = relayed(opened, meter, writer, keepalive_s, idle_s, broken)
+    try:
+        async for data in stream:
+            yield data
+    finally:
+        await stream.aclose()

@@ -1,0 +1,180 @@
+"""The only outbound HTTP in the house: sends what a provider prepared, and turns every failure into an UpstreamError."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import aiohttp
+from yarl import URL
+
+from conduit_desktop import __version__
+from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.providers import LocalAnswer, Outbound
+
+ERROR_BODY_LIMIT = 1024 * 1024
+_USER_AGENT = f"conduit-desktop/{__version__}"
+
+
+class Response(Protocol):
+    """An upstream's answer whose body has not been read yet."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def chunk(self) -> bytes:
+        """The next bytes as they come, b"" at the end; raises UpstreamError where the connection breaks."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole rest of the body."""
+        ...
+
+    def finish(self) -> None:
+        """The answer is complete: keep the connection if its body has been read to the end."""
+        ...
+
+    def abort(self) -> None:
+        """Stop listening: the connection is closed, so the upstream stops generating."""
+        ...
+
+
+class HttpResponse:
+    """An answer over the network. Header names are case-insensitive."""
+
+    __slots__ = ("_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    async def chunk(self) -> bytes:
+        with mapped_errors("broken"):
+            return await self._response.content.readany()
+
+    async def read(self) -> bytes:
+        with mapped_errors("broken"):
+            return await self._response.read()
+
+    def finish(self) -> None:
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+    def abort(self) -> None:
+        self._response.close()
+
+
+class LocalResponse:
+    """An answer from inside the house."""
+
+    __slots__ = ("_frames", "headers", "status")
+
+    def __init__(self, answer: LocalAnswer) -> None:
+        self.status = answer.status
+        self.headers: Mapping[str, str] = {"content-type": answer.content_type}
+        self._frames: AsyncIterator[bytes] = answer.frames
+
+    async def chunk(self) -> bytes:
+        with mapped_errors("broken"):
+            return await anext(self._frames, b"")
+
+    async def read(self) -> bytes:
+        with mapped_errors("broken"):
+            return b"".join([frame async for frame in self._frames])
+
+    def finish(self) -> None:
+        """Nothing is held."""
+
+    def abort(self) -> None:
+        """The frames stop with their last reader."""
+
+
+class Upstream:
+    """Sends requests over one connection pool."""
+
+    def __init__(self, use_system_proxy: bool = False) -> None:
+        self._use_system_proxy = use_system_proxy
+        self._session: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                trust_env=self._use_system_proxy,
+                read_bufsize=2**18,
+                max_line_size=2**16,
+                max_field_size=2**16,
+                headers={"user-agent": _USER_AGENT, "accept": "*/*"},
+            )
+        return self._session
+
+    async def send(self, outbound: Outbound, connect_s: float) -> Response:
+        """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
+        with mapped_errors("connect"):
+            response = await self._open_session().request(
+                outbound.method,
+                URL(outbound.url, encoded=True),
+                data=outbound.body or None,
+                headers=outbound.headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+            )
+        return HttpResponse(response)
+
+    def replace_connections(self) -> None:
+        """Use new connections from now on, as after the computer slept; answers under way keep theirs."""
+        if self._session is not None:
+            self._retired.append(self._session)
+            self._session = None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self.replace_connections()
+        for session in self._retired:
+            await session.close()
+        self._retired.clear()
+
+
+@contextmanager
+def mapped_errors(phase: str) -> Iterator[None]:
+    """Foreign exceptions become UpstreamErrors; `phase` (`connect`, `broken`) names what a reset means here."""
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as error:
+        raise UpstreamError("the connection timed out", status=504, reason="timeout") from error
+    except (aiohttp.ServerTimeoutError, TimeoutError) as error:
+        raise UpstreamError("no answer in time", status=504, reason="timeout") from error
+    except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+        raise UpstreamError(f"TLS failed: {_cause(error)}", status=502, reason="connect") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        raise UpstreamError(f"the host name {error.host} cannot be resolved", status=502, reason="connect") from error
+    except aiohttp.ClientConnectorError as error:
+        raise UpstreamError(
+            f"cannot connect to {error.host}:{error.port}: {_cause(error.os_error)}", status=502, reason="connect"
+        ) from error
+    except aiohttp.ServerDisconnectedError as error:
+        raise UpstreamError("the connection was closed before an answer", status=502, reason=_phase(phase)) from error
+    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, ConnectionError, asyncio.IncompleteReadError) as error:
+        raise UpstreamError("the connection broke", status=502, reason=_phase(phase)) from error
+    except aiohttp.ClientResponseError as error:
+        raise UpstreamError(f"the answer is not HTTP: {error.message}", status=502, reason="malformed") from error
+    except aiohttp.InvalidURL as error:
+        raise UpstreamError("the provider's address is not a valid URL", status=502, reason="connect") from error
+
+
+def _phase(phase: str) -> Reason:
+    return "connect" if phase == "connect" else "broken"
+
+
+def _cause(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0][:200] if text else type(error).__name__

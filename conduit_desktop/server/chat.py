@@ -1,0 +1,72 @@
+"""The chat endpoints: one handler for every dialect whose model and stream flag stand in the body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from conduit_desktop.gateway.call import Call, Reply, StreamReply
+from conduit_desktop.server import reading
+from conduit_desktop.server.door import Handler, cors_headers, foreign_page
+from conduit_desktop.wire import Dialect, dialect
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+
+def chat_handler(gateway: Gateway, name: str) -> Handler:
+    """Answers chat requests in the dialect `name`."""
+    speaks = dialect(name)
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = make_call(request, gateway, speaks, body)
+        reading.need_messages(body)
+        return await answer(request, gateway, call)
+
+    return chat
+
+
+def make_call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, object]) -> Call:
+    """The request as a call; raises BadRequest."""
+    call = Call(
+        speaks,
+        body,
+        reading.model_of(body),
+        stream=reading.flag(body, "stream"),
+        headers=request.headers,
+        credential=reading.credential(request),
+        client_ip=request.remote or "",
+        client=reading.client_name(request),
+        foreign_page=foreign_page(request, gateway),
+    )
+    request["request_id"] = call.id
+    return call
+
+
+async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    """Send what the gateway answers."""
+    exchange = await gateway.answer(call)
+    if isinstance(exchange, Reply):
+        return web.Response(
+            status=exchange.status, body=exchange.body, headers=exchange.headers, content_type=exchange.content_type
+        )
+    return await stream(request, gateway, exchange)
+
+
+async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> web.StreamResponse:
+    """Send a streamed answer; a caller that hangs up stops the upstream."""
+    response = web.StreamResponse(headers=reply.headers)
+    response.headers["Content-Type"] = reply.content_type
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    response.headers.update(cors_headers(request, gateway))
+    try:
+        await response.prepare(request)
+        async for data in reply.frames:
+            await response.write(data)
+        await response.write_eof()
+    finally:
+        await reply.close()
+    return response

@@ -1,0 +1,93 @@
+"""`/v1/models`: what the caller's key may call, in the shape of the caller's dialect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from conduit_desktop.core.entities import ModelAlias
+from conduit_desktop.core.errors import ModelNotFound
+from conduit_desktop.gateway import access
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.server import reading
+from conduit_desktop.server.door import Handler, foreign_page
+from conduit_desktop.wire import dialect
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+Row = dict[str, Any]
+
+
+def models_handler(gateway: Gateway) -> Handler:
+    """GET /v1/models."""
+
+    async def models(request: web.Request) -> web.Response:
+        rows = [_row(request, alias) for alias in _callable(request, gateway)]
+        if "anthropic-version" in request.headers:
+            return _json(_anthropic_page(request, rows))
+        return _json({"object": "list", "data": rows})
+
+    return models
+
+
+def model_handler(gateway: Gateway) -> Handler:
+    """GET /v1/models/{id}."""
+
+    async def model(request: web.Request) -> web.Response:
+        name = request.match_info["id"]
+        for alias in _callable(request, gateway):
+            if alias.alias.lower() == name.lower():
+                return _json(_row(request, alias))
+        raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
+
+    return model
+
+
+def _callable(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
+    snapshot = gateway.snapshot
+    caller = access.identify(_caller_of(request, gateway), snapshot)
+    found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
+    return sorted(found, key=lambda alias: alias.alias.lower())
+
+
+def _caller_of(request: web.Request, gateway: Gateway) -> Call:
+    return Call(
+        dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
+        foreign_page=foreign_page(request, gateway),
+    )  # fmt: skip
+
+
+def _row(request: web.Request, alias: ModelAlias) -> Row:
+    if "anthropic-version" in request.headers:
+        created = _rfc3339(alias.created_at)
+        return {"type": "model", "id": alias.alias, "display_name": alias.alias, "created_at": created}
+    row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
+    if alias.max_context_tokens:
+        row["context_window"] = alias.max_context_tokens
+    return row
+
+
+def _anthropic_page(request: web.Request, rows: list[Row]) -> Row:
+    limit = request.query.get("limit", "")
+    count = min(int(limit), 1000) if limit.isdecimal() and int(limit) > 0 else 20
+    after = request.query.get("after_id")
+    start = next((index + 1 for index, row in enumerate(rows) if row["id"] == after), 0) if after else 0
+    page = rows[start : start + count]
+    return {
+        "data": page,
+        "has_more": start + count < len(rows),
+        "first_id": page[0]["id"] if page else None,
+        "last_id": page[-1]["id"] if page else None,
+    }
+
+
+def _rfc3339(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,100 @@
+"""What a request says, whatever its dialect: the key, the body, the address, the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
+
+_MB = 1024 * 1024
+
+
+def credential(request: web.Request) -> str | None:
+    """The key: Bearer, x-api-key, api-key, x-goog-api-key or ?key=, whichever comes first; None where none was sent."""
+    headers = request.headers
+    authorization = headers.get("Authorization")
+    if authorization and authorization[:7].lower() == "bearer ":
+        key = authorization[7:].strip()
+        if key:
+            return key
+    for name in ("x-api-key", "api-key", "x-goog-api-key"):
+        key = headers.get(name, "").strip()
+        if key:
+            return key
+    return (request.query.get("key") or None) if request.query_string else None
+
+
+async def read_body(request: web.Request, max_mb: int) -> bytes:
+    """The whole body, unpacked; raises PayloadTooLarge as soon as it is over the limit."""
+    limit = max_mb * _MB
+    if request.content_length is not None and request.content_length > limit:
+        raise _too_large(max_mb)
+    first = await request.content.readany()
+    if request.content.at_eof():
+        if len(first) > limit:
+            raise _too_large(max_mb)
+        return first
+    body = bytearray(first)
+    while chunk := await request.content.readany():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(max_mb)
+    return bytes(body)
+
+
+def _too_large(max_mb: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is over {max_mb} MB (the setting max_body_mb).")
+
+
+async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
+    """The body as a JSON object; raises BadRequest that says what is wrong and where."""
+    if request.headers.get("Content-Type", "")[:10].lower() == "multipart/":
+        raise BadRequest("This path takes JSON (Content-Type: application/json).", code="unsupported_media_type")
+    raw = await read_body(request, max_mb)
+    if not raw:
+        raise BadRequest("The request body is empty; a JSON object is needed.", code="invalid_json")
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise BadRequest("The request body must be a JSON object.", code="invalid_json")
+    return body
+
+
+def model_of(body: dict[str, Any]) -> str:
+    """The model asked for; raises BadRequest."""
+    model = body.get("model")
+    if model is None or model == "":
+        raise BadRequest("The field 'model' is missing.", code="missing_parameter", param="model")
+    if not isinstance(model, str) or len(model) > 512:
+        raise BadRequest("The field 'model' must be a string of at most 512 characters.", param="model")
+    return model
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """A boolean field, False where it is absent or null; raises BadRequest."""
+    value = body.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise BadRequest(f"The field {name!r} must be true or false.", param=name)
+
+
+def need_messages(body: dict[str, Any]) -> None:
+    """Raises BadRequest where `messages` is no list of objects; the rest is the dialect's or the provider's to judge."""
+    messages = body.get("messages")
+    if messages is None:
+        raise BadRequest("The field 'messages' is missing.", code="missing_parameter", param="messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("The field 'messages' must be a list with at least one message.", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise BadRequest(f"messages[{index}] must be an object with a 'role'.", param=f"messages[{index}].role")
+
+
+def client_name(request: web.Request) -> str:
+    """The client's own name for itself, shortened: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
+    return request.headers.get("User-Agent", "")[:80].split(" (", 1)[0]

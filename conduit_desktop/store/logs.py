@@ -1,0 +1,44 @@
+"""Logs: one line an event, on standard error and in a rotating file, with anything like a key blotted out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from logging.handlers import RotatingFileHandler
+
+from conduit_desktop.core.paths import Home
+
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+FILE_BYTES = 2_000_000
+FILES_KEPT = 4
+
+# No code of ours logs a key; a library's exception text might, and then this stands between it and the disk.
+_KEYLIKE = re.compile(r"\b(?:cond[tm]_|sk-|gsk_|xai-|AIza|hf_|pplx-|r8_|key-)[A-Za-z0-9_\-]{12,}|(?i:bearer )[A-Za-z0-9_\-.=]{12,}")
+
+
+class Blotter(logging.Formatter):
+    """Formats, then blots out what looks like a credential, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _KEYLIKE.sub(lambda match: f"{match[0][:5]}…", super().format(record))
+
+
+def set_up(home: Home) -> None:
+    """Log as CONDUIT_LOG_LEVEL says (error, warning, info or debug). May be called again for another home."""
+    level = LEVELS.get(os.environ.get("CONDUIT_LOG_LEVEL", "info").lower(), logging.INFO)
+    line = Blotter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    file = RotatingFileHandler(home.logs / "conduit.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
+    console = logging.StreamHandler(sys.stderr)
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        if getattr(old, "conduit", False):
+            root.removeHandler(old)
+            old.close()
+    for handler in (file, console):
+        handler.setFormatter(line)
+        handler.conduit = True  # type: ignore[attr-defined]
+        root.addHandler(handler)
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger("conduit_desktop").setLevel(level)

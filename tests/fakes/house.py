@@ -1,0 +1,77 @@
+"""A house in a temporary home: the real store and gateway, secrets in a dict, and a server that only says it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from conduit_desktop.actions.house import House, ServerState
+from conduit_desktop.core.bus import Bus, Change
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.gateway import Gateway
+from conduit_desktop.store import Store
+from conduit_desktop.store.secrets import SecretStore
+
+
+class DictSecrets(SecretStore):
+    """Keeps secrets in a dict; `broken` makes every change fail."""
+
+    backend = "dict"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.broken = False
+
+    def get(self, name: str) -> str | None:
+        return self.kept.get(name)
+
+    def set(self, name: str, value: str) -> None:
+        self._check()
+        self.kept[name] = value
+
+    def delete(self, name: str) -> None:
+        self._check()
+        self.kept.pop(name, None)
+
+    def _check(self) -> None:
+        if self.broken:
+            raise OSError("the keyring is locked")
+
+
+class StillServer:
+    """Says that it runs, and does not."""
+
+    state: ServerState = "running"
+    address: str | None = "http://127.0.0.1:5000"
+    error = ""
+    uptime_s = 12.5
+    loop_lag_ms = 0.25
+
+    async def start(self) -> None:
+        self.state = "running"
+
+    async def stop(self) -> None:
+        self.state = "stopped"
+
+
+@asynccontextmanager
+async def opened_house(home: Home, **fixed: Any) -> AsyncIterator[House]:
+    """A house to act on."""
+    store = Store.open(home)
+    bus = Bus()
+    secrets = DictSecrets()
+    gateway = Gateway(store, secrets, bus, fixed)
+    await gateway.start()
+    try:
+        yield House(home, store, secrets, gateway, bus, StillServer(), fixed)
+    finally:
+        await gateway.stop(0.1)
+        await store.close()
+
+
+def heard(house: House) -> list[Change]:
+    """Every change published from now on."""
+    changes: list[Change] = []
+    house.bus.subscribe(changes.append)
+    return changes

@@ -1,0 +1,137 @@
+"""One question's way, with real stores and a scripted vendor at the end of it."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from conduit_desktop.core.errors import BudgetExceeded, Forbidden, ModelNotFound, Unauthorized
+from conduit_desktop.gateway.call import Reply
+from tests.fakes.house import Furnished, call
+from tests.fakes.vendor import Vendor
+
+DIALECTS = ("openai_chat", "anthropic_messages")
+
+
+async def furnish(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("oa", vendor.openai_url)
+    await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+    await gateway.add_alias("to-openai", "oa/gpt-x")
+    await gateway.add_alias("to-anthropic", "an/claude-x")
+    await gateway.add_price("gpt-x", 1.0, 2.0)
+    await gateway.add_price("claude-x", 3.0, 15.0)
+    await gateway.add_key()
+
+
+@pytest.mark.parametrize("speaks", DIALECTS)
+@pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
+async def test_every_crossing_answers_whole(gateway: Furnished, vendor: Vendor, speaks: str, alias: str) -> None:
+    await furnish(gateway, vendor)
+    body = await gateway.ask(alias, speaks=speaks)
+    text = body["choices"][0]["message"]["content"] if speaks == "openai_chat" else body["content"][0]["text"]
+    assert text
+    record = gateway.records[-1]
+    assert (record.status, record.cost_state) == ("success", "final")
+    assert record.cost_nano and record.cost_nano > 0
+    assert record.input > 0
+    assert record.output > 0
+
+
+@pytest.mark.parametrize("speaks", DIALECTS)
+@pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
+async def test_every_crossing_streams_to_its_terminal_event(gateway: Furnished, vendor: Vendor, speaks: str, alias: str) -> None:
+    await furnish(gateway, vendor)
+    data = await gateway.stream(alias, speaks=speaks)
+    terminal = b"data: [DONE]" if speaks == "openai_chat" else b"event: message_stop"
+    assert data.rstrip().endswith(terminal) or terminal in data.split(b"\n\n")[-2]
+    record = gateway.records[-1]
+    assert (record.status, record.cost_state, record.streamed) == ("success", "final", True)
+    assert record.first_token_ms is not None
+    assert gateway.in_flight == 0
+
+
+async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    assert b'"choices":[]' not in (await gateway.stream("to-openai")).replace(b" ", b"")
+    assert vendor.asked[-1].body["stream_options"] == {"include_usage": True}
+    asked_for = await gateway.stream("to-openai", stream_options={"include_usage": True})
+    assert b'"choices":[]' in asked_for.replace(b" ", b"")
+    assert gateway.records[-2].input == gateway.records[-1].input > 0
+
+
+async def test_a_record_is_durable_before_the_answer_is_out(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    reply = await gateway.answer(call("to-openai"))
+    assert isinstance(reply, Reply)
+    stored = await gateway.store.ledger.get(reply.headers["x-conduit-request-id"])
+    assert stored is not None
+    assert stored.cost_nano == gateway.records[-1].cost_nano
+
+
+async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    await gateway.add_key("narrow", "condt_" + "n" * 43, models=("to-open*",))
+    for key, model, error in (
+        ("condt_" + "x" * 43, "to-openai", Unauthorized),
+        (None, "to-openai", Unauthorized),
+        ("sk-somebody-elses", "to-openai", Unauthorized),
+        ("condt_" + "n" * 43, "to-anthropic", Forbidden),
+        ("condt_" + "n" * 43, "nonsense", ModelNotFound),
+    ):
+        with pytest.raises(error):
+            await gateway.ask(model, key=key)
+        assert gateway.records[-1].status == "refused"
+        assert gateway.records[-1].cost_nano == 0
+    assert not vendor.asked
+
+
+async def test_200_calls_at_once_on_a_budget_for_3_let_3_through(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    # 1,000 output tokens at $2 a million are 2,000,000 nano-dollars; the few input tokens add a little to each.
+    await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=6_100_000)
+    results = await asyncio.gather(
+        *(gateway.ask("to-openai", key="condt_" + "p" * 43, max_tokens=1000) for _ in range(200)), return_exceptions=True
+    )
+    assert sum(isinstance(result, dict) for result in results) == 3
+    assert sum(isinstance(result, BudgetExceeded) for result in results) == 197
+    assert gateway.account("key_poor").reserved_nano == 0
+
+
+async def test_a_spent_budget_still_lets_free_models_through(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("local", vendor.openai_url, kind="ollama")
+    await gateway.add_alias("free", "local/llama")
+    await gateway.add_key(budget_nano=0)
+    assert (await gateway.ask("free"))["choices"]
+    assert gateway.records[-1].cost_nano == 0
+
+
+async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("oa", vendor.openai_url)
+    await gateway.add_alias("odd", "oa/no-such-model-anywhere")
+    await gateway.add_key()
+    reply = await gateway.answer(call("odd"))
+    assert isinstance(reply, Reply)
+    assert reply.headers["x-conduit-cost-usd"] == "unknown"
+    assert gateway.records[-1].cost_nano is None
+
+
+async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    reply = await gateway.answer(call("to-openai", some_new_field={"a": [1]}))
+    assert isinstance(reply, Reply)
+    assert vendor.asked[-1].body["some_new_field"] == {"a": [1]}
+    assert vendor.asked[-1].body["model"] == "gpt-x"
+    assert orjson.loads(reply.body)["model"] == "gpt-x"
+
+
+async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Vendor) -> None:
+    from tests.fakes.house import furnished
+
+    async with furnished(home) as first:
+        await furnish(first, vendor)
+        await first.ask("to-openai")
+        spent = first.account("key_tester").spend_nano
+        assert spent > 0
+    async with furnished(home) as second:
+        account = second.account("key_tester")
+        assert (account.spend_nano, account.reserved_nano) == (spent, 0)
