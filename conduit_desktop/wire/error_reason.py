@@ -1,0 +1,99 @@
+"""Why a provider refused: from its own code, its status and its words, in this order.
+
+The words were taken from the vendors' documented errors and from recorded answers.
+"""
+
+from __future__ import annotations
+
+import re
+
+from conduit_desktop.core.errors import Reason, classify_status
+
+_BY_CODE: dict[str, Reason] = {
+    "context_length_exceeded": "context_length",
+    "context_window_exceeded": "context_length",
+    "string_above_max_length": "context_length",
+    "content_filter": "content_filter",
+    "content_filtered": "content_filter",
+    "content_policy_violation": "content_filter",
+    "responsibleaipolicyviolation": "content_filter",
+    "moderation_blocked": "content_filter",
+    "insufficient_quota": "money",
+    "billing_hard_limit_reached": "money",
+    "billing_not_active": "money",
+    "billing_error": "money",
+    "insufficient_credits": "money",
+    "insufficient_balance": "money",
+    "invalid_api_key": "auth",
+    "authentication_error": "auth",
+    "api_key_invalid": "auth",
+    "unauthenticated": "auth",
+    "permission_error": "permission",
+    "permission_denied": "permission",
+    "model_not_found": "model_not_found",
+    "deploymentnotfound": "model_not_found",
+    "model_not_available": "model_not_found",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "resource_exhausted": "rate_limit",
+    "overloaded_error": "overloaded",
+    "engine_overloaded": "overloaded",
+    "request_too_large": "too_large",
+}
+
+_CONTEXT = re.compile(
+    r"context[_ -]?(length|window|size)|maximum (prompt|input|context)"
+    r"|(prompt|input|request|messages?) (is|are|was) too (long|large)"
+    r"|too many (input )?tokens|tokens? (limit )?exceed|exceed\w* (the )?(model'?s )?(max\w* )?(input |context |number of )?tokens"
+    r"|input length|reduce the length|longer than the (model|maximum)|exceeds? the available context",
+    re.IGNORECASE,
+)
+
+_FILTER = re.compile(
+    r"content[_ ]?(management )?(filter|policy)|ResponsibleAIPolicyViolation|safety system|flagged (as|by|for)|moderation"
+    r"|content (was )?(blocked|filtered)|data_inspection_failed|inappropriate content",
+    re.IGNORECASE,
+)
+_MONEY = re.compile(
+    r"insufficient[_ ](balance|credits?|funds|quota)|(credit|account) balance|billing[_ ](hard[_ ])?(limit|not)|payment required"
+    r"|out of credits|exceeded your (monthly|included) |spending limit|more credits|purchase credits",
+    re.IGNORECASE,
+)
+_AUTH = re.compile(
+    r"(invalid|incorrect|wrong|missing|expired|no) (api|access|auth\w*)[ _-]?(key|token)|api key (is )?(not valid|invalid|expired)"
+    r"|API_KEY_INVALID|unauthorized",
+    re.IGNORECASE,
+)
+_MODEL = re.compile(
+    r"model\S* .{0,80}(does not exist|not found|is not (available|supported|a valid)|has been (deprecated|decommissioned))"
+    r"|(unknown|invalid|no such|unsupported) model|not a valid model",
+    re.IGNORECASE,
+)
+_OVERLOADED = re.compile(r"overloaded|at capacity|currently unavailable|no healthy upstream", re.IGNORECASE)
+_RATE = re.compile(r"rate[ _-]?limit|too many requests|tokens per minute|requests per minute", re.IGNORECASE)
+
+_BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
+    400: (
+        (_MONEY, "money"),
+        (_AUTH, "auth"),
+        (_CONTEXT, "context_length"),
+        (_FILTER, "content_filter"),
+        (_MODEL, "model_not_found"),
+    ),
+    403: ((_FILTER, "content_filter"), (_MONEY, "money"), (_AUTH, "auth"), (_RATE, "rate_limit")),
+    413: ((_RATE, "rate_limit"), (_CONTEXT, "context_length")),
+    429: ((_MONEY, "money"), (_OVERLOADED, "overloaded")),
+    500: ((_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),
+}
+
+
+def classify(status: int, kind: str | None, text: str) -> Reason:
+    """The reason behind an error of `status`. `kind` is the vendor's code or type, `text` all it said."""
+    known = _BY_CODE.get(kind.lower()) if kind else None
+    if known is not None:
+        return known
+    row = 400 if status in (400, 409, 422) else 500 if status >= 500 else status
+    for pattern, reason in _BY_TEXT.get(row, ()):
+        if pattern.search(text):
+            return reason
+    return "bad_request" if status == 409 else classify_status(status)

@@ -1,0 +1,73 @@
+"""OpenAI Chat Completions, and what its compatible vendors made of it.
+
+The door of the dialect; its rooms are the `openai_chat_*` files beside it. https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.errors import GatewayError, UpstreamError
+from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
+from conduit_desktop.wire.openai_chat_answer import read_response, write_response
+from conduit_desktop.wire.openai_chat_errors import read_error, write_error
+from conduit_desktop.wire.openai_chat_fields import NAME
+from conduit_desktop.wire.openai_chat_outgoing import write_request
+from conduit_desktop.wire.openai_chat_request import read_request
+from conduit_desktop.wire.openai_chat_stream import ChatReader
+from conduit_desktop.wire.openai_chat_writer import ChatWriter
+
+
+class OpenAIChat:
+    """See `Dialect`. The path says nothing that the body does not."""
+
+    name = NAME
+    content_type = "text/event-stream"
+
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        """A request body in neutral form."""
+        return read_request(body)
+
+    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+        """A request for `model`, and what could not be said."""
+        return write_request(request, model)
+
+    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """`body` for `model`; a stream always reports its usage."""
+        native = {**body, "model": model}
+        if body.get("stream"):
+            options = body.get("stream_options")
+            native["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        return native
+
+    def asks_for_usage(self, body: dict[str, Json]) -> bool:
+        """Whether the caller set `stream_options.include_usage`."""
+        options = body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+    def reader(self) -> StreamReader:
+        """Reads one stream of chunks."""
+        return ChatReader()
+
+    def writer(self, request: ChatRequest) -> StreamWriter:
+        """Writes one stream of chunks."""
+        return ChatWriter(request)
+
+    def read_response(self, body: dict[str, Json]) -> list[Event]:
+        """A whole answer as events."""
+        return read_response(body)
+
+    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
+        """A whole answer as a body."""
+        return write_response(answer, request)
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """A provider's refusal, classified."""
+        return read_error(status, headers, body)
+
+    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
+        """Status and body of an error of ours."""
+        return write_error(error)

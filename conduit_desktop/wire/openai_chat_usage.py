@@ -1,0 +1,116 @@
+"""Token counts as OpenAI and its compatible vendors report them, in classes that do not overlap.
+
+OpenAI counts cached and audio tokens inside `prompt_tokens`, reasoning and audio inside `completion_tokens`. Who counts
+something outside gives itself away by `total_tokens`: xAI its reasoning, Mistral its audio, Gemini's compatible endpoint
+its thinking, which it names nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.events import Usage
+from conduit_desktop.core.money import to_nano
+
+_TICKS_PER_NANO = 10
+"""xAI's ticks are 1e-10 US dollars (https://docs.x.ai/developers/cost-tracking)."""
+
+_COUNTED = frozenset({
+    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
+    "num_cached_tokens", "cached_tokens", "prompt_tokens_details", "completion_tokens_details",
+    "cache_read_input_tokens", "cache_creation_input_tokens",
+})  # fmt: skip
+_COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens"})
+_COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
+
+
+def _count(*values: Json) -> int:
+    """The first of the values that is a positive number."""
+    for value in values:
+        if isinstance(value, (int, float)) and value > 0:
+            return int(value)
+    return 0
+
+
+def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def read_usage(raw: dict[str, Json]) -> Usage:
+    """`usage` of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
+    prompt, completion = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
+    heard, made = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
+    cached = _count(
+        heard.get("cached_tokens"),
+        raw.get("prompt_cache_hit_tokens"),
+        raw.get("num_cached_tokens"),
+        raw.get("cached_tokens"),
+        raw.get("cache_read_input_tokens"),
+    )
+    written = _count(heard.get("cache_write_tokens"), heard.get("cache_creation_tokens"), raw.get("cache_creation_input_tokens"))
+    audio_in, audio_out = _count(heard.get("audio_tokens")), _count(made.get("audio_tokens"))
+    reasoning = _count(made.get("reasoning_tokens"))
+    outside = max(0, _count(raw.get("total_tokens")) - prompt - completion)
+    if audio_in and outside in (audio_in, audio_in + reasoning):
+        prompt += audio_in
+        outside -= audio_in
+    completion += outside
+    fresh = max(0, prompt - cached - audio_in)
+    # OpenRouter with Gemini reports the same tokens as read and as written, and bills both: then the write is on top.
+    if written <= fresh:
+        fresh -= written
+    output = max(0, completion - audio_out)
+    return Usage(
+        input=fresh,
+        cache_read=cached,
+        cache_write_5m=written,
+        output=output,
+        reasoning=min(output, reasoning or outside),
+        audio_in=audio_in,
+        audio_out=audio_out,
+        cost_nano=_cost(raw),
+        extra=_extra(raw, heard, made),
+    )
+
+
+def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) -> dict[str, Json]:
+    extra = {name: value for name, value in raw.items() if name not in _COUNTED}
+    further_prompt = {name: value for name, value in heard.items() if name not in _COUNTED_PROMPT}
+    further_completion = {name: value for name, value in made.items() if name not in _COUNTED_COMPLETION}
+    if further_prompt:
+        extra["prompt_tokens_details"] = further_prompt
+    if further_completion:
+        extra["completion_tokens_details"] = further_completion
+    return extra
+
+
+def _cost(raw: dict[str, Json]) -> int | None:
+    """What the vendor says the call cost: OpenRouter (number), Perplexity (object), xAI (ticks)."""
+    cost = raw.get("cost")
+    if isinstance(cost, dict):
+        cost = cost.get("total_cost")
+    if isinstance(cost, (int, float)) and not isinstance(cost, bool):
+        upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
+        # With the caller's own vendor key OpenRouter's cost is its fee alone; the vendor's price comes on top.
+        return to_nano(cost) + (to_nano(upstream) if isinstance(upstream, (int, float)) else 0)
+    ticks = raw.get("cost_in_usd_ticks")
+    return ticks // _TICKS_PER_NANO if isinstance(ticks, int) and ticks > 0 else None
+
+
+def write_usage(usage: Usage, own: bool) -> dict[str, Json]:
+    """`usage` as OpenAI says it. `own`: the counts came in this dialect, so `usage.extra` can be said again."""
+    extra = dict(usage.extra) if own else {}
+    heard: dict[str, Json] = {"cached_tokens": usage.cache_read, "audio_tokens": usage.audio_in}
+    if usage.cache_write_5m or usage.cache_write_1h:
+        heard["cache_write_tokens"] = usage.cache_write_5m + usage.cache_write_1h
+    made: dict[str, Json] = {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out}
+    return {
+        "prompt_tokens": usage.total_input,
+        "completion_tokens": usage.total_output,
+        "total_tokens": usage.total_input + usage.total_output,
+        "prompt_tokens_details": {**heard, **extra.pop("prompt_tokens_details", {})},
+        "completion_tokens_details": {**made, **extra.pop("completion_tokens_details", {})},
+        **extra,
+    }
