@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QTabWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import keys
@@ -94,10 +93,22 @@ class KeyShownOnce(Dialog):
         self.body.addWidget(self.tabs)
 
 
+class SetUpDialog(Dialog):
+    """Snippets for a key that is there already; its place is held by a placeholder."""
+
+    def __init__(self, parent: QWidget | None, house: House, key: KeyView, model: str) -> None:
+        super().__init__(parent, f"Set up a client with {key.name}", "Done", width=680)
+        self.cancel.hide()
+        note = QLabel(f"Put the key {key.hint} in the marked place. If nobody kept it, rotate it.")
+        note.setObjectName("muted")
+        self.body.addWidget(note)
+        self.body.addWidget(SnippetTabs(house, None, model))
+
+
 class SnippetTabs(QTabWidget):
     """Ready text for each client, built from the address the server really has."""
 
-    def __init__(self, house: House, key: str, model: str) -> None:
+    def __init__(self, house: House, key: str | None, model: str) -> None:
         super().__init__()
         self.setDocumentMode(True)
         self.setMinimumHeight(270)

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPen
+from PySide6.QtGui import QFontMetrics, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -180,6 +180,8 @@ class _Cell(QStyledItemDelegate):
             self._paint_pill(painter, option, index)
         elif self._columns[index.column()].bar is not None:
             self._paint_bar(painter, option, index)
+        elif self._columns[index.column()].chips is not None:
+            self._paint_chips(painter, option, index)
         else:
             self._paint_text(painter, option, index)
 
@@ -208,6 +210,20 @@ class _Cell(QStyledItemDelegate):
             tone = column.colour(model.row_at(index)) or tone
         if text:
             paint_pill(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), text, tone)
+
+    def _paint_chips(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        model, chips = self._table.model(), self._columns[index.column()].chips
+        names = list(chips(model.row_at(index))) if chips is not None and isinstance(model, TableFilter) else []
+        rect = option.rect.adjusted(theme.M, 0, -theme.M, 0)
+        metrics = QFontMetrics(theme.font(11, medium=True))
+        for at, name in enumerate(names):
+            more = f"+{len(names) - at}"
+            room = rect.width() - (metrics.horizontalAdvance(more) + 22 if at < len(names) - 1 else 0)
+            if metrics.horizontalAdvance(name) + 16 > room and at:
+                paint_pill(painter, rect, more, "text_muted")
+                return
+            paint_pill(painter, rect, name, "text_muted")
+            rect.setLeft(rect.left() + metrics.horizontalAdvance(name) + 16 + theme.XS + 2)
 
     def _paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model, bar = self._table.model(), self._columns[index.column()].bar

@@ -1,0 +1,50 @@
+"""How each provider is doing, as far as its configuration and the latest requests tell."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.views import View
+
+ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
+
+
+class ProviderStateView(View):
+    """`text` says why in a few words; `aliases` are the model aliases with a target at this provider."""
+
+    state: ProviderState
+    text: str
+    aliases: list[str]
+
+
+def provider_states(house: House) -> dict[str, ProviderStateView]:
+    """The state of every provider by name; reads memory alone."""
+    snapshot = house.gateway.snapshot
+    users: dict[str, list[str]] = {}
+    for alias in (*snapshot.aliases.values(), *snapshot.patterns):
+        for provider in {target.provider.lower() for target in alias.targets}:
+            users.setdefault(provider, []).append(alias.alias)
+    return {
+        bound.name: ProviderStateView(state=state, text=text, aliases=sorted(set(users.get(bound.name.lower(), []))))
+        for bound in snapshot.providers.values()
+        for state, text in [_state(house, bound.name)]
+    }
+
+
+def _state(house: House, name: str) -> tuple[ProviderState, str]:
+    bound = next(one for one in house.gateway.snapshot.providers.values() if one.name == name)
+    health = house.gateway.health
+    if not bound.provider.enabled:
+        return "disabled", "Disabled"
+    if bound.problem:
+        return "unready", bound.problem
+    parked = [door.parked for (owner, _), door in health.doors.items() if owner == bound.provider.id and door.parked]
+    if parked:
+        return "troubled", f"Refuses its key: {parked[0]}"
+    targets = [target for path, target in health.targets.items() if path.startswith(f"{name}/")]
+    resting = [target for target in targets if target.state != "closed"]
+    if resting:
+        return "troubled", resting[0].last_error or "Failing"
+    latencies = [target.latency_ms for target in targets if target.latency_ms is not None]
+    return ("answering", f"Answers in {min(latencies):,.0f} ms") if latencies else ("unused", "Not called yet")

@@ -1,0 +1,120 @@
+"""Providers: who answers, how each is doing, and the way to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+
+from conduit_desktop.actions import providers
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import ProviderPatch, read
+from conduit_desktop.actions.provider_states import provider_states
+from conduit_desktop.actions.views import ProviderView
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.dialogs import answer, confirm
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.provider_card import ProviderCard
+from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
+from conduit_desktop.gui.pages.provider_models import OfferedDialog
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.empty import EmptyState
+
+
+class ProvidersPage(Page):
+    """A column of cards."""
+
+    title = "Providers"
+    subtitle = "The vendors and local servers that answer"
+    icon = "plugs"
+    topics = frozenset({"providers", "models", "health"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.kinds = {kind.kind: kind for kind in providers.catalog()}
+        self.cards: dict[str, ProviderCard] = {}
+        self.add_button = button("Add provider", "primary", "plus", self.on_add)
+        self.add_action(self.add_button)
+        self.empty = EmptyState(
+            "plugs", "No providers yet", "Add a vendor with your key, a server on this computer, or the demo, which needs neither."
+        )
+        self.empty.add_button("Add a provider", self.on_add, icon="plus")
+        self.empty.add_button("Try the demo", lambda: self.on_add("demo"), "plain", "flask")
+        page = QWidget()
+        self._column = QVBoxLayout(page)
+        self._column.setContentsMargins(0, 0, theme.S, 0)
+        self._column.setSpacing(theme.S + 2)
+        self._column.addStretch(1)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setWidget(page)
+        self._layers = QStackedLayout()
+        self._layers.addWidget(area)
+        self._layers.addWidget(self.empty)
+        self.body.addLayout(self._layers, 1)
+
+    async def refresh(self) -> None:
+        """Load the providers; a card stays the same widget across changes."""
+        rows = await providers.all_providers(self.house)
+        states = provider_states(self.house)
+        for gone in set(self.cards) - {row.id for row in rows}:
+            card = self.cards.pop(gone)
+            self._column.removeWidget(card)
+            card.deleteLater()
+        for at, row in enumerate(rows):
+            card = self.cards.get(row.id) or self._new_card(row.id)
+            self._column.insertWidget(at, card)
+            card.show_provider(row, self.kinds.get(row.kind), states.get(row.name))
+        self._layers.setCurrentIndex(0 if rows else 1)
+
+    def show_context(self, **context: Any) -> None:
+        """`new=True` opens the catalog; with `kind`, that kind's form."""
+        if context.get("new"):
+            self.on_add(context.get("kind"))
+
+    def on_add(self, kind: str | None = None) -> None:
+        """Add a provider."""
+        self.ui.run(self._add(kind))
+
+    def _new_card(self, provider_id: str) -> ProviderCard:
+        card = self.cards[provider_id] = ProviderCard()
+        card.toggled.connect(lambda on: self.ui.run(self._toggle(card.provider, on)))
+        card.models_asked.connect(lambda: self.ui.run(self._models(card.provider.name)))
+        card.edit_asked.connect(lambda: self.ui.run(self._edit(card.provider)))
+        card.delete_asked.connect(lambda: self.ui.run(self._delete(card.provider)))
+        return card
+
+    async def _add(self, kind: str | None) -> None:
+        dialog = ProviderDialog(self, self.house, self.ui, self._names(), kind=kind)
+        if await answer(dialog) and dialog.made is not None:
+            await self._models(dialog.made.name)
+
+    async def _edit(self, provider: ProviderView) -> None:
+        await answer(ProviderDialog(self, self.house, self.ui, self._names(), provider))
+
+    async def _models(self, name: str) -> None:
+        dialog = OfferedDialog(self, self.house, self.ui, name)
+        if await answer(dialog) and dialog.published:
+            count = len(dialog.published)
+            self.ui.notify(f"{count} {'alias' if count == 1 else 'aliases'} ready: {', '.join(dialog.published[:3])}")
+
+    async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
+        await providers.edit(self.house, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+
+    async def _delete(self, provider: ProviderView) -> None:
+        state = provider_states(self.house).get(provider.name)
+        text = _consequence(state.aliases if state is not None else [])
+        if await confirm(self, f"Delete {provider.name}?", text, accept="Delete provider"):
+            await providers.remove(self.house, provider.name, "gui")
+
+    def _names(self) -> list[str]:
+        return [card.provider.name for card in self.cards.values()]
+
+
+def _consequence(aliases: Sequence[str]) -> str:
+    if not aliases:
+        return "Its keys are removed from this computer's secrets. No alias uses it."
+    named = ", ".join(aliases[:8]) + (f" and {len(aliases) - 8} more" if len(aliases) > 8 else "")
+    return f"Its keys are removed from this computer's secrets. These aliases have a target there and will pass over it: {named}."

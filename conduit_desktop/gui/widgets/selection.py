@@ -1,0 +1,52 @@
+"""A bar above a table: its filter at the left, what can be done with the selected row at the right and in a menu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
+
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.tableview import TableView
+
+
+class SelectionBar(QWidget):
+    """`buttons` by name, shown while a row is selected; the same are the row's context menu, and Enter presses the `default`."""
+
+    def __init__(self, view: TableView[Any], placeholder: str, buttons: Mapping[str, QPushButton], default: str) -> None:
+        super().__init__()
+        self.view = view
+        self.buttons = dict(buttons)
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(placeholder)
+        self.filter.setAccessibleName(placeholder)
+        self.filter.setClearButtonEnabled(True)
+        self.filter.setFixedWidth(240)
+        self.filter.textChanged.connect(view.set_filter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.XS)
+        row.addWidget(self.filter)
+        row.addStretch(1)
+        for made in self.buttons.values():
+            row.addWidget(made)
+        view.activated.connect(lambda _: self.buttons[default].click())
+        view.menu_asked.connect(self._show_menu)
+
+    def show_for(self, selected: bool, disabled: frozenset[str] = frozenset()) -> None:
+        """A row is selected, or none; the buttons named in `disabled` cannot be pressed for it."""
+        for name, made in self.buttons.items():
+            made.setVisible(selected)
+            made.setEnabled(name not in disabled)
+
+    def _show_menu(self, key: Any, at: QPoint) -> None:
+        self.view.select(key)
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for made in self.buttons.values():
+            entry = menu.addAction(made.icon(), made.text())
+            entry.triggered.connect(made.click)
+            entry.setEnabled(made.isEnabled())
+        menu.popup(at)
