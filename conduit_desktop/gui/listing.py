@@ -1,0 +1,66 @@
+"""The pages of the window, in their order; each is imported when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conduit_desktop.gui.pages import Page
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One line of the side navigation."""
+
+    name: str
+    title: str
+    icon: str
+
+
+PAGES = (
+    PageEntry("dashboard", "Dashboard", "squares-four"),
+    PageEntry("chat", "Chat", "chat-circle-text"),
+    PageEntry("providers", "Providers", "hard-drives"),
+    PageEntry("models", "Models", "cube"),
+    PageEntry("keys", "Virtual Keys", "key"),
+    PageEntry("usage", "Usage", "chart-bar"),
+    PageEntry("requests", "Requests", "activity"),
+    PageEntry("settings", "Settings", "gear-six"),
+)
+
+
+def page_class(name: str) -> type[Page]:
+    """The class behind a page's name. Imports are written out: type checkers and the bundler follow them."""
+    match name:
+        case "dashboard":
+            from conduit_desktop.gui.pages.dashboard import DashboardPage
+
+            return DashboardPage
+        case "chat":
+            from conduit_desktop.gui.pages.chat import ChatPage
+
+            return ChatPage
+        case "providers":
+            from conduit_desktop.gui.pages.providers import ProvidersPage
+
+            return ProvidersPage
+        case "models":
+            from conduit_desktop.gui.pages.models import ModelsPage
+
+            return ModelsPage
+        case "keys":
+            from conduit_desktop.gui.pages.keys import KeysPage
+
+            return KeysPage
+        case "usage":
+            from conduit_desktop.gui.pages.usage import UsagePage
+
+            return UsagePage
+        case "requests":
+            from conduit_desktop.gui.pages.requests import RequestsPage
+
+            return RequestsPage
+        case "settings":
+            from conduit_desktop.gui.pages.settings import SettingsPage
+
+            return SettingsPage
+    raise KeyError(name)

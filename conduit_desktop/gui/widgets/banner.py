@@ -1,0 +1,49 @@
+"""A strip above a page or in a form that says what needs attention, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout
+
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.buttons import Kind, button
+from conduit_desktop.gui.widgets.card import clear, label
+from conduit_desktop.gui.widgets.empty import IconLabel
+
+Tone = Literal["info", "success", "warning", "danger"]
+ICONS: dict[str, str] = {"info": "info", "success": "check-circle", "warning": "warning", "danger": "warning-circle"}
+
+
+class Banner(QFrame):
+    """Hidden until `show_text`; buttons are set with each text."""
+
+    def __init__(self, tone: Tone = "info", text: str = "") -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
+        row.setSpacing(theme.S)
+        self._icon = IconLabel("info", 18)
+        self.text = label("", "", wrap=True)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(theme.S)
+        row.addWidget(self._icon)
+        row.addWidget(self.text, 1)
+        row.addLayout(self._buttons)
+        self.hide()
+        if text:
+            self.show_text(text, tone)
+
+    def show_text(self, text: str, tone: Tone = "info", *actions: tuple[str, Kind, Callable[[], Any]]) -> None:
+        """Say something, with buttons `(text, kind, what to do)`."""
+        clear(self._buttons)
+        for title, kind, do in actions:
+            self._buttons.addWidget(button(title, kind, on_click=do))
+        self.text.setText(text)
+        self._icon.set_icon(ICONS[tone], tone)
+        self.setProperty("tone", tone)
+        self.style().unpolish(self)
+        self.style().polish(self)
+        self.show()

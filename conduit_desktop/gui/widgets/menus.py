@@ -1,0 +1,39 @@
+"""Menus that are popped up, never executed: nothing waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QMenu, QWidget
+
+from conduit_desktop.gui import theme
+
+Entry = tuple[str, str, Callable[[], Any] | None] | None
+"""Text, icon name (or empty) and what to do; None is a line. Nothing to do: shown disabled, as a heading."""
+
+
+def menu_of(parent: QWidget, entries: Sequence[Entry]) -> QMenu:
+    """A menu with these entries, not shown yet."""
+    menu = QMenu(parent)
+    for entry in entries:
+        if entry is None:
+            menu.addSeparator()
+            continue
+        text, icon, do = entry
+        action = menu.addAction(text)
+        if icon:
+            action.setIcon(theme.icon(icon))
+        action.setEnabled(do is not None)
+        if do is not None:
+            action.triggered.connect(lambda _=False, do=do: do())
+    return menu
+
+
+def pop_up(parent: QWidget, entries: Sequence[Entry], at: QPoint | None = None) -> QMenu:
+    """Show a menu below `parent`, or at a global position; it is deleted when it closes."""
+    menu = menu_of(parent, entries)
+    menu.aboutToHide.connect(menu.deleteLater)
+    menu.popup(at if at is not None else parent.mapToGlobal(QPoint(0, parent.height() + 4)))
+    return menu

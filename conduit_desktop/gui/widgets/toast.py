@@ -1,0 +1,96 @@
+"""Short messages in the corner that go away by themselves."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QFrame, QGraphicsDropShadowEffect, QHBoxLayout, QWidget
+
+from conduit_desktop.core.entities import Severity
+from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.card import label
+from conduit_desktop.gui.widgets.empty import IconLabel
+
+_LOOKS: dict[str, tuple[str, str, int]] = {
+    "info": ("check-circle", "success", 3500),
+    "warning": ("warning", "warning", 6000),
+    "error": ("warning-circle", "danger", 9000),
+}
+"""Icon, colour and how long it stays in milliseconds."""
+
+MOST = 4
+
+
+class Toaster(QObject):
+    """Stacks toasts in the lower right corner of `parent`; the oldest go first."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._parent = parent
+        self.toasts: list[Toast] = []
+        parent.installEventFilter(self)
+
+    def show_text(self, text: str, severity: Severity = "info") -> None:
+        """Show a message; the same text again only renews the one that is there."""
+        for toast in [one for one in self.toasts if one.text == text]:
+            self._drop(toast)
+        toast = Toast(self._parent, text, severity)
+        toast.timer.timeout.connect(lambda: self._drop(toast))
+        toast.dismissed = lambda: self._drop(toast)
+        self.toasts.append(toast)
+        for old in self.toasts[:-MOST]:
+            self._drop(old)
+        toast.show()
+        toast.raise_()
+        self._place()
+
+    def _drop(self, toast: Toast) -> None:
+        if toast in self.toasts:
+            self.toasts.remove(toast)
+            toast.hide()
+            toast.deleteLater()
+            self._place()
+
+    def _place(self) -> None:
+        bottom = self._parent.height() - theme.XL
+        for toast in reversed(self.toasts):
+            toast.adjustSize()
+            bottom -= toast.height()
+            toast.move(self._parent.width() - toast.width() - theme.XL, bottom)
+            bottom -= theme.S
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+
+class Toast(QFrame):
+    """One message; a click sends it away."""
+
+    def __init__(self, parent: QWidget, text: str, severity: Severity) -> None:
+        super().__init__(parent)
+        self.setObjectName("toast")
+        self.text = text
+        self.dismissed = self.hide
+        icon, tone, stay_ms = _LOOKS[severity]
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.M + 2, theme.M, theme.L, theme.M)
+        row.setSpacing(theme.S + 2)
+        words = label(text, wrap=len(text) > 48)
+        words.setMaximumWidth(380)
+        if len(text) > 48:
+            words.setMinimumWidth(340)
+        row.addWidget(IconLabel(icon, 18, tone))
+        row.addWidget(words, 1)
+        shadow = QGraphicsDropShadowEffect(self)
+        shadow.setBlurRadius(24)
+        shadow.setOffset(0, 4)
+        shadow.setColor(theme.colour("shadow"))
+        self.setGraphicsEffect(shadow)
+        self.timer = QTimer(self)
+        self.timer.setSingleShot(True)
+        self.timer.start(stay_ms)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.dismissed()
