@@ -63,6 +63,10 @@ class AnthropicMessages:
         """Always: there is no stream without usage here."""
         return True
 
+    def says_only_usage(self, data: bytes) -> bool:
+        """Never: usage is part of frames that say more."""
+        return False
+
     def reader(self) -> MessagesReader:
         """A reader for one stream."""
         return MessagesReader()

@@ -54,6 +54,11 @@ class MessagesReader:
         self._over = False
         self._error: ConduitError | None = None
 
+    @property
+    def done(self) -> bool:
+        """`message_stop` has been read."""
+        return self._over
+
     def feed(self, data: bytes) -> list[Event]:
         """The events these bytes complete; raises MalformedStream or UpstreamError."""
         self._raise_what_waits()
@@ -76,7 +81,7 @@ class MessagesReader:
             try:
                 events = self.feed(b"\n\n")
             except MalformedStream:
-                events = []  # a frame cut in its middle: the stream is broken, not wrong
+                self._error = None  # a frame cut in its middle: the stream is broken, not wrong
         if not self._over:
             self._raise_what_waits()
             raise StreamBroken("the stream ended before message_stop")

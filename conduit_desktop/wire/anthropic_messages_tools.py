@@ -26,9 +26,11 @@ class OpenTool:
 
     def take(self, arguments: str) -> str:
         """The next arguments, as the piece of JSON that says them."""
+        first = not self._pieces
+        if first and not self._free_text:
+            arguments = arguments.lstrip()  # blanks alone are no JSON; nothing at all is an empty object
         if not arguments:
             return ""
-        first = not self._pieces
         self._pieces.append(arguments)
         if not self._free_text:
             return arguments

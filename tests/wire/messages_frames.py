@@ -1,0 +1,84 @@
+"""Hand-made streams of Anthropic's Messages API, and readings of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest
+from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.wire import sse
+from conduit_desktop.wire.anthropic_messages import AnthropicMessages
+
+MESSAGES = AnthropicMessages()
+ASKED = ChatRequest("anthropic_messages", "claude-x")
+
+
+def frame(payload: dict[str, Any]) -> bytes:
+    """One event as Anthropic frames it."""
+    return sse.write(orjson.dumps(payload), payload["type"])
+
+
+def start(**usage: Any) -> bytes:
+    """`message_start` with these counts."""
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": []}
+    return frame({"type": "message_start", "message": {**message, "stop_reason": None, "stop_sequence": None, "usage": usage}})
+
+
+def block(index: int, content_block: dict[str, Any], *deltas: dict[str, Any]) -> bytes:
+    """A whole block: its start, its deltas, its stop."""
+    frames = [frame({"type": "content_block_start", "index": index, "content_block": content_block})]
+    frames += [frame({"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
+    return b"".join([*frames, frame({"type": "content_block_stop", "index": index})])
+
+
+def text(index: int, *words: str) -> bytes:
+    """A text block that comes in pieces."""
+    return block(index, {"type": "text", "text": ""}, *({"type": "text_delta", "text": word} for word in words))
+
+
+def stop(reason: str = "end_turn", usage: dict[str, Any] | None = None, **delta: Any) -> bytes:
+    """`message_delta` and `message_stop`."""
+    said = {"stop_reason": reason, "stop_sequence": None, **delta}
+    return frame({"type": "message_delta", "delta": said, "usage": usage or {"output_tokens": 1}}) + frame({"type": "message_stop"})
+
+
+def read(data: bytes, split: int = 0) -> list[Event]:
+    """The events of a whole stream, fed in pieces of `split` bytes (0: at once)."""
+    reader = MESSAGES.reader()
+    events: list[Event] = []
+    step = split or max(len(data), 1)
+    for at in range(0, len(data), step):
+        events += reader.feed(data[at : at + step])
+    return events + reader.close()
+
+
+def write(events: list[Event], request: ChatRequest = ASKED) -> bytes:
+    """A whole stream that says `events`."""
+    writer = MESSAGES.writer(request)
+    return b"".join([writer.write(event) for event in events]) + writer.end()
+
+
+def payloads(data: bytes) -> list[dict[str, Any]]:
+    """What a stream's frames hold; fails where the event's name is not its payload's type."""
+    found = []
+    for each in sse.FrameSplitter().feed(data):
+        payload = orjson.loads(each.data)
+        assert each.event == payload["type"]
+        found.append(payload)
+    return found
+
+
+def told(answer: Answer) -> Answer:
+    """The answer without how its arguments' JSON was spaced, and without what only a stream or a whole body says."""
+    for choice in answer.choices:
+        for call in choice.tool_calls:
+            call.arguments = orjson.dumps(orjson.loads(call.arguments or "{}")).decode()
+    answer.started.extra = {}
+    return answer
+
+
+def heard(data: bytes) -> Answer:
+    """The answer a stream makes."""
+    return told(collect(read(data)))
