@@ -13,6 +13,7 @@ from conduit_desktop.actions.inputs import ModelPatch, NewModel
 from conduit_desktop.actions.views import ExplainedView, ModelView, rfc3339
 from conduit_desktop.core.entities import ModelAlias, Source, Target
 from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.gateway import probe
 
 
 def view(alias: ModelAlias) -> ModelView:
@@ -95,7 +96,7 @@ async def discard(house: House, alias: ModelAlias, actor: Actor) -> None:
 
 async def explain(house: House, alias: str, body: Mapping[str, Any]) -> list[ExplainedView]:
     """Where a request for `alias` would go now: the targets in order, each with the reason. Raises NotFound."""
-    rows = await house.gateway.explain(alias, dict(body))
+    rows = await probe.explain(house.gateway, alias, dict(body))
     return [ExplainedView.model_validate(row, from_attributes=True) for row in rows]
 
 

@@ -13,6 +13,7 @@ from conduit_desktop.actions.inputs import NewCredential, NewProvider, ProviderP
 from conduit_desktop.actions.views import CredentialView, FieldView, KindView, OfferedView, ProviderTestView, ProviderView, rfc3339
 from conduit_desktop.core.entities import ModelAlias, Provider, Source
 from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.gateway import probe
 from conduit_desktop.providers.address import check_base_url
 from conduit_desktop.providers.catalog import CATALOG, kind_of
 
@@ -143,13 +144,13 @@ async def discard(house: House, provider: Provider, actor: Actor) -> None:
 
 async def test(house: House, name: str) -> ProviderTestView:
     """Ask the provider a small question: does it answer, how fast, and what can it do?"""
-    result = await house.gateway.test_provider((await find(house, name)).name)
+    result = await probe.test_provider(house.gateway, (await find(house, name)).name)
     return ProviderTestView.model_validate(result, from_attributes=True)
 
 
 async def offered(house: House, name: str, refresh: bool = False) -> list[OfferedView]:
     """The models a provider says it has; `refresh` asks it again. Raises NotFound, Invalid with the provider's complaint."""
-    models = await house.gateway.offered_models((await find(house, name)).name, refresh=refresh)
+    models = await probe.offered_models(house.gateway, (await find(house, name)).name, refresh)
     return [OfferedView.model_validate(model, from_attributes=True) for model in models]
 
 

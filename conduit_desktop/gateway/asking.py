@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
+from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.lane import Lane
@@ -37,6 +37,28 @@ class Opened:
     held: bytes = b""
     reader: StreamReader | None = None
     ended: bool = False
+    failure: ConduitError | None = None
+    """What stands behind the events in the same bytes: to be raised once they have been passed on."""
+
+    def take(self, data: bytes) -> list[Event]:
+        """Read the next bytes of a stream (b"": its end); raises UpstreamError."""
+        assert self.reader is not None
+        with readable():
+            if not data:
+                self.ended = True
+                return self.reader.close()
+            events = self.reader.feed(data)
+        try:
+            self.reader.feed(b"")
+        except ConduitError as failure:
+            self.failure = failure
+        return events
+
+    def check(self) -> None:
+        """Raises UpstreamError for a fault that was waiting."""
+        if self.failure is not None:
+            with readable():
+                raise self.failure
 
 
 async def ask(
@@ -101,15 +123,10 @@ async def _until_content(opened: Opened) -> None:
     size = 0
     while not any(isinstance(event, CONTENT_EVENTS) for event in opened.events):
         data = await opened.response.chunk()
-        with readable():
-            if not data:
-                opened.events += reader.close()
-                opened.ended = True
-                break
-            opened.events += reader.feed(data)
+        opened.events += opened.take(data)
         held.append(data)
         size += len(data)
-        if size > _MAX_HELD or reader.done:
+        if opened.ended or size > _MAX_HELD or reader.done:
             break
     opened.held = b"".join(held)
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.entities import Notification, RequestRecord
+from conduit_desktop.core.entities import Notification, OfferedModel, RequestRecord
 from conduit_desktop.core.errors import RecordsUnavailable
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.budgets import Account, Budgets, first_day
@@ -42,6 +42,8 @@ class Desk:
         self.turns = Turns()
         self.tariffs = Tariffs()
         self.upstream = Upstream()
+        self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
+        """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
         self.in_flight = 0
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()

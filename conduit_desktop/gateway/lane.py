@@ -6,7 +6,7 @@ and the reader only watches. Translated: body and frames are read in one dialect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -24,8 +24,8 @@ from conduit_desktop.wire.sse import FrameSplitter
 class Relay(Protocol):
     """Turns what a target streams into what the caller reads."""
 
-    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
-        """The caller's bytes for the upstream's `data`, which made `events`."""
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        """The caller's bytes for the upstream's `data`, which made `events`; with `faulty`, something unfit follows in it."""
         ...
 
     def end(self) -> bytes:
@@ -46,17 +46,16 @@ class NativeRelay:
         self._hide_usage = hide_usage
         self._buffer = b""
 
-    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         buffer = self._buffer + data if self._buffer else data
         end = _last_frame_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
+        if faulty:
+            return b"".join(_fit_frames(whole))
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
-            return b"".join(frame.raw for frame in FrameSplitter().feed(whole) if not self._only_usage(frame.raw))
+            says_only_usage = self._upstream.says_only_usage
+            return b"".join(frame.raw for frame in FrameSplitter().feed(whole) if not says_only_usage(frame.data))
         return whole
-
-    def _only_usage(self, frame: bytes) -> bool:
-        events = self._upstream.reader().feed(frame)
-        return any(isinstance(event, UsageReported) for event in events) and b'"choices":[]' in frame.replace(b" ", b"")
 
     def end(self) -> bytes:
         rest, self._buffer = self._buffer, b""
@@ -71,12 +70,25 @@ class TranslatedRelay:
     def __init__(self, writer: StreamWriter) -> None:
         self._writer = writer
 
-    def pass_on(self, data: bytes, events: list[Event]) -> bytes:
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
     def end(self) -> bytes:
         return self._writer.end()
+
+
+def _fit_frames(data: bytes) -> Iterator[bytes]:
+    """The frames before the first that is an error or no JSON."""
+    for frame in FrameSplitter().feed(data):
+        if frame.data and frame.data.strip() != b"[DONE]":
+            try:
+                value = orjson.loads(frame.data)
+            except orjson.JSONDecodeError:
+                return
+            if frame.event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("type") == "error")):
+                return
+        yield frame.raw
 
 
 def _last_frame_end(buffer: bytes) -> int:

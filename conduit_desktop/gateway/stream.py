@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, Internal, ProviderFailed, ProviderTimeout, UpstreamError
-from conduit_desktop.gateway.asking import Opened, readable
+from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.lane import Relay, TranslatedRelay
 from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.upstream import Response
@@ -54,12 +54,13 @@ async def relayed(
         whole = opened.ended and bool(opened.body)
         relay: Relay = TranslatedRelay(writer) if whole else opened.lane.relay(writer)
         meter.watch(opened.events)
-        out = relay.pass_on(opened.held, opened.events)
+        out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
         pulse = Pulse(opened.response, keepalive_s, idle_s)
         while not (opened.ended or (opened.reader is not None and opened.reader.done)):
             if out:
                 meter.keep(out)
                 yield out
+            opened.check()
             data = await pulse.chunk()
             out = writer.ping() if data is None else _take(opened, meter, relay, data)
         tail = out + relay.end()
@@ -83,14 +84,11 @@ async def relayed(
 
 def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
     """Read `data` (b"": the end), count it, and give the caller's bytes for it."""
-    assert opened.reader is not None
-    with readable():
-        events = opened.reader.feed(data) if data else opened.reader.close()
-    opened.ended = not data
+    events = opened.take(data)
     meter.watch(events)
     if not meter.covered():
         raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
-    return relay.pass_on(data, events)
+    return relay.pass_on(data, events, opened.failure is not None)
 
 
 def _told(error: Exception, opened: Opened) -> GatewayError:

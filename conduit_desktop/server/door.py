@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from conduit_desktop.core.errors import (
     Forbidden,
@@ -43,7 +44,7 @@ _EXPOSED = ", ".join(
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
 
-def door(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def door(gateway: Gateway) -> Middleware:
     """The one middleware of the client API."""
 
     @web.middleware
@@ -88,7 +89,9 @@ def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
     if headers:
         headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS, HEAD"
         # Echoed: a `*` here does not cover Authorization, and SDKs send a dozen headers of their own.
-        headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+        headers["Access-Control-Allow-Headers"] = request.headers.get(
+            "Access-Control-Request-Headers", "authorization, content-type"
+        )
         headers["Access-Control-Max-Age"] = "600"
         if request.headers.get("Access-Control-Request-Private-Network") == "true":
             headers["Access-Control-Allow-Private-Network"] = "true"
@@ -119,7 +122,8 @@ def check_host(host: str, allowed: list[str]) -> None:
     if not name or _host_is_ours(name) or name in (one.lower() for one in allowed):
         return
     raise Forbidden(
-        f"The gateway is not to be called under the name {name[:100]!r}; allow it with the setting allowed_hosts.", code="host_not_allowed"
+        f"The gateway is not to be called under the name {name[:100]!r}; allow it with the setting allowed_hosts.",
+        code="host_not_allowed",
     )
 
 

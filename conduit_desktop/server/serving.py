@@ -89,7 +89,9 @@ class Server:
         context = self._tls.context() if self._tls else None
         sockets = await asyncio.to_thread(bind, settings.host, settings.port)
         # Without handler_cancellation a hang-up would be noticed only at the next write.
-        runner = web.AppRunner(build(house), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75)
+        runner = web.AppRunner(
+            build(house), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
+        )
         await runner.setup()
         for one in sockets:
             await web.SockSite(runner, one, backlog=1024, ssl_context=context).start()

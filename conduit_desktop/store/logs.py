@@ -33,12 +33,13 @@ def set_up(home: Home) -> None:
     console = logging.StreamHandler(sys.stderr)
     root = logging.getLogger()
     for old in list(root.handlers):
-        if getattr(old, "conduit", False):
+        if old.get_name() == "conduit":
             root.removeHandler(old)
             old.close()
-    for handler in (file, console):
+    handlers: tuple[logging.Handler, ...] = (file, console)
+    for handler in handlers:
         handler.setFormatter(line)
-        handler.conduit = True  # type: ignore[attr-defined]
+        handler.set_name("conduit")
         root.addHandler(handler)
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("conduit_desktop").setLevel(level)

@@ -37,7 +37,7 @@ class StreamReader(Protocol):
         """Take the next bytes, split anywhere; give the events they complete.
 
         Raises MalformedStream for bytes that cannot be read, UpstreamError for an error the provider sent in the
-        stream.
+        stream. What stands before the fault in the same bytes is given first, and the next call (with b"" too) raises.
         """
         ...
 
@@ -85,6 +85,10 @@ class Dialect(Protocol):
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
         """Whether the caller itself asked for usage in the stream (always true where the dialect always sends it)."""
+        ...
+
+    def says_only_usage(self, data: bytes) -> bool:
+        """Whether a frame's `data` holds nothing but the usage that `native_request` asked for."""
         ...
 
     def reader(self) -> StreamReader: ...

@@ -28,7 +28,7 @@ def write_tool(tool: Tool, parts: PartWriter) -> Fields | None:
     if tool.kind == "hosted":
         if parts.own:
             return _with_extra({"type": tool.type, **({"name": tool.name} if tool.name else {})}, tool, parts)
-        parts.drop(f"tools.{tool.type or tool.name}")
+        parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     written: Fields = {"name": tool.name, "input_schema": _schema(tool, parts.own)}
     if tool.description is not None:

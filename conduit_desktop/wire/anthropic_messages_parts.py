@@ -88,7 +88,7 @@ class PartWriter:
             block["citations"] = citations
         if len(citations) < len(part.citations):
             self.drop("citations")
-        return self.marks(block, part.cache, part.extra, "text")
+        return self.marks(block, part.cache, part.extra, "content")
 
     def _thinking(self, part: Thinking) -> Fields | None:
         if part.signature is None and not self.own:
@@ -97,21 +97,21 @@ class PartWriter:
         block: Fields = {"type": "thinking", "thinking": part.text}
         if part.signature is not None:
             block["signature"] = part.signature
-        return self.marks(block, None, part.extra, "thinking")
+        return self.marks(block, None, part.extra, "content")
 
     def _opaque(self, part: Opaque) -> Fields | None:
         if part.dialect == NAME:
             block: Fields = part.value
             return block
-        self.drop(part.name)
+        self.drop(f"content[{part.name}]")
         return None
 
     def _tool_use(self, part: ToolCall) -> Fields | None:
         if part.kind == "hosted":
-            self.drop(f"tool_calls.{part.name}")
+            self.drop(f"tool_calls[{part.name}]")
             return None
         if part.signature is not None:
-            self.drop("tool_calls.signature")
+            self.drop("thought_signature")
         block: Fields = {"type": "tool_use", "id": self._id(part.id), "name": part.name, "input": self._input(part)}
         return self.marks(block, part.cache, part.extra, "tool_calls")
 
@@ -146,7 +146,7 @@ class PartWriter:
         if part.detail not in (None, "auto"):
             self.drop(f"{part.kind}.detail")
         extra = {key: value for key, value in part.extra.items() if key != "source"}
-        return self.marks(block, part.cache, extra, part.kind)
+        return self.marks(block, part.cache, extra, "content")
 
     def _source(self, part: Media) -> Fields | None:
         source = _plain_source(part) if self.own else self._foreign_source(part)

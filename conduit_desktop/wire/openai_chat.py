@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
 from conduit_desktop.core.events import Answer, Event
@@ -47,6 +49,11 @@ class OpenAIChat:
         """Whether the caller set `stream_options.include_usage`."""
         options = body.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True
+
+    def says_only_usage(self, data: bytes) -> bool:
+        """The extra chunk at the end, whose `choices` are empty."""
+        chunk = orjson.loads(data) if data.startswith(b"{") else {}
+        return bool(chunk.get("usage")) and chunk.get("choices") == []
 
     def reader(self) -> StreamReader:
         """Reads one stream of chunks."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conduit_desktop.core.paths import Home
-from tests.fakes.house import Furnished, furnished
+from tests.fakes.furnished import Furnished, furnished
 from tests.fakes.vendor import Vendor
 
 

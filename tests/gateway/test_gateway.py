@@ -7,7 +7,7 @@ import pytest
 
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, ModelNotFound, Unauthorized
 from conduit_desktop.gateway.call import Reply
-from tests.fakes.house import Furnished, call
+from tests.fakes.furnished import Furnished, call
 from tests.fakes.vendor import Vendor
 
 DIALECTS = ("openai_chat", "anthropic_messages")
@@ -125,7 +125,7 @@ async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(g
 
 
 async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Vendor) -> None:
-    from tests.fakes.house import furnished
+    from tests.fakes.furnished import furnished
 
     async with furnished(home) as first:
         await furnish(first, vendor)

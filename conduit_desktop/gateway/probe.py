@@ -1,0 +1,215 @@
+"""Looking at a provider before it is relied on: what it offers, whether it answers, what it can do, where a name leads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat, Text, Tool, ToolChoice
+from conduit_desktop.core.entities import OfferedModel
+from conduit_desktop.core.errors import ConduitError, GatewayError, Invalid, UpstreamError
+from conduit_desktop.core.events import UsageReported
+from conduit_desktop.core.money import show_usd
+from conduit_desktop.gateway import routing
+from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.gateway.gateway import Gateway
+from conduit_desktop.gateway.routing import BoundTarget
+from conduit_desktop.gateway.snapshot import Bound
+from conduit_desktop.wire import dialect
+
+PROBE_S = 20.0
+"""How long one question of a test may take."""
+LIST_S = 15.0
+_DIALECT = "openai_chat"
+_NOT_FOR_CHAT = ("embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard")
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSQMA7+f+Ae2HGQMAAAAASUVORK5CYII="
+
+
+@dataclass(slots=True)
+class Tested:
+    """What a test of a provider found. `latency_ms` is the time to the first token; a feature is None where nobody can tell."""
+
+    ok: bool
+    latency_ms: float | None = None
+    error: str | None = None
+    features: dict[str, bool | None] = field(
+        default_factory=lambda: dict.fromkeys(("stream", "tools", "vision", "json", "usage_in_stream"))
+    )
+
+
+@dataclass(slots=True)
+class Explained:
+    """One target of a name, in the order in which they would be asked."""
+
+    provider: str
+    model: str
+    reason: str
+    usable: bool
+
+
+async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> list[OfferedModel]:
+    """The provider's models, asked for once and again with `refresh`; raises Invalid with its complaint."""
+    bound = _bound(gateway, name)
+    kept = gateway.offered.get(bound.name)
+    if kept is None or refresh or kept[0] != bound.provider.updated_at:
+        kept = gateway.offered[bound.name] = (bound.provider.updated_at, await _ask_for_models(gateway, bound, name))
+    return kept[1]
+
+
+async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[OfferedModel]:
+    if bound.problem or not bound.doors:
+        raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
+    outbound = bound.kind.models_request(bound.doors[0].secrets)
+    if outbound is None:
+        return bound.kind.known_models()
+    try:
+        async with asyncio.timeout(LIST_S):
+            response = await gateway.upstream.send(outbound, gateway.snapshot.settings.connect_s)
+            body = await response.read()
+        if response.status >= 400:
+            headers = {key.lower(): value for key, value in response.headers.items()}
+            raise dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+        return bound.kind.read_models(orjson.loads(body))
+    except TimeoutError:
+        raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
+    except UpstreamError as error:
+        raise Invalid(f"{name} did not list its models: {error.message}") from error
+    except ValueError as error:
+        raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
+
+
+def _bound(gateway: Gateway, name: str) -> Bound:
+    bound = gateway.snapshot.providers.get(name.lower())
+    if bound is None:
+        raise Invalid(f"The provider {name!r} is not known, or of a kind that is not.")
+    return bound
+
+
+async def test_provider(gateway: Gateway, name: str) -> Tested:
+    """Ask the provider small questions, as the operator: they are recorded and priced like any other."""
+    bound = _bound(gateway, name)
+    try:
+        model = await _a_model(gateway, bound)
+    except ConduitError as error:
+        return Tested(False, error=str(error))
+    tested = await _test_stream(gateway, f"{bound.name}/{model}")
+    if tested.ok:
+        tools, vision, json = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", each) for each in _QUESTIONS))
+        tested.features |= {"tools": tools, "vision": vision, "json": json}
+    return tested
+
+
+async def _a_model(gateway: Gateway, bound: Bound) -> str:
+    """A chat model of the provider: one that an alias uses, else the first it offers."""
+    for alias in gateway.snapshot.aliases.values():
+        for target in alias.targets:
+            if target.provider.lower() == bound.name.lower() and "*" not in target.model:
+                return target.model
+    offered = await offered_models(gateway, bound.name)
+    chat = [model.id for model in offered if not any(word in model.id.lower() for word in _NOT_FOR_CHAT)]
+    if not chat:
+        raise Invalid(f"{bound.name} offers no chat model to test.")
+    return chat[0]
+
+
+def _question(model: str, **fields: Any) -> Call:
+    parts = fields.pop("parts", [])
+    request = ChatRequest(
+        _DIALECT, model, [Message("user", [Text("Reply with the word ok."), *parts], plain=not parts)], max_tokens=64, **fields
+    )
+    body = dialect(_DIALECT).write_request(request, model).body
+    return Call(dialect(_DIALECT), body, model, stream=request.stream, client="Conduit test", operator=True)
+
+
+async def _test_stream(gateway: Gateway, model: str) -> Tested:
+    began = time.monotonic()
+    tested = Tested(False)
+    reader = dialect(_DIALECT).reader()
+    try:
+        async with asyncio.timeout(PROBE_S):
+            exchange = await gateway.answer(_question(model, stream=True, include_usage=True))
+            assert isinstance(exchange, StreamReply)
+            try:
+                events = []
+                async for data in exchange.frames:
+                    tested.latency_ms = tested.latency_ms or (time.monotonic() - began) * 1000
+                    events += reader.feed(data)
+                events += reader.close()
+            finally:
+                await exchange.close()
+    except TimeoutError:
+        tested.error = f"No answer within {PROBE_S:g} s."
+    except ConduitError as error:
+        tested.error = str(error)
+    else:
+        tested.ok = tested.features["stream"] = True
+        tested.features["usage_in_stream"] = any(isinstance(event, UsageReported) for event in events)
+    return tested
+
+
+_QUESTIONS: tuple[dict[str, Any], ...] = (
+    {
+        "tools": [
+            Tool("say", "Says a word.", {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]})
+        ],
+        "tool_choice": ToolChoice("auto"),
+    },
+    {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
+    {"output": OutputFormat("json")},
+)
+
+
+async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool | None:
+    """True: answered; False: refused for what was asked; None: it cannot be told."""
+    try:
+        async with asyncio.timeout(PROBE_S):
+            await gateway.answer(_question(model, **{**fields, "parts": list(fields.get("parts", []))}))
+    except UpstreamError as error:
+        return False if error.callers_fault else None
+    except (GatewayError, TimeoutError):
+        return None
+    return True
+
+
+async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Explained]:
+    """Where a request for `name` would go now, with the reason for each place; raises ModelNotFound. Takes no turn.
+
+    `body` is the request, for routes that depend on it.
+    """
+    route = routing.find(name, gateway.snapshot)
+    await gateway.tariffs.find(route.targets, gateway.snapshot)
+    turns = routing.Turns(dict(gateway.turns.next))
+    ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
+    rows = [_explained(gateway, route, target, place) for place, target in enumerate(ordered)]
+    for other in routing.fallbacks(route, gateway.snapshot):
+        await gateway.tariffs.find(other.targets, gateway.snapshot)
+        for target in other.targets:
+            row = _explained(gateway, other, target, 0)
+            row.reason = f"fallback {other.name}: {row.reason}"
+            rows.append(row)
+    return rows
+
+
+def _explained(gateway: Gateway, route: routing.Route, target: BoundTarget, place: int) -> Explained:
+    health = gateway.health.targets.get(target.name)
+    usable, reason = True, f"{route.alias.strategy if route.alias else 'direct'}: place {place + 1}"
+    waits = [gateway.health.door_wait(target.bound.provider.id, door.label) for door in target.bound.doors]
+    if target.bound.problem:
+        usable, reason = False, target.bound.problem
+    elif not gateway.health.may_ask(target.name):
+        usable, reason = False, f"its circuit is open: {health.last_error if health else ''}"
+    elif waits and all(wait is None for wait in waits):
+        usable, reason = False, "all its credentials are parked: the provider refused them"
+    elif waits and not any(wait == 0 for wait in waits):
+        usable, reason = False, f"rests for {min(wait for wait in waits if wait):.0f} s after a rate limit"
+    elif route.alias and route.alias.strategy in ("fastest", "least_busy") and health:
+        reason += f" ({health.in_flight} in flight, first answer after {health.latency_ms or 0:.0f} ms)"
+    elif route.alias and route.alias.strategy == "weighted":
+        reason += f" (weight {target.weight})"
+    elif route.alias and route.alias.strategy == "cheapest":
+        reason += f" (1,000 tokens in and 500 out: {show_usd(gateway.tariffs.rate(target.name))})"
+    return Explained(target.bound.name, target.model, reason, usable)
