@@ -86,7 +86,8 @@ def _arguments(schema: Json) -> Json:
     """Arguments that fit the schema's required properties."""
     samples: Json = {"string": "Bern", "integer": 3, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}
     properties = schema.get("properties", {})
-    return {name: samples.get(properties.get(name, {}).get("type", "string")) for name in schema.get("required", properties)}
+    required: list[str] = schema.get("required") or list(properties)
+    return {name: samples.get(properties.get(name, {}).get("type", "string")) for name in required}
 
 
 def embeddings(body: Json) -> Json:

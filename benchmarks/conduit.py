@@ -1,0 +1,85 @@
+"""Conduit as a subject: a home set up over the admin API with everything on, then `serve` or the desktop app on it."""
+
+from __future__ import annotations
+
+import secrets
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from benchmarks.subjects import Process, Subject, module, start
+
+PLENTY = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A home folder that is set up, and the virtual key to call it with."""
+
+    folder: Path
+    env: Mapping[str, str]
+    key: str
+    log: Path
+    version: str
+
+    def serve(self, prefix: Sequence[str] = ()) -> Process:
+        """The headless gateway."""
+        return start(module("conduit_desktop", "serve", *self._options), self.log, self.env, prefix)
+
+    def desktop(self, display: Mapping[str, str], prefix: Sequence[str] = (), driven: bool = False) -> Process:
+        """The desktop app on `display`; `driven`: with somebody at the mouse (`benchmarks.desktop`)."""
+        command = module("benchmarks.desktop" if driven else "conduit_desktop", *self._options)
+        return start(command, self.log, {**self.env, **display}, prefix)
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return ("--home", str(self.folder), "--port", "0")
+
+    def subject(self, name: str, process: Process) -> Subject:
+        """What load and streams need to know."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        return Subject(name, process.address, process, headers, model="bench", version=self.version)
+
+
+def prepare(folder: Path, upstream: str) -> Home:
+    """Make a home: a provider at `upstream`, a price, an alias, a key with every limit and a budget."""
+    master = secrets.token_urlsafe(24)
+    env = {"CONDUIT_MASTER_KEY": master, "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": secrets.token_urlsafe(24)}
+    log = folder.with_suffix(".log")
+    process = start(module("conduit_desktop", "serve", "--home", str(folder), "--port", "0"), log, env)
+    try:
+        admin = Admin(process.address, master)
+        provider = {"name": "bench", "kind": "openai-compatible", "base_url": f"{upstream}/v1", "api_key": "sk-bench"}
+        admin.send("POST", "/providers", provider)
+        admin.send("PUT", "/prices/bench-model", {"input": 1, "output": 2})
+        admin.send("POST", "/models", {"alias": "bench", "targets": [{"provider": "bench", "model": "bench-model"}]})
+        limits = {"rpm": PLENTY, "rpd": PLENTY, "tpm": PLENTY, "max_parallel": 10_000}
+        made = admin.send("POST", "/keys", {"name": "bench", "budget_usd": 1_000_000, "budget_period": "monthly", **limits})
+        admin.send("PATCH", "/settings", {"welcome_done": True})
+        version = str(admin.send("GET", "/status").get("version", ""))
+    finally:
+        process.stop()
+    return Home(folder, env, str(made["key"]), log, version)
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The admin API."""
+
+    address: str
+    master: str
+
+    def send(self, method: str, path: str, body: object = None) -> dict[str, object]:
+        """One call; raises urllib.error.HTTPError for a refusal."""
+        request = urllib.request.Request(
+            f"{self.address}/admin/v1{path}",
+            method=method,
+            data=None if body is None else orjson.dumps(body),
+            headers={"authorization": f"Bearer {self.master}", "content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            parsed: dict[str, object] = orjson.loads(answer.read() or b"{}")
+            return parsed

@@ -1,0 +1,100 @@
+"""The measures: each takes a running bench and gives rows, with the contract's figure beside those that have one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from statistics import median
+
+from benchmarks.bench import CONNECTIONS, DESKTOP, DIRECT, HEADLESS, PROXY, Bench, Row
+from benchmarks.lifetimes import gui, memory, starting
+from benchmarks.streams import Lateness
+
+Values = dict[str, list[float]]
+
+
+def throughput(bench: Bench) -> list[Row]:
+    """Small whole answers a second over 32 connections."""
+    rates: Values = defaultdict(list)
+    for _, subject in bench.in_turn():
+        rates[subject.name].append(bench.load(subject, CONNECTIONS).rate)
+    bare = median(rates[PROXY]) if PROXY in rates else None
+    return [_rate_row(name, tuple(values), bare, rates) for name, values in rates.items()]
+
+
+def _rate_row(name: str, values: tuple[float, ...], bare: float | None, rates: Values) -> Row:
+    rate = median(values)
+    ratio = rate / bare if bare else None
+    target, met = "", None
+    if name == HEADLESS:
+        target, met = "3,000/s and 45 % of the bare proxy", rate >= 3000 and (ratio is None or ratio >= 0.45)
+    elif name == DESKTOP and HEADLESS in rates:
+        share = rate / median(rates[HEADLESS])
+        target, met = f"80 % of headless (is {share:.0%})", share >= 0.8
+    return Row("throughput, 32 connections", name, values, "/s", ratio, target, met)
+
+
+def latency(bench: Bench) -> list[Row]:
+    """What a gateway adds to one call at a time: its latency less that of asking the upstream directly, round by round."""
+    p50: Values = defaultdict(list)
+    p99: Values = defaultdict(list)
+    for _, subject in bench.in_turn():
+        seen = bench.load(subject, 1)
+        p50[subject.name].append(seen.p50_ms)
+        p99[subject.name].append(seen.p99_ms)
+    rows = []
+    for measure, values, limit in (("added latency, p50", p50, 0.35), ("added latency, p99", p99, 1.5)):
+        for name in values:
+            if name != DIRECT:
+                added = tuple(mine - direct for mine, direct in zip(values[name], values[DIRECT], strict=True))
+                rows.append(_latency_row(measure, name, added, limit))
+    return rows
+
+
+def _latency_row(measure: str, name: str, added: tuple[float, ...], limit: float) -> Row:
+    # The desktop's share is that of throughput: 80 % of headless.
+    allowed = {HEADLESS: limit, DESKTOP: limit / 0.8}.get(name)
+    met = None if allowed is None else median(added) <= allowed
+    return Row(measure, name, added, "ms", None, "" if allowed is None else f"{allowed:.2f} ms", met)
+
+
+def streaming(bench: Bench) -> list[Row]:
+    """How late frames are while many streams run: 64 frames, 20 ms apart, all opened at once."""
+    rows = []
+    for dialect, label, count in (("chat", "same dialect", 256), ("messages", "translated", 128)):
+        # A proxy translates nothing: only gateways are asked in another dialect than the upstream's.
+        asked = [
+            name
+            for name, one in bench.subjects.items()
+            if dialect in one.dialects and (dialect == "chat" or name not in (DIRECT, PROXY))
+        ]
+        seen: dict[str, list[Lateness]] = {name: [] for name in asked}
+        able = {name for name in asked if not bench.streams(bench.subjects[name], dialect, 1).broken}
+        for _, subject in bench.in_turn():
+            if subject.name in able:
+                # The desktop's share is that of throughput: 80 % of headless.
+                seen[subject.name].append(bench.streams(subject, dialect, -(-count * 4 // 5) if subject.name == DESKTOP else count))
+        rows += [_streams_row(label, count, name, waves) for name, waves in seen.items()]
+    return rows
+
+
+def _streams_row(label: str, count: int, name: str, waves: list[Lateness]) -> Row:
+    measure = f"latest frame, {waves[0].streams if waves else count} streams, {label}"
+    if not waves:
+        return Row(measure, name, (), "ms", note="cannot stream this, asked once")
+    late, broken = sum(wave.late for wave in waves), sum(wave.broken for wave in waves)
+    p50, p99 = median(wave.p50_ms for wave in waves), median(wave.p99_ms for wave in waves)
+    note = f"frames late by p50 {p50:.1f}, p99 {p99:.1f} ms; {late} frames over 50 ms; {broken} streams broken"
+    ours = name in (HEADLESS, DESKTOP)
+    target, met = ("none over 50 ms", late + broken == 0) if ours else ("", None)
+    return Row(measure, name, tuple(wave.max_ms for wave in waves), "ms", None, target, met, note)
+
+
+MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "streams": streaming,
+    "start": starting,
+    "memory": memory,
+    "gui": gui,
+}

@@ -1,0 +1,133 @@
+"""What a run found: a table for the terminal, and docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bench import Bench, Row
+
+PACKAGES = ("aiohttp", "uvloop", "orjson", "PySide6-Essentials", "qasync")
+HEADINGS = ("measure", "subject", "median", "rounds", "of bare proxy", "asked for", "met")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row in words."""
+    if not row.values:
+        return row.measure, row.subject, "fails", "", "", row.target, ""
+    spread = "" if len(row.values) == 1 else f"{_number(min(row.values))} – {_number(max(row.values))}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.0%}"
+    met = "" if row.met is None else "yes" if row.met else "**no**"
+    return row.measure, row.subject, f"{_number(row.value)} {row.unit}", spread, ratio, row.target, met
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def show(rows: Sequence[Row], console: Console) -> None:
+    """The table, on the terminal."""
+    table = Table(*HEADINGS)
+    for row in rows:
+        colour = {None: "", True: "green", False: "red"}[row.met]
+        table.add_row(*(cell.replace("**", "") for cell in cells(row)), style=colour)
+    console.print(table)
+    for row in rows:
+        if row.note:
+            console.print(f"{row.measure}, {row.subject}: {row.note}", style="dim", highlight=False)
+
+
+def document(rows: Sequence[Row], bench: Bench, command: str) -> str:
+    """The page for docs/."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    notes = [f"- {row.measure}, {row.subject}: {row.note}." for row in rows if row.note]
+    facts = "\n".join(f"| {name} | {value} |" for name, value in machine(bench).items())
+    return PAGE.format(
+        command=command,
+        facts=facts,
+        rounds=bench.rounds,
+        seconds=f"{bench.seconds:g}",
+        table="\n".join(lines),
+        notes="\n".join(notes),
+    )
+
+
+def machine(bench: Bench) -> dict[str, str]:
+    """Where and with what the run was made; nothing that names the machine."""
+    found = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "processor": f"{_cpu()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, Python {platform.python_version()}",
+        "packages": ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name))),
+        "load": _wrk() if shutil.which("wrk") else "the bench's own client (no wrk here)",
+        "window": "X11 (Xvfb)" if bench.display and bench.display.picture else "Qt's offscreen platform",
+        "pinned": "gateway on core 0, load and upstream on core 1" if bench.gateway_prefix else "no",
+    }
+    return found | {subject.name: subject.version for subject in bench.subjects.values() if subject.version}
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
+    return found[1] if found else platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _wrk() -> str:
+    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
+    return " ".join((said.stdout + said.stderr).split()[:2])
+
+
+PAGE = """\
+# Performance
+
+Written by `{command}`. Figures of different machines or runs do not compare; ratios within this run do.
+
+| | |
+|---|---|
+{facts}
+
+## What was found
+
+Medians of {rounds} rounds; a stretch of load lasts {seconds} s. Subjects take turns in every round.
+
+{table}
+
+{notes}
+
+## How
+
+- Every part is a process of its own: an upstream that answers with a canned chat completion of about 600 bytes, or with 64
+  frames 20 ms apart (`benchmarks/upstream.py`); the subject; the load (wrk, `benchmarks/streams.py`). Where the machine has
+  two cores they share them with the gateway, which makes every gateway look slower than alone; `--pin` gives the gateway a
+  core of its own.
+- *Direct* asks the upstream without anything between. The *bare proxy* is the barest reverse proxy aiohttp can make
+  (`benchmarks/proxy.py`), on the same loop as `serve`; it checks and records nothing.
+- Conduit runs with everything on: a virtual key with a monthly budget and every limit, reservations, prices, and a durable
+  record of each call before its answer's last byte.
+- Peers (`make bench-peers`) run as their makers ship them, one worker, without a database: they check less and record
+  nothing durable.
+- Added latency is a subject's p50 or p99 at one connection less the upstream's own in the same round.
+- A frame's lateness is the time it reached the client less the time the upstream wrote into it; all streams of a wave are
+  opened at the same moment. A stream is broken if it ends without its terminal event or lacks a frame.
+- The desktop app runs with its window open. Its start ends when the window's pixels are on the screen (seen in Xvfb's frame
+  buffer). While "the window is used" pages are turned, the window is resized and rows are selected, four times a second.
+- Memory is resident memory of the process and its children, in MB of 10^6 bytes.
+"""
