@@ -1,0 +1,101 @@
+"""Async tests of this room run on the app's own loop; pages get a house without a server, and a `Ui` that only notes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import Severity
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gui.eventloop import make_loop
+from conduit_desktop.gui.theme import theme
+from tests.fakes.house import opened_house
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    app = QApplication.instance() or QApplication([])
+    return make_loop(app)
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], Any]]:
+    return {"qt": _loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dressed(qapp: QApplication) -> None:
+    theme().start("light")
+
+
+@pytest.fixture(autouse=True)
+def _no_window_left() -> Iterator[None]:
+    """A test's widgets are gone before the next begins."""
+    yield
+    for widget in QApplication.topLevelWidgets():
+        widget.close()
+        widget.deleteLater()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+async def house(home: Home) -> AsyncIterator[House]:
+    async with opened_house(home) as opened:
+        yield opened
+
+
+class NotingUi:
+    """Notes what a page asks of its window; failures of tasks are raised by `settle`."""
+
+    def __init__(self) -> None:
+        self.visited: list[tuple[str, dict[str, Any]]] = []
+        self.notes: list[tuple[str, str]] = []
+        self.copied: list[str] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    def navigate(self, page: str, **context: Any) -> None:
+        self.visited.append((page, context))
+
+    def notify(self, text: str, severity: Severity = "info") -> None:
+        self.notes.append((text, severity))
+
+    def copy(self, text: str) -> None:
+        self.copied.append(text)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.append(task)
+        return task
+
+    async def settle(self) -> None:
+        """Until every task is over, those that tasks started too."""
+        while self.tasks:
+            await self.tasks.pop()
+
+
+@pytest.fixture
+async def ui() -> AsyncIterator[NotingUi]:
+    noting = NotingUi()
+    yield noting
+    for task in noting.tasks:
+        task.cancel()
+    await asyncio.gather(*noting.tasks, return_exceptions=True)
+
+
+async def until(condition: Callable[[], Any], within_s: float = 3.0) -> None:
+    """Wait, without blocking Qt, until `condition` holds."""
+    end = asyncio.get_running_loop().time() + within_s
+    while not condition():
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError("it did not happen in time")
+        await asyncio.sleep(0.005)
+
+
+def child(parent: QWidget, kind: type[Any], text: str) -> Any:
+    """The visible widget of a kind with this text (white space at its ends aside)."""
+    found = [one for one in parent.findChildren(kind) if one.text().strip() == text]
+    assert found, f"no {kind.__name__} {text!r} among {[one.text() for one in parent.findChildren(kind)]}"
+    return found[0]
