@@ -15,6 +15,8 @@ from conduit_desktop.providers.model_lists import read_list
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
 _SAMPLING = ("temperature", "top_p", "top_k")
+_EFFORTS = ((4096, "low"), (16_384, "medium"))
+"""Thinking budgets in tokens, at most, and the effort that comes nearest; above them `high`."""
 # Opus 4.7 was the first to refuse sampling parameters and thinking budgets; older generations are numbered in full.
 _OLDER = re.compile(r"claude-(?:\d|instant|(?:opus|sonnet|haiku)-(?:3|4-[0-6](?!\d)|4-2\d{7}|4$|4@))")
 
@@ -89,9 +91,15 @@ def _mend_for_thinking(body: dict[str, Json]) -> list[str]:
 
 
 def _use_adaptive(body: dict[str, Json], thinking: Any) -> None:
-    if isinstance(thinking, dict) and thinking.get("type") == "enabled":
-        kept = {name: value for name, value in thinking.items() if name not in ("type", "budget_tokens")}
-        body["thinking"] = {"type": "adaptive", **kept}
+    """A thinking budget becomes the effort that comes nearest, unless an effort was said."""
+    if not isinstance(thinking, dict) or thinking.get("type") != "enabled":
+        return
+    kept = {name: value for name, value in thinking.items() if name not in ("type", "budget_tokens")}
+    body["thinking"] = {"type": "adaptive", **kept}
+    budget = thinking.get("budget_tokens")
+    if isinstance(budget, int):
+        effort = next((word for limit, word in _EFFORTS if budget <= limit), "high")
+        body["output_config"] = {"effort": effort, **(body.get("output_config") or {})}
 
 
 class AnthropicCompatible(Anthropic):

@@ -13,7 +13,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Field, LocalAnswer, ProviderKind, Secrets
-from conduit_desktop.providers.demo_script import Reply, call_id, prompt_tokens, reply_to, tokens
+from conduit_desktop.providers.demo_script import Reply, as_dict, as_list, call_id, prompt_tokens, reply_to, tokens
 from conduit_desktop.wire import sse
 
 MODELS = (
@@ -127,7 +127,7 @@ def _finished(model: str, body: dict[str, Any]) -> tuple[Reply, str, dict[str, J
     for stop in _stops(body.get("stop")):
         reply.text = reply.text.split(stop, 1)[0]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    if isinstance(limit, int) and tokens(reply.thinking) + tokens(reply.text) > limit:
+    if isinstance(limit, int) and limit > 0 and tokens(reply.thinking) + tokens(reply.text) > limit:
         finish = "length"
         reply.thinking = reply.thinking[: limit * 4]
         reply.text = reply.text[: max(0, limit - tokens(reply.thinking)) * 4]
@@ -144,11 +144,11 @@ def _finished(model: str, body: dict[str, Any]) -> tuple[Reply, str, dict[str, J
 
 
 def _stops(stop: Json) -> list[str]:
-    return [text for text in ([stop] if isinstance(stop, str) else stop or []) if isinstance(text, str) and text]
+    return [text for text in ([stop] if isinstance(stop, str) else as_list(stop)) if isinstance(text, str) and text]
 
 
 def _tool_call(reply: Reply, body: dict[str, Any]) -> dict[str, Json]:
-    turn = len(body.get("messages") or [])
+    turn = len(as_list(body.get("messages")))
     identity = call_id(reply.tool, reply.arguments, turn)
     return {"id": identity, "type": "function", "function": {"name": reply.tool, "arguments": reply.arguments}}
 
@@ -186,7 +186,7 @@ def _stream_frames(model: str, body: dict[str, Any]) -> Iterator[bytes]:
         for delta in _tool_deltas(_tool_call(reply, body)):
             yield chunk({"tool_calls": [delta]})
     yield chunk({}, finish)
-    if (body.get("stream_options") or {}).get("include_usage"):
+    if as_dict(body.get("stream_options")).get("include_usage"):
         yield sse.write(orjson.dumps({**head, "choices": [], "usage": usage}))
     yield sse.write(b"[DONE]")
 

@@ -11,6 +11,8 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 
+_MOST = 1000
+"""A schema may ask for more; a demo does not give it."""
 THOUGHTS = (
     "The question is short, and so should the answer be. First what was asked, then what can be said about it, then the sum of it."
 )
@@ -63,8 +65,7 @@ def seen_images(body: dict[str, Any]) -> Counter[str]:
     """How many images of which media type came along (`linked` for those given by address)."""
     seen: Counter[str] = Counter()
     for message in _messages(body):
-        content = message.get("content")
-        for part in content if isinstance(content, list) else []:
+        for part in as_list(message.get("content")):
             if isinstance(part, dict) and part.get("type") == "image_url":
                 seen[_media_type(part.get("image_url"))] += 1
     return seen
@@ -83,50 +84,64 @@ def sample(schema: Json, hint: str, depth: int = 0) -> Json:
         if word in schema:
             return schema[word]
     for word in ("enum", "examples"):
-        if schema.get(word):
-            return schema[word][0]
+        if options := as_list(schema.get(word)):
+            return options[0]
     for word in ("anyOf", "oneOf", "allOf"):
-        if schema.get(word):
-            return sample(schema[word][0], hint, depth + 1)
+        if options := as_list(schema.get(word)):
+            return sample(options[0], hint, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
-    return _sample_of(kind[0] if isinstance(kind, list) else kind, schema, hint, depth)
+    return _sample_of(next(iter(as_list(kind)), kind), schema, hint, depth)
 
 
-def _sample_of(kind: str, schema: dict[str, Any], hint: str, depth: int) -> Json:
+def _sample_of(kind: Json, schema: dict[str, Any], hint: str, depth: int) -> Json:
     if kind == "object":
-        wanted = schema.get("required") or list(schema.get("properties", {}))
-        return {name: sample(schema.get("properties", {}).get(name), hint, depth + 1) for name in wanted}
+        fields = as_dict(schema.get("properties"))
+        wanted = as_list(schema.get("required")) or fields
+        return {name: sample(fields.get(name), hint, depth + 1) for name in wanted if isinstance(name, str)}
     if kind == "array":
-        return [sample(schema.get("items"), hint, depth + 1) for _ in range(max(1, schema.get("minItems", 1)))]
+        return [sample(schema.get("items"), hint, depth + 1) for _ in range(max(1, min(_number(schema, "minItems", 1), 3)))]
     if kind in ("integer", "number"):
-        return schema.get("minimum", min(1, schema.get("maximum", 1)))
+        return _number(schema, "minimum", min(1, _number(schema, "maximum", 1)))
     if kind == "boolean":
         return True
-    return None if kind == "null" else hint[: schema.get("maxLength", 200)].ljust(schema.get("minLength", 0), ".")
+    return None if kind == "null" else hint[: max(0, _number(schema, "maxLength", 200))].ljust(_number(schema, "minLength", 0), ".")
+
+
+def _number(schema: dict[str, Any], name: str, otherwise: int) -> int:
+    value = schema.get(name)
+    return max(-_MOST, min(value, _MOST)) if isinstance(value, int) else otherwise
+
+
+def as_dict(value: Json) -> dict[str, Any]:
+    """The value if it is an object, else an empty one: a demo forgives."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Json) -> list[Any]:
+    """The same for a list."""
+    return value if isinstance(value, list) else []
 
 
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = body.get("messages")
-    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    return [message for message in as_list(body.get("messages")) if isinstance(message, dict)]
 
 
 def _text(content: Json) -> str:
     if isinstance(content, str):
         return content
-    parts = content if isinstance(content, list) else []
-    return " ".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return " ".join(part["text"] for part in as_list(content) if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
 def _media_type(image: Json) -> str:
-    url = image.get("url", "") if isinstance(image, dict) else str(image)
+    url = str(as_dict(image).get("url", "") if isinstance(image, dict) else image)
     return url[5:].split(";")[0].split(",")[0] or "unknown" if url.startswith("data:") else "linked"
 
 
 def _wanted_json(body: dict[str, Any]) -> tuple[Json] | None:
-    wanted = body.get("response_format")
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_object", "json_schema"):
+    wanted = as_dict(body.get("response_format"))
+    if wanted.get("type") not in ("json_object", "json_schema"):
         return None
-    schema = (wanted.get("json_schema") or {}).get("schema")
+    schema = as_dict(wanted.get("json_schema")).get("schema")
     question = last_question(body)
     return (sample(schema, question),) if schema else ({"question": question, "answer": "Yes, this is JSON."},)
 
@@ -144,11 +159,11 @@ def _with_tools(body: dict[str, Any], question: str) -> Reply:
 def _chosen_tool(body: dict[str, Any]) -> dict[str, Any] | None:
     choice = body.get("tool_choice")
     offered: list[dict[str, Any]] = [
-        tool["function"] for tool in body.get("tools") or [] if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
+        tool["function"] for tool in as_list(body.get("tools")) if isinstance(as_dict(tool).get("function"), dict)
     ]
     if choice == "none" or not offered:
         return None
-    named = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+    named = as_dict(as_dict(choice).get("function")).get("name")
     return next((tool for tool in offered if tool.get("name") == named), offered[0])
 
 

@@ -1,0 +1,116 @@
+"""What every kind has to say of itself."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.providers import ProviderKind, Secrets
+from conduit_desktop.providers.catalog import CATALOG, bind, kind_of
+from conduit_desktop.wire import dialect
+
+KINDS = list(CATALOG.values())
+LOOPBACK = {"localhost", "127.0.0.1"}
+
+
+def bound(kind: type[ProviderKind], **fields: object) -> ProviderKind:
+    base = None if kind.default_base_url else "https://llm.example.org"
+    return kind(Provider.model_validate({"id": "p", "name": "p", "kind": kind.kind, "base_url": base, **fields}))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_row_is_complete(kind: type[ProviderKind]):
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kind.kind)
+    assert kind.label
+    assert kind.docs.startswith("https://")
+    assert "chat" in kind.endpoints
+    assert kind.dialects
+    for name in kind.dialects:
+        assert dialect(name).name == name
+    base = urlsplit(kind.default_base_url)
+    if kind.local or not kind.default_base_url:
+        assert kind.local or any(field.name == "base_url" and field.required for field in kind.fields)
+    else:
+        assert base.scheme == "https" or base.hostname in LOOPBACK
+        assert kind.free is (base.hostname in LOOPBACK)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_a_key_is_secret_and_needed_unless_the_server_is_the_users_own(kind: type[ProviderKind]):
+    keys = [field for field in kind.fields if field.name == "api_key"]
+    assert kind.local or len(keys) == 1
+    for key in keys:
+        assert key.secret
+        assert key.required is not (kind.free or kind.kind.endswith("-compatible"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
+def test_every_endpoint_has_an_address_and_others_have_none(kind: type[ProviderKind]):
+    one = bound(kind)
+    for endpoint in kind.endpoints:
+        assert one.url(endpoint, "m", kind.dialects[0], stream=False).startswith(("https://", "http://localhost"))
+    missing = "chat-in-the-park"
+    with pytest.raises(ValueError, match="no endpoint"):
+        one.url(missing, "m", kind.dialects[0], stream=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
+def test_a_key_goes_to_the_configured_host_alone(kind: type[ProviderKind]):
+    one = bound(kind, base_url="https://proxy.example.net/v1")
+    asked = one.models_request(Secrets("sk-test"))
+    sent = one.prepare("chat", "m", kind.dialects[0], False, b"{}", Secrets("sk-test"), {})
+    for outbound in filter(None, (asked, sent)):
+        assert urlsplit(outbound.url).netloc == "proxy.example.net"
+        assert "sk-test" not in outbound.url
+        assert "sk-test" not in repr(outbound)
+        assert any("sk-test" in value for value in outbound.headers.values())
+        assert all(name == name.lower() for name in outbound.headers)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
+def test_without_a_key_no_credential_is_sent(kind: type[ProviderKind]):
+    sent = bound(kind).prepare("chat", "m", kind.dialects[0], False, b"{}", Secrets(), {})
+    assert not {"authorization", "x-api-key"} & sent.headers.keys()
+
+
+def test_an_unknown_kind_is_refused_by_name():
+    with pytest.raises(Invalid, match="'telepathy'") as caught:
+        kind_of("telepathy")
+    assert caught.value.field == "kind"
+    with pytest.raises(Invalid):
+        bind(Provider(id="p", name="p", kind="telepathy"))
+
+
+def test_the_providers_own_headers_win_over_everything():
+    one = bind(Provider(id="p", name="p", kind="openai", options={"organization": "org-1", "project": "proj-1"}))
+    plain = one.prepare(
+        "chat", "m", "openai_chat", False, b"{}", Secrets("k"), {"openai-organization": "theirs", "openai-beta": "x"}
+    )
+    assert plain.headers["openai-organization"] == "org-1"
+    assert plain.headers["openai-project"] == "proj-1"
+    assert plain.headers["openai-beta"] == "x"
+    own = one.prepare("chat", "m", "openai_chat", False, b"{}", Secrets("k", {"Authorization": "Other o"}), {})
+    assert own.headers["authorization"] == "Other o"
+
+
+def test_a_form_keeps_its_own_content_type():
+    one = bind(Provider(id="p", name="p", kind="openai"))
+    sent = one.prepare(
+        "transcriptions", "m", "openai_chat", False, b"--x", Secrets("k"), {"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert sent.headers["content-type"] == "multipart/form-data; boundary=x"
+    assert sent.url == "https://api.openai.com/v1/audio/transcriptions"
+
+
+def test_anthropics_version_is_the_callers_or_the_default():
+    one = bind(Provider(id="p", name="p", kind="anthropic"))
+    said = one.prepare("chat", "m", "anthropic_messages", True, b"{}", Secrets("k"), {"anthropic-version": "2026-10-21"})
+    silent = one.prepare("chat", "m", "anthropic_messages", True, b"{}", Secrets("k"), {})
+    assert said.headers["anthropic-version"] == "2026-10-21"
+    assert silent.headers["anthropic-version"] == "2023-06-01"
+    assert silent.headers["x-api-key"] == "k"
+    assert one.url("count_tokens", "m", "anthropic_messages", False).endswith("/v1/messages/count_tokens")

@@ -1,0 +1,106 @@
+"""Model lists as vendors give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.providers import Secrets
+from conduit_desktop.providers.catalog import CATALOG, bind
+
+
+def read(kind: str, body: Any) -> list[OfferedModel]:
+    base = None if CATALOG[kind].default_base_url else "https://h"
+    return bind(Provider(id="p", name="p", kind=kind, base_url=base)).read_models(body)
+
+
+def test_the_plain_list():
+    body = {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "owned_by": "x"}, {"object": "model"}, "odd"]}
+    assert read("openai", body) == [OfferedModel("gpt-4o")]
+
+
+def test_openrouter_tells_context_price_and_features():
+    row = {
+        "id": "a/b", "name": "A: B", "context_length": 200000, "pricing": {"prompt": "0.000003", "completion": "0.000015"},
+        "top_provider": {"max_completion_tokens": 64000}, "supported_parameters": ["tools", "reasoning", "structured_outputs"],
+        "architecture": {"input_modalities": ["text", "image", "audio"]},
+    }  # fmt: skip
+    wanted = OfferedModel("a/b", "A: B", 200000, 64000, 3.0, 15.0, ("tools", "vision", "audio", "thinking", "json"))
+    assert read("openrouter", {"data": [row]}) == [wanted]
+
+
+def test_a_router_without_a_price_of_its_own_has_none():
+    row = {"id": "openrouter/auto", "pricing": {"prompt": "-1", "completion": "-1"}}
+    assert read("openrouter", {"data": [row]}) == [OfferedModel("openrouter/auto")]
+
+
+def test_together_gives_a_bare_list_with_dollars_per_million():
+    row = {"id": "x/y", "display_name": "Y", "context_length": 8192, "pricing": {"input": 0.18, "output": 0.2}}
+    assert read("together", [row]) == [OfferedModel("x/y", "Y", 8192, None, 0.18, 0.2)]
+
+
+def test_xai_counts_cents_per_hundred_million():
+    row = {"id": "grok-4", "prompt_text_token_price": 30000, "completion_text_token_price": 150000, "input_modalities": ["text"]}
+    assert read("xai", {"models": [row]}) == [OfferedModel("grok-4", input_usd=3.0, output_usd=15.0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "context", "output"),
+    [
+        ("groq", {"id": "m", "context_window": 131072, "max_completion_tokens": 8192}, 131072, 8192),
+        ("mistral", {"id": "m", "max_context_length": 262144}, 262144, None),
+        ("vllm", {"id": "m", "max_model_len": 4096}, 4096, None),
+        ("llamacpp", {"id": "m", "meta": {"n_ctx_train": 32768}}, 32768, None),
+        ("lmstudio", {"id": "m", "max_context_length": 8192}, 8192, None),
+        ("github", {"id": "m", "limits": {"max_input_tokens": 131072, "max_output_tokens": 4096}}, 131072, 4096),
+        ("huggingface", {"id": "m", "providers": [{"context_length": 65536}]}, 65536, None),
+        ("deepinfra", {"id": "m", "metadata": {"context_length": 40960, "max_tokens": 16384}}, 40960, 16384),
+        ("openai-compatible", {"id": "m", "context_length": True, "max_model_len": "9"}, None, None),
+    ],
+)
+def test_context_sizes_go_by_many_names(kind: str, row: dict[str, Any], context: int | None, output: int | None):
+    (model,) = read(kind, {"data": [row]})
+    assert (model.context_tokens, model.max_output_tokens) == (context, output)
+
+
+def test_mistral_and_anthropic_tell_features():
+    (small,) = read(
+        "mistral", {"data": [{"id": "m", "capabilities": {"function_calling": True, "vision": True, "completion_chat": True}}]}
+    )
+    assert small.features == ("tools", "vision")
+    capabilities = {"image_input": {"supported": True}, "thinking": {"supported": True}, "structured_outputs": {"supported": False}}
+    row = {
+        "id": "claude-x",
+        "display_name": "Claude X",
+        "max_input_tokens": 1000000,
+        "max_tokens": 128000,
+        "capabilities": capabilities,
+    }
+    assert read("anthropic", {"data": [row], "has_more": False}) == [
+        OfferedModel("claude-x", "Claude X", 1000000, 128000, features=("vision", "thinking"))
+    ]
+
+
+@pytest.mark.parametrize("body", [None, "x", {"error": "no"}, {"data": {}}, 5])
+def test_what_is_no_list_is_said_to_be_none(body: Any):
+    with pytest.raises(ValueError, match="not a list"):
+        read("openai", body)
+
+
+def test_where_lists_are_asked_for():
+    def url(kind: str, base: str | None = None) -> str | None:
+        asked = bind(Provider(id="p", name="p", kind=kind, base_url=base)).models_request(Secrets("k"))
+        return asked.url if asked else None
+
+    assert url("openai") == "https://api.openai.com/v1/models"
+    assert url("anthropic") == "https://api.anthropic.com/v1/models?limit=1000"
+    assert url("github") == "https://models.github.ai/catalog/models"
+    assert url("github", "https://proxy.example/v1") is None
+    assert url("perplexity") is None
+
+
+def test_a_vendor_without_a_list_names_its_models():
+    known = bind(Provider(id="p", name="p", kind="perplexity")).known_models()
+    assert "sonar-pro" in [model.id for model in known]

@@ -1,0 +1,157 @@
+"""What is mended for a vendor, in which lane, and that it is named."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.providers.catalog import CATALOG, bind
+
+CHAT = "openai_chat"
+
+
+def adapt(kind: str, body: dict[str, Any], translated: bool = True, dialect: str = CHAT) -> tuple[dict[str, Any], list[str]]:
+    before = copy.deepcopy(body)
+    shared = dict(body)
+    base = None if CATALOG[kind].default_base_url else "https://h"
+    dropped = bind(Provider(id="p", name="p", kind=kind, base_url=base)).adapt(shared, dialect, translated)
+    assert body == before, "the caller's own body was changed"
+    return shared, dropped
+
+
+FULL: dict[str, Any] = {
+    "model": "m", "stream": True, "stream_options": {"include_usage": True}, "max_completion_tokens": 9, "temperature": 0.5,
+    "seed": 3, "n": 2, "logprobs": True, "top_logprobs": 2, "logit_bias": {"1": 1}, "user": "u", "stop": ["x"], "store": True,
+    "messages": [
+        {"role": "developer", "content": "d"},
+        {"role": "user", "content": "u", "name": "ann"},
+        {"role": "assistant", "content": None, "reasoning_content": "r", "tool_calls": [
+            {"id": "toolu_01A", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "toolu_01A", "content": "t"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", [name for name, kind in CATALOG.items() if CHAT in kind.dialects and name not in ("groq", "mistral")]
+)
+def test_in_the_native_lane_a_body_stays_as_it_is(kind: str):
+    assert adapt(kind, FULL, translated=False) == (FULL, [])
+
+
+def test_the_limit_is_named_as_the_vendor_names_it():
+    assert adapt("deepseek", FULL)[0]["max_tokens"] == 9
+    assert "max_completion_tokens" not in adapt("deepseek", FULL)[0]
+    assert adapt("openai", {"max_tokens": 9})[0] == {"max_completion_tokens": 9}
+
+
+def test_a_limit_said_both_ways_is_the_vendors_own():
+    assert adapt("deepseek", {"max_tokens": 1, "max_completion_tokens": 2})[0] == {"max_tokens": 1}
+
+
+def test_a_developer_is_a_system_where_nobody_knows_developers():
+    assert adapt("ollama", FULL)[0]["messages"][0]["role"] == "system"
+    assert adapt("openai", FULL)[0]["messages"][0]["role"] == "developer"
+
+
+def test_what_a_vendor_passes_over_is_named():
+    body, dropped = adapt("deepseek", FULL)
+    assert {"seed", "n", "logit_bias", "user", "store"} <= set(dropped)
+    assert not set(dropped) & body.keys()
+
+
+def test_a_field_that_was_not_said_is_not_named():
+    assert adapt("deepseek", {"model": "m", "seed": None})[1] == []
+
+
+def test_a_reasoning_model_gets_no_sampling_parameters():
+    body, dropped = adapt("openai", {"model": "o4-mini", "temperature": 0.2, "top_p": 0.9, "seed": 1})
+    assert body == {"model": "o4-mini", "seed": 1}
+    assert dropped == ["temperature", "top_p"]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest"])
+def test_other_models_keep_theirs(model: str):
+    assert adapt("openai", {"model": model, "temperature": 0.2}) == ({"model": model, "temperature": 0.2}, [])
+
+
+def test_a_reasoning_model_that_shall_not_reason_keeps_them_too():
+    said = {"model": "gpt-5.2", "temperature": 0.2, "reasoning_effort": "none"}
+    assert adapt("openai", said) == (said, [])
+
+
+def test_a_schema_becomes_json_where_schemas_are_unknown():
+    said = {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}
+    assert adapt("deepseek", said) == ({"response_format": {"type": "json_object"}}, ["response_format.json_schema"])
+    assert adapt("openai", said) == (said, [])
+
+
+def test_groq_is_spared_what_it_answers_400_to_even_in_the_native_lane():
+    body, dropped = adapt("groq", FULL, translated=False)
+    assert dropped == ["logprobs", "top_logprobs", "logit_bias", "messages.name", "messages.reasoning_content"]
+    assert "name" not in body["messages"][1]
+    assert body["seed"] == 3
+    assert body["stream_options"] == {"include_usage": True}
+
+
+def test_mistral_gets_its_own_names_and_ids_even_in_the_native_lane():
+    body, dropped = adapt("mistral", FULL, translated=False)
+    assert "stream_options" not in body
+    assert "stream_options" not in dropped
+    assert body["random_seed"] == 3
+    assert body["max_tokens"] == 9
+    call, result = body["messages"][2]["tool_calls"][0]["id"], body["messages"][3]["tool_call_id"]
+    assert call == result
+    assert len(call) == 9
+    assert call.isalnum()
+
+
+def test_mistral_keeps_its_own_ids():
+    said = {"messages": [{"role": "tool", "tool_call_id": "aB3dE6gH9", "content": "x"}]}
+    assert adapt("mistral", said, translated=False) == (said, [])
+
+
+def claude(model: str, **fields: Any) -> tuple[dict[str, Any], list[str]]:
+    body, dropped = adapt("anthropic", {"model": model, **fields}, dialect="anthropic_messages")
+    del body["model"]
+    return body, dropped
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-7", "claude-opus-4-8-20260601", "claude-sonnet-5", "claude-fable-5-1"])
+def test_a_new_claude_takes_no_sampling_parameters_and_no_budget(model: str):
+    body, dropped = claude(model, temperature=0.5, top_k=4, thinking={"type": "enabled", "budget_tokens": 8000})
+    assert body == {"thinking": {"type": "adaptive"}, "output_config": {"effort": "medium"}}
+    assert dropped == ["temperature", "top_k"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "claude-3-5-sonnet-20241022",
+        "claude-opus-4-20250514",
+        "claude-opus-4-1",
+        "claude-sonnet-4-5-20250929",
+        "claude-haiku-4-5",
+        "claude-opus-4-6",
+    ],
+)
+def test_an_older_claude_keeps_its_temperature(model: str):
+    assert claude(model, temperature=0.5) == ({"temperature": 0.5}, [])
+    assert claude(model, temperature=0.5, top_p=0.9) == ({"temperature": 0.5}, ["top_p"])
+
+
+def test_a_thinking_claude_takes_no_temperature_but_one():
+    thinking = {"type": "enabled", "budget_tokens": 2000}
+    assert claude("claude-sonnet-4-5", temperature=1, thinking=thinking) == ({"temperature": 1, "thinking": thinking}, [])
+    body, dropped = claude("claude-sonnet-4-5", temperature=0, top_p=0.5, top_k=3, thinking=thinking)
+    assert body == {"thinking": thinking}
+    assert dropped == ["top_k", "temperature", "top_p"]
+
+
+def test_a_native_request_to_claude_is_left_alone():
+    said = {"model": "claude-opus-4-7", "temperature": 0.5}
+    assert adapt("anthropic", said, translated=False, dialect="anthropic_messages") == (said, [])
+    assert adapt("anthropic-compatible", said, dialect="anthropic_messages") == (said, [])
