@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -82,3 +84,28 @@ def told(answer: Answer) -> Answer:
 def heard(data: bytes) -> Answer:
     """The answer a stream makes."""
     return told(collect(read(data)))
+
+
+def check_rules(body: dict[str, Any]) -> None:
+    """What Anthropic refuses with a 400 is not there."""
+    assert body["max_tokens"] >= 1
+    roles = [turn["role"] for turn in body["messages"]]
+    assert roles
+    assert all(a != b for a, b in pairwise(roles))
+    open_calls: set[str] = set()
+    for turn in body["messages"]:
+        content = turn["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        assert blocks
+        assert all(block["text"].strip() for block in blocks if block["type"] == "text")
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        assert set(results) == open_calls
+        assert [block["type"] for block in blocks[: len(results)]] == ["tool_result"] * len(results)
+        open_calls = {block["id"] for block in blocks if block["type"] == "tool_use"}
+        assert all(re.fullmatch(r"[a-zA-Z0-9_-]+", call) for call in open_calls)
+    thinking = body.get("thinking", {})
+    if thinking.get("type") == "enabled":
+        assert 1024 <= thinking["budget_tokens"] < body["max_tokens"]
+    assert 0 <= body.get("temperature", 1) <= 1
+    assert all(stop.strip() for stop in body.get("stop_sequences", ["x"]))
+    assert "tool_choice" not in body or body["tools"]
