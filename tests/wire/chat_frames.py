@@ -1,0 +1,58 @@
+"""Hand-made OpenAI chunks, and readings of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest
+from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.wire import sse
+from conduit_desktop.wire.openai_chat import OpenAIChat
+
+CHAT = OpenAIChat()
+ASKED = ChatRequest("openai_chat", "gpt-x", include_usage=True)
+DONE = b"data: [DONE]\n\n"
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, index: int = 0, **more: Any) -> bytes:
+    """One chunk with one choice, or with none where `delta` is None."""
+    choices = [] if delta is None else [{"index": index, "delta": delta, "finish_reason": finish}]
+    head = {"id": "chatcmpl-abc12345", "object": "chat.completion.chunk", "created": 7, "model": "gpt-x"}
+    return sse.write(orjson.dumps({**head, "choices": choices, **more}))
+
+
+def call(**fields: Any) -> bytes:
+    """One chunk with one tool-call delta."""
+    return chunk({"tool_calls": [fields]})
+
+
+def read(data: bytes, split: int = 0) -> list[Event]:
+    """All events of a stream, fed in pieces of `split` bytes (0: at once)."""
+    reader = CHAT.reader()
+    events: list[Event] = []
+    split = split or len(data) or 1
+    for start in range(0, len(data), split):
+        events += reader.feed(data[start : start + split])
+    return events + reader.close()
+
+
+def heard(*frames: bytes) -> Answer:
+    """The answer that a finished stream of these frames makes, whatever its split."""
+    data = b"".join([*frames, DONE])
+    events = read(data)
+    for split in (1, 7):
+        assert read(data, split) == events
+    return collect(events)
+
+
+def told(answer: Answer, asked: ChatRequest = ASKED) -> bytes:
+    """The answer as a stream."""
+    writer = CHAT.writer(asked)
+    return b"".join(writer.write(event) for event in answer.events()) + writer.end()
+
+
+def payloads(data: bytes) -> list[dict[str, Any]]:
+    """The chunks of a written stream."""
+    return [orjson.loads(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: {")]
