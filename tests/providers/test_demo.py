@@ -267,9 +267,9 @@ def test_a_schema_that_holds_itself_ends():
 WORDS = (
     "type", "properties", "required", "items", "enum", "anyOf", "minimum", "maximum", "minItems", "minLength", "maxLength",
 )  # fmt: skip
-KINDS = st.sampled_from(["object", "array", "integer", "string", "boolean", "null", ["array", "null"]])
+TYPES = st.sampled_from(["object", "array", "integer", "string", "boolean", "null", ["array", "null"]])
 schemas = st.recursive(
-    json_values, lambda inner: st.fixed_dictionaries({}, optional=dict.fromkeys(WORDS, inner) | {"type": KINDS | inner}), max_leaves=12
+    json_values, lambda inner: st.fixed_dictionaries({}, optional=dict.fromkeys(WORDS, inner) | {"type": TYPES}), max_leaves=12
 )  # fmt: skip
 
 
