@@ -101,6 +101,7 @@ def start(
     finally:
         watchdog.cancel()
     popen.wait()
+    popen.stdout.close()
     raise RuntimeError(f"{' '.join(command)} did not listen:\n{log.read_text(errors='replace')[-2000:]}")
 
 
