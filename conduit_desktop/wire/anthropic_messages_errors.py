@@ -92,12 +92,12 @@ def _parsed(body: bytes) -> Json:
 
 
 def _error_of(fields: Json) -> Fields:
-    """The inner object, wherever a platform puts it: Vertex wraps errors in a list, Bedrock has a bare `message`."""
+    """The object with the text, wherever a platform puts it: Vertex wraps errors in a list, Bedrock has a bare `message`."""
     if isinstance(fields, list) and fields:
         fields = fields[0]
     if not isinstance(fields, dict):
         return {}
-    error = fields.get("error")
+    error = fields.get("error", fields)
     return error if isinstance(error, dict) else {}
 
 

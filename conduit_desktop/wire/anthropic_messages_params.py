@@ -211,12 +211,19 @@ def _format(body: Fields, output: OutputFormat | None, parts: PartWriter) -> Non
 
 def closed(schema: Json) -> Json:
     """`schema` with every object closed, as the API demands ("'additionalProperties' must be explicitly set to false")."""
-    if isinstance(schema, list):
-        return [closed(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: value if key in ("enum", "const", "default", "required") else closed(value) for key, value in schema.items()}
-    if made.get("type") == "object" and not isinstance(made["type"], dict):
+    made = dict(schema)
+    for key in ("properties", "$defs", "definitions"):
+        if isinstance(made.get(key), dict):
+            made[key] = {name: closed(inner) for name, inner in made[key].items()}
+    for key in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if isinstance(made.get(key), list):
+            made[key] = [closed(inner) for inner in made[key]]
+    if "items" in made:
+        made["items"] = closed(made["items"])
+    kind = made.get("type")
+    if kind == "object" or (isinstance(kind, list) and "object" in kind):
         made["additionalProperties"] = False
     return made
 

@@ -91,8 +91,8 @@ class PartWriter:
         return self.marks(block, part.cache, part.extra, "content")
 
     def _thinking(self, part: Thinking) -> Fields | None:
-        if part.signature is None and not self.own:
-            self.drop("thinking")  # thoughts without Anthropic's signature are refused
+        if not self.own and (part.signature is None or part.dialect not in ("", NAME)):
+            self.drop("thinking")  # thoughts without Anthropic's own signature are refused
             return None
         block: Fields = {"type": "thinking", "thinking": part.text}
         if part.signature is not None:

@@ -101,6 +101,8 @@ class MessagesReader:
         if not isinstance(payload, dict):
             raise MalformedStream("a frame is not a JSON object")
         try:
+            if frame.event == "error" or ("error" in payload and "type" not in payload):
+                raise error_in_answer(payload)
             self._event(payload.get("type") or frame.event, payload, events)
         except (KeyError, TypeError, AttributeError) as error:
             raise MalformedStream(f"a frame lacks what its type needs: {error!r}") from error

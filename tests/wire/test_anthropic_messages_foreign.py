@@ -322,12 +322,17 @@ def test_settings_are_said_or_named() -> None:
 
 
 def test_a_schema_becomes_the_output_format_with_its_objects_closed() -> None:
-    schema = {"type": "object", "properties": {"type": {"type": "string"}, "in": {"type": "object", "properties": {}}}}
+    inner = {"type": ["object", "null"], "properties": {}}
+    schema = {
+        "type": "object",
+        "properties": {"type": {"type": "string"}, "in": inner, "many": {"type": "array", "items": {"anyOf": [inner]}}},
+    }
     body = written(output=OutputFormat("schema", schema, "name"), reasoning=Reasoning("low", mode="adaptive")).body
     made = body["output_config"]["format"]
     assert made["type"] == "json_schema"
     assert made["schema"]["additionalProperties"] is False
     assert made["schema"]["properties"]["in"]["additionalProperties"] is False
+    assert made["schema"]["properties"]["many"]["items"]["anyOf"][0]["additionalProperties"] is False
     assert made["schema"]["properties"]["type"] == {"type": "string"}
     assert body["output_config"]["effort"] == "low"
     assert "additionalProperties" not in schema

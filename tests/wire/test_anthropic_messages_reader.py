@@ -245,6 +245,20 @@ def test_an_error_in_the_stream_is_classified(kind: str | None, reason: str, sta
     assert (caught.value.reason, caught.value.status, caught.value.message) == (reason, status, "Sorry")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'event: error\ndata: {"type":"overloaded_error","message":"Full"}\n\n',
+        b'event: error\ndata: {"error":{"type":"overloaded_error","message":"Full"}}\n\n',
+        b'data: {"error":{"type":"overloaded_error","message":"Full"}}\n\n',
+    ],
+)
+def test_errors_of_compatible_servers_are_known_in_every_shape(data: bytes) -> None:
+    with pytest.raises(UpstreamError, match="Full") as caught:
+        MESSAGES.reader().feed(data)
+    assert caught.value.reason == "overloaded"
+
+
 def test_what_came_before_an_error_is_given_first() -> None:
     reader = MESSAGES.reader()
     failed = frame({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
