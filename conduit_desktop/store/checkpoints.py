@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -13,44 +12,56 @@ from conduit_desktop.store.connections import BUSY_TIMEOUT_S
 
 log = logging.getLogger(__name__)
 
-WAL_LIMIT = 16 * 1024 * 1024
-LOOK_EVERY = 50
-"""Batches between two looks at the size of the WAL."""
+STEP = 4000
+"""Pages (of 4 KB) after which the WAL is folded."""
+
+HARD_LIMIT = 16_000
+"""Pages in the WAL after which the writer itself folds, and waits for it."""
+
+WORTH_IT = 250
+"""Pages from which on a moment of rest is used."""
+
+PAGES_A_BATCH = 4
+PAGES_A_RECORD = 1
 
 
 class Checkpoints:
     """Decides when; used by the writer thread alone.
 
-    The bulk is folded by a thread of its own while the writer goes on: copying 16 MB and waiting for the disk takes a
-    tenth of a second. What was written meanwhile the writer folds itself, so that the WAL can start anew.
+    A thread of its own folds while the writer goes on: to wait for the disk can take a tenth of a second. The WAL starts
+    anew once all of it is folded, so under load without a gap it grows; then, rarely, the writer folds the rest itself.
+    The file keeps its size: to cut it would make the writer wait for the file system.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._wal = Path(f"{path}-wal")
         self._helper: threading.Thread | None = None
-        self._batches = 0
+        self._pages = 0
+        """A guess at what was written since the last fold: SQLite tells the length of its WAL at a fold alone."""
+        self._length = 0
+        """Pages in the WAL at the last fold."""
         self.due = False
-        """Something was written since the last checkpoint at rest."""
+        """Something was written since the last moment of rest."""
 
-    def wrote(self, connection: sqlite3.Connection) -> None:
-        """A batch was committed on `connection`."""
+    def wrote(self, connection: sqlite3.Connection, records: int) -> None:
+        """A batch with so many records was committed on `connection`."""
         self.due = True
-        self._batches += 1
-        if self._batches % LOOK_EVERY:
+        self._pages += PAGES_A_BATCH + PAGES_A_RECORD * records
+        if self._pages < STEP or self._busy:
             return
-        if self._helper is not None:
-            if not self._helper.is_alive():
-                self._helper = None
-                self._fold(connection, "PASSIVE")
-        elif self._size() > WAL_LIMIT:
-            self._helper = threading.Thread(target=self._help, name=f"{self._path.name} checkpoint", daemon=True)
-            self._helper.start()
+        self._pages = 0
+        if self._length > HARD_LIMIT:
+            self._fold(connection, "PASSIVE")
+            self._length = 0  # the next write starts it anew
+        else:
+            self._help()
 
-    def rest(self, connection: sqlite3.Connection) -> None:
+    def rest(self) -> None:
         """Nothing is to be written just now."""
         self.due = False
-        self._fold(connection, "PASSIVE")
+        if self._pages > WORTH_IT and not self._busy:
+            self._pages = 0
+            self._help()
 
     def end(self, connection: sqlite3.Connection) -> None:
         """The last checkpoint; leaves an empty WAL."""
@@ -58,18 +69,20 @@ class Checkpoints:
             self._helper.join()
         self._fold(connection, "TRUNCATE")
 
-    def _size(self) -> int:
-        try:
-            return os.stat(self._wal).st_size
-        except OSError:
-            return 0
+    @property
+    def _busy(self) -> bool:
+        return self._helper is not None and self._helper.is_alive()
 
     def _help(self) -> None:
+        self._helper = threading.Thread(target=self._fold_beside, name=f"{self._path.name} checkpoint", daemon=True)
+        self._helper.start()
+
+    def _fold_beside(self) -> None:
         with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             self._fold(connection, "PASSIVE")
 
     def _fold(self, connection: sqlite3.Connection, mode: str) -> None:
         try:
-            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+            _, self._length, _ = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         except sqlite3.Error as error:
             log.warning("the checkpoint of %s has to wait: %s", self._path.name, error)

@@ -25,7 +25,6 @@ def writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # the writer thread chooses the moment
-        connection.execute("PRAGMA journal_size_limit = 4194304")
     except BaseException:
         connection.close()
         raise
@@ -41,10 +40,13 @@ def reading(path: Path) -> sqlite3.Connection:
 
 
 def _make_private(path: Path) -> None:
-    # SQLite gives the -wal and -shm files the mode of the database itself.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    if os.name == "posix":
-        path.chmod(0o600)
+    # SQLite gives the -wal and -shm files the mode of the database itself. A database that is there is not opened here:
+    # to close a file gives up every POSIX lock the process has on it, SQLite's included.
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if os.name == "posix":
+            path.chmod(0o600)
 
 
 def primary_code(error: sqlite3.Error) -> int:

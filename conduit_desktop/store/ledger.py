@@ -16,8 +16,8 @@ from conduit_desktop.store.database import Database
 from conduit_desktop.store.paging import page, read_cursor
 from conduit_desktop.store.records import COLUMNS, TOTALS_DAY, TOTALS_MODEL, UNPRICED, read_record
 
-PRUNE_STEP = 500
-PRUNE_PAUSE_S = 0.02
+PRUNE_STEP = 100
+PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM requests"

@@ -87,8 +87,12 @@ class Writer(threading.Thread):
             sink.prepare(connection)
 
     def run(self) -> None:
-        while self._turn():
-            pass
+        going = True
+        while going:
+            try:
+                going = self._turn()
+            except Exception:  # the thread must not die: every request waits for it
+                log.exception("a turn of the writer failed")
         self._checkpoints.end(self._connection)
         self._connection.close()
 
@@ -117,7 +121,7 @@ class Writer(threading.Thread):
             self._write_items(items)
         if len(items) < len(batch):
             settle(self._run_jobs([(job, future) for _, job, future in batch if job is not None]))
-        self._checkpoints.wrote(self._connection)
+        self._checkpoints.wrote(self._connection, len(items))
 
     def _write_items(self, items: list[tuple[Any, asyncio.Future[Any]]]) -> None:
         assert self._sink is not None
@@ -170,7 +174,7 @@ class Writer(threading.Thread):
         if self._waiting and self._sink is not None:
             self._sink.retry(self._connection)
         elif self._checkpoints.due:
-            self._checkpoints.rest(self._connection)
+            self._checkpoints.rest()
 
 
 def settle_done(futures: Iterable[asyncio.Future[None]]) -> None:
@@ -193,5 +197,7 @@ def _resolve(outcomes: list[Outcome]) -> None:
             continue
         if error is None:
             future.set_result(result)
+        elif isinstance(error, StopIteration):  # a future refuses it, and the others behind it would wait for ever
+            future.set_exception(RuntimeError("the job ran out of rows"))
         else:
             future.set_exception(error)

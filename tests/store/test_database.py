@@ -7,13 +7,15 @@ import sqlite3
 import stat
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from conduit_desktop.core.errors import DatabaseUnusable, HomeUnusable
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
+from conduit_desktop.store import Store, checkpoints
+from conduit_desktop.store.checkpoints import Checkpoints
 from tests.store.samples import record
 
 
@@ -185,16 +187,60 @@ def test_a_database_that_cannot_be_opened_is_named(home: Home):
         Store.open(home)
 
 
-async def test_a_wal_that_grows_is_folded_while_records_are_written(home: Home, monkeypatch: pytest.MonkeyPatch):
-    """The WAL stays near its limit, however much is written without a pause."""
-    from conduit_desktop.store import checkpoints
+def _helped(self: Checkpoints) -> None:
+    self._fold_beside()
 
-    monkeypatch.setattr(checkpoints, "WAL_LIMIT", 200_000)
-    monkeypatch.setattr(checkpoints, "LOOK_EVERY", 2)
+
+def _never_helped(self: Checkpoints) -> None:
+    self._length = checkpoints.HARD_LIMIT + 1
+
+
+@pytest.mark.parametrize("help", [_helped, _never_helped])
+async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeypatch: pytest.MonkeyPatch, help: Callable):
+    """Folded beside the writer, or, where that never caught up, by the writer itself."""
+    monkeypatch.setattr(checkpoints, "STEP", 50)
+    monkeypatch.setattr(Checkpoints, "_help", help)
     store = Store.open(home)
-    for number in range(1500):
+    sizes = []
+    for number in range(400):
         await store.ledger.record(record(number))
-    size = Path(f"{home.database}-wal").stat().st_size
+        sizes.append(Path(f"{home.database}-wal").stat().st_size)
     await store.close()
-    assert size < 6_000_000
+    assert max(sizes) < 1_000_000  # it would be 6 MB
     assert not Path(f"{home.database}-wal").exists()
+
+
+async def test_a_moment_of_rest_is_used_to_fold_the_wal(home: Home, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checkpoints, "WORTH_IT", 10)
+    monkeypatch.setattr("conduit_desktop.store.threads.IDLE_S", 0.01)
+    store = Store.open(home)
+    small = home.database.stat().st_size
+    for number in range(200):
+        await store.ledger.record(record(number))
+    async with asyncio.timeout(10):
+        while home.database.stat().st_size == small:
+            await asyncio.sleep(0.01)
+    assert await store.database.read(lambda c: c.execute("SELECT count(*) FROM requests").fetchone()[0]) == 200
+    await store.close()
+
+
+async def test_a_job_that_runs_out_of_rows_blocks_nobody(store: Store):
+    """A future cannot hold StopIteration."""
+    go = threading.Event()
+    blocked = store.database.write(lambda c: go.wait(10))
+    bad, good = store.database.write(lambda c: next(iter(()))), store.database.write(_put("a"))
+    go.set()
+    await blocked
+    with pytest.raises(RuntimeError, match="ran out"):
+        await bad
+    assert await good == 1
+
+
+async def test_a_home_with_odd_letters_in_its_name_works(tmp_path: Path):
+    home = Home(tmp_path / "ho me#1?mode=rw%20ü")
+    store = Store.open(home)
+    await store.ledger.record(record())
+    rows, _ = await store.ledger.list()
+    await store.close()
+    assert len(rows) == 1
+    assert home.database.exists()
