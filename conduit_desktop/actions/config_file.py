@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from conduit_desktop.actions.checks import price_pattern
 from conduit_desktop.actions.inputs import Body, NewKey, NewModel, NewPrice, NewProvider, complaint
@@ -43,13 +43,20 @@ class FilePrice(NewPrice):
 
 
 class ConfigFile(Body):
-    """A whole file."""
+    """A whole file; `complain` says where in it something is wrong."""
+
+    _name: str = PrivateAttr("")
+    _text: str = PrivateAttr("")
 
     settings: dict[str, Any] = Field(default_factory=dict)
     providers: list[NewProvider] = Field(default_factory=list)
     models: list[FileModel] = Field(default_factory=list)
     keys: list[FileKey] = Field(default_factory=list)
     prices: list[FilePrice] = Field(default_factory=list)
+
+    def complain(self, error: ActionError) -> ConfigFileBroken:
+        """`error`, found later, with the file's name and the line."""
+        return broken(self._name, self._text, error)
 
 
 def load(path: Path) -> ConfigFile:
@@ -77,6 +84,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
         raise broken(name, text, error) from error
     except TypeError as error:
         raise ConfigFileBroken(f"{name}: {error}") from error
+    config._name, config._text = name, text
     return config
 
 

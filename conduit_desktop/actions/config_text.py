@@ -84,7 +84,8 @@ def _key(key: VirtualKey) -> dict[str, Any]:
 
 
 def _price(price: Price) -> dict[str, Any]:
-    values = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin"})
+    said = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin", "pattern"})
+    values: dict[str, Any] = {"pattern": price.pattern, **said}
     if price.valid_from:
         values["valid_from"] = rfc3339(price.valid_from)
     return values

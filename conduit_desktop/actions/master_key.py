@@ -11,6 +11,7 @@ from base64 import urlsafe_b64encode
 from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.core.errors import Conflict
+from conduit_desktop.store.secrets import SecretStore
 
 NAME = "master-key"
 PREFIX = "condm_"
@@ -27,7 +28,7 @@ async def current(house: House) -> str:
     if given := os.environ.get(VARIABLE, "").strip():
         return given
     if house.master_key is None:
-        house.master_key = await asyncio.to_thread(_get_or_create, house)
+        house.master_key = await asyncio.to_thread(get_or_create, house.secrets)
     return house.master_key
 
 
@@ -47,9 +48,10 @@ async def rotate(house: House, actor: Actor) -> str:
     return key
 
 
-def _get_or_create(house: House) -> str:
-    kept = house.secrets.get(NAME)
+def get_or_create(store: SecretStore) -> str:
+    """The key that is kept, made now if there is none yet; blocks."""
+    kept = store.get(NAME)
     if kept is None:
         kept = fresh()
-        house.secrets.set(NAME, kept)
+        store.set(NAME, kept)
     return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -30,6 +30,6 @@ def sealed(text: str) -> str:
 def opened(cursor: str) -> str:
     """What a cursor holds; raises Invalid for text that never was one."""
     try:
-        return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        return b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except ValueError:
         raise Invalid("cursor: is not one that a list gave out", "cursor") from None

@@ -14,7 +14,7 @@ from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import ImportWish
 from conduit_desktop.actions.merging import Merge, Step
 from conduit_desktop.actions.views import ChangeView, ImportView
-from conduit_desktop.core.errors import ConfigFileBroken, Invalid
+from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
 
 
 async def export(house: House) -> dict[str, str]:
@@ -34,7 +34,10 @@ async def import_(house: House, wish: ImportWish, actor: Actor) -> ImportView:
     except ConfigFileBroken as error:
         raise Invalid(str(error), "toml") from error
     merge = Merge(house, actor, "user")
-    steps = await merge.plan(config)
+    try:
+        steps = await merge.plan(config)
+    except ActionError as error:
+        raise Invalid(str(config.complain(error)), "toml") from error
     changes = [ChangeView(kind=s.kind, name=s.name, change=s.change, fields=list(s.fields)) for s in steps]
     changes += await _setting_changes(house, config)
     made = await _take(merge, steps, config) if wish.apply else {}
@@ -47,10 +50,13 @@ async def import_(house: House, wish: ImportWish, actor: Actor) -> ImportView:
 async def sync_file(house: House, config: ConfigFile) -> list[ChangeView]:
     """Make the database hold what the config file defines, locked, and drop what has left the file.
 
-    Raises Invalid, with the field's path in the file, before anything is changed. Gives what was changed.
+    Raises ConfigFileBroken, which names file, line and field, before anything is changed. Gives what was changed.
     """
     merge = Merge(house, "file", "file")
-    steps = await merge.plan(config)
+    try:
+        steps = await merge.plan(config)
+    except ActionError as error:
+        raise config.complain(error) from error
     await _take(merge, steps, config)
     gone = await _drop_absent(house, config)
     house.gateway.overrides = {**config.settings, **house.fixed_settings}

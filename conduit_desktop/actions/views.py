@@ -11,7 +11,6 @@ from conduit_desktop.core.entities import (
     BudgetPeriod,
     CostState,
     NotificationKind,
-    Rates,
     RequestStatus,
     Severity,
     Strategy,
@@ -93,15 +92,7 @@ class CredentialView(View):
     weight: int
 
 
-class Kept(View):
-    """What every entity's view says. `locked`: the config file defines it, and only the file can change it."""
-
-    locked: bool
-    created_at: str | None
-    updated_at: str | None
-
-
-class ProviderView(Kept):
+class ProviderView(View):
     """A provider. `headers` maps names to hints."""
 
     id: str
@@ -113,6 +104,10 @@ class ProviderView(Kept):
     options: dict[str, Any]
     accept_client_keys: bool
     enabled: bool
+    locked: bool
+    """The config file defines it, and only the file can change it."""
+    created_at: str | None
+    updated_at: str | None
 
 
 class ProviderTestView(View):
@@ -136,7 +131,7 @@ class OfferedView(View):
     features: list[str]
 
 
-class ModelView(Kept):
+class ModelView(View):
     """A model alias."""
 
     id: str
@@ -149,6 +144,10 @@ class ModelView(Kept):
     max_context_tokens: int | None
     overrides: dict[str, Any]
     enabled: bool
+    locked: bool
+    """The config file defines it, and only the file can change it."""
+    created_at: str | None
+    updated_at: str | None
 
 
 class ExplainedView(View):
@@ -160,7 +159,7 @@ class ExplainedView(View):
     reason: str
 
 
-class KeyView(Kept):
+class KeyView(View):
     """A virtual key: what it may, and where it stands."""
 
     id: str
@@ -185,6 +184,10 @@ class KeyView(Kept):
     period_start: str | None
     next_reset: str | None
     status: KeyStatus
+    locked: bool
+    """The config file defines it, and only the file can change it."""
+    created_at: str | None
+    updated_at: str | None
 
 
 class NewKeyView(KeyView):
@@ -198,17 +201,28 @@ class NewKeyView(KeyView):
     __str__ = __repr__
 
 
-class PriceView(Kept, Rates):
+class PriceView(View):
     """A price. US dollars per million tokens by class, and by unit."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
     pattern: str
+    input: float | None
+    output: float | None
+    cache_read: float | None
+    cache_write: float | None
+    cache_write_1h: float | None
+    reasoning: float | None
+    audio_in: float | None
+    audio_out: float | None
     per_image: float | None
     per_minute: float | None
     per_1k_chars: float | None
     tiers: list[Tier]
     valid_from: str | None
     origin: Literal["user", "catalog", "free"]
+    locked: bool
+    """The config file defines it, and only the file can change it."""
+    created_at: str | None
+    updated_at: str | None
 
 
 class RepricedView(View):

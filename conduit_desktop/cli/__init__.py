@@ -1,0 +1,58 @@
+"""The command line: the window, the headless gateway, and every action, on the same home folder.
+
+Commands are loaded when they are called, so `serve` starts without tables and forms. Exit codes: 0 done, 1 failed, 2 wrong
+usage, 3 port taken, 4 home held by another process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conduit_desktop import __version__
+from conduit_desktop.cli.given import Given, LazyGroup, home_option, serving_options
+
+COMMANDS = {
+    "providers": "conduit_desktop.cli.providers:providers",
+    "models": "conduit_desktop.cli.models:models",
+    "keys": "conduit_desktop.cli.keys:keys",
+    "prices": "conduit_desktop.cli.prices:prices",
+    "settings": "conduit_desktop.cli.settings:settings",
+    "usage": "conduit_desktop.cli.records:usage",
+    "requests": "conduit_desktop.cli.records:requests",
+    "master-key": "conduit_desktop.cli.household:master_key",
+    "backup": "conduit_desktop.cli.household:backup",
+    "restore": "conduit_desktop.cli.household:restore",
+    "export": "conduit_desktop.cli.household:export",
+    "import": "conduit_desktop.cli.household:import_",
+    "doctor": "conduit_desktop.cli.doctor:doctor",
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@home_option(environment=True)
+@serving_options(environment=True)
+@click.version_option(__version__, prog_name="Conduit Desktop")
+@click.pass_context
+def cli(context: click.Context, /, home: Path | None, **serving: Any) -> None:
+    """One local address in front of every large language model. Without a command: the desktop app."""
+    given = context.ensure_object(Given)
+    given.take(home=home, **serving)
+    if context.invoked_subcommand is None:
+        from conduit_desktop import app
+
+        context.exit(app.run_desktop(given.options()))
+
+
+@cli.command()
+@home_option()
+@serving_options()
+@click.pass_obj
+def serve(given: Given, /, **options: Any) -> None:
+    """Serve without a window, until SIGINT or SIGTERM."""
+    from conduit_desktop import app
+
+    given.take(**options)
+    click.get_current_context().exit(app.run_headless(given.options()))

@@ -1,0 +1,141 @@
+"""`conduit-desktop doctor`: what is well, what is not, and what to do about it; a line each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from conduit_desktop.cli.given import Given, Wish
+from conduit_desktop.core.errors import ConduitError
+
+if TYPE_CHECKING:
+    from conduit_desktop.app import Options
+
+Verdict = Literal["ok", "note", "bad"]
+Finding = tuple[Verdict, str, str]
+
+
+@click.command(cls=Wish)
+@click.pass_obj
+def doctor(given: Given, /) -> None:
+    """Check the home, its databases and secrets, the port, the display and the prices."""
+    as_json = bool(given.values.pop("json", False))
+    found = list(findings(given.options()))
+    if as_json:
+        from conduit_desktop.cli import printing
+
+        printing.as_json([{"verdict": verdict, "what": what, "text": text} for verdict, what, text in found])
+    else:
+        for verdict, what, text in found:
+            click.echo(f"{verdict:<4}  {what:<9}  {text}")
+    click.get_current_context().exit(1 if any(verdict == "bad" for verdict, _, _ in found) else 0)
+
+
+def findings(options: Options) -> Iterator[Finding]:
+    """Every check in turn; one that fails is itself a finding."""
+    checks: tuple[tuple[str, Callable[[Options], Finding]], ...] = (
+        ("home", _home), ("server", _server), ("database", _database), ("secrets", _secrets), ("port", _port),
+        ("display", _display), ("prices", _prices),
+    )  # fmt: skip
+    for what, check in checks:
+        try:
+            yield check(options)
+        except (ConduitError, OSError, sqlite3.Error) as error:
+            yield "bad", what, str(error)
+
+
+def _home(options: Options) -> Finding:
+    home = options.folder
+    home.prepare()
+    return "ok", "home", f"{home.root} can be written"
+
+
+def _server(options: Options) -> Finding:
+    from conduit_desktop.store.lock import HomeLock
+
+    holder = HomeLock(options.folder).holder()
+    if holder is None:
+        return "ok", "server", "nobody serves this home now"
+    return "ok", "server", f"process {holder.get('pid', '?')} serves this home at {holder.get('address') or 'no address'}"
+
+
+def _database(options: Options) -> Finding:
+    from conduit_desktop.store import connections, migrations
+
+    path = options.folder.database
+    if not path.exists():
+        return "ok", "database", "not made yet"
+    with contextlib.closing(connections.reading(path)) as connection:
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        version = migrations.check(path, connection)
+    if verdict != "ok":
+        return "bad", "database", f"{path} is damaged: {verdict}. Restore a backup with `conduit-desktop restore FILE`."
+    return "ok", "database", f"{path} is sound (schema {version}, {path.stat().st_size:,} bytes)"
+
+
+def _secrets(options: Options) -> Finding:
+    from conduit_desktop.store.secrets import open_secrets
+
+    secrets = open_secrets(options.folder, os.environ.get("CONDUIT_SECRETS", "auto"))
+    text = f"kept in the {secrets.backend}. {secrets.note}".strip()
+    return ("note" if secrets.note else "ok"), "secrets", text
+
+
+def _port(options: Options) -> Finding:
+    from conduit_desktop.server.holder import hint, holder
+    from conduit_desktop.store.lock import HomeLock
+
+    port = _wanted_port(options)
+    home = options.folder
+    served = (HomeLock(home).holder() or {}).get("address") if home.root.is_dir() else None
+    if served and str(served).endswith(f":{port}"):
+        return "ok", "port", f"{port} is this home's own server"
+    with socket.socket() as trial:
+        if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((options.host or "127.0.0.1", port))
+        except OSError as error:
+            who = holder(port)
+            by = f" by {who}" if who else ""
+            return "bad", "port", f"{port} is taken{by} ({error.strerror}); choose another with --port.{hint(port)}"
+    return "ok", "port", f"{port or 'any'} is free"
+
+
+def _wanted_port(options: Options) -> int:
+    """The option's, else the one set in the database, else the default."""
+    from conduit_desktop.core.settings import Settings
+
+    if options.port is not None:
+        return options.port
+    path = options.folder.database
+    if path.exists():
+        from conduit_desktop.store import connections
+
+        with contextlib.closing(connections.reading(path)) as connection:
+            row = connection.execute("SELECT value FROM settings WHERE name = 'port'").fetchone()
+        if row is not None:
+            return int(row[0])
+    default: int = Settings.model_fields["port"].default
+    return default
+
+
+def _display(options: Options) -> Finding:
+    asked = os.environ.get("QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "note", "display", "there is none: the app serves without a window"
+    return "ok", "display", "there is one"
+
+
+def _prices(options: Options) -> Finding:
+    from conduit_desktop.gateway.price_catalog import PriceCatalog
+
+    catalog = PriceCatalog.load()
+    return "ok", "prices", f"the built-in catalog is of {catalog.date}"

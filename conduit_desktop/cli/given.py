@@ -1,0 +1,138 @@
+"""What every command shares: the home and serving options, errors as one line, commands that load when called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
+
+if TYPE_CHECKING:
+    from conduit_desktop.app import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass
+class Given:
+    """The options collected so far: a command's own win over those before it."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, **values: Any) -> None:
+        """Lay the options that were given over those there are."""
+        self.values |= {name: value for name, value in values.items() if value is not None}
+
+    def options(self) -> Options:
+        """As the app takes them; a certificate needs its key."""
+        from conduit_desktop.app import Options
+
+        if ("tls_cert" in self.values) != ("tls_key" in self.values):
+            raise click.UsageError("--tls-cert and --tls-key belong together.")
+        return Options(**self.values)
+
+
+class Failed(click.ClickException):
+    """A failed wish: one line on standard error, and its exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"conduit-desktop: {self.message}", err=True)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are loaded when called; turns the house's errors into `Failed`."""
+
+    def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command's name."""
+        return sorted({*super().list_commands(ctx), *self._lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, loaded now."""
+        if cmd_name in self._lazy:
+            module, _, name = self._lazy[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; an expected failure is no traceback."""
+        try:
+            return super().invoke(ctx)
+        except ConduitError as error:
+            raise Failed(str(error), exit_code(error)) from error
+
+
+def exit_code(error: ConduitError) -> int:
+    """3 for a taken port, 4 for a held home, 1 for anything else."""
+    return 3 if isinstance(error, PortTaken) else 4 if isinstance(error, HomeHeld) else 1
+
+
+def home_option(environment: bool = False) -> Callable[[F], F]:
+    """`--home`; from the environment only at the root, so that a command's own option wins."""
+    return click.option(
+        "--home", type=_FOLDER, envvar="CONDUIT_HOME" if environment else None, help="The home folder [env: CONDUIT_HOME]."
+    )
+
+
+def serving_options(environment: bool = False) -> Callable[[F], F]:
+    """The options of the server: `--host`, `--port`, `--config`, `--tls-cert`, `--tls-key`."""
+
+    def variable(name: str) -> str | None:
+        return f"CONDUIT_{name}" if environment else None
+
+    options = (
+        click.option("--host", envvar=variable("HOST"), help="Address to listen on; this computer alone unless said."),
+        click.option("--port", type=click.IntRange(0, 65535), envvar=variable("PORT"), help="Port, 5000 unless said; 0 for any."),
+        click.option("--config", type=_FILE, envvar=variable("CONFIG"), help="A conduit.toml to follow."),
+        click.option("--tls-cert", type=_FILE, envvar=variable("TLS_CERT"), help="Certificate chain (PEM)."),
+        click.option("--tls-key", type=_FILE, envvar=variable("TLS_KEY"), help="The certificate's key (PEM)."),
+    )
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _take_home(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    context.ensure_object(Given).take(home=value)
+
+
+def _take_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.ensure_object(Given).take(json=value or None)
+
+
+class Wish(click.Command):
+    """A command that acts on the house: takes `--home` and `--json` too, and gets a `Reach`."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.params.append(click.Option(["--home"], type=_FOLDER, expose_value=False, callback=_take_home, help="The home folder."))
+        self.params.append(
+            click.Option(["--json"], is_flag=True, expose_value=False, callback=_take_json, help="Print the answer as JSON.")
+        )
+
+
+class WishGroup(LazyGroup):
+    """A group of wishes."""
+
+    command_class = Wish

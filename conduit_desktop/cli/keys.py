@@ -1,0 +1,124 @@
+"""`conduit-desktop keys …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, merged, options, said
+
+PERIODS = ("total", "daily", "weekly", "monthly")
+COLUMNS = (
+    ("id", "id"), ("name", "name"), ("key", "hint"), ("status", "status"), ("models", lambda row: row["models"] or "all"),
+    ("spent", printing.usd("spend_usd")), ("budget", lambda row: _budget(row)), ("locked", "locked"),
+)  # fmt: skip
+
+fields = options(
+    body_option("--description"),
+    body_option("--budget", "budget_usd", type=NUMBER, help="US dollars."),
+    body_option("--period", "budget_period", type=click.Choice(PERIODS), help="What the budget is for."),
+    body_option("--models", "models", multiple=True, metavar="PATTERN", help="What it may call, as gpt-*; may be repeated."),
+    body_option("--rpm", type=INTEGER, help="Requests a minute."),
+    body_option("--rpd", type=INTEGER, help="Requests a day."),
+    body_option("--tpm", type=INTEGER, help="Tokens a minute."),
+    body_option("--max-parallel", type=INTEGER, help="Requests at the same time."),
+    body_option("--expires", "expires_at", metavar="TIME", help="Such as 2027-01-31T12:00:00Z, or none."),
+    body_option("--unpriced", type=click.Choice(["allow", "block"]), help="Models of unknown price."),
+    body_option("--log-payloads/--no-log-payloads", "log_payloads", default=None, help="Keep prompts and answers."),
+    body_option("--allowed-ip", "allowed_ips", multiple=True, metavar="NETWORK", help="Where it may be used; may be repeated."),
+    body_option("--metadata", "metadata", type=Pair(json=True), multiple=True, help="A note of your own; may be repeated."),
+    body_option("--enabled/--disabled", "enabled", default=None),
+)
+
+
+@click.group(cls=WishGroup)
+def keys() -> None:
+    """Virtual keys: who may call, what, and for how much."""
+
+
+@keys.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every virtual key."""
+    rows = reach.all("/keys")
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+@keys.command()
+@click.argument("key")
+@with_house
+def show(reach: Reach, key: str) -> None:
+    """One key, by id or name."""
+    _show(reach, reach.call("GET", f"/keys/{segment(key)}"))
+
+
+@keys.command()
+@click.option("--name", required=True)
+@fields
+@with_house
+def create(reach: Reach, /, name: str, **values: Any) -> None:
+    """Make a virtual key and print it, this once."""
+    _show_key(reach, reach.call("POST", "/keys", {"name": name, **_body(values)}))
+
+
+keys.add_command(create, "add")
+
+
+@keys.command()
+@click.argument("key")
+@click.option("--name", help="A new name.")
+@fields
+@with_house
+def edit(reach: Reach, /, key: str, name: str | None, **values: Any) -> None:
+    """Change the fields given; `none` clears one."""
+    _show(reach, reach.call("PATCH", f"/keys/{segment(key)}", said({"name": name}) | _body(values)))
+
+
+@keys.command()
+@click.argument("key")
+@with_house
+def remove(reach: Reach, key: str) -> None:
+    """Withdraw a key: it is refused at once."""
+    reach.call("DELETE", f"/keys/{segment(key)}")
+    click.echo(f"Removed the key {key}.", err=True)
+
+
+@keys.command()
+@click.argument("key")
+@with_house
+def rotate(reach: Reach, key: str) -> None:
+    """Put a new key in its place and print it, this once."""
+    _show_key(reach, reach.call("POST", f"/keys/{segment(key)}/rotate"))
+
+
+@keys.command("reset-spend")
+@click.argument("key")
+@with_house
+def reset_spend(reach: Reach, key: str) -> None:
+    """Count the running period's spend from here."""
+    _show(reach, reach.call("POST", f"/keys/{segment(key)}/reset-spend"))
+
+
+def _body(values: dict[str, Any]) -> dict[str, Any]:
+    return merged(said(values), "metadata")
+
+
+def _budget(row: dict[str, Any]) -> str:
+    return "–" if row["budget_usd"] is None else f"{printing.usd('budget_usd')(row)} {row['budget_period']}"
+
+
+def _show_key(reach: Reach, row: dict[str, Any]) -> None:
+    """The key alone on standard output, so that a script can take it."""
+    if reach.as_json:
+        printing.as_json(row)
+        return
+    click.echo(row["key"])
+    click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
+
+
+def _show(reach: Reach, row: dict[str, Any]) -> None:
+    printing.as_json(row) if reach.as_json else printing.details(row)

@@ -1,0 +1,119 @@
+"""`conduit-desktop models …`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+import orjson
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.values import INTEGER, Pair, body_option, merged, options, said
+
+STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
+COLUMNS = (
+    ("alias", "alias"), ("strategy", "strategy"), ("targets", lambda row: [_target_text(one) for one in row["targets"]]),
+    ("fallbacks", "fallbacks"), ("enabled", "enabled"), ("locked", "locked"),
+)  # fmt: skip
+
+fields = options(
+    body_option("--target", "targets", multiple=True, metavar="PROVIDER/MODEL[=WEIGHT]", help="Where it goes; may be repeated."),
+    body_option("--strategy", type=click.Choice(STRATEGIES), help="How a target is chosen."),
+    body_option("--fallback", "fallbacks", multiple=True, metavar="ALIAS", help="What answers when no target does; repeatable."),
+    body_option("--retries", type=int, help="Further attempts on the same target."),
+    body_option("--timeout", "timeouts", type=Pair(json=True), multiple=True, help="connect_s, first_token_s, idle_s, total_s."),
+    body_option("--max-context-tokens", type=INTEGER),
+    body_option("--override", "overrides", type=Pair(json=True), multiple=True, help="A parameter to set; =null removes it."),
+    body_option("--enabled/--disabled", "enabled", default=None),
+)
+
+
+@click.group(cls=WishGroup)
+def models() -> None:
+    """Model aliases: the names callers use."""
+
+
+@models.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every alias."""
+    rows = reach.all("/models")
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+@models.command()
+@click.argument("alias")
+@with_house
+def show(reach: Reach, alias: str) -> None:
+    """One alias."""
+    _show(reach, reach.call("GET", f"/models/{segment(alias)}"))
+
+
+@models.command()
+@click.argument("alias")
+@fields
+@with_house
+def add(reach: Reach, /, alias: str, **values: Any) -> None:
+    """Add an alias."""
+    _show(reach, reach.call("POST", "/models", {"alias": alias, "targets": [], **_body(values)}))
+
+
+@models.command()
+@click.argument("alias")
+@click.option("--rename", help="A new name; fallbacks follow it.")
+@fields
+@with_house
+def edit(reach: Reach, /, alias: str, rename: str | None, **values: Any) -> None:
+    """Change the fields given; `none` clears one."""
+    _show(reach, reach.call("PATCH", f"/models/{segment(alias)}", said({"alias": rename}) | _body(values)))
+
+
+@models.command()
+@click.argument("alias")
+@with_house
+def remove(reach: Reach, alias: str) -> None:
+    """Remove an alias."""
+    reach.call("DELETE", f"/models/{segment(alias)}")
+    click.echo(f"Removed the alias {alias}.", err=True)
+
+
+@models.command()
+@click.argument("alias")
+@click.option("--body", default="{}", help="A request body as JSON.")
+@with_house
+def explain(reach: Reach, alias: str, body: str) -> None:
+    """Where a request would go now, and why."""
+    try:
+        asked = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise click.UsageError(f"--body is not valid JSON: {error}") from error
+    rows = reach.call("POST", f"/models/{segment(alias)}/explain", asked)["data"]
+    columns = (("provider", "provider"), ("model", "model"), ("usable", "usable"), ("reason", "reason"))
+    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+
+
+def _body(values: dict[str, Any]) -> dict[str, Any]:
+    body = said(values)
+    if body.get("targets"):
+        body["targets"] = [_target(text) for text in body["targets"]]
+    return merged(body, "timeouts", "overrides")
+
+
+def _target(text: str) -> dict[str, Any]:
+    found = re.fullmatch(r"([^/]+)/(.+?)(?:=(\d+))?", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is not PROVIDER/MODEL or PROVIDER/MODEL=WEIGHT", param_hint="--target")
+    return {"provider": found[1], "model": found[2], "weight": int(found[3] or 1)}
+
+
+def _target_text(target: dict[str, Any]) -> str:
+    weight = f"={target['weight']}" if target["weight"] != 1 else ""
+    return f"{target['provider']}/{target['model']}{weight}"
+
+
+def _show(reach: Reach, row: dict[str, Any]) -> None:
+    shown = row if reach.as_json else {**row, "targets": [_target_text(one) for one in row["targets"]]}
+    printing.as_json(row) if reach.as_json else printing.details(shown)

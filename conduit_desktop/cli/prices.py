@@ -1,0 +1,88 @@
+"""`conduit-desktop prices …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.values import NUMBER, body_option, options, said
+
+RATES = (
+    "input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out", "per_image",
+    "per_minute", "per_1k_chars",
+)  # fmt: skip
+COLUMNS = (
+    ("pattern", "pattern"), ("input", "input"), ("output", "output"), ("cache read", "cache_read"), ("cache write", "cache_write"),
+    ("image", "per_image"), ("minute", "per_minute"), ("from", "valid_from"), ("locked", "locked"),
+)  # fmt: skip
+
+fields = options(
+    *(body_option(f"--{rate.replace('_', '-')}", rate, type=NUMBER) for rate in RATES),
+    body_option("--valid-from", metavar="TIME", help="When it begins to hold; always, unless said."),
+)
+
+
+@click.group(cls=WishGroup)
+def prices() -> None:
+    """Prices of your own, in US dollars per million tokens."""
+
+
+@prices.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every price you set."""
+    rows = reach.all("/prices")
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+@prices.command()
+@click.argument("pattern")
+@with_house
+def show(reach: Reach, pattern: str) -> None:
+    """The price of a pattern that holds now."""
+    _show(reach, reach.call("GET", f"/prices/{segment(pattern)}"))
+
+
+@prices.command()
+@click.argument("pattern")
+@fields
+@with_house
+def add(reach: Reach, /, pattern: str, **values: Any) -> None:
+    """Set what a model costs; PATTERN is provider/model or a model's name, with * for any text."""
+    _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", said(values)))
+
+
+@prices.command()
+@click.argument("pattern")
+@fields
+@with_house
+def edit(reach: Reach, /, pattern: str, **values: Any) -> None:
+    """Change the rates given of the price that holds; `none` clears one."""
+    before = reach.call("GET", f"/prices/{segment(pattern)}")
+    kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
+    _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", kept | said(values)))
+
+
+@prices.command()
+@click.argument("pattern")
+@with_house
+def remove(reach: Reach, pattern: str) -> None:
+    """Forget a price; the catalog's holds again."""
+    reach.call("DELETE", f"/prices/{segment(pattern)}")
+    click.echo(f"Removed the price of {pattern}.", err=True)
+
+
+@prices.command()
+@with_house
+def reprice(reach: Reach) -> None:
+    """Recompute the cost of requests whose cost is unknown."""
+    answer = reach.call("POST", "/prices/reprice")
+    printing.as_json(answer) if reach.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
+
+
+def _show(reach: Reach, row: dict[str, Any]) -> None:
+    printing.as_json(row) if reach.as_json else printing.details(row)

@@ -1,0 +1,120 @@
+"""`conduit-desktop providers …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.values import Pair, body_option, merged, options, said, secret
+
+COLUMNS = (
+    ("name", "name"), ("kind", "kind"), ("base URL", "base_url"),
+    ("keys", lambda row: [f"{key['label']} {key['hint']}" for key in row["keys"]]), ("enabled", "enabled"), ("locked", "locked"),
+)  # fmt: skip
+
+fields = options(
+    body_option("--base-url", help="Where it lives, if not at the vendor's own address."),
+    body_option("--api-key", help="`-` reads standard input, `env:NAME` names a variable; else it is asked for."),
+    body_option("--header", "headers", type=Pair(), multiple=True, help="A further header; may be repeated."),
+    body_option("--option", "options", type=Pair(json=True), multiple=True, help="One of the kind's own fields; may be repeated."),
+    body_option("--accept-client-keys/--refuse-client-keys", "accept_client_keys", default=None, help="Let clients use their own."),
+    body_option("--enabled/--disabled", "enabled", default=None),
+)
+
+
+@click.group(cls=WishGroup)
+def providers() -> None:
+    """The vendors and local servers that answer."""
+
+
+@providers.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every provider."""
+    rows = reach.all("/providers")
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+@providers.command()
+@with_house
+def kinds(reach: Reach) -> None:
+    """Every kind of provider there is."""
+    rows = reach.all("/catalog")
+    columns = (("kind", "kind"), ("name", "label"), ("base URL", "base_url"), ("dialects", "dialects"))
+    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+
+
+@providers.command()
+@click.argument("name")
+@with_house
+def show(reach: Reach, name: str) -> None:
+    """One provider."""
+    _show(reach, reach.call("GET", f"/providers/{segment(name)}"))
+
+
+@providers.command()
+@click.argument("name")
+@click.option("--kind", required=True, help="What it is; `providers kinds` lists them.")
+@fields
+@with_house
+def add(reach: Reach, /, name: str, kind: str, **values: Any) -> None:
+    """Add a provider. Its key goes to the secret store."""
+    kinds = {row["kind"]: row for row in reach.all("/catalog")}
+    needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
+    values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key)
+    _show(reach, reach.call("POST", "/providers", {"name": name, "kind": kind, **_body(values)}))
+
+
+@providers.command()
+@click.argument("name")
+@click.option("--rename", help="A new name; aliases follow it.")
+@click.option("--kind", help="What it is.")
+@fields
+@with_house
+def edit(reach: Reach, /, name: str, rename: str | None, kind: str | None, **values: Any) -> None:
+    """Change the fields given; `none` clears one."""
+    values["api_key"] = secret(values["api_key"], f"API key of {name}")
+    body = said({"name": rename, "kind": kind}) | _body(values)
+    _show(reach, reach.call("PATCH", f"/providers/{segment(name)}", body))
+
+
+@providers.command()
+@click.argument("name")
+@with_house
+def remove(reach: Reach, name: str) -> None:
+    """Remove a provider and its secrets."""
+    reach.call("DELETE", f"/providers/{segment(name)}")
+    click.echo(f"Removed the provider {name}.", err=True)
+
+
+@providers.command()
+@click.argument("name")
+@with_house
+def test(reach: Reach, name: str) -> None:
+    """Ask a provider a small question; fails if it does not answer."""
+    result = reach.call("POST", f"/providers/{segment(name)}/test")
+    printing.as_json(result) if reach.as_json else printing.details(result)
+    click.get_current_context().exit(0 if result["ok"] else 1)
+
+
+@providers.command()
+@click.argument("name")
+@click.option("--refresh", is_flag=True, help="Ask the provider again.")
+@with_house
+def models(reach: Reach, name: str, refresh: bool) -> None:
+    """What a provider offers."""
+    rows = reach.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
+    columns = (("model", "id"), ("name", "name"), ("context", "context_tokens"), ("in $/M", "input_usd"), ("out $/M", "output_usd"))
+    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+
+
+def _body(values: dict[str, Any]) -> dict[str, Any]:
+    return merged(said(values), "headers", "options")
+
+
+def _show(reach: Reach, row: dict[str, Any]) -> None:
+    printing.as_json(row) if reach.as_json else printing.details(row)

@@ -1,0 +1,90 @@
+"""`conduit-desktop usage` and `conduit-desktop requests`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import Wish
+from conduit_desktop.cli.reach import Reach, with_house
+
+TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
+
+
+@click.command(cls=Wish)
+@click.option("--by", default="day", metavar="GROUP", help="day, model, key or provider; several joined by commas.")
+@click.option("--since", metavar="TIME", help="From this day (UTC) on.")
+@click.option("--until", metavar="TIME", help="Up to this day (UTC).")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@with_house
+def usage(reach: Reach, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
+    """What was spent."""
+    query = {"group_by": by, "since": since, "until": until}
+    if as_csv:
+        click.echo(reach.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
+        return
+    rows = reach.all("/usage", query)
+    if reach.as_json:
+        printing.as_json(rows)
+        return
+    groups = [group.strip() for group in by.split(",") if group.strip()]
+    heads: list[printing.Column] = [(group, "key_name" if group == "key" else group) for group in groups]
+    counts: list[printing.Column] = [(name.replace("_", " "), name) for name in ("requests", "errors", *TOKENS)]
+    printing.table(rows, [*heads, *counts, ("cost", printing.usd("cost_usd")), ("unpriced", "unpriced_requests")])
+
+
+COLUMNS: tuple[printing.Column, ...] = (
+    ("time", lambda row: str(row["started_at"])[:19].replace("T", " ")), ("id", "id"), ("key", "key_name"), ("model", "model"),
+    ("provider", "provider"), ("status", "status"), ("ms", lambda row: round(row["duration_ms"])),
+    ("in", lambda row: row["input"] + row["cache_read"] + row["cache_write"] + row["audio_in"]),
+    ("out", lambda row: row["output"] + row["audio_out"]), ("cost", lambda row: _cost(row)),
+)  # fmt: skip
+
+
+@click.command(cls=Wish)
+@click.argument("id", required=False)
+@click.option("--key", help="A key's id or name.")
+@click.option("--model", help="The alias asked for.")
+@click.option("--provider")
+@click.option("--status", type=click.Choice(["success", "error", "broken", "cancelled", "refused"]))
+@click.option("--since", metavar="TIME")
+@click.option("--until", metavar="TIME")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--follow", is_flag=True, help="Go on as requests come, until Ctrl-C.")
+@with_house
+def requests(reach: Reach, /, id: str | None, follow: bool, **query: Any) -> None:
+    """The request log, newest first; with ID one request in full."""
+    if id is not None:
+        row = reach.call("GET", f"/requests/{id}")
+        printing.as_json(row) if reach.as_json else printing.details(row)
+        return
+    if follow:
+        _follow(reach, query)
+        return
+    rows = reach.call("GET", "/requests", query=query)["data"]
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+def _follow(reach: Reach, query: dict[str, Any]) -> None:
+    """A line for each request as it ends."""
+    wanted = {name: query[name] for name in ("model", "provider", "status") if query[name] is not None}
+    try:
+        for topic, row in reach.events():
+            if topic != "requests" or not isinstance(row, dict) or any(row[name] != value for name, value in wanted.items()):
+                continue
+            if query["key"] is not None and query["key"] not in (row["key_id"], row["key_name"]):
+                continue
+            if reach.as_json:
+                click.echo(orjson.dumps(row).decode())
+            else:
+                click.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))
+    except KeyboardInterrupt:
+        return
+
+
+def _cost(row: Any) -> str:
+    cost = printing.usd("cost_usd")(row)
+    return f"~{cost}" if row["cost_state"] == "estimated" else cost

@@ -1,0 +1,37 @@
+"""`conduit-desktop settings …`."""
+
+from __future__ import annotations
+
+import click
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, with_house
+from conduit_desktop.cli.values import NONE, json_or_text
+
+
+@click.group(cls=WishGroup)
+def settings() -> None:
+    """Every option of the gateway."""
+
+
+@settings.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every setting with its value."""
+    rows = reach.all("/settings")
+    columns = (("name", "name"), ("value", "value"), ("default", "default"), ("locked", "locked"), ("what it does", "description"))
+    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+
+
+@settings.command("set")
+@click.argument("name")
+@click.argument("value")
+@with_house
+def set_(reach: Reach, name: str, value: str) -> None:
+    """Set one; VALUE is JSON or text, `none` goes back to the default."""
+    kinds = {row["name"]: row["type"] for row in reach.all("/settings")}
+    given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)
+    rows = reach.call("PATCH", "/settings", {name: given})["data"]
+    row = next(row for row in rows if row["name"] == name)
+    printing.as_json(row) if reach.as_json else click.echo(f"{name} = {printing.cell(row['value'])}")

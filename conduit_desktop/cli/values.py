@@ -1,0 +1,107 @@
+"""Option types: name=value pairs, numbers that may be cleared, secrets that are never echoed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NONE = "none"
+"""What clears a field."""
+
+
+class OrNone(click.ParamType[Any]):
+    """A number, or `none` to clear the field."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = "number|none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """`none` stays a word here; `said` makes null of it."""
+        if isinstance(value, str) and value.lower() == NONE:
+            return NONE
+        try:
+            return self.kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is no number", param, ctx)
+
+
+class Pair(click.ParamType[Any]):
+    """`name=value`; with `json`, a value that reads as JSON is taken as JSON."""
+
+    name = "name=value"
+
+    def __init__(self, json: bool = False) -> None:
+        self._json = json
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name and the value; `none` stays a word."""
+        if isinstance(value, tuple) or value == NONE:
+            return value
+        name, found, text = str(value).partition("=")
+        if not (found and name):
+            self.fail(f"{value!r} is not name=value", param, ctx)
+        return name, json_or_text(text) if self._json else text
+
+
+INTEGER, NUMBER = OrNone(int), OrNone(float)
+
+
+def json_or_text(text: str) -> Any:
+    """What `text` says as JSON, else the text."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given: None was not, an empty list of a repeatable option neither; `none` is null."""
+    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    return {name: None if value == NONE else _plain(value) for name, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A repeatable option's values as a list; the one word `none` empties it."""
+    if isinstance(value, tuple):
+        return [] if value == (NONE,) else list(value)
+    return value
+
+
+def merged(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    """`body` with its lists of pairs as objects; a pair's `none` is null, and so is the word alone."""
+    for name in names:
+        if isinstance(body.get(name), list):
+            body[name] = {key: None if value == NONE else value for key, value in body[name]} or None
+    return body
+
+
+def body_option(option: str, field: str | None = None, **more: Any) -> Callable[[F], F]:
+    """An option that fills the body's field of that name."""
+    return click.option(option, field or option.lstrip("-").replace("-", "_"), **more)
+
+
+def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in the order given."""
+
+    def decorate(command: F) -> F:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def secret(text: str | None, what: str, ask: bool = False) -> str | None:
+    """A credential: `-` reads one line of standard input, `env:NAME` stays a reference; with `ask` a terminal is asked."""
+    if text == "-":
+        return sys.stdin.readline().strip() or None
+    if text is None and ask and sys.stdin.isatty():
+        return click.prompt(what, hide_input=True, default="", show_default=False, err=True).strip() or None
+    return text
