@@ -63,7 +63,7 @@ def _tool_message(fields: Fields, role: str) -> Message:
     name = fields.need_text("name") if legacy else fields.text("name")
     parts, plain = _content(fields, required=False)
     extra: dict[str, Json] = {"role": role} if legacy else {}
-    return Message("tool", [ToolResult(call_id, parts, name, plain=plain, extra=extra)], plain=plain, extra=fields.rest)
+    return Message("tool", [ToolResult(call_id, parts, name, plain=plain, extra=extra)], extra=fields.rest)
 
 
 def _thinking(fields: Fields) -> list[Part]:

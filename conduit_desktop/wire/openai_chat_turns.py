@@ -52,7 +52,7 @@ class Turns:
         for message in messages:
             results = [part for part in message.parts if isinstance(part, ToolResult)]
             rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
-            if not results:
+            if not results and message.role != "user":
                 self._show_media()
             for result in results:
                 self._tool(message, result)

@@ -1,0 +1,221 @@
+"""Requests of other dialects, written as OpenAI's: what is said otherwise, and what is named as dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from conduit_desktop.core.chat import (
+    ChatRequest,
+    Media,
+    Message,
+    Opaque,
+    OutputFormat,
+    Reasoning,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from conduit_desktop.wire import Outgoing
+from tests.wire.chat_frames import CHAT
+from tests.wire.strategies import Features, requests
+
+
+def written(*messages: Message, **fields: Any) -> Outgoing:
+    return CHAT.write_request(ChatRequest("anthropic_messages", "claude", list(messages), **fields), "gpt-x")
+
+
+def turns(*messages: Message) -> list[dict[str, Any]]:
+    found = written(*messages).body["messages"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_tool_results_become_tool_messages_before_what_the_user_says() -> None:
+    found = turns(Message("user", [Text("and now?"), ToolResult("a", [Text("1"), Text("2")]), ToolResult("b")]))
+    assert found == [
+        {"role": "tool", "tool_call_id": "a", "content": "1\n2"},
+        {"role": "tool", "tool_call_id": "b", "content": ""},
+        {"role": "user", "content": "and now?"},
+    ]
+
+
+def test_pictures_in_tool_results_follow_in_a_user_message() -> None:
+    picture = Media("image", data="QUJD", media_type="image/png")
+    shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+    label = {"type": "text", "text": "[From the result of the tool call a]"}
+    found = turns(
+        Message("user", [ToolResult("a", [Text("see"), picture])]),
+        Message("user", [ToolResult("b", [Text("no picture")])]),
+        Message("user", [Text("well?")]),
+    )
+    assert [turn["role"] for turn in found] == ["tool", "tool", "user"]
+    assert found[2]["content"] == [label, shown, {"type": "text", "text": "well?"}]
+    alone = turns(Message("tool", [ToolResult("a", [picture])]), Message("assistant", [Text("ok")]))
+    assert alone[1:] == [{"role": "user", "content": [label, shown]}, {"role": "assistant", "content": "ok"}]
+
+
+def test_a_failed_tool_keeps_its_words_and_the_failure_is_named() -> None:
+    out = written(Message("user", [ToolResult("a", [Text("boom")], is_error=True)]))
+    assert out.body["messages"] == [{"role": "tool", "tool_call_id": "a", "content": "boom"}]
+    assert out.dropped == ["tool_result.is_error"]
+
+
+def test_thinking_cannot_be_said() -> None:
+    out = written(
+        Message("assistant", [Thinking("hm", "sig"), RedactedThinking("x"), Text("4"), ToolCall("a", "f", "", signature="s")])
+    )
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert out.body["messages"] == [{"role": "assistant", "content": "4", "tool_calls": [call]}]
+    assert out.dropped == ["thinking", "redacted_thinking", "thought_signature"]
+
+
+def test_cache_marks_top_k_and_foreign_fields_are_named() -> None:
+    out = written(
+        Message(
+            "user", [Text("a", cache="5m", extra={"x": 1}), Media("image", url="https://a.example", cache="1h")], extra={"y": 1}
+        ),
+        Message("assistant", [Opaque("anthropic_messages", "server_tool_use", {})]),
+        top_k=3,
+        tools=[Tool("f", cache="5m", extra={"z": 1}), Tool("web_search", kind="hosted", type="web_search_20250305")],
+        extra={"container": "c"},
+        service_tier="standard_only",
+    )
+    assert out.dropped == [
+        "content.x", "cache_control", "messages.y", "content[server_tool_use]", "tools.z", "tools[web_search_20250305]", "top_k",
+        "service_tier", "container",
+    ]  # fmt: skip
+    assert out.body["tools"] == [{"type": "function", "function": {"name": "f"}}]
+    assert out.body["messages"][1] == {"role": "assistant", "content": ""}
+
+
+def test_system_words_stay_a_system_message() -> None:
+    assert turns(Message("system", [Text("a"), Text("b")]), Message("user", [Text("c")])) == [
+        {"role": "system", "content": "a\n\nb"},
+        {"role": "user", "content": "c"},
+    ]
+
+
+def test_documents_are_files_if_they_can_be() -> None:
+    out = written(
+        Message(
+            "user",
+            [
+                Media("document", data="QUJD", media_type="application/pdf"),
+                Media("document", text="long", name="notes"),
+                Media("document", url="https://a.example/b.pdf"),
+                Media("document", file_id="file_1"),
+                Media("image", file_id="file_2"),
+                Media("audio", data="QUJD", media_type="audio/wav"),
+                Media("audio", data="QUJD", media_type="audio/ogg"),
+                Media("video", url="https://a.example/c.mp4"),
+            ],
+        )
+    )
+    assert out.body["messages"][0]["content"] == [
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,QUJD", "filename": "document.pdf"}},
+        {"type": "text", "text": "notes\n\nlong"},
+        {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
+    ]
+    assert out.dropped == ["document.url", "document.file_id", "image.file_id", "audio.audio/ogg", "video.url"]
+
+
+def test_refusals_and_split_answers() -> None:
+    found = turns(Message("assistant", [Refusal("no")]), Message("assistant", [Text("a"), Text("b")]))
+    assert found == [{"role": "assistant", "content": None, "refusal": "no"}, {"role": "assistant", "content": "ab"}]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "effort"),
+    [
+        (Reasoning("high"), "high"),
+        (Reasoning("max"), "max"),
+        (Reasoning(budget_tokens=1024, mode="enabled"), "low"),
+        (Reasoning(budget_tokens=16_384, mode="enabled"), "medium"),
+        (Reasoning(budget_tokens=32_000, mode="enabled"), "high"),
+        (Reasoning(mode="disabled"), "none"),
+        (Reasoning(mode="adaptive"), None),
+        (Reasoning("unheard-of"), None),
+    ],
+)
+def test_thinking_budgets_become_efforts(reasoning: Reasoning, effort: str | None) -> None:
+    assert written(reasoning=reasoning).body.get("reasoning_effort") == effort
+
+
+def test_settings_are_said_in_openais_words() -> None:
+    out = written(
+        Message("user", [Text("hi")]),
+        max_tokens=9,
+        stop=["a"],
+        stream=True,
+        tools=[Tool("f", schema={"type": "object"})],
+        tool_choice=ToolChoice("tool", "f"),
+        parallel_tool_calls=False,
+        output=OutputFormat("schema", {"type": "object"}),
+        user="u",
+        metadata={"a": "b", "n": 1},
+    )
+    assert out.body == {
+        "model": "gpt-x",
+        "messages": [{"role": "user", "content": "hi"}],
+        "max_completion_tokens": 9,
+        "stop": ["a"],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": {"type": "function", "function": {"name": "f"}},
+        "parallel_tool_calls": False,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}},
+        "user": "u",
+        "metadata": {"a": "b"},
+    }
+    assert out.dropped == ["metadata.n"]
+
+
+def test_a_choice_among_no_tools_is_not_said() -> None:
+    hosted = Tool("web_search", kind="hosted", type="web_search_20250305")
+    out = written(tools=[hosted], tool_choice=ToolChoice("auto"), parallel_tool_calls=True)
+    assert set(out.body) == {"model", "messages"}
+
+
+FOREIGN = Features(
+    "anthropic_messages",
+    thinking=True,
+    signatures=True,
+    redacted=True,
+    cache=True,
+    results_in="user",
+    tool_errors=True,
+    result_media=True,
+    top_k=True,
+)
+
+
+@given(requests(FOREIGN))
+def test_every_call_is_answered_right_after_it_was_made(request: ChatRequest) -> None:
+    open_calls: list[str] = []
+    for turn in CHAT.write_request(request, "gpt-x").body["messages"]:
+        if turn["role"] == "tool":
+            assert turn["tool_call_id"] == open_calls.pop(0)
+        else:
+            assert not open_calls
+            open_calls = [call["id"] for call in turn.get("tool_calls", [])]
+    assert not open_calls
+
+
+@given(requests(FOREIGN))
+def test_no_words_are_lost_and_what_is_written_can_be_read(request: ChatRequest) -> None:
+    out = CHAT.write_request(request, "gpt-x")
+    again = CHAT.read_request(out.body, {})
+    said = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
+    kept = "\n".join(part.text for message in again.messages for part in message.parts if isinstance(part, Text))
+    assert all(text in kept for text in said)
+    thought = any(isinstance(part, Thinking) for message in request.messages for part in message.parts)
+    assert ("thinking" in out.dropped) == thought
