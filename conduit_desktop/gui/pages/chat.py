@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout
 
 from conduit_desktop.actions import keys, models, providers
@@ -202,6 +203,12 @@ class ChatPage(Page):
     def _show_layer(self) -> None:
         empty = self.empty if getattr(self, "_has_models", True) else self.no_models
         self._layers.setCurrentWidget(self.transcript if self.turns else empty)
+
+    # Qt's own
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.composer.edit.setFocus()
 
 
 async def _one(path: Path) -> list[Picture]:

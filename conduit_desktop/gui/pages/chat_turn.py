@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shiboken6 import isValid
+
 from conduit_desktop.actions.chat import ChatStream, stream_chat
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.chat import Media, Message, Reasoning, Text
@@ -63,11 +65,16 @@ async def ask(
     finally:
         # Closing first: the record of a stopped answer is written by it.
         await stream.aclose()
-        record = stream.record
-        told = figures(record) if record is not None else counted(seen.usage)
-        card.finish(answered_by(record, model), told or "Stopped", stream.id if record is not None else "")
+        if isValid(card):  # a new chat takes the card away while its answer is being stopped
+            _finish(card, stream, seen, model)
     if seen.cut:
         card.show_trouble(_card(seen.cut, mend))
+
+
+def _finish(card: AnswerCard, stream: ChatStream, seen: Seen, model: str) -> None:
+    record = stream.record
+    told = figures(record) if record is not None else counted(seen.usage)
+    card.finish(answered_by(record, model), told or "Stopped", stream.id if record is not None else "")
 
 
 @dataclass(slots=True)

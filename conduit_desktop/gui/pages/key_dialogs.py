@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import keys
 from conduit_desktop.actions.house import House
@@ -73,7 +73,7 @@ class KeyShownOnce(Dialog):
     """The new key, its only appearance, and snippets that already hold it."""
 
     def __init__(self, parent: QWidget | None, ui: Ui, house: House, key: NewKeyView, model: str) -> None:
-        super().__init__(parent, f"{key.name} is ready", "Done", width=680)
+        super().__init__(parent, f"{key.name} is ready", "Done", width=760)
         self.cancel.hide()
         self.line = QLineEdit(key.key)
         self.line.setReadOnly(True)
@@ -89,40 +89,55 @@ class KeyShownOnce(Dialog):
         self.body.addWidget(_notice("Copy it now. Only its fingerprint is kept, so it cannot be shown again."))
         self.body.addLayout(row)
         self.body.addWidget(section("Use it"))
-        self.tabs = SnippetTabs(house, key.key, model)
-        self.body.addWidget(self.tabs)
+        self.snippets = Snippets(house, key.key, model)
+        self.body.addWidget(self.snippets)
 
 
 class SetUpDialog(Dialog):
     """Snippets for a key that is there already; its place is held by a placeholder."""
 
     def __init__(self, parent: QWidget | None, house: House, key: KeyView, model: str) -> None:
-        super().__init__(parent, f"Set up a client with {key.name}", "Done", width=680)
+        super().__init__(parent, f"Set up a client with {key.name}", "Done", width=760)
         self.cancel.hide()
         note = QLabel(f"Put the key {key.hint} in the marked place. If nobody kept it, rotate it.")
         note.setObjectName("muted")
         self.body.addWidget(note)
-        self.body.addWidget(SnippetTabs(house, None, model))
+        self.body.addWidget(Snippets(house, None, model))
 
 
-class SnippetTabs(QTabWidget):
-    """Ready text for each client, built from the address the server really has."""
+class Snippets(QWidget):
+    """Clients at the left, ready text for the chosen one at the right, built from the address the server really has."""
 
     def __init__(self, house: House, key: str | None, model: str) -> None:
         super().__init__()
-        self.setDocumentMode(True)
-        self.setMinimumHeight(270)
-        for snippet in snippets(address_of(house), key, model):
-            page = QWidget()
-            box = QVBoxLayout(page)
-            box.setContentsMargins(0, theme.M, 0, 0)
-            box.setSpacing(theme.S)
-            note = QLabel(snippet.note)
-            note.setObjectName("fieldHelp")
-            box.addWidget(note)
-            box.addWidget(CodeBlock(snippet.text.rstrip(), snippet.language))
-            box.addStretch(1)
-            self.addTab(page, snippet.label)
+        self.rows = snippets(address_of(house), key, model)
+        self.clients = QListWidget()
+        self.clients.setObjectName("choices")
+        self.clients.setAccessibleName("Client")
+        self.clients.setFixedWidth(150)
+        self.clients.addItems([row.label for row in self.rows])
+        self.note = QLabel()
+        self.note.setObjectName("fieldHelp")
+        self.note.setWordWrap(True)
+        self.code = CodeBlock()
+        column = QVBoxLayout()
+        column.setSpacing(theme.S)
+        column.addWidget(self.note)
+        column.addWidget(self.code)
+        column.addStretch(1)
+        across = QHBoxLayout(self)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(theme.L)
+        across.addWidget(self.clients)
+        across.addLayout(column, 1)
+        self.setMinimumHeight(330)
+        self.clients.currentRowChanged.connect(self.on_chosen)
+        self.clients.setCurrentRow(0)
+
+    def on_chosen(self, at: int) -> None:
+        """Show the snippet of another client."""
+        self.note.setText(self.rows[at].note)
+        self.code.show_code(self.rows[at].text.rstrip(), self.rows[at].language)
 
 
 def address_of(house: House) -> str:

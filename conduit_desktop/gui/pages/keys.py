@@ -78,13 +78,13 @@ def locked_icon(row: KeyView | ModelView) -> QIcon | None:
 
 COLUMNS: list[Column[KeyView]] = [
     Column("Name", lambda key: key.name, bold=True, tooltip=described, icon=locked_icon),
-    Column("Key", lambda key: key.hint, width=130, mono=True, colour=lambda _: "text_muted"),
-    Column("Status", lambda key: STATUS[key.status][0], width=120, pill=True, colour=lambda key: STATUS[key.status][1]),
-    Column("Spend", spend, sort=lambda key: key.spend_usd, width=220, bar=share),
-    Column("Resets", lambda key: day(key.next_reset), width=105, colour=lambda _: "text_muted"),
-    Column("Limits", limits, width=170, colour=lambda _: "text_muted", tooltip=limits),
-    Column("Models", lambda key: ", ".join(key.models) or "All", width=140, colour=lambda _: "text_muted"),
-    Column("Expires", lambda key: day(key.expires_at), width=105, colour=lambda _: "text_muted"),
+    Column("Key", lambda key: key.hint, width=115, mono=True, colour=lambda _: "text_muted"),
+    Column("Status", lambda key: STATUS[key.status][0], width=115, pill=True, colour=lambda key: STATUS[key.status][1]),
+    Column("Spend", spend, sort=lambda key: key.spend_usd, width=190, bar=share),
+    Column("Resets", lambda key: day(key.next_reset), width=98, colour=lambda _: "text_muted"),
+    Column("Limits", limits, width=150, colour=lambda _: "text_muted", tooltip=limits),
+    Column("Models", lambda key: ", ".join(key.models) or "All", width=110, colour=lambda _: "text_muted"),
+    Column("Expires", lambda key: day(key.expires_at), width=98, colour=lambda _: "text_muted"),
 ]
 
 

@@ -135,6 +135,7 @@ class ExplainDialog(Dialog):
         self.body.addWidget(section("In this order"))
         page = QWidget()
         self._rows = QVBoxLayout(page)
+        self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(theme.S)
         self._rows.addStretch(1)
         self.body.addWidget(framed(page, 5 * ROW_HEIGHT))

@@ -68,7 +68,7 @@ class ModelsPage(Page):
     def _buttons(self) -> dict[str, Any]:
         return {
             "try": button("Try in chat", "ghost", "chat-circle", self.on_try),
-            "explain": button("Explain", "ghost", "signpost", self.on_explain, "Where a request would go, and why"),
+            "explain": button("Explain", "ghost", "git-branch", self.on_explain, "Where a request would go, and why"),
             "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
             "toggle": button("Disable", "ghost", "power", self.on_toggle),
             "delete": button("Delete", "ghost", "trash", self.on_delete),

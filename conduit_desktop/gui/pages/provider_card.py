@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView
 from conduit_desktop.actions.views import KindView, ProviderView
 from conduit_desktop.gui import theme
-from conduit_desktop.gui.pages.provider_catalog import icon_of
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.monogram import Monogram
 from conduit_desktop.gui.widgets.switch import Switch
 
 TONES: dict[ProviderState, str] = {
@@ -33,7 +33,7 @@ class ProviderCard(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.dot = IconLabel("circle", 10)
+        self.dot = IconLabel("circle-fill", 10)
         self.name = _label("cardTitle")
         self.kind = _label("muted")
         self.state = _label("fieldHelp")
@@ -65,8 +65,8 @@ class ProviderCard(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
         row.setSpacing(theme.S)
-        self.icon = IconLabel("cloud", 18, "text_muted", "sunken")
-        row.addWidget(self.icon)
+        self.mark = Monogram()
+        row.addWidget(self.mark)
         row.addSpacing(theme.S)
         row.addLayout(words, 1)
         for made in (self.models_button, self.edit_button, self.delete_button):
@@ -81,7 +81,7 @@ class ProviderCard(QFrame):
         label = kind.label if kind is not None else provider.kind
         place = provider.base_url or (kind.base_url if kind is not None else "")
         self.kind.setText(" · ".join(part for part in (label, place.split("://")[-1]) if part and part != provider.name))
-        self.icon.set_icon(icon_of(kind) if kind is not None else "cloud", "text_muted")
+        self.mark.show_name(label, faded=not provider.enabled)
         self._show_state(state)
         self._show_keys([f"{one.label} {one.hint}".strip() for one in provider.keys])
         self.switch.setChecked(provider.enabled)
@@ -92,7 +92,7 @@ class ProviderCard(QFrame):
 
     def _show_state(self, state: ProviderStateView | None) -> None:
         tone = TONES[state.state] if state is not None else "text_faint"
-        self.dot.set_icon("circle", tone)
+        self.dot.set_icon("circle-fill", tone)
         count = len(state.aliases) if state is not None else 0
         used = f" · in {count} {'alias' if count == 1 else 'aliases'}" if count else " · in no alias"
         self.state.setText((state.text if state is not None else "Not loaded") + used)

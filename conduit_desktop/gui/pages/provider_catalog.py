@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdi
 
 from conduit_desktop.actions.views import KindView
 from conduit_desktop.gui import theme
-from conduit_desktop.gui.widgets.empty import EmptyState, IconLabel
+from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.monogram import Monogram
 
 COLUMNS = 3
 GROUPS = ("Cloud", "Local", "Compatible", "Demo")
-_ICONS = {"Cloud": "cloud", "Local": "desktop-tower", "Compatible": "plugs-connected", "Demo": "flask"}
 
 
 def group_of(kind: KindView) -> str:
@@ -24,11 +24,6 @@ def group_of(kind: KindView) -> str:
     if kind.free:
         return "Local"
     return "Cloud" if kind.base_url else "Compatible"
-
-
-def icon_of(kind: KindView) -> str:
-    """The icon of a kind's group."""
-    return _ICONS[group_of(kind)]
 
 
 class KindTile(QPushButton):
@@ -45,7 +40,7 @@ class KindTile(QPushButton):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
         row.setSpacing(theme.M)
-        row.addWidget(IconLabel(icon_of(kind), 18))
+        row.addWidget(Monogram(kind.label, 30))
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(_label(kind.label, "cardTitle"))

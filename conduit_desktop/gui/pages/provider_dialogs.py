@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.house import House
@@ -75,8 +75,13 @@ class ProviderForm(Form):
         single.setVisible(new)
         self.several.setVisible(not new)
         if new:
-            self.more = button("Use several keys", "ghost", "key", self.on_several)
-            self.add_widget(self.more)
+            self.more = button("Use several keys", "plain", "key", self.on_several)
+            holder = QWidget()
+            row = QHBoxLayout(holder)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.addWidget(self.more)
+            row.addStretch(1)
+            self.add_widget(holder)
 
     def on_several(self) -> None:
         """Rows in place of the one field; what was written moves along."""
@@ -126,7 +131,7 @@ class ProviderDialog(FormDialog):
         self, parent: QWidget | None, house: House, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
         kind: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(parent, ui, "Add a provider" if provider is None else f"Edit {provider.name}", "Add provider", 660)
+        super().__init__(parent, ui, "Add a provider" if provider is None else f"Edit {provider.name}", "Add provider", 720)
         self.house = house
         self.taken = taken
         self.provider = provider

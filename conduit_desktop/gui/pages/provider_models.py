@@ -42,7 +42,7 @@ class TestLine(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
         row.setSpacing(theme.S)
-        self.icon = IconLabel("circle-notch", 16)
+        self.icon = IconLabel("spinner", 16)
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
@@ -111,7 +111,7 @@ class OfferedDialog(Dialog):
 
     async def test(self) -> None:
         """Ask the provider a small question."""
-        self.verdict.say("", "circle-notch", "Testing the connection…")
+        self.verdict.say("", "spinner", "Testing the connection…")
         try:
             result = await providers.test(self.house, self.provider)
         except (ActionError, GatewayError) as error:

@@ -27,7 +27,7 @@ class ProvidersPage(Page):
 
     title = "Providers"
     subtitle = "The vendors and local servers that answer"
-    icon = "plugs"
+    icon = "cloud"
     topics = frozenset({"providers", "models", "health"})
 
     def __init__(self, house: House, ui: Ui) -> None:
@@ -37,7 +37,7 @@ class ProvidersPage(Page):
         self.add_button = button("Add provider", "primary", "plus", self.on_add)
         self.add_action(self.add_button)
         self.empty = EmptyState(
-            "plugs", "No providers yet", "Add a vendor with your key, a server on this computer, or the demo, which needs neither."
+            "cloud", "No providers yet", "Add a vendor with your key, a server on this computer, or the demo, which needs neither."
         )
         self.empty.add_button("Add a provider", self.on_add, icon="plus")
         self.empty.add_button("Try the demo", lambda: self.on_add("demo"), "plain", "flask")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import settings
@@ -14,8 +15,10 @@ from conduit_desktop.actions.first_steps import add_demo, add_found
 from conduit_desktop.actions.house import House
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.resources import resource
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.picture import Picture
 
 WIDTH = 620
 PITCH = (
@@ -85,7 +88,7 @@ class WelcomePage(Page):
     def _fill(self) -> None:
         column = self._column
         column.addStretch(1)
-        column.addWidget(IconLabel("plugs-connected", 26, "accent_text", "accent_tint"))
+        column.addWidget(Picture(QIcon(resource("icons", "conduit.svg").as_posix()), 56))
         column.addSpacing(theme.S)
         column.addWidget(_label("Welcome to Conduit", "pageTitle"))
         column.addWidget(_label(PITCH, "muted"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QGuiApplication, QTextCursor, QWheelEvent
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor, QWheelEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
@@ -13,6 +13,8 @@ from conduit_desktop.gui.widgets.buttons import button
 
 _TALLEST = 520
 """Pixels after which long code scrolls within its block."""
+
+_NEVER = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
 
 
 def copy_button(text: Callable[[], str]) -> QPushButton:
@@ -59,14 +61,18 @@ class CodeText(QPlainTextEdit):
         self._fit()
 
     def _fit(self) -> None:
-        lines = self.document().blockCount() * self.fontMetrics().lineSpacing()
-        bar = self.horizontalScrollBar().sizeHint().height() if self._overflows() else 0
-        self.setFixedHeight(min(_TALLEST, lines + 2 * int(self.document().documentMargin()) + bar + 4))
-
-    def _overflows(self) -> bool:
-        return self.document().idealWidth() > self.viewport().width() > 0
+        margins = 2 * int(self.document().documentMargin()) + 4
+        lines = self.document().blockCount() * self.fontMetrics().lineSpacing() + margins
+        self.setVerticalScrollBarPolicy(_NEVER if lines <= _TALLEST else Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        bar = self.horizontalScrollBar().sizeHint().height() if self.horizontalScrollBar().maximum() > 0 else 0
+        self.setFixedHeight(min(_TALLEST, lines) + bar)
 
     # Qt's own
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         sideways = abs(event.angleDelta().x()) > abs(event.angleDelta().y())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QCompleter, QWidget
 
 from conduit_desktop.gui.widgets.editors import ComboBox
@@ -30,6 +29,7 @@ class ModelPicker(ComboBox):
         line = self.lineEdit()
         if line is not None:
             line.setPlaceholderText("Choose a model…")
+            line.textEdited.connect(lambda _: self._ask())
             line.editingFinished.connect(lambda: self.picked.emit(self.model_name()))
         if (completer := self.completer()) is not None:
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -67,7 +67,3 @@ class ModelPicker(ComboBox):
     def showPopup(self) -> None:
         self._ask()
         super().showPopup()
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self._ask()
-        super().focusInEvent(event)

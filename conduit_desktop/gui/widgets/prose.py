@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QTextCursor,
     QTextDocument,
     QTextFormat,
+    QTextFrameFormat,
     QTextLength,
     QTextTable,
     QWheelEvent,
@@ -25,6 +26,7 @@ from conduit_desktop.gui import theme
 _FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 _SCHEMES = frozenset({"http", "https", "mailto"})
 _TEXT = 14
+_PARAGRAPH = 8
 _HEADING_SIZE = {1: 19, 2: 17, 3: 15}
 """Pixels; Qt's own headings shout."""
 
@@ -51,7 +53,7 @@ class ProseView(QTextBrowser):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.viewport().setAutoFillBackground(False)
-        self.document().setDocumentMargin(0)
+        self.document().setDocumentMargin(1)
         self.document().setUndoRedoEnabled(False)
         self.document().setDefaultFont(theme.font(size))
         self._markdown = ""
@@ -85,28 +87,31 @@ class ProseView(QTextBrowser):
 
     def _dress_block(self, block: QTextBlock) -> None:
         cursor = QTextCursor(block)
+        given = block.blockFormat()
+        level = given.headingLevel()
         shape = QTextBlockFormat()
         shape.setLineHeight(140, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
-        level = block.blockFormat().headingLevel()
-        if level:
-            shape.setTopMargin(10)
-            shape.setBottomMargin(4)
+        if cursor.currentTable() is None:
+            shape.setTopMargin(8 if level else 0)
+            last = not block.next().isValid()
+            shape.setBottomMargin(0 if last else 2 if block.textList() else _PARAGRAPH)
         cursor.mergeBlockFormat(shape)
-        for start, length, shown in self._odd_fragments(block, level):
+        quoted = given.intProperty(QTextFormat.Property.BlockQuoteLevel) > 0
+        for start, length, shown in self._fragments(block, level, "text_muted" if quoted else self._ink):
             cursor.setPosition(start)
             cursor.setPosition(start + length, QTextCursor.MoveMode.KeepAnchor)
             cursor.mergeCharFormat(shown)
 
-    def _odd_fragments(self, block: QTextBlock, level: int) -> list[tuple[int, int, QTextCharFormat]]:
+    def _fragments(self, block: QTextBlock, level: int, ink: str) -> list[tuple[int, int, QTextCharFormat]]:
         found = []
         pieces = block.begin()
         while not pieces.atEnd():
             piece = pieces.fragment()
-            found.append((piece.position(), piece.length(), self._worn(piece.charFormat(), level)))
+            found.append((piece.position(), piece.length(), self._worn(piece.charFormat(), level, ink)))
             pieces += 1
         return found
 
-    def _worn(self, given: QTextCharFormat, level: int) -> QTextCharFormat:
+    def _worn(self, given: QTextCharFormat, level: int, ink: str) -> QTextCharFormat:
         shown = QTextCharFormat()
         if level:
             shown.setProperty(QTextFormat.Property.FontSizeAdjustment, 0)
@@ -115,13 +120,14 @@ class ProseView(QTextBrowser):
             shown.setFontFamilies([theme.font(mono=True).family()])
             shown.setProperty(QTextFormat.Property.FontPixelSize, self._size - 1)
             shown.setBackground(theme.colour("sunken"))
-        shown.setForeground(theme.colour("accent_text" if given.isAnchor() else self._ink))
+        shown.setForeground(theme.colour("accent_text" if given.isAnchor() else ink))
         return shown
 
     def _dress_table(self, table: QTextTable) -> None:
         shape = table.format()
         shape.setBorderCollapse(True)
         shape.setBorder(1)
+        shape.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
         shape.setBorderBrush(theme.colour("border_strong"))
         shape.setCellPadding(6)
         shape.setCellSpacing(0)

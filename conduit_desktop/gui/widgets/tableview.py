@@ -194,7 +194,7 @@ class _Cell(QStyledItemDelegate):
         rect = option.rect.adjusted(theme.M, 0, -theme.M, 0)
         icon = index.data(Qt.ItemDataRole.DecorationRole)
         if icon is not None:
-            icon.paint(painter, rect.left(), rect.top(), 16, rect.height())
+            icon.paint(painter, rect.left(), rect.center().y() - 8, 16, 16)
             rect.setLeft(rect.left() + 24)
         painter.setFont(index.data(Qt.ItemDataRole.FontRole) or option.font)
         painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole) or theme.colour("text"))

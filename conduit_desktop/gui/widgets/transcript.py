@@ -27,7 +27,7 @@ class Transcript(QScrollArea):
         page = QWidget()
         page.setObjectName("transcriptPage")
         across = QHBoxLayout(page)
-        across.setContentsMargins(24, 20, 24, 20)
+        across.setContentsMargins(2, 16, 2, 16)
         middle = QWidget()
         middle.setMaximumWidth(WIDEST)
         across.addWidget(middle)

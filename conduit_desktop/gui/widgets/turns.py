@@ -87,12 +87,13 @@ class AnswerCard(QWidget):
         super().__init__()
         self.request_id = ""
         self.name = _words(model, "fieldHelp")
+        self.name.setWordWrap(False)
         self.state = _words("Waiting for the first token…", "fieldHelp")
         self.body = AnswerBody()
         self.figures = _words("", "fieldHelp")
         self.copy_button = copy_button(self.body.markdown)
         self.regenerate_button = button("Regenerate", "ghost", "arrow-clockwise", self.regenerate_asked.emit)
-        self.request_button = button("Request", "ghost", "list-magnifying-glass", self._ask_request, "Show in Requests")
+        self.request_button = button("Request", "ghost", "list-bullets", self._ask_request, "Show in Requests")
         self._lay_out()
         self.body.first_words.connect(self.state.hide)
 
