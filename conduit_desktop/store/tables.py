@@ -7,9 +7,10 @@ import types
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import orjson
+from pydantic import ValidationError
 
 from conduit_desktop.core.entities import Entity
-from conduit_desktop.core.errors import Conflict, NotFound
+from conduit_desktop.core.errors import Conflict, DatabaseUnusable, NotFound
 from conduit_desktop.store.database import Database
 
 E = TypeVar("E", bound=Entity)
@@ -129,8 +130,21 @@ class EntityTable(Generic[E]):
         return {name: orjson.dumps(value).decode() if name in self._nested else value for name, value in row.items()}
 
     def _read(self, row: tuple[Any, ...]) -> E:
-        values = zip(self._columns, row, strict=True)
-        return self._entity.model_validate({name: orjson.loads(v) if name in self._nested else v for name, v in values})
+        values = dict(zip(self._columns, row, strict=True))
+        try:
+            return self._entity.model_validate({n: orjson.loads(v) if n in self._nested else v for n, v in values.items()})
+        except ValidationError as error:
+            fields = ", ".join(sorted({".".join(map(str, fault["loc"])) for fault in error.errors()}))
+            raise self._unreadable(values, fields) from error
+        except orjson.JSONDecodeError as error:
+            raise self._unreadable(values, "JSON") from error
+
+    def _unreadable(self, values: dict[str, Any], fields: str) -> DatabaseUnusable:
+        # The values stay out of it: what a damaged row holds is nobody's to print.
+        return DatabaseUnusable(
+            f"the {self._name} {values[self._key]!r} in {self.database.path} cannot be read ({fields}). "
+            f"Restore a backup, or correct that row of the table {self._table}."
+        )
 
 
 def _is_scalar(annotation: Any) -> bool:

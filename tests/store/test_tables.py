@@ -21,7 +21,7 @@ from conduit_desktop.core.entities import (
     Timeouts,
     VirtualKey,
 )
-from conduit_desktop.core.errors import Conflict, NotFound
+from conduit_desktop.core.errors import Conflict, DatabaseUnusable, NotFound
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store import Store
 
@@ -155,6 +155,15 @@ async def test_a_price_holds_from_its_day_on(store: Store):
 async def test_a_price_that_is_new_is_put(store: Store):
     await store.prices.replace(PRICE)
     assert await store.prices.all() == [PRICE]
+
+
+@pytest.mark.parametrize(("column", "value", "told"), [("strategy", "guess", "strategy"), ("targets", "{broken", "JSON")])
+async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: Store, column: str, value: str, told: str):
+    await store.models.insert(ALIAS)
+    await store.database.write(lambda c: c.execute(f"UPDATE models SET {column} = ?", (value,)).rowcount)
+    with pytest.raises(DatabaseUnusable, match=rf"model 'fast-\*' in .*conduit\.db cannot be read \({told}\)") as caught:
+        await store.models.all()
+    assert value not in str(caught.value)
 
 
 async def test_settings_are_put_changed_and_cleared(store: Store):
