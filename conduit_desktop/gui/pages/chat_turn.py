@@ -12,7 +12,7 @@ from conduit_desktop.actions.chat import ChatStream, stream_chat
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.chat import Media, Message, Reasoning, Text
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.core.events import Finished, Usage, UsageReported
+from conduit_desktop.core.events import Finished, TextDelta, ThinkingDelta, ToolCallStarted, Usage, UsageReported
 from conduit_desktop.gui.pages.chat_words import Trouble, answered_by, counted, figures, trouble
 from conduit_desktop.gui.widgets.attachments import Picture
 from conduit_desktop.gui.widgets.turns import AnswerCard, ErrorCard, QuestionCard
@@ -61,7 +61,7 @@ async def ask(
     try:
         await _follow(stream, card, seen)
     except GatewayError as error:
-        card.show_trouble(_card(trouble(error), mend))
+        card.show_trouble(_card(trouble(error, seen.begun), mend))
     finally:
         # Closing first: the record of a stopped answer is written by it.
         await stream.aclose()
@@ -83,11 +83,13 @@ class Seen:
 
     usage: Usage | None = None
     cut: Trouble | None = None
+    begun: bool = False
 
 
 async def _follow(stream: ChatStream, card: AnswerCard, seen: Seen) -> None:
     async for event in stream:
         card.body.take(event)
+        seen.begun = seen.begun or isinstance(event, TextDelta | ThinkingDelta | ToolCallStarted)
         match event:
             case UsageReported():
                 seen.usage = event.usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conduit_desktop.core.entities import RequestRecord
-from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.errors import BudgetExceeded, GatewayError
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import show_usd
 
@@ -50,12 +50,16 @@ _ADVICE: dict[int, tuple[str, str, str, str]] = {
 }
 
 
-def trouble(error: GatewayError) -> Trouble:
-    """An error in words, with what to do."""
-    title, advice, label, page = _ADVICE.get(error.status, ("Something went wrong", "Try again; the log says more.", "", ""))
+def trouble(error: GatewayError, begun: bool = False) -> Trouble:
+    """An error in words, with what to do. `begun`: words had come already, so the status was sent as a success."""
+    if begun and error.code != BudgetExceeded.code:
+        advice = "What came is not the whole answer. Regenerate to ask again."
+        return Trouble("The answer broke off", error.message, advice)
+    status = BudgetExceeded.status if error.code == BudgetExceeded.code else error.status
+    title, advice, label, page = _ADVICE.get(status, ("Something went wrong", "Try again; the log says more.", "", ""))
     if error.retry_after:
         advice = f"Free again in {error.retry_after:,.0f} s. {advice}"
-    return Trouble(f"{error.status} · {title}", error.message, advice, label, page)
+    return Trouble(f"{status} · {title}", error.message, advice, label, page)
 
 
 def figures(record: RequestRecord) -> str:
