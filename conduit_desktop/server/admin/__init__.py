@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions import operations
+from conduit_desktop.actions import master_key, operations
 from conduit_desktop.core.errors import ActionError, ConduitError, describe
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin.access import Refused, check
@@ -29,9 +29,22 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def mount(app: web.Application, house: House) -> None:
     """Add the admin API to an application."""
     feeds = feed.Feeds(house.bus)
+    app.on_startup.append(_with_master_key(house))
     app.on_shutdown.append(feeds.close)
     app.router.add_get(f"{PREFIX}/events", _guarded(house, feeds.serve))
     app.router.add_route("*", PREFIX + "{path:(?:/.*)?}", _guarded(house, _operation(house)))
+
+
+def _with_master_key(house: House) -> Callable[[web.Application], Awaitable[None]]:
+    """The first start makes the master key; a locked keyring keeps the admin API shut, not the gateway."""
+
+    async def make(app: web.Application) -> None:
+        try:
+            await master_key.current(house)
+        except ConduitError as error:
+            log.error("the admin API has no master key: %s", describe(error))
+
+    return make
 
 
 def _guarded(house: House, handler: _Handler) -> _Handler:

@@ -1,0 +1,64 @@
+"""Aliases: targets, fallbacks, and what a change carries with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conduit_desktop.core.errors import Invalid
+from tests.actions.conftest import OPENAI, Do
+
+TARGETS = [{"provider": "openai", "model": "m"}]
+
+
+async def chain(do: Do, *aliases: tuple[str, list[str]]) -> None:
+    await do("POST", "/providers", OPENAI)
+    for alias, fallbacks in aliases:
+        await do("POST", "/models", {"alias": alias, "targets": TARGETS, "fallbacks": fallbacks})
+
+
+async def test_a_circle_of_fallbacks_is_refused_wherever_it_closes(do: Do) -> None:
+    await chain(do, ("c", []), ("b", ["c"]), ("a", ["b"]))
+    with pytest.raises(Invalid, match="leads back") as raised:
+        await do("PATCH", "/models/c", {"fallbacks": ["A"]})
+    assert raised.value.field == "fallbacks[0]"
+
+
+async def test_a_renamed_alias_cannot_close_a_circle(do: Do) -> None:
+    await chain(do, ("b", []), ("a", ["b"]))
+    with pytest.raises(Invalid, match="leads back"):
+        await do("PATCH", "/models/b", {"alias": "z", "fallbacks": ["a"]})
+
+
+async def test_a_new_name_is_carried_into_the_fallbacks_of_others(do: Do) -> None:
+    await chain(do, ("b", []), ("a", ["b"]))
+    await do("PATCH", "/models/b", {"alias": "better"})
+    assert (await do("GET", "/models/a"))["fallbacks"] == ["better"]
+
+
+async def test_timeouts_are_changed_one_by_one(do: Do) -> None:
+    await chain(do, ("a", []))
+    await do("PATCH", "/models/a", {"timeouts": {"idle_s": 5, "total_s": 60}})
+    changed = await do("PATCH", "/models/a", {"timeouts": {"idle_s": None}})
+    assert changed["timeouts"] == {"connect_s": None, "first_token_s": None, "idle_s": None, "total_s": 60}
+
+
+@pytest.mark.parametrize(("field", "default"), [("retries", 1), ("overrides", {}), ("strategy", "priority"), ("enabled", True)])
+async def test_null_goes_back_to_the_default(do: Do, field: str, default: Any) -> None:
+    await chain(do, ("a", []))
+    await do("PATCH", "/models/a", {"retries": 4, "overrides": {"top_p": None}, "strategy": "random", "enabled": False})
+    assert (await do("PATCH", "/models/a", {field: None}))[field] == default
+
+
+async def test_a_name_cannot_be_cleared(do: Do) -> None:
+    await chain(do, ("a", []))
+    with pytest.raises(Invalid) as raised:
+        await do("PATCH", "/models/a", {"alias": None})
+    assert raised.value.field == "alias"
+
+
+async def test_explain_says_where_a_request_would_go(do: Do) -> None:
+    await chain(do, ("a", []))
+    rows = (await do("POST", "/models/a/explain", {}))["data"]
+    assert [(row["provider"], row["model"], bool(row["reason"])) for row in rows] == [("openai", "m", True)]

@@ -1,0 +1,231 @@
+"""Every row of the table, and every way a wish can be wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.actions import operations
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.errors import ActionError, Conflict, Invalid, NotFound
+from tests.actions.conftest import OPENAI, Do
+
+ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mini"}]}
+
+
+async def furnished(do: Do) -> dict[str, Any]:
+    """A house with one of everything; the key as it was made."""
+    await do("POST", "/providers", OPENAI)
+    await do("POST", "/models", ALIAS)
+    await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": 0.15, "output": 0.6})
+    await do("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
+    made: dict[str, Any] = await do("POST", "/keys", {"name": "laptop", "budget_usd": 5, "budget_period": "monthly"})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/status", {"version", "address", "uptime_s", "in_flight", "loop_lag_ms", "home", "secrets_backend", "database_bytes"}),
+        ("/providers/openai", {"id", "name", "kind", "base_url", "keys", "headers", "options", "accept_client_keys", "enabled", "locked"}),
+        ("/models/fast", {"id", "alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "overrides"}),
+        ("/prices/openai/gpt-4o-mini", {"pattern", "input", "output", "cache_read", "per_image", "valid_from", "created_at"}),
+    ],
+)
+async def test_one_thing_has_the_fields_of_the_contract(do: Do, path: str, fields: set[str]) -> None:
+    await furnished(do)
+    assert fields <= set(await do("GET", path))
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [
+        ("/catalog", None), ("/providers", 1), ("/models", 1), ("/keys", 1), ("/requests", 0), ("/usage", 0), ("/prices", 1),
+        ("/settings", None), ("/notifications", 0), ("/ip-rules", 1), ("/audit", 5),
+    ],
+)  # fmt: skip
+async def test_a_list_answers_data_and_next(do: Do, path: str, rows: int | None) -> None:
+    await furnished(do)
+    answer = await do("GET", path)
+    assert set(answer) == {"data", "next"}
+    assert answer["next"] is None
+    assert len(answer["data"]) == rows if rows is not None else answer["data"]
+
+
+async def test_everything_made_can_be_changed_and_removed(do: Do) -> None:
+    key = await furnished(do)
+    changes = [
+        ("/models/fast", {"retries": 3}), ("/providers/openai", {"enabled": False}), (f"/keys/{key['id']}", {"rpm": 60}),
+    ]  # fmt: skip
+    for path, patch in changes:
+        assert (await do("PATCH", path, patch)).items() >= patch.items()
+    rule = (await do("GET", "/ip-rules"))["data"][0]["id"]
+    for path in [*(path for path, _ in changes), "/prices/openai/gpt-4o-mini", f"/ip-rules/{rule}"]:
+        assert await do("DELETE", path) is None
+    for path in ("/models", "/providers", "/keys", "/prices", "/ip-rules"):
+        assert (await do("GET", path))["data"] == []
+
+
+async def test_statuses_are_created_no_content_and_ok(house: House) -> None:
+    async def status(method: str, path: str, body: Any = None) -> int:
+        return (await operations.call(house, method, path, {}, body, "admin"))[0]
+
+    assert await status("POST", "/providers", OPENAI) == 201
+    assert await status("GET", "/providers/openai") == 200
+    assert await status("DELETE", "/providers/openai") == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "error", "field"),
+    [
+        ("POST", "/providers", {**OPENAI, "nmae": "x"}, Invalid, "nmae"),
+        ("POST", "/providers", [OPENAI], Invalid, None),
+        ("POST", "/providers", None, Invalid, None),
+        ("POST", "/providers", {**OPENAI, "name": "other", "kind": "openaii"}, Invalid, "kind"),
+        ("POST", "/providers", {**OPENAI, "name": "a/b"}, Invalid, "name"),
+        ("POST", "/providers", {**OPENAI, "name": ""}, Invalid, "name"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "base_url": "ftp://x"}, Invalid, "base_url"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "base_url": "https://u:p@x"}, Invalid, "base_url"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "api_key": "env:1X"}, Invalid, "api_key"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "headers": {"a b": "c"}}, Invalid, "headers"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "headers": {"Host": "c"}}, Invalid, "headers"),
+        ("POST", "/providers", {"name": "other", "kind": "openai"}, Invalid, "api_key"),
+        ("POST", "/providers", {"name": "other", "kind": "openai-compatible", "api_key": "k"}, Invalid, "base_url"),
+        ("POST", "/providers", {**OPENAI, "name": "OpenAI"}, Conflict, "name"),
+        ("POST", "/models", {**ALIAS, "alias": "FAST"}, Conflict, "alias"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "targets": []}, Invalid, "targets"),
+        ("POST", "/models", {"alias": "x", "targets": [{"provider": "no", "model": "m"}]}, Invalid, "targets[0].provider"),
+        ("POST", "/models", {"alias": "x", "targets": [{"provider": "openai"}]}, Invalid, "targets[0].model"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "fallbacks": ["y"]}, Invalid, "fallbacks[0]"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "fallbacks": ["x"]}, Invalid, "fallbacks[0]"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "strategy": "magic"}, Invalid, "strategy"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "timeouts": {"idle_s": 0}}, Invalid, "timeouts.idle_s"),
+        ("POST", "/models", {**ALIAS, "alias": "x", "timeouts": {"idle": 1}}, Invalid, "timeouts.idle"),
+        ("POST", "/models", {**ALIAS, "alias": " fast "}, Conflict, "alias"),
+        ("POST", "/keys", {"name": "laptop"}, Conflict, "name"),
+        ("POST", "/keys", {"name": "x", "budget_usd": -1}, Invalid, "budget_usd"),
+        ("POST", "/keys", {"name": "x", "rpm": 0}, Invalid, "rpm"),
+        ("POST", "/keys", {"name": "x", "rpm": True}, Invalid, "rpm"),
+        ("POST", "/keys", {"name": "x", "expires_at": "tomorrow"}, Invalid, "expires_at"),
+        ("POST", "/keys", {"name": "x", "expires_at": "2027-01-01T00:00:00"}, Invalid, "expires_at"),
+        ("POST", "/keys", {"name": "x", "allowed_ips": ["10.0.0.300"]}, Invalid, "allowed_ips[0]"),
+        ("POST", "/keys", {"name": "x", "budget_period": "yearly"}, Invalid, "budget_period"),
+        ("POST", "/keys", {}, Invalid, "name"),
+        ("PUT", "/prices/x", {"input": -1}, Invalid, "input"),
+        ("PUT", "/prices/x", {"input": "cheap"}, Invalid, "input"),
+        ("PUT", "/prices/x", {"cache_read": 1}, Invalid, "input"),
+        ("PUT", "/prices/x", {"pattern": "y", "input": 1}, Invalid, "pattern"),
+        ("PUT", "/prices/x", {"input": 1, "tiers": [{"above": 1, "rates": {"in": 1}}]}, Invalid, "tiers[0].rates.in"),
+        ("PATCH", "/settings", {"prot": 1}, Invalid, "prot"),
+        ("PATCH", "/settings", {"port": 70000}, Invalid, "port"),
+        ("PATCH", "/settings", {"anonymous_key": "nobody"}, Invalid, "anonymous_key"),
+        ("PATCH", "/settings", {"default_alias": "nothing"}, Invalid, "default_alias"),
+        ("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"}, Conflict, "network"),
+        ("POST", "/ip-rules", {"action": "deny", "network": "localhost"}, Invalid, "network"),
+        ("POST", "/ip-rules", {"action": "maybe", "network": "::1"}, Invalid, "action"),
+        ("POST", "/keys/nobody/rotate", None, NotFound, None),
+        ("POST", "/master-key/rotate", {"key": "mine"}, Invalid, "key"),
+        ("POST", "/backup", {"path": "relative.zip"}, Invalid, "path"),
+        ("POST", "/backup", {"path": "/no/such/folder/b.zip"}, Invalid, "path"),
+        ("GET", "/nothing", None, NotFound, None),
+        ("GET", "/keys/nobody", None, NotFound, None),
+        ("GET", "/requests/nothing", None, NotFound, None),
+        ("DELETE", "/ip-rules/none", None, NotFound, None),
+        ("POST", "/notifications/none/read", None, NotFound, None),
+        ("DELETE", "/status", None, operations.WrongMethod, None),
+    ],
+)
+async def test_a_wrong_wish_is_refused_by_field(
+    do: Do, method: str, path: str, body: Any, error: type[ActionError], field: str | None
+) -> None:
+    await furnished(do)
+    with pytest.raises(error) as raised:
+        await do(method, path, body)
+    assert raised.value.field == field
+    assert raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "field"),
+    [
+        ("/keys", {"limit": "501"}, "limit"), ("/keys", {"limit": "0"}, "limit"), ("/keys", {"cursor": "%"}, "cursor"),
+        ("/requests", {"cursor": "x"}, "cursor"), ("/requests", {"status": "odd"}, "status"), ("/requests", {"modle": "x"}, "modle"),
+        ("/requests", {"since": "yesterday"}, "since"), ("/usage", {"group_by": "day,week"}, "group_by"), ("/status", {"x": "1"}, "x"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_query_is_refused_by_field(do: Do, path: str, query: dict[str, str], field: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("GET", path, **query)
+    assert raised.value.field == field
+
+
+async def test_a_long_list_comes_in_parts_without_gap_or_double(do: Do) -> None:
+    for number in range(7):
+        await do("POST", "/keys", {"name": f"key {number}"})
+    names: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = await do("GET", "/keys", limit="3", **cursor)
+        names += [row["name"] for row in answer["data"]]
+        if answer["next"] is None:
+            break
+        cursor = {"cursor": answer["next"]}
+    assert sorted(names) == [f"key {number}" for number in range(7)]
+
+
+async def test_names_with_slashes_and_spaces_are_found(do: Do) -> None:
+    await furnished(do)
+    await do("POST", "/models", {**ALIAS, "alias": "team a/gpt *"})
+    assert (await do("GET", "/models/team%20a%2Fgpt%20%2A"))["alias"] == "team a/gpt *"
+    assert (await do("GET", "/models/team%20a/gpt%20*"))["alias"] == "team a/gpt *"
+
+
+async def test_no_answer_and_no_audit_entry_holds_a_secret(house: House, do: Do) -> None:
+    key = await furnished(do)
+    await do("PATCH", "/providers/openai", {"headers": {"X-Team": "very-secret-header-value"}})
+    rotated = await do("POST", f"/keys/{key['id']}/rotate")
+    master = (await do("POST", "/master-key/rotate"))["master_key"]
+    seen = b""
+    for row in operations.OPERATIONS:
+        if row.method == "GET" and "{" not in row.path:
+            seen += orjson.dumps(await do("GET", row.path))
+    seen += orjson.dumps(await do("GET", "/providers/openai")) + orjson.dumps(await do("GET", f"/keys/{key['id']}"))
+    for secret in (OPENAI["api_key"], "very-secret-header-value", key["key"], rotated["key"], master, "digest"):
+        assert secret.encode() not in seen
+    await house.store.close()
+    kept = b"".join(path.read_bytes() for path in house.home.root.rglob("*") if path.is_file())
+    for secret in (OPENAI["api_key"], "very-secret-header-value", key["key"], rotated["key"], master):
+        assert secret.encode() not in kept
+
+
+async def test_requests_are_filtered_and_shown_with_their_cost(house: House, do: Do) -> None:
+    priced = RequestRecord(id="req_1", started_at=1_790_000_000_000, key_name="laptop", model="fast", provider="openai", cost_nano=1_250_000)
+    unknown = RequestRecord(id="req_2", started_at=1_790_000_001_000, model="fast", status="broken", cost_state="unknown")
+    await house.store.ledger.record(priced)
+    await house.store.ledger.record(unknown)
+    rows = (await do("GET", "/requests"))["data"]
+    assert [(row["id"], row["cost_usd"]) for row in rows] == [("req_2", None), ("req_1", 0.00125)]
+    assert [row["id"] for row in (await do("GET", "/requests", status="broken"))["data"]] == ["req_2"]
+    assert [row["id"] for row in (await do("GET", "/requests", until="2026-09-21T14:13:20.500Z"))["data"]] == ["req_1"]
+    detail = await do("GET", "/requests/req_1")
+    assert (detail["started_at"], detail["request_payload"]) == ("2026-09-21T14:13:20.000Z", None)
+
+
+async def test_usage_groups_by_what_was_asked(house: House, do: Do) -> None:
+    await house.store.ledger.record(RequestRecord(id="a", started_at=1_790_000_000_000, model="fast", cost_nano=5_000_000_000, output=7))
+    await house.store.ledger.record(RequestRecord(id="b", started_at=1_790_000_000_000, model="fast"))
+    row = (await do("GET", "/usage", group_by="day,model"))["data"][0]
+    assert row.items() >= {"day": "2026-09-21", "model": "fast", "requests": 2, "cost_usd": 5.0, "unpriced_requests": 1, "output": 7}.items()
+    assert "key" not in row
+    csv = await do("GET", "/usage", group_by="model", format="csv")
+    assert csv.text.splitlines()[0].startswith("model,requests,errors,")
+
+
+async def test_payloads_come_with_the_request_they_belong_to(house: House, do: Do) -> None:
+    await house.store.ledger.record(RequestRecord(id="a", started_at=1))
+    await house.store.payloads.put("a", b'{"model":"x"}', b"data: 1\n\n", 1)
+    detail = await do("GET", "/requests/a")
+    assert (detail["request_payload"], detail["response_payload"]) == ({"model": "x"}, "data: 1\n\n")
