@@ -1,0 +1,137 @@
+"""Errors of OpenAI-compatible vendors, and ours in OpenAI's shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.core.errors import BadRequest, BudgetExceeded, RateLimited, UpstreamError
+from tests.wire.chat_frames import CHAT
+
+
+def error(status: int, body: Any, **headers: str) -> UpstreamError:
+    raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    return CHAT.read_error(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+
+
+def said(message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **more}}
+
+
+AZURE = said("The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}, status=400)
+GEMINI = [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (400, said("too many", code="context_length_exceeded"), "context_length"),
+        (400, said("This model's maximum context length is 8192 tokens."), "context_length"),
+        (400, said("prompt is too long: 210000 tokens > 200000 maximum"), "context_length"),
+        (422, {"detail": "Input length 9000 exceeds the maximum allowed token count"}, "context_length"),
+        (400, said("Please reduce the length of the messages or completion."), "context_length"),
+        (413, said("Request too large", code="rate_limit_exceeded"), "rate_limit"),
+        (413, b"<html>413</html>", "too_large"),
+        (400, AZURE, "content_filter"),
+        (400, said("Rejected by our safety system", code="content_policy_violation"), "content_filter"),
+        (400, said("filtered", innererror={"code": "ResponsibleAIPolicyViolation"}), "content_filter"),
+        (403, said("Your input was flagged by moderation", code=403), "content_filter"),
+        (429, said("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), "money"),
+        (402, said("Insufficient credits"), "money"),
+        (402, said("Insufficient Balance", code="invalid_request_error"), "money"),
+        (400, said("Your credit balance is too low"), "money"),
+        (429, said("You exceeded your current quota. Please retry in 33.5s."), "rate_limit"),
+        (401, said("Incorrect API key provided", code="invalid_api_key"), "auth"),
+        (401, b"", "auth"),
+        (400, GEMINI, "auth"),
+        (403, said("You are not allowed to do this"), "permission"),
+        (404, said("no such model", code="model_not_found"), "model_not_found"),
+        (404, b"404 page not found", "model_not_found"),
+        (400, said("The model `x` does not exist"), "model_not_found"),
+        (400, said("Unknown parameter: foo", param="foo"), "bad_request"),
+        (409, said("conflict"), "bad_request"),
+        (429, said("slow down", type="tokens", code="rate_limit_exceeded"), "rate_limit"),
+        (429, {"message": "Requests rate limit exceeded", "object": "error"}, "rate_limit"),
+        (429, said("The engine is currently overloaded", type="engine_overloaded"), "overloaded"),
+        (500, said("oops", type="server_error"), "server"),
+        (500, said("This model's context window was exceeded"), "context_length"),
+        (502, b"<!DOCTYPE html><html>secret</html>", "server"),
+        (503, {"error": "Service unavailable"}, "overloaded"),
+        (504, b"", "timeout"),
+        (529, b"{", "overloaded"),
+    ],
+)
+def test_reasons(status: int, body: Any, reason: str) -> None:
+    found = error(status, body)
+    assert (found.reason, found.status, found.dialect) == (reason, status, "openai_chat")
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "kind", "param"),
+    [
+        (said("no", type="t", code="c", param="p"), "no", "c", "p"),
+        (said("no", type="t", code=None), "no", "t", None),
+        (said("no", type="t", code=401), "no", "t", None),
+        (said("no", code="1211"), "no", "1211", None),
+        ({"error": "plain words"}, "plain words", None, None),
+        ({"message": "flat", "type": "t", "object": "error"}, "flat", "t", None),
+        ({"detail": [{"loc": ["body", "x"], "msg": "is required"}, {"msg": "b"}]}, "body.x: is required; b", None, None),
+        ({"message": {"detail": [{"msg": "deep"}]}}, "deep", None, None),
+        ({"errors": [{"message": "a"}, {"message": "b"}]}, "a; b", None, None),
+        ({"error": "not_found", "message": "words"}, "words", None, None),
+        (
+            said("Provider returned error", code=429, metadata={"raw": "slow down"}),
+            "Provider returned error: slow down",
+            None,
+            None,
+        ),
+        (b"plain words", "plain words", None, None),
+        (b"", "the provider answered with status 400 and no body", None, None),
+        (b" <html>secret</html>", "the provider answered with a web page (status 400)", None, None),
+        ({}, "{}", None, None),
+    ],
+)
+def test_what_is_told_of_an_error(body: Any, message: str, kind: str | None, param: str | None) -> None:
+    found = error(400, body)
+    assert (found.message, found.kind, found.param) == (message, kind, param)
+    assert found.body == (body if isinstance(body, bytes) else orjson.dumps(body))
+
+
+def test_a_long_message_is_cut() -> None:
+    assert len(error(400, said("x" * 100_000)).message) < 2_100
+
+
+def test_the_wait_is_read_where_waiting_helps() -> None:
+    assert error(429, said("slow"), retry_after="3").retry_after == 3
+    assert error(429, said("Please try again in 1.2s.")).retry_after == 1.2
+    assert error(401, said("no"), retry_after="3").retry_after is None
+
+
+def test_our_errors_in_openais_shape() -> None:
+    status, body = CHAT.write_error(BadRequest("wrong", param="messages[0]"))
+    assert status == 400
+    assert body["error"] == {
+        "message": "wrong",
+        "type": "invalid_request_error",
+        "param": "messages[0]",
+        "code": "invalid_parameter",
+    }
+    assert CHAT.write_error(BudgetExceeded("spent"))[1]["error"]["type"] == "insufficient_quota"
+    assert CHAT.write_error(RateLimited("slow"))[0] == 429
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind", "expected"),
+    [
+        ("openai_chat", "string_above_max_length", ("invalid_request_error", "string_above_max_length")),
+        ("openai_chat", None, ("invalid_request_error", "context_length_exceeded")),
+        ("anthropic_messages", "invalid_request_error", ("invalid_request_error", "context_length_exceeded")),
+    ],
+)
+def test_an_upstream_error_keeps_its_own_code_or_gets_openais(dialect: str, kind: str | None, expected: tuple[str, str]) -> None:
+    upstream = UpstreamError("too long", status=400, reason="context_length", kind=kind, dialect=dialect)
+    status, body = CHAT.write_error(upstream)
+    assert (status, body["error"]["type"], body["error"]["code"]) == (400, *expected)
+    assert CHAT.read_error(status, {}, orjson.dumps(body)).reason == "context_length"
