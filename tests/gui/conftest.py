@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 @pytest.fixture(scope="session", autouse=True)
 def _dressed(qapp: QApplication) -> None:
+    qapp.setQuitOnLastWindowClosed(False)  # as the app does: a closed dialog must not stop the loop
     theme().start("light")
 
 
@@ -55,6 +57,7 @@ class NotingUi:
         self.notes: list[tuple[str, str]] = []
         self.copied: list[str] = []
         self.tasks: list[asyncio.Task[Any]] = []
+        self.restored: list[Path] = []
 
     def navigate(self, page: str, **context: Any) -> None:
         self.visited.append((page, context))
@@ -69,6 +72,9 @@ class NotingUi:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.append(task)
         return task
+
+    def restore(self, archive: Path) -> None:
+        self.restored.append(archive)
 
     async def settle(self) -> None:
         """Until every task is over, those that tasks started too."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -26,7 +24,7 @@ from tests.gui.conftest import NotingUi, child, until
 
 
 @pytest.fixture
-async def page(house: House, ui: NotingUi) -> AsyncIterator[ChatPage]:
+async def page(house: House, ui: NotingUi) -> ChatPage:
     """The page with the demo behind three aliases."""
     await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
     for alias, model in (("chat", "demo-chat"), ("slow", "demo-slow"), ("broken", "demo-error-broken")):
@@ -36,7 +34,7 @@ async def page(house: House, ui: NotingUi) -> AsyncIterator[ChatPage]:
     made.resize(900, 700)
     made.show()
     await until(lambda: made.picker.model_name())
-    yield made
+    return made
 
 
 async def send(page: ChatPage, qtbot: QtBot, text: str) -> None:

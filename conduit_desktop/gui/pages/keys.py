@@ -91,7 +91,7 @@ COLUMNS: list[Column[KeyView]] = [
 class KeysPage(Page):
     """The table of keys and what can be done with the selected one."""
 
-    title = "Virtual keys"
+    title = "Virtual Keys"
     subtitle = "One key per app, each with its own models, budget and limits"
     icon = "key"
     topics = frozenset({"keys", "requests"})

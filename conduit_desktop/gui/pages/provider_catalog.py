@@ -52,7 +52,7 @@ class KindTile(QPushButton):
 
 
 class CatalogGrid(QWidget):
-    """Search and tiles; `chosen` carries a KindView. Enter in the search takes the only, or first, match."""
+    """Search and tiles; `chosen` carries a KindView. Enter takes the tile that has the focus, or else the first match."""
 
     chosen = Signal(object)
 
@@ -121,9 +121,11 @@ class CatalogGrid(QWidget):
     # Qt's own
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.search.hasFocus():
-            if found := self.matches():
-                self.chosen.emit(found[0].kind)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            focused = self.focusWidget()
+            wanted = [focused] if isinstance(focused, KindTile) else self.matches()
+            if wanted:
+                self.chosen.emit(wanted[0].kind)
             return
         super().keyPressEvent(event)
 

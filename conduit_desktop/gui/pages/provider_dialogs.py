@@ -180,6 +180,11 @@ class ProviderDialog(FormDialog):
         self.back.hide()
         self.grid.search.setFocus()
 
+    def submit(self) -> None:
+        """Save, once there is a form."""
+        if isinstance(self.form, ProviderForm):
+            super().submit()
+
     async def save(self) -> None:
         """Create or edit."""
         assert isinstance(self.form, ProviderForm)

@@ -46,7 +46,7 @@ class SelectionBar(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for made in self.buttons.values():
-            entry = menu.addAction(made.icon(), made.text())
+            entry = menu.addAction(made.icon(), made.text().strip())
             entry.triggered.connect(made.click)
             entry.setEnabled(made.isEnabled())
         menu.popup(at)
