@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 
 from conduit_desktop import __version__
 from conduit_desktop.actions.house import House
+from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
 from conduit_desktop.gui import actions
 from conduit_desktop.gui.eventloop import make_loop
@@ -23,11 +25,13 @@ from conduit_desktop.gui.single import Doorbell, raise_first
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.tray import app_icon
 from conduit_desktop.gui.window import Window
+from conduit_desktop.store.backup import restore
 
 log = logging.getLogger(__name__)
 
 OpenHouse = Callable[[], AbstractAsyncContextManager[House]]
 Announce = Callable[[House], None]
+RESTORED = "The backup was restored. What it replaced is kept beside it as *.before-restore."
 
 
 class App(QApplication):
@@ -72,30 +76,72 @@ def run(home: Home, open_house: OpenHouse, announce: Announce) -> int:
 
 
 async def _live(app: App, home: Home, open_house: OpenHouse, announce: Announce) -> int:
-    quit_wish = asyncio.Event()
-    app.wish = quit_wish.set
-    _obey_signals(quit_wish)
+    """One session after another: a restored backup ends one and begins the next."""
+    wish = Wish()
+    app.wish = wish.quit
+    _obey_signals(wish.quit)
     theme().start("system")
-    async with open_house() as house:
-        theme().set_mode(house.gateway.snapshot.settings.theme)
-        window = Window(house)
-        bell = Doorbell(home)
-        bell.rung.connect(window.come_forward)
-        window.quit_asked.connect(quit_wish.set)
-        silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
-        unsubscribe = _announce_once(house, announce)
-        try:
-            window.show()
-            window.start()
-            if house.gateway.snapshot.settings.start_server:
-                window.run(actions.start_server(house))
-            await quit_wish.wait()
-        finally:
-            unsubscribe()
-            bell.close()
-            await _close(window)
-            silence()
-    return 0
+    while True:
+        async with open_house() as house:
+            await _session(house, home, wish, announce)
+        if wish.archive is None:
+            return 0
+        await _restore(wish, home)
+
+
+class Wish:
+    """How a session is to end: with the app, or with a backup to be put back."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.archive: Path | None = None
+        self.outcome = ""
+
+    def quit(self) -> None:
+        """End the app."""
+        self.archive = None
+        self.asked.set()
+
+    def restore(self, archive: Path) -> None:
+        """End the session, and put `archive` back."""
+        self.archive = archive
+        self.asked.set()
+
+
+async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> None:
+    theme().set_mode(house.gateway.snapshot.settings.theme)
+    window = Window(house)
+    bell = Doorbell(home)
+    bell.rung.connect(window.come_forward)
+    window.quit_asked.connect(wish.quit)
+    window.restore_asked.connect(wish.restore)
+    silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
+    unsubscribe = _announce_once(house, announce)
+    try:
+        window.show()
+        window.start()
+        if wish.outcome:
+            window.notify(wish.outcome, "info" if wish.outcome == RESTORED else "error")
+        if house.gateway.snapshot.settings.start_server:
+            window.run(actions.start_server(house))
+        await wish.asked.wait()
+    finally:
+        unsubscribe()
+        bell.close()
+        await _close(window)
+        silence()
+
+
+async def _restore(wish: Wish, home: Home) -> None:
+    """Put the backup back while nobody holds the home; what came of it is said in the next window."""
+    archive, wish.archive = wish.archive, None
+    wish.asked.clear()
+    try:
+        await asyncio.to_thread(restore, archive, home)
+    except ConduitError as error:
+        wish.outcome = f"The backup was not restored: {error}"
+    else:
+        wish.outcome = RESTORED
 
 
 def _announce_once(house: House, announce: Announce) -> Callable[[], None]:
@@ -109,13 +155,13 @@ def _announce_once(house: House, announce: Announce) -> Callable[[], None]:
     return house.bus.subscribe(on_change)
 
 
-def _obey_signals(quit_wish: asyncio.Event) -> None:
+def _obey_signals(leave: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, quit_wish.set)
+            loop.add_signal_handler(number, leave)
         except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(quit_wish.set))
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
 
 
 async def _close(window: Window) -> None:

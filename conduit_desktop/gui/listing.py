@@ -35,6 +35,10 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.dashboard import DashboardPage
 
             return DashboardPage
+        case "welcome":
+            from conduit_desktop.gui.pages.welcome import WelcomePage
+
+            return WelcomePage
         case "chat":
             from conduit_desktop.gui.pages.chat import ChatPage
 

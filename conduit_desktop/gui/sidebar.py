@@ -7,7 +7,7 @@ from typing import Protocol
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.resources import resource
@@ -123,11 +123,9 @@ class Sidebar(QFrame):
         column.setSpacing(2)
         column.addLayout(self._brand())
         column.addSpacing(theme.L)
-        group = QButtonGroup(self)
         for place, entry in enumerate(entries, 1):
             item = NavItem(entry, f"Ctrl+{place}")
             item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
-            group.addButton(item)
             self.items[entry.name] = item
             column.addWidget(item)
         column.addStretch(1)
@@ -152,8 +150,10 @@ class Sidebar(QFrame):
         return row
 
     def show_page(self, name: str) -> None:
-        """Mark the page that is shown."""
-        self.items[name].setChecked(True)
+        """Mark the page that is shown; the welcome is none of these."""
+        for item in self.items.values():
+            item.setAutoExclusive(name in self.items)
+            item.setChecked(item is self.items.get(name))
 
     def show_unread(self, count: int) -> None:
         """The number at the bell; none at zero."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSettings, QSize, Qt, Signal
@@ -37,6 +38,8 @@ class Window(QWidget):
     """The main window; it is the `Ui` of its pages. `quit_asked` is the wish to end the app, asked for and confirmed."""
 
     quit_asked = Signal()
+    restore_asked = Signal(object)
+    """The path of a backup to put in the place of the databases."""
 
     def __init__(self, house: House) -> None:
         super().__init__()
@@ -100,7 +103,7 @@ class Window(QWidget):
 
     def start(self) -> None:
         """Show the first page and the state of things; a loop must be running."""
-        self.navigate("dashboard")
+        self.navigate("dashboard" if self.house.gateway.snapshot.settings.welcome_done else "welcome")
         self.server.refresh()
         self.run(self._load_unread())
 
@@ -124,6 +127,10 @@ class Window(QWidget):
         """To the clipboard, with a word about it."""
         QGuiApplication.clipboard().setText(text)
         self.notify("Copied to the clipboard")
+
+    def restore(self, archive: Path) -> None:
+        """Ask whoever opened the house to put a backup in its place."""
+        self.restore_asked.emit(archive)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task; what it raises is shown."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from PySide6.QtGui import QShowEvent
@@ -31,6 +32,9 @@ class Ui(Protocol):
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start `work` as a task; what it raises is shown to the user (an ActionError by its message) and logged."""
+
+    def restore(self, archive: Path) -> None:
+        """Close the house, put a backup in the place of its databases, and open it again."""
 
 
 class Page(QWidget):

@@ -1,0 +1,98 @@
+"""Sums of usage, arranged for the chart and the table of the usage page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from conduit_desktop.core.money import to_nano
+
+Measure = Literal["cost", "requests", "tokens"]
+GroupBy = Literal["day", "model", "key", "provider"]
+TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out")
+MOST = 7
+"""Series of the chart; the rest are joined as `others`."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """One row of the table, or the whole range. `cost_nano` counts priced requests alone; see `cost_known`."""
+
+    name: str
+    requests: int
+    errors: int
+    tokens_in: int
+    cached: int
+    tokens_out: int
+    cost_nano: int
+    unpriced: int
+    estimated: int
+
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.tokens_in + self.tokens_out
+
+    @property
+    def cost_known(self) -> int | None:
+        """The cost in nano-dollars; None (unknown, never 0) when nothing that cost anything has a price."""
+        return None if self.unpriced and not self.cost_nano else self.cost_nano
+
+
+def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Totals:
+    """The sum of usage rows."""
+    rows = list(rows)
+
+    def add(*fields: str) -> int:
+        return sum(int(row[field]) for row in rows for field in fields)
+
+    return Totals(
+        name=name,
+        requests=add("requests"),
+        errors=add("errors"),
+        tokens_in=add("input", "cache_read", "cache_write", "audio_in"),
+        cached=add("cache_read"),
+        tokens_out=add("output", "audio_out"),
+        cost_nano=sum(to_nano(row["cost_usd"]) for row in rows),
+        unpriced=add("unpriced_requests"),
+        estimated=add("estimated_requests"),
+    )
+
+
+def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[Totals]:
+    """One row a group, in the order they came; a key is shown by its name."""
+    field = "key_name" if group == "key" else group
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        parts.setdefault(str(row[field] or "–"), []).append(row)
+    return [totals_of(name, some) for name, some in parts.items()]
+
+
+def days_between(first: date, last: date) -> list[str]:
+    """Every day of the range as the sums name it, both ends included."""
+    return [(first + timedelta(days=at)).isoformat() for at in range((last - first).days + 1)]
+
+
+def stacked(
+    rows: Iterable[Mapping[str, Any]], days: Sequence[str], measure: Measure, others: str
+) -> list[tuple[str, tuple[float, ...]]]:
+    """`(model, value a day)`, the largest first, all after the seventh joined. Cost in US dollars."""
+    places = {day: at for at, day in enumerate(days)}
+    series: dict[str, list[float]] = {}
+    for row in rows:
+        if row["day"] in places:
+            values = series.setdefault(str(row["model"] or "–"), [0.0] * len(days))
+            values[places[row["day"]]] += _value(row, measure)
+    ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
+    if len(ranked) > MOST + 1:
+        rest = tuple(sum(column) for column in zip(*(values for _, values in ranked[MOST:]), strict=True))
+        ranked = [*ranked[:MOST], (others, rest)]
+    return ranked
+
+
+def _value(row: Mapping[str, Any], measure: Measure) -> float:
+    if measure == "cost":
+        return float(row["cost_usd"])
+    return float(row["requests"]) if measure == "requests" else float(sum(row[name] for name in TOKENS))

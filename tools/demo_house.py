@@ -1,0 +1,127 @@
+"""A house with a plausible past: what the screenshots show. Nothing in it is real and nothing of it is sent anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from dataclasses import replace
+
+from conduit_desktop.actions import keys, models, notifications, providers
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewKey, NewModel, NewProvider, read
+from conduit_desktop.core.entities import Attempt, RequestRecord
+
+DAY_MS = 86_400_000
+PROVIDERS = (
+    {"name": "openai", "kind": "openai", "api_key": "sk-proj-demodemodemodemodemodemo4f2a"},
+    {"name": "anthropic", "kind": "anthropic", "api_key": "sk-ant-demodemodemodemodemodemo91bc"},
+    {"name": "demo", "kind": "demo"},
+)
+ALIASES = (
+    {"alias": "smart", "targets": [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-5.1")], "fallbacks": ["fast"]},
+    {"alias": "fast", "strategy": "fastest", "targets": [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5")]},
+    {"alias": "gpt-*", "targets": [("openai", "gpt-5.1")]},
+    {"alias": "playground", "targets": [("demo", "demo")]},
+)
+KEYS = (
+    {"name": "Claude Code", "description": "My laptop", "budget_usd": 120, "budget_period": "monthly"},
+    {"name": "Open WebUI", "budget_usd": 25, "budget_period": "monthly", "rpm": 60},
+    {"name": "aider", "budget_usd": 10, "budget_period": "weekly", "models": ["smart", "fast"]},
+    {"name": "Obsidian notes", "description": "Summaries at night", "rpm": 20, "max_parallel": 2},
+)
+ASKED = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
+TOLD = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters short wavelengths more than long ones."}}]}'
+# alias, provider, upstream model, USD per million in and out, typical tokens in and out, share of all requests
+TRAFFIC = (
+    ("smart", "anthropic", "claude-sonnet-4-5", 3.0, 15.0, 9_000, 700, 0.40, "Claude Code"),
+    ("fast", "openai", "gpt-5-mini", 0.25, 2.0, 1_800, 400, 0.32, "Open WebUI"),
+    ("gpt-5.1", "openai", "gpt-5.1", 1.25, 10.0, 3_600, 900, 0.16, "aider"),
+    ("playground", "demo", "demo", 0.0, 0.0, 300, 200, 0.08, "Open WebUI"),
+    ("demo/experiment", "demo", "experiment", None, None, 900, 300, 0.04, "Obsidian notes"),
+)
+
+
+async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
+    """Fill an empty house: providers, aliases, keys, `days` of requests, and a few notifications."""
+    dice = random.Random(seed)  # the same picture every time
+    for provider in PROVIDERS:
+        await providers.create(house, read(NewProvider, provider), "gui")
+    for alias in ALIASES:
+        targets = [{"provider": name, "model": model} for name, model in alias["targets"]]
+        await models.create(house, read(NewModel, {**alias, "fallbacks": [], "targets": targets}), "gui")
+    made = {key["name"]: await keys.create(house, read(NewKey, key), "gui") for key in KEYS}
+    ids = {name: key.id for name, key in made.items()}
+    records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
+    await asyncio.gather(*(house.store.ledger.record(record) for record in records))
+    latest = max(records, key=lambda one: one.started_at)
+    await house.store.payloads.put(latest.id, ASKED, TOLD, latest.started_at)
+    await house.gateway.refresh()
+    await notifications.notify(
+        house,
+        "budget",
+        "warning",
+        "aider has used 80 % of its budget",
+        "$8.12 of $10.00 this week. It is refused once the budget is spent.",
+    )
+    await notifications.notify(
+        house, "health", "error", "openai does not answer", "3 of the last 3 calls timed out. Its aliases use their next target."
+    )
+    await notifications.notify(house, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
+
+
+def _moments(dice: random.Random, days: int, per_day: int) -> list[int]:
+    now = int(time.time() * 1000)
+    made = []
+    for back in range(days, 0, -1):
+        weekday = math.sin(back * 0.9) * 0.25 + 0.85
+        made += [now - back * DAY_MS + dice.randrange(DAY_MS) for _ in range(int(per_day * weekday * (1.6 - back / days)))]
+    made += [now - int(dice.random() ** 1.6 * 3_500_000) for _ in range(230)]
+    return sorted(at for at in made if at <= now)
+
+
+def _record(dice: random.Random, at: int, ids: dict[str, str]) -> RequestRecord:
+    alias, provider, model, price_in, price_out, size_in, size_out, _, key = dice.choices(TRAFFIC, [row[7] for row in TRAFFIC])[0]
+    read_tokens, written = int(size_in * dice.uniform(0.2, 2.2)), int(size_out * dice.uniform(0.1, 2.0))
+    cached = int(read_tokens * dice.choice((0, 0, 0.6, 0.8)))
+    cost = (
+        None
+        if price_in is None
+        else round(1000 * ((read_tokens - cached) * price_in + cached * price_in * 0.1 + written * price_out))
+    )
+    first = dice.uniform(180, 1400)
+    duration = first + written * dice.uniform(6, 16)
+    record = RequestRecord(
+        id=f"req_{dice.getrandbits(64):016x}", started_at=at, key_id=ids[key], key_name=key, model=alias, provider=provider,
+        upstream_model=model, dialect="anthropic_messages" if key == "Claude Code" else "openai_chat", streamed=dice.random() < 0.8,
+        client={"Claude Code": "claude-cli/2.4", "aider": "aider/0.92"}.get(key, "OpenAI/Python 3.2"), client_ip="127.0.0.1",
+        duration_ms=duration, first_token_ms=first, upstream_ms=first - dice.uniform(0.3, 1.2), input=read_tokens - cached,
+        cache_read=cached, output=written, reasoning=written // 3 if alias == "gpt-5.1" else 0, cost_nano=cost,
+        cost_state="unknown" if cost is None else "final", finish="stop", attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
+    )  # fmt: skip
+    return _mishap(dice, record)
+
+
+def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
+    fate = dice.random()
+    if fate < 0.015:
+        failed = [
+            Attempt(record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0)
+        ] * 2
+        text = f"Every target failed: {record.provider}/{record.upstream_model}: overloaded (529)."
+        return replace(record, status="error", http_status=502, error_code="provider_error", error_text=text, attempts=failed, output=0,
+                       reasoning=0, cost_nano=0, first_token_ms=None, duration_ms=1_290.0, finish="")  # fmt: skip
+    if fate < 0.03:
+        return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
+    if fate < 0.04:
+        text = "The key has used its budget of $10.00; it begins anew on Monday."
+        return replace(record, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text, provider="", attempts=[],
+                       upstream_model="", input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, upstream_ms=None,
+                       duration_ms=0.4, finish="")  # fmt: skip
+    if fate < 0.08:
+        first = Attempt(
+            "openai", "gpt-5.1", "default", "rate_limit", 429, "Rate limit reached, try again in 2 s", record.started_at, 210.0
+        )
+        return replace(record, attempts=[first, *record.attempts])
+    return record
