@@ -90,11 +90,12 @@ class Merge:
         if before is None:
             return Step("provider", new.name, "add", (), lambda: _done(providers.create(self.house, new, self.actor, self.source)))
         wanted = self._kept_credentials(new, before)
-        patch = _provider_patch(new, wanted, before)
+        headers = self._new_headers(new, before)
+        patch = _provider_patch(new, wanted, headers, before)
         fields = {name for name in ("kind", "base_url", "options", "accept_client_keys", "enabled") if _differs(name, new, before)}
         if await asyncio.to_thread(_other_keys, self.house, wanted, before):
             fields.add("api_keys")
-        if await asyncio.to_thread(_other_headers, self.house, new.headers or {}, before):
+        if await asyncio.to_thread(_other_headers, self.house, headers, before):
             fields.add("headers")
         return Step(
             "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
@@ -111,6 +112,15 @@ class Merge:
             NewCredential(label=one.label, weight=one.weight) if one.label in labels and _is_unset(one.api_key) else one
             for one in wanted
         ]
+
+    def _new_headers(self, new: NewProvider, before: Provider) -> dict[str, str | None]:
+        """The file's headers as a patch: null for one that goes; one that is to stay as it is, as with keys, is not in it."""
+        wanted = new.headers or {}
+        staying = {name.lower() for name, value in wanted.items() if self.source == "user" and _is_unset(value)}
+        staying &= {header.name.lower() for header in before.headers}
+        said = {name.lower() for name in wanted}
+        headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in said}
+        return headers | {name: value for name, value in wanted.items() if name.lower() not in staying}
 
     async def _model(self, new: FileModel) -> Step:
         before = await self.house.store.models.get(new.alias)
@@ -185,12 +195,14 @@ def _check_provider(provider: NewProvider, path: str) -> None:
         raise Invalid(f"{field}: {error.message}", field) from None
 
 
-def _provider_patch(new: NewProvider, wanted: list[NewCredential], before: Provider) -> ProviderPatch:
+def _provider_patch(
+    new: NewProvider, wanted: list[NewCredential], headers: dict[str, str | None], before: Provider
+) -> ProviderPatch:
     """The whole provider as a patch: what the file does not say goes."""
     values: dict[str, Any] = {name: getattr(new, name) for name in ("name", "kind", "base_url", "accept_client_keys", "enabled")}
     values["options"] = {**dict.fromkeys(before.options), **new.options}
-    values["headers"] = {**dict.fromkeys(header.name for header in before.headers), **(new.headers or {})}
-    return ProviderPatch.model_construct(_fields_set={*values, "api_keys"}, **values, api_key=None, api_keys=wanted)
+    fields = {*values, "api_keys", "headers"}
+    return ProviderPatch.model_construct(_fields_set=fields, **values, api_key=None, api_keys=wanted, headers=headers)
 
 
 def _differs(name: str, new: NewProvider, before: Provider) -> bool:
@@ -209,11 +221,13 @@ def _other_keys(house: House, wanted: list[NewCredential], before: Provider) -> 
     )
 
 
-def _other_headers(house: House, wanted: dict[str, str], before: Provider) -> bool:
+def _other_headers(house: House, wanted: dict[str, str | None], before: Provider) -> bool:
+    """Whether the patch `wanted` changes a header."""
     have = {header.name.lower(): header for header in before.headers}
-    if set(have) != {name.lower() for name in wanted}:
-        return True
-    return any(value != _kept(house, have[n.lower()].secret, have[n.lower()].hint, value) for n, value in wanted.items())
+    return any(
+        (header := have.get(name.lower())) is None or value is None or value != _kept(house, header.secret, header.hint, value)
+        for name, value in wanted.items()
+    )
 
 
 def _kept(house: House, reference: str, shown: str, wanted: str) -> str | None:

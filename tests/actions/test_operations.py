@@ -30,8 +30,14 @@ async def furnished(do: Do) -> dict[str, Any]:
     ("path", "fields"),
     [
         ("/status", {"version", "address", "uptime_s", "in_flight", "loop_lag_ms", "home", "secrets_backend", "database_bytes"}),
-        ("/providers/openai", {"id", "name", "kind", "base_url", "keys", "headers", "options", "accept_client_keys", "enabled", "locked"}),
-        ("/models/fast", {"id", "alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "overrides"}),
+        (
+            "/providers/openai",
+            {"id", "name", "kind", "base_url", "keys", "headers", "options", "accept_client_keys", "enabled", "locked"},
+        ),
+        (
+            "/models/fast",
+            {"id", "alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "overrides"},
+        ),
         ("/prices/openai/gpt-4o-mini", {"pattern", "input", "output", "cache_read", "per_image", "valid_from", "created_at"}),
     ],
 )
@@ -152,8 +158,10 @@ async def test_a_wrong_wish_is_refused_by_field(
     ("path", "query", "field"),
     [
         ("/keys", {"limit": "501"}, "limit"), ("/keys", {"limit": "0"}, "limit"), ("/keys", {"cursor": "%"}, "cursor"),
-        ("/requests", {"cursor": "x"}, "cursor"), ("/requests", {"status": "odd"}, "status"), ("/requests", {"modle": "x"}, "modle"),
-        ("/requests", {"since": "yesterday"}, "since"), ("/usage", {"group_by": "day,week"}, "group_by"), ("/status", {"x": "1"}, "x"),
+        ("/requests", {"cursor": "x"}, "cursor"), ("/requests", {"status": "odd"}, "status"),
+        ("/requests", {"modle": "x"}, "modle"),
+        ("/requests", {"since": "yesterday"}, "since"), ("/usage", {"group_by": "day,week"}, "group_by"),
+        ("/status", {"x": "1"}, "x"),
     ],
 )  # fmt: skip
 async def test_a_wrong_query_is_refused_by_field(do: Do, path: str, query: dict[str, str], field: str) -> None:
@@ -202,7 +210,9 @@ async def test_no_answer_and_no_audit_entry_holds_a_secret(house: House, do: Do)
 
 
 async def test_requests_are_filtered_and_shown_with_their_cost(house: House, do: Do) -> None:
-    priced = RequestRecord(id="req_1", started_at=1_790_000_000_000, key_name="laptop", model="fast", provider="openai", cost_nano=1_250_000)
+    priced = RequestRecord(
+        id="req_1", started_at=1_790_000_000_000, key_name="laptop", model="fast", provider="openai", cost_nano=1_250_000
+    )
     unknown = RequestRecord(id="req_2", started_at=1_790_000_001_000, model="fast", status="broken", cost_state="unknown")
     await house.store.ledger.record(priced)
     await house.store.ledger.record(unknown)
@@ -215,10 +225,15 @@ async def test_requests_are_filtered_and_shown_with_their_cost(house: House, do:
 
 
 async def test_usage_groups_by_what_was_asked(house: House, do: Do) -> None:
-    await house.store.ledger.record(RequestRecord(id="a", started_at=1_790_000_000_000, model="fast", cost_nano=5_000_000_000, output=7))
+    await house.store.ledger.record(
+        RequestRecord(id="a", started_at=1_790_000_000_000, model="fast", cost_nano=5_000_000_000, output=7)
+    )
     await house.store.ledger.record(RequestRecord(id="b", started_at=1_790_000_000_000, model="fast"))
     row = (await do("GET", "/usage", group_by="day,model"))["data"][0]
-    assert row.items() >= {"day": "2026-09-21", "model": "fast", "requests": 2, "cost_usd": 5.0, "unpriced_requests": 1, "output": 7}.items()
+    assert (
+        row.items()
+        >= {"day": "2026-09-21", "model": "fast", "requests": 2, "cost_usd": 5.0, "unpriced_requests": 1, "output": 7}.items()
+    )
     assert "key" not in row
     csv = await do("GET", "/usage", group_by="model", format="csv")
     assert csv.text.splitlines()[0].startswith("model,requests,errors,")

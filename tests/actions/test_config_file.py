@@ -1,0 +1,223 @@
+"""`conduit.toml`: read whole or not at all, named by line, followed, exported and imported."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from conduit_desktop.actions import operations, transfer
+from conduit_desktop.actions.config_file import parse
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.errors import ConfigFileBroken, Conflict, Invalid
+from tests.actions.conftest import OPENAI, Do
+from tests.fakes.house import DictSecrets
+
+KEY = "condt_" + "a" * 43
+FILE = """
+[settings]
+port = 5055
+default_alias = "fast"
+
+[[providers]]
+name = "openai"
+kind = "openai"
+api_key = "env:OPENAI_API_KEY"
+headers = { X-Org = "env:ORG" }
+
+[[providers]]
+name = "demo"
+kind = "demo"
+
+[[models]]
+alias = "fast"
+targets = [{ provider = "openai", model = "gpt-4o-mini", weight = 2 }]
+fallbacks = ["safe"]
+remove_parameters = ["logprobs"]
+
+[[models]]
+alias = "safe"
+targets = [{ provider = "demo", model = "demo-chat" }]
+
+[[keys]]
+name = "ci"
+key = "env:CI_KEY"
+budget_usd = 5
+budget_period = "monthly"
+expires_at = 2030-01-01T00:00:00Z
+
+[[prices]]
+pattern = "openai/gpt-4o-mini"
+input = 0.15
+output = 0.6
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI_KEY", KEY)
+
+
+async def sync(house: House, text: str) -> list[tuple[str, str, str]]:
+    return [(one.change, one.kind, one.name) for one in await transfer.sync_file(house, parse(text))]
+
+
+async def test_the_house_holds_what_the_file_says(house: House, do: Do) -> None:
+    await sync(house, FILE)
+    fast = await do("GET", "/models/fast")
+    assert (fast["locked"], fast["fallbacks"], fast["overrides"]) == (True, ["safe"], {"logprobs": None})
+    assert (await do("GET", "/providers/openai"))["keys"][0]["hint"] == "env:OPENAI_API_KEY"
+    key = await do("GET", "/keys/ci")
+    assert (key["budget_usd"], key["expires_at"], key["hint"]) == (5, "2030-01-01T00:00:00.000Z", "condt_…aaaa")
+    assert house.gateway.snapshot.settings.port == 5055
+    assert len(house.gateway.snapshot.keys_by_digest) == 1
+    settings = {row["name"]: row for row in (await do("GET", "/settings"))["data"]}
+    assert (settings["port"]["locked"], settings["theme"]["locked"]) == (True, False)
+
+
+async def test_a_second_look_changes_nothing(house: House) -> None:
+    assert len(await sync(house, FILE)) == 6
+    entries = len((await house.store.audit.list(500))[0])
+    assert await sync(house, FILE) == []
+    assert len((await house.store.audit.list(500))[0]) == entries
+
+
+async def test_what_left_the_file_leaves_the_house(house: House, do: Do) -> None:
+    await do("POST", "/providers", {**OPENAI, "name": "mine"})
+    await sync(house, FILE)
+    gone = await sync(house, '[[providers]]\nname = "demo"\nkind = "demo"\n')
+    assert sorted(gone) == sorted([
+        ("remove", "model", "fast"), ("remove", "model", "safe"), ("remove", "provider", "openai"), ("remove", "key", "ci"),
+        ("remove", "price", "openai/gpt-4o-mini"),
+    ])  # fmt: skip
+    assert [row["name"] for row in (await do("GET", "/providers"))["data"]] == ["demo", "mine"]
+    assert house.gateway.snapshot.settings.port == 5000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/providers/openai", {"enabled": False}), ("DELETE", "/providers/openai", None),
+        ("PATCH", "/models/fast", {"retries": 0}), ("DELETE", "/models/fast", None),
+        ("PATCH", "/keys/ci", {"rpm": 1}), ("DELETE", "/keys/ci", None), ("POST", "/keys/ci/rotate", None),
+        ("PUT", "/prices/openai/gpt-4o-mini", {"input": 1}), ("DELETE", "/prices/openai/gpt-4o-mini", None),
+        ("PATCH", "/settings", {"port": 1}),
+    ],
+)  # fmt: skip
+async def test_what_the_file_defines_is_locked(house: House, do: Do, method: str, path: str, body: Any) -> None:
+    await sync(house, FILE)
+    with pytest.raises(Conflict, match="config file"):
+        await do(method, path, body)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "field"),
+    [
+        ("[[providers]\n", 1, "TOML"),
+        (FILE.replace('kind = "demo"', 'kind = "demon"'), 14, "providers[1].kind"),
+        (FILE.replace("weight = 2", "wieght = 2"), 18, "models[0].targets[0].wieght"),
+        (FILE.replace("budget_usd = 5", "budget_usd = -5"), 29, "keys[0].budget_usd"),
+        (FILE.replace("port = 5055", "prot = 5055"), 3, "prot"),
+        (FILE.replace('provider = "demo"', 'provider = "nobody"'), 24, "models[1].targets[0].provider"),
+        (FILE.replace('fallbacks = ["safe"]', 'fallbacks = ["none"]'), 19, "models[0].fallbacks[0]"),
+        (FILE.replace('alias = "safe"', 'alias = "FAST"'), 23, "models[1].alias"),
+        (FILE.replace('key = "env:CI_KEY"', 'key = "env:NOT_SET"'), 28, "NOT_SET"),
+        (FILE.replace('key = "env:CI_KEY"', 'key = "sk-mine"'), 28, "keys[0].key"),
+        (FILE.replace('key = "env:CI_KEY"\n', ""), 26, "keys[0].key"),
+        (FILE + '\n[[model]]\nalias = "x"\n', None, "model"),
+    ],
+)
+async def test_a_broken_file_is_named_by_line_and_changes_nothing(
+    house: House, do: Do, text: str, line: int | None, field: str
+) -> None:
+    with pytest.raises(ConfigFileBroken) as raised:
+        await transfer.sync_file(house, parse(text, "here.toml"))
+    message = str(raised.value)
+    assert message.startswith("here.toml")
+    assert field in message
+    if line is not None:
+        assert f"line {line}" in message
+    assert (await do("GET", "/providers"))["data"] == []
+    assert (await do("GET", "/audit"))["data"] == []
+
+
+async def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERE", "http://10.0.0.1:8000/v1")
+    text = '[[providers]]\nname = "gpu"\nkind = "vllm"\nbase_url = "env:WHERE"\napi_key = "env:K"\n'
+    provider = parse(text).providers[0]
+    assert (provider.base_url, provider.api_key) == ("http://10.0.0.1:8000/v1", "env:K")
+
+
+async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(house: House, do: Do) -> None:
+    await do("POST", "/providers", {**OPENAI, "headers": {"X-Org": "organization-0123456789"}})
+    await do(
+        "POST",
+        "/models",
+        {"alias": "a b", "targets": [{"provider": "openai", "model": 'x"y'}], "overrides": {"top_p": None, "n": 1}},
+    )
+    made = await do("POST", "/keys", {"name": "lap top", "budget_usd": 0.5, "metadata": {"a.b": [1, True, "é\n"]}})
+    await do("PATCH", "/settings", {"request_days": 30})
+    text = (await do("GET", "/export"))["toml"]
+    assert made["key"] not in text
+    assert OPENAI["api_key"] not in text
+    read = tomllib.loads(text)
+    assert read["providers"][0]["api_key"] == "env:OPENAI_API_KEY"
+    assert read["keys"][0]["key"] == "env:CONDUIT_KEY_LAP_TOP"
+    assert read["settings"] == {"request_days": 30}
+    preview = await do("POST", "/import", {"toml": text})
+    assert {row["change"] for row in preview["changes"]} == {"same"}, preview
+
+
+async def test_import_shows_first_and_then_does_it(house: House, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI_KEY")
+    preview = await do("POST", "/import", {"toml": FILE})
+    assert [(row["change"], row["name"]) for row in preview["changes"]] == [
+        ("add", "openai"), ("add", "demo"), ("add", "fast"), ("add", "safe"), ("add", "ci"), ("add", "openai/gpt-4o-mini"),
+        ("change", "port"), ("change", "default_alias"),
+    ]  # fmt: skip
+    assert (await do("GET", "/providers"))["data"] == []
+    done = await do("POST", "/import", {"toml": FILE, "apply": True})
+    assert list(done["new_keys"]) == ["ci"]  # its variable is not set, so it was made
+    assert (await do("GET", "/models/fast"))["locked"] is False
+    assert house.gateway.snapshot.settings.default_alias == "fast"
+    again = await do("POST", "/import", {"toml": FILE})
+    assert {row["change"] for row in again["changes"]} == {"same"}
+
+
+async def test_import_does_not_trade_a_kept_key_for_an_unset_variable(house: House, do: Do) -> None:
+    await do("POST", "/providers", OPENAI)
+    await do("POST", "/import", {"toml": FILE, "apply": True})
+    assert isinstance(house.secrets, DictSecrets)
+    assert OPENAI["api_key"] in house.secrets.kept.values()
+
+
+async def test_import_leaves_alone_what_the_config_file_holds(house: House, do: Do) -> None:
+    await sync(house, FILE)
+    text = '[settings]\nport = 1\n[[providers]]\nname = "demo"\nkind = "demo"\nenabled = false\n'
+    answer = await do("POST", "/import", {"toml": text, "apply": True})
+    assert {row["change"] for row in answer["changes"]} == {"locked"}
+    assert (await do("GET", "/providers/demo"))["enabled"] is True
+
+
+async def test_a_broken_import_is_refused_with_its_line(do: Do) -> None:
+    with pytest.raises(Invalid, match="line 2"):
+        await do("POST", "/import", {"toml": '[[models]]\nalias = ""\ntargets = []\n'})
+
+
+async def test_the_file_takes_over_what_the_user_had_made(house: House, do: Do) -> None:
+    made = await do("POST", "/providers", OPENAI)
+    status, _ = await operations.call(house, "PATCH", "/providers/openai", {}, {"enabled": False}, "gui")
+    assert status == 200
+    await sync(house, FILE)
+    now = await do("GET", "/providers/openai")
+    assert (now["id"], now["locked"], now["enabled"]) == (made["id"], True, True)
+    assert isinstance(house.secrets, DictSecrets)
+    assert house.secrets.kept == {}
+
+
+async def test_a_start_without_the_file_gives_its_things_to_the_user(house: House, do: Do) -> None:
+    await sync(house, FILE)
+    assert await transfer.release_file(house) == 6
+    assert await transfer.release_file(house) == 0
+    assert (await do("PATCH", "/models/fast", {"retries": 0}))["locked"] is False

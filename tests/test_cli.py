@@ -1,0 +1,332 @@
+"""The command line: the same whether somebody serves the home or not, one line for a failure, its exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conduit_desktop.cli import COMMANDS, cli
+from conduit_desktop.core.paths import Home
+from conduit_desktop.store.lock import HomeLock
+
+
+class Shell:
+    """Runs commands on one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    def __call__(self, *words: str, input: str | None = None, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, ["--home", str(self.home), *words], input=input, prog_name="conduit-desktop")
+        assert result.exit_code == code, f"{result.output}\n{result.stderr}\n{result.exception!r}"
+        return result
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json").stdout)
+
+
+@pytest.fixture
+def sh(home: Home, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setenv("CONDUIT_SECRETS", "vault")
+    return Shell(home.root)
+
+
+def test_every_command_loads_and_explains_itself(sh: Shell) -> None:
+    assert set(COMMANDS) < set(cli.list_commands(None))  # type: ignore[arg-type]
+    for name in COMMANDS:
+        assert "Usage: conduit-desktop" in sh(name, "--help").stdout
+
+
+def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shell) -> None:
+    sh("providers", "add", "demo", "--kind", "demo")
+    sh(
+        "providers",
+        "add",
+        "gpu",
+        "--kind",
+        "vllm",
+        "--base-url",
+        "http://10.0.0.1/v1",
+        "--header",
+        "X-A=value",
+        "--api-key",
+        "env:K",
+    )
+    assert sh.json("providers", "edit", "gpu", "--rename", "gpus", "--header", "X-A=none", "--disabled")["headers"] == {}
+    sh(
+        "models",
+        "add",
+        "talk",
+        "--target",
+        "demo/demo-chat",
+        "--target",
+        "gpus/org/qwen=3",
+        "--strategy",
+        "weighted",
+        "--timeout",
+        "idle_s=5",
+    )
+    changed = sh.json(
+        "models", "edit", "talk", "--override", "top_p=null", "--override", "temperature=0.2", "--timeout", "total_s=60"
+    )
+    assert changed["targets"][1] == {"provider": "gpus", "model": "org/qwen", "weight": 3}
+    assert (changed["overrides"], changed["timeouts"]["idle_s"]) == ({"top_p": None, "temperature": 0.2}, 5)
+    sh("prices", "add", "gpus/*", "--input", "1", "--output", "2")
+    assert sh.json("prices", "edit", "gpus/*", "--output", "none", "--cache-read", "0.5")["output"] is None
+    sh(
+        "keys",
+        "create",
+        "--name",
+        "ci",
+        "--budget",
+        "5",
+        "--period",
+        "monthly",
+        "--models",
+        "gpt-*",
+        "--models",
+        "talk",
+        "--rpm",
+        "60",
+    )
+    changed = sh.json("keys", "edit", "ci", "--budget", "none", "--models", "none", "--metadata", "team=x")
+    assert (changed["budget_usd"], changed["models"], changed["rpm"], changed["metadata"]) == (None, [], 60, {"team": "x"})
+    for words in (
+        ["models", "remove", "talk"],
+        ["providers", "remove", "gpus"],
+        ["keys", "remove", "ci"],
+        ["prices", "remove", "gpus/*"],
+    ):
+        sh(*words)
+    assert [row["name"] for row in sh.json("providers", "list")] == ["demo"]
+    assert [sh.json(what, "list") for what in ("models", "keys", "prices")] == [[], [], []]
+
+
+def test_tables_show_what_is_there_and_no_secret(sh: Shell) -> None:
+    sh("providers", "add", "openai", "--kind", "openai", "--api-key", "-", input="sk-proj-0123456789abcdefWXYZ\n")
+    listed = sh("providers", "list").stdout
+    assert "sk-…WXYZ" in listed
+    assert "0123456789" not in listed + sh("providers", "show", "openai").stdout
+    assert sh("settings", "list").stdout.count("\n") > 20
+
+
+def test_a_new_key_is_alone_on_standard_output(sh: Shell) -> None:
+    result = sh("keys", "create", "--name", "a")
+    assert result.stdout.startswith("condt_")
+    assert result.stdout.count("\n") == 1
+    assert "not shown again" in result.stderr
+    assert sh("keys", "rotate", "a").stdout != result.stdout
+
+
+def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONDUIT_HOME", str(tmp_path / "environment"))
+    sh("keys", "create", "--name", "a", "--home", str(tmp_path / "other"))
+    assert sh.json("keys", "list") == []
+    assert (tmp_path / "other" / "conduit.db").exists()
+    assert not (tmp_path / "environment").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["keys", "show", "nobody"], 1, "There is no virtual key 'nobody'."),
+        (["providers", "add", "x", "--kind", "nothing"], 1, "no provider kind 'nothing'"),
+        (["providers", "add", "x", "--kind", "vllm", "--base-url", "ftp://x"], 1, "must begin with http"),
+        (["models", "add", "x", "--target", "nobody/m"], 1, "targets[0].provider"),
+        (["models", "add", "x", "--target", "nobody"], 2, "PROVIDER/MODEL"),
+        (["prices", "add", "x", "--input", "-1"], 1, "input: must be greater than or equal to 0"),
+        (["prices", "add", "x", "--input", "cheap"], 2, "is no number"),
+        (["keys", "create"], 2, "--name"),
+        (["keys", "create", "--name", "a", "--period", "yearly"], 2, "yearly"),
+        (["settings", "set", "port", "70000"], 1, "port"),
+        (["settings", "set", "prot", "1"], 1, "there is no such field"),
+        (["usage", "--by", "week"], 1, "group_by"),
+        (["requests", "--follow"], 1, "nobody serves this home"),
+        (["--port", "70000", "serve"], 2, "--port"),
+        (["serve", "--tls-cert", __file__], 2, "belong together"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+)
+def test_a_failure_is_one_line_and_its_exit_code(sh: Shell, words: list[str], code: int, said: str) -> None:
+    result = sh(*words, code=code)
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    if code == 1:
+        assert result.stderr.startswith("conduit-desktop: ")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_held_home_that_does_not_listen_is_exit_4(sh: Shell, home: Home) -> None:
+    with HomeLock(home).acquire({}):
+        assert f"process {os.getpid()}" in sh("keys", "list", code=4).stderr
+
+
+def test_the_master_key_is_made_shown_and_rotated(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = sh("master-key", "show").stdout
+    assert first.startswith("condm_")
+    assert sh("master-key", "show").stdout == first
+    second = sh("master-key", "rotate").stdout
+    assert second != first
+    assert sh("master-key", "show").stdout == second
+    monkeypatch.setenv("CONDUIT_MASTER_KEY", "mine")
+    assert sh("master-key", "show").stdout == "mine\n"
+
+
+def test_a_backup_can_be_restored(sh: Shell, tmp_path: Path) -> None:
+    sh("keys", "create", "--name", "before")
+    sh("backup", str(tmp_path / "copy.zip"))
+    sh("keys", "create", "--name", "after")
+    sh("restore", str(tmp_path / "copy.zip"), input="n\n", code=1)
+    sh("restore", str(tmp_path / "copy.zip"), "--yes")
+    assert [row["name"] for row in sh.json("keys", "list")] == ["before"]
+    (tmp_path / "bad.zip").write_bytes(b"not a backup")
+    assert "cannot read the backup" in sh("restore", str(tmp_path / "bad.zip"), "--yes", code=1).stderr
+
+
+def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Path) -> None:
+    sh("providers", "add", "demo", "--kind", "demo")
+    sh("models", "add", "talk", "--target", "demo/demo-chat")
+    sh("keys", "create", "--name", "ci")
+    file = tmp_path / "conduit.toml"
+    sh("export", str(file))
+    other = Shell(tmp_path / "other")
+    assert "say --yes" in other("import", str(file), code=1).stderr
+    assert other.json("models", "list") == []
+    done = other("import", str(file), "--yes")
+    assert "condt_" in done.stdout
+    assert [row["alias"] for row in other.json("models", "list")] == ["talk"]
+    assert "Nothing to change" in other("import", str(file), "--yes").stderr
+    file.write_text("[[models]]\nalias = 1\n")
+    assert "line 2" in other("import", str(file), "--yes", code=1).stderr
+
+
+def test_usage_prints_csv_json_and_a_table(sh: Shell) -> None:
+    assert sh("usage", "--csv").stdout == ""
+    assert sh.json("usage", "--by", "day,model") == []
+    assert "unpriced" in sh("usage", "--by", "key").stdout
+
+
+def test_doctor_says_a_line_about_everything(sh: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = sh("--port", port, "doctor", code=1)
+    lines = {line[6:15].strip(): line for line in result.stdout.splitlines()}
+    assert set(lines) == {"home", "server", "database", "secrets", "port", "display", "prices"}
+    assert lines["port"].startswith("bad")
+    assert "taken" in lines["port"]
+    assert "vault.key" in lines["secrets"]
+    verdicts = {row["what"]: row["verdict"] for row in sh.json("--port", "0", "doctor")}
+    assert verdicts["port"] == verdicts["prices"] == "ok"
+
+
+def test_doctor_names_a_damaged_database(sh: Shell, home: Home) -> None:
+    home.database.write_bytes(b"this is no database at all, not at all" * 100)
+    assert "bad   database" in sh("--port", "0", "doctor", code=1).stdout
+
+
+PYTHON = [sys.executable, "-m", "conduit_desktop"]
+
+
+@pytest.fixture
+def served(sh: Shell) -> Iterator[subprocess.Popen[str]]:
+    """A headless gateway on the home, in a process of its own."""
+    process = subprocess.Popen(
+        [*PYTHON, "serve", "--port", "0", "--home", str(sh.home)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Conduit listening on http://127.0.0.1:")
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+
+
+def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served: subprocess.Popen[str]) -> None:
+    sh("providers", "add", "demo", "--kind", "demo")
+    sh("models", "add", "talk", "--target", "demo/demo-chat")
+    key = sh("keys", "create", "--name", "ci").stdout.strip()
+    assert sh("models", "explain", "talk").stdout.count("demo-chat") == 1
+    assert "There is no virtual key" in sh("keys", "show", "nobody", code=1).stderr
+    follow = subprocess.Popen(
+        [*PYTHON, "requests", "--follow", "--json", "--home", str(sh.home)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = HomeLock(Home(sh.home)).holder()["address"]  # type: ignore[index]
+        line = _first_line(follow, lambda: _chat(address, key))
+    finally:
+        follow.kill()
+        follow.communicate()
+    assert json.loads(line)["model"] == "talk"
+    assert {row["key_name"] for row in sh.json("requests")} == {"ci"}
+    assert sh("usage", "--by", "model", "--csv").stdout.splitlines()[1].startswith("talk,")
+    assert "in use" in sh("serve", code=4).stderr
+    assert "in use" in sh("restore", __file__, "--yes", code=4).stderr
+    rotated = sh("master-key", "rotate").stdout
+    assert sh("master-key", "show").stdout == rotated
+    assert sh.json("keys", "list")[0]["name"] == "ci"
+
+
+def test_the_wrong_master_key_is_said(sh: Shell, served: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONDUIT_MASTER_KEY", "wrong")
+    assert "not the master key" in sh("keys", "list", code=1).stderr
+
+
+def _chat(address: str, key: str) -> None:
+    import http.client
+    from urllib.parse import urlsplit
+
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(address).port, timeout=10)
+    body = json.dumps({"model": "talk", "messages": [{"role": "user", "content": "hi"}]})
+    connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def _first_line(process: subprocess.Popen[str], poke: Any) -> str:
+    """What the process prints first; asked again until it listens."""
+    import select
+
+    assert isinstance(process.stdout, io.TextIOBase)
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up:
+        poke()
+        if select.select([process.stdout], [], [], 0.3)[0]:
+            return process.stdout.readline()
+    raise AssertionError("nothing was printed")
+
+
+def test_serve_imports_neither_tables_nor_windows() -> None:
+    heavy = ("rich", "PySide6", "qasync", "conduit_desktop.gui", "conduit_desktop.cli.printing")
+    code = (
+        "import sys; from conduit_desktop.cli import cli, serve; import conduit_desktop.app, conduit_desktop.actions.operations;"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_taken_port_is_named_and_is_exit_3(sh: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [*PYTHON, "serve", "--port", port, "--home", str(sh.home)], capture_output=True, text=True, timeout=30
+        )
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert port in ended.stderr.splitlines()[-1]
