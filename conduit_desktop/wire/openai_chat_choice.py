@@ -82,13 +82,13 @@ class ChoiceReader:
         content = said.get("content")
         if content:
             self._content(content, events)
-        for annotation in said.get("annotations") or ():
+        for annotation in _list(said.get("annotations")):
             self._annotate(annotation, events)
         refusal = said.get("refusal")
         if refusal and isinstance(refusal, str):
             self._refused = True
             events.append(Refused(refusal, self.index))
-        for call in said.get("tool_calls") or ():
+        for call in _list(said.get("tool_calls")):
             self._calls.read(call, events)
         legacy = said.get("function_call")
         if isinstance(legacy, dict):
@@ -170,6 +170,10 @@ class ChoiceReader:
                 continue
             kept = self._extra.setdefault("message", {})
             kept[name] = _joined(kept.get(name), value) if name in ("audio", "images") else value
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def _joined(before: Json, value: Json) -> Json:

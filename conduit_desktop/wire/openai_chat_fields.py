@@ -16,6 +16,8 @@ from conduit_desktop.core.errors import BadRequest
 NAME = "openai_chat"
 
 _SAID: dict[str, Json] = {"null": None, "empty": "", "false": False}
+_UNSAID = (None, "", "function", "auto")
+"""What this dialect writes where the source had said nothing."""
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
 _KINDS = {
     str: "a string",
@@ -131,10 +133,11 @@ def respell(body: dict[str, Json], spelling: Mapping[str, str]) -> None:
         if found is None:
             continue
         owner, key = found
+        if owner.get(key) not in _UNSAID:
+            continue
         if how == "absent":
-            if owner.get(key) in (None, "function", "auto"):
-                owner.pop(key, None)
-        elif owner.get(key) is None:
+            owner.pop(key, None)
+        else:
             owner[key] = [] if how == "list" else _SAID[how]
 
 

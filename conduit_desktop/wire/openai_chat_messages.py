@@ -133,11 +133,14 @@ def _tool_call(fields: Fields) -> ToolCall:
     call_id = fields.need_text("id")
     inner = fields.inner("custom" if kind == "custom" else "function")
     name = inner.need_text("name")
-    arguments = inner.text("input" if kind == "custom" else "arguments") or ""
+    said = "input" if kind == "custom" else "arguments"
+    arguments = inner.text(said)
+    if arguments is None:
+        fields.spelling.setdefault(inner.at(said), "absent")
     signature, extra = thought_signature(fields.rest)
     if inner.rest:
         extra["function"] = inner.rest
-    return ToolCall(call_id, name, arguments, "custom" if kind == "custom" else "function", signature, extra=extra)
+    return ToolCall(call_id, name, arguments or "", "custom" if kind == "custom" else "function", signature, extra=extra)
 
 
 def _part(fields: Fields) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
-from conduit_desktop.wire.openai_chat_fields import NAME, Fields, invalid
+from conduit_desktop.wire.openai_chat_fields import NAME, Fields, invalid, missing
 from conduit_desktop.wire.openai_chat_messages import read_cache, read_messages
 
 _CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
@@ -134,8 +134,10 @@ def _tool_choice(fields: Fields) -> ToolChoice | None:
             return ToolChoice("required", extra=value)
         case {"type": "function"}:
             raise invalid("tool_choice.function.name", "a string", None)
-        case dict():
+        case {"type": str()}:
             return ToolChoice("auto", extra=value)
+        case dict():
+            raise missing("tool_choice.type")
     raise invalid("tool_choice", "a string or an object", value)
 
 

@@ -18,6 +18,7 @@ from conduit_desktop.wire.sse import Frame, FrameSplitter, parse
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read; `obfuscation` and Mistral's `p` are padding."""
 _BODY_LIMIT = 1024 * 1024
+_MOST_CHOICES = 1024
 
 
 def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
@@ -73,7 +74,10 @@ class ChatReader:
         return events
 
     def close(self) -> list[Event]:
-        """What was held back. A stream without `[DONE]` is whole if every choice said how it finished."""
+        """What was held back; raises StreamBroken where `[DONE]` never came.
+
+        A finish reason alone does not do: a connection that is cut behind it may have lost usage, and callers wait for the end.
+        """
         if self._failure is not None:
             raise self._failure
         if self.done:
@@ -86,9 +90,7 @@ class ChatReader:
         except (MalformedStream, UpstreamError) as failure:
             self._fail(failure)
         if not self.done:
-            if not self._choices or not all(choice.finish for choice in self._choices.values()):
-                self._fail(StreamBroken("the stream ended without its terminal event"))
-            self._end(events)
+            self._fail(StreamBroken("the stream ended without its terminal event"))
         return events
 
     def _fail(self, failure: MalformedStream | UpstreamError | StreamBroken) -> NoReturn:
@@ -154,8 +156,8 @@ class ChatReader:
             for raw in choices:
                 self._choice(raw, chunk, events)
         usage = chunk.get("usage")
-        if not usage and "x_groq" in chunk:
-            usage = (chunk["x_groq"] or {}).get("usage")
+        if not usage and type(groq := chunk.get("x_groq")) is dict:
+            usage = groq.get("usage")
         if usage and isinstance(usage, dict):
             events.append(UsageReported(read_usage(usage)))
 
@@ -163,10 +165,10 @@ class ChatReader:
         if type(raw) is not dict:
             raise MalformedStream("a choice that is no object")
         index = raw.get("index") or 0
+        if type(index) is not int or not 0 <= index < _MOST_CHOICES:
+            raise MalformedStream("a choice without a proper index")
         choice = self._choices.get(index)
         if choice is None:
-            if type(index) is not int or not 0 <= index < 1024:
-                raise MalformedStream("a choice without a proper index")
             choice = self._choices[index] = ChoiceReader(index, str(chunk.get("id") or ""))
         if raw.get("error") or raw.get("finish_reason") == "error":
             raise read_error_object(raw.get("error") or "the provider ended the answer with an error")

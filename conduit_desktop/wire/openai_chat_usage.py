@@ -89,14 +89,18 @@ def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) ->
 def _cost(raw: dict[str, Json]) -> int | None:
     """What the vendor says the call cost: OpenRouter (number), Perplexity (object), xAI (ticks)."""
     cost = raw.get("cost")
-    if isinstance(cost, dict):
-        cost = cost.get("total_cost")
-    if isinstance(cost, (int, float)) and not isinstance(cost, bool):
-        upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
+    nano = _nano(cost.get("total_cost") if isinstance(cost, dict) else cost)
+    if nano is not None:
         # With the caller's own vendor key OpenRouter's cost is its fee alone; the vendor's price comes on top.
-        return to_nano(cost) + (to_nano(upstream) if isinstance(upstream, (int, float)) else 0)
+        upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
+        return nano + (_nano(upstream) or 0)
     ticks = raw.get("cost_in_usd_ticks")
     return ticks // _TICKS_PER_NANO if isinstance(ticks, int) and ticks > 0 else None
+
+
+def _nano(usd: Json) -> int | None:
+    """A price in nano-dollars; None for what is no price."""
+    return to_nano(usd) if isinstance(usd, (int, float)) and not isinstance(usd, bool) and usd >= 0 else None
 
 
 def write_usage(usage: Usage, own: bool) -> dict[str, Json]:

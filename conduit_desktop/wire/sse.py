@@ -9,6 +9,8 @@ from conduit_desktop.core.errors import MalformedStream
 MAX_FRAME = 64 * 1024 * 1024
 """Bytes one frame may have before the stream counts as malformed; images arrive in single frames."""
 
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\r")
+
 
 @dataclass(slots=True)
 class Frame:
@@ -20,49 +22,65 @@ class Frame:
 
 
 class FrameSplitter:
-    """Cuts a byte stream into frames. Lines may end in LF, CRLF or CR; a leading byte-order mark is skipped."""
+    """Cuts a byte stream into frames. Lines may end in LF, CRLF or CR; a leading byte-order mark is skipped.
+
+    Bytes that end no frame are only gathered, so that a frame of many megabytes costs no more than its length.
+    """
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._held: list[bytes] = []
+        self._size = 0
+        self._tail = b""
         self._first = True
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames these bytes complete. Comments alone make a frame with empty data."""
-        self._buffer = self._buffer + data if self._buffer else data
-        if self._first and self._buffer:
-            if b"\xef\xbb\xbf".startswith(self._buffer[:3]) and len(self._buffer) < 3:
+        if self._first:
+            data = self.rest + data
+            self._hold(b"")
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._hold(data)
                 return []
-            self._buffer = self._buffer.removeprefix(b"\xef\xbb\xbf")
+            data = data.removeprefix(b"\xef\xbb\xbf")
             self._first = False
+        if self._held:
+            if _frame_end(self._tail + data, 0) is None:
+                self._held.append(data)
+                self._tail = (self._tail + data)[-3:]
+                self._size += len(data)
+                return self._checked([])
+            data = self.rest + data
         frames: list[Frame] = []
-        while (end := _frame_end(self._buffer)) is not None:
-            raw, self._buffer = self._buffer[:end], self._buffer[end:]
-            frames.append(parse(raw))
-        if len(self._buffer) > MAX_FRAME:
+        start = 0
+        while (end := _frame_end(data, start)) is not None:
+            frames.append(parse(data[start:end]))
+            start = end
+        self._hold(data[start:] if start else data)
+        return self._checked(frames)
+
+    def _hold(self, rest: bytes) -> None:
+        self._held = [rest] if rest else []
+        self._tail = rest[-3:]
+        self._size = len(rest)
+
+    def _checked(self, frames: list[Frame]) -> list[Frame]:
+        if self._size > MAX_FRAME:
             raise MalformedStream(f"a frame of more than {MAX_FRAME} bytes")
         return frames
 
     @property
     def rest(self) -> bytes:
         """What no blank line has ended yet."""
-        return self._buffer
+        return b"".join(self._held)
 
 
-def _frame_end(buffer: bytes) -> int | None:
-    lf = buffer.find(b"\n\n")
-    if b"\r" not in buffer:
+def _frame_end(data: bytes, start: int) -> int | None:
+    """Where the frame that begins at `start` ends, its blank line included."""
+    lf = data.find(b"\n\n", start)
+    if data.find(b"\r", start, lf + 1 if lf >= 0 else len(data)) < 0:
         return lf + 2 if lf >= 0 else None
-    ends = []
-    if lf >= 0:
-        ends.append(lf + 2)
-    for mark in (b"\r\n\r\n", b"\n\r\n"):
-        at = buffer.find(mark)
-        if at >= 0:
-            ends.append(at + len(mark))
-    bare = buffer.find(b"\r\r")
-    if bare >= 0:
-        ends.append(bare + 2)
-    return min(ends) if ends else None
+    ends = [at + len(mark) for mark in _BLANK_LINES if (at := data.find(mark, start)) >= 0]
+    return min(ends, default=None)
 
 
 def parse(raw: bytes) -> Frame:
