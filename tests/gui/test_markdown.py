@@ -8,7 +8,7 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QTextDocument
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.gui.widgets.blocks import BITE, Code, Cutter, Prose, cut
+from conduit_desktop.gui.widgets.blocks import BITE, LONG_LIST, Code, Cutter, Prose, cut
 from conduit_desktop.gui.widgets.code import CodeBlock
 from conduit_desktop.gui.widgets.markdown import MarkdownView
 from conduit_desktop.gui.widgets.prose import ProseView, open_link
@@ -27,12 +27,24 @@ def test_a_shorter_fence_inside_a_longer_one_is_code():
     assert cut("````md\n```py\nx\n```\n````") == [Code("```py\nx\n```", "md")]
 
 
-def test_long_prose_is_cut_at_a_paragraph_but_never_within_a_list():
-    """A list that is cut would number itself anew."""
-    listed = "\n\n".join(f"{n}. {'word ' * 30}" for n in range(1, 30))
-    blocks = cut(f"{listed}\n\nA paragraph.")
-    assert blocks == [Prose(listed), Prose("A paragraph.")]
-    assert len(listed) > BITE
+def test_long_prose_is_cut_at_a_paragraph_and_a_list_of_usual_length_is_not():
+    listed = "\n\n".join(f"{n}. {'word ' * 30}" for n in range(1, 20))
+    assert BITE < len(listed) < LONG_LIST
+    assert cut(f"{listed}\n\nA paragraph.") == [Prose(listed), Prose("A paragraph.")]
+
+
+def test_a_list_without_end_is_cut_at_an_item_and_goes_on_counting(qtbot: QtBot):
+    """Drawing it anew as a whole ten times a second would stall the server."""
+    listed = "\n".join(f"{n}. {'word ' * 10}" for n in range(1, 300))
+    first, second, *_ = cut(listed)
+    assert isinstance(second, Prose)
+    number = int(second.text.split(".")[0])
+    assert first == Prose("\n".join(listed.split("\n")[: number - 1]))
+    view = ProseView()
+    qtbot.addWidget(view)
+    view.show_markdown(second.text)
+    block = view.document().begin()
+    assert block.textList().itemText(block) == f"{number}."
 
 
 def test_an_open_fence_shows_its_code_and_not_its_fence():

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 BITE = 1200
 """Characters of prose after which the next blank line starts another block: Qt needs 0.5 ms for 1,000 of them."""
 
+LONG_LIST = 3 * BITE
+"""Characters after which a list, too, is cut: each item says its own number."""
+
+_ITEM = re.compile(r"^([-*+]|\d+[.)]) ")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _CONTINUES = re.compile(r"^(\s|[-*+>|]|\d+[.)])")
 """A line that may belong to the list, quote or table before the blank line."""
@@ -83,11 +87,17 @@ class Cutter:
             self._lines.append(line)
 
     def _take_prose(self, line: str) -> None:
-        after_blank = bool(self._lines) and not self._lines[-1].strip()
-        if self._size > BITE and after_blank and line.strip() and not _CONTINUES.match(line):
+        if self._size > BITE and self._may_cut(line):
             self._settle()
         self._lines.append(line)
         self._size += len(line) + 1
+
+    def _may_cut(self, line: str) -> bool:
+        """Before `line`, without changing how either half looks: at a paragraph or, in a list without end, at an item."""
+        after_blank = bool(self._lines) and not self._lines[-1].strip()
+        if after_blank and line.strip() and not _CONTINUES.match(line):
+            return True
+        return self._size > LONG_LIST and _ITEM.match(line) is not None
 
     def _settle(self) -> None:
         text = "\n".join(self._lines)

@@ -77,10 +77,13 @@ class ProseView(QTextBrowser):
 
     def _dress(self) -> None:
         """Headings, line height, inline code and tables the way the house wears them."""
+        whole = QTextCursor(self.document())
+        whole.beginEditBlock()  # one layout for all, not one for each change
         block = self.document().begin()
         while block.isValid():
             self._dress_block(block)
             block = block.next()
+        whole.endEditBlock()
         for frame in self.document().rootFrame().childFrames():
             if isinstance(frame, QTextTable):
                 self._dress_table(frame)
