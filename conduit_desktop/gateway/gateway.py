@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from conduit_desktop.core.chat import ChatRequest
@@ -38,11 +38,6 @@ class Asked:
     route: Route
     snapshot: Snapshot
     meter: Meter
-
-    @property
-    def limits(self) -> Limits:
-        """The time-outs and retries that hold."""
-        return routing.limits(self.route.alias, self.snapshot.settings)
 
 
 class Gateway(Desk):
@@ -104,12 +99,12 @@ class Gateway(Desk):
             open_to_it = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
             if not open_to_it:
                 raise Unauthorized("No provider of this model accepts a client's own key; send a virtual key.")
-            route = Route(route.name, route.alias, open_to_it, route.missing)
+            route = replace(route, targets=open_to_it)
         return route
 
     async def _open(self, asked: Asked) -> Opened:
         """The first target that answers, of the route or else of its fallbacks; raises what the caller shall be told."""
-        route, limits = asked.route, asked.limits
+        route, limits = asked.route, asked.route.limits
         deadline = asyncio.get_running_loop().time() + limits.total_s
         own_key = Door("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
         search = Search(
@@ -178,7 +173,7 @@ class Gateway(Desk):
         return StreamReply(told, frames, call.dialect.content_type, abandon)
 
     def _frames(self, asked: Asked, opening: asyncio.Task[Opened], writer: StreamWriter) -> AsyncGenerator[bytes]:
-        keepalive_s, idle_s = asked.snapshot.settings.keepalive_s, asked.limits.idle_s
+        keepalive_s, idle_s = asked.snapshot.settings.keepalive_s, asked.route.limits.idle_s
         if opening.done():
             return relayed(opening.result(), asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
         return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke)

@@ -17,12 +17,12 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
     if opened is None:
         return told
     told["x-conduit-provider"] = opened.target.bound.name
-    told["x-conduit-model"] = opened.target.model
+    told["x-conduit-model"] = _printable(opened.target.model)
     told["x-conduit-attempts"] = str(len(record.attempts))
     if opened.lane.dropped:
-        told["x-conduit-dropped"] = ", ".join(dict.fromkeys(opened.lane.dropped))
+        told["x-conduit-dropped"] = _printable(", ".join(dict.fromkeys(opened.lane.dropped)))
         record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
-    return {name: _printable(value) for name, value in told.items()}
+    return told
 
 
 def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:

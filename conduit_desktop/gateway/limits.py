@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
 
 from conduit_desktop.core.entities import VirtualKey
@@ -19,6 +18,7 @@ from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway.budgets import Budgets
 from conduit_desktop.gateway.pricing import Tariff
+from conduit_desktop.gateway.windows import LoopStorage
 
 EXACT_UP_TO = 600
 """Requests a window may count one by one; wider ones are counted in two buckets, whose cost does not grow with the limit."""
@@ -97,9 +97,9 @@ class Gate:
 
     def __init__(self, budgets: Budgets) -> None:
         self.budgets = budgets
-        storage = MemoryStorage()
-        self._exact = MovingWindowRateLimiter(storage)
-        self._counted = SlidingWindowCounterRateLimiter(storage)
+        self._storage = LoopStorage()
+        self._exact = MovingWindowRateLimiter(self._storage)
+        self._counted = SlidingWindowCounterRateLimiter(self._storage)
         self._parallel: dict[str, int] = {}
         self._tokens_in_flight: dict[str, int] = {}
 
@@ -108,20 +108,25 @@ class Gate:
         if key is None:
             return Reservation(self, None, expected)
         self._check_parallel(key)
-        requests = _request_items(key.rpm, key.rpd)
-        for item in requests:
-            if not self._limiter(item).test(item, key.id):
-                raise self._limited(key, item, "requests")
         self._check_tokens(key, expected)
         self._check_budget(key, expected)
-        for item in requests:
-            self._limiter(item).hit(item, key.id)
+        self._take_request(key)
         reservation = Reservation(self, key, expected)
         self.budgets.account(key.id).reserved_nano += reservation.cost_nano
         self._parallel[key.id] = self._parallel.get(key.id, 0) + 1
         if key.tpm is not None:
             self._tokens_in_flight[key.id] = self._tokens_in_flight.get(key.id, 0) + reservation.tokens
         return reservation
+
+    def _take_request(self, key: VirtualKey) -> None:
+        """Count the request in its windows, in all or in none."""
+        items = _request_items(key.rpm, key.rpd)
+        for item in items[1:]:
+            if not self._limiter(item).test(item, key.id):
+                raise self._limited(key, item, "requests")
+        for item in items:
+            if not self._limiter(item).hit(item, key.id):
+                raise self._limited(key, item, "requests")
 
     def release(self, reservation: Reservation, cost_nano: int, tokens: int) -> None:
         """Called by Reservation.settle alone."""
@@ -140,25 +145,34 @@ class Gate:
             self._tokens_in_flight[key.id] = max(0, self._tokens_in_flight[key.id] - reservation.tokens)
         if key.tpm is not None and tokens > 0:
             item = _token_item(key.tpm)
-            # A whole answer may be larger than what the window has left: it counts up to the brim.
-            self._counted.hit(item, key.id, cost=min(tokens, max(1, self._counted.get_window_stats(item, key.id).remaining)))
+            expiry = item.get_expiry()
+            # Counted without asking: what was used was used, also where it is more than the window had left.
+            window = self._storage.sliding_window_keys(item.key_for(key.id), expiry, time.time())[1]
+            self._storage.incr(window, 2 * expiry, tokens)
 
     def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
         """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again)."""
         found: dict[str, tuple[int, int, float]] = {}
         if key is None:
             return found
-        now = time.time()
         if key.rpm is not None:
             item = _request_items(key.rpm, None)[0]
-            stats = self._limiter(item).get_window_stats(item, key.id)
-            found["requests"] = (key.rpm, stats.remaining, max(0.0, stats.reset_time - now))
+            if item.amount <= EXACT_UP_TO:
+                stats = self._exact.get_window_stats(item, key.id)
+                found["requests"] = (key.rpm, stats.remaining, max(0.0, stats.reset_time - time.time()))
+            else:
+                used, reset_s = self._used(item, key.id)
+                found["requests"] = (key.rpm, max(0, key.rpm - used), reset_s)
         if key.tpm is not None:
-            item = _token_item(key.tpm)
-            stats = self._counted.get_window_stats(item, key.id)
-            remaining = max(0, stats.remaining - self._tokens_in_flight.get(key.id, 0))
-            found["tokens"] = (key.tpm, remaining, max(0.0, stats.reset_time - now))
+            used, reset_s = self._used(_token_item(key.tpm), key.id)
+            found["tokens"] = (key.tpm, max(0, key.tpm - used - self._tokens_in_flight.get(key.id, 0)), reset_s)
         return found
+
+    def _used(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
+        """What a counted window holds, and in how many seconds its current bucket is over."""
+        expiry = item.get_expiry()
+        before, before_ttl, current, ttl = self._storage.get_sliding_window(item.key_for(key_id), expiry)
+        return int(before * before_ttl / expiry + current), max(0.0, ttl - expiry)
 
     def _limiter(self, item: RateLimitItem) -> RateLimiter:
         return self._exact if item.amount <= EXACT_UP_TO else self._counted
@@ -175,7 +189,7 @@ class Gate:
         if key.tpm is None:
             return
         item = _token_item(key.tpm)
-        remaining = self._counted.get_window_stats(item, key.id).remaining - self._tokens_in_flight.get(key.id, 0)
+        remaining = key.tpm - self._used(item, key.id)[0] - self._tokens_in_flight.get(key.id, 0)
         if expected.input_tokens > key.tpm:
             raise RateLimited(
                 f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0

@@ -127,7 +127,7 @@ class Meter:
         if durable is not None:
             # A record that has to wait for disk space is reported by the store; the answer is not held back for it.
             with suppress(RecordsUnavailable):
-                await asyncio.shield(durable)
+                await durable
 
     def close(
         self, status: RequestStatus, http_status: int = 200, error: GatewayError | None = None

@@ -19,6 +19,7 @@ from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
+from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.wire import dialect
 
 PROBE_S = 20.0
@@ -182,7 +183,7 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
     """
     route = routing.find(name, gateway.snapshot)
     await gateway.tariffs.find(route.targets, gateway.snapshot)
-    turns = routing.Turns(dict(gateway.turns.next))
+    turns = Turns(dict(gateway.turns.next))
     ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
     rows = [_explained(gateway, route, target, place) for place, target in enumerate(ordered)]
     for other in routing.fallbacks(route, gateway.snapshot):

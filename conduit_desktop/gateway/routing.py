@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -13,6 +13,9 @@ from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.snapshot import Bound, Snapshot
 from conduit_desktop.gateway.strategies import STRATEGIES, Known, Rates, Turns
 
+MAX_ROUTES = 2000
+"""Names whose way is kept with a snapshot; callers can make up any number of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class BoundTarget:
@@ -20,12 +23,14 @@ class BoundTarget:
 
     bound: Bound
     model: str
-    weight: int = 1
+    weight: int
+    name: str
+    """`provider/model`, as prices, health and logs know it."""
 
-    @property
-    def name(self) -> str:
-        """`provider/model`, as prices, health and logs know it."""
-        return f"{self.bound.name}/{self.model}"
+    @classmethod
+    def of(cls, bound: Bound, model: str, weight: int = 1) -> BoundTarget:
+        """The target with its name made out."""
+        return cls(bound, model, weight, f"{bound.name}/{model}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Route:
     name: str
     alias: ModelAlias | None
     targets: tuple[BoundTarget, ...]
+    limits: Limits
     missing: tuple[str, ...] = ()
 
 
@@ -59,6 +65,15 @@ def find(name: str, snapshot: Snapshot) -> Route:
 
     Raises ModelNotFound.
     """
+    route = snapshot.routes.get(name)
+    if route is None:
+        route = _find(name, snapshot)
+        if len(snapshot.routes) < MAX_ROUTES:
+            snapshot.routes[name] = route
+    return route
+
+
+def _find(name: str, snapshot: Snapshot) -> Route:
     alias = _alias(name, snapshot)
     if alias is not None:
         return _route(alias, name, snapshot)
@@ -102,8 +117,8 @@ def _route(alias: ModelAlias, asked: str, snapshot: Snapshot) -> Route:
         elif not bound.provider.enabled:
             missing.append(f"{target.provider}: disabled")
         else:
-            found.append(BoundTarget(bound, _target_model(alias, target, asked), target.weight))
-    return Route(alias.alias, alias, tuple(found), tuple(missing))
+            found.append(BoundTarget.of(bound, _target_model(alias, target, asked), target.weight))
+    return Route(alias.alias, alias, tuple(found), limits(alias, snapshot.settings), tuple(missing))
 
 
 def _target_model(alias: ModelAlias, target: Target, asked: str) -> str:
@@ -119,8 +134,9 @@ def _direct(name: str, snapshot: Snapshot) -> Route | None:
     if bound is None:
         return None
     if not bound.provider.enabled:
-        return Route(name, None, (), (f"{bound.name}: disabled",))
-    return Route(f"{bound.name}/{model}", None, (BoundTarget(bound, model),))
+        return Route(name, None, (), limits(None, snapshot.settings), (f"{bound.name}: disabled",))
+    target = BoundTarget.of(bound, model)
+    return Route(target.name, None, (target,), limits(None, snapshot.settings))
 
 
 def limits(alias: ModelAlias | None, settings: Settings) -> Limits:
@@ -145,10 +161,12 @@ def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[Boun
     return sorted(targets, key=lambda target: not health.may_ask(target.name))
 
 
-def fallbacks(route: Route, snapshot: Snapshot) -> Iterable[Route]:
+def fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:
     """The routes of the alias's fallbacks, in order, each once."""
+    if route.alias is None or not route.alias.fallbacks:
+        return
     seen = {route.name.lower()}
-    queue = list(route.alias.fallbacks) if route.alias else []
+    queue = list(route.alias.fallbacks)
     while queue:
         name = queue.pop(0)
         alias = snapshot.aliases.get(name.lower())

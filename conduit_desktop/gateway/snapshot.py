@@ -7,6 +7,7 @@ import ipaddress
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.core.errors import ConduitError, describe
@@ -66,6 +67,8 @@ class Snapshot:
     keys_by_name: Mapping[str, VirtualKey] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     rules: tuple[Rule, ...] = ()
+    routes: dict[str, Any] = field(default_factory=dict)
+    """Where names lead, kept by `routing.find` as they are asked for."""
 
 
 async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapshot:

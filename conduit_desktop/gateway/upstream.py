@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Protocol
 
 import aiohttp
@@ -113,20 +114,20 @@ class Upstream:
                 read_bufsize=2**18,
                 max_line_size=2**16,
                 max_field_size=2**16,
-                headers={"user-agent": _USER_AGENT, "accept": "*/*"},
             )
         return self._session
 
     async def send(self, outbound: Outbound, connect_s: float) -> Response:
         """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
         with mapped_errors("connect"):
+            headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
             response = await self._open_session().request(
                 outbound.method,
-                URL(outbound.url, encoded=True),
+                _url(outbound.url),
                 data=outbound.body or None,
-                headers=outbound.headers,
+                headers=headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+                timeout=_timeout(connect_s),
             )
         return HttpResponse(response)
 
@@ -142,6 +143,16 @@ class Upstream:
         for session in self._retired:
             await session.close()
         self._retired.clear()
+
+
+@lru_cache(maxsize=1024)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
 
 
 @contextmanager
