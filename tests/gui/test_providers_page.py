@@ -13,7 +13,8 @@ from conduit_desktop.actions.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gui.form_dialog import errors_of
 from conduit_desktop.gui.pages.provider_catalog import CatalogGrid, group_of
-from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog, ProviderForm, free_name
+from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
+from conduit_desktop.gui.pages.provider_form import ProviderForm, free_name
 from conduit_desktop.gui.pages.provider_models import OfferedDialog
 from conduit_desktop.gui.pages.providers import ProvidersPage
 from tests.gui.conftest import NotingUi, child, until
