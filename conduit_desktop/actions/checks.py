@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
@@ -77,7 +77,7 @@ def header_values(headers: dict[str, str]) -> dict[str, str]:
 def network(text: str) -> str:
     """An address or CIDR block, in its usual spelling."""
     try:
-        return str(ip_network(text, strict=False))
+        return str(ip_network(text, strict=False) if "/" in text else ip_address(text))
     except ValueError:
         raise ValueError("must be an IP address or a CIDR block, such as 10.0.0.0/8") from None
 

@@ -13,7 +13,8 @@ import orjson
 from pydantic import Field, PrivateAttr, ValidationError
 
 from conduit_desktop.actions.checks import price_pattern
-from conduit_desktop.actions.inputs import Body, NewKey, NewModel, NewPrice, NewProvider, complaint
+from conduit_desktop.actions.inputs import NewKey, NewModel, NewPrice, NewProvider
+from conduit_desktop.actions.reading import Body, complaint
 from conduit_desktop.actions.settings import check
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conduit_desktop.actions.views import rfc3339
+from conduit_desktop.actions.views import chosen_time
 from conduit_desktop.core.entities import ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.core.money import to_usd
 
@@ -78,7 +78,7 @@ def _key(key: VirtualKey) -> dict[str, Any]:
     if key.budget_nano is not None:
         values["budget_usd"] = to_usd(key.budget_nano)
     if key.expires_at is not None:
-        values["expires_at"] = rfc3339(key.expires_at)
+        values["expires_at"] = chosen_time(key.expires_at)
     values["key"] = f"env:{variable('CONDUIT_KEY', key.name)}"
     return values
 
@@ -87,7 +87,7 @@ def _price(price: Price) -> dict[str, Any]:
     said = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin", "pattern"})
     values: dict[str, Any] = {"pattern": price.pattern, **said}
     if price.valid_from:
-        values["valid_from"] = rfc3339(price.valid_from)
+        values["valid_from"] = chosen_time(price.valid_from)
     return values
 
 

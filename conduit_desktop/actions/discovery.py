@@ -37,6 +37,8 @@ VARIABLES: Mapping[str, str] = {
     "CO_API_KEY": "cohere",
     "HF_TOKEN": "huggingface",
     "GITHUB_TOKEN": "github",
+    "ZAI_API_KEY": "zai",
+    "MINIMAX_API_KEY": "minimax",
 }
 """The environment variables that the vendors' own SDKs and documents name, and the kind of provider each is for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -66,5 +67,7 @@ class House:
     server: ServerControl
     fixed_settings: dict[str, Any] = field(default_factory=dict)
     """Settings that the command line and the environment say: they hold over config file and database, and are locked."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Held by whoever changes something through the admin API, the command line or the file: one after the other."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

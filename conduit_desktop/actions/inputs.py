@@ -7,10 +7,9 @@ the fields that were sent (`model_fields_set`); null clears.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AliasChoices, Field
 
 from conduit_desktop.actions.checks import (
     alias_name,
@@ -22,8 +21,9 @@ from conduit_desktop.actions.checks import (
     provider_name,
     secret_text,
 )
+from conduit_desktop.actions.reading import Body, Query
+from conduit_desktop.actions.reading import read as read
 from conduit_desktop.core.entities import BudgetPeriod, RequestStatus, Strategy, Timeouts
-from conduit_desktop.core.errors import Invalid
 
 ProviderName = Annotated[str, AfterValidator(provider_name)]
 AliasName = Annotated[str, AfterValidator(alias_name)]
@@ -38,17 +38,6 @@ Weight = Annotated[int, Field(ge=1, le=1_000_000)]
 Count = Annotated[int, Field(ge=1, le=2**53)]
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-
-
-class Body(BaseModel):
-    """A request body: unknown fields and wrong types are refused. Values stay out of its repr: some are secrets."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
-
-    __str__ = __repr__
 
 
 class NewCredential(Body):
@@ -206,12 +195,6 @@ class Empty(Body):
     """No fields: for actions that take none."""
 
 
-class Query(BaseModel):
-    """A query string: numbers come as text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class PageQuery(Query):
     """Which part of a list: `cursor` is the value of `next` from the part before."""
 
@@ -249,58 +232,6 @@ class NotificationQuery(PageQuery):
     """GET /notifications: `unread=1` leaves out what was read."""
 
     unread: bool = False
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def read(model: type[M], values: Any) -> M:
-    """`values` (as JSON reads them) as a `model`; raises Invalid naming the first field at fault."""
-    try:
-        if issubclass(model, Query):
-            return model.model_validate(values)
-        return model.model_validate_json(orjson.dumps(values))
-    except ValidationError as error:
-        raise complaint(error) from None
-    except TypeError as error:
-        raise Invalid(f"cannot be written as JSON: {error}") from None
-
-
-def complaint(error: ValidationError) -> Invalid:
-    """The first thing wrong, in the user's words; unknown fields come first, since they explain the rest."""
-    details = error.errors(include_url=False, include_input=False)
-    first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
-    field = path_of(first["loc"])
-    return Invalid(f"{field}: {_words(first)}" if field else _words(first), field or None)
-
-
-def path_of(loc: tuple[int | str, ...]) -> str:
-    """A field's path as the API writes it: `targets[0].provider`."""
-    text = ""
-    for step in loc:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
-    return text
-
-
-def _words(detail: Any) -> str:
-    match detail["type"]:
-        case "extra_forbidden":
-            return "there is no such field"
-        case "missing":
-            return "is required"
-        case "value_error":
-            return str(detail["ctx"]["error"])
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return "must be an object"
-        case "list_type" | "too_short" if detail["type"] == "list_type":
-            return "must be a list"
-        case "too_short":
-            return "must not be empty"
-        case "finite_number":
-            return "must be a finite number"
-        case _:
-            message = str(detail["msg"])
-            return message.replace("Input should be", "must be").replace("String should", "must").replace("Value should", "must")
 
 
 def epoch_ms(text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import KeyPatch, NewKey, epoch_ms
-from conduit_desktop.actions.views import KeyStatus, KeyView, NewKeyView, rfc3339
+from conduit_desktop.actions.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Source, VirtualKey
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd
@@ -33,7 +33,7 @@ def _shown(key: VirtualKey, account: Account) -> dict[str, Any]:
         "models": list(key.models),
         "allowed_ips": list(key.allowed_ips),
         "budget_usd": None if key.budget_nano is None else to_usd(key.budget_nano),
-        "expires_at": rfc3339(key.expires_at),
+        "expires_at": chosen_time(key.expires_at),
         "spend_usd": to_usd(account.spend_nano),
         "reserved_usd": to_usd(account.reserved_nano),
         "period_start": rfc3339(account.period_start),

@@ -6,6 +6,7 @@ The server puts HTTP around this table, and the command line uses it as it is wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ from conduit_desktop.actions import (
 from conduit_desktop.actions import inputs as given
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.pages import part
+from conduit_desktop.actions.reading import Query, read
 from conduit_desktop.actions.routes import Route, find
 from conduit_desktop.actions.status import status
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotFound
@@ -65,12 +67,16 @@ class Operation:
     summary: str
     run: Run
     body: type[BaseModel] | type[dict[str, Any]] | None = None
-    query: type[given.Query] = given.Query
+    query: type[Query] = Query
     status: int = 200
+    changes: bool | None = None
+    """Whether it reads, changes and writes, so that no other may come between; unless said, whatever is not GET does."""
     route: Route = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "route", Route(self.path))
+        if self.changes is None:
+            object.__setattr__(self, "changes", self.method != "GET")
 
 
 class WrongMethod(ActionError):
@@ -170,12 +176,12 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("DELETE", "/providers/{name}", "Remove a provider and its secrets",
               lambda a: providers.remove(a.house, a.path["name"], a.actor), status=204),
     Operation("POST", "/providers/{name}/test", "Ask a provider a small question",
-              lambda a: providers.test(a.house, a.path["name"])),
+              lambda a: providers.test(a.house, a.path["name"]), changes=False),
     Operation("GET", "/providers/{name}/models", "What a provider offers", _offered, query=given.OfferedQuery),
     Operation("GET", "/models", "Every model alias", _page(models.all_models, _by_alias), query=given.PageQuery),
     Operation("POST", "/models", "Add a model alias", lambda a: models.create(a.house, a.body, a.actor),
               given.NewModel, status=201),
-    Operation("POST", "/models/{alias*}/explain", "Where a request would go", _explain, dict),
+    Operation("POST", "/models/{alias*}/explain", "Where a request would go", _explain, dict, changes=False),
     Operation("GET", "/models/{alias*}", "One model alias", lambda a: models.get(a.house, a.path["alias"])),
     Operation("PATCH", "/models/{alias*}", "Change a model alias",
               lambda a: models.edit(a.house, a.path["alias"], a.body, a.actor), given.ModelPatch),
@@ -217,7 +223,7 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda a: ip_rules.remove(a.house, a.path["id"], a.actor), status=204),
     Operation("GET", "/audit", "Who changed what, when", lambda a: audit.page(a.house, a.query), query=given.PageQuery),
     Operation("POST", "/backup", "Write a consistent copy of the databases",
-              lambda a: backup.create(a.house, a.body, a.actor), given.BackupWish),
+              lambda a: backup.create(a.house, a.body, a.actor), given.BackupWish, changes=False),
     Operation("GET", "/export", "The configuration as conduit.toml, without secrets", lambda a: transfer.export(a.house)),
     Operation("POST", "/import", "Read a conduit.toml: preview, or apply",
               lambda a: transfer.import_(a.house, a.body, a.actor), given.ImportWish),
@@ -233,9 +239,10 @@ async def call(
     `path` is below `/admin/v1`, percent-encoded; `body` as JSON reads it, None for none. Raises ActionError.
     """
     operation, names = match(method, path)
-    asked = Asked(house, actor, names, given.read(operation.query, dict(query or {})), _body(operation, body))
+    asked = Asked(house, actor, names, read(operation.query, dict(query or {})), _body(operation, body))
     try:
-        answer = await operation.run(asked)
+        async with house.turn if operation.changes else nullcontext():
+            answer = await operation.run(asked)
     except GatewayError as error:
         kind = NotFound if error.status == 404 else Invalid if error.status == 400 else ProviderRefused
         raise kind(error.message, error.param) from error
@@ -255,14 +262,14 @@ def match(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 def _body(operation: Operation, body: Any) -> Any:
     if operation.body is None:
-        return given.read(given.Empty, {} if body is None else body)
+        return read(given.Empty, {} if body is None else body)
     if not issubclass(operation.body, BaseModel):
         if not isinstance(body, dict) and body is not None:
             raise Invalid("must be an object")
         return body or {}
     if body is None and not any(info.is_required() for info in operation.body.model_fields.values()):
         body = {}
-    return given.read(operation.body, body)
+    return read(operation.body, body)
 
 
 def _json(answer: Any) -> Any:

@@ -6,7 +6,7 @@ from conduit_desktop.actions import repricing
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, now_ms
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import NewPrice, epoch_ms
-from conduit_desktop.actions.views import PriceView, RepricedView, rfc3339
+from conduit_desktop.actions.views import PriceView, RepricedView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Price, Rates, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 
@@ -19,7 +19,7 @@ def view(price: Price) -> PriceView:
     return PriceView(
         **{name: getattr(price, name) for name in _KEPT},
         tiers=list(price.tiers),
-        valid_from=rfc3339(price.valid_from),
+        valid_from=chosen_time(price.valid_from),
         locked=price.source == "file",
         created_at=rfc3339(price.created_at),
         updated_at=rfc3339(price.updated_at),

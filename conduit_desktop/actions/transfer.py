@@ -57,6 +57,11 @@ async def sync_file(house: House, config: ConfigFile) -> list[ChangeView]:
 
     Raises ConfigFileBroken, which names file, line and field, before anything is changed. Gives what was changed.
     """
+    async with house.turn:
+        return await _sync(house, config)
+
+
+async def _sync(house: House, config: ConfigFile) -> list[ChangeView]:
     merge = Merge(house, "file", "file")
     try:
         steps = await merge.plan(config)

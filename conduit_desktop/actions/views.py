@@ -30,6 +30,12 @@ def rfc3339(ms: int | None) -> str | None:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def chosen_time(ms: int | None) -> str | None:
+    """A time that an operator chose, as it would be typed: `2027-01-31T12:00:00Z`, with milliseconds only where it has any."""
+    text = rfc3339(ms)
+    return text.replace(".000Z", "Z") if text else None
+
+
 class View(BaseModel):
     """Frozen: what was true when it was made."""
 

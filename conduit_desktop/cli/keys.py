@@ -21,7 +21,7 @@ fields = options(
     body_option("--description"),
     body_option("--budget", "budget_usd", type=NUMBER, help="US dollars."),
     body_option("--period", "budget_period", type=click.Choice(PERIODS), help="What the budget is for."),
-    body_option("--models", "models", multiple=True, metavar="PATTERN", help="What it may call, as gpt-*; may be repeated."),
+    body_option("--models", "models", multiple=True, metavar="PATTERN", help="What it may call: gpt-*,o3; repeatable."),
     body_option("--rpm", type=INTEGER, help="Requests a minute."),
     body_option("--rpd", type=INTEGER, help="Requests a day."),
     body_option("--tpm", type=INTEGER, help="Tokens a minute."),
@@ -104,7 +104,10 @@ def reset_spend(reach: Reach, key: str) -> None:
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
-    return merged(said(values), "metadata")
+    body = merged(said(values), "metadata")
+    if body.get("models"):
+        body["models"] = [pattern.strip() for part in body["models"] for pattern in part.split(",") if pattern.strip()]
+    return body
 
 
 def _budget(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -244,3 +245,17 @@ async def test_payloads_come_with_the_request_they_belong_to(house: House, do: D
     await house.store.payloads.put("a", b'{"model":"x"}', b"data: 1\n\n", 1)
     detail = await do("GET", "/requests/a")
     assert (detail["request_payload"], detail["response_payload"]) == ({"model": "x"}, "data: 1\n\n")
+
+
+async def test_changes_at_the_same_time_lose_nothing(do: Do) -> None:
+    key = await furnished(do)
+    patches: list[dict[str, Any]] = [{"rpm": 5}, {"tpm": 6}, {"rpd": 7}, {"max_parallel": 8}, {"description": "d"}]
+    await asyncio.gather(*(do("PATCH", f"/keys/{key['id']}", patch) for patch in patches))
+    assert (await do("GET", f"/keys/{key['id']}")).items() >= {
+        name: value for patch in patches for name, value in patch.items()
+    }.items()
+
+
+async def test_addresses_and_times_come_back_as_they_were_typed(do: Do) -> None:
+    typed = {"name": "a", "allowed_ips": ["10.0.0.1", "::1", "10.0.0.0/8"], "expires_at": "2030-01-31T12:00:00Z"}
+    assert (await do("POST", "/keys", typed)).items() >= typed.items()
