@@ -121,7 +121,7 @@ async def test_a_key_is_disabled_and_deleted(house: House, ui: NotingUi):
     await ui.settle()
     assert (await keys.get(house, made.id)).status == "disabled"
     await page.refresh()
-    assert page.bar.buttons["toggle"].text() == "Enable"
+    assert page.bar.buttons["toggle"].text().strip() == "Enable"
     page.bar.buttons["delete"].click()
     child(await opened(QDialog), QPushButton, "Delete key").click()
     await ui.settle()

@@ -102,7 +102,7 @@ def test_code_is_copied_without_its_fence(qtbot: QtBot):
     (code,) = view.findChildren(CodeBlock)
     code.copy_button.click()
     assert QGuiApplication.clipboard().text() == "print(1)\n\nprint(2)"
-    assert code.copy_button.text() == "Copied"
+    assert code.copy_button.text().strip() == "Copied"
 
 
 def test_a_picture_in_an_answer_is_not_fetched(qtbot: QtBot):

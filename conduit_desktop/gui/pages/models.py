@@ -153,4 +153,4 @@ class ModelsPage(Page):
         locked = frozenset({"edit", "toggle", "delete"}) if row is not None and row.locked else frozenset()
         self.bar.show_for(row is not None, locked)
         if row is not None:
-            self.bar.buttons["toggle"].setText("Disable" if row.enabled else "Enable")
+            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")

@@ -81,7 +81,11 @@ def _from_image(image: QImage, name: str) -> Picture:
 
 
 def _small(image: QImage) -> QImage:
-    return image.scaled(_THUMBNAIL * 2, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation)
+    """The middle of the picture, square, sharp on dense screens."""
+    edge = _THUMBNAIL * 2
+    filled = image.scaled(edge, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation)
+    left, top = (filled.width() - edge.width()) // 2, (filled.height() - edge.height()) // 2
+    return filled.copy(left, top, edge.width(), edge.height())
 
 
 class Thumbnails(QWidget):

@@ -23,8 +23,8 @@ def copy_button(text: Callable[[], str]) -> QPushButton:
 
     def copy() -> None:
         QGuiApplication.clipboard().setText(text())
-        made.setText("Copied")
-        QTimer.singleShot(1400, made, lambda: made.setText("Copy"))
+        made.setText(" Copied")
+        QTimer.singleShot(1400, made, lambda: made.setText(" Copy"))
 
     made.clicked.connect(copy)
     return made

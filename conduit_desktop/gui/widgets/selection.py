@@ -41,6 +41,10 @@ class SelectionBar(QWidget):
             made.setVisible(selected)
             made.setEnabled(name not in disabled)
 
+    def rename(self, name: str, text: str) -> None:
+        """Another text on a button, at the same distance from its icon."""
+        self.buttons[name].setText(f" {text}")
+
     def _show_menu(self, key: Any, at: QPoint) -> None:
         self.view.select(key)
         menu = QMenu(self)
