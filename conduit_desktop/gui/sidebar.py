@@ -133,7 +133,7 @@ class Sidebar(QFrame):
         self.setFixedWidth(WIDE)
 
     def _brand(self) -> QHBoxLayout:
-        row = QHBoxLayout()
+        row = self._head = QHBoxLayout()
         row.setContentsMargins(theme.XS + 2, 0, 0, 0)
         row.setSpacing(theme.S)
         self._logo = Picture(QIcon(str(resource("icons", "conduit.svg"))), 22)
@@ -169,6 +169,7 @@ class Sidebar(QFrame):
         self.setFixedWidth(NARROW if narrow else WIDE)
         self._name.setVisible(not narrow)
         self._logo.setVisible(not narrow)
+        self._head.setContentsMargins(0 if narrow else theme.XS + 2, 0, 0, 0)
         for item in self.items.values():
             item.set_narrow(narrow)
         self.server.set_narrow(narrow)

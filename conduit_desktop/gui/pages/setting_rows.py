@@ -54,11 +54,16 @@ class SettingRow(QWidget):
         head.addStretch(1)
         self.error = label("", "fieldError", wrap=True)
         self.error.hide()
+        words.addStretch(1)
         words.addLayout(head)
         words.addWidget(label(self.view.description, "fieldHelp", wrap=True))
         words.addWidget(self.error)
+        words.addStretch(1)
         row.addLayout(words, 1)
-        self.editor.setFixedWidth(44 if isinstance(self.editor, Toggle) else 260)
+        self.editor.setFixedWidth(34 if isinstance(self.editor, Toggle) else 260)
+        if isinstance(self.editor, Number):
+            self.editor.line.setMaximumWidth(260)
+            self.editor.row.setStretch(0, 100)
         row.addWidget(self.editor, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def value(self) -> Any:
@@ -114,4 +119,4 @@ def editor_for(view: SettingView, choices: list[tuple[str, Any]] | None) -> Edit
         case "array":
             return TextList("One a line")
         case _:
-            return TextLine(str(view.default or ""))
+            return TextLine(str(view.default or "Empty"))

@@ -223,6 +223,7 @@ class Toggle(Editor):
         self.switch = Switch()
         self.label = QLabel()
         self.label.setObjectName("fieldLabel")
+        self.label.hide()
         self.switch.clicked.connect(lambda: self.edited.emit())
         self.row.addWidget(self.switch)
         self.row.addWidget(self.label, 1)
@@ -230,6 +231,7 @@ class Toggle(Editor):
     def setText(self, text: str) -> None:
         """The label."""
         self.label.setText(text)
+        self.label.setVisible(bool(text))
 
     def value(self) -> Any:
         return self.switch.isChecked()

@@ -78,6 +78,7 @@ class StackedBars(QFrame):
         self._left.setZValue(-10)
         for axis in (self._left, self._bottom):
             axis.setPen(pg.mkPen(None))
+            axis.setTickPen(pg.mkPen(None))
             axis.setTextPen(theme.colour("text_faint"))
             axis.setTickFont(theme.font(11))
             axis.setStyle(tickLength=0, tickTextOffset=8)

@@ -30,7 +30,8 @@ class Column(Generic[T]):
     `sort` gives a number or a text (None sorts lowest); without it the shown text is sorted, case-blind. `colour` is the
     name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining room. A `pill` is drawn as a
     coloured label, its colour token is then also the name of its tint. `bar` draws a share (0 to 1, None: no bar) below the
-    text, warning from 0.8 on; `chips` are drawn in place of the text, as many as there is room for.
+    text, warning from 0.8 on; `chips` are drawn in place of the text, as many as there is room for. Where the room is
+    scarce, columns go in the order of their `spare`, the highest first; 0 stays always.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Column(Generic[T]):
     bold: bool = False
     bar: Callable[[T], float | None] | None = None
     chips: Callable[[T], Sequence[str]] | None = None
+    spare: int = 0
 
 
 class TableModel(QAbstractTableModel, Generic[T]):

@@ -21,11 +21,14 @@ from PySide6.QtWidgets import (
 
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.header import Header
 from conduit_desktop.gui.widgets.table import Column, TableFilter, TableModel
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 38
+LEAST = 190
+"""Pixels that a column without a width of its own should have."""
 
 
 class TableView(QFrame, Generic[T]):
@@ -117,6 +120,7 @@ class _Table(QTableView):
         super().__init__()
         self._columns = columns
         self.hovered = -1
+        self.setHorizontalHeader(Header())
         self.setShowGrid(False)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWordWrap(False)
@@ -132,11 +136,6 @@ class _Table(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setFixedHeight(34)
-        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-        header.setMinimumSectionSize(40)
 
     def setModel(self, model: Any) -> None:
         super().setModel(model)
@@ -146,6 +145,24 @@ class _Table(QTableView):
             header.setSectionResizeMode(at, QHeaderView.ResizeMode.Stretch if stretches else QHeaderView.ResizeMode.Interactive)
             if not stretches:
                 header.resizeSection(at, column.width)
+
+    def fit_columns(self) -> None:
+        """Hide what can be spared until the columns that take the rest have room."""
+        fixed = {at: column.width for at, column in enumerate(self._columns) if column.width}
+        needed = sum(fixed.values()) + LEAST * (len(self._columns) - len(fixed))
+        hidden = set()
+        for at in sorted((at for at, column in enumerate(self._columns) if column.spare), key=lambda at: -self._columns[at].spare):
+            if needed <= self.viewport().width():
+                break
+            hidden.add(at)
+            needed -= self._columns[at].width or LEAST
+        for at in range(len(self._columns)):
+            if self.isColumnHidden(at) != (at in hidden):
+                self.setColumnHidden(at, at in hidden)
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        self.fit_columns()
 
     def mouseMoveEvent(self, event: Any) -> None:
         super().mouseMoveEvent(event)
