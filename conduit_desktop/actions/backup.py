@@ -18,7 +18,7 @@ async def create(house: House, wish: BackupWish, actor: Actor) -> BackupView:
     """Write a consistent copy of both databases; raises Invalid for a place that cannot be written."""
     if wish.path is None:
         folder = house.home.root / "backups"
-        target = folder / f"conduit-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
+        target = folder / f"conduit-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.zip"
         await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
     else:
         target = Path(wish.path)

@@ -256,7 +256,7 @@ def match(method: str, path: str) -> tuple[Operation, dict[str, str]]:
         if row.method == method:
             return row, names
     if not fitting:
-        raise NotFound(f"There is no {path} in the admin API.")
+        raise NotFound(f"There is no {path or '/'} in the admin API.")
     raise WrongMethod(method, sorted({row.method for row, _ in fitting}))
 
 
