@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QWidget
 
 from conduit_desktop.core.errors import ActionError
@@ -84,3 +85,11 @@ class FormDialog(Dialog):
             self.accept()
         finally:
             self.primary.setEnabled(True)
+
+    # Qt's own
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        focused = self.focusWidget()
+        if self.form.fields and (focused is None or not self.form.isAncestorOf(focused)):
+            next(iter(self.form.fields.values())).editor.focus_target().setFocus()

@@ -52,7 +52,8 @@ async def test_a_new_key_is_shown_once_with_its_snippets(house: House, ui: Notin
     (made,) = await keys.all_keys(house)
     assert digest(secret) == (await house.store.keys.get(made.id)).digest
     assert (made.budget_usd, made.budget_period, made.rpm, made.models) == (5, "monthly", 60, ["gpt-*"])
-    assert made.expires_at == "2030-01-31T00:00:00.000Z"
+    assert made.expires_at is not None
+    assert made.expires_at.startswith("2030-01-31T00:00:00")
     once.copy_button.click()
     assert ui.copied == [secret]
     for at, row in enumerate(once.snippets.rows):

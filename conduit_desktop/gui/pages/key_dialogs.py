@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListWidget, QVBoxLayout, QWidget
@@ -21,6 +22,8 @@ from conduit_desktop.gui.widgets.empty import IconLabel
 
 PERIODS = [("In total", "total"), ("Each day", "daily"), ("Each week", "weekly"), ("Each month", "monthly")]
 UNPRICED = [("Allow them", "allow"), ("Block them", "block")]
+
+_MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 
 
 class KeyDialog(FormDialog):
@@ -66,7 +69,7 @@ class KeyDialog(FormDialog):
 
 
 def _values(key: KeyView) -> dict[str, Any]:
-    return {**key.model_dump(), "expires_at": (key.expires_at or "").removesuffix("T00:00:00.000Z")}
+    return {**key.model_dump(), "expires_at": _MIDNIGHT.sub("", key.expires_at or "")}
 
 
 class KeyShownOnce(Dialog):
