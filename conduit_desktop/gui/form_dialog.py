@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QScrollArea, QWidget
+from shiboken6 import isValid
 
 from conduit_desktop.core.errors import ActionError
 from conduit_desktop.gui import theme
@@ -57,6 +60,11 @@ def side_by_side(*fields: Field) -> QWidget:
     return row
 
 
+def tied(dialog: QDialog, task: asyncio.Task[Any]) -> None:
+    """Let `task` end with `dialog`: it would have nothing left to show its result in."""
+    dialog.finished.connect(lambda _: task.cancel())
+
+
 class FormDialog(Dialog):
     """Subclasses fill `self.form` and override `save`, which raises ActionError for what does not fit."""
 
@@ -77,14 +85,20 @@ class FormDialog(Dialog):
 
     async def _submit(self) -> None:
         self.form.clear_errors()
+        refused: ActionError | None = None
         try:
             await self.save()
         except ActionError as error:
-            self.form.show_errors(errors_of(error))
+            refused = error
+        finally:
+            if isValid(self):  # it may have been closed meanwhile; what was asked for is done all the same
+                self.primary.setEnabled(True)
+        if not isValid(self):
+            return
+        if refused is not None:
+            self.form.show_errors(errors_of(refused))
         else:
             self.accept()
-        finally:
-            self.primary.setEnabled(True)
 
     # Qt's own
 

@@ -13,6 +13,7 @@ from conduit_desktop.actions import keys
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewKey, read
 from conduit_desktop.actions.views import KeyView
+from conduit_desktop.core.bus import Change
 from conduit_desktop.gateway.access import digest
 from conduit_desktop.gui.pages.key_dialogs import KeyDialog, KeyShownOnce, SetUpDialog
 from conduit_desktop.gui.pages.keys import KeysPage, limits, share, spend
@@ -167,3 +168,16 @@ async def test_spend_is_told_against_the_budget(house: House):
     assert limits(view) == "60 rpm · 2 at once"
     assert share(view.model_copy(update={"budget_usd": None})) is None
     assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
+
+
+async def test_spend_is_told_anew_a_second_after_a_request(house: House, ui: NotingUi):
+    """And not ten times a second while requests rain."""
+    page = await shown(house, ui)
+    refreshed: list[None] = []
+    page._spending.timeout.connect(lambda: refreshed.append(None))
+    page._spending.setInterval(20)
+    for _ in range(5):
+        page.on_changes([Change("requests")])
+    await until(lambda: refreshed)
+    await ui.settle()
+    assert len(refreshed) == 1

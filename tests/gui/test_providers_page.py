@@ -209,3 +209,16 @@ def test_an_error_deep_in_a_list_finds_its_row():
 def test_a_second_provider_of_a_kind_gets_a_name_of_its_own():
     assert free_name("openai", []) == "openai"
     assert free_name("openai", ["OpenAI", "openai-2"]) == "openai-3"
+
+
+async def test_a_dialog_closed_while_it_asks_takes_its_question_along(house: House, ui: NotingUi):
+    """Its answer would come to widgets that are gone."""
+    await add(house, name="demo", kind="demo", options={"pace_ms": 500})
+    dialog = OfferedDialog(None, house, ui, "demo")
+    dialog.open()
+    testing = ui.tasks[0]
+    await until(lambda: dialog.model.rows)
+    dialog.reject()
+    await until(testing.done)
+    assert testing.cancelled()
+    assert house.gateway.in_flight == 0

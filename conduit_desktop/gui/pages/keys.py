@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QPushButton
 
@@ -12,6 +13,7 @@ from conduit_desktop.actions import keys, models
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import KeyPatch, read
 from conduit_desktop.actions.views import KeyView, ModelView, NewKeyView
+from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.dialogs import answer, confirm
@@ -109,6 +111,10 @@ class KeysPage(Page):
         self.add_action(self.new_button)
         self.body.addWidget(self.bar)
         self.body.addWidget(self.view, 1)
+        self._spending = QTimer(self)
+        self._spending.setSingleShot(True)
+        self._spending.setInterval(1000)
+        self._spending.timeout.connect(self.ask_refresh)
         self._update()
 
     def _buttons(self) -> dict[str, QPushButton]:
@@ -125,6 +131,13 @@ class KeysPage(Page):
         """Load the keys."""
         self.model.set_rows(await keys.all_keys(self.house))
         self._update()
+
+    def on_changes(self, changes: Sequence[Change]) -> None:
+        """Spend moves with every request: once a second is often enough for that."""
+        if any(change.topic == "keys" for change in changes):
+            self.ask_refresh()
+        elif any(change.topic == "requests" for change in changes) and not self._spending.isActive():
+            self._spending.start()
 
     def focus_filter(self) -> None:
         """Ctrl+F."""

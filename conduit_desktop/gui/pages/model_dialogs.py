@@ -16,7 +16,7 @@ from conduit_desktop.actions.views import ExplainedView, ModelView
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.dialogs import Dialog
-from conduit_desktop.gui.form_dialog import FormDialog, framed, section, side_by_side
+from conduit_desktop.gui.form_dialog import FormDialog, framed, section, side_by_side, tied
 from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.widgets.empty import IconLabel
 from conduit_desktop.gui.widgets.form import Form
@@ -61,7 +61,7 @@ class ModelDialog(FormDialog):
         self.house = house
         self.alias = alias
         self.targets = TargetList(known)
-        self.targets.models_wanted.connect(lambda name: self.ui.run(self._offer(name)))
+        self.targets.models_wanted.connect(lambda name: tied(self, self.ui.run(self._offer(name))))
         self._build([name for name in aliases if alias is None or name != alias.alias])
         if alias is None:
             first = list(targets) or [{"provider": known[0] if known else None, "model": ""}]
@@ -144,7 +144,7 @@ class ExplainDialog(Dialog):
 
     def submit(self) -> None:
         """Ask the router."""
-        self.ui.run(self.ask())
+        tied(self, self.ui.run(self.ask()))
 
     async def ask(self) -> None:
         """Show what the router says."""

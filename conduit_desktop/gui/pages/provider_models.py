@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
+from shiboken6 import isValid
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.house import House
@@ -13,6 +17,7 @@ from conduit_desktop.actions.views import OfferedView, ProviderTestView
 from conduit_desktop.core.errors import ActionError, GatewayError
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.dialogs import Dialog
+from conduit_desktop.gui.form_dialog import tied
 from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.empty import EmptyState, IconLabel
@@ -69,12 +74,12 @@ class OfferedDialog(Dialog):
         self.published: list[str] = []
         self.cancel.setText("Close")
         self.verdict = TestLine()
-        self.test_button = button("Test again", on_click=lambda: ui.run(self.test()))
+        self.test_button = button("Test again", on_click=lambda: self._do(self.test()))
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter models")
         self.filter.setAccessibleName("Filter models")
         self.filter.setClearButtonEnabled(True)
-        self.refresh_button = icon_button("arrows-clockwise", "Ask the provider again", lambda: ui.run(self.load(refresh=True)))
+        self.refresh_button = icon_button("arrows-clockwise", "Ask the provider again", lambda: self._do(self.load(refresh=True)))
         self.all_button = button("Select shown", "ghost", on_click=self.on_all)
         self.model = TableModel(self._columns(), key=lambda row: row.id)
         self.empty = EmptyState("cube", "Asking for its models…", "")
@@ -85,8 +90,8 @@ class OfferedDialog(Dialog):
         self.view.table.clicked.connect(self.on_clicked)
         self.filter.textChanged.connect(self.view.set_filter)
         self._update()
-        ui.run(self.test())
-        ui.run(self.load())
+        self._do(self.test())
+        self._do(self.load())
 
     def _lay_out(self) -> None:
         top, bar = QHBoxLayout(), QHBoxLayout()
@@ -98,6 +103,9 @@ class OfferedDialog(Dialog):
         self.body.addLayout(top)
         self.body.addLayout(bar)
         self.body.addWidget(self.view, 1)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        tied(self, self.ui.run(work))
 
     def _columns(self) -> list[Column[OfferedView]]:
         return [
@@ -155,12 +163,14 @@ class OfferedDialog(Dialog):
 
     async def _publish(self) -> None:
         self.primary.setEnabled(False)
+        wanted = [row.id for row in self.model.rows if row.id in self.chosen]
         try:
-            wanted = [row.id for row in self.model.rows if row.id in self.chosen]
             self.published = await publish(self.house, self.provider, wanted, "gui")
-            self.accept()
         finally:
-            self._update()
+            if isValid(self):
+                self._update()
+        if isValid(self):
+            self.accept()
 
     def _update(self) -> None:
         self.primary.setText(f"Publish {len(self.chosen)}" if self.chosen else "Publish")

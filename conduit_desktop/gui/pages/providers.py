@@ -101,7 +101,10 @@ class ProvidersPage(Page):
             self.ui.notify(f"{count} {'alias' if count == 1 else 'aliases'} ready: {', '.join(dialog.published[:3])}")
 
     async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
-        await providers.edit(self.house, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+        try:
+            await providers.edit(self.house, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+        finally:
+            self.ask_refresh()  # where it was refused, the switch goes back
 
     async def _delete(self, provider: ProviderView) -> None:
         state = provider_states(self.house).get(provider.name)
