@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,8 @@ class Options:
     config: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    serves: bool = False
+    """Whether this opening is the one that serves, which alone follows the config file or lets an earlier one go."""
 
     @property
     def folder(self) -> Home:
@@ -79,7 +81,7 @@ async def open_house(options: Options) -> AsyncIterator[House]:
             house = House(home, store, secrets, gateway, bus, server, fixed)
             server.serve(house)
             await gateway.start()
-            watch = Watch(house, lock, options.config)
+            watch = Watch(house, lock, options.config, options.serves)
             await watch.begin()
             try:
                 yield house
@@ -100,7 +102,7 @@ def run_headless(options: Options) -> int:
         import uvloop
 
         factory = uvloop.new_event_loop
-    return explained(lambda: _run(options, factory))
+    return explained(lambda: _run(replace(options, serves=True), factory))
 
 
 def _run(options: Options, factory: Any) -> int:
@@ -146,7 +148,7 @@ def run_desktop(options: Options) -> int:
         return run_headless(options)
     from conduit_desktop.gui.app import run
 
-    return explained(lambda: run(options.folder, lambda: open_house(options), announce))
+    return explained(lambda: run(options.folder, lambda: open_house(replace(options, serves=True)), announce))
 
 
 def _no_window() -> str:

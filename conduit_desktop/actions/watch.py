@@ -26,10 +26,12 @@ SLEPT_S = 30.0
 class Watch:
     """Runs beside the house from `begin` to `end`."""
 
-    def __init__(self, house: House, lock: HomeLock, config: Path | None) -> None:
+    def __init__(self, house: House, lock: HomeLock, config: Path | None, serves: bool) -> None:
+        """`serves`: without a config file, what an earlier one had defined is unlocked."""
         self._house = house
         self._lock = lock
         self._config = config
+        self._serves = serves
         self._seen: tuple[int, int] | None = None
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe = house.bus.subscribe(self._on_change)
@@ -39,6 +41,8 @@ class Watch:
         if self._config is not None:
             self._seen = self._stamp()
             await transfer.sync_file(self._house, await asyncio.to_thread(load, self._config))
+        elif self._serves:
+            await transfer.release_file(self._house)
         self._task = asyncio.ensure_future(self._run())
 
     async def end(self) -> None:
