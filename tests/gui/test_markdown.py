@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from conduit_desktop.gui.widgets.blocks import BITE, LONG_LIST, Code, Cutter, Prose, cut
 from conduit_desktop.gui.widgets.code import CodeBlock
+from conduit_desktop.gui.widgets.highlight import LONGEST_LINE, pattern
 from conduit_desktop.gui.widgets.markdown import MarkdownView
 from conduit_desktop.gui.widgets.prose import ProseView, open_link
 
@@ -128,3 +129,19 @@ def test_only_web_and_mail_links_open(monkeypatch):
     for address in ("https://a.b/c", "file:///bin/sh", "javascript:x", "vscode://x", "mailto:a@b.c"):
         open_link(QUrl(address))
     assert opened == ["https://a.b/c", "mailto:a@b.c"]
+
+
+def test_code_is_coloured_by_what_its_parts_are():
+    """An address in a text is a text, a fragment of a colour is no comment."""
+    found = [(one.lastgroup, one.group()) for one in pattern("python").finditer('return "http://x#y", 12  # why')]
+    assert found == [("word", "return"), ("text", '"http://x#y"'), ("number", "12"), ("comment", "# why")]
+    found = [(one.lastgroup, one.group()) for one in pattern("js").finditer("const a = b /* c */; // d")]
+    assert found == [("word", "const"), ("comment", "/* c */"), ("comment", "// d")]
+
+
+def test_a_line_that_is_data_is_left_plain(qtbot: QtBot):
+    code = CodeBlock("x = 1\n" + "1 " * LONGEST_LINE, "python")
+    qtbot.addWidget(code)
+    short, long = code.body.document().firstBlock(), code.body.document().lastBlock()
+    assert len(short.layout().formats()) == 1
+    assert long.layout().formats() == []

@@ -84,6 +84,7 @@ class ToolCard(QFrame):
         head.addWidget(title)
         head.addStretch(1)
         self.body = CodeText()
+        self.body.highlighter.set_language("json")
         self.body.setAccessibleName(f"Arguments of {name}")
         box = QVBoxLayout(self)
         box.setContentsMargins(12, 8, 12, 4)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPush
 
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.highlight import Highlighter
 
 _TALLEST = 520
 """Pixels after which long code scrolls within its block."""
@@ -45,6 +46,7 @@ class CodeText(QPlainTextEdit):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.document().setDocumentMargin(10)
         self.setTabChangesFocus(True)
+        self.highlighter = Highlighter(self.document())
         self.shown = ""
 
     def show_code(self, text: str) -> None:
@@ -108,4 +110,5 @@ class CodeBlock(QFrame):
         """Show `text` as `language`."""
         self._language.setText(language or "text")
         self.body.setAccessibleName(f"{language or 'text'} code")
+        self.body.highlighter.set_language(language)
         self.body.show_code(text)
