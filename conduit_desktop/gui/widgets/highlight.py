@@ -24,15 +24,15 @@ _TOKENS = (
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>{comment})|(?P<number>\b\d[\d_.]*(?:[eE][+-]?\d+)?\b)"""
 )
 _BY_WORD = rf"|(?P<word>\b(?:{'|'.join(_WORDS.split())})\b)"
-_SLASHED = frozenset(
-    "js javascript jsx ts typescript tsx java c cpp c++ csharp cs go rust rs swift kotlin php scala dart json jsonc css scss".split()
+_SLASHED = re.compile(
+    "js|javascript|jsx|tsx?|typescript|java|c|cpp|c[+][+]|cs|csharp|go|rust|rs|swift|kotlin|php|scala|dart|jsonc?|s?css"
 )
 """Languages whose comments begin with two slashes."""
 
 
 def pattern(language: str) -> re.Pattern[str]:
     """What to colour in `language`; groups are named after what they are."""
-    comment = _SLASHES if language.lower() in _SLASHED else rf"{_HASH}|--\s[^\n]*" if language.lower() == "sql" else _HASH
+    comment = _SLASHES if _SLASHED.fullmatch(language.lower()) else rf"{_HASH}|--\s[^\n]*" if language.lower() == "sql" else _HASH
     return re.compile(_TOKENS.format(comment=comment) + _BY_WORD)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
@@ -13,6 +13,9 @@ from conduit_desktop.gui.widgets.attachments import Picture, Thumbnails
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.code import copy_button
 from conduit_desktop.gui.widgets.empty import IconLabel
+
+_LINE = 560
+"""Pixels of a question's line."""
 
 
 class QuestionCard(QFrame):
@@ -43,13 +46,24 @@ class QuestionCard(QFrame):
             thumbnails.add(self.pictures)
             box.addWidget(thumbnails)
         if self.text:
-            words = QLabel(self.text)
-            words.setTextFormat(Qt.TextFormat.PlainText)
-            words.setFont(theme.font(14))
-            words.setWordWrap(len(self.text) > 60)
-            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            box.addWidget(words)
+            box.addWidget(_Wrapped(self.text))
         return bubble
+
+
+class _Wrapped(QLabel):
+    """Words as wide as they are, up to a comfortable line, and narrower where there is no room."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setFont(theme.font(14))
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def sizeHint(self) -> QSize:
+        longest = max(self.fontMetrics().horizontalAdvance(line) for line in self.text().split("\n"))
+        width = min(longest + 4, _LINE)
+        return QSize(width, self.heightForWidth(width))
 
 
 class ErrorCard(QFrame):
