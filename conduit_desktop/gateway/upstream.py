@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from typing import Protocol
 
 import aiohttp
@@ -17,6 +18,7 @@ from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.providers import LocalAnswer, Outbound
 
 ERROR_BODY_LIMIT = 1024 * 1024
+LARGE = 512 * 1024
 _USER_AGENT = f"conduit-desktop/{__version__}"
 
 
@@ -124,7 +126,8 @@ class Upstream:
             response = await self._open_session().request(
                 outbound.method,
                 _url(outbound.url),
-                data=outbound.body or None,
+                # A large body goes out in pieces: in one it would hold up every other stream.
+                data=BytesIO(outbound.body) if len(outbound.body) > LARGE else outbound.body or None,
                 headers=headers,
                 allow_redirects=False,
                 timeout=_timeout(connect_s),

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from conduit_desktop.gateway.call import Call, Reply, StreamReply
 from conduit_desktop.server import reading
-from conduit_desktop.server.door import Handler, cors_headers, foreign_page
+from conduit_desktop.server.door import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make_call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dic
         client=reading.client_name(request),
         foreign_page=foreign_page(request, gateway),
     )
-    request["request_id"] = call.id
+    request[REQUEST_ID] = call.id
     return call
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REQUEST_ID = web.RequestKey("request_id", str)
+"""The id under which a request is recorded, once it is a call."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _EXPOSED = ", ".join(
@@ -144,7 +147,7 @@ def dialect_of(path: str) -> Dialect:
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error in the caller's dialect; a provider's own words go through unchanged where the dialect is the same."""
     speaks = dialect_of(request.path)
-    headers = {"x-conduit-request-id": request.get("request_id", "")} if "request_id" in request else {}
+    headers = {"x-conduit-request-id": request[REQUEST_ID]} if REQUEST_ID in request else {}
     if isinstance(error, UpstreamError) and error.body and error.dialect == speaks.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]

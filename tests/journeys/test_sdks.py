@@ -127,9 +127,7 @@ def test_anthropic_calls_a_tool_and_reads_its_result(messages: anthropic.Anthrop
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_pictures_arrive_from_either_sdk(
-    chat: openai.OpenAI, messages: anthropic.Anthropic, alias: str
-) -> None:
+def test_pictures_arrive_from_either_sdk(chat: openai.OpenAI, messages: anthropic.Anthropic, alias: str) -> None:
     seen = chat.chat.completions.create(
         model=alias,
         messages=[{"role": "user", "content": [
