@@ -80,9 +80,10 @@ class Budgets:
 
     def account(self, key_id: str) -> Account:
         """The key's account, turned over to a new period where one has begun."""
-        account = self._accounts.setdefault(key_id, Account())
-        now = self.now_ms()
-        if account.next_reset is not None and now >= account.next_reset:
+        account = self._accounts.get(key_id)
+        if account is None:
+            account = self._accounts[key_id] = Account()
+        if account.next_reset is not None and (now := self.now_ms()) >= account.next_reset:
             account.spend_nano = 0
             account.period_start, account.next_reset = period(self._periods[key_id], now)
         return account

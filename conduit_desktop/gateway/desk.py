@@ -81,6 +81,7 @@ class Desk:
                     self.health.forget(bound.provider.id, bound.name)
             await self._load_accounts(after, self.budgets.stale(after.keys.values()))
             self.budgets.forget(after.keys)
+            self.gate.forget(after.keys)
             self.tariffs.forget()
             self.snapshot = after
 

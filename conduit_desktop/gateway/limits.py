@@ -6,47 +6,45 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
-from functools import lru_cache
-
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
-from limits.strategies import MovingWindowRateLimiter, RateLimiter, SlidingWindowCounterRateLimiter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
 from conduit_desktop.core.money import show_usd
-from conduit_desktop.gateway.budgets import Budgets
+from conduit_desktop.gateway.budgets import Account, Budgets
 from conduit_desktop.gateway.pricing import Tariff
-from conduit_desktop.gateway.windows import LoopStorage
-
-EXACT_UP_TO = 600
-"""Requests a window may count one by one; wider ones are counted in two buckets, whose cost does not grow with the limit."""
+from conduit_desktop.gateway.windows import DAY_S, MINUTE_S, Counted, Window, fitting
 
 GROWTH_TOKENS = 1024
 """Output tokens by which a stream's reservation grows when it is used up."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expectation:
-    """What a request may use. `tariff` is the dearest target's; None where no price is known."""
+    """What a request may use. `tariff` is the dearest target's; None where no price is known.
+
+    `cost_nano` is what to reserve for it: 0 where nothing is known.
+    """
 
     input_tokens: int
     output_tokens: int
     tariff: Tariff | None
+    cost_nano: int = 0
     unpriced: bool = False
 
     @classmethod
     def of(cls, input_tokens: int, output_tokens: int, tariffs: Collection[Tariff | None]) -> Expectation:
         """The expectation at the dearest of the targets' tariffs."""
-        priced = [tariff for tariff in tariffs if tariff is not None]
-        dearest = max(priced, key=lambda tariff: tariff.expected(input_tokens, output_tokens)) if priced else None
-        return cls(input_tokens, output_tokens, dearest, unpriced=len(priced) < len(tariffs) or not tariffs)
-
-    @property
-    def cost_nano(self) -> int:
-        """Nano-dollars to reserve: 0 where nothing is known."""
-        return self.tariff.expected(self.input_tokens, self.output_tokens) if self.tariff else 0
+        made = cls(input_tokens, output_tokens, None, unpriced=not tariffs)
+        for tariff in tariffs:
+            if tariff is None:
+                made.unpriced = True
+                continue
+            cost = tariff.expected(input_tokens, output_tokens)
+            if made.tariff is None or cost > made.cost_nano:
+                made.tariff, made.cost_nano = tariff, cost
+        return made
 
 
 class Reservation:
@@ -92,144 +90,133 @@ class Reservation:
         self._gate.release(self, cost_nano, tokens)
 
 
+@dataclass(slots=True)
+class Use:
+    """What one key has in flight, and what it used lately; a window is None where nothing is limited."""
+
+    parallel: int = 0
+    tokens: int = 0
+    """Input tokens of the requests in flight."""
+    rpm: int | None = None
+    rpd: int | None = None
+    minute: Window | None = None
+    day: Window | None = None
+    minute_tokens: Counted = field(default_factory=lambda: Counted(MINUTE_S))
+
+    def fit(self, rpm: int | None, rpd: int | None) -> None:
+        """From now on count for these limits."""
+        self.rpm, self.rpd = rpm, rpd
+        self.minute, self.day = fitting(self.minute, rpm, MINUTE_S), fitting(self.day, rpd, DAY_S)
+
+
 class Gate:
     """The limits of all keys, with what is in flight."""
 
     def __init__(self, budgets: Budgets) -> None:
         self.budgets = budgets
-        self._storage = LoopStorage()
-        self._exact = MovingWindowRateLimiter(self._storage)
-        self._counted = SlidingWindowCounterRateLimiter(self._storage)
-        self._parallel: dict[str, int] = {}
-        self._tokens_in_flight: dict[str, int] = {}
+        self._uses: dict[str, Use] = {}
 
     def admit(self, key: VirtualKey | None, expected: Expectation) -> Reservation:
         """Raises RateLimited, BudgetExceeded or Forbidden; else what the request holds from now on."""
-        if key is None:
-            return Reservation(self, None, expected)
-        self._check_parallel(key)
-        self._check_tokens(key, expected)
-        self._check_budget(key, expected)
-        self._take_request(key)
         reservation = Reservation(self, key, expected)
-        self.budgets.account(key.id).reserved_nano += reservation.cost_nano
-        self._parallel[key.id] = self._parallel.get(key.id, 0) + 1
-        if key.tpm is not None:
-            self._tokens_in_flight[key.id] = self._tokens_in_flight.get(key.id, 0) + reservation.tokens
+        if key is None:
+            return reservation
+        use, account, now = self._use(key), self.budgets.account(key.id), time.time()
+        _check_parallel(key, use)
+        _check_tokens(key, use, expected, now)
+        _check_budget(key, account, expected)
+        _take_request(key, use, now)
+        account.reserved_nano += reservation.cost_nano
+        use.parallel += 1
+        use.tokens += reservation.tokens
         return reservation
-
-    def _take_request(self, key: VirtualKey) -> None:
-        """Count the request in its windows, in all or in none."""
-        items = _request_items(key.rpm, key.rpd)
-        for item in items[1:]:
-            if not self._limiter(item).test(item, key.id):
-                raise self._limited(key, item, "requests")
-        for item in items:
-            if not self._limiter(item).hit(item, key.id):
-                raise self._limited(key, item, "requests")
 
     def release(self, reservation: Reservation, cost_nano: int, tokens: int) -> None:
         """Called by Reservation.settle alone."""
         key = reservation.key
         if key is None:
             return
-        account = self.budgets.account(key.id)
+        account, use = self.budgets.account(key.id), self._uses[key.id]
         account.reserved_nano = max(0, account.reserved_nano - reservation.cost_nano)
         account.spend_nano += cost_nano
-        left = self._parallel.get(key.id, 1) - 1
-        if left > 0:
-            self._parallel[key.id] = left
-        else:
-            self._parallel.pop(key.id, None)
-        if key.id in self._tokens_in_flight:
-            self._tokens_in_flight[key.id] = max(0, self._tokens_in_flight[key.id] - reservation.tokens)
-        if key.tpm is not None and tokens > 0:
-            item = _token_item(key.tpm)
-            expiry = item.get_expiry()
+        use.parallel -= 1
+        use.tokens -= reservation.tokens
+        if tokens > 0:
             # Counted without asking: what was used was used, also where it is more than the window had left.
-            window = self._storage.sliding_window_keys(item.key_for(key.id), expiry, time.time())[1]
-            self._storage.incr(window, 2 * expiry, tokens)
+            use.minute_tokens.add(time.time(), tokens)
 
     def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
         """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again)."""
         found: dict[str, tuple[int, int, float]] = {}
-        if key is None:
+        if key is None or (key.rpm is None and key.tpm is None):
             return found
-        if key.rpm is not None:
-            item = _request_items(key.rpm, None)[0]
-            if item.amount <= EXACT_UP_TO:
-                stats = self._exact.get_window_stats(item, key.id)
-                found["requests"] = (key.rpm, stats.remaining, max(0.0, stats.reset_time - time.time()))
-            else:
-                used, reset_s = self._used(item, key.id)
-                found["requests"] = (key.rpm, max(0, key.rpm - used), reset_s)
+        use, now = self._use(key), time.time()
+        if key.rpm is not None and use.minute is not None:
+            found["requests"] = (key.rpm, max(0, key.rpm - use.minute.used(now)), use.minute.reset_s(now))
         if key.tpm is not None:
-            used, reset_s = self._used(_token_item(key.tpm), key.id)
-            found["tokens"] = (key.tpm, max(0, key.tpm - used - self._tokens_in_flight.get(key.id, 0)), reset_s)
+            left = key.tpm - use.minute_tokens.used(now) - use.tokens
+            found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))
         return found
 
-    def _used(self, item: RateLimitItem, key_id: str) -> tuple[int, float]:
-        """What a counted window holds, and in how many seconds its current bucket is over."""
-        expiry = item.get_expiry()
-        before, before_ttl, current, ttl = self._storage.get_sliding_window(item.key_for(key_id), expiry)
-        return int(before * before_ttl / expiry + current), max(0.0, ttl - expiry)
+    def forget(self, keep: Iterable[str]) -> None:
+        """Drop what is known of keys that are gone and have nothing in flight."""
+        kept = set(keep)
+        self._uses = {key_id: use for key_id, use in self._uses.items() if key_id in kept or use.parallel}
 
-    def _limiter(self, item: RateLimitItem) -> RateLimiter:
-        return self._exact if item.amount <= EXACT_UP_TO else self._counted
+    def _use(self, key: VirtualKey) -> Use:
+        use = self._uses.get(key.id)
+        if use is None:
+            use = self._uses[key.id] = Use()
+        if use.rpm != key.rpm or use.rpd != key.rpd:
+            use.fit(key.rpm, key.rpd)
+        return use
 
-    def _check_parallel(self, key: VirtualKey) -> None:
-        if key.max_parallel is not None and self._parallel.get(key.id, 0) >= key.max_parallel:
-            raise RateLimited(
-                f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.",
-                param="max_parallel",
-                retry_after=1.0,
-            )
 
-    def _check_tokens(self, key: VirtualKey, expected: Expectation) -> None:
-        if key.tpm is None:
-            return
-        item = _token_item(key.tpm)
-        remaining = key.tpm - self._used(item, key.id)[0] - self._tokens_in_flight.get(key.id, 0)
-        if expected.input_tokens > key.tpm:
-            raise RateLimited(
-                f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0
-            )
-        if remaining < max(1, expected.input_tokens):
-            raise self._limited(key, item, "tokens")
-
-    def _check_budget(self, key: VirtualKey, expected: Expectation) -> None:
-        if expected.unpriced and key.unpriced == "block":
-            raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
-        if key.budget_nano is None:
-            return
-        account = self.budgets.account(key.id)
-        left = key.budget_nano - account.spend_nano - account.reserved_nano
-        cost = expected.cost_nano
-        if cost > max(0, left) or (expected.unpriced and left <= 0):
-            need = f"; this request may cost {show_usd(cost)}" if 0 < left < cost else ""
-            raise BudgetExceeded(
-                f"The {key.budget_period} budget of the key {key.name!r} ({show_usd(key.budget_nano)}) has "
-                f"{show_usd(max(0, left))} left{need}."
-            )
-
-    def _limited(self, key: VirtualKey, item: RateLimitItem, what: str) -> RateLimited:
-        limiter = self._counted if what == "tokens" else self._limiter(item)
-        wait = max(1.0, limiter.get_window_stats(item, key.id).reset_time - time.time())
-        return RateLimited(
-            f"The key {key.name!r} has used its {item.amount} {what} per {item.GRANULARITY.name}.", retry_after=wait, param=what
+def _check_parallel(key: VirtualKey, use: Use) -> None:
+    if key.max_parallel is not None and use.parallel >= key.max_parallel:
+        raise RateLimited(
+            f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.",
+            param="max_parallel",
+            retry_after=1.0,
         )
 
 
-@lru_cache(maxsize=256)
-def _request_items(rpm: int | None, rpd: int | None) -> tuple[RateLimitItem, ...]:
-    items: list[RateLimitItem] = []
-    if rpm is not None:
-        items.append(RateLimitItemPerMinute(rpm, namespace="rpm"))
-    if rpd is not None:
-        items.append(RateLimitItemPerDay(rpd, namespace="rpd"))
-    return tuple(items)
+def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) -> None:
+    if key.tpm is None:
+        return
+    if expected.input_tokens > key.tpm:
+        raise RateLimited(f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0)
+    needed = max(1, expected.input_tokens)
+    if use.minute_tokens.used(now) + use.tokens + needed > key.tpm:
+        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed), "tokens")
 
 
-@lru_cache(maxsize=256)
-def _token_item(tpm: int) -> RateLimitItem:
-    return RateLimitItemPerMinute(tpm, namespace="tpm")
+def _check_budget(key: VirtualKey, account: Account, expected: Expectation) -> None:
+    if expected.unpriced and key.unpriced == "block":
+        raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
+    if key.budget_nano is None:
+        return
+    left = key.budget_nano - account.spend_nano - account.reserved_nano
+    cost = expected.cost_nano
+    if cost > max(0, left) or (expected.unpriced and left <= 0):
+        need = f"; this request may cost {show_usd(cost)}" if 0 < left < cost else ""
+        raise BudgetExceeded(
+            f"The {key.budget_period} budget of the key {key.name!r} ({show_usd(key.budget_nano)}) has "
+            f"{show_usd(max(0, left))} left{need}."
+        )
+
+
+def _take_request(key: VirtualKey, use: Use, now: float) -> None:
+    """Count the request in its windows, in all or in none."""
+    minute, day = use.minute, use.day
+    if minute is not None and key.rpm is not None and minute.used(now) >= key.rpm:
+        raise _limited(key, f"{key.rpm} requests per minute", minute.wait_s(now, key.rpm), "requests")
+    if day is not None and key.rpd is not None and day.used(now) >= key.rpd:
+        raise _limited(key, f"{key.rpd} requests per day", day.wait_s(now, key.rpd), "requests")
+    for window in (minute, day):
+        if window is not None:
+            window.add(now)
+
+
+def _limited(key: VirtualKey, what: str, wait_s: float, param: str) -> RateLimited:
+    return RateLimited(f"The key {key.name!r} has used its {what}.", retry_after=max(1.0, wait_s), param=param)

@@ -1,113 +1,110 @@
-"""Where rate windows are counted: the field's own arithmetic (`limits`) over plain dictionaries.
+"""How much was used in the last minute or day: one by one where limits are small, in two buckets where they are large.
 
-limits' MemoryStorage takes a lock for every look and starts a thread every ten milliseconds to clear up. All our counting is
-done on one loop, so neither is needed: what is over is cleared as new entries come.
+All counting is done on one loop, so nothing is locked. `now` is epoch seconds: the computer's sleep counts as time.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from collections import deque
+from typing import Protocol
 
-from limits.storage import MovingWindowSupport, Storage
-from limits.storage.base import SlidingWindowCounterSupport, TimestampedSlidingWindow
+MINUTE_S, DAY_S = 60, 86_400
+EXACT_UP_TO = 600
+"""Uses a window may count one by one; wider ones are counted in two buckets, whose cost does not grow with the limit."""
 
-SWEEP_EVERY_S = 60.0
+
+class Window(Protocol):
+    """What was used in the last `span_s` seconds."""
+
+    span_s: int
+
+    def used(self, now: float) -> int:
+        """The uses that still count."""
+        ...
+
+    def add(self, now: float, amount: int = 1) -> None:
+        """Count `amount` more, asked or not."""
+        ...
+
+    def reset_s(self, now: float) -> float:
+        """Seconds until some of what counts now is over."""
+        ...
+
+    def wait_s(self, now: float, limit: int, amount: int = 1) -> float:
+        """Seconds until `limit` has room for `amount` more, if nothing else is used."""
+        ...
 
 
-class LoopStorage(Storage, MovingWindowSupport, SlidingWindowCounterSupport, TimestampedSlidingWindow):
-    """Counters with an end, and the moments of single entries, oldest first. For one thread."""
+class Exact:
+    """Every use with its moment."""
 
-    STORAGE_SCHEME = None
-    base_exceptions = ValueError
+    __slots__ = ("_moments", "span_s")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._counts: dict[str, int] = {}
-        self._ends: dict[str, float] = {}
-        self._moments: dict[str, deque[float]] = {}
-        self._sweep_at = 0.0
+    def __init__(self, span_s: int) -> None:
+        self.span_s = span_s
+        self._moments: deque[float] = deque()
 
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count `amount` more; a counter ends `expiry` seconds after it began."""
-        now = time.time()
-        if now >= self._sweep_at:
-            self._sweep(now)
-        count = self._at(key, now) + amount
-        if count == amount:
-            self._ends[key] = now + expiry
-        self._counts[key] = count
-        return count
-
-    def get(self, key: str) -> int:
-        """What has been counted."""
-        return self._at(key, time.time())
-
-    def _at(self, key: str, now: float) -> int:
-        return self._counts.get(key, 0) if self._ends.get(key, 0.0) > now else 0
-
-    def get_expiry(self, key: str) -> float:
-        """When the counter ends, in epoch seconds."""
-        return self._ends.get(key, time.time())
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Note `amount` entries now, if the last `expiry` seconds have room for them."""
-        now = time.time()
-        moments = self._moments.setdefault(key, deque())
-        while moments and moments[0] < now - expiry:
+    def used(self, now: float) -> int:
+        moments = self._moments
+        # A moment that is still to come was noted before the clock was set back.
+        while moments and not now - self.span_s <= moments[0] <= now:
             moments.popleft()
-        if len(moments) + amount > limit:
-            return False
-        moments.extend([now] * amount)
-        return True
+        return len(moments)
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        """When the oldest entry that still counts was noted, and how many there are."""
-        now = time.time()
-        held = [moment for moment in self._moments.get(key, ()) if moment >= now - expiry]
-        return (held[0], len(held)) if held else (now, 0)
+    def add(self, now: float, amount: int = 1) -> None:
+        self._moments.extend([now] * amount)
 
-    def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` in the current bucket, if the weighted window has room for it."""
-        before, before_ttl, current, _ = self.get_sliding_window(key, expiry)
-        if math.floor(before * before_ttl / expiry + current) + amount > limit:
-            return False
-        self.incr(self.sliding_window_keys(key, expiry, time.time())[1], 2 * expiry, amount)
-        return True
+    def reset_s(self, now: float) -> float:
+        return self._moments[0] + self.span_s - now if self.used(now) else 0.0
 
-    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Count and seconds left of the previous bucket and of the current one."""
-        now = time.time()
-        before_key, current_key = self.sliding_window_keys(key, expiry, now)
-        left = (1 - (now / expiry) % 1) * expiry
-        before = self._at(before_key, now)
-        return before, left if before else 0.0, self._at(current_key, now), left + expiry
+    def wait_s(self, now: float, limit: int, amount: int = 1) -> float:
+        over = min(self.used(now) + amount - limit, len(self._moments))
+        return self._moments[over - 1] + self.span_s - now if over > 0 else 0.0
 
-    def clear_sliding_window(self, key: str, expiry: int) -> None:
-        """Forget both buckets."""
-        for bucket in self.sliding_window_keys(key, expiry, time.time()):
-            self.clear(bucket)
 
-    def clear(self, key: str) -> None:
-        """Forget a key."""
-        self._counts.pop(key, None)
-        self._ends.pop(key, None)
-        self._moments.pop(key, None)
+class Counted:
+    """Two buckets: the running stretch counts whole, the one before by the share of it that the window still covers."""
 
-    def check(self) -> bool:
-        """Always there."""
-        return True
+    __slots__ = ("_before", "_bucket", "_current", "span_s")
 
-    def reset(self) -> int:
-        """Forget everything; how many keys there were."""
-        known = len(self._counts) + len(self._moments)
-        self._counts.clear()
-        self._ends.clear()
-        self._moments.clear()
-        return known
+    def __init__(self, span_s: int) -> None:
+        self.span_s = span_s
+        self._bucket = self._before = self._current = 0
 
-    def _sweep(self, now: float) -> None:
-        self._sweep_at = now + SWEEP_EVERY_S
-        for key in [key for key, end in self._ends.items() if end <= now]:
-            self.clear(key)
+    def used(self, now: float) -> int:
+        covered = self._turn(now)
+        return int(self._before * covered) + self._current
+
+    def add(self, now: float, amount: int = 1) -> None:
+        self._turn(now)
+        self._current += amount
+
+    def reset_s(self, now: float) -> float:
+        return self._turn(now) * self.span_s
+
+    def wait_s(self, now: float, limit: int, amount: int = 1) -> float:
+        covered = self._turn(now)
+        room = limit - amount - self._current
+        if room >= 0:
+            return max(0.0, covered - room / self._before) * self.span_s if self._before else 0.0
+        # Only in the next stretch, once this one counts for little enough.
+        return (covered + 1 - max(0, limit - amount) / self._current) * self.span_s
+
+    def _turn(self, now: float) -> float:
+        """Begin a new bucket where it is time; the share of the bucket before that still counts."""
+        stretches = now / self.span_s
+        bucket = int(stretches)
+        if bucket != self._bucket:
+            if bucket == self._bucket - 1:  # the clock was set back a little
+                return 1.0
+            self._before = self._current if bucket == self._bucket + 1 else 0
+            self._bucket, self._current = bucket, 0
+        return 1.0 - (stretches - bucket)
+
+
+def fitting(window: Window | None, limit: int | None, span_s: int) -> Window | None:
+    """The window that counts for `limit`: `window` itself where it is of the right kind; None where nothing is limited."""
+    if limit is None:
+        return None
+    kind = Exact if limit <= EXACT_UP_TO else Counted
+    return window if isinstance(window, kind) else kind(span_s)

@@ -1,0 +1,75 @@
+"""Windows over the last minute, as limits and headers see them."""
+
+import pytest
+
+from conduit_desktop.gateway.windows import EXACT_UP_TO, MINUTE_S, Counted, Exact, Window, fitting
+
+NOON = 1_800_000_000.0
+"""The beginning of a minute."""
+
+
+def filled(window: Window, *seconds: float) -> Window:
+    for second in seconds:
+        window.add(NOON + second)
+    return window
+
+
+def test_single_uses_are_over_a_minute_after_they_came():
+    window = filled(Exact(MINUTE_S), 0, 10, 20)
+    assert window.used(NOON + 59) == 3
+    assert window.used(NOON + 65) == 2
+    assert window.used(NOON + 200) == 0
+
+
+def test_room_in_an_exact_window_comes_with_the_oldest_uses_that_stand_in_the_way():
+    window = filled(Exact(MINUTE_S), 0, 10, 20)
+    assert window.reset_s(NOON + 30) == pytest.approx(30)
+    assert window.wait_s(NOON + 30, limit=3) == pytest.approx(30)
+    assert window.wait_s(NOON + 30, limit=3, amount=2) == pytest.approx(40)
+    assert window.wait_s(NOON + 30, limit=4) == 0
+
+
+def test_a_clock_that_was_set_back_leaves_no_key_locked_out():
+    assert filled(Exact(MINUTE_S), 8 * 3600).used(NOON) == 0
+    assert filled(Counted(MINUTE_S), 8 * 3600).used(NOON) == 0
+
+
+def test_a_clock_that_steps_back_over_the_end_of_a_minute_forgets_nothing():
+    window = filled(Counted(MINUTE_S), 1, 1, 1)
+    assert window.used(NOON - 0.5) == 3
+
+
+def test_a_counted_window_forgets_the_last_minute_little_by_little():
+    window = Counted(MINUTE_S)
+    window.add(NOON + 30, 100)
+    assert window.used(NOON + 59) == 100
+    assert window.used(NOON + 75) == 75
+    assert window.used(NOON + 105) == 25
+    assert window.used(NOON + 120) == 0
+
+
+def test_a_minute_of_silence_empties_a_counted_window():
+    window = Counted(MINUTE_S)
+    window.add(NOON, 100)
+    assert window.used(NOON + 180) == 0
+
+
+@pytest.mark.parametrize("asked_at", [10.0, 50.0, 70.0, 100.0])
+@pytest.mark.parametrize("amount", [1, 40, 100])
+def test_after_the_wait_of_a_counted_window_there_is_room(asked_at: float, amount: int):
+    window = Counted(MINUTE_S)
+    window.add(NOON + 5, 90)
+    window.add(NOON + asked_at, 10)
+    now = NOON + asked_at
+    fits = window.used(now) + amount <= 100
+    wait = window.wait_s(now, limit=100, amount=amount)
+    assert wait < 1 if fits else 0 < wait <= 2 * MINUTE_S
+    assert window.used(now + wait + 0.01) + amount <= 100
+
+
+def test_small_limits_are_counted_exactly_and_keep_their_window_when_they_change():
+    window = fitting(None, 60, MINUTE_S)
+    assert isinstance(window, Exact)
+    assert fitting(window, 90, MINUTE_S) is window
+    assert isinstance(fitting(window, EXACT_UP_TO + 1, MINUTE_S), Counted)
+    assert fitting(window, None, MINUTE_S) is None
