@@ -86,7 +86,7 @@ async def _live(app: App, home: Home, open_house: OpenHouse, announce: Announce)
             await _session(house, home, wish, announce)
         if wish.archive is None:
             return 0
-        await _restore(wish, home)
+        await _restore(wish, wish.archive, home)
 
 
 class Wish:
@@ -132,9 +132,9 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
         silence()
 
 
-async def _restore(wish: Wish, home: Home) -> None:
+async def _restore(wish: Wish, archive: Path, home: Home) -> None:
     """Put the backup back while nobody holds the home; what came of it is said in the next window."""
-    archive, wish.archive = wish.archive, None
+    wish.archive = None
     wish.asked.clear()
     try:
         await asyncio.to_thread(restore, archive, home)

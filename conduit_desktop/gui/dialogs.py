@@ -19,7 +19,7 @@ async def answer(dialog: QDialog) -> bool:
     Cancelling the waiting task closes the dialog.
     """
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    dialog.finished.connect(lambda result: done.done() or done.set_result(result))
+    dialog.finished.connect(lambda result: None if done.done() else done.set_result(result))
     dialog.open()
     try:
         return await done == QDialog.DialogCode.Accepted

@@ -22,6 +22,9 @@ from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 TURN_S = 0.004
 """Seconds asyncio may go on before Qt is let in, while there is always something ready."""
 
+_AsyncioLoop: Any = asyncio.SelectorEventLoop
+"""Loosely typed: half of what is borrowed from it is asyncio's own affair."""
+
 
 class _Immediate:
     """A selector that never waits: waiting is Qt's business."""
@@ -51,19 +54,21 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     names them, should that end.
     """
 
-    call_later = asyncio.SelectorEventLoop.call_later
-    run_in_executor = asyncio.SelectorEventLoop.run_in_executor
-    set_default_executor = asyncio.SelectorEventLoop.set_default_executor
-    set_exception_handler = asyncio.SelectorEventLoop.set_exception_handler
-    default_exception_handler = asyncio.SelectorEventLoop.default_exception_handler
-    call_exception_handler = asyncio.SelectorEventLoop.call_exception_handler
-    call_soon_threadsafe = asyncio.SelectorEventLoop.call_soon_threadsafe
-    _add_reader = asyncio.SelectorEventLoop._add_reader
-    _remove_reader = asyncio.SelectorEventLoop._remove_reader
-    _add_writer = asyncio.SelectorEventLoop._add_writer
-    _remove_writer = asyncio.SelectorEventLoop._remove_writer
-    _process_events = asyncio.SelectorEventLoop._process_events
-    _add_callback = asyncio.SelectorEventLoop._add_callback
+    call_later = _AsyncioLoop.call_later
+    run_in_executor = _AsyncioLoop.run_in_executor
+    set_default_executor = _AsyncioLoop.set_default_executor
+    set_exception_handler = _AsyncioLoop.set_exception_handler
+    default_exception_handler = _AsyncioLoop.default_exception_handler
+    call_exception_handler = _AsyncioLoop.call_exception_handler
+    call_soon_threadsafe = _AsyncioLoop.call_soon_threadsafe
+    _add_reader = _AsyncioLoop._add_reader
+    _remove_reader = _AsyncioLoop._remove_reader
+    _add_writer = _AsyncioLoop._add_writer
+    _remove_writer = _AsyncioLoop._remove_writer
+    _process_events = _AsyncioLoop._process_events
+    _add_callback = _AsyncioLoop._add_callback
+
+    _selector: Any
 
     def __init__(self, app: QCoreApplication | None = None) -> None:
         self._turning = False
@@ -88,7 +93,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
         """asyncio's own; called from Qt (a click), it also asks for a turn."""
-        handle: asyncio.Handle = asyncio.SelectorEventLoop.call_soon(self, callback, *args, context=context)
+        handle: asyncio.Handle = _AsyncioLoop.call_soon(self, callback, *args, context=context)
         if not self._turning and not self._awake:
             self._awake = True
             self._write_to_self()
@@ -96,7 +101,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
         """asyncio's own; the one Qt timer is set to the earliest."""
-        handle: asyncio.TimerHandle = asyncio.SelectorEventLoop.call_at(self, when, callback, *args, context=context)
+        handle: asyncio.TimerHandle = _AsyncioLoop.call_at(self, when, callback, *args, context=context)
         if not self._turning and when < self._due:
             self._set_alarm()
         return handle

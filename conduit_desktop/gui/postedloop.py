@@ -62,6 +62,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
     def __init__(self, app: QCoreApplication | None = None) -> None:
         self._drain = _Drain()
         self._due = math.inf
+        self._timer_cancelled_count = 0
         super().__init__(app)
         self._alarm = QTimer()
         self._alarm.setSingleShot(True)

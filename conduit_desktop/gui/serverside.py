@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
@@ -92,7 +93,7 @@ class ServerSide(QObject):
             None,
             ("Set-ups, with a place for your key", "", None),
         ]
-        entries += [(one.label, "", lambda text=one.text: copy(text)) for one in snippets(address, None, model)]
+        entries += [(one.label, "", partial(copy, one.text)) for one in snippets(address, None, model)]
         return entries
 
     async def ask_quit(self) -> None:

@@ -27,9 +27,14 @@ STATES = {
 class Entry(Protocol):
     """What the side needs to know of a page."""
 
-    name: str
-    title: str
-    icon: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def icon(self) -> str: ...
 
 
 class NavItem(QPushButton):
@@ -62,7 +67,7 @@ class ServerCard(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("serverCard")
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(theme.M, theme.S + 2, theme.S, theme.S + 2)
         column.setSpacing(2)
         top = QHBoxLayout()
@@ -103,7 +108,7 @@ class ServerCard(QFrame):
         """Only the buttons where there is no room for words."""
         for widget in (self.dot, self.state, self.address):
             widget.setVisible(not narrow)
-        self.layout().setContentsMargins(theme.XS if narrow else theme.M, theme.S, theme.XS if narrow else theme.S, theme.S)
+        self._column.setContentsMargins(theme.XS if narrow else theme.M, theme.S, theme.XS if narrow else theme.S, theme.S)
 
 
 class Sidebar(QFrame):

@@ -72,7 +72,8 @@ class Page(QWidget):
         self.heading.setObjectName("pageTitle")
         self.tagline = QLabel(self.subtitle)
         self.tagline.setObjectName("pageSubtitle")
-        self.tagline.setVisible(bool(self.subtitle))
+        if not self.subtitle:
+            self.tagline.hide()
         row.addWidget(self.heading)
         row.addWidget(self.tagline)
         row.addStretch(1)

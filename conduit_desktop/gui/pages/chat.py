@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
 
 from conduit_desktop.actions import keys, models, providers
 from conduit_desktop.actions.house import House
@@ -63,21 +63,22 @@ class ChatPage(Page):
         self._connect()
 
     def _lay_out(self) -> None:
-        self._layers = QStackedLayout()
-        for layer in (self.empty, self.no_models, self.transcript):
-            self._layers.addWidget(layer)
+        self._layers = QStackedWidget()
         middle = QHBoxLayout()
         self.composer.setMaximumWidth(WIDEST)
         middle.addWidget(self.composer)
         column = QVBoxLayout()
         column.setSpacing(theme.S)
-        column.addLayout(self._layers, 1)
+        column.addWidget(self._layers, 1)
         column.addLayout(middle)
         across = QHBoxLayout()
         across.setSpacing(theme.L)
         across.addLayout(column, 1)
         across.addWidget(self.panel)
         self.body.addLayout(across, 1)
+        # After the layout has its place: a stack shows its first layer at once, and without a parent that is a window.
+        for layer in (self.empty, self.no_models, self.transcript):
+            self._layers.addWidget(layer)
 
     def _connect(self) -> None:
         self.composer.sent.connect(self.on_sent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -57,5 +58,5 @@ class NewKeys(Dialog):
             row.addWidget(label(name, "fieldLabel"))
             row.addStretch(1)
             row.addWidget(label(key, "mono"))
-            row.addWidget(icon_button("copy", f"Copy the key of {name}", lambda key=key: ui.copy(key)))
+            row.addWidget(icon_button("copy", f"Copy the key of {name}", partial(ui.copy, key)))
             self.body.addLayout(row)

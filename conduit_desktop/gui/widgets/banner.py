@@ -32,18 +32,22 @@ class Banner(QFrame):
         row.addWidget(self._icon)
         row.addWidget(self.text, 1)
         row.addLayout(self._buttons)
-        self.hide()
         if text:
-            self.show_text(text, tone)
+            self._fill(text, tone)
+        else:
+            self.hide()
 
     def show_text(self, text: str, tone: Tone = "info", *actions: tuple[str, Kind, Callable[[], Any]]) -> None:
         """Say something, with buttons `(text, kind, what to do)`."""
         clear(self._buttons)
         for title, kind, do in actions:
             self._buttons.addWidget(button(title, kind, on_click=do))
+        self._fill(text, tone)
+        self.show()
+
+    def _fill(self, text: str, tone: Tone) -> None:
         self.text.setText(text)
         self._icon.set_icon(ICONS[tone], tone)
         self.setProperty("tone", tone)
         self.style().unpolish(self)
         self.style().polish(self)
-        self.show()

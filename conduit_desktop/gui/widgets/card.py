@@ -18,7 +18,7 @@ class Card(QFrame):
     def __init__(self, title: str = "", note: str = "") -> None:
         super().__init__()
         self.setObjectName("card")
-        outer = QVBoxLayout(self)
+        outer = self._outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.L, theme.L - 2, theme.L, theme.L)
         outer.setSpacing(theme.M)
         self._head = QHBoxLayout()
@@ -37,6 +37,11 @@ class Card(QFrame):
     def add_action(self, widget: QWidget) -> None:
         """Put something small at the right of the title."""
         self._head.addWidget(widget)
+
+    def let_table_fill(self) -> None:
+        """A table reaches the card's edges; the title keeps its distance."""
+        self._outer.setContentsMargins(0, theme.S, 0, 0)
+        self._head.setContentsMargins(theme.L, 0, theme.S, 0)
 
 
 class Figure(QFrame):

@@ -184,8 +184,8 @@ class Combo(Editor):
         self.combo.setEditable(editable)
         self.set_choices(choices)
         self.combo.activated.connect(lambda _: self.edited.emit())
-        if editable:
-            self.combo.lineEdit().textEdited.connect(self.edited)
+        if (line := self.combo.lineEdit()) is not None:
+            line.textEdited.connect(self.edited)
         self.row.addWidget(self.combo, 1)
 
     def set_choices(self, choices: Sequence[str | tuple[str, Any]]) -> None:
@@ -376,7 +376,8 @@ def _row_editor(column: RowField) -> Editor:
             return Number(placeholder=placeholder)
         case "combo":
             made = Combo(column.choices, editable=True)
-            made.combo.lineEdit().setPlaceholderText(placeholder)
+            if (line := made.combo.lineEdit()) is not None:
+                line.setPlaceholderText(placeholder)
             return made
         case _:
             return TextLine(placeholder)

@@ -51,7 +51,8 @@ class EmptyState(QWidget):
         column.addSpacing(theme.XS)
         self.title = _centred(title, "emptyTitle")
         self.text = _centred(text, "muted")
-        self.text.setVisible(bool(text))
+        if not text:
+            self.text.hide()
         self.text.setMaximumWidth(440)
         self.text.setMinimumWidth(min(440, 8 * len(text)))
         column.addWidget(self.title)

@@ -181,5 +181,6 @@ def _line(text: str, name: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName(name)
     label.setWordWrap(True)
-    label.setVisible(bool(text))
+    if not text:  # never show() without a parent: that would be a window of its own, for a moment
+        label.hide()
     return label

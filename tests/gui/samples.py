@@ -1,0 +1,30 @@
+"""Records for the pages."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import Attempt, RequestRecord
+
+_count = iter(range(1, 1_000_000))
+
+
+def record(**values: Any) -> RequestRecord:
+    """A request of just now that went well; `values` say what is different."""
+    now = int(time.time() * 1000)
+    given = {
+        "id": f"req_{next(_count):06}", "started_at": now, "key_id": "k1", "key_name": "laptop", "model": "smart",
+        "provider": "openai",
+        "upstream_model": "gpt-5.1", "dialect": "openai_chat", "duration_ms": 1200.0, "first_token_ms": 300.0, "upstream_ms": 299.0,
+        "input": 1000, "output": 200, "cost_nano": 2_500_000, "cost_state": "final", "finish": "stop",
+        "attempts": [Attempt("openai", "gpt-5.1", "default", "ok", 200, "", now, 1200.0)],
+    }  # fmt: skip
+    return RequestRecord(**{**given, **values})
+
+
+async def keep(house: House, *records: RequestRecord) -> None:
+    """Into the log, durable."""
+    for one in records:
+        await house.store.ledger.record(one)

@@ -1,0 +1,65 @@
+"""The feed breathes ten times a second, and holds its breath while nobody looks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conduit_desktop.core.bus import Bus, Change
+from conduit_desktop.gui.feed import BREATH_MS, MOST_KEPT, Feed
+from tests.gui.conftest import until
+
+
+def listening() -> tuple[Bus, Feed, list[list[Change]]]:
+    bus = Bus()
+    feed = Feed(bus)
+    batches: list[list[Change]] = []
+    feed.batch.connect(batches.append)
+    return bus, feed, batches
+
+
+async def test_a_thousand_changes_are_one_batch_in_order():
+    bus, feed, batches = listening()
+    for number in range(1000):
+        bus.publish("requests", number)
+    assert batches == []
+    await until(lambda: batches)
+    assert [change.payload for change in batches[0]] == list(range(1000))
+    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    assert len(batches) == 1
+    feed.close()
+
+
+async def test_nothing_is_told_while_paused_and_each_topic_once_after():
+    bus, feed, batches = listening()
+    bus.publish("keys", "k1")
+    feed.pause()
+    for _ in range(50):
+        bus.publish("requests", "r")
+    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    assert batches == []
+    feed.resume()
+    assert batches == [[Change("keys"), Change("requests")]]
+    bus.publish("models", "m")
+    await until(lambda: len(batches) == 2)
+    assert batches[1] == [Change("models", "m")]
+    feed.close()
+
+
+async def test_of_a_flood_the_oldest_requests_are_let_go_and_nothing_else():
+    bus, feed, batches = listening()
+    bus.publish("providers", "p")
+    for number in range(MOST_KEPT * 2):
+        bus.publish("requests", number)
+    await until(lambda: batches)
+    assert len(batches[0]) <= MOST_KEPT + 1
+    assert batches[0][0] == Change("providers", "p")
+    assert batches[0][-1].payload == MOST_KEPT * 2 - 1
+    feed.close()
+
+
+async def test_a_closed_feed_hears_nothing():
+    bus, feed, batches = listening()
+    feed.close()
+    bus.publish("keys")
+    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    assert batches == []

@@ -1,0 +1,37 @@
+"""What the room promised: no nested loops, no SQL, no HTTP, no hand on the application from a page."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOM = Path(__file__).resolve().parents[2] / "conduit_desktop" / "gui"
+FILES = sorted(ROOM.rglob("*.py"))
+NESTING = re.compile(
+    r"\.exec_?\(|QMessageBox|QInputDialog|QFileDialog\.get\w+|QColorDialog\.getColor|QFontDialog\.getFont|asyncSlot|asyncWrap|processEvents"
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_nothing_nests_an_event_loop(path: Path):
+    """A dialog's own loop, inside a task, stalls every stream for good."""
+    assert NESTING.findall(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOM / "pages").glob("*.py")), ids=lambda path: path.name)
+def test_a_page_draws_and_asks_and_knows_nothing(path: Path):
+    text = path.read_text("utf-8")
+    for word in ("QApplication.instance", "import sqlite3", "import aiohttp", "from aiohttp", "SELECT ", ".store."):
+        assert word not in text, word
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOM)))
+def test_charts_are_not_imported_before_one_is_shown(path: Path):
+    if path.name == "stacked.py":
+        return
+    tree = ast.parse(path.read_text("utf-8"))
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any("pyqtgraph" in ast.unparse(node) or "widgets.stacked" in ast.unparse(node) for node in top)
