@@ -18,7 +18,7 @@ from conduit_desktop.core.events import Event, UsageReported, collect
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
-from conduit_desktop.wire.sse import FrameSplitter
+from conduit_desktop.wire.framing import Framing, framing_of
 
 
 class Relay(Protocol):
@@ -39,22 +39,23 @@ class NativeRelay:
     With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
     """
 
-    __slots__ = ("_buffer", "_hide_usage", "_upstream")
+    __slots__ = ("_buffer", "_framing", "_hide_usage", "_upstream")
 
     def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
         self._upstream = upstream
+        self._framing = framing_of(upstream.content_type)
         self._hide_usage = hide_usage
         self._buffer = b""
 
     def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         buffer = self._buffer + data if self._buffer else data
-        end = _last_frame_end(buffer)
+        end = self._framing.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
-            return b"".join(_fit_frames(whole))
+            return b"".join(_fit_frames(whole, self._framing))
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
             says_only_usage = self._upstream.says_only_usage
-            return b"".join(frame.raw for frame in FrameSplitter().feed(whole) if not says_only_usage(frame.data))
+            return b"".join(frame.raw for frame in self._framing.frames(whole) if not says_only_usage(frame.data))
         return whole
 
     def end(self) -> bytes:
@@ -78,9 +79,9 @@ class TranslatedRelay:
         return self._writer.end()
 
 
-def _fit_frames(data: bytes) -> Iterator[bytes]:
+def _fit_frames(data: bytes, framing: Framing) -> Iterator[bytes]:
     """The frames before the first that is an error or no JSON."""
-    for frame in FrameSplitter().feed(data):
+    for frame in framing.frames(data):
         if frame.data and frame.data.strip() != b"[DONE]":
             try:
                 value = orjson.loads(frame.data)
@@ -89,17 +90,6 @@ def _fit_frames(data: bytes) -> Iterator[bytes]:
             if frame.event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("type") == "error")):
                 return
         yield frame.raw
-
-
-def _last_frame_end(buffer: bytes) -> int:
-    end = buffer.rfind(b"\n\n")
-    end = end + 2 if end >= 0 else 0
-    if b"\r" in buffer:
-        for mark in (b"\r\n\r\n", b"\r\r"):
-            at = buffer.rfind(mark)
-            if at >= 0:
-                end = max(end, at + len(mark))
-    return end
 
 
 @dataclass(slots=True)

@@ -102,6 +102,8 @@ class Dialect(Protocol):
 _DIALECTS = {
     "openai_chat": ("conduit_desktop.wire.openai_chat", "OpenAIChat"),
     "anthropic_messages": ("conduit_desktop.wire.anthropic_messages", "AnthropicMessages"),
+    "ollama": ("conduit_desktop.wire.ollama", "OllamaChat"),
+    "ollama_generate": ("conduit_desktop.wire.ollama", "OllamaGenerate"),
 }
 
 

@@ -27,6 +27,8 @@ class FrameSplitter:
     Bytes that end no frame are only gathered, so that a frame of many megabytes costs no more than its length.
     """
 
+    end = b"\n\n"
+
     def __init__(self) -> None:
         self._held: list[bytes] = []
         self._size = 0
