@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.house import House
@@ -50,10 +50,10 @@ class ProvidersPage(Page):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setWidgetResizable(True)
         area.setWidget(page)
-        self._layers = QStackedLayout()
+        self._layers = QStackedWidget()
         self._layers.addWidget(area)
         self._layers.addWidget(self.empty)
-        self.body.addLayout(self._layers, 1)
+        self.body.addWidget(self._layers, 1)
 
     async def refresh(self) -> None:
         """Load the providers; a card stays the same widget across changes."""

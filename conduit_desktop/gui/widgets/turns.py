@@ -75,7 +75,8 @@ class ErrorCard(QFrame):
         self.title = _words(title, "cardTitle")
         self.text = _words(text, "muted")
         self.advice = _words(advice, "")
-        self.advice.setVisible(bool(advice))
+        if not advice:
+            self.advice.hide()
         box = QVBoxLayout()
         box.setSpacing(theme.XS)
         for label in (self.title, self.text, self.advice):
