@@ -1,0 +1,146 @@
+"""The first floor end to end, by clicks: first run, demo chat, a provider, a key, an SDK's call, and the spend in the window."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import openai
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from conduit_desktop.actions import prices
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewPrice, read
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gui.pages.key_dialogs import KeyDialog, KeyShownOnce
+from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
+from conduit_desktop.gui.pages.provider_models import OfferedDialog
+from conduit_desktop.gui.window import Window
+from conduit_desktop.server.serving import Server
+from tests.fakes.house import DictSecrets
+from tests.fakes.vendor import API_KEY, Vendor
+from tests.gui.conftest import until
+
+
+@pytest.fixture
+async def window(home: Home) -> AsyncIterator[Window]:
+    """The window of a new home, with a real server inside."""
+    from conduit_desktop.core.bus import Bus
+    from conduit_desktop.gateway.gateway import Gateway
+    from conduit_desktop.store import Store
+
+    store, bus, secrets, fixed, server = Store.open(home), Bus(), DictSecrets(), {"port": 0}, Server()
+    gateway = Gateway(store, secrets, bus, fixed)
+    await gateway.start()
+    house = House(home, store, secrets, gateway, bus, server, fixed)
+    server.serve(house)
+    await server.start()
+    made = Window(house)
+    made.resize(1200, 800)
+    made.show()
+    made.start()
+    yield made
+    made.quitting = True
+    made.feed.close()
+    made.server.close()
+    made.close()
+    await made.cancel_tasks()
+    await server.stop()
+    await gateway.stop(1)
+    await store.close()
+
+
+async def opened(kind: type[Any]) -> Any:
+    """The visible dialog of that kind."""
+
+    def find() -> list[Any]:
+        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
+
+    await until(find)
+    return find()[0]
+
+
+async def chat_with_the_demo(window: Window, qtbot: QtBot) -> None:
+    welcome: Any = window.pages["welcome"]
+    await until(lambda: welcome.demo_button.isVisible())
+    welcome.demo_button.click()
+    await until(lambda: window.current == "chat")
+    chat: Any = window.pages["chat"]
+    await until(lambda: chat.composer.edit.toPlainText())
+    qtbot.keyClick(chat.composer.edit, Qt.Key.Key_Return)
+    await until(lambda: chat.turns and chat.turns[0].answer is not None and chat.turns[0].answer.foot.isVisible(), 20)
+    card = chat.turns[0].answer
+    assert "Conduit" in card.body.markdown()
+    assert "tok" in card.figures.text()
+
+
+def published(house: House) -> list[str]:
+    """The aliases that lead to the provider `work`."""
+    return [one.alias for one in house.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
+
+
+async def add_a_provider(window: Window, qtbot: QtBot, url: str) -> None:
+    window.navigate("providers")
+    page: Any = window.pages["providers"]
+    await until(lambda: page.add_button.isVisible())
+    page.add_button.click()
+    dialog = await opened(ProviderDialog)
+    qtbot.keyClicks(dialog.grid.search, "openai-compatible")
+    qtbot.keyClick(dialog.grid.search, Qt.Key.Key_Return)
+    await until(lambda: dialog.form is not None)
+    dialog.form.set_values({"name": "work", "base_url": url, "api_key": API_KEY})
+    dialog.primary.click()
+    offered = await opened(OfferedDialog)
+    await until(lambda: offered.model.rows)
+    offered.all_button.click()
+    offered.primary.click()
+    await until(lambda: published(window.house))
+
+
+async def make_a_key(window: Window) -> str:
+    window.navigate("keys")
+    page: Any = window.pages["keys"]
+    await until(lambda: page.new_button.isVisible())
+    page.new_button.click()
+    dialog = await opened(KeyDialog)
+    dialog.form.set_values({"name": "script", "budget_usd": 5})
+    dialog.primary.click()
+    once = await opened(KeyShownOnce)
+    key: str = once.line.text()
+    once.accept()
+    return key
+
+
+async def test_from_the_first_run_to_a_priced_request_in_the_window(window: Window, qtbot: QtBot) -> None:
+    house: House = window.house
+    async with Vendor() as vendor:
+        await chat_with_the_demo(window, qtbot)
+        await add_a_provider(window, qtbot, vendor.openai_url)
+        key = await make_a_key(window)
+        alias = published(house)[0]
+        await prices.put(house, alias, read(NewPrice, {"input": 100, "output": 200}), "gui")
+
+        def ask() -> str:
+            talk: Any = [{"role": "user", "content": "from a thread"}]
+            with openai.OpenAI(base_url=f"{house.server.address}/v1", api_key=key, max_retries=0) as client:
+                chunks = list(client.chat.completions.create(model=alias, messages=talk, stream=True))
+            return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+        # The SDK waits in a thread, and the window's loop answers it.
+        assert "from a thread" in await asyncio.to_thread(ask)
+        window.navigate("requests")
+        page: Any = window.pages["requests"]
+        await until(lambda: any(line.key == "script" for line in page.table.model.rows))
+        line = next(line for line in page.table.model.rows if line.key == "script")
+        assert (line.status, line.model, line.cost_state) == ("success", alias, "final")
+        assert line.cost_nano
+        assert line.cost_nano > 0
+        window.navigate("usage")
+        usage: Any = window.pages["usage"]
+        await until(lambda: usage.rows and any(row.cost_nano for row in usage.rows))
+        await until(lambda: "$" in usage.cost._value.text() and usage.cost._value.text() != "$0.00")
+        await until(lambda: window.sidebar.server.state.text() == "Running")
