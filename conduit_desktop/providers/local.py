@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from conduit_desktop.providers import Endpoint
 from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, OpenAICompatible
+
+_NATIVE = {"ollama": "/api/chat", "ollama_generate": "/api/generate"}
+"""Ollama's own paths, beside the versioned ones."""
 
 
 class LocalServer(OpenAICompatible):
@@ -14,13 +18,20 @@ class LocalServer(OpenAICompatible):
 
 
 class Ollama(LocalServer):
-    """Ollama's OpenAI-compatible side."""
+    """Ollama: its own API for callers who speak it, its OpenAI-compatible side for all others."""
 
     kind = "ollama"
     label = "Ollama"
     docs = "https://docs.ollama.com/api/openai-compatibility"
+    dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """The versioned paths, or Ollama's own, which lie beside the version."""
+        if endpoint == "chat" and dialect in _NATIVE:
+            return self.root.removesuffix("/v1") + _NATIVE[dialect]
+        return super().url(endpoint, model, dialect, stream)
 
 
 class LMStudio(LocalServer):

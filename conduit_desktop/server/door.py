@@ -141,6 +141,8 @@ def host_name(host: str) -> str:
 
 def dialect_of(path: str) -> Dialect:
     """The dialect of the API a path belongs to; what belongs to none speaks OpenAI's."""
+    if path.startswith("/api/"):
+        return dialect("ollama_generate" if path == "/api/generate" else "ollama")
     return dialect("anthropic_messages") if "/messages" in path else dialect("openai_chat")
 
 

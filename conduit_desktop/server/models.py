@@ -26,10 +26,10 @@ def models_handler(gateway: Gateway) -> Handler:
     """GET /v1/models."""
 
     async def models(request: web.Request) -> web.Response:
-        rows = [_row(request, alias) for alias in _callable(request, gateway)]
+        rows = [_row(request, alias) for alias in offered_to(request, gateway)]
         if "anthropic-version" in request.headers:
-            return _json(_anthropic_page(request, rows))
-        return _json({"object": "list", "data": rows})
+            return json_response(_anthropic_page(request, rows))
+        return json_response({"object": "list", "data": rows})
 
     return models
 
@@ -39,22 +39,24 @@ def model_handler(gateway: Gateway) -> Handler:
 
     async def model(request: web.Request) -> web.Response:
         name = request.match_info["id"]
-        for alias in _callable(request, gateway):
+        for alias in offered_to(request, gateway):
             if alias.alias.lower() == name.lower():
-                return _json(_row(request, alias))
+                return json_response(_row(request, alias))
         raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
 
     return model
 
 
-def _callable(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
+def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
+    """The aliases the caller's key may call, by name; raises Unauthorized."""
     snapshot = gateway.snapshot
-    caller = access.identify(_caller_of(request, gateway), snapshot)
+    caller = access.identify(caller_of(request, gateway), snapshot)
     found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
     return sorted(found, key=lambda alias: alias.alias.lower())
 
 
-def _caller_of(request: web.Request, gateway: Gateway) -> Call:
+def caller_of(request: web.Request, gateway: Gateway) -> Call:
+    """A call without a body, to tell who asks."""
     return Call(
         dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
         foreign_page=foreign_page(request, gateway),
@@ -89,5 +91,6 @@ def _rfc3339(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _json(value: Any) -> web.Response:
+def json_response(value: Any) -> web.Response:
+    """`value` as JSON."""
     return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -36,6 +36,9 @@ OPTIONS: dict[str, tuple[str, type | tuple[type, ...]]] = {
 }
 """The options that other dialects know too: the neutral field, and the type it takes."""
 
+_UNBOUNDED: dict[str, tuple[int, ...]] = {"num_predict": (0, -1, -2)}
+"""Values by which an option means: no limit."""
+
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
@@ -172,8 +175,8 @@ def _read_options(request: ChatRequest, fields: Fields) -> None:
         return
     left = dict(options)
     for option, (name, kind) in OPTIONS.items():
-        value: Any = left.get(option)
-        if isinstance(value, kind) and not isinstance(value, bool) and not (option == "num_predict" and value <= 0):
+        value = left.get(option)
+        if isinstance(value, kind) and not isinstance(value, bool) and value not in _UNBOUNDED.get(option, ()):
             setattr(request, name, left.pop(option))
     stop: Any = left.get("stop")
     if isinstance(stop, list) and all(isinstance(text, str) for text in stop):

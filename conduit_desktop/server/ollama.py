@@ -1,0 +1,169 @@
+"""Ollama's API under `/api`: chats, and what its clients ask first (version, tags, what a model can do)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from conduit_desktop.core.entities import ModelAlias, OfferedModel
+from conduit_desktop.core.errors import BadRequest, Forbidden, Invalid, ModelNotFound
+from conduit_desktop.gateway import access, probe, routing
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.server import reading
+from conduit_desktop.server.chat import answer
+from conduit_desktop.server.door import Handler, foreign_page
+from conduit_desktop.server.models import caller_of, json_response, offered_to
+from conduit_desktop.wire import Dialect, dialect
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+VERSION = "0.12.0"
+"""The version of Ollama whose API this is: clients refuse servers that are too old (VS Code: before 0.6.4)."""
+LIST_S = 2.0
+"""How long a provider may take to say what its models can, before the question is answered without it."""
+
+_LATEST = ":latest"
+_DETAILS = {"parent_model": "", "format": "", "family": "conduit", "families": ["conduit"]}
+_SIZES = {"parameter_size": "", "quantization_level": ""}
+_FEATURES = ("tools", "vision", "thinking")
+
+
+def mount(router: web.UrlDispatcher, gateway: Gateway) -> None:
+    """Add the routes."""
+    router.add_post("/api/chat", chat_handler(gateway, "ollama", "messages"))
+    router.add_post("/api/generate", chat_handler(gateway, "ollama_generate", "prompt"))
+    router.add_post("/api/show", show_handler(gateway))
+    router.add_get("/api/tags", tags_handler(gateway))
+    router.add_get("/api/version", _version)
+
+
+async def _version(request: web.Request) -> web.Response:
+    return json_response({"version": VERSION})
+
+
+def chat_handler(gateway: Gateway, name: str, asks: str) -> Handler:
+    """Answers in the dialect `name`, streamed unless the body says otherwise. `asks`: the field that holds the question."""
+    speaks = dialect(name)
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = _call(request, gateway, speaks, body)
+        if not body.get(asks):
+            # No question: Ollama loads the model and says so. Ours are always ready.
+            access.identify(call, gateway.snapshot)
+            return json_response(_loaded(call, speaks))
+        if asks == "messages":
+            reading.need_messages(body)
+        elif not isinstance(body[asks], str):
+            raise BadRequest(f"The field {asks!r} must be a string.", param=asks)
+        return await answer(request, gateway, call)
+
+    return chat
+
+
+def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, Any]) -> Call:
+    call = Call(
+        speaks,
+        body,
+        named(reading.model_of(body), gateway),
+        stream=body.get("stream") is None or reading.flag(body, "stream"),
+        headers=request.headers,
+        credential=reading.credential(request),
+        client_ip=request.remote or "",
+        client=reading.client_name(request),
+        foreign_page=foreign_page(request, gateway),
+    )
+    request["request_id"] = call.id
+    return call
+
+
+def named(model: str, gateway: Gateway) -> str:
+    """`model` without the `:latest` that Ollama's clients add, where an alias goes by the name without it."""
+    aliases = gateway.snapshot.aliases
+    short = model.removesuffix(_LATEST)
+    return short if model.lower() not in aliases and short.lower() in aliases else model
+
+
+def _loaded(call: Call, speaks: Dialect) -> dict[str, Any]:
+    said = {"message": {"role": "assistant", "content": ""}} if speaks.name == "ollama" else {"response": ""}
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return {"model": call.body["model"], "created_at": now, **said, "done_reason": "load", "done": True}
+
+
+def tags_handler(gateway: Gateway) -> Handler:
+    """GET /api/tags: every model this key may call."""
+
+    async def tags(request: web.Request) -> web.Response:
+        return json_response({"models": [_tag(alias) for alias in offered_to(request, gateway)]})
+
+    return tags
+
+
+def _tag(alias: ModelAlias) -> dict[str, Any]:
+    return {
+        "name": alias.alias,
+        "model": alias.alias,
+        "modified_at": _changed(alias),
+        "size": 0,
+        "digest": hashlib.sha256(alias.alias.encode()).hexdigest(),
+        "details": {**_DETAILS, **_SIZES},
+    }
+
+
+def _changed(alias: ModelAlias) -> str:
+    return datetime.fromtimestamp(alias.updated_at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def show_handler(gateway: Gateway) -> Handler:
+    """POST /api/show: what a model can do, and how much it reads."""
+
+    async def show(request: web.Request) -> web.Response:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        model = named(reading.model_of({"model": body.get("model") or body.get("name")}), gateway)
+        caller = access.identify(caller_of(request, gateway), gateway.snapshot)
+        route = routing.find(model, gateway.snapshot)
+        if not (access.may_call(caller.key, model) or access.may_call(caller.key, route.name)):
+            raise Forbidden(f"This key may not call the model {model!r}.", param="model")
+        if not route.targets:
+            raise ModelNotFound(f"The model {model!r} has no target.", param="model")
+        return json_response(_shown(route, await _known(gateway, route)))
+
+    return show
+
+
+async def _known(gateway: Gateway, route: routing.Route) -> list[OfferedModel]:
+    """What the providers say of the targets' models; nothing of those that do not say it quickly."""
+    found: list[OfferedModel] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LIST_S):
+            for target in route.targets:
+                with suppress(Invalid):
+                    offered = await probe.offered_models(gateway, target.bound.name)
+                    found += [model for model in offered if model.id == target.model]
+    return found
+
+
+def _shown(route: routing.Route, known: list[OfferedModel]) -> dict[str, Any]:
+    """What every target that says anything can do. Of others, tools are taken for granted, as in most models of today."""
+    telling = [model for model in known if model.features]
+    features = [name for name in _FEATURES if telling and all(name in model.features for model in telling)]
+    sizes = [model.context_tokens for model in known if model.context_tokens]
+    size = (route.alias.max_context_tokens if route.alias else None) or min(sizes, default=None)
+    info: dict[str, Any] = {"general.architecture": "conduit", "general.basename": route.name}
+    if size:
+        info["conduit.context_length"] = size
+    return {
+        "modelfile": "",
+        "parameters": "",
+        "template": "{{ .Prompt }}",
+        "details": {**_DETAILS, **_SIZES},
+        "model_info": info,
+        "capabilities": ["completion", *(features if telling else ["tools"])],
+        **({"modified_at": _changed(route.alias)} if route.alias else {}),
+    }
