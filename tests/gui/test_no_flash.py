@@ -1,0 +1,59 @@
+"""A widget shown before it has its place is a window of its own for a moment: it flickers, and takes the keyboard away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QWidget
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.gui.listing import PAGES, page_class
+from conduit_desktop.gui.pages.key_dialogs import KeyDialog
+from conduit_desktop.gui.pages.model_dialogs import ModelDialog
+from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
+from conduit_desktop.gui.widgets.turns import AnswerCard, ErrorCard
+from tests.gui.conftest import NotingUi
+
+
+class Watch(QObject):
+    """Notes every widget that is shown as a window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.shown.append(type(watched).__name__)
+        return False
+
+
+@pytest.fixture
+def watch(qapp: QApplication) -> Iterator[Watch]:
+    made = Watch()
+    qapp.installEventFilter(made)
+    yield made
+    qapp.removeEventFilter(made)
+
+
+@pytest.mark.parametrize("name", ["welcome", *(entry.name for entry in PAGES)])
+async def test_building_a_page_shows_nothing(house: House, ui: NotingUi, watch: Watch, name: str):
+    page = page_class(name)(house, ui)
+    assert watch.shown == []
+    page.deleteLater()
+
+
+async def test_building_cards_and_dialogs_shows_nothing(house: House, ui: NotingUi, watch: Watch):
+    made = [
+        ErrorCard("title", "text", "advice", ("Open", lambda: None)),
+        AnswerCard("model"),
+        ProviderDialog(None, house, ui, [], kind="openai"),
+        KeyDialog(None, house, ui),
+        ModelDialog(None, house, ui, ["demo"], []),
+    ]
+    assert watch.shown == []
+    for one in made:
+        one.deleteLater()
+    await ui.settle()
