@@ -19,8 +19,8 @@ def to_usd(nano: int) -> float:
 
 def decimal_usd(nano: int) -> str:
     """Nano-dollars as a plain decimal, without exponent or trailing zeros: `0.00125`."""
-    text = f"{Decimal(nano) / NANO_PER_USD:.9f}".rstrip("0")
-    return text + "0" if text.endswith(".") else text
+    usd, rest = divmod(abs(nano), NANO_PER_USD)
+    return f"{'-' if nano < 0 else ''}{usd}.{f'{rest:09d}'.rstrip('0') or '0'}"
 
 
 def show_usd(nano: int | None) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Protocol
@@ -45,6 +44,27 @@ class Response(Protocol):
         ...
 
 
+class MappedErrors:
+    """Foreign exceptions become UpstreamErrors. Holds no state of its own: one serves every request."""
+
+    __slots__ = ("_reset",)
+
+    def __init__(self, reset: Reason) -> None:
+        """`reset` is what a lost connection means here."""
+        self._reset = reset
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and (mapped := _mapped(error, self._reset)) is not None:
+            raise mapped from error
+
+
+_CONNECTING = MappedErrors("connect")
+_READING = MappedErrors("broken")
+
+
 class HttpResponse:
     """An answer over the network. Header names are case-insensitive."""
 
@@ -56,11 +76,11 @@ class HttpResponse:
         self.headers: Mapping[str, str] = response.headers
 
     async def chunk(self) -> bytes:
-        with mapped_errors("broken"):
+        with _READING:
             return await self._response.content.readany()
 
     async def read(self) -> bytes:
-        with mapped_errors("broken"):
+        with _READING:
             return await self._response.read()
 
     def finish(self) -> None:
@@ -84,11 +104,11 @@ class LocalResponse:
         self._frames: AsyncIterator[bytes] = answer.frames
 
     async def chunk(self) -> bytes:
-        with mapped_errors("broken"):
+        with _READING:
             return await anext(self._frames, b"")
 
     async def read(self) -> bytes:
-        with mapped_errors("broken"):
+        with _READING:
             return b"".join([frame async for frame in self._frames])
 
     def finish(self) -> None:
@@ -121,7 +141,7 @@ class Upstream:
 
     async def send(self, outbound: Outbound, connect_s: float) -> Response:
         """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
-        with mapped_errors("connect"):
+        with _CONNECTING:
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
             response = await self._open_session().request(
                 outbound.method,
@@ -158,35 +178,30 @@ def _timeout(connect_s: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
 
 
-@contextmanager
-def mapped_errors(phase: str) -> Iterator[None]:
-    """Foreign exceptions become UpstreamErrors; `phase` (`connect`, `broken`) names what a reset means here."""
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as error:
-        raise UpstreamError("the connection timed out", status=504, reason="timeout") from error
-    except (aiohttp.ServerTimeoutError, TimeoutError) as error:
-        raise UpstreamError("no answer in time", status=504, reason="timeout") from error
-    except (aiohttp.ClientSSLError, ssl.SSLError) as error:
-        raise UpstreamError(f"TLS failed: {_cause(error)}", status=502, reason="connect") from error
-    except aiohttp.ClientConnectorDNSError as error:
-        raise UpstreamError(f"the host name {error.host} cannot be resolved", status=502, reason="connect") from error
-    except aiohttp.ClientConnectorError as error:
-        raise UpstreamError(
-            f"cannot connect to {error.host}:{error.port}: {_cause(error.os_error)}", status=502, reason="connect"
-        ) from error
-    except aiohttp.ServerDisconnectedError as error:
-        raise UpstreamError("the connection was closed before an answer", status=502, reason=_phase(phase)) from error
-    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, ConnectionError, asyncio.IncompleteReadError) as error:
-        raise UpstreamError("the connection broke", status=502, reason=_phase(phase)) from error
-    except aiohttp.ClientResponseError as error:
-        raise UpstreamError(f"the answer is not HTTP: {error.message}", status=502, reason="malformed") from error
-    except aiohttp.InvalidURL as error:
-        raise UpstreamError("the provider's address is not a valid URL", status=502, reason="connect") from error
-
-
-def _phase(phase: str) -> Reason:
-    return "connect" if phase == "connect" else "broken"
+def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
+    """What a foreign exception says in our words; None for what is no failure of HTTP. `reset`: what a lost connection is."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return UpstreamError("the connection timed out", status=504, reason="timeout")
+        case aiohttp.ServerTimeoutError() | TimeoutError():
+            return UpstreamError("no answer in time", status=504, reason="timeout")
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return UpstreamError(f"TLS failed: {_cause(error)}", status=502, reason="connect")
+        case aiohttp.ClientConnectorDNSError():
+            return UpstreamError(f"the host name {error.host} cannot be resolved", status=502, reason="connect")
+        case aiohttp.ClientConnectorError():
+            where, cause = f"{error.host}:{error.port}", _cause(error.os_error)
+            return UpstreamError(f"cannot connect to {where}: {cause}", status=502, reason="connect")
+        case aiohttp.ServerDisconnectedError():
+            return UpstreamError("the connection was closed before an answer", status=502, reason=reset)
+        case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | ConnectionError() | asyncio.IncompleteReadError():
+            return UpstreamError("the connection broke", status=502, reason=reset)
+        case aiohttp.ClientResponseError():
+            return UpstreamError(f"the answer is not HTTP: {error.message}", status=502, reason="malformed")
+        case aiohttp.InvalidURL():
+            return UpstreamError("the provider's address is not a valid URL", status=502, reason="connect")
+        case _:
+            return None
 
 
 def _cause(error: BaseException) -> str:

@@ -119,7 +119,8 @@ class ProviderKind:
         """Every header of a call: defaults, the caller's, what authenticates, the provider's own; the later one wins."""
         headers = {"content-type": "application/json", **self.default_headers}
         for more in (relayed, self.headers(secrets, dialect), secrets.headers):
-            headers.update((name.lower(), value) for name, value in more.items())
+            if more:
+                headers.update([(name.lower(), value) for name, value in more.items()])
         return headers
 
     def models_request(self, secrets: Secrets) -> Outbound | None:
