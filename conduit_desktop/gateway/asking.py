@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event
+from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.lane import Lane
 from conduit_desktop.gateway.routing import BoundTarget, Limits
@@ -65,8 +66,8 @@ async def ask(
     upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits, deadline: float
 ) -> Opened:
     """Put the question; raises UpstreamError. `deadline` (loop time) bounds everything, the first-token time-out this."""
-    loop = asyncio.get_running_loop()
-    until = min(deadline, loop.time() + (limits.first_token_s if call.stream else limits.whole_s))
+    began = asyncio.get_running_loop().time()
+    until = min(deadline, began + (limits.first_token_s if call.stream else limits.whole_s))
     response: Response | None = None
     try:
         async with asyncio.timeout_at(until):
@@ -77,7 +78,11 @@ async def ask(
     except TimeoutError as error:
         _abort(response)
         waited = "no first token" if call.stream else "no answer"
-        raise UpstreamError(f"{waited} in time", status=504, reason="timeout") from error
+        raise UpstreamError(f"{waited} within {until - began:.3g} s", status=504, reason="timeout") from error
+    except UpstreamError as error:
+        _abort(response)
+        blot(error, door.secrets)
+        raise
     except BaseException:
         _abort(response)
         raise
@@ -100,6 +105,7 @@ async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget,
 
 def _refusal(lane: Lane, response: Response, body: bytes) -> UpstreamError:
     headers = {name.lower(): value for name, value in response.headers.items()}
+    headers.setdefault("date", formatdate(usegmt=True))  # what a Retry-After with a date counts from
     error = lane.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
     error.dialect, error.body, error.headers = lane.upstream.name, body, headers
     return error
@@ -122,6 +128,7 @@ async def _until_content(opened: Opened) -> None:
     held: list[bytes] = []
     size = 0
     while not any(isinstance(event, CONTENT_EVENTS) for event in opened.events):
+        opened.check()
         data = await opened.response.chunk()
         opened.events += opened.take(data)
         held.append(data)
@@ -175,8 +182,3 @@ class readable:
             raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
         if isinstance(error, StreamBroken):
             raise UpstreamError(f"the provider's answer broke off: {error}", status=502, reason="broken") from error
-
-
-def since_ms(began: float) -> float:
-    """Milliseconds since `began` (monotonic seconds)."""
-    return (time.monotonic() - began) * 1000

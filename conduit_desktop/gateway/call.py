@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,14 +74,15 @@ class StreamReply:
     headers: dict[str, str]
     frames: AsyncGenerator[bytes]
     content_type: str
-    abandon: Callable[[], None]
+    abandon: Callable[[], Awaitable[None]]
+    """Ends what is left of the request; may be called again."""
 
     async def close(self) -> None:
         """Stop the upstream if it still goes on, and settle what is not settled yet."""
         try:
             await self.frames.aclose()
         finally:
-            self.abandon()
+            await self.abandon()
 
 
 Exchange = Reply | StreamReply

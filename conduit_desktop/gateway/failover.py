@@ -29,13 +29,17 @@ WAIT_WITH_ANOTHER_S = 1.0
 """The longest pause before the same target is asked again while another one is left."""
 WAIT_ALONE_S = 20.0
 """The longest pause where no other target is left; a longer Retry-After is handed to the caller."""
+_SLACK_S = 0.01
+"""A timer may fire a little early; a provider that named a time is not asked before it."""
+_DOOR_FAULTS = frozenset({"auth", "permission", "money", "rate_limit"})
+"""Another credential of the same provider may fare better."""
 
 Ask = Callable[[BoundTarget, Door], Awaitable[Opened]]
 
 
 @dataclass(slots=True)
 class Search:
-    """One request's way from target to target."""
+    """One request's way from target to target. `deadline` is the loop's time; `missing` names targets that cannot be had."""
 
     ask: Ask
     health: Health
@@ -43,79 +47,110 @@ class Search:
     limits: Limits
     deadline: float
     own_key: Door | None = None
+    missing: tuple[str, ...] = ()
+    another_route: bool = False
+    """A fallback is left after the targets being tried."""
     failures: list[tuple[BoundTarget, UpstreamError]] = field(default_factory=list)
-    passed_over: list[str] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    """Why a target was not asked, by its name."""
+    rests: dict[str, float] = field(default_factory=dict)
+    """Seconds that rate-limited targets are to be left alone, as of the last look at each."""
+    targets: list[BoundTarget] = field(default_factory=list)
+    unfit: GatewayError | None = None
+    """The request cannot be said in a target's dialect."""
 
     async def first_that_answers(self, targets: list[BoundTarget]) -> Opened | None:
         """The first target's answer; None where all failed. Raises UpstreamError for what is the caller's own fault."""
+        self.targets = targets
         for index, target in enumerate(targets):
-            opened = await self._try_target(target, others=index + 1 < len(targets))
+            opened = await self._try_target(target, others=index + 1 < len(targets) or self.another_route)
             if opened is not None:
                 return opened
         return None
 
     async def _try_target(self, target: BoundTarget, others: bool) -> Opened | None:
-        if not self.health.may_ask(target.name):
-            self.passed_over.append(f"{target.name}: not asked, its circuit is open ({self.health.target(target.name).last_error})")
-            return None
-        if target.bound.problem:
-            self.passed_over.append(f"{target.name}: {target.bound.problem}")
-            return None
-        for door in self._doors(target):
-            opened, go_on = await self._try_door(target, door, others)
-            if opened is not None or not go_on:
-                return opened
+        tries = 0
+        while self._may_ask(target):
+            error = await self._try_doors(target)
+            if isinstance(error, Opened):
+                return error
+            pause = self._pause(target, error, tries, others)
+            if pause is None:
+                break
+            tries += 1
+            await asyncio.sleep(pause)
         return None
+
+    def _may_ask(self, target: BoundTarget) -> bool:
+        if target.bound.problem:
+            why = target.bound.problem
+        elif not self.health.may_ask(target.name):
+            why = self._open_circuit(target)
+        elif asyncio.get_running_loop().time() >= self.deadline:
+            why = "not asked, the time for this request is over"
+        else:
+            return True
+        self.passed_over[target.name] = why
+        return False
+
+    def _open_circuit(self, target: BoundTarget) -> str:
+        return f"not asked, its circuit is open ({self.health.target(target.name).last_error})"
+
+    async def _try_doors(self, target: BoundTarget) -> Opened | UpstreamError | None:
+        """The answer, or the last credential's failure; None where the target could not be asked."""
+        failure: UpstreamError | None = None
+        for door in self._doors(target):
+            got = await self._attempt(target, door)
+            if isinstance(got, Opened):
+                return got
+            if not isinstance(got, UpstreamError):
+                self.unfit = got
+                self.passed_over[target.name] = _one_line(got.message)
+                return None
+            failure = got
+            self.failures.append((target, got))
+            if got.callers_fault:
+                raise self._with_earlier_causes(got, target)
+            if got.reason not in _DOOR_FAULTS:
+                break
+        return failure
 
     def _doors(self, target: BoundTarget) -> Iterator[Door]:
         """The target's credentials that may be used now, heavier ones more often first."""
         if self.own_key is not None:
             yield self.own_key
             return
-        doors = list(target.bound.doors)
+        doors = target.bound.doors
         if len(doors) > 1:
-            doors.sort(key=lambda door: random.random() ** (1 / max(door.weight, 1)), reverse=True)  # noqa: S311
+            key = {door.label: random.random() ** (1 / max(door.weight, 1e-9)) for door in doors}  # noqa: S311
+            doors = tuple(sorted(doors, key=lambda door: key[door.label], reverse=True))
+        why: list[str] = []
         for door in doors:
-            wait = self.health.door_wait(target.bound.provider.id, door.label)
-            if wait is None:
-                why = self.health.door(target.bound.provider.id, door.label).parked
-                self.passed_over.append(f"{target.name}: credential {door.label!r} is parked ({why})")
-            elif wait > 0:
-                self.waits.append(wait)
-                self.passed_over.append(f"{target.name}: credential {door.label!r} rests for {wait:.0f} s after a rate limit")
-            else:
+            wait = self.health.door_wait(target.bound.provider.id, door.label, target.model)
+            if wait == 0:
                 yield door
+            elif wait is None:
+                parked = self.health.parked(target.bound.provider.id, door.label, target.model)
+                why.append(f"credential {door.label!r} is parked ({parked})")
+            else:
+                self.rests[target.name] = min(wait, self.rests.get(target.name, wait))
+                why.append(f"credential {door.label!r} rests for {wait:.0f} s after a rate limit")
+        self.passed_over[target.name] = ", ".join(why) or "no credential is left"
 
-    async def _try_door(self, target: BoundTarget, door: Door, others: bool) -> tuple[Opened | None, bool]:
-        """The answer, or None and whether the target's next credential is worth a try."""
-        attempt = 0
-        while True:
-            error = await self._attempt(target, door)
-            if isinstance(error, Opened):
-                return error, False
-            self.failures.append((target, error))
-            if error.callers_fault:
-                raise self._with_earlier_causes(error, target)
-            if error.reason in ("auth", "permission", "money", "rate_limit") and self._another_door(target, door):
-                return None, True
-            pause = self._pause(error, attempt, others)
-            if not error.retryable or attempt >= self.limits.retries or pause is None or not self.health.may_ask(target.name):
-                return None, False
-            attempt += 1
-            await asyncio.sleep(pause)
-
-    async def _attempt(self, target: BoundTarget, door: Door) -> Opened | UpstreamError:
-        provider_id = target.bound.provider.id
+    async def _attempt(self, target: BoundTarget, door: Door) -> Opened | GatewayError:
+        """One question to one target; an error that is no UpstreamError came before anything was sent."""
+        provider_id, label = target.bound.provider.id, None if door is self.own_key else door.label
         began = time.monotonic()
         self.meter.asking(target)
-        self.health.begin(target.name)
+        probe = self.health.begin(target.name)
         opened: Opened | None = None
         try:
             opened = await self.ask(target, door)
         except UpstreamError as error:
-            self.health.failed(target.name, provider_id, door.label, error)
+            self.health.failed(target.name, provider_id, label, error, probe)
             self.meter.attempted(attempt_of(target, door.label, began, error))
+            return error
+        except GatewayError as error:
             return error
         except asyncio.CancelledError:
             cancelled = UpstreamError("the caller hung up", status=499, reason="broken")
@@ -125,58 +160,73 @@ class Search:
             raise
         finally:
             if opened is None:
-                self.health.end(target.name)
-        self.meter.at_end = partial(self.health.end, target.name)
-        self.health.succeeded(target.name, provider_id, door.label, (time.monotonic() - began) * 1000)
+                self.health.end(target.name, probe)
+        self.meter.at_end = partial(self.health.end, target.name, probe)
+        self.health.succeeded(target.name, provider_id, door.label, (time.monotonic() - began) * 1000, probe)
         self.meter.attempted(attempt_of(target, door.label, began))
         return opened
 
-    def _with_earlier_causes(self, error: UpstreamError, target: BoundTarget) -> UpstreamError:
-        """A refusal by a stand-in says why the first choice was not the one to answer."""
-        earlier = [f"{other.name}: {_one_line(cause.message)}" for other, cause in self.failures if other.name != target.name]
-        if earlier:
-            error.message = f"{error.message} (asked {target.name} because of {'; '.join(dict.fromkeys(earlier))})"
-            error.body = b""
-        return error
-
-    def _another_door(self, target: BoundTarget, door: Door) -> bool:
-        return self.own_key is None and len(target.bound.doors) > 1 and door in target.bound.doors
-
-    def _pause(self, error: UpstreamError, attempt: int, others: bool) -> float | None:
-        """Seconds before the same target may be asked again; None where that is too long to wait for."""
-        longest = WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S
-        if error.retry_after is not None:
-            self.waits.append(error.retry_after)
-            pause = error.retry_after
-        elif error.reason == "rate_limit" and others:
+    def _pause(self, target: BoundTarget, error: UpstreamError | None, tries: int, others: bool) -> float | None:
+        """Seconds before the same target may be asked again; None where it shall not, or that is too long to wait for."""
+        if error is None:
             return None
-        else:
-            pause = random.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MAX_S))  # noqa: S311
+        rest = error.retry_after
+        if error.reason == "rate_limit":
+            rest = self._rest(target, error)
+            self.rests[target.name] = rest or 1.0
+        if not error.retryable or tries >= self.limits.retries:
+            return None
+        if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
+            return None  # the caller has waited long enough, or nobody knows how long this one will rest
+        pause = random.uniform(0, min(BACKOFF_S * 2**tries, BACKOFF_MAX_S)) if rest is None else rest  # noqa: S311
         left = self.deadline - asyncio.get_running_loop().time()
-        return pause if pause <= min(longest, left) else None
+        return pause + _SLACK_S if pause <= min(WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S, left) else None
+
+    def _rest(self, target: BoundTarget, error: UpstreamError) -> float | None:
+        """Seconds until the first of the target's credentials may be used again."""
+        if self.own_key is not None:
+            return error.retry_after
+        provider_id = target.bound.provider.id
+        waits = [self.health.door_wait(provider_id, door.label, target.model) for door in target.bound.doors]
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def verdict(self, alone: bool) -> GatewayError:
         """What the caller is told when no target answered. `alone`: the route had only one target."""
         errors = [error for _, error in self.failures]
-        if not errors and not self.waits:
+        if self.unfit is not None:
+            return self._with_earlier_causes(self.unfit)
+        if self.rests and all(error.reason == "rate_limit" for error in errors):
+            return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, min(self.rests.values())))
+        if not errors:
             return NoHealthyTarget("No target can be asked now. " + self._account())
-        if all(error.reason == "rate_limit" for error in errors):
-            wait = min(self.waits, default=1.0)
-            return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, wait))
         last = errors[-1]
         if last.reason == "timeout":
             return ProviderTimeout("No target answered in time. " + self._account())
+        if self.own_key is not None and last.reason in _DOOR_FAULTS:
+            return last  # it is the caller's key: the provider's own words are for the caller
         if alone and len({error.status for error in errors}) == 1 and (last.status == 529 or last.reason == "model_not_found"):
             # Nothing else was asked: the provider's own words say most.
             return last
         return ProviderFailed("No target could answer. " + self._account())
 
+    def _with_earlier_causes(self, error: GatewayError, target: BoundTarget | None = None) -> GatewayError:
+        """A refusal by a stand-in says why the first choice was not the one to answer."""
+        causes = {other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self.failures if other != target}
+        for other in self.targets if target is not None else ():
+            if other != target and not self.health.may_ask(other.name):
+                causes.setdefault(other.name, f"{other.name}: {self._open_circuit(other)}")
+        if causes:
+            asked = f"asked {target.name}" if target else "this was left"
+            error.message = f"{error.message} ({asked} because of {'; '.join(causes.values())})"
+            if isinstance(error, UpstreamError):
+                error.body = b""  # the relayed body would not say it
+        return error
+
     def _account(self) -> str:
-        seen: dict[str, str] = {}
-        for target, error in self.failures:
-            seen[target.name] = f"{target.name}: {error.reason}, {_one_line(error.message)}"
-        lines = [*seen.values(), *(line for line in self.passed_over if line.split(":", 1)[0] not in seen)]
-        return "; ".join(dict.fromkeys(lines)) or "The alias has no target."
+        lines = {target.name: f"{target.name}: {error.reason}, {_one_line(error.message)}" for target, error in self.failures}
+        for name, why in self.passed_over.items():
+            lines.setdefault(name, f"{name}: {why}")
+        return "; ".join((*lines.values(), *self.missing)) or "The alias has no target."
 
 
 def _one_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,7 +23,7 @@ from conduit_desktop.gateway.limits import Expectation
 from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.routing import BoundTarget, Limits, Route
 from conduit_desktop.gateway.snapshot import Door, Snapshot
-from conduit_desktop.gateway.stream import kept_alive, relayed
+from conduit_desktop.gateway.stream import dropped, kept_alive, relayed
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
 
@@ -99,7 +100,9 @@ class Gateway(Desk):
             open_to_it = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
             if not open_to_it:
                 raise Unauthorized("No provider of this model accepts a client's own key; send a virtual key.")
-            route = replace(route, targets=open_to_it)
+            # The key is some one vendor's: it is shown to the first that takes clients' keys, and to no other.
+            first = open_to_it[0].bound
+            route = replace(route, targets=tuple(target for target in open_to_it if target.bound is first))
         return route
 
     async def _open(self, asked: Asked) -> Opened:
@@ -108,12 +111,13 @@ class Gateway(Desk):
         deadline = asyncio.get_running_loop().time() + limits.total_s
         own_key = Door("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
         search = Search(
-            partial(self._ask_target, asked, limits, deadline), self.health, asked.meter, limits, deadline, own_key,
-            passed_over=list(route.missing),
-        )  # fmt: skip
+            partial(self._ask_target, asked, limits, deadline), self.health, asked.meter, limits, deadline, own_key, route.missing
+        )
         refusal: UpstreamError | None = None
         fallbacks = [] if own_key else list(routing.fallbacks(route, asked.snapshot))
-        for one in (route, *fallbacks):
+        routes = (route, *fallbacks)
+        for one in routes:
+            search.another_route = one is not routes[-1]
             try:
                 opened = await search.first_that_answers(routing.order(one, self.turns, self.health, self.tariffs))
             except UpstreamError as error:
@@ -154,21 +158,21 @@ class Gateway(Desk):
         try:
             await asyncio.wait({opening}, timeout=settings.keepalive_s)
         except asyncio.CancelledError:
-            opening.cancel()
+            await dropped(opening)
             raise
         opened = opening.result() if opening.done() else None
-        native = opened is not None and opened.lane.native
-        # A native stream needs its writer for pings and errors alone: the request need not be read for that.
-        writer = call.dialect.writer(ChatRequest(call.dialect.name, call.model, stream=True) if native else call.neutral)
+        writer = _writer(call, native=opened is not None and opened.lane.native)
         frames = self._frames(asked, opening, writer)
         told = headers.of(call, asked.caller, self.gate, opened, asked.meter.record)
+        open_still = True
 
-        def abandon() -> None:
-            opening.cancel()
-            if opening.done() and not opening.cancelled() and opening.exception() is None:
-                opening.result().response.abort()
+        async def abandon() -> None:
+            nonlocal open_still
+            await dropped(opening)
             asked.meter.close("cancelled", 499)
-            self.end()
+            if open_still:
+                open_still = False
+                self.end()
 
         return StreamReply(told, frames, call.dialect.content_type, abandon)
 
@@ -179,4 +183,14 @@ class Gateway(Desk):
         return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
 
     def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
-        self.health.failed(opened.target.name, opened.target.bound.provider.id, opened.door.label, error)
+        label = opened.door.label if opened.door in opened.target.bound.doors else None
+        self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
+
+
+def _writer(call: Call, native: bool) -> StreamWriter:
+    """A native stream needs its writer for pings and errors alone: the request need not be read for that."""
+    request = ChatRequest(call.dialect.name, call.model, stream=True)
+    if not native:
+        with suppress(GatewayError):  # where it cannot be read, no target will be asked that needs a translation
+            request = call.neutral
+    return call.dialect.writer(request)

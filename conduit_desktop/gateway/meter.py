@@ -89,6 +89,11 @@ class Meter:
         self.upstream_ms += attempt.duration_ms
         self._asked = attempt.outcome == "ok"
 
+    def broke(self, error: UpstreamError) -> None:
+        """The answer that had begun broke off: its attempt was none that succeeded."""
+        attempt = self.record.attempts[-1]
+        attempt.outcome, attempt.status, attempt.detail = error.reason, error.status, error.message[:500]
+
     def first_token(self) -> None:
         """The first content has come."""
         self.record.first_token_ms = self._call.elapsed_ms()

@@ -15,6 +15,7 @@ from conduit_desktop.core.errors import ConduitError, GatewayError, Invalid, Ups
 from conduit_desktop.core.events import UsageReported
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway import routing
+from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import BoundTarget
@@ -73,7 +74,9 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
             body = await response.read()
         if response.status >= 400:
             headers = {key.lower(): value for key, value in response.headers.items()}
-            raise dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+            refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+            blot(refusal, bound.doors[0].secrets)
+            raise refusal
         return bound.kind.read_models(orjson.loads(body))
     except TimeoutError:
         raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
@@ -198,7 +201,7 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
 def _explained(gateway: Gateway, route: routing.Route, target: BoundTarget, place: int) -> Explained:
     health = gateway.health.targets.get(target.name)
     usable, reason = True, f"{route.alias.strategy if route.alias else 'direct'}: place {place + 1}"
-    waits = [gateway.health.door_wait(target.bound.provider.id, door.label) for door in target.bound.doors]
+    waits = [gateway.health.door_wait(target.bound.provider.id, door.label, target.model) for door in target.bound.doors]
     if target.bound.problem:
         usable, reason = False, target.bound.problem
     elif not gateway.health.may_ask(target.name):

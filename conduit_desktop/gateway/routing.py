@@ -37,8 +37,9 @@ class BoundTarget:
 class Limits:
     """A request's time-outs in seconds, and its further attempts on one target.
 
-    A whole answer sends nothing until it is finished, so `whole_s` holds for it instead of `first_token_s`: the alias's
-    own first-token time-out where it sets one, else the total.
+    A whole answer sends nothing until it is finished, so `whole_s` holds for it instead of `first_token_s`: the first-token
+    time-out where the alias or the operator's settings name one; else the total, or half of it where there is another
+    target to ask after that.
     """
 
     connect_s: float
@@ -145,20 +146,46 @@ def limits(alias: ModelAlias | None, settings: Settings) -> Limits:
     return Limits(
         connect_s=(own and own.connect_s) or settings.connect_s,
         first_token_s=(own and own.first_token_s) or settings.first_token_s,
-        whole_s=(own and own.first_token_s) or (own and own.total_s) or settings.total_s,
+        whole_s=_whole_s(alias, settings),
         idle_s=(own and own.idle_s) or settings.idle_s,
         total_s=(own and own.total_s) or settings.total_s,
         retries=alias.retries if alias else 1,
     )
 
 
+def _whole_s(alias: ModelAlias | None, settings: Settings) -> float:
+    own = alias.timeouts if alias else None
+    if own and own.first_token_s:
+        return own.first_token_s
+    if "first_token_s" in settings.model_fields_set:
+        return settings.first_token_s
+    total = (own and own.total_s) or settings.total_s
+    return total / 2 if alias and len(alias.targets) + len(alias.fallbacks) > 1 else total
+
+
 def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[BoundTarget]:
-    """The route's targets as this request shall try them; those that cannot be asked now go to the end."""
+    """The route's targets as this request shall try them.
+
+    The strategy chooses among those that can be asked now, so that each of them gets its share; the others come last.
+    """
     targets = list(route.targets)
     if len(targets) < 2 or route.alias is None:
         return targets
-    targets = STRATEGIES[route.alias.strategy](targets, Known(route.alias, turns, health, rates))
-    return sorted(targets, key=lambda target: not health.may_ask(target.name))
+    able: list[BoundTarget] = []
+    others: list[BoundTarget] = []
+    for target in targets:
+        (able if _can_be_asked(target, health) else others).append(target)
+    known = Known(route.alias, turns, health, rates)
+    return [*STRATEGIES[route.alias.strategy](able, known), *others] if able else others
+
+
+def _can_be_asked(target: BoundTarget, health: Health) -> bool:
+    if not health.may_ask(target.name):
+        return False
+    if not health.doors:
+        return True
+    provider_id, model = target.bound.provider.id, target.model
+    return any(health.door_wait(provider_id, door.label, model) == 0 for door in target.bound.doors)
 
 
 def fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:

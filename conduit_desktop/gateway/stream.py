@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, Internal, ProviderFailed, ProviderTimeout, UpstreamError
 from conduit_desktop.gateway.asking import Opened
+from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.lane import Relay, TranslatedRelay
 from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.upstream import Response
@@ -16,29 +17,47 @@ from conduit_desktop.wire import StreamWriter
 log = logging.getLogger(__name__)
 
 
-class Pulse:
-    """Reads an upstream's chunks, waking up in between for pings, and tells when the silence has lasted too long."""
+_EARLY_S = 0.005
+"""A timer may fire this much too soon."""
 
-    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_response", "_silent_until")
+
+class Pulse:
+    """Reads an upstream's chunks, waking up in between for pings, and tells when the silence has lasted too long.
+
+    A ping is due when the *caller* has heard nothing for `keepalive_s`, whatever the upstream says meanwhile. Silence is
+    time spent waiting for the upstream: a caller that reads slowly does not make it look stalled.
+    """
+
+    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_response", "_said_at", "_silent_s")
 
     def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
         self._response = response
         self._keepalive_s = keepalive_s
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
-        self._silent_until = self._loop.time() + idle_s
+        self._said_at = self._loop.time()
+        self._silent_s = 0.0
 
-    async def chunk(self) -> bytes | None:
-        """The next bytes (b"" at the end), or None when a ping is due; raises UpstreamError after `idle_s` of silence."""
+    async def chunk(self, said: bool) -> bytes | None:
+        """The next bytes (b"" at the end), or None when a ping is due; raises UpstreamError after `idle_s` of silence.
+
+        `said`: the caller has been sent something since the last time.
+        """
         now = self._loop.time()
+        if said:
+            self._said_at = now
+        ping_at = self._said_at + self._keepalive_s
+        if ping_at <= now:
+            return None
         try:
-            async with asyncio.timeout_at(min(now + self._keepalive_s, self._silent_until)):
+            async with asyncio.timeout_at(min(ping_at, now + self._idle_s - self._silent_s)):
                 data = await self._response.chunk()
         except TimeoutError as error:
-            if self._loop.time() >= self._silent_until:
+            self._silent_s += self._loop.time() - now
+            if self._silent_s >= self._idle_s - _EARLY_S:
                 raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from error
             return None
-        self._silent_until = self._loop.time() + self._idle_s
+        self._silent_s = 0.0
         return data
 
 
@@ -61,7 +80,7 @@ async def relayed(
                 meter.keep(out)
                 yield out
             opened.check()
-            data = await pulse.chunk()
+            data = await pulse.chunk(said=bool(out))
             out = writer.ping() if data is None else _take(opened, meter, relay, data)
         tail = out + relay.end()
         meter.keep(tail)
@@ -76,6 +95,8 @@ async def relayed(
     except Exception as error:  # whatever went wrong, the caller must not take it for success
         opened.response.abort()
         if isinstance(error, UpstreamError):
+            blot(error, opened.door.secrets)
+            meter.broke(error)
             broken(opened, error)
         told = _told(error, opened)
         await meter.settle("broken", told.status, told)
@@ -96,9 +117,13 @@ def _told(error: Exception, opened: Opened) -> GatewayError:
     if isinstance(error, UpstreamError):
         text = f"The answer of {opened.target.name} broke off: {error.message}"
         return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
+    return _own_fault(error)
+
+
+def _own_fault(error: Exception) -> GatewayError:
     if isinstance(error, GatewayError):
         return error
-    log.exception("a stream of %s could not be relayed", opened.target.name, exc_info=error)
+    log.error("a stream could not be relayed", exc_info=error)
     return Internal("The answer could not be relayed: an error of the gateway's own.")
 
 
@@ -111,9 +136,10 @@ async def kept_alive(
         await asyncio.wait({opening}, timeout=keepalive_s)
     try:
         opened = opening.result()
-    except GatewayError as error:
-        await meter.settle("error", error.status, error)
-        yield writer.fail(error)
+    except Exception as error:  # the answer has begun: the caller must be told in it, whatever went wrong
+        told = _own_fault(error)
+        await meter.settle("error", told.status, told)
+        yield writer.fail(told)
         return
     stream = relayed(opened, meter, writer, keepalive_s, idle_s, broken)
     try:
@@ -121,3 +147,12 @@ async def kept_alive(
             yield data
     finally:
         await stream.aclose()
+
+
+async def dropped(opening: asyncio.Task[Opened]) -> None:
+    """Stop looking for a target, or listening to the one that was found; returns when nothing is left of it."""
+    if not opening.done():
+        opening.cancel()
+        await asyncio.wait({opening})
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().response.abort()

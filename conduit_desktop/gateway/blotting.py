@@ -1,0 +1,39 @@
+"""Takes credentials out of what a provider says: some quote the key they were sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.providers import Secrets
+
+BLOT = "[credential]"
+_SHORT = 8
+"""A shorter credential may be part of an ordinary word: it is blotted out as a whole word only."""
+_TOO_SHORT = 4
+
+
+def blot(error: UpstreamError, secrets: Secrets) -> None:
+    """Take the credential that was sent out of `error`: its message, and the body that is relayed."""
+    for form in dict.fromkeys(form for one in (secrets.api_key, *secrets.headers.values()) for form in _forms(one)):
+        error.message = _without(form, error.message)
+        if error.body:
+            error.body = _without(form, error.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    error.args = (error.message,)
+
+
+def _forms(credential: str) -> Iterator[str]:
+    """The credential as it is, as JSON has it, and as a URL has it."""
+    if len(credential) >= _TOO_SHORT:
+        yield credential
+        yield json.dumps(credential, ensure_ascii=False)[1:-1]
+        yield quote(credential, safe="", errors="replace")
+
+
+def _without(form: str, text: str) -> str:
+    if form not in text:
+        return text
+    return text.replace(form, BLOT) if len(form) >= _SHORT else re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", BLOT, text)
