@@ -8,6 +8,8 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +38,9 @@ _COUNTED = ("requests", "errors", "input", "cache_read", "cache_write", "output"
             "cost_nano", "unpriced", "estimated")  # fmt: skip
 
 # One statement is one transaction and one call into SQLite. Each call gives up the interpreter lock, and to get it back from a
-# busy loop can take 5 ms: a dozen calls a batch would be felt. So the batch is inserted into a view of this connection,
-# whose trigger writes the records, and each record's trigger its totals. A record that is there already is left alone.
-_PREPARE = (
-    "CREATE TEMP VIEW record_batch(body) AS SELECT NULL",
-    f"""
-    CREATE TEMP TRIGGER write_batch INSTEAD OF INSERT ON record_batch BEGIN
-        INSERT INTO requests ({", ".join(COLUMNS)})
-        SELECT {", ".join(f"json_extract(value, '$.{column}')" for column in COLUMNS)}
-        FROM json_each(NEW.body) WHERE true
-        ON CONFLICT (id) DO NOTHING;
-    END""",
-    f"""
+# busy loop can take a while: a dozen calls a batch would be felt. So a batch is one INSERT of many rows, and a trigger of this
+# connection adds each to its totals. A record that is there already is left alone.
+_ADD_TOTALS = f"""
     CREATE TEMP TRIGGER add_totals AFTER INSERT ON main.requests BEGIN
         INSERT INTO totals (day, key_id, model, provider, key_name, {", ".join(_COUNTED)})
         VALUES ({TOTALS_DAY.format("NEW.")}, NEW.key_id, {TOTALS_MODEL.format("NEW.")}, NEW.provider, NEW.key_name,
@@ -56,9 +49,29 @@ _PREPARE = (
             NEW.cost_state = 'estimated' AND NEW.cost_nano IS NOT NULL)
         ON CONFLICT (key_id, day, model, provider) DO UPDATE SET
             key_name = excluded.key_name, {", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTED)};
-    END""",
-)
-_WRITE = "INSERT INTO record_batch (body) VALUES (?)"
+    END"""
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts"))
+_columns = attrgetter(*COLUMNS)
+_REFUSALS = (sqlite3.Error, TypeError, ValueError, OverflowError)
+"""What a write raises for a failing disk, and for values that orjson or SQLite cannot take."""
+
+
+@lru_cache(maxsize=64)
+def _insert(count: int) -> str:
+    """The statement for `count` records: batches are small, so SQLite's own statement cache knows it too."""
+    return f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES {', '.join([_ROW] * count)} ON CONFLICT (id) DO NOTHING"
+
+
+def _values(records: Sequence[RequestRecord]) -> list[Any]:
+    """The values of `_insert`, record after record."""
+    values: list[Any] = []
+    for record in records:
+        row = list(_columns(record))
+        for index in _AS_JSON:
+            row[index] = orjson.dumps(row[index]).decode()
+        values += row
+    return values
 
 
 class RecordSink:
@@ -81,18 +94,17 @@ class RecordSink:
         return len(self._backlog)
 
     def prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the view and the triggers that write a batch; they live as long as `connection`."""
-        for statement in _PREPARE:
-            connection.execute(statement)
+        """Make the trigger that adds to the totals; it lives as long as `connection`."""
+        connection.execute(_ADD_TOTALS)
 
     def write(self, connection: sqlite3.Connection, items: list[RequestRecord]) -> list[BaseException | None] | None:
         """Write what waits, then `items`."""
         error = self._write_backlog(connection) if self._backlog else None
         if error is None:
             try:
-                connection.execute(_WRITE, (orjson.dumps(items),))
+                connection.execute(_insert(len(items)), _values(items))
                 return None
-            except (sqlite3.Error, TypeError) as failure:
+            except _REFUSALS as failure:
                 if not is_trouble(failure):
                     return self._write_singly(connection, items)
                 error = failure
@@ -128,10 +140,11 @@ class RecordSink:
         for record in records:
             if trouble is None:
                 try:
-                    connection.execute(_WRITE, (orjson.dumps([_mend(dataclasses.asdict(record))]),))
+                    mended = RequestRecord(**_mend(dataclasses.asdict(record)))
+                    connection.execute(_insert(1), _values([mended]))
                     outcomes.append(None)
                     continue
-                except (sqlite3.Error, TypeError) as error:
+                except _REFUSALS as error:
                     trouble = error if is_trouble(error) else None
                     outcomes.append(error)
                     if trouble is None:

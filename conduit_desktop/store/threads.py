@@ -17,7 +17,8 @@ from conduit_desktop.store.connections import is_trouble, trouble
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 1000
+MAX_BATCH = 32
+"""Entries of one commit. More would not be cheaper each, and would make the first of them wait for the last."""
 IDLE_S = 1.0
 
 Job = Callable[[sqlite3.Connection], Any]
