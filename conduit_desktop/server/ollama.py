@@ -16,7 +16,7 @@ from conduit_desktop.gateway import access, probe, routing
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import answer
-from conduit_desktop.server.door import Handler, foreign_page
+from conduit_desktop.server.door import REQUEST_ID, Handler, foreign_page
 from conduit_desktop.server.models import caller_of, json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 
@@ -79,7 +79,7 @@ def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[st
         client=reading.client_name(request),
         foreign_page=foreign_page(request, gateway),
     )
-    request["request_id"] = call.id
+    request[REQUEST_ID] = call.id
     return call
 
 

@@ -1,0 +1,187 @@
+"""Ollama's own Python client against the gateway: keyless, streamed and whole, with tools, and what clients ask first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import ollama
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import Credential, ModelAlias, OfferedModel, Provider, Target, VirtualKey
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.access import digest
+from conduit_desktop.server.app import build
+from tests.fakes.house import opened_house
+from tests.fakes.script import Step
+from tests.fakes.vendor import API_KEY, Vendor
+
+KEY = "condt_" + "k" * 43
+ASKED = [{"role": "user", "content": "hello there"}]
+TOOL = {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Vendor]:
+    async with Vendor() as made:
+        yield made
+
+
+@pytest.fixture
+async def house(home: Home, vendor: Vendor) -> AsyncIterator[House]:
+    async with opened_house(home, anonymous_key="guest") as opened:
+        opened.secrets.set("provider/oa/0", API_KEY)
+        credential = Credential(label="0", secret="provider/oa/0", hint="…")
+        await opened.store.providers.insert(
+            Provider(id="prov_oa", name="oa", kind="openai-compatible", base_url=vendor.openai_url, credentials=(credential,))
+        )
+        for alias in ("gpt", "hidden"):
+            target = Target(provider="oa", model="gpt-x")
+            await opened.store.models.insert(ModelAlias(id=f"mod_{alias}", alias=alias, targets=(target,), max_context_tokens=4096))
+        await opened.store.keys.insert(
+            VirtualKey(id="key_guest", name="guest", digest=digest(KEY), hint="condt_…", models=("gpt",))
+        )
+        await opened.gateway.refresh()
+        yield opened
+
+
+@pytest.fixture
+async def server(house: House) -> AsyncIterator[TestServer]:
+    async with TestServer(build(house), host="127.0.0.1") as running:
+        yield running
+
+
+@pytest.fixture
+async def client(server: TestServer) -> AsyncIterator[ollama.AsyncClient]:
+    made = ollama.AsyncClient(host=str(server.make_url("/")))
+    yield made
+    await made._client.aclose()
+
+
+async def test_a_chat_streams_by_default_and_needs_no_key(client: ollama.AsyncClient) -> None:
+    parts = [part async for part in await client.chat("gpt:latest", ASKED, stream=True)]
+    assert "".join(part.message.content or "" for part in parts).strip()
+    assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert parts[-1].prompt_eval_count
+    assert parts[-1].eval_count
+
+
+async def test_a_chat_comes_whole_where_asked_for(client: ollama.AsyncClient) -> None:
+    answer = await client.chat("gpt", ASKED, options={"num_predict": 50})
+    assert answer.message.content
+    assert (answer.done, answer.done_reason) == (True, "stop")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_is_called_and_answered(client: ollama.AsyncClient, vendor: Vendor, stream: bool) -> None:
+    if stream:
+        parts = [part async for part in await client.chat("gpt", ASKED, tools=[TOOL], stream=True)]
+        calls = [call for part in parts for call in part.message.tool_calls or ()]
+    else:
+        calls = list((await client.chat("gpt", ASKED, tools=[TOOL])).message.tool_calls or ())
+    assert [call.function.name for call in calls] == ["weather"]
+    told: list[Any] = [
+        *ASKED,
+        {"role": "assistant", "tool_calls": calls},
+        {"role": "tool", "content": "sunny", "tool_name": "weather"},
+    ]
+    assert (await client.chat("gpt", told)).message.content
+    sent = vendor.asked[-1].body["messages"]
+    assert sent[-1]["tool_call_id"] == sent[-2]["tool_calls"][0]["id"]
+
+
+async def test_a_prompt_is_completed(client: ollama.AsyncClient) -> None:
+    assert (await client.generate("gpt", "hello there")).response
+    parts = [part async for part in await client.generate("gpt", "hello there", stream=True)]
+    assert "".join(part.response or "" for part in parts).strip()
+    assert parts[-1].done
+
+
+async def test_no_question_is_answered_as_a_model_that_is_loaded(client: ollama.AsyncClient, vendor: Vendor) -> None:
+    assert (await client.generate("gpt", "")).done_reason == "load"
+    assert (await client.chat("gpt", [])).done_reason == "load"
+    assert not vendor.asked
+
+
+async def test_a_stream_that_breaks_ends_in_an_error(client: ollama.AsyncClient, vendor: Vendor) -> None:
+    vendor.script(Step(cut_after=2))
+    parts: list[ollama.ChatResponse] = []
+
+    async def follow() -> None:
+        parts.extend([part async for part in await client.chat("gpt", ASKED, stream=True)])
+
+    with pytest.raises(ollama.ResponseError, match="broke off"):
+        await follow()
+    assert not parts
+
+
+async def test_errors_are_ollamas(client: ollama.AsyncClient) -> None:
+    with pytest.raises(ollama.ResponseError) as raised:
+        await client.chat("nonsense", ASKED)
+    assert raised.value.status_code == 404
+    with pytest.raises(ollama.ResponseError) as raised:
+        await client.chat("hidden", ASKED)
+    assert raised.value.status_code == 403
+
+
+async def test_tags_name_what_the_key_may_call(client: ollama.AsyncClient) -> None:
+    assert [model.model for model in (await client.list()).models] == ["gpt"]
+
+
+@pytest.mark.parametrize(
+    ("features", "capabilities"),
+    [((), ["completion", "tools"]), (("vision", "tools", "json"), ["completion", "tools", "vision"])],
+)
+async def test_show_tells_what_is_known(
+    client: ollama.AsyncClient, house: House, features: tuple[str, ...], capabilities: list[str]
+) -> None:
+    provider = house.gateway.snapshot.providers["oa"].provider
+    house.gateway.offered["oa"] = (provider.updated_at, [OfferedModel("gpt-x", features=features)])
+    shown = await client.show("gpt:latest")
+    assert shown.capabilities == capabilities
+    info = shown.modelinfo
+    assert info is not None
+    assert info[f"{info['general.architecture']}.context_length"] == 4096
+
+
+async def test_the_version_and_the_stream_are_as_clients_expect(server: TestServer) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with session.get(server.make_url("/api/version")) as response:
+            version = tuple(int(piece) for piece in (await response.json())["version"].split("."))
+            assert version >= (0, 6, 4)
+        body = {"model": "gpt", "messages": ASKED}
+        async with session.post(server.make_url("/api/chat"), data=orjson.dumps(body)) as response:
+            assert response.content_type == "application/x-ndjson"
+            assert orjson.loads((await response.read()).splitlines()[-1])["done"] is True
+
+
+async def test_an_ollama_upstream_is_asked_in_its_own_words(house: House, client: ollama.AsyncClient) -> None:
+    seen: list[Any] = []
+
+    async def chat(request: web.Request) -> web.Response:
+        seen.append((request.path, await request.json()))
+        last = b'{"model":"llama3","message":{"role":"assistant","content":""},"done":true,"prompt_eval_count":3,"eval_count":2}\n'
+        data = b'{"model":"llama3","message":{"role":"assistant","content":"hi"},"done":false,"odd":1}\n' + last
+        return web.Response(body=data, content_type="application/x-ndjson")
+
+    app = web.Application()
+    app.router.add_post("/api/chat", chat)
+    app.router.add_post("/api/generate", chat)
+    async with TestServer(app, host="127.0.0.1") as upstream:
+        base = str(upstream.make_url("/v1"))
+        await house.store.providers.insert(Provider(id="prov_ol", name="ol", kind="ollama", base_url=base))
+        await house.store.models.insert(ModelAlias(id="mod_gptol", alias="gptol", targets=(Target(provider="ol", model="llama3"),)))
+        await house.store.keys.replace((await house.store.keys.all())[0].model_copy(update={"models": ()}))
+        await house.gateway.refresh()
+        parts = [part async for part in await client.chat("gptol", ASKED, stream=True, keep_alive="5m")]
+        generated = [part.response async for part in await client.generate("gptol", "hello", stream=True)]
+        await house.gateway.upstream.close()
+    assert [part.message.content for part in parts] == ["hi", ""]
+    assert seen[0] == ("/api/chat", {"model": "llama3", "messages": ASKED, "tools": [], "stream": True, "keep_alive": "5m"})
+    assert seen[1][0] == "/api/generate"
+    assert len(generated) == 2

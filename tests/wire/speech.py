@@ -1,0 +1,59 @@
+"""Any dialect read and written in the plainest way, and what was recorded of it."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Message, Text
+from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.wire import Dialect
+
+Recording = dict[str, Any]
+
+
+def read(speaks: Dialect, data: bytes, split: int = 0) -> list[Event]:
+    """The events of a whole stream, fed in pieces of `split` bytes (0: at once)."""
+    reader = speaks.reader()
+    events: list[Event] = []
+    step = split or max(len(data), 1)
+    for at in range(0, len(data), step):
+        events += reader.feed(data[at : at + step])
+    return events + reader.close()
+
+
+def heard(speaks: Dialect, data: bytes) -> Answer:
+    """The answer a stream makes, the same whatever its split."""
+    events = read(speaks, data)
+    for split in (1, 7):
+        assert read(speaks, data, split) == events, split
+    return collect(events)
+
+
+def asked(speaks: Dialect, **fields: Any) -> ChatRequest:
+    """A caller of that dialect."""
+    return ChatRequest(speaks.name, "alias", [Message("user", [Text("hello")], plain=True)], include_usage=True, **fields)
+
+
+def say(speaks: Dialect, events: list[Event]) -> bytes:
+    """A whole stream that says `events`."""
+    writer = speaks.writer(asked(speaks, stream=True))
+    return b"".join([writer.write(event) for event in events]) + writer.end()
+
+
+def again(speaks: Dialect, body: dict[str, Any], model: str = "", path: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The request `body`, read and written; nothing of it may be dropped."""
+    out = speaks.write_request(speaks.read_request(copy.deepcopy(body), path or {}), model or body.get("model", ""))
+    assert out.dropped == []
+    orjson.dumps(out.body)
+    return out.body
+
+
+def recorded(folder: Path, *kinds: str) -> list[Recording]:
+    """The recorded calls of these kinds."""
+    with gzip.open(folder / "recordings.jsonl.gz") as lines:
+        return [each for each in map(orjson.loads, lines) if each["kind"] in kinds]
