@@ -26,6 +26,7 @@ ConduitError
     ├── Internal 500             a bug of ours, never expected
     ├── ProviderFailed 502       provider_error, provider_stream_broken
     ├── NoHealthyTarget 503      no_healthy_target
+    ├── RecordsRefused 503       records_unavailable
     ├── ProviderTimeout 504      provider_timeout
     └── UpstreamError            one target's own answer, classified by `reason`
 """
@@ -230,6 +231,13 @@ class NoHealthyTarget(GatewayError):
 
     status = 503
     code = "no_healthy_target"
+
+
+class RecordsRefused(GatewayError):
+    """Records cannot be written, and the operator chose to turn calls away until they can."""
+
+    status = 503
+    code = "records_unavailable"
 
 
 class ProviderTimeout(GatewayError):

@@ -56,7 +56,12 @@ class EmptyState(QWidget):
         self.text.setMaximumWidth(440)
         self.text.setMinimumWidth(min(440, 8 * len(text)))
         column.addWidget(self.title)
-        column.addWidget(self.text, 0, Qt.AlignmentFlag.AlignHCenter)
+        # Between stretches, not aligned: an aligned label gets the height of its unwrapped hint, and loses its last line.
+        middle = QHBoxLayout()
+        middle.addStretch(1)
+        middle.addWidget(self.text)
+        middle.addStretch(1)
+        column.addLayout(middle)
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(theme.S)
         self._buttons.addStretch(1)
