@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool
+from conduit_desktop.wire import free_text
 from conduit_desktop.wire.anthropic_messages_blocks import Fields
 from conduit_desktop.wire.anthropic_messages_parts import PartWriter
 
@@ -31,8 +32,9 @@ def write_tool(tool: Tool, parts: PartWriter) -> Fields | None:
         parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     written: Fields = {"name": tool.name, "input_schema": _schema(tool, parts.own)}
-    if tool.description is not None:
-        written["description"] = tool.description
+    description = tool.description if parts.own else free_text.described(tool)
+    if description is not None:
+        written["description"] = description
     if tool.kind == "custom" and not parts.own:
         parts.drop("tools.custom")
     elif tool.type is not None and parts.own:
@@ -50,7 +52,7 @@ def _schema(tool: Tool, own: bool) -> Fields:
     if own:
         return tool.schema or {}
     if tool.kind == "custom":
-        return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+        return free_text.schema()
     schema = tool.schema or {}
     return schema if schema.get("type") == "object" else {**schema, "type": "object"}  # the one thing the API insists on
 

@@ -59,9 +59,9 @@ def signature_field(signature: str) -> dict[str, Json]:
 
 
 class CallReader:
-    """Reads the tool-call deltas of one choice. `tail` makes made-up ids differ from one answer to the next."""
+    """Reads the tool-call deltas of one choice. `answer_id` makes made-up ids differ from one answer to the next."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_choice", "_last", "_made", "_tail")
+    __slots__ = ("_answer_id", "_by_id", "_by_index", "_calls", "_choice", "_last", "_made")
 
     def __init__(self, choice: int, answer_id: str = "") -> None:
         self._choice = choice
@@ -70,7 +70,7 @@ class CallReader:
         self._calls: list[_Call] = []
         self._last: _Call | None = None
         self._made = 0
-        self._tail = "".join(letter for letter in answer_id if letter.isalnum())[-8:]
+        self._answer_id = answer_id
 
     @property
     def any(self) -> bool:
@@ -141,7 +141,8 @@ class CallReader:
     def _open(self, index: int | None, given: str, name: str, kind: ToolKind, extra: dict[str, Json]) -> _Call:
         call_id = given
         while not call_id or call_id in self._by_id:
-            call_id = f"call_{self._made}" + (f"_{self._tail}" if self._tail else "")
+            tail = "".join(letter for letter in self._answer_id if letter.isalnum())[-8:]
+            call_id = f"call_{self._made}_{tail}" if tail else f"call_{self._made}"
             self._made += 1
         call = _Call(call_id, given, name, kind, extra=extra)
         self._by_id[call_id] = self._last = call

@@ -91,10 +91,13 @@ def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
 def error_body(error: GatewayError) -> dict[str, Json]:
     """`{"error": {message, type, param, code}}`."""
     kind, code = error.type, error.code
-    if isinstance(error, UpstreamError) and (error.kind is None or error.dialect != NAME):
+    if isinstance(error, UpstreamError) and (error.kind is None or error.dialect not in _OPENAI):
         kind, code = _CODES.get(error.reason, (kind, error.kind or "provider_error"))
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
+
+_OPENAI = frozenset({NAME, "openai_responses"})
+"""The dialects whose errors are in OpenAI's words."""
 
 _TEXT_FIELDS = ("error", "message", "detail", "errors", "error_message", "msg")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import Outgoing, free_text
 from conduit_desktop.wire.openai_chat_fields import NAME, respell
 from conduit_desktop.wire.openai_chat_turns import Turns, write_cache
 
@@ -68,12 +68,16 @@ class _Settings:
             self.dropped.append(f"tools[{tool.type or tool.name}]")
             return None
         inner: dict[str, Json] = {"name": tool.name}
-        for name, value in (("description", tool.description), ("parameters", tool.schema), ("strict", tool.strict)):
+        flattened = tool.kind == "custom" and not self.own  # OpenAI alone knows custom tools here
+        description = free_text.described(tool) if flattened else tool.description
+        schema = free_text.schema() if flattened else tool.schema
+        for name, value in (("description", description), ("parameters", schema), ("strict", tool.strict)):
             if value is not None:
                 inner[name] = value
         if not self.own:
             self.dropped += [f"tools.{name}" for name in tool.extra] + (["cache_control"] if tool.cache else [])
-            return {"type": tool.kind, tool.kind: inner}
+            self.dropped += ["tools.custom"] if flattened else []
+            return {"type": "function", "function": inner}
         extra = dict(tool.extra)
         inner |= extra.pop(tool.kind, {})
         kind = {"type": tool.type} if tool.type else {}
@@ -89,7 +93,7 @@ class _Settings:
             if kind == "hosted" and not self.own:
                 self.dropped.append("tool_choice")
                 return None
-            kind = "custom" if kind == "custom" else "function"
+            kind = "custom" if kind == "custom" and self.own else "function"
             return {"type": kind, kind: {"name": choice.name}}
         return self.request.spelling.get("tool_choice", choice.mode)
 

@@ -23,6 +23,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire import free_text
 from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_media import write_media
@@ -56,7 +57,9 @@ class Turns:
                 self._show_media()
             for result in results:
                 self._tool(message, result)
-            if rest or not results:
+            if not self.own and rest and all(_is_hidden(part) for part in rest):
+                self._parts(rest, "")  # names what is lost; an empty turn would be refused
+            elif rest or not results:
                 self._turn(message, rest)
         self._show_media()
         return self._written
@@ -162,16 +165,19 @@ class Turns:
         if call.kind == "hosted":
             self.dropped.append(f"tool_calls[{call.name}]")
             return None
-        empty = "" if self.own or call.kind == "custom" else "{}"
-        said = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments or empty}
-        body: dict[str, Json] = {"id": call.id, "type": call.kind, call.kind: said}
-        if self.own:
-            extra = dict(call.extra)
-            body[call.kind] = {**said, **extra.pop("function", {})}
-            return {**body, **extra, **(signature_field(call.signature) if call.signature else {})}
+        if not self.own:
+            return self._foreign_call(call)
+        said = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
+        extra = dict(call.extra)
+        body: dict[str, Json] = {"id": call.id, "type": call.kind, call.kind: {**said, **extra.pop("function", {})}}
+        return {**body, **extra, **(signature_field(call.signature) if call.signature else {})}
+
+    def _foreign_call(self, call: ToolCall) -> dict[str, Json]:
+        """A call as a function's: OpenAI alone knows custom tools here, and offers them to its own callers."""
         self.dropped += [f"tool_calls.{name}" for name in call.extra]
         self.dropped += [name for name, there in (("cache_control", call.cache), ("thought_signature", call.signature)) if there]
-        return body
+        arguments = free_text.wrap(call.arguments) if call.kind == "custom" else call.arguments or "{}"
+        return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
     def _content(self, message: Message, parts: list[Part], path: str) -> Json:
         content = self._parts(parts, path)
@@ -228,6 +234,11 @@ class Turns:
         self.dropped += [f"content.{name}" for name in part.extra]
         self.dropped += [name for name, there in (("cache_control", part.cache), ("citations", part.citations)) if there]
         return said
+
+
+def _is_hidden(part: Part) -> bool:
+    """Whether only another dialect can say it."""
+    return isinstance(part, (Thinking, RedactedThinking, Opaque)) and not (isinstance(part, Opaque) and part.dialect == NAME)
 
 
 def _plain(content: list[dict[str, Json]]) -> str:

@@ -25,11 +25,16 @@ _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_token
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
 
 
+def _number(value: Json) -> int:
+    """The value, where it is a positive number."""
+    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+
+
 def _count(*values: Json) -> int:
     """The first of the values that is a positive number."""
     for value in values:
-        if isinstance(value, (int, float)) and value > 0:
-            return int(value)
+        if value is not None and (count := _number(value)):
+            return count
     return 0
 
 
@@ -40,7 +45,7 @@ def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """`usage` of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
-    prompt, completion = _count(raw.get("prompt_tokens")), _count(raw.get("completion_tokens"))
+    prompt, completion = _number(raw.get("prompt_tokens")), _number(raw.get("completion_tokens"))
     heard, made = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
     cached = _count(
         heard.get("cached_tokens"),
@@ -50,9 +55,9 @@ def read_usage(raw: dict[str, Json]) -> Usage:
         raw.get("cache_read_input_tokens"),
     )
     written = _count(heard.get("cache_write_tokens"), heard.get("cache_creation_tokens"), raw.get("cache_creation_input_tokens"))
-    audio_in, audio_out = _count(heard.get("audio_tokens")), _count(made.get("audio_tokens"))
-    reasoning = _count(made.get("reasoning_tokens"))
-    outside = max(0, _count(raw.get("total_tokens")) - prompt - completion)
+    audio_in, audio_out = _number(heard.get("audio_tokens")), _number(made.get("audio_tokens"))
+    reasoning = _number(made.get("reasoning_tokens"))
+    outside = max(0, _number(raw.get("total_tokens")) - prompt - completion)
     if audio_in and outside in (audio_in, audio_in + reasoning):
         prompt += audio_in
         outside -= audio_in
@@ -76,6 +81,8 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) -> dict[str, Json]:
+    if _COUNTED.issuperset(raw) and _COUNTED_PROMPT.issuperset(heard) and _COUNTED_COMPLETION.issuperset(made):
+        return {}
     extra = {name: value for name, value in raw.items() if name not in _COUNTED}
     further_prompt = {name: value for name, value in heard.items() if name not in _COUNTED_PROMPT}
     further_completion = {name: value for name, value in made.items() if name not in _COUNTED_COMPLETION}
@@ -89,6 +96,8 @@ def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) ->
 def _cost(raw: dict[str, Json]) -> int | None:
     """What the vendor says the call cost: OpenRouter (number), Perplexity (object), xAI (ticks)."""
     cost = raw.get("cost")
+    if cost is None and "cost_in_usd_ticks" not in raw:
+        return None
     nano = _nano(cost.get("total_cost") if isinstance(cost, dict) else cost)
     if nano is not None:
         # With the caller's own vendor key OpenRouter's cost is its fee alone; the vendor's price comes on top.

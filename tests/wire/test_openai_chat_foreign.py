@@ -93,7 +93,7 @@ def test_cache_marks_top_k_and_foreign_fields_are_named() -> None:
         "service_tier", "container",
     ]  # fmt: skip
     assert out.body["tools"] == [{"type": "function", "function": {"name": "f"}}]
-    assert out.body["messages"][1] == {"role": "assistant", "content": ""}
+    assert len(out.body["messages"]) == 1, "a turn of which nothing can be said is left out: vendors refuse empty ones"
 
 
 def test_system_words_stay_a_system_message() -> None:

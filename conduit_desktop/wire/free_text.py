@@ -1,0 +1,42 @@
+"""Tools that take free text, said to models whose dialect knows only functions: one string, `input`."""
+
+from __future__ import annotations
+
+import orjson
+
+from conduit_desktop.core.chat import Json, Tool
+
+
+def schema() -> dict[str, Json]:
+    """The parameters of the function that stands for such a tool."""
+    return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+def described(tool: Tool) -> str | None:
+    """The tool's description with the grammar of its input: without it a model could only guess the form."""
+    form = tool.extra.get("format") or (tool.extra.get("custom") or {}).get("format")
+    form = form.get("grammar") or form if isinstance(form, dict) else {}
+    if tool.kind != "custom" or not isinstance(form, dict) or not isinstance(form.get("definition"), str):
+        return tool.description
+    grammar = f"The input must follow this {form.get('syntax') or 'formal'} grammar:\n{form['definition']}"
+    return f"{tool.description}\n\n{grammar}" if tool.description else grammar
+
+
+def wrap(text: str) -> str:
+    """Free text as the function's arguments."""
+    return orjson.dumps({"input": text}).decode()
+
+
+def unwrap(arguments: str) -> str:
+    """The text in the function's arguments; the arguments themselves where the model did not keep to the form."""
+    try:
+        value = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return arguments
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        texts = [value["input"]] if "input" in value else list(value.values())
+        if len(texts) == 1 and isinstance(texts[0], str):
+            return texts[0]
+    return arguments
