@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conduit_desktop.core.paths import Home
+from tests.fakes.crossing import STREAMS, WAYS, WHOLES, Crossing, opened_crossing
 from tests.fakes.furnished import Furnished, furnished
 from tests.fakes.vendor import Vendor
 
@@ -24,4 +25,25 @@ async def other() -> AsyncIterator[Vendor]:
 @pytest.fixture
 async def gateway(home: Home) -> AsyncIterator[Furnished]:
     async with furnished(home) as made:
+        yield made
+
+
+@pytest.fixture(params=WAYS, ids=str)
+async def crossing(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+    """Every way: the caller's dialect, the lane, streamed and whole."""
+    async with opened_crossing(request.param, home) as made:
+        yield made
+
+
+@pytest.fixture(params=STREAMS, ids=str)
+async def streams(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+    """The ways of a stream."""
+    async with opened_crossing(request.param, home) as made:
+        yield made
+
+
+@pytest.fixture(params=WHOLES, ids=str)
+async def wholes(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+    """The ways of a whole answer."""
+    async with opened_crossing(request.param, home) as made:
         yield made

@@ -1,0 +1,214 @@
+"""A caller in one dialect, two vendors in the same or the other one, and the real HTTP door between them.
+
+crossing = await opened.furnish(timeouts={"first_token_s": 0.3})
+crossing.a.script(Step(status=503))
+heard = await crossing.ask()            # the alias "ab": A then B
+assert heard.text and heard.by == "b"
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.paths import Home
+from conduit_desktop.server.app import build
+from tests.fakes.furnished import KEY, Furnished, furnished
+from tests.fakes.house import StillServer
+from tests.fakes.vendor import API_KEY, Vendor
+
+Speaks = Literal["openai", "anthropic"]
+PATHS: dict[Speaks, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+LONG = "one two three four five six seven eight nine ten"
+"""What is said back: ten words, ten frames."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a caller speaks, by which lane its request goes, and whether it asks for a stream."""
+
+    speaks: Speaks
+    native: bool
+    streamed: bool
+
+    @property
+    def upstream(self) -> Speaks:
+        """What the vendors speak."""
+        return self.speaks if self.native else ("anthropic" if self.speaks == "openai" else "openai")
+
+    def __str__(self) -> str:
+        return f"{self.speaks}-{'native' if self.native else 'translated'}-{'stream' if self.streamed else 'whole'}"
+
+
+WAYS = [
+    Way(speaks, native, streamed) for speaks in ("openai", "anthropic") for native in (True, False) for streamed in (True, False)
+]
+STREAMS = [way for way in WAYS if way.streamed]
+WHOLES = [way for way in WAYS if not way.streamed]
+
+
+@dataclass
+class Heard:
+    """What the caller got. `times` are when bytes came, in seconds since it asked."""
+
+    way: Way
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+    times: list[float] = field(default_factory=list)
+    text: str = ""
+    ended_well: bool = False
+    error: dict[str, Any] | None = None
+    pings: int = 0
+
+    @property
+    def by(self) -> str:
+        """The provider that answered."""
+        return self.headers.get("x-conduit-provider", "")
+
+    @property
+    def message(self) -> str:
+        """The error's text; empty where there was none."""
+        return str(self.error["message"]) if self.error else ""
+
+    def read(self) -> Heard:
+        """Make out text, end, pings and error, as a client would."""
+        if not self.headers.get("content-type", "").startswith("text/event-stream"):
+            self._read_whole(orjson.loads(self.raw))
+            return self
+        for frame in self.raw.split(b"\n\n"):
+            if frame.startswith((b": ping", b"event: ping")):
+                self.pings += 1
+            data = b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
+            if data == b"[DONE]":
+                self.ended_well = True
+            elif data:
+                self._read_frame(orjson.loads(data))
+        return self
+
+    def _read_whole(self, body: dict[str, Any]) -> None:
+        self.error = body.get("error")
+        if self.error is None:
+            openai = self.way.speaks == "openai"
+            self.text = body["choices"][0]["message"]["content"] if openai else "".join(block["text"] for block in body["content"])
+            self.ended_well = bool(body["choices"][0]["finish_reason"] if openai else body["stop_reason"])
+
+    def _read_frame(self, value: dict[str, Any]) -> None:
+        self.error = self.error or value.get("error")
+        for choice in value.get("choices", ()):
+            self.text += choice["delta"].get("content") or ""
+        self.text += value.get("delta", {}).get("text", "")
+        self.ended_well = self.ended_well or value.get("type") == "message_stop"
+
+
+class Crossing:
+    """Gateway, door, and the vendors A and B. After `furnish`, the aliases `ab` (A then B) and `a` (A alone) exist."""
+
+    def __init__(self, way: Way, gateway: Furnished, a: Vendor, b: Vendor, url: str, session: aiohttp.ClientSession) -> None:
+        self.way = way
+        self.gateway = gateway
+        self.a, self.b = a, b
+        self.url = url
+        self.session = session
+        self.asked = 0
+
+    def base_url(self, vendor: Vendor) -> str:
+        """Where a vendor lives, in the dialect it is spoken to."""
+        return vendor.openai_url if self.way.upstream == "openai" else vendor.anthropic_url
+
+    @property
+    def kind(self) -> str:
+        """The vendors' provider kind."""
+        return f"{self.way.upstream}-compatible"
+
+    async def furnish(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Crossing:
+        """Providers a and b, a price for each, the aliases, and a key with a budget."""
+        self.gateway.overrides["keepalive_s"] = keepalive_s
+        for name, vendor in (("a", self.a), ("b", self.b)):
+            await self.gateway.add_provider(name, self.base_url(vendor), kind=self.kind)
+        await self.gateway.add_price("alpha", 1.0, 2.0)
+        await self.gateway.add_price("beta", 3.0, 15.0)
+        times = {"connect_s": 2.0, "first_token_s": 10.0, "idle_s": 10.0, "total_s": 30.0, **(timeouts or {})}
+        await self.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts=times, **alias)
+        await self.gateway.add_alias("a", "a/alpha", timeouts=times, **{k: v for k, v in alias.items() if k != "strategy"})
+        await self.gateway.add_key(budget_nano=10**12)
+        return self
+
+    def body(self, model: str, text: str, **fields: Any) -> dict[str, Any]:
+        """The request's body."""
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 500, **fields}
+        if self.way.streamed:
+            body["stream"] = True
+        return body
+
+    def post(self, model: str = "ab", text: str = LONG, **fields: Any) -> Any:
+        """The request, on its way: an aiohttp response to be entered."""
+        self.asked += 1
+        headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2026-10-21"}
+        return self.session.post(self.url + PATHS[self.way.speaks], json=self.body(model, text, **fields), headers=headers)
+
+    async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> Heard:
+        """The whole answer, heard to its end."""
+        began = asyncio.get_running_loop().time()
+        pieces: list[bytes] = []
+        times: list[float] = []
+        async with self.post(model, text, **fields) as response:
+            async for piece in response.content.iter_any():
+                pieces.append(piece)
+                times.append(asyncio.get_running_loop().time() - began)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Heard(self.way, response.status, headers, b"".join(pieces), times).read()
+
+    @property
+    def record(self) -> RequestRecord:
+        """The latest request's."""
+        return self.gateway.records[-1]
+
+    @property
+    def outcomes(self) -> list[tuple[str, str]]:
+        """The latest record's attempts: provider and outcome."""
+        return [(attempt.provider, attempt.outcome) for attempt in self.record.attempts]
+
+    async def settled(self, within_s: float = 2.0) -> None:
+        """Wait until nothing is under way, at the gateway and at the vendors; fails after `within_s`."""
+        async with asyncio.timeout(within_s):
+            while self.gateway.in_flight or any(call.outcome == "open" for vendor in (self.a, self.b) for call in vendor.calls):
+                await asyncio.sleep(0.005)
+
+    def check(self) -> None:
+        """What holds after every test: one record a request, nothing reserved, nothing in flight."""
+        assert self.gateway.in_flight == 0
+        assert len({record.id for record in self.gateway.records}) == len(self.gateway.records) == self.asked
+        account = self.gateway.account("key_tester")
+        assert account.reserved_nano == 0
+        assert account.spend_nano == sum(record.cost_nano or 0 for record in self.gateway.records)
+        assert all(health.in_flight == 0 and not health.probing for health in self.gateway.health.targets.values())
+        everything = b"".join(orjson.dumps(record) for record in self.gateway.records)
+        assert API_KEY.encode() not in everything
+
+
+@asynccontextmanager
+async def opened_crossing(way: Way, home: Home) -> AsyncIterator[Crossing]:
+    """Everything started and, at the end, looked over and stopped."""
+    async with Vendor() as a, Vendor() as b, furnished(home) as gateway:
+        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, StillServer(), {})  # type: ignore[arg-type]
+        runner = web.AppRunner(build(house), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            async with aiohttp.ClientSession(auto_decompress=False) as session:
+                crossing = Crossing(way, gateway, a, b, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+                yield crossing
+                await crossing.settled()
+                crossing.check()
+        finally:
+            await runner.cleanup()
