@@ -148,7 +148,11 @@ def run_desktop(options: Options) -> int:
         return run_headless(options)
     from conduit_desktop.gui.app import run
 
-    return explained(lambda: run(options.folder, lambda: open_house(replace(options, serves=True)), announce))
+    def listening(house: House) -> None:
+        calm_collector()
+        announce(house)
+
+    return explained(lambda: run(options.folder, lambda: open_house(replace(options, serves=True)), listening))
 
 
 def _no_window() -> str:

@@ -93,32 +93,49 @@ def _record(dice: random.Random, at: int, ids: dict[str, str]) -> RequestRecord:
     first = dice.uniform(180, 1400)
     duration = first + written * dice.uniform(6, 16)
     record = RequestRecord(
-        id=f"req_{dice.getrandbits(64):016x}", started_at=at, key_id=ids[key], key_name=key, model=alias, provider=provider,
-        upstream_model=model, dialect="anthropic_messages" if key == "Claude Code" else "openai_chat", streamed=dice.random() < 0.8,
-        client={"Claude Code": "claude-cli/2.4", "aider": "aider/0.92"}.get(key, "OpenAI/Python 3.2"), client_ip="127.0.0.1",
-        duration_ms=duration, first_token_ms=first, upstream_ms=first - dice.uniform(0.3, 1.2), input=read_tokens - cached,
-        cache_read=cached, output=written, reasoning=written // 3 if alias == "gpt-5.1" else 0, cost_nano=cost,
-        cost_state="unknown" if cost is None else "final", finish="stop", attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
-    )  # fmt: skip
+        id=f"req_{dice.getrandbits(64):016x}",
+        started_at=at,
+        key_id=ids[key],
+        key_name=key,
+        model=alias,
+        provider=provider,
+        upstream_model=model,
+        dialect="anthropic_messages" if key == "Claude Code" else "openai_chat",
+        streamed=dice.random() < 0.8,
+        client={"Claude Code": "claude-cli/2.4", "aider": "aider/0.92"}.get(key, "OpenAI/Python 3.2"),
+        client_ip="127.0.0.1",
+        duration_ms=duration,
+        first_token_ms=first,
+        upstream_ms=first - dice.uniform(0.3, 1.2),
+        input=read_tokens - cached,
+        cache_read=cached,
+        output=written,
+        reasoning=written // 3 if alias == "gpt-5.1" else 0,
+        cost_nano=cost,
+        cost_state="unknown" if cost is None else "final",
+        finish="stop",
+        attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
+    )
     return _mishap(dice, record)
 
 
 def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
+    """Now and then something goes wrong: every target fails, the caller leaves, a budget is spent, a first target refuses."""
     fate = dice.random()
+    nothing = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")
     if fate < 0.015:
-        failed = [
-            Attempt(record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0)
-        ] * 2
+        failed = Attempt(
+            record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0
+        )
         text = f"Every target failed: {record.provider}/{record.upstream_model}: overloaded (529)."
-        return replace(record, status="error", http_status=502, error_code="provider_error", error_text=text, attempts=failed, output=0,
-                       reasoning=0, cost_nano=0, first_token_ms=None, duration_ms=1_290.0, finish="")  # fmt: skip
+        broken = replace(nothing, status="error", http_status=502, error_code="provider_error", error_text=text)
+        return replace(broken, attempts=[failed] * 2, duration_ms=1_290.0)
     if fate < 0.03:
         return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
     if fate < 0.04:
         text = "The key has used its budget of $10.00; it begins anew on Monday."
-        return replace(record, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text, provider="", attempts=[],
-                       upstream_model="", input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, upstream_ms=None,
-                       duration_ms=0.4, finish="")  # fmt: skip
+        refused = replace(nothing, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
+        return replace(refused, provider="", upstream_model="", attempts=[], upstream_ms=None, duration_ms=0.4)
     if fate < 0.08:
         first = Attempt(
             "openai", "gpt-5.1", "default", "rate_limit", 429, "Rate limit reached, try again in 2 s", record.started_at, 210.0

@@ -46,11 +46,7 @@ async def draw(out: Path, names: list[str], size: tuple[int, int]) -> None:
                     target = out / f"{name}-{mode}.png"
                     window.grab().save(str(target))
                     sys.stdout.write(f"{target}\n")
-            window.feed.close()
-            window.server.close()
-            window.quitting = True
-            window.close()
-            await window.cancel_tasks()
+            await window.finish()
 
 
 def main() -> None:

@@ -128,7 +128,8 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
     finally:
         unsubscribe()
         bell.close()
-        await _close(window)
+        # The window goes first, so that quitting feels quick; the house then settles what is in flight.
+        await window.finish()
         silence()
 
 
@@ -162,17 +163,6 @@ def _obey_signals(leave: Callable[[], None]) -> None:
             loop.add_signal_handler(number, leave)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
-
-
-async def _close(window: Window) -> None:
-    """The window goes first, so that quitting feels quick; the house then settles what is in flight."""
-    window.quitting = True
-    window.remember()
-    window.tray.hide()
-    window.feed.close()
-    window.server.close()
-    window.close()
-    await window.cancel_tasks()
 
 
 async def _end(loop: asyncio.AbstractEventLoop) -> None:

@@ -20,14 +20,18 @@ import qasync
 from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 
 TURN_S = 0.004
-"""Seconds asyncio may go on before Qt is let in, while there is always something ready."""
+"""Seconds asyncio may go on before Qt is let in, while there is something to do."""
+
+LINGER_S = 0.001
+"""Seconds a turn waits for more before it gives way to Qt. Each way through Qt gives up the interpreter's lock, and under load
+the database's threads take it."""
 
 _AsyncioLoop: Any = asyncio.SelectorEventLoop
 """Loosely typed: half of what is borrowed from it is asyncio's own affair."""
 
 
-class _Immediate:
-    """A selector that never waits: waiting is Qt's business."""
+class _Impatient:
+    """A selector that waits `LINGER_S` at most: to sleep is Qt's business."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
@@ -37,8 +41,8 @@ class _Immediate:
         self.found = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready now; `found` remembers whether anything was."""
-        ready = self._select(0)
+        """What is ready, now or in a moment; `found` remembers whether anything was."""
+        ready = self._select(LINGER_S if timeout is None or timeout > LINGER_S else timeout)
         self.found = bool(ready)
         return ready
 
@@ -88,7 +92,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         """Put a real selector where qasync's, made of Qt notifiers, was."""
         self._remove_reader(self._ssock.fileno())
         self._selector.close()
-        self._selector = _Immediate(selectors.DefaultSelector())
+        self._selector = _Impatient(selectors.DefaultSelector())
         self._add_reader(self._ssock.fileno(), self._read_from_self)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:

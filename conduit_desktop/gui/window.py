@@ -150,6 +150,16 @@ class Window(QWidget):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def finish(self) -> None:
+        """Put the window away for good: remember its place, let go of bus and tray, end what the pages still do."""
+        self.quitting = True
+        self.remember()
+        self.tray.hide()
+        self.feed.close()
+        self.server.close()
+        self.close()
+        await self.cancel_tasks()
+
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()

@@ -35,11 +35,7 @@ async def window(house: House) -> AsyncIterator[Window]:
     made.start()
     await made.settle()
     yield made
-    made.quitting = True
-    made.feed.close()
-    made.server.close()
-    made.close()
-    await made.cancel_tasks()
+    await made.finish()
     theme().set_mode("light")
 
 
@@ -79,11 +75,7 @@ async def test_the_first_start_begins_with_the_welcome(house: House, home: Home)
     window.start()
     await window.settle()
     assert window.current == "welcome"
-    window.quitting = True
-    window.feed.close()
-    window.server.close()
-    window.close()
-    await window.cancel_tasks()
+    await window.finish()
 
 
 async def test_a_page_is_made_when_it_is_first_shown(window: Window):
@@ -252,10 +244,7 @@ async def test_place_and_narrowness_are_remembered(window: Window, house: House)
     second = Window(house)
     assert second.sidebar.narrow
     assert second.height() == 620
-    second.feed.close()
-    second.server.close()
-    second.quitting = True
-    second.close()
+    await second.finish()
 
 
 async def test_a_second_start_rings_at_the_first_window(home: Home, tmp_path):
