@@ -45,6 +45,7 @@ async def window(home: Home) -> AsyncIterator[Window]:
     made.start()
     yield made
     made.quitting = True
+    made.tray.hide()
     made.feed.close()
     made.server.close()
     made.close()
@@ -143,5 +144,5 @@ async def test_from_the_first_run_to_a_priced_request_in_the_window(window: Wind
         usage: Any = window.pages["usage"]
         await until(lambda: usage.cost._value.text() not in ("", "–", "$0.00"))
         assert usage.cost._value.text().startswith("$")
-        assert usage.chart.isVisible()
+        await until(lambda: usage.chart is not None and usage.chart.isVisible())
         await until(lambda: window.sidebar.server.state.text() == "Running")
