@@ -101,9 +101,13 @@ class Dialect(Protocol):
 
 _DIALECTS = {
     "openai_chat": ("conduit_desktop.wire.openai_chat", "OpenAIChat"),
+    "openai_responses": ("conduit_desktop.wire.openai_responses", "OpenAIResponses"),
     "anthropic_messages": ("conduit_desktop.wire.anthropic_messages", "AnthropicMessages"),
     "ollama": ("conduit_desktop.wire.ollama", "OllamaChat"),
+    "gemini": ("conduit_desktop.wire.gemini", "Gemini"),
+    "gemini_array": ("conduit_desktop.wire.gemini", "GeminiArray"),
     "ollama_generate": ("conduit_desktop.wire.ollama", "OllamaGenerate"),
+    "cohere": ("conduit_desktop.wire.cohere", "Cohere"),
 }
 
 

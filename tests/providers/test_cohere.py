@@ -1,0 +1,48 @@
+"""Cohere as a provider: addresses, the key, the list of models."""
+
+from __future__ import annotations
+
+import pytest
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.providers import Secrets
+from conduit_desktop.providers.catalog import bind
+
+
+@pytest.mark.parametrize(
+    "base",
+    [None, "https://api.cohere.com", "https://api.cohere.com/v2/", "https://api.cohere.com/v1", "https://api.cohere.com/v2/chat",
+     "https://api.cohere.com/compatibility/v1"],
+)  # fmt: skip
+def test_any_version_in_the_base_url_leads_to_the_same_place(base: str | None) -> None:
+    kind = bind(Provider(id="p", name="co", kind="cohere", base_url=base))
+    assert kind.url("chat", "m", "cohere", True) == "https://api.cohere.com/v2/chat"
+    assert kind.url("rerank", "m", "cohere", False) == "https://api.cohere.com/v2/rerank"
+    assert kind.url("embeddings", "m", "openai_chat", False) == "https://api.cohere.com/compatibility/v1/embeddings"
+    with pytest.raises(ValueError, match="no endpoint speech"):
+        kind.url("speech", "m", "openai_chat", False)
+
+
+def test_the_key_is_a_bearer_token() -> None:
+    kind = bind(Provider(id="p", name="co", kind="cohere"))
+    sent = kind.prepare("chat", "m", "cohere", False, b"{}", Secrets("co-key"), {})
+    assert sent.headers["authorization"] == "Bearer co-key"
+    listed = kind.models_request(Secrets("co-key"))
+    assert listed is not None
+    assert listed.url == "https://api.cohere.com/v1/models?page_size=1000"
+
+
+def test_the_list_of_models_tells_sizes_and_features() -> None:
+    kind = bind(Provider(id="p", name="co", kind="cohere"))
+    rows = [
+        {"name": "command-a", "context_length": 288000.0, "endpoints": ["chat"], "features": ["tools", "json_schema", "vision"]},
+        {"name": "embed-v4", "context_length": 128000, "endpoints": ["embed"], "features": None},
+        {"name": "old", "is_deprecated": True},
+    ]
+    found = kind.read_models({"models": rows})
+    assert [(model.id, model.context_tokens, model.features) for model in found] == [
+        ("command-a", 288000, ("tools", "vision", "json")),
+        ("embed-v4", 128000, ("embeddings",)),
+    ]
+    with pytest.raises(ValueError, match="not a list"):
+        kind.read_models({"data": 1})
