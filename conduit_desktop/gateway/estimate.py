@@ -30,22 +30,24 @@ def input_tokens(body: Json) -> int:
     return max(1, size // BYTES_PER_TOKEN) + media * MEDIA_TOKENS
 
 
-def _measure(value: Json) -> tuple[int, int]:
+def _measure(body: Json) -> tuple[int, int]:
+    """UTF-8 bytes of all texts, and the number of pictures and documents."""
     size = media = 0
-    stack = [value]
+    stack = [body]
     while stack:
         item = stack.pop()
-        if isinstance(item, str):
-            if len(item) > _LONGEST_TEXT_FIELD and _is_encoded(item):
-                media += 1
-            else:
-                size += len(item) if item.isascii() else len(item.encode("utf-8", "replace"))
-        elif isinstance(item, dict):
-            stack.extend(part for name, part in item.items() if name not in _SKIPPED)
+        if isinstance(item, dict):
+            for name, part in item.items():
+                if name not in _SKIPPED:
+                    stack.append(part)
         elif isinstance(item, list):
-            stack.extend(item)
-        elif item is not None:
-            size += BYTES_PER_TOKEN
+            stack += item
+        elif not isinstance(item, str):
+            size += 0 if item is None else BYTES_PER_TOKEN
+        elif len(item) > _LONGEST_TEXT_FIELD and _is_encoded(item):
+            media += 1
+        else:
+            size += len(item) if item.isascii() else len(item.encode("utf-8", "replace"))
     return size, media
 
 
@@ -56,8 +58,8 @@ def _is_encoded(text: str) -> bool:
 
 def max_output_tokens(body: dict[str, Json]) -> int:
     """The most output tokens the request allows, in any dialect's words; a very large number where it does not say."""
-    nested = body.get("generationConfig") or body.get("inferenceConfig") or body.get("options") or {}
-    for place in (body, nested if isinstance(nested, dict) else {}):
+    nested = body.get("generationConfig") or body.get("inferenceConfig") or body.get("options")
+    for place in (body, nested) if isinstance(nested, dict) else (body,):
         for name in _MAX_OUTPUT_FIELDS:
             value = place.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
