@@ -44,12 +44,7 @@ async def window(home: Home) -> AsyncIterator[Window]:
     made.show()
     made.start()
     yield made
-    made.quitting = True
-    made.tray.hide()
-    made.feed.close()
-    made.server.close()
-    made.close()
-    await made.cancel_tasks()
+    await made.finish()
     await server.stop()
     await gateway.stop(1)
     await store.close()
