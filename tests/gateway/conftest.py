@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway import failover
 from tests.fakes.crossing import STREAMS, WAYS, WHOLES, Crossing, opened_crossing
 from tests.fakes.furnished import Furnished, furnished
 from tests.fakes.vendor import Vendor
@@ -28,22 +29,28 @@ async def gateway(home: Home) -> AsyncIterator[Furnished]:
         yield made
 
 
+@pytest.fixture
+def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come soon: the pauses between them are no test's subject."""
+    monkeypatch.setattr(failover, "BACKOFF_S", 0.01)
+
+
 @pytest.fixture(params=WAYS, ids=str)
-async def crossing(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+async def crossing(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
     """Every way: the caller's dialect, the lane, streamed and whole."""
     async with opened_crossing(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=STREAMS, ids=str)
-async def streams(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+async def streams(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
     """The ways of a stream."""
     async with opened_crossing(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=WHOLES, ids=str)
-async def wholes(request: pytest.FixtureRequest, home: Home) -> AsyncIterator[Crossing]:
+async def wholes(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
     """The ways of a whole answer."""
     async with opened_crossing(request.param, home) as made:
         yield made

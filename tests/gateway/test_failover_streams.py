@@ -1,0 +1,240 @@
+"""Faults after the first content, and callers that leave or dawdle: nothing is passed off as a success, nothing goes on alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes.crossing import LONG, Crossing, Heard
+from tests.fakes.script import Step, Tokens
+
+THREE = "one two"
+"""Of what is said, this much at least came through with three content frames."""
+
+
+def broken(crossing: Crossing, heard: Heard, code: str = "provider_stream_broken") -> None:
+    """The caller was told the truth, and so is the operator."""
+    assert heard.status == 200
+    assert not heard.ended_well
+    assert heard.error is not None
+    assert "a/alpha" in heard.message
+    if crossing.way.speaks == "openai":
+        assert heard.error["code"] == code
+    else:
+        assert heard.error["type"] == ("timeout_error" if code == "provider_timeout" else "api_error")
+        assert b"event: error" in heard.raw
+    record = crossing.record
+    assert (record.status, record.error_code, record.cost_state) == ("broken", code, "estimated")
+    assert record.cost_nano
+    assert record.output > 0
+    assert len(record.attempts) == 1
+    assert record.attempts[0].outcome not in ("ok", "cancelled")
+    assert not crossing.b.asked
+
+
+async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(text=LONG, cut_after=4, frame_s=0.01))
+    heard = await streams.ask()
+    broken(streams, heard)
+    assert heard.text.startswith(THREE)
+    assert streams.outcomes == [("a", "broken")]
+
+
+async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(text=LONG, error_after=4, message="the machine caught fire"))
+    heard = await streams.ask()
+    broken(streams, heard)
+    assert "the machine caught fire" in heard.message
+    assert heard.raw.count(b"the machine caught fire") == 1
+
+
+async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Crossing) -> None:
+    await wholes.furnish()
+    wholes.a.script(Step(cut_after=1))
+    heard = await wholes.ask()
+    assert heard.by == "b"
+    assert heard.ended_well
+    assert wholes.outcomes[0] == ("a", "broken")
+
+
+async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Crossing) -> None:
+    await streams.furnish(timeouts={"idle_s": 0.4})
+    streams.a.script(Step(text=LONG, stall_after=4))
+    heard = await streams.ask()
+    broken(streams, heard, "provider_timeout")
+    assert heard.text.startswith(THREE)
+    assert 0.4 <= heard.times[-1] < 1.5
+    async with asyncio.timeout(1):
+        await streams.a.asked[0].ended.wait()
+    assert streams.a.asked[0].outcome == "hung up"
+
+
+async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Crossing) -> None:
+    await wholes.furnish(timeouts={"first_token_s": 0.4})
+    wholes.a.script(Step(stall_after=1))
+    heard = await wholes.ask()
+    assert heard.by == "b"
+    assert heard.ended_well
+
+
+@pytest.mark.parametrize("frame_s", [0.0, 0.01], ids=["in-one-piece", "frame-by-frame"])
+async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(streams: Crossing, frame_s: float) -> None:
+    await streams.furnish()
+    streams.a.script(Step(text=LONG, malformed_after=4, frame_s=frame_s))
+    heard = await streams.ask()
+    broken(streams, heard)
+    assert heard.text.startswith(THREE)
+    assert b"oops" not in heard.raw
+    assert streams.outcomes == [("a", "malformed")]
+
+
+async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(no_end=True))
+    heard = await streams.ask()
+    broken(streams, heard)
+    assert LONG in heard.text
+
+
+async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(cut_after=0))
+    heard = await streams.ask()
+    assert heard.by == "b"
+    assert heard.ended_well
+
+
+async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_estimate(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(text=LONG, frame_s=0.05))
+    loop = asyncio.get_running_loop()
+    async with streams.post() as response:
+        heard = b""
+        while b"two" not in heard:
+            heard += await response.content.readany()
+        left = loop.time()
+        response.close()
+    call = streams.a.asked[0]
+    async with asyncio.timeout(1):
+        await call.ended.wait()
+    assert call.outcome == "hung up"
+    assert call.ended_at - left < 1.0
+    assert call.frames_sent < 9
+    await streams.settled()
+    record = streams.record
+    assert (record.status, record.cost_state) == ("cancelled", "estimated")
+    assert record.cost_nano
+    assert record.input > 0
+    assert record.output > 0
+    assert not streams.b.asked
+
+
+@pytest.mark.parametrize("keepalive_s", [10.0, 0.1], ids=["before-the-headers", "between-pings"])
+async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: Crossing, keepalive_s: float) -> None:
+    await streams.furnish(keepalive_s=keepalive_s)
+    streams.a.script(Step(think_s=5))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await streams.ask()
+    left = asyncio.get_running_loop().time()
+    call = streams.a.asked[0]
+    async with asyncio.timeout(1):
+        await call.ended.wait()
+    assert call.outcome == "hung up"
+    assert call.ended_at - left < 1.0
+    await streams.settled()
+    assert (streams.record.status, streams.record.cost_state) == ("cancelled", "estimated")
+    assert streams.outcomes == [("a", "cancelled")]
+    await streams.gateway.store.database.write(lambda connection: None)  # behind the record in the writer's queue
+    stored = await streams.gateway.store.ledger.get(streams.record.id)
+    assert stored is not None
+    assert [attempt.outcome for attempt in stored.attempts] == ["cancelled"], "the stored record is the whole one"
+
+
+async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Crossing) -> None:
+    await wholes.furnish()
+    wholes.a.script(Step(think_s=5))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await wholes.ask()
+    left = asyncio.get_running_loop().time()
+    call = wholes.a.asked[0]
+    async with asyncio.timeout(1):
+        await call.ended.wait()
+    assert call.outcome == "hung up"
+    assert call.ended_at - left < 1.0
+    await wholes.settled()
+    assert (wholes.record.status, wholes.record.cost_state) == ("cancelled", "estimated")
+    assert wholes.record.cost_nano
+    assert wholes.outcomes == [("a", "cancelled")]
+    assert not wholes.b.asked
+
+
+async def test_s18_a_hang_up_between_two_attempts_ends_the_search(crossing: Crossing) -> None:
+    await crossing.furnish()
+    crossing.a.script(Step(status=429, headers={"retry-after": "15"}))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await crossing.ask("a")
+    await crossing.settled()
+    assert crossing.record.status == "cancelled"
+    assert (crossing.record.cost_nano, crossing.record.cost_state) == (0, "final")
+    assert len(crossing.a.asked) == 1
+
+
+async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Crossing) -> None:
+    await streams.furnish(keepalive_s=0.1)
+    streams.a.script(Step(think_s=0.65))
+    heard = await streams.ask()
+    assert heard.ended_well
+    assert LONG in heard.text
+    assert heard.pings >= 4
+    pauses = [later - earlier for earlier, later in zip([0.0, *heard.times], heard.times, strict=False)]
+    assert max(pauses) < 0.35
+    first = heard.raw.index(b"ping")
+    assert first < heard.raw.index(b"one")
+
+
+async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: Crossing) -> None:
+    await streams.furnish(keepalive_s=0.1, timeouts={"first_token_s": 0.4})
+    streams.a.script(Step(hang=True))
+    streams.b.script(Step(status=500, message="beta fell over"))
+    heard = await streams.ask()
+    assert heard.status == 200, "the headers were sent with the first ping"
+    assert heard.pings >= 3
+    assert not heard.ended_well
+    assert "b/beta: server, beta fell over" in heard.message
+    assert (streams.record.status, streams.record.cost_nano) == ("error", 0)
+
+
+async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Crossing) -> None:
+    await streams.furnish(keepalive_s=0.1)
+    streams.a.script(Step(text="one two three", frame_s=0.35))
+    heard = await streams.ask()
+    assert heard.ended_well
+    assert heard.text == "one two three"
+    assert heard.pings >= 4
+
+
+async def test_a_slow_reader_slows_the_upstream_down(streams: Crossing) -> None:
+    await streams.furnish(timeouts={"idle_s": 0.3})
+    streams.a.script(Step(text=" ".join(["x" * 100_000] * 400), tokens=Tokens(output=10_000_000)))  # 40 MB
+    async with streams.post("a") as response:
+        await response.content.readany()
+        await asyncio.sleep(0.7)  # more than the idle time-out: it is not the upstream that is idle
+        sent = streams.a.asked[0].frames_sent
+        assert sent < 250, "the rest waits at the vendor"
+        await asyncio.sleep(0.3)
+        assert streams.a.asked[0].frames_sent == sent
+        size = 0
+        last = b""
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            last = (last + piece)[-200:]
+    assert size > 39_000_000  # the first bytes were read before
+    assert (b"[DONE]" if streams.way.speaks == "openai" else b"message_stop") in last
+    await streams.settled()
+    assert streams.record.status == "success"

@@ -1,0 +1,77 @@
+"""The pulse of a stream: when a ping is due, and whose silence counts."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gateway.stream import Pulse
+
+
+class Upstream:
+    """Says `data` after each of the pauses, then falls silent for good."""
+
+    status = 200
+    headers: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, *pauses: float, data: bytes = b": still thinking\n\n") -> None:
+        self.pauses = list(pauses)
+        self.data = data
+        self.due: float | None = None
+
+    async def chunk(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        if self.due is None:
+            self.due = loop.time() + (self.pauses.pop(0) if self.pauses else 1000)
+        await asyncio.sleep(self.due - loop.time())
+        self.due = None
+        return self.data
+
+    async def read(self) -> bytes:
+        return b""
+
+    def finish(self) -> None:
+        """Nothing is held."""
+
+    def abort(self) -> None:
+        """Nothing is held."""
+
+
+async def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_says() -> None:
+    pulse = Pulse(Upstream(*[0.02] * 30), keepalive_s=0.1, idle_s=5)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    while await pulse.chunk(said=False) is not None:
+        pass
+    assert 0.09 <= loop.time() - began < 0.2
+
+
+async def test_s27_a_ping_is_due_even_if_the_upstream_never_pauses() -> None:
+    pulse = Pulse(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
+    async with asyncio.timeout(2):
+        while await pulse.chunk(said=False) is not None:
+            pass
+
+
+async def test_what_the_caller_was_told_puts_the_ping_off() -> None:
+    pulse = Pulse(Upstream(*[0.03] * 10), keepalive_s=0.2, idle_s=5)
+    for _ in range(10):
+        assert await pulse.chunk(said=True) is not None
+
+
+async def test_s09_silence_is_counted_over_pings() -> None:
+    pulse = Pulse(Upstream(), keepalive_s=0.05, idle_s=0.18)
+    for _ in range(3):
+        assert await pulse.chunk(said=True) is None
+    with pytest.raises(UpstreamError) as raised:
+        await pulse.chunk(said=True)
+    assert raised.value.reason == "timeout"
+
+
+async def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None:
+    pulse = Pulse(Upstream(0.0, 0.05), keepalive_s=5, idle_s=0.1)
+    assert await pulse.chunk(said=True)
+    await asyncio.sleep(0.3)
+    assert await pulse.chunk(said=True)
