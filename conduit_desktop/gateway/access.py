@@ -18,7 +18,7 @@ KEY_PREFIX = "condt_"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", ""})
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class Caller:
     """Who asks. `key` is None for the operator, and for a client that brings its provider's own key (`own_key`)."""
 

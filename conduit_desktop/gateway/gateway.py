@@ -81,10 +81,9 @@ class Gateway(Desk):
         meter.routed(route)
         if snapshot.settings.record_policy == "refuse" and not self.store.database.healthy:
             raise RecordsRefused("Requests cannot be recorded now, so none are answered. Is the disk full?")
-        targets = [*route.targets, *(target for other in routing.fallbacks(route, snapshot) for target in other.targets)]
-        tariffs = self.tariffs.known(targets)
+        tariffs = self.tariffs.known(route.within_reach)
         if tariffs is None:
-            tariffs = await self.tariffs.find(targets, snapshot)
+            tariffs = await self.tariffs.find(route.within_reach, snapshot)
         output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)
         expected = Expectation.of(input_tokens(call.body), output, tariffs.values())
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
@@ -114,7 +113,7 @@ class Gateway(Desk):
             partial(self._ask_target, asked, limits, deadline), self.health, asked.meter, limits, deadline, own_key, route.missing
         )
         refusal: UpstreamError | None = None
-        fallbacks = [] if own_key else list(routing.fallbacks(route, asked.snapshot))
+        fallbacks = () if own_key else route.fallbacks
         routes = (route, *fallbacks)
         for one in routes:
             search.another_route = one is not routes[-1]

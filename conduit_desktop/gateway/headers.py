@@ -13,7 +13,8 @@ from conduit_desktop.gateway.limits import Gate
 
 def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: RequestRecord) -> dict[str, str]:
     """The headers of an answer; `opened` is None while no target has answered yet."""
-    told = {"x-conduit-request-id": call.id, **limits_of(call, caller, gate)}
+    told = limits_of(call, caller, gate)
+    told["x-conduit-request-id"] = call.id
     if opened is None:
         return told
     told["x-conduit-provider"] = opened.target.bound.name
@@ -39,11 +40,9 @@ def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:
                 f"{prefix}-reset": f"{at:%Y-%m-%dT%H:%M:%SZ}",
             }
         else:
-            told |= {
-                f"x-ratelimit-limit-{what}": str(limit),
-                f"x-ratelimit-remaining-{what}": str(remaining),
-                f"x-ratelimit-reset-{what}": f"{reset_s:.3f}s",
-            }
+            told[f"x-ratelimit-limit-{what}"] = str(limit)
+            told[f"x-ratelimit-remaining-{what}"] = str(remaining)
+            told[f"x-ratelimit-reset-{what}"] = f"{reset_s:.3f}s"
     return told
 
 

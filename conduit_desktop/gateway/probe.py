@@ -189,7 +189,7 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
     turns = Turns(dict(gateway.turns.next))
     ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
     rows = [_explained(gateway, route, target, place) for place, target in enumerate(ordered)]
-    for other in routing.fallbacks(route, gateway.snapshot):
+    for other in route.fallbacks:
         await gateway.tariffs.find(other.targets, gateway.snapshot)
         for target in other.targets:
             row = _explained(gateway, other, target, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from conduit_desktop.core.entities import ModelAlias, Target
@@ -59,6 +59,15 @@ class Route:
     targets: tuple[BoundTarget, ...]
     limits: Limits
     missing: tuple[str, ...] = ()
+    fallbacks: tuple[Route, ...] = ()
+    """Where the alias's fallbacks lead, in order, each once; they have none of their own."""
+
+    @property
+    def within_reach(self) -> tuple[BoundTarget, ...]:
+        """Every target that may come to answer."""
+        if not self.fallbacks:
+            return self.targets
+        return (*self.targets, *(target for other in self.fallbacks for target in other.targets))
 
 
 def find(name: str, snapshot: Snapshot) -> Route:
@@ -69,6 +78,7 @@ def find(name: str, snapshot: Snapshot) -> Route:
     route = snapshot.routes.get(name)
     if route is None:
         route = _find(name, snapshot)
+        route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)))
         if len(snapshot.routes) < MAX_ROUTES:
             snapshot.routes[name] = route
     return route
@@ -188,8 +198,7 @@ def _can_be_asked(target: BoundTarget, health: Health) -> bool:
     return any(health.door_wait(provider_id, door.label, model) == 0 for door in target.bound.doors)
 
 
-def fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:
-    """The routes of the alias's fallbacks, in order, each once."""
+def _fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:
     if route.alias is None or not route.alias.fallbacks:
         return
     seen = {route.name.lower()}

@@ -22,12 +22,13 @@ class Tariffs:
 
     def known(self, targets: Sequence[BoundTarget]) -> dict[str, Tariff | None] | None:
         """The tariffs of all targets, or None where one has to be looked up first."""
-        now = time.time() * 1000
         found: dict[str, Tariff | None] = {}
         for target in targets:
             name = target.name
             tariff = self._known.get(name)
-            if (tariff is None and name not in self._known) or (tariff and tariff.valid_until and tariff.valid_until <= now):
+            if tariff is None and name not in self._known:
+                return None
+            if tariff is not None and tariff.valid_until is not None and tariff.valid_until <= time.time() * 1000:
                 return None
             found[name] = tariff
         return found

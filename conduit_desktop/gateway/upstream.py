@@ -146,8 +146,7 @@ class Upstream:
             response = await self._open_session().request(
                 outbound.method,
                 _url(outbound.url),
-                # A large body goes out in pieces: in one it would hold up every other stream.
-                data=BytesIO(outbound.body) if len(outbound.body) > LARGE else outbound.body or None,
+                data=_payload(outbound.body),
                 headers=headers,
                 allow_redirects=False,
                 timeout=_timeout(connect_s),
@@ -166,6 +165,13 @@ class Upstream:
         for session in self._retired:
             await session.close()
         self._retired.clear()
+
+
+def _payload(body: bytes) -> BytesIO | aiohttp.BytesPayload | None:
+    """What aiohttp sends. A large body goes out in pieces: in one it would hold up every other stream."""
+    if not body:
+        return None
+    return BytesIO(body) if len(body) > LARGE else aiohttp.BytesPayload(body)
 
 
 @lru_cache(maxsize=1024)
