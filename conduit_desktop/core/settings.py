@@ -47,6 +47,10 @@ class Settings(BaseModel):
     log_payloads: bool = option(False, "Logging", "Keep prompts and answers", "For every key. A key can ask for itself alone.")
     payload_days: int = option(7, "Logging", "Keep payloads for", "Days.", ge=1, le=3650)
     payload_mb: int = option(512, "Logging", "Payload space", "Megabytes after which the oldest payloads go.", ge=1)
+    response_days: int = option(
+        30, "Logging", "Keep responses for", "Days, of responses that a caller of the Responses API asked to store.", ge=1, le=3650
+    )
+    response_mb: int = option(256, "Logging", "Response space", "Megabytes after which the oldest stored responses go.", ge=1)
     request_days: int = option(90, "Logging", "Keep requests for", "Days; daily totals are kept for good.", ge=1, le=3650)
     request_rows: int = option(1_000_000, "Logging", "Keep at most", "Requests; the oldest go first.", ge=1000)
     record_policy: Literal["answer", "refuse"] = option(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
 
@@ -39,6 +40,8 @@ class Call:
     client: str = ""
     operator: bool = False
     foreign_page: bool = False
+    untranslatable: GatewayError | None = None
+    """Why only a target of the caller's own dialect can answer; told where another would have to."""
     id: str = field(default_factory=lambda: new_id(time.time()))
     arrived: float = field(default_factory=time.monotonic)
     started_at: int = field(default_factory=lambda: int(time.time() * 1000))

@@ -79,6 +79,10 @@ class TranslatedRelay:
         return self._writer.end()
 
 
+_FAILURES = ("error", "response.failed")
+"""The types of frames that say the answer failed: the house says so itself."""
+
+
 def _fit_frames(data: bytes, framing: Framing) -> Iterator[bytes]:
     """The frames before the first that is an error or no JSON."""
     for frame in framing.frames(data):
@@ -87,7 +91,7 @@ def _fit_frames(data: bytes, framing: Framing) -> Iterator[bytes]:
                 value = orjson.loads(frame.data)
             except orjson.JSONDecodeError:
                 return
-            if frame.event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("type") == "error")):
+            if frame.event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("type") in _FAILURES)):
                 return
         yield frame.raw
 
@@ -129,6 +133,8 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json]) -> Lane
     if native:
         upstream = call.dialect
         body, dropped = upstream.native_request(call.body, target.model), []
+    elif call.untranslatable is not None:
+        raise call.untranslatable
     else:
         upstream = dialect(kind.dialects[0])
         outgoing = upstream.write_request(call.neutral, target.model)

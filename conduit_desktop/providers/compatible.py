@@ -75,6 +75,8 @@ class OpenAICompatible(ProviderKind):
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """Below the base URL; raises ValueError for what OpenAI has no path for."""
+        if dialect == "openai_responses" and endpoint == "chat":
+            return f"{self.root}/responses"
         if endpoint not in PATHS:
             raise ValueError(f"{self.label} has no endpoint {endpoint}")
         return self.root + PATHS[endpoint]

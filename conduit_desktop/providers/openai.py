@@ -16,6 +16,7 @@ class OpenAI(OpenAICompatible):
     kind = "openai"
     label = "OpenAI"
     docs = "https://platform.openai.com/docs/api-reference"
+    dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.openai.com/v1"
     fields = (
         API_KEY,

@@ -79,6 +79,7 @@ class XAI(OpenAICompatible):
     kind = "xai"
     label = "xAI"
     docs = "https://docs.x.ai/docs/api-reference"
+    dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.x.ai/v1"
     endpoints = frozenset({"chat", "completions", "images", "image_edits"})
     price_provider = "x-ai"

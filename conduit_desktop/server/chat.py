@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from conduit_desktop.gateway.call import Call, Reply, StreamReply
+from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.server import reading
 from conduit_desktop.server.door import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
@@ -47,7 +47,11 @@ def make_call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dic
 
 async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
     """Send what the gateway answers."""
-    exchange = await gateway.answer(call)
+    return await send(request, gateway, await gateway.answer(call))
+
+
+async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
+    """Send an answer, whole or as a stream."""
     if isinstance(exchange, Reply):
         return web.Response(
             status=exchange.status, body=exchange.body, headers=exchange.headers, content_type=exchange.content_type

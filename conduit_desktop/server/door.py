@@ -143,6 +143,8 @@ def dialect_of(path: str) -> Dialect:
     """The dialect of the API a path belongs to; what belongs to none speaks OpenAI's."""
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
+    if "/responses" in path:
+        return dialect("openai_responses")
     return dialect("anthropic_messages") if "/messages" in path else dialect("openai_chat")
 
 

@@ -20,6 +20,7 @@ from conduit_desktop.store.notifications import NotificationTable
 from conduit_desktop.store.payloads import Payload, Payloads
 from conduit_desktop.store.prices import PriceTable
 from conduit_desktop.store.records import RecordSink
+from conduit_desktop.store.responses import StoredResponses
 from conduit_desktop.store.settings import SettingsTable
 from conduit_desktop.store.tables import EntityTable
 
@@ -33,6 +34,7 @@ class Store:
         self.home = home
         self.database = database
         self.payloads = payloads
+        self.responses = StoredResponses(payloads.database)
         self.providers = EntityTable(database, "providers", Provider, key="name", unique="name")
         self.models = EntityTable(database, "models", ModelAlias, key="alias", unique="alias")
         self.keys = EntityTable(database, "keys", VirtualKey, key="id", unique="name")
@@ -62,6 +64,7 @@ class Store:
         """Remove what is too old or too much, in small steps; to be called now and then."""
         await self.ledger.prune(settings.request_days, settings.request_rows, now_ms)
         await self.payloads.prune(settings.payload_days, settings.payload_mb, now_ms)
+        await self.responses.prune(settings.response_days, settings.response_mb, now_ms)
         await self.notifications.prune(now_ms)
         await self.audit.prune(now_ms)
 

@@ -1,4 +1,7 @@
-"""Prompts and answers, where somebody asked to keep them: a file of their own, compressed, bounded in age and size."""
+"""Prompts and answers, where somebody asked to keep them: a file of their own, compressed, bounded in age and size.
+
+The responses that callers asked to keep are in the same file (`store/responses.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from conduit_desktop.core.errors import DatabaseTooNew
 from conduit_desktop.store import connections
 from conduit_desktop.store.database import Database
 
-VERSION = 1
+VERSION = 2
 MAX_BODY = 1_000_000
 """Bytes kept of one body; what is beyond is cut off, and said to be."""
 
@@ -98,8 +101,21 @@ def _make_table(path: Path, connection: sqlite3.Connection) -> None:
             " response BLOB NOT NULL, request_truncated INTEGER NOT NULL, response_truncated INTEGER NOT NULL)"
         )
         connection.execute("CREATE INDEX payloads_oldest ON payloads (at, bytes)")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
+        _add_responses(connection)
+    elif version < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        _add_responses(connection)
+
+
+def _add_responses(connection: sqlite3.Connection) -> None:
+    """The second version, and the end of the transaction."""
+    connection.execute(
+        "CREATE TABLE responses (id TEXT PRIMARY KEY, owner TEXT NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+        " conversation BLOB NOT NULL, response BLOB NOT NULL)"
+    )
+    connection.execute("CREATE INDEX responses_oldest ON responses (at, bytes)")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
 
 
 def _put(connection: sqlite3.Connection, id: str, request: bytes, response: bytes, at: int) -> None:
@@ -122,11 +138,12 @@ def _prune_step(connection: sqlite3.Connection, before_ms: int, max_bytes: int) 
         surplus -= size
     connection.executemany("DELETE FROM payloads WHERE rowid = ?", gone)
     if gone:
-        _shrink(connection)
+        shrink(connection)
     return len(gone)
 
 
-def _shrink(connection: sqlite3.Connection) -> None:
+def shrink(connection: sqlite3.Connection) -> None:
+    """Give free pages back to the disk, a bounded number of them."""
     free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
     for _ in range(min(free, MAX_FREED)):
         # One page at a time: the statement frees a page a step, and the module takes a single step where no columns come.
