@@ -1,4 +1,4 @@
-"""What the house does by itself: follows its config file, tidies, and notices that the computer slept."""
+"""What the house does by itself: follows its config file, and tidies."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 2.0
 TIDY_EVERY_S = 3600.0
-SLEPT_S = 30.0
-"""A wall clock that ran this much further than the loop's own: the computer slept, and idle connections are dead."""
 
 
 class Watch:
@@ -56,11 +54,7 @@ class Watch:
     async def _run(self) -> None:
         tidied = -TIDY_EVERY_S
         while True:
-            wall, ticks = time.time(), time.monotonic()
             await asyncio.sleep(LOOK_EVERY_S)
-            if abs((time.time() - wall) - (time.monotonic() - ticks)) > SLEPT_S:
-                log.info("the clock jumped: connections to providers are replaced")
-                self._house.gateway.upstream.replace_connections()
             await self._look_at_file()
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()

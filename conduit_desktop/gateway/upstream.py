@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
 from typing import Protocol
@@ -16,6 +18,10 @@ from conduit_desktop import __version__
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.providers import LocalAnswer, Outbound
 
+log = logging.getLogger(__name__)
+
+SLEPT_S = 30.0
+"""Where the two clocks went this much apart, the computer slept (or its clock was set), and idle connections are dead."""
 ERROR_BODY_LIMIT = 1024 * 1024
 LARGE = 512 * 1024
 _USER_AGENT = f"conduit-desktop/{__version__}"
@@ -119,10 +125,14 @@ class LocalResponse:
 
 
 class Upstream:
-    """Sends requests over one connection pool."""
+    """Sends requests over one connection pool. `wall` is the time of day, `ticks` the loop's kind of time, in seconds."""
 
-    def __init__(self, use_system_proxy: bool = False) -> None:
+    def __init__(
+        self, use_system_proxy: bool = False, wall: Callable[[], float] = time.time, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self._use_system_proxy = use_system_proxy
+        self._wall, self._ticks = wall, ticks
+        self._apart = wall() - ticks()
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
 
@@ -141,6 +151,11 @@ class Upstream:
 
     async def send(self, outbound: Outbound, connect_s: float) -> Response:
         """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
+        apart = self._wall() - self._ticks()
+        if abs(apart - self._apart) > SLEPT_S:
+            log.info("the clock jumped by %.0f s: connections to providers are replaced", apart - self._apart)
+            self.replace_connections()
+        self._apart = apart
         with _CONNECTING:
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
             response = await self._open_session().request(

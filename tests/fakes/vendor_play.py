@@ -31,6 +31,8 @@ class Call:
     outcome: str = "open"
     """`open`, `answered`, `cut` (by the script) or `hung up` (by the client)."""
     frames_sent: int = 0
+    peer: int = 0
+    """The client's port: one for each connection."""
     ended_at: float | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
@@ -47,6 +49,8 @@ async def read(request: web.Request) -> Call:
     headers = {name.lower(): value for name, value in request.headers.items()}
     key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     call = Call(request.method, request.path, dict(request.query), headers, raw, key, asyncio.get_running_loop().time())
+    if request.transport is not None:
+        call.peer = request.transport.get_extra_info("peername")[1]
     try:
         call.body = orjson.loads(raw) if raw else None
     except orjson.JSONDecodeError:
