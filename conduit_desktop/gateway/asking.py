@@ -96,9 +96,10 @@ def _abort(response: Response | None) -> None:
 async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits) -> Response:
     kind = target.bound.kind
     if kind.local:
-        return LocalResponse(kind.answer(call.endpoint, orjson.loads(lane.body), call.stream))
+        return LocalResponse(kind.answer("chat", orjson.loads(lane.body), call.stream))
+    secrets = await kind.credentials(door.secrets) if kind.renews_credentials else door.secrets
     outbound = kind.prepare(
-        call.endpoint, target.model, lane.upstream.name, call.stream, lane.body, door.secrets, lane.relayed_headers(target)
+        "chat", target.model, lane.upstream.name, call.stream, lane.body, secrets, lane.relayed_headers(target)
     )
     return await upstream.send(outbound, limits.connect_s)
 

@@ -17,6 +17,7 @@ from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.budgets import Account, Budgets, first_day
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.limits import Gate
+from conduit_desktop.gateway.signatures import Signatures
 from conduit_desktop.gateway.snapshot import Snapshot, take
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.gateway.tariffs import Tariffs
@@ -42,6 +43,7 @@ class Desk:
         self.turns = Turns()
         self.tariffs = Tariffs()
         self.upstream = Upstream()
+        self.signatures = Signatures()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
         self.in_flight = 0

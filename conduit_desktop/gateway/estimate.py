@@ -7,13 +7,18 @@ interrupted answer need no more than this, and both are marked as estimates.
 from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.media import Units
+from conduit_desktop.wire.form_usage import asked_units
+from conduit_desktop.wire.forms import Wish
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1500
 """About what a full-size picture costs (OpenAI's high detail: 765 to 1,445; Claude's cap: about 1,600)."""
 
 _LONGEST_TEXT_FIELD = 4096
-_SKIPPED = frozenset({"model", "stream", "stream_options", "type", "role", "id", "tool_call_id", "tool_use_id", "signature"})
+_SKIPPED = frozenset(
+    {"model", "stream", "stream_options", "type", "role", "id", "tool_call_id", "tool_use_id", "signature", "thoughtSignature"}
+)
 
 
 def tokens_in_text(text: str) -> int:
@@ -28,6 +33,15 @@ def input_tokens(body: Json) -> int:
     """Tokens of a request body of any dialect: its texts, and its pictures and documents at a flat sum."""
     size, media = _measure(body)
     return max(1, size // BYTES_PER_TOKEN) + media * MEDIA_TOKENS
+
+
+def expected_units(wish: Wish) -> Units:
+    """What a request beside chat may use. How long a sound is stands nowhere: 128 kilobits a second are assumed."""
+    units = asked_units(wish.endpoint, wish.body)
+    return Units(seconds=wish.form.files_size / _SOUND_BYTES_S) if units.seconds is None and wish.form else units
+
+
+_SOUND_BYTES_S = 16_000
 
 
 def _measure(body: Json) -> tuple[int, int]:
@@ -58,7 +72,7 @@ def _is_encoded(text: str) -> bool:
 
 def max_output_tokens(body: dict[str, Json]) -> int:
     """The most output tokens the request allows, in any dialect's words; a very large number where it does not say."""
-    nested = body.get("generationConfig") or body.get("inferenceConfig") or body.get("options")
+    nested = body.get("generationConfig") or body.get("generation_config") or body.get("inferenceConfig") or body.get("options")
     for place in (body, nested) if isinstance(nested, dict) else (body,):
         for name in _MAX_OUTPUT_FIELDS:
             value = place.get(name)

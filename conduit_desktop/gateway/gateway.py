@@ -12,12 +12,12 @@ from functools import partial
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
 from conduit_desktop.core.money import decimal_usd
-from conduit_desktop.gateway import access, headers, lane, routing
+from conduit_desktop.gateway import access, headers, lane, media, routing
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.asking import Opened, ask
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.gateway.desk import Desk
-from conduit_desktop.gateway.estimate import input_tokens, max_output_tokens
+from conduit_desktop.gateway.estimate import expected_units, input_tokens, max_output_tokens
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.limits import Expectation
 from conduit_desktop.gateway.meter import Meter
@@ -27,6 +27,7 @@ from conduit_desktop.gateway.stream import dropped, kept_alive, relayed
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
 
+from conduit_desktop.gateway.tariff import Tariff
 log = logging.getLogger(__name__)
 
 
@@ -131,7 +132,10 @@ class Gateway(Desk):
 
     async def _ask_target(self, asked: Asked, limits: Limits, deadline: float, target: BoundTarget, door: Door) -> Opened:
         overrides = asked.route.alias.overrides if asked.route.alias else {}
-        opened = await ask(self.upstream, asked.call, lane.make(asked.call, target, overrides), target, door, limits, deadline)
+        if asked.call.wish is not None:
+            return await media.ask(self.upstream, asked.call, target, door, limits, deadline, overrides)
+        way = lane.make(asked.call, target, overrides, self.signatures)
+        opened = await ask(self.upstream, asked.call, way, target, door, limits, deadline)
         if asked.call.stream:
             asked.meter.first_token()
         return opened
@@ -161,6 +165,48 @@ class Gateway(Desk):
             raise
         opened = opening.result() if opening.done() else None
         writer = _writer(call, native=opened is not None and opened.lane.native)
+    async def _beside(self, asked: Asked) -> Exchange:
+        """What is asked beside chat: JSON is answered whole, everything else as it comes."""
+        call, meter = asked.call, asked.meter
+        opened = await self._open(asked)
+        assert isinstance(opened, media.OpenedMedia)
+        if opened.told is not None:
+            meter.usage, meter.units = opened.told.usage, opened.told.units
+            meter.keep(opened.told.body)
+            await meter.settle("success")
+            return self._reply(asked, opened, opened.told.body)
+        meter.first_token()
+        told = headers.of(call, asked.caller, self.gate, opened, meter.record)
+        if opened.length is not None:
+            told["Content-Length"] = str(opened.length)
+        open_still = True
+
+        async def abandon() -> None:
+            nonlocal open_still
+            if open_still:
+                open_still = False
+                opened.response.abort()
+                meter.close("cancelled", 499)
+                self.end()
+
+        return StreamReply(
+            told, media.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke), opened.content_type, abandon
+        )
+
+    async def _counted(self, asked: Asked) -> Exchange:
+        """A request's tokens, counted by a target that can, or else estimated and labelled so."""
+        able = tuple(target for target in asked.route.within_reach if _counts(target, asked.call))
+        if able:
+            try:
+                return await self._beside(replace(asked, route=replace(asked.route, targets=able, fallbacks=())))
+            except GatewayError as error:
+                if isinstance(error, UpstreamError) and error.callers_fault:
+                    raise
+        await asked.meter.settle("success")
+        reply = self._reply(asked, None, orjson.dumps({"input_tokens": input_tokens(asked.call.body)}))
+        reply.headers["x-conduit-token-count"] = "estimated"
+        return reply
+
         frames = self._frames(asked, opening, writer)
         told = headers.of(call, asked.caller, self.gate, opened, asked.meter.record)
         open_still = True

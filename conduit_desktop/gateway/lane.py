@@ -17,8 +17,9 @@ from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import Event, UsageReported, collect
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget
-from conduit_desktop.wire import Dialect, StreamWriter, dialect
-from conduit_desktop.wire.framing import Framing, framing_of
+from conduit_desktop.gateway.signatures import Signatures, Watch
+from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
+from conduit_desktop.wire.framing import SSE, Framing, framing_of
 
 
 class Relay(Protocol):
@@ -64,14 +65,17 @@ class NativeRelay:
 
 
 class TranslatedRelay:
-    """Writes the events anew in the caller's dialect."""
+    """Writes the events anew in the caller's dialect; `watch` keeps the proofs of thought that it cannot say."""
 
-    __slots__ = ("_writer",)
+    __slots__ = ("_watch", "_writer")
 
-    def __init__(self, writer: StreamWriter) -> None:
+    def __init__(self, writer: StreamWriter, watch: Watch | None = None) -> None:
         self._writer = writer
+        self._watch = watch
 
     def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
         write = self._writer.write
         return b"".join([write(event) for event in events])
 
@@ -81,6 +85,26 @@ class TranslatedRelay:
 
 _FAILURES = ("error", "response.failed")
 """The types of frames that say the answer failed: the house says so itself."""
+
+
+class ReframedRelay:
+    """Hands on the same frames in the framing of a caller who speaks the dialect otherwise (one JSON array, no events)."""
+
+    __slots__ = ("_native", "_writer")
+
+    def __init__(self, native: NativeRelay, writer: ReframingWriter) -> None:
+        self._native = native
+        self._writer = writer
+
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        return self._reframed(self._native.pass_on(data, events, faulty))
+
+    def _reframed(self, data: bytes) -> bytes:
+        return b"".join([self._writer.frame(frame.data) for frame in SSE.frames(data) if frame.data])
+
+    def end(self) -> bytes:
+        rest = self._native.end()
+        return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
 
 
 def _fit_frames(data: bytes, framing: Framing) -> Iterator[bytes]:
@@ -105,17 +129,21 @@ class Lane:
     native: bool
     body: bytes
     dropped: list[str] = field(default_factory=list)
+    watch: Watch | None = None
 
     def relay(self, writer: StreamWriter) -> Relay:
         """What turns the target's frames into the caller's; `writer` is the caller's own, for translated streams."""
         if self.native:
-            return NativeRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
-        return TranslatedRelay(writer)
+            native = NativeRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+            return ReframedRelay(native, writer) if isinstance(writer, ReframingWriter) else native
+        return TranslatedRelay(writer, self.watch)
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the caller's dialect."""
         if self.native:
             return body
+        if self.watch is not None:
+            self.watch.see(events)
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
@@ -126,26 +154,39 @@ class Lane:
         return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
 
 
-def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json]) -> Lane:
-    """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last."""
+def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatures: Signatures | None = None) -> Lane:
+    """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
+
+    `signatures` holds the proofs of thought of earlier answers, which translated requests get back.
+    """
     kind = target.bound.kind
-    native = call.dialect.name in kind.dialects
+    spoken = kind.dialects_for(target.model)
+    watch: Watch | None = None
+    native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
     if native:
         upstream = call.dialect
         body, dropped = upstream.native_request(call.body, target.model), []
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
-        upstream = dialect(kind.dialects[0])
-        outgoing = upstream.write_request(call.neutral, target.model)
+        upstream = dialect(spoken[0])
+        request = call.neutral
+        if signatures is not None:
+            scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
+            request = signatures.restored(scope, upstream.name, request)
+            watch = signatures.watch(scope, upstream.name)
+        outgoing = upstream.write_request(request, target.model)
         body, dropped = outgoing.body, outgoing.dropped
-    dropped = [*dropped, *kind.adapt(body, upstream.name, not native)]
+    dropped = [*dropped, *kind.adapt_for(target.model, body, upstream.name, not native)]
+    override = getattr(upstream, "override", None)
     for name, value in overrides.items():
-        if value is None:
+        if override is not None:
+            override(body, name, value)
+        elif value is None:
             body.pop(name, None)
         else:
             body[name] = value
-    return Lane(call, upstream, native, orjson.dumps(body), dropped)
+    return Lane(call, upstream, native, orjson.dumps(body), dropped, watch)
 
 
 def error_in(call: Call, error: GatewayError) -> tuple[int, bytes]:

@@ -65,11 +65,11 @@ async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> 
 async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[OfferedModel]:
     if bound.problem or not bound.doors:
         raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
-    outbound = bound.kind.models_request(bound.doors[0].secrets)
-    if outbound is None:
-        return bound.kind.known_models()
     try:
         async with asyncio.timeout(LIST_S):
+            outbound = bound.kind.models_request(await bound.kind.credentials(bound.doors[0].secrets))
+            if outbound is None:
+                return bound.kind.known_models()
             response = await gateway.upstream.send(outbound, gateway.snapshot.settings.connect_s)
             body = await response.read()
         if response.status >= 400:

@@ -71,7 +71,7 @@ async def relayed(
     """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event."""
     try:
         whole = opened.ended and bool(opened.body)
-        relay: Relay = TranslatedRelay(writer) if whole else opened.lane.relay(writer)
+        relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
         meter.watch(opened.events)
         out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
         pulse = Pulse(opened.response, keepalive_s, idle_s)

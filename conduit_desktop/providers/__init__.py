@@ -83,6 +83,8 @@ class ProviderKind:
     """Answers inside the house, through `answer`, without network."""
     relayed_headers: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the caller's headers that go on in the native lane."""
+    renews_credentials: ClassVar[bool] = False
+    """What is stored is no key but what gets one: `credentials` is asked before each call."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent unless the caller or the provider's own headers say otherwise (an API version)."""
 
@@ -92,6 +94,18 @@ class ProviderKind:
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """What authenticates a call, names in lower case. The provider's own `secrets.headers` win."""
+    def speaks(self, dialect: str) -> bool:
+        """Whether a request in that dialect can go on as it came."""
+        return dialect in self.dialects
+
+    def dialects_for(self, model: str) -> tuple[str, ...]:
+        """The dialects that `model` understands, best first, where they differ from model to model."""
+        return self.dialects
+
+    async def credentials(self, secrets: Secrets) -> Secrets:
+        """For kinds that renew: what to send now. Slow work belongs into a thread. Raises UpstreamError."""
+        return secrets
+
         raise TypeError(f"{type(self).__name__} does not say how it authenticates")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -107,6 +121,10 @@ class ProviderKind:
 
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
+    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """The same where the model's name matters and the body does not hold it."""
+        return self.adapt(body, dialect, translated)
+
         relayed: Mapping[str, str],
     ) -> Outbound:  # fmt: skip
         """The whole request, ready to send. Override where signing covers the body (SigV4).

@@ -12,6 +12,7 @@ from conduit_desktop.providers.anthropic import Anthropic, AnthropicCompatible
 from conduit_desktop.providers.cohere import Cohere
 from conduit_desktop.providers.compatible import AnyOpenAICompatible
 from conduit_desktop.providers.demo import Demo
+from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.providers.openai import OpenAI
@@ -36,10 +37,13 @@ from conduit_desktop.providers.vendors import (
 )
 
 _KINDS: tuple[type[ProviderKind], ...] = (
+from conduit_desktop.providers.vertex import Vertex
     OpenAI,
     Anthropic,
     Ollama,
     LMStudio,
+    Gemini,
+    Vertex,
     LlamaCpp,
     VLLM,
     LocalAI,

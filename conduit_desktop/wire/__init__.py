@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
@@ -63,6 +63,19 @@ class StreamWriter(Protocol):
 
     def ping(self) -> bytes:
         """A frame or comment that says: still here. Valid before the first event too."""
+        ...
+
+
+@runtime_checkable
+class ReframingWriter(StreamWriter, Protocol):
+    """Writes a dialect's frames in a framing of its own, so that in the native lane each is framed anew."""
+
+    def frame(self, chunk: bytes) -> bytes:
+        """The frame that holds `chunk`."""
+        ...
+
+    def close(self) -> bytes:
+        """What is owed after the last frame of a good end."""
         ...
 
 

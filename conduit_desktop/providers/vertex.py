@@ -1,0 +1,183 @@
+"""Google Cloud's Vertex AI: Gemini and Claude, with the credentials of a project."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers.anthropic import Anthropic
+from conduit_desktop.providers.gemini import METHODS, mend, method
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+CLAUDE_VERSION = "vertex-2023-10-16"
+_API_KEY = re.compile(r"A(Iza|Q\.)[\w.-]{20,}")
+"""A key of Vertex's express mode, which needs no project."""
+_MULTI_REGIONS = ("us", "eu")
+
+
+class Vertex(ProviderKind):
+    """Vertex AI. The credential is a service account's JSON; left empty, the machine's own (ADC) are used."""
+
+    kind = "vertex"
+    label = "Google Vertex AI"
+    docs = "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference"
+    dialects = ("gemini", "anthropic_messages")
+    fields = (
+        Field(
+            "api_key",
+            "Service account (JSON) or API key",
+            secret=True,
+            placeholder='{"type": "service_account", …}',
+            help="Empty: the credentials that gcloud left on this computer.",
+        ),
+        Field("project", "Project", placeholder="my-project-123", help="Empty: the service account's own project."),
+        Field("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),
+        Field("base_url", "Base URL", help="Only for a private endpoint."),
+    )
+    endpoints = frozenset({"chat", "count_tokens"})
+    price_provider: ClassVar[str | None] = "google"
+    relayed_headers = ("anthropic-beta", "x-goog-user-project", "x-vertex-ai-")
+    renews_credentials = True
+
+    def __init__(self, config: Provider) -> None:
+        super().__init__(config)
+        self.location = str(config.options.get("location") or "global").strip()
+        self._project = str(config.options.get("project") or "").strip()
+        self._claude = Anthropic(config)
+        self._tokens: dict[str, Any] = {}
+        self._renewing = asyncio.Lock()
+
+    @property
+    def root(self) -> str:
+        """The host, with the version."""
+        base = self.base_url or f"https://{_host(self.location)}"
+        return base if re.search(r"/v\d\w*$", base) else f"{base}/v1"
+
+    def dialects_for(self, model: str) -> tuple[str, ...]:
+        """Claude speaks Anthropic's dialect here, everything else Gemini's."""
+        return ("anthropic_messages",) if is_claude(model) else ("gemini",)
+
+    async def credentials(self, secrets: Secrets) -> Secrets:
+        """`secrets` with an access token in place of the account; tokens are kept until shortly before they expire.
+
+        Raises UpstreamError (reason `auth`, or `connect` where Google cannot be reached).
+        """
+        if _API_KEY.fullmatch(secrets.api_key):
+            return secrets
+        held: Any = self._tokens.get(secrets.api_key)
+        if held is None or not held.valid:
+            async with self._renewing:
+                held = self._tokens.get(secrets.api_key)
+                if held is None or not held.valid:
+                    held = await asyncio.to_thread(self._renew, secrets.api_key, held)
+                    self._tokens[secrets.api_key] = held
+        return replace(secrets, api_key=str(held.token))
+
+    def _renew(self, account: str, held: Any) -> Any:
+        """Blocking: google-auth asks Google's token endpoint, or the machine's own metadata server."""
+        try:
+            from google.auth.exceptions import GoogleAuthError, TransportError
+            from google.auth.transport.requests import Request
+        except ImportError as error:
+            raise UpstreamError(
+                "Vertex AI needs the package google-auth: install conduit-desktop[google].", status=502, reason="auth"
+            ) from error
+        try:
+            found = held or self._load(account)
+            found.refresh(Request())
+        except TransportError as error:
+            raise UpstreamError("Google's token endpoint cannot be reached", status=502, reason="connect") from error
+        except (GoogleAuthError, ValueError, KeyError) as error:
+            # Google's own words could quote the account; the class says enough.
+            raise UpstreamError(
+                f"Google did not accept the service account ({type(error).__name__})", status=401, reason="auth"
+            ) from error
+        return found
+
+    def _load(self, account: str) -> Any:
+        import google.auth
+        from google.oauth2 import service_account
+
+        if account:
+            found: Any = service_account.Credentials.from_service_account_info(orjson.loads(account), scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            self._project = self._project or found.project_id or ""
+            return found
+        found, project = google.auth.default(scopes=[SCOPE])
+        self._project = self._project or project or ""
+        return found
+
+    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """The access token, or a key of express mode."""
+        if _API_KEY.fullmatch(secrets.api_key):
+            return {"x-goog-api-key": secrets.api_key}
+        return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """Below the project and the location; the model's publisher stands before its name, `google` where none does."""
+        end = _claude_method(endpoint, stream) if is_claude(model) else method(endpoint, stream, self.label)
+        publisher, _, name = model.rpartition("/")
+        publisher = publisher.removeprefix("publishers/").removesuffix("/models") or ("anthropic" if is_claude(model) else "google")
+        if is_claude(model) and endpoint == "count_tokens":
+            name = "count-tokens"
+        place = f"projects/{quote(self._project)}/locations/{quote(self.location)}/" if self._project else ""
+        return f"{self.root}/{place}publishers/{quote(publisher)}/models/{quote(name, safe='-_.~@')}:{end}"
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Nothing here: see `adapt_for`."""
+        return []
+
+    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Claude's model stands in the URL and its version in the body; Gemini is as everywhere, but for its tier."""
+        if dialect != "anthropic_messages":
+            dropped = mend(model, body) if translated else []
+            tier = body.pop("serviceTier", None) if translated else None  # a header, here
+            return [*dropped, "service_tier"] if tier not in (None, "standard") else dropped
+        dropped = self._claude.adapt(body, dialect, translated)
+        body.pop("model", None)
+        body.setdefault("anthropic_version", CLAUDE_VERSION)
+        return dropped
+
+    def models_request(self, secrets: Secrets) -> Outbound | None:
+        """Google's own models; Claude's are not in any list."""
+        headers = self.all_headers(secrets, self.dialects[0], {})
+        del headers["content-type"]
+        if self._project:
+            headers["x-goog-user-project"] = self._project
+        root = re.sub(r"/v\d\w*$", "", self.root)
+        return Outbound("GET", f"{root}/v1beta1/publishers/google/models?pageSize=200", headers)
+
+    def read_models(self, body: Json) -> list[OfferedModel]:
+        """The names of Google's models; raises ValueError for a body that is no list."""
+        rows = body.get("publisherModels") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise ValueError("the answer is not a list of models")
+        names = [str(row["name"]).rpartition("/")[2] for row in rows if isinstance(row, dict) and row.get("name")]
+        return [OfferedModel(name) for name in names]
+
+
+def is_claude(model: str) -> bool:
+    """Whether the model is one of Anthropic's, by its name."""
+    return model.rpartition("/")[2].startswith("claude")
+
+
+def _claude_method(endpoint: Endpoint, stream: bool) -> str:
+    if endpoint not in METHODS or endpoint == "embeddings":
+        raise ValueError(f"Claude on Vertex AI has no endpoint {endpoint}")
+    return "streamRawPredict" if stream else "rawPredict"
+
+
+def _host(location: str) -> str:
+    if location == "global":
+        return "aiplatform.googleapis.com"
+    if location in _MULTI_REGIONS:
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return f"{location}-aiplatform.googleapis.com"
