@@ -47,10 +47,10 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
 
 async def change(house: House, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
     """Set the options given; null goes back to the default. Raises Invalid, and Conflict for one that is fixed."""
+    checked = check(values)
     for name in values:
         if name in house.gateway.overrides:
             raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
-    checked = check(values)
     await _check_names(house, checked)
     await house.store.settings.put(checked)
     await made_known(house, actor, "settings.change", ", ".join(sorted(checked)), "settings", checked)

@@ -11,7 +11,7 @@ from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import UsageQuery, epoch_ms
 from conduit_desktop.core.entities import UsageRow
 from conduit_desktop.core.errors import Invalid
-from conduit_desktop.core.money import to_usd
+from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
 
 Group = Literal["day", "model", "key", "provider"]
 
@@ -29,7 +29,10 @@ def groups(text: str) -> list[Group]:
 
 
 def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
-    """One sum: the groups asked for (`key` is the key's id, with `key_name`), counts, tokens by class, cost in US dollars."""
+    """One sum: the groups asked for (`key` is the key's id, with `key_name`), counts, tokens by class, cost in US dollars.
+
+    The cost is that of the requests with a known price; null where there are only others.
+    """
     shown: dict[str, Any] = {}
     for group in group_by:
         shown[group] = row.key_id if group == "key" else getattr(row, group)
@@ -37,7 +40,8 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
             shown["key_name"] = row.key_name
     shown |= {name: getattr(row, name) for name in _COUNTS}
     return shown | {
-        "cost_usd": to_usd(row.cost_nano),
+        # Nothing of it has a known price: unknown, which is not the same as free.
+        "cost_usd": None if row.unpriced_requests and not row.cost_nano else to_usd(row.cost_nano),
         "unpriced_requests": row.unpriced_requests,
         "estimated_requests": row.estimated_requests,
     }
@@ -67,4 +71,8 @@ def as_csv(rows: Iterable[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        return decimal_usd(to_nano(value))
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

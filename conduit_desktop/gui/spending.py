@@ -55,7 +55,7 @@ def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Totals:
         tokens_in=add("input", "cache_read", "cache_write", "audio_in"),
         cached=add("cache_read"),
         tokens_out=add("output", "audio_out"),
-        cost_nano=sum(to_nano(row["cost_usd"]) for row in rows),
+        cost_nano=sum(to_nano(row["cost_usd"] or 0) for row in rows),
         unpriced=add("unpriced_requests"),
         estimated=add("estimated_requests"),
     )
@@ -94,5 +94,5 @@ def stacked(
 
 def _value(row: Mapping[str, Any], measure: Measure) -> float:
     if measure == "cost":
-        return float(row["cost_usd"])
+        return float(row["cost_usd"] or 0)
     return float(row["requests"]) if measure == "requests" else float(sum(row[name] for name in TOKENS))

@@ -45,7 +45,7 @@ class Tally:
             self.errors += row["errors"]
             self.tokens += sum(row[name] for name in _TOKENS)
             self.unpriced += row["unpriced_requests"]
-            self.spend[row["model"] or "unknown"] = to_nano(row["cost_usd"])
+            self.spend[row["model"] or "unknown"] = to_nano(row["cost_usd"] or 0)
         self._per_minute.clear()
         self.first_tokens.clear()
         self.durations.clear()

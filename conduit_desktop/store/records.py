@@ -34,19 +34,30 @@ TOTALS_MODEL = """CASE WHEN {0}status = 'refused' AND {0}error_code IN ('model_n
 TOTALS_DAY = "strftime('%Y-%m-%d', {0}started_at / 1000, 'unixepoch')"
 UNPRICED = "{0}cost_nano IS NULL AND {0}status <> 'refused'"
 
-_COUNTED = ("requests", "errors", "input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out",
-            "cost_nano", "unpriced", "estimated")  # fmt: skip
+TOTALS_OF_REQUEST = {
+    "day": TOTALS_DAY,
+    "key_id": "{0}key_id",
+    "model": TOTALS_MODEL,
+    "provider": "{0}provider",
+    "key_name": "{0}key_name",
+    "requests": "1",
+    "errors": "{0}status NOT IN ('success', 'cancelled')",
+    **{name: f"{{0}}{name}" for name in ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")},
+    "cost_nano": "coalesce({0}cost_nano, 0)",
+    "unpriced": UNPRICED,
+    "estimated": "{0}cost_state = 'estimated' AND {0}cost_nano IS NOT NULL",
+}
+"""What one request adds to its day's totals, by column; `{0}` is what its own columns are called by."""
+
+_COUNTED = tuple(name for name in TOTALS_OF_REQUEST if name not in ("day", "key_id", "model", "provider", "key_name"))
 
 # One statement is one transaction and one call into SQLite. Each call gives up the interpreter lock, and to get it back from a
 # busy loop can take a while: a dozen calls a batch would be felt. So a batch is one INSERT of many rows, and a trigger of this
 # connection adds each to its totals. A record that is there already is left alone.
 _ADD_TOTALS = f"""
     CREATE TEMP TRIGGER add_totals AFTER INSERT ON main.requests BEGIN
-        INSERT INTO totals (day, key_id, model, provider, key_name, {", ".join(_COUNTED)})
-        VALUES ({TOTALS_DAY.format("NEW.")}, NEW.key_id, {TOTALS_MODEL.format("NEW.")}, NEW.provider, NEW.key_name,
-            1, NEW.status NOT IN ('success', 'cancelled'), NEW.input, NEW.cache_read, NEW.cache_write, NEW.output,
-            NEW.reasoning, NEW.audio_in, NEW.audio_out, coalesce(NEW.cost_nano, 0), {UNPRICED.format("NEW.")},
-            NEW.cost_state = 'estimated' AND NEW.cost_nano IS NOT NULL)
+        INSERT INTO totals ({", ".join(TOTALS_OF_REQUEST)})
+        VALUES ({", ".join(sql.format("NEW.") for sql in TOTALS_OF_REQUEST.values())})
         ON CONFLICT (key_id, day, model, provider) DO UPDATE SET
             key_name = excluded.key_name, {", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTED)};
     END"""

@@ -240,6 +240,25 @@ async def test_usage_groups_by_what_was_asked(house: House, do: Do) -> None:
     assert csv.text.splitlines()[0].startswith("model,requests,errors,")
 
 
+async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(house: House, do: Do) -> None:
+    for number, (model, cost) in enumerate([("dark", None), ("free", 0), ("tiny", 34_000)]):
+        await house.store.ledger.record(RequestRecord(id=str(number), started_at=1_790_000_000_000, model=model, cost_nano=cost))
+    rows = (await do("GET", "/usage", group_by="model"))["data"]
+    assert [(row["model"], row["cost_usd"]) for row in rows] == [("dark", None), ("free", 0.0), ("tiny", 0.000034)]
+    lines = (await do("GET", "/usage", group_by="model", format="csv")).text.splitlines()
+    at = lines[0].split(",").index("cost_usd")
+    assert [line.split(",")[at] for line in lines[1:]] == ["unknown", "0.0", "0.000034"]
+
+
+async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(house: House, do: Do) -> None:
+    house.gateway.overrides = {"port": 0}
+    with pytest.raises(Conflict):
+        await do("PATCH", "/settings", {"port": 5001})
+    with pytest.raises(Invalid) as caught:
+        await do("PATCH", "/settings", {"port": "abc"})
+    assert caught.value.field == "port"
+
+
 async def test_payloads_come_with_the_request_they_belong_to(house: House, do: Do) -> None:
     await house.store.ledger.record(RequestRecord(id="a", started_at=1))
     await house.store.payloads.put("a", b'{"model":"x"}', b"data: 1\n\n", 1)

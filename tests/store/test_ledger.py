@@ -135,13 +135,30 @@ async def test_usage_of_nothing_is_nothing(store: Store):
     assert await store.ledger.usage(["day"]) == []
 
 
-async def test_usage_takes_whole_days(store: Store):
+async def test_usage_begins_and_ends_at_the_moments_asked_for(store: Store):
     midnight = NOON - DAY // 2
-    await write(store, record(1, started_at=midnight - 1), record(2, started_at=midnight), record(3, started_at=midnight + DAY))
-    rows = await store.ledger.usage(["day"], since_ms=NOON, until_ms=midnight + DAY)
-    assert [row.day for row in rows] == ["2026-03-01"]
-    rows = await store.ledger.usage(["day"], until_ms=midnight + DAY + 1)
-    assert [row.day for row in rows] == ["2026-02-28", "2026-03-01", "2026-03-02"]
+    times = (midnight - 1, midnight, NOON, midnight + DAY, midnight + DAY + 5, midnight + 2 * DAY)
+    await write(store, *(record(number, started_at=at) for number, at in enumerate(times)))
+
+    async def between(since: int | None = None, until: int | None = None) -> list[tuple[str, int]]:
+        return [(row.day, row.requests) for row in await store.ledger.usage(["day"], since_ms=since, until_ms=until)]
+
+    assert await between(NOON, midnight + DAY) == [("2026-03-01", 1)]
+    assert await between(NOON, midnight + DAY + 1) == [("2026-03-01", 1), ("2026-03-02", 1)]
+    assert await between(midnight, NOON) == [("2026-03-01", 1)]
+    assert await between(midnight + 1, NOON) == []
+    assert await between(midnight, midnight + DAY) == [("2026-03-01", 2)]
+    assert await between(until=NOON) == [("2026-02-28", 1), ("2026-03-01", 1)]
+    assert await between(since=midnight + DAY + 1) == [("2026-03-02", 1), ("2026-03-03", 1)]
+    [row] = await store.ledger.usage([], since_ms=NOON + 1)
+    assert (row.requests, row.input) == (3, 3 * record(0).input)
+
+
+async def test_usage_counts_a_day_whole_whose_requests_are_no_longer_all_there(store: Store):
+    await write(store, record(1, started_at=NOON - 2), record(2, started_at=NOON), record(3, started_at=NOON + DAY))
+    await store.ledger.prune(max_age_days=1, max_rows=1000, now_ms=NOON + DAY - 1)
+    [row] = await store.ledger.usage([], since_ms=NOON, until_ms=NOON + 1)
+    assert row.requests == 2
 
 
 async def test_a_key_is_shown_by_its_name_today_or_its_last_one(store: Store):
