@@ -73,7 +73,7 @@ async def ask(
         async with asyncio.timeout_at(until):
             response = await _send(upstream, call, lane, target, door, limits)
             if response.status >= 400:
-                raise _refusal(lane, response, await response.read())
+                raise refusal(lane, response, await response.read())
             return await _open(call, lane, target, door, response)
     except TimeoutError as error:
         _abort(response)
@@ -104,7 +104,8 @@ async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget,
     return await upstream.send(outbound, limits.connect_s)
 
 
-def _refusal(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+def refusal(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+    """A target's error answer, classified, with what it sent."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     headers.setdefault("date", formatdate(usegmt=True))  # what a Retry-After with a date counts from
     error = lane.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
@@ -156,7 +157,7 @@ async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, respon
 
 
 def _refusal_in_200(lane: Lane, response: Response, body: bytes) -> UpstreamError:
-    error = _refusal(lane, response, body)
+    error = refusal(lane, response, body)
     if error.status < 400:
         error.status = 502
     if error.reason == "bad_request":

@@ -12,6 +12,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
+from conduit_desktop.wire.forms import Wish
 
 
 def new_id(now_s: float) -> str:
@@ -40,6 +41,8 @@ class Call:
     client: str = ""
     operator: bool = False
     foreign_page: bool = False
+    wish: Wish | None = None
+    """What is asked beside chat; `body` is its body then, too."""
     untranslatable: GatewayError | None = None
     """Why only a target of the caller's own dialect can answer; told where another would have to."""
     id: str = field(default_factory=lambda: new_id(time.time()))

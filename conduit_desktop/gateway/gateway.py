@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+import orjson
+
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
+from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import access, headers, lane, media, routing
 from conduit_desktop.gateway.access import Caller
@@ -24,10 +27,11 @@ from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.routing import BoundTarget, Limits, Route
 from conduit_desktop.gateway.snapshot import Door, Snapshot
 from conduit_desktop.gateway.stream import dropped, kept_alive, relayed
+from conduit_desktop.gateway.tariff import Tariff
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
+from conduit_desktop.wire.form_usage import READ_ONLY
 
-from conduit_desktop.gateway.tariff import Tariff
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +60,10 @@ class Gateway(Desk):
         self.begin()
         exchange: Exchange | None = None
         try:
-            exchange = await (self._stream(asked) if call.stream else self._whole(asked))
+            if call.wish is not None:
+                exchange = await (self._counted(asked) if call.endpoint == "count_tokens" else self._beside(asked))
+            else:
+                exchange = await (self._stream(asked) if call.stream else self._whole(asked))
             return exchange
         except GatewayError as error:
             await meter.settle("error", error.status, error)
@@ -85,15 +92,15 @@ class Gateway(Desk):
         tariffs = self.tariffs.known(route.within_reach)
         if tariffs is None:
             tariffs = await self.tariffs.find(route.within_reach, snapshot)
-        output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)
-        expected = Expectation.of(input_tokens(call.body), output, tariffs.values())
+        expected = _expected(call, snapshot, tariffs.values())
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
-        meter.admitted(self.gate.admit(caller.key, expected), tariffs)
+        key = None if call.endpoint == "count_tokens" else caller.key  # counting is free of every limit
+        meter.admitted(self.gate.admit(key, expected), tariffs)
         return Asked(call, caller, route, snapshot, meter)
 
     def _route(self, call: Call, caller: Caller, snapshot: Snapshot) -> Route:
-        route = routing.find(call.model, snapshot)
+        route = routing.find(call.model, snapshot, call.endpoint)
         if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
             raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
         if caller.own_key is not None:
@@ -141,12 +148,16 @@ class Gateway(Desk):
         return opened
 
     async def _whole(self, asked: Asked) -> Reply:
-        call, meter = asked.call, asked.meter
+        meter = asked.meter
         opened = await self._open(asked)
         meter.watch(opened.events)
         body = opened.lane.write_answer(opened.events, opened.body)
         meter.keep(body)
         await meter.settle("success")
+        return self._reply(asked, opened, body)
+
+    def _reply(self, asked: Asked, opened: Opened | None, body: bytes) -> Reply:
+        call, meter = asked.call, asked.meter
         cost = meter.record.cost_nano
         return Reply(200, {
             **headers.of(call, asked.caller, self.gate, opened, meter.record),
@@ -154,17 +165,6 @@ class Gateway(Desk):
             "x-conduit-overhead-ms": f"{max(0.0, call.elapsed_ms() - meter.upstream_ms):.2f}",
         }, body)  # fmt: skip
 
-    async def _stream(self, asked: Asked) -> StreamReply:
-        """The stream of the first target that answers; where that takes longer than the keepalive, pings until it does."""
-        call, settings = asked.call, asked.snapshot.settings
-        opening = asyncio.ensure_future(self._open(asked))
-        try:
-            await asyncio.wait({opening}, timeout=settings.keepalive_s)
-        except asyncio.CancelledError:
-            await dropped(opening)
-            raise
-        opened = opening.result() if opening.done() else None
-        writer = _writer(call, native=opened is not None and opened.lane.native)
     async def _beside(self, asked: Asked) -> Exchange:
         """What is asked beside chat: JSON is answered whole, everything else as it comes."""
         call, meter = asked.call, asked.meter
@@ -207,6 +207,17 @@ class Gateway(Desk):
         reply.headers["x-conduit-token-count"] = "estimated"
         return reply
 
+    async def _stream(self, asked: Asked) -> StreamReply:
+        """The stream of the first target that answers; where that takes longer than the keepalive, pings until it does."""
+        call, settings = asked.call, asked.snapshot.settings
+        opening = asyncio.ensure_future(self._open(asked))
+        try:
+            await asyncio.wait({opening}, timeout=settings.keepalive_s)
+        except asyncio.CancelledError:
+            await dropped(opening)
+            raise
+        opened = opening.result() if opening.done() else None
+        writer = _writer(call, native=opened is not None and opened.lane.native)
         frames = self._frames(asked, opening, writer)
         told = headers.of(call, asked.caller, self.gate, opened, asked.meter.record)
         open_still = True
@@ -230,6 +241,19 @@ class Gateway(Desk):
     def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
         label = opened.door.label if opened.door in opened.target.bound.doors else None
         self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
+
+
+def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:
+    inputs = input_tokens(call.body)
+    if call.endpoint in READ_ONLY:
+        return Expectation.of(inputs, 0, tariffs, Units())
+    output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)
+    return Expectation.of(inputs, output, tariffs, expected_units(call.wish) if call.wish is not None else None)
+
+
+def _counts(target: BoundTarget, call: Call) -> bool:
+    kind = target.bound.kind
+    return "count_tokens" in kind.endpoints and kind.speaks(call.dialect.name)
 
 
 def _writer(call: Call, native: bool) -> StreamWriter:

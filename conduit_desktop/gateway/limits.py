@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
+from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway.budgets import Account, Budgets
-from conduit_desktop.gateway.pricing import Tariff
+from conduit_desktop.gateway.tariff import Tariff, expected_cost
 from conduit_desktop.gateway.windows import DAY_S, MINUTE_S, Counted, Window, fitting
 
 GROWTH_TOKENS = 1024
@@ -34,14 +35,19 @@ class Expectation:
     unpriced: bool = False
 
     @classmethod
-    def of(cls, input_tokens: int, output_tokens: int, tariffs: Collection[Tariff | None]) -> Expectation:
-        """The expectation at the dearest of the targets' tariffs."""
+    def of(
+        cls, input_tokens: int, output_tokens: int, tariffs: Collection[Tariff | None], units: Units | None = None
+    ) -> Expectation:
+        """The expectation at the dearest of the targets' tariffs. `units`: what is asked beside chat."""
         made = cls(input_tokens, output_tokens, None, unpriced=not tariffs)
         for tariff in tariffs:
             if tariff is None:
                 made.unpriced = True
                 continue
-            cost = tariff.expected(input_tokens, output_tokens)
+            if units is None:
+                cost = tariff.expected(input_tokens, output_tokens)
+            else:
+                cost = expected_cost(tariff, input_tokens, output_tokens, units)
             if made.tariff is None or cost > made.cost_nano:
                 made.tariff, made.cost_nano = tariff, cost
         return made

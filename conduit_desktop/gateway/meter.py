@@ -24,12 +24,14 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
+from conduit_desktop.core.media import Units
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.estimate import BYTES_PER_TOKEN
 from conduit_desktop.gateway.limits import Reservation
-from conduit_desktop.gateway.pricing import Tariff, cost_of
 from conduit_desktop.gateway.routing import BoundTarget, Route
+from conduit_desktop.gateway.tariff import Tariff, cost_of, cost_of_units
+from conduit_desktop.wire.form_usage import READ_ONLY, asked_units
 
 Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 """Hands a finished record to the ledger, with the payload where it is to be kept; the future is done once it is durable."""
@@ -51,6 +53,8 @@ class Meter:
         self._output_bytes = 0
         self._checked_tokens = 0
         self.usage: Usage | None = None
+        self.units = asked_units(call.endpoint, call.body) if call.wish is not None else Units()
+        """What is used beside tokens: as asked for, until the answer says it better."""
         self.at_end: Callable[[], None] | None = None
         """Called once when the request is settled."""
         self._payload: bytearray | None = None
@@ -161,16 +165,42 @@ class Meter:
         if status in ("refused", "error") or not self._asked:
             record.cost_nano, record.cost_state = 0, "final"
             return
+        if self._call.wish is not None:
+            self._count_beside(status)
+            return
         usage = self.usage
         if usage is None or (status != "success" and not record.finish):
             usage = self._estimate(usage)
+        self._take(usage)
+        record.cost_nano = cost_of(self._tariff, usage)
+        if record.cost_nano is not None:
+            record.cost_state = "final" if usage.source == "reported" else "estimated"
+
+    def _count_beside(self, status: RequestStatus) -> None:
+        """What was asked beside chat: in the tokens reported, or else in units; counting tokens costs nothing."""
+        record, usage = self.record, self.usage
+        if record.endpoint == "count_tokens":
+            record.cost_nano, record.cost_state = 0, "final"
+            return
+        if usage is None and record.endpoint in READ_ONLY:
+            usage = self._estimate(None)
+        if usage is not None:
+            self._take(usage)
+        record.cost_nano = cost_of_units(self._tariff, usage, self.units)
+        if record.cost_nano is not None:
+            sure = status == "success" and (usage is None or usage.source == "reported")
+            record.cost_state = "final" if sure else "estimated"
+
+    @property
+    def _tariff(self) -> Tariff | None:
+        return self._tariffs.get(self._target.name) if self._target else None
+
+    def _take(self, usage: Usage) -> None:
+        record = self.record
         record.input, record.cache_read = usage.input, usage.cache_read
         record.cache_write = usage.cache_write_5m + usage.cache_write_1h
         record.output, record.reasoning = usage.output, usage.reasoning
         record.audio_in, record.audio_out = usage.audio_in, usage.audio_out
-        record.cost_nano = cost_of(self._tariffs.get(self._target.name) if self._target else None, usage)
-        if record.cost_nano is not None:
-            record.cost_state = "final" if usage.source == "reported" else "estimated"
 
     def _estimate(self, reported: Usage | None) -> Usage:
         """The usage of an answer that broke off: what was reported so far, and the output as counted."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from conduit_desktop.core.entities import ModelAlias, Target
-from conduit_desktop.core.errors import ModelNotFound
+from conduit_desktop.core.errors import BadRequest, ModelNotFound
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.snapshot import Bound, Snapshot
 from conduit_desktop.gateway.strategies import STRATEGIES, Known, Rates, Turns
+from conduit_desktop.providers import Endpoint
 
 MAX_ROUTES = 2000
 """Names whose way is kept with a snapshot; callers can make up any number of them."""
@@ -70,18 +71,42 @@ class Route:
         return (*self.targets, *(target for other in self.fallbacks for target in other.targets))
 
 
-def find(name: str, snapshot: Snapshot) -> Route:
+def find(name: str, snapshot: Snapshot, endpoint: Endpoint = "chat") -> Route:
     """Where `name` leads: an alias (exact, any case, then the longest `*` pattern), `provider/model`, or the default alias.
 
-    Raises ModelNotFound.
+    Only targets whose provider has the endpoint are in it. Raises ModelNotFound, and BadRequest where none has.
     """
-    route = snapshot.routes.get(name)
+    key = name if endpoint == "chat" else (endpoint, name)
+    route = snapshot.routes.get(key)
     if route is None:
         route = _find(name, snapshot)
-        route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)))
+        route = _with_endpoint(replace(route, fallbacks=tuple(_fallbacks(route, snapshot))), endpoint)
         if len(snapshot.routes) < MAX_ROUTES:
-            snapshot.routes[name] = route
+            snapshot.routes[key] = route
     return route
+
+
+def _with_endpoint(route: Route, endpoint: Endpoint) -> Route:
+    """The route without targets that lack the endpoint; raises BadRequest where all do."""
+    able = tuple(target for target in route.targets if offers(target, endpoint))
+    fallbacks = tuple(_with_able(other, endpoint) for other in route.fallbacks)
+    if route.within_reach and not able and not any(other.targets for other in fallbacks):
+        raise BadRequest(
+            f"None of the providers of the model {route.name!r} has the endpoint {endpoint}.",
+            code="unsupported_endpoint", param="model",
+        )  # fmt: skip
+    lacking = tuple(f"{target.name}: has no endpoint {endpoint}" for target in route.targets if target not in able)
+    return replace(route, targets=able, missing=(*route.missing, *lacking), fallbacks=fallbacks) if lacking or fallbacks else route
+
+
+def _with_able(route: Route, endpoint: Endpoint) -> Route:
+    return replace(route, targets=tuple(target for target in route.targets if offers(target, endpoint)))
+
+
+def offers(target: BoundTarget, endpoint: Endpoint) -> bool:
+    """Whether a request for the endpoint can go to the target; a chat model completes, too, and any can be counted for."""
+    has = target.bound.kind.endpoints
+    return endpoint in has or (endpoint in ("completions", "count_tokens") and "chat" in has)
 
 
 def _find(name: str, snapshot: Snapshot) -> Route:

@@ -67,7 +67,7 @@ class Snapshot:
     keys_by_name: Mapping[str, VirtualKey] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     rules: tuple[Rule, ...] = ()
-    routes: dict[str, Any] = field(default_factory=dict)
+    routes: dict[Any, Any] = field(default_factory=dict)
     """Where names lead, kept by `routing.find` as they are asked for."""
 
 

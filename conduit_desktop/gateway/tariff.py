@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.entities import Price, Rates
 from conduit_desktop.core.events import Usage
+from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import to_nano
 
 PER = 1_000_000
 """Rates are for a million tokens."""
 _CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out")
+
+
+_UNITS = ("per_image", "per_minute", "per_1k_chars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,12 @@ class Tariff:
     def by_tokens(self) -> bool:
         """Whether tokens have a price; without one, a call is priced by image, minute or character alone."""
         return self.price.input is not None or self.price.output is not None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether every rate there is is zero."""
+        rates = (*(getattr(self.price, name) for name in _CLASSES), *(getattr(self.price, name) for name in _UNITS))
+        return not any(rates) and not any(getattr(tier.rates, name) for tier in self.price.tiers for name in _CLASSES)
 
     def cost(self, usage: Usage) -> int:
         """Nano-dollars, rounded half up; what the provider itself reported wins."""
@@ -111,6 +121,31 @@ def cost_of(tariff: Tariff | None, usage: Usage) -> int | None:
     if tariff is None or not (tariff.by_tokens or usage.total_input + usage.total_output == 0):
         return None
     return tariff.cost(usage)
+
+
+def cost_of_units(tariff: Tariff | None, usage: Usage | None, units: Units) -> int | None:
+    """Nano-dollars of a call beside chat; None where nobody knows.
+
+    Reported tokens count where tokens have a price; else pictures, seconds and characters, each at its own.
+    """
+    if usage is not None and usage.cost_nano is not None:
+        return usage.cost_nano
+    if tariff is None:
+        return None
+    if tariff.is_free:
+        return 0
+    if usage is not None and tariff.by_tokens:
+        return tariff.cost(usage)
+    if not units.known:
+        return None
+    return tariff.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
+
+
+def expected_cost(tariff: Tariff, input_tokens: int, output_tokens: int, units: Units) -> int:
+    """Nano-dollars to reserve for a call beside chat: the dearer of its tokens and its units."""
+    tokens = tariff.expected(input_tokens, output_tokens) if tariff.by_tokens else 0
+    counted = tariff.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
+    return max(tokens, counted or 0)
 
 
 def _step(above: int, sources: Iterable[Rates]) -> Step:

@@ -75,16 +75,18 @@ class ProviderKind:
     default_base_url: ClassVar[str] = ""
     fields: ClassVar[tuple[Field, ...]] = ()
     endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
+    forms: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
+    """How an endpoint beside chat is said (`wire.forms`), where that is not OpenAI's way."""
     price_provider: ClassVar[str | None] = None
     """The provider's id in the price catalog; None: nothing is known of its prices."""
     free: ClassVar[bool] = False
     """Runs on the user's own machine: every call costs nothing."""
     local: ClassVar[bool] = False
     """Answers inside the house, through `answer`, without network."""
-    relayed_headers: ClassVar[tuple[str, ...]] = ()
-    """Prefixes of the caller's headers that go on in the native lane."""
     renews_credentials: ClassVar[bool] = False
     """What is stored is no key but what gets one: `credentials` is asked before each call."""
+    relayed_headers: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of the caller's headers that go on in the native lane."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent unless the caller or the provider's own headers say otherwise (an API version)."""
 
@@ -92,8 +94,6 @@ class ProviderKind:
         self.config = config
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
 
-    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """What authenticates a call, names in lower case. The provider's own `secrets.headers` win."""
     def speaks(self, dialect: str) -> bool:
         """Whether a request in that dialect can go on as it came."""
         return dialect in self.dialects
@@ -106,6 +106,8 @@ class ProviderKind:
         """For kinds that renew: what to send now. Slow work belongs into a thread. Raises UpstreamError."""
         return secrets
 
+    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """What authenticates a call, names in lower case. The provider's own `secrets.headers` win."""
         raise TypeError(f"{type(self).__name__} does not say how it authenticates")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -119,12 +121,12 @@ class ProviderKind:
         """
         return []
 
-    def prepare(
-        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
     def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """The same where the model's name matters and the body does not hold it."""
         return self.adapt(body, dialect, translated)
 
+    def prepare(
+        self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> Outbound:  # fmt: skip
         """The whole request, ready to send. Override where signing covers the body (SigV4).

@@ -12,10 +12,12 @@ from conduit_desktop.providers.anthropic import Anthropic, AnthropicCompatible
 from conduit_desktop.providers.cohere import Cohere
 from conduit_desktop.providers.compatible import AnyOpenAICompatible
 from conduit_desktop.providers.demo import Demo
+from conduit_desktop.providers.elevenlabs import ElevenLabs
 from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.providers.openai import OpenAI
+from conduit_desktop.providers.retrieval import Jina, Voyage
 from conduit_desktop.providers.vendors import (
     XAI,
     Cerebras,
@@ -35,15 +37,15 @@ from conduit_desktop.providers.vendors import (
     Together,
     Zai,
 )
+from conduit_desktop.providers.vertex import Vertex
 
 _KINDS: tuple[type[ProviderKind], ...] = (
-from conduit_desktop.providers.vertex import Vertex
     OpenAI,
     Anthropic,
-    Ollama,
-    LMStudio,
     Gemini,
     Vertex,
+    Ollama,
+    LMStudio,
     LlamaCpp,
     VLLM,
     LocalAI,
@@ -67,6 +69,9 @@ from conduit_desktop.providers.vertex import Vertex
     GitHubModels,
     HuggingFace,
     MiniMax,
+    Voyage,
+    Jina,
+    ElevenLabs,
     AnyOpenAICompatible,
     AnthropicCompatible,
     Demo,

@@ -26,6 +26,11 @@ PATHS: dict[Endpoint, str] = {
     "rerank": "/rerank",
 }
 
+TEXT_EMBEDDINGS: Mapping[Endpoint, str] = {"embeddings": "text"}
+"""The `forms` of vendors whose embeddings take texts, and no token ids."""
+COMPLETIONS = "openai_completions"
+"""The dialect of the legacy endpoint."""
+
 API_KEY = Field("api_key", "API key", required=True, secret=True, placeholder="sk-…")
 OPTIONAL_KEY = Field("api_key", "API key", secret=True, help="Only if the server asks for one.")
 BASE_URL = Field("base_url", "Base URL")
@@ -69,6 +74,10 @@ class OpenAICompatible(ProviderKind):
         version = str(config.options.get("version") or self.version)
         self.root = versioned(self.base_url, self.default_base_url, "" if version == "none" else version)
 
+    def speaks(self, dialect: str) -> bool:
+        """Legacy completions are a dialect of those that have the endpoint."""
+        return super().speaks(dialect) or (dialect == COMPLETIONS and "completions" in self.endpoints)
+
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """A bearer token, where there is a key."""
         return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
@@ -77,12 +86,16 @@ class OpenAICompatible(ProviderKind):
         """Below the base URL; raises ValueError for what OpenAI has no path for."""
         if dialect == "openai_responses" and endpoint == "chat":
             return f"{self.root}/responses"
+        if dialect == COMPLETIONS and endpoint == "chat":
+            return self.root + PATHS["completions"]
         if endpoint not in PATHS:
             raise ValueError(f"{self.label} has no endpoint {endpoint}")
         return self.root + PATHS[endpoint]
 
     def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Mend what this vendor refuses; in translated requests also what it would pass over."""
+        if dialect == COMPLETIONS and not self.usage_in_stream:
+            body.pop("stream_options", None)
         if dialect != "openai_chat":
             return []
         dropped: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
 _NATIVE = {"ollama": "/api/chat", "ollama_generate": "/api/generate"}
 """Ollama's own paths, beside the versioned ones."""
@@ -25,6 +25,7 @@ class Ollama(LocalServer):
     docs = "https://docs.ollama.com/api/openai-compatibility"
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
+    forms = TEXT_EMBEDDINGS
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
@@ -41,6 +42,7 @@ class LMStudio(LocalServer):
     label = "LM Studio"
     docs = "https://lmstudio.ai/docs/developer/openai-compat"
     default_base_url = "http://localhost:1234/v1"
+    forms = TEXT_EMBEDDINGS
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
 
@@ -85,4 +87,5 @@ class Jan(LocalServer):
     label = "Jan"
     docs = "https://www.jan.ai/docs/desktop/api-server"
     default_base_url = "http://localhost:1337/v1"
+    forms = TEXT_EMBEDDINGS
     unsupported = ("user", "metadata", "service_tier", "store", "parallel_tool_calls")

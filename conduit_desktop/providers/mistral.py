@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.providers import Endpoint
 from conduit_desktop.providers.compatible import OpenAICompatible
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
@@ -21,6 +22,7 @@ class Mistral(OpenAICompatible):
     docs = "https://docs.mistral.ai/api"
     default_base_url = "https://api.mistral.ai/v1"
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "moderations"})
+    forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
     price_provider = "mistral"
     usage_in_stream = False
     strict = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conduit_desktop.providers.compatible import OpenAICompatible
+from conduit_desktop.providers.compatible import TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
 
 
@@ -56,6 +56,7 @@ class Together(OpenAICompatible):
     docs = "https://docs.together.ai/docs/openai-api-compatibility"
     default_base_url = "https://api.together.xyz/v1"
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
+    forms = TEXT_EMBEDDINGS
     price_provider = "together"
     price_fields = PriceFields("pricing.input", "pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store", "user")
@@ -111,6 +112,7 @@ class SambaNova(OpenAICompatible):
     docs = "https://docs.sambanova.ai/docs/en/features/openai-compatibility"
     default_base_url = "https://api.sambanova.ai/v1"
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "translations"})
+    forms = TEXT_EMBEDDINGS
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     unsupported = (
         "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "metadata",
@@ -126,6 +128,7 @@ class DeepInfra(OpenAICompatible):
     docs = "https://deepinfra.com/docs/openai_api"
     default_base_url = "https://api.deepinfra.com/v1/openai"
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
+    forms = TEXT_EMBEDDINGS
     price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
     unsupported = ("metadata", "service_tier", "store", "logit_bias")
 
@@ -163,6 +166,7 @@ class Nvidia(OpenAICompatible):
     docs = "https://docs.api.nvidia.com/nim/reference/llm-apis"
     default_base_url = "https://integrate.api.nvidia.com/v1"
     endpoints = frozenset({"chat", "completions", "embeddings"})
+    forms = TEXT_EMBEDDINGS
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
 
@@ -212,6 +216,7 @@ class Qwen(OpenAICompatible):
     docs = "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope"
     default_base_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
     endpoints = frozenset({"chat", "completions", "embeddings"})
+    forms = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
 
 

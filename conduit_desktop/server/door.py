@@ -39,7 +39,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _EXPOSED = ", ".join(
     (
         "x-conduit-request-id", "x-conduit-provider", "x-conduit-model", "x-conduit-attempts", "x-conduit-dropped",
-        "x-conduit-cost-usd", "x-conduit-overhead-ms", "retry-after", "x-ratelimit-limit-requests",
+        "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "x-ratelimit-limit-requests",
         "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
         "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
     )
@@ -145,6 +145,8 @@ def dialect_of(path: str) -> Dialect:
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
     if "/responses" in path:
         return dialect("openai_responses")
+    if path.endswith("/completions") and not path.endswith("/chat/completions"):
+        return dialect("openai_completions")
     return dialect("anthropic_messages") if "/messages" in path else dialect("openai_chat")
 
 

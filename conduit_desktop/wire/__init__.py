@@ -114,6 +114,7 @@ class Dialect(Protocol):
 
 _DIALECTS = {
     "openai_chat": ("conduit_desktop.wire.openai_chat", "OpenAIChat"),
+    "openai_completions": ("conduit_desktop.wire.openai_completions", "OpenAICompletions"),
     "openai_responses": ("conduit_desktop.wire.openai_responses", "OpenAIResponses"),
     "anthropic_messages": ("conduit_desktop.wire.anthropic_messages", "AnthropicMessages"),
     "ollama": ("conduit_desktop.wire.ollama", "OllamaChat"),
@@ -121,6 +122,7 @@ _DIALECTS = {
     "gemini_array": ("conduit_desktop.wire.gemini", "GeminiArray"),
     "ollama_generate": ("conduit_desktop.wire.ollama", "OllamaGenerate"),
     "cohere": ("conduit_desktop.wire.cohere", "Cohere"),
+    "bedrock": ("conduit_desktop.wire.bedrock", "BedrockConverse"),
 }
 
 

@@ -96,7 +96,7 @@ def error_body(error: GatewayError) -> dict[str, Json]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
 
 
-_OPENAI = frozenset({NAME, "openai_responses"})
+_OPENAI = frozenset({NAME, "openai_completions", "openai_responses"})
 """The dialects whose errors are in OpenAI's words."""
 
 _TEXT_FIELDS = ("error", "message", "detail", "errors", "error_message", "msg")

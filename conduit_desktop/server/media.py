@@ -1,0 +1,189 @@
+"""The endpoints beside chat: embeddings, completions, pictures, sound, moderation, rerank, and counting tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.media import Cut
+from conduit_desktop.providers import Endpoint
+from conduit_desktop.server import reading
+from conduit_desktop.server.chat import answer, make_call, stream
+from conduit_desktop.server.door import Handler, cors_headers
+from conduit_desktop.wire import dialect, multipart
+from conduit_desktop.wire.form_embeddings import in_base64, items
+from conduit_desktop.wire.form_rerank import documents
+from conduit_desktop.wire.forms import Wish
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+LARGE = 512 * 1024
+_PIECE = 128 * 1024
+_DEFAULT_MODERATION = "omni-moderation-latest"
+"""What OpenAI takes where a request for moderation names no model."""
+
+Check = Callable[[Mapping[str, Any]], object]
+
+
+def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: tuple[str, ...]) -> None:
+    """Add the routes, below each of `prefixes`."""
+    for prefix in prefixes:
+        router.add_post(f"{prefix}/completions", completions_handler(gateway))
+        router.add_post(f"{prefix}/messages/count_tokens", count_handler(gateway))
+        for endpoint, (path, form, check) in _PATHS.items():
+            router.add_post(prefix + path, handler(gateway, endpoint, form, check))
+
+
+def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Handler:
+    """Answers one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
+    speaks = dialect("openai_chat")
+
+    async def ask(request: web.Request) -> web.StreamResponse:
+        wish = await _wish(request, gateway, endpoint, form)
+        if endpoint == "moderations":
+            wish.body.setdefault("model", _DEFAULT_MODERATION)
+        call = make_call(request, gateway, speaks, _spoken(wish))
+        check(wish.body)
+        call.endpoint, call.body, call.wish = endpoint, wish.body, wish
+        return await _answer(request, gateway, call)
+
+    return ask
+
+
+def _spoken(wish: Wish) -> dict[str, Any]:
+    """The body as JSON would have it: forms hold texts alone."""
+    streamed = wish.body.get("stream")
+    return {**wish.body, "stream": streamed == "true"} if wish.form is not None and isinstance(streamed, str) else wish.body
+
+
+async def _wish(request: web.Request, gateway: Gateway, endpoint: str, form: str) -> Wish:
+    limit = gateway.snapshot.settings.max_body_mb
+    content_type = request.headers.get("Content-Type", "")
+    if form == "never" or (form == "also" and not content_type.lower().startswith("multipart/")):
+        return Wish(endpoint, await reading.read_json(request, limit))
+    if not content_type.lower().startswith("multipart/form-data"):
+        raise BadRequest("This path takes a form (Content-Type: multipart/form-data).", code="unsupported_media_type")
+    parsed = multipart.parse(await reading.read_body(request, limit), content_type)
+    if not parsed.files_size:
+        raise BadRequest("The form holds no file.", code="missing_parameter", param="image" if form == "also" else "file")
+    return Wish(endpoint, parsed.fields(), parsed)
+
+
+async def _answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    exchange = await gateway.answer(call)
+    if not isinstance(exchange, Reply):
+        try:
+            return await stream(request, gateway, exchange)
+        except Cut:
+            return _cut(request)
+    if len(exchange.body) <= LARGE:
+        return web.Response(body=exchange.body, headers=exchange.headers, content_type=exchange.content_type)
+    return await _in_pieces(request, gateway, exchange)
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    """Break the connection off, so that nobody takes half a sound for a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the answer broke off")
+
+
+async def _in_pieces(request: web.Request, gateway: Gateway, reply: Reply) -> web.StreamResponse:
+    """A large answer, as fast as the caller reads it."""
+    headers = {**reply.headers, "Content-Length": str(len(reply.body)), **cors_headers(request, gateway)}
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    response.content_type = reply.content_type
+    await response.prepare(request)
+    for start in range(0, len(reply.body), _PIECE):
+        await response.write(reply.body[start : start + _PIECE])
+    await response.write_eof()
+    return response
+
+
+def completions_handler(gateway: Gateway) -> Handler:
+    """Answers legacy completions, streamed or not, like chat."""
+    speaks = dialect("openai_completions")
+
+    async def complete(request: web.Request) -> web.StreamResponse:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = make_call(request, gateway, speaks, body)
+        prompt = body.get("prompt")
+        if prompt is None:
+            raise BadRequest("The field 'prompt' is missing.", code="missing_parameter", param="prompt")
+        if not isinstance(prompt, (str, list)) or not prompt:
+            raise BadRequest("The field 'prompt' must be a string, or a list of strings or token ids.", param="prompt")
+        call.endpoint = "completions"
+        return await answer(request, gateway, call)
+
+    return complete
+
+
+def count_handler(gateway: Gateway) -> Handler:
+    """Anthropic's count_tokens: exact where the target is Anthropic's, else estimated and labelled so."""
+    speaks = dialect("anthropic_messages")
+
+    async def count(request: web.Request) -> web.StreamResponse:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = make_call(request, gateway, speaks, {**body, "stream": False})
+        reading.need_messages(body)
+        call.endpoint, call.body, call.wish = "count_tokens", body, Wish("count_tokens", body)
+        return await _answer(request, gateway, call)
+
+    return count
+
+
+def _text(name: str) -> Check:
+    def check(body: Mapping[str, Any]) -> None:
+        value = body.get(name)
+        if value is None:
+            raise BadRequest(f"The field {name!r} is missing.", code="missing_parameter", param=name)
+        if not isinstance(value, str):
+            raise BadRequest(f"The field {name!r} must be a string.", param=name)
+
+    return check
+
+
+def _embeddings(body: Mapping[str, Any]) -> None:
+    if body.get("input") is None:
+        raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
+    items(dict(body))
+    in_base64(dict(body))
+    size = body.get("dimensions")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+        raise BadRequest("The field 'dimensions' must be a positive whole number.", param="dimensions")
+
+
+def _moderation(body: Mapping[str, Any]) -> None:
+    if body.get("input") is None:
+        raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
+    if not isinstance(body["input"], (str, list)) or not body["input"]:
+        raise BadRequest("The field 'input' must be a string or a list.", param="input")
+
+
+def _rerank(body: Mapping[str, Any]) -> None:
+    _text("query")(body)
+    documents(dict(body))
+    top = body.get("top_n")
+    if top is not None and (not isinstance(top, int) or isinstance(top, bool) or top < 1):
+        raise BadRequest("The field 'top_n' must be a positive whole number.", param="top_n")
+
+
+def _anything(body: Mapping[str, Any]) -> None:
+    """The vendor judges."""
+
+
+_PATHS: dict[Endpoint, tuple[str, str, Check]] = {
+    "embeddings": ("/embeddings", "never", _embeddings),
+    "images": ("/images/generations", "never", _text("prompt")),
+    "image_edits": ("/images/edits", "also", _text("prompt")),
+    "speech": ("/audio/speech", "never", _text("input")),
+    "transcriptions": ("/audio/transcriptions", "only", _anything),
+    "translations": ("/audio/translations", "only", _anything),
+    "moderations": ("/moderations", "never", _moderation),
+    "rerank": ("/rerank", "never", _rerank),
+}

@@ -1,0 +1,102 @@
+"""How the endpoints beside chat are said: a form turns OpenAI's way of asking into a vendor's, and the answer back.
+
+One class a way, in the `form_*` files; a vendor that differs from another in names alone is a row of the table here. The
+caller always speaks OpenAI's way (for rerank, where OpenAI has none: Cohere's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any, Protocol
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.events import Usage
+from conduit_desktop.core.media import Units
+from conduit_desktop.wire.multipart import Multipart
+
+
+@dataclass(slots=True, repr=False)
+class Wish:
+    """A request beside chat, as it came. `body` is its JSON, or the fields of its multipart `form`."""
+
+    endpoint: str
+    body: dict[str, Json]
+    form: Multipart | None = None
+
+
+@dataclass(slots=True, repr=False)
+class Sending:
+    """One request body as it goes out."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(slots=True)
+class Told:
+    """A whole answer as the caller reads it, with what was counted. `usage` None: no tokens were reported."""
+
+    body: bytes
+    usage: Usage | None = None
+    units: Units = Units()  # noqa: RUF009  # frozen
+
+
+class Form(Protocol):
+    """One way of asking and answering."""
+
+    own: bool
+    """OpenAI's own way: a vendor's error in it is the caller's to read as it is."""
+
+    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+        """What to send, in as many requests as the vendor's batches need; raises BadRequest naming the field.
+
+        What the vendor cannot be told is added to `dropped`.
+        """
+        ...
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+        """The answers to those requests as one; `raw` is the last one's body. Raises MalformedStream."""
+        ...
+
+
+_EMBEDDINGS = "conduit_desktop.wire.form_embeddings"
+_VECTORS = "conduit_desktop.wire.form_embeddings_foreign"
+_PLAIN = "conduit_desktop.wire.form_plain"
+_RERANK = "conduit_desktop.wire.form_rerank"
+
+_FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
+    ("embeddings", "openai"): (_EMBEDDINGS, "OpenAIEmbeddings", {}),
+    ("embeddings", "text"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True}),
+    ("embeddings", "mistral"): (
+        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "dimensions": "output_dimension", "refused": ("user",)},
+    ),
+    # Voyage takes base64 or nothing, Jina calls it embedding_type: both give floats unasked.
+    ("embeddings", "voyage"): (
+        _EMBEDDINGS, "OpenAIEmbeddings",
+        {"text_only": True, "dimensions": "output_dimension", "refused": ("user", "encoding_format"), "batch": 1000, "own": False},
+    ),
+    ("embeddings", "jina"): (
+        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "refused": ("user", "encoding_format"), "own": False},
+    ),
+    ("embeddings", "cohere"): (_VECTORS, "CohereEmbeddings", {}),
+    ("embeddings", "gemini"): (_VECTORS, "GeminiEmbeddings", {}),
+    ("rerank", "openai"): (_RERANK, "Rerank", {}),
+    ("rerank", "cohere"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",)}),
+    ("rerank", "jina"): (_RERANK, "Rerank", {"refused": ("max_chunks_per_doc", "max_tokens_per_doc")}),
+    ("rerank", "voyage"): (
+        _RERANK, "Rerank",
+        {"texts": True, "top": "top_k", "refused": ("max_chunks_per_doc", "max_tokens_per_doc", "return_documents")},
+    ),
+    ("speech", "elevenlabs"): ("conduit_desktop.wire.form_elevenlabs", "ElevenLabsSpeech", {}),
+}  # fmt: skip
+
+
+@cache
+def form(endpoint: str, name: str) -> Form:
+    """The form of that name for an endpoint; `openai` is the plain way wherever no other is known."""
+    module, cls, settings = _FORMS.get((endpoint, name), (_PLAIN, "Plain", {}))
+    made: Form = getattr(import_module(module), cls)(**settings)
+    return made

@@ -1,0 +1,136 @@
+"""Multipart forms (RFC 7578): found in a body's bytes, and one field exchanged without touching the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import BadRequest
+
+_PARAMETER = re.compile(r';\s*([\w*-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))')
+_MAX_PARTS = 1000
+_MAX_HEADERS = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One field or file. Its bytes are `body[start:end]` of the form; `head` is where its delimiter begins."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    head: int
+    start: int
+    end: int
+
+
+@dataclass(slots=True, repr=False)
+class Multipart:
+    """A form as it came, and where its parts lie."""
+
+    body: bytes
+    boundary: bytes
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def content_type(self) -> str:
+        """What the form is sent with."""
+        return f'multipart/form-data; boundary="{self.boundary.decode("latin-1")}"'
+
+    @property
+    def files_size(self) -> int:
+        """Bytes of all files together."""
+        return sum(part.end - part.start for part in self.parts if part.filename is not None)
+
+    def fields(self) -> dict[str, Json]:
+        """The fields that are no files as text; one given several times, or named `…[]`, is a list."""
+        found: dict[str, Json] = {}
+        for part in self.parts:
+            if part.filename is not None:
+                continue
+            value = self.body[part.start : part.end].decode("utf-8", "replace")
+            name = part.name.removesuffix("[]")
+            if name != part.name or name in found:
+                before = found.get(name, [])
+                found[name] = [*(before if isinstance(before, list) else [before]), value]
+            else:
+                found[name] = value
+        return found
+
+    def with_fields(self, changed: Mapping[str, str | None]) -> bytes:
+        """The body with these fields instead of what they were; None leaves one out. Files stay as they are."""
+        gone = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
+        kept = b"".join(self._without(gone))
+        added = b"".join(self._written(name, value) for name, value in changed.items() if value is not None)
+        return added + kept
+
+    def _without(self, gone: Iterable[Part]) -> Iterator[bytes]:
+        at = self.parts[0].head
+        for part in gone:
+            yield self.body[at : part.head]
+            at = part.end + 2  # the line break before the next delimiter
+        yield self.body[at:]
+
+    def _written(self, name: str, value: str) -> bytes:
+        head = f'Content-Disposition: form-data; name="{name}"'.encode()
+        return b"--" + self.boundary + b"\r\n" + head + b"\r\n\r\n" + value.encode() + b"\r\n"
+
+
+def parse(body: bytes, content_type: str) -> Multipart:
+    """The parts of a form; raises BadRequest for what is none."""
+    form = Multipart(body, _boundary(content_type))
+    delimiter = b"--" + form.boundary
+    at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
+    if at < 2 and not body.startswith(delimiter):
+        raise _broken("its boundary is nowhere in the body")
+    while not body.startswith(b"--", at + len(delimiter)):
+        part = _part(body, at, delimiter)
+        form.parts.append(part)
+        if len(form.parts) > _MAX_PARTS:
+            raise _broken(f"it has more than {_MAX_PARTS} parts")
+        at = part.end + 2
+    if not form.parts:
+        raise _broken("it has no parts")
+    return form
+
+
+def _boundary(content_type: str) -> bytes:
+    boundary = _parameters(content_type).get("boundary", "")
+    if not 1 <= len(boundary) <= 200 or not boundary.isascii() or not boundary.isprintable():
+        raise _broken("its Content-Type names no boundary")
+    return boundary.encode()
+
+
+def _part(body: bytes, at: int, delimiter: bytes) -> Part:
+    head = at + len(delimiter)
+    blank = body.find(b"\r\n\r\n", head, head + _MAX_HEADERS)
+    end = body.find(b"\r\n" + delimiter, max(head, blank + 2))
+    if blank < 0 or end < 0 or not body[head : head + 80].lstrip(b" \t").startswith(b"\r\n"):
+        raise _broken("a part has no end or no headers")
+    headers = _headers(body[head:blank])
+    disposition = _parameters(headers.get("content-disposition", ""))
+    if "name" not in disposition:
+        raise _broken("a part has no name")
+    filename = disposition.get("filename", disposition.get("filename*"))
+    return Part(disposition["name"], filename, headers.get("content-type", ""), at, min(blank + 4, end), end)
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in raw.decode("utf-8", "replace").split("\r\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in lines if name.strip()}
+
+
+def _parameters(value: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for match in _PARAMETER.finditer(value):
+        name, quoted, plain = match.groups()
+        text = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        found[name.lower()] = unquote(text.rpartition("''")[2]) if name.endswith("*") else text
+    return found
+
+
+def _broken(why: str) -> BadRequest:
+    return BadRequest(f"The multipart form cannot be read: {why}.", code="invalid_multipart")
