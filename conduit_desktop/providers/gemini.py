@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -33,6 +34,7 @@ class Gemini(ProviderKind):
     default_base_url = "https://generativelanguage.googleapis.com"
     fields = (Field("api_key", "API key", required=True, secret=True, placeholder="AIza…"), BASE_URL)
     endpoints = frozenset(METHODS)
+    forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)
 

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop import __version__
-from conduit_desktop.server import admin, media, ollama, responses
+from conduit_desktop.server import admin, gemini, media, ollama, responses
 from conduit_desktop.server.chat import chat_handler
 from conduit_desktop.server.door import Handler, door
 from conduit_desktop.server.models import model_handler, models_handler
@@ -32,6 +32,7 @@ def build(house: House) -> web.Application:
     for prefix in _PREFIXES:
         router.add_get(f"{prefix}/models", models_handler(gateway))
         router.add_get(f"{prefix}/models/{{id:.+}}", model_handler(gateway))
+    gemini.mount(router, gateway)
     ollama.mount(router, gateway)
     responses.mount(router, gateway, _PREFIXES)
     media.mount(router, gateway, _PREFIXES)

@@ -139,10 +139,16 @@ def host_name(host: str) -> str:
         return host.lower() or "?"
 
 
+_GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"})
+"""The methods that end the paths of Gemini's API."""
+
+
 def dialect_of(path: str) -> Dialect:
     """The dialect of the API a path belongs to; what belongs to none speaks OpenAI's."""
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
+    if path.startswith(("/v1beta/", "/v1/v1beta/")) or (":" in path and path.rpartition(":")[2] in _GEMINI):
+        return dialect("gemini")
     if "/responses" in path:
         return dialect("openai_responses")
     if path.endswith("/completions") and not path.endswith("/chat/completions"):

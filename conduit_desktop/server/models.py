@@ -26,6 +26,8 @@ def models_handler(gateway: Gateway) -> Handler:
     """GET /v1/models."""
 
     async def models(request: web.Request) -> web.Response:
+        if is_gemini(request):
+            return json_response(_gemini_page(request, offered_to(request, gateway)))
         rows = [_row(request, alias) for alias in offered_to(request, gateway)]
         if "anthropic-version" in request.headers:
             return json_response(_anthropic_page(request, rows))
@@ -41,7 +43,7 @@ def model_handler(gateway: Gateway) -> Handler:
         name = request.match_info["id"]
         for alias in offered_to(request, gateway):
             if alias.alias.lower() == name.lower():
-                return json_response(_row(request, alias))
+                return json_response(_gemini_row(alias) if is_gemini(request) else _row(request, alias))
         raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
 
     return model
@@ -61,6 +63,30 @@ def caller_of(request: web.Request, gateway: Gateway) -> Call:
         dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
         foreign_page=foreign_page(request, gateway),
     )  # fmt: skip
+
+
+def is_gemini(request: web.Request) -> bool:
+    """Whether the caller wants lists in Gemini's shape: it sends its key in Google's header, or asks below `/v1beta`."""
+    return "x-goog-api-key" in request.headers or "/v1beta/" in request.path
+
+
+_GEMINI_METHODS = ["generateContent", "countTokens"]
+
+
+def _gemini_row(alias: ModelAlias) -> Row:
+    row: Row = {"name": f"models/{alias.alias}", "version": "1", "displayName": alias.alias}
+    if alias.max_context_tokens:
+        row["inputTokenLimit"] = alias.max_context_tokens
+    return {**row, "supportedGenerationMethods": _GEMINI_METHODS}
+
+
+def _gemini_page(request: web.Request, aliases: list[ModelAlias]) -> Row:
+    """Fifty a page, or as asked; the token of the next one is where it starts."""
+    size, token = request.query.get("pageSize", ""), request.query.get("pageToken", "")
+    count = min(int(size), 1000) if size.isdecimal() and int(size) > 0 else 50
+    start = int(token) if token.isdecimal() else 0
+    page: Row = {"models": [_gemini_row(alias) for alias in aliases[start : start + count]]}
+    return page | ({"nextPageToken": str(start + count)} if start + count < len(aliases) else {})
 
 
 def _row(request: web.Request, alias: ModelAlias) -> Row:

@@ -1,0 +1,75 @@
+"""How many tokens a Gemini request has: asked of a target that counts in that dialect, else left to an estimate."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import Forbidden, UpstreamError
+from conduit_desktop.gateway import access, routing
+from conduit_desktop.gateway.blotting import blot
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing import BoundTarget
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+COUNT_S = 10.0
+"""How long a target may take to count."""
+
+
+async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
+    """The count in the caller's own dialect, as the first able target of the route says it; None where there is none.
+
+    Costs nothing and is not recorded. Raises Unauthorized, Forbidden and ModelNotFound, and UpstreamError for a request that
+    is wrong in itself.
+    """
+    snapshot = gateway.snapshot
+    caller = access.identify(call, snapshot)
+    route = routing.find(call.model, snapshot)
+    if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
+        raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
+    for target in route.targets if caller.own_key is None else ():
+        kind = target.bound.kind
+        if "count_tokens" not in kind.endpoints or call.dialect.name not in kind.dialects_for(target.model):
+            continue
+        if target.bound.problem or not gateway.health.may_ask(target.name):
+            continue
+        try:
+            return await _ask(gateway, call, target)
+        except UpstreamError as error:
+            if error.callers_fault:
+                raise
+    return None
+
+
+async def _ask(gateway: Gateway, call: Call, target: BoundTarget) -> bytes:
+    kind, door = target.bound.kind, target.bound.doors[0]
+    body = orjson.dumps(_fitted(call.body, target.model, kind.kind))
+    try:
+        async with asyncio.timeout(COUNT_S):
+            secrets = await kind.credentials(door.secrets)
+            outbound = kind.prepare("count_tokens", target.model, call.dialect.name, False, body, secrets, {})
+            response = await gateway.upstream.send(outbound, gateway.snapshot.settings.connect_s)
+            answer = await response.read()
+            response.finish()
+    except TimeoutError as error:
+        raise UpstreamError(f"{target.name} did not count within {COUNT_S:g} s", status=504, reason="timeout") from error
+    if response.status < 400:
+        return answer
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    refused = call.dialect.read_error(response.status, headers, answer)
+    blot(refused, door.secrets)
+    raise refused
+
+
+def _fitted(body: dict[str, Json], model: str, kind: str) -> dict[str, Json]:
+    """A whole request to be counted names its model at Gemini's; Vertex AI takes its fields one by one."""
+    key = next((name for name in ("generateContentRequest", "generate_content_request") if isinstance(body.get(name), dict)), None)
+    if key is None:
+        return {name: value for name, value in body.items() if name != "model"}
+    inner = {name: value for name, value in body[key].items() if name != "model"}
+    return inner if kind == "vertex" else {key: {**inner, "model": f"models/{model.removeprefix('models/')}"}}

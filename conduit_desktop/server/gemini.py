@@ -1,0 +1,115 @@
+"""Gemini's API: `models/{m}:generateContent` and its sisters; the model and the method stand in the path."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+
+from conduit_desktop.core.errors import BadRequest, UnknownPath
+from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.counting import count_tokens
+from conduit_desktop.gateway.estimate import input_tokens
+from conduit_desktop.server import reading
+from conduit_desktop.server.chat import answer
+from conduit_desktop.server.door import REQUEST_ID, foreign_page
+from conduit_desktop.server.models import json_response, model_handler, models_handler
+from conduit_desktop.wire import dialect, gemini_embeddings
+from conduit_desktop.wire.forms import Wish
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+PREFIXES = ("/v1beta", "/v1", "", "/v1beta/v1beta", "/v1/v1", "/v1/v1beta")
+"""SDKs call either version; a missing or doubled one is forgiven."""
+LISTS = ("/v1beta", "/v1beta/v1beta", "/v1/v1beta")
+"""Where lists of models are always Gemini's; below `/v1` the header tells."""
+
+Answerer = Callable[[web.Request, "Gateway", Call], Awaitable[web.StreamResponse]]
+
+
+def mount(router: web.UrlDispatcher, gateway: Gateway) -> None:
+    """Add the routes."""
+    for prefix in PREFIXES:
+        router.add_post(prefix + "/models/{target:.+}", handler(gateway))
+    for prefix in LISTS:
+        router.add_get(f"{prefix}/models", models_handler(gateway))
+        router.add_get(prefix + "/models/{id:.+}", model_handler(gateway))
+
+
+def handler(gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Answers every method."""
+
+    async def ask(request: web.Request) -> web.StreamResponse:
+        model, _, method = request.match_info["target"].rpartition(":")
+        answerer = METHODS.get(method)
+        if answerer is None or not model:
+            known = ", ".join(f":{name}" for name in METHODS)
+            raise UnknownPath(f"There is nothing at {request.path}. The methods of a model are {known}.")
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        return await answerer(request, gateway, _call(request, gateway, body, model.removeprefix("models/"), method))
+
+    return ask
+
+
+def _call(request: web.Request, gateway: Gateway, body: dict[str, Any], model: str, method: str) -> Call:
+    stream = method == "streamGenerateContent"
+    events = not stream or request.query.get("alt", request.query.get("$alt")) == "sse"
+    if len(model) > 512:
+        raise BadRequest("The model's name is too long.", param="model")
+    call = Call(
+        dialect("gemini" if events else "gemini_array"),
+        body,
+        model,
+        stream=stream,
+        headers=request.headers,
+        credential=reading.credential(request),
+        client_ip=request.remote or "",
+        client=reading.client_name(request),
+        foreign_page=foreign_page(request, gateway),
+    )
+    request[REQUEST_ID] = call.id
+    return call
+
+
+async def _generate(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    if not isinstance(call.body.get("contents"), list | dict) or not call.body["contents"]:
+        raise BadRequest("contents is not specified", code="missing_parameter", param="contents")
+    return await answer(request, gateway, call)
+
+
+async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    """A target that counts is asked; where none does, the estimate says that it is one."""
+    counted = await count_tokens(gateway, call)
+    if counted is not None:
+        return web.Response(body=counted, content_type="application/json")
+    response = json_response({"totalTokens": input_tokens(call.body)})
+    response.headers["x-conduit-token-count"] = "estimated"
+    return response
+
+
+def _embed(batch: bool) -> Answerer:
+    async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+        """Any provider's embeddings: asked in OpenAI's way, told in Gemini's."""
+        call.body = gemini_embeddings.read_request(call.body, call.model, batch)
+        call.dialect, call.endpoint = dialect("openai_chat"), "embeddings"
+        call.wish = Wish("embeddings", call.body)
+        exchange = await gateway.answer(call)
+        if not isinstance(exchange, Reply):
+            await exchange.close()
+            raise BadRequest(f"{call.model} does not answer with embeddings.", param="model")
+        body = gemini_embeddings.write_response(orjson.loads(exchange.body), batch)
+        return web.Response(body=orjson.dumps(body), headers=exchange.headers, content_type="application/json")
+
+    return embed
+
+
+METHODS: dict[str, Answerer] = {
+    "generateContent": _generate,
+    "streamGenerateContent": _generate,
+    "countTokens": _count,
+    "embedContent": _embed(batch=False),
+    "batchEmbedContents": _embed(batch=True),
+}
