@@ -98,13 +98,13 @@ async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(hous
 async def test_the_usage_chart_follows_measure_and_range(house: House, ui: NotingUi, qtbot: QtBot):
     await keep(house, record(), record(model="fast"))
     page = await opened(UsagePage(house, ui), ui, qtbot)
-    assert len(page.chart._days) == 30
+    assert len(page.chart.bars.days) == 30
     qtbot.mouseClick(page.measure.button("requests"), Qt.MouseButton.LeftButton)
-    assert {series.name: sum(series.values) for series in page.chart._series} == {"smart": 1.0, "fast": 1.0}
-    assert "smart" in page.chart.tip(29)
+    assert {series.name: sum(series.values) for series in page.chart.bars.series} == {"smart": 1.0, "fast": 1.0}
+    assert "smart" in page.chart.bars.tip(29)
     qtbot.mouseClick(page.range.button(7), Qt.MouseButton.LeftButton)
     await ui.settle()
-    assert len(page.chart._days) == 7
+    assert len(page.chart.bars.days) == 7
     qtbot.mouseClick(page.range.button(0), Qt.MouseButton.LeftButton)
     assert page.custom.isVisible()
     page.last.setDate(page.first.date().addDays(-2))

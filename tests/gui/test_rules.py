@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
@@ -26,12 +25,3 @@ def test_a_page_draws_and_asks_and_knows_nothing(path: Path):
     text = path.read_text("utf-8")
     for word in ("QApplication.instance", "import sqlite3", "import aiohttp", "from aiohttp", "SELECT ", ".store."):
         assert word not in text, word
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOM)))
-def test_charts_are_not_imported_before_one_is_shown(path: Path):
-    if path.name == "stacked.py":
-        return
-    tree = ast.parse(path.read_text("utf-8"))
-    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert not any("pyqtgraph" in ast.unparse(node) or "widgets.stacked" in ast.unparse(node) for node in top)

@@ -10,6 +10,7 @@ from conduit_desktop.gui import moments
 from conduit_desktop.gui.records import line_of
 from conduit_desktop.gui.spending import days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.tally import DAY_MS, MINUTE_MS, Tally
+from conduit_desktop.gui.widgets.stacked import nice_top
 from tests.gui.samples import record
 
 NOON = 20_000 * DAY_MS + DAY_MS // 2
@@ -100,6 +101,10 @@ def test_the_chart_has_a_value_for_each_day_and_joins_small_models():
     assert series[0] == ("m0", (0.0, 100.0, 7.0))
     assert series[-1] == ("others", (0.0, float(sum(100 - at for at in range(7, 12))), 0.0))
     assert stacked(rows, days, "cost", "others") == []
+
+
+def test_a_scale_ends_at_an_easy_number():
+    assert [nice_top(most) for most in (0, 0.03, 1, 3.9, 4.1, 9, 130)] == [1.0, 0.04, 1, 4, 8, 10, 200]
 
 
 def test_moments_and_amounts_read_well():

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -56,6 +57,7 @@ class Page(QWidget):
         self.ui = ui
         self._stale = True
         self._refreshing: asyncio.Task[Any] | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.XL, theme.L + 4, theme.XL, theme.L)
         outer.setSpacing(theme.L)
@@ -115,5 +117,6 @@ class Page(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self.setFocus()  # else Qt gives the first button a focus ring that nobody asked for
         if self._stale:
             self.ask_refresh()

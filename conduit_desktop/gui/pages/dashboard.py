@@ -39,6 +39,7 @@ class DashboardPage(Page):
     """
 
     title = "Dashboard"
+    subtitle = "Today, since midnight UTC"
     icon = "squares-four"
     topics = frozenset({"providers", "keys", "models", "prices", "health", "requests"})
 
@@ -71,10 +72,10 @@ class DashboardPage(Page):
     def _figures(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(theme.M)
-        self.requests = Figure("Requests today", "Since midnight UTC, refused ones included")
-        self.spend = Figure("Spend today", "Requests of known price since midnight UTC")
-        self.tokens = Figure("Tokens today", "Read and written, cached ones included")
-        self.errors = Figure("Errors today", "Requests that got no whole answer, but for those the caller gave up")
+        self.requests = Figure("Requests", "Since midnight UTC, refused ones included")
+        self.spend = Figure("Spend", "Requests of known price since midnight UTC")
+        self.tokens = Figure("Tokens", "Read and written, cached ones included")
+        self.errors = Figure("Errors", "Requests that got no whole answer, but for those the caller gave up")
         self.latency = Figure("First token", "Median of the last 200 answers")
         self.in_flight = Figure("In flight", "Requests being answered now")
         for place, figure in enumerate((self.requests, self.spend, self.tokens, self.errors, self.latency, self.in_flight)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.provider_states import ProviderState, provider_states
@@ -46,11 +46,11 @@ def recent_table() -> TableView[Line]:
             Column("Time", lambda line: moments.clock(line.at), sort=lambda line: line.at, width=86, colour=lambda _: "text_muted"),
             Column("Status", lambda line: line.status, width=100, pill=True, colour=lambda line: TONES[line.status]),
             Column("Model", lambda line: line.model, tooltip=lambda line: line.target),
-            Column("Tokens", lambda line: moments.count(line.tokens_in + line.tokens_out), align="right", width=86),
+            Column("Tokens", lambda line: moments.count(line.tokens_in + line.tokens_out), align="right", width=86, spare=2),
             Column(
                 "Cost", cost_text, align="right", width=92, colour=lambda line: None if line.cost_nano is not None else "text_faint"
             ),
-            Column("Time taken", lambda line: moments.duration(line.duration_ms), align="right", width=96),
+            Column("Time taken", lambda line: moments.duration(line.duration_ms), align="right", width=96, spare=1),
         ],
         key=lambda line: line.id,
     )
@@ -84,11 +84,11 @@ class ProvidersCard(Card):
             dot = Dot(STATES[state.state])
             words = label(state.text, "faint")
             words.setToolTip(state.text)
-            words.setMaximumWidth(190)
+            words.setAlignment(Qt.AlignmentFlag.AlignRight)
+            words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             line.addWidget(dot)
             line.addWidget(label(name))
-            line.addStretch(1)
-            line.addWidget(words)
+            line.addWidget(words, 1)
             self.body.addWidget(row)
         if len(states) > MOST:
             self.body.addWidget(label(f"and {len(states) - MOST} more", "faint"))

@@ -130,7 +130,7 @@ class AboutCard(Card):
         self.facts = Facts()
         self.body.addWidget(self.facts)
         self.body.addWidget(
-            label("MIT licence. Built with Qt for Python (LGPL), aiohttp, SQLite and pyqtgraph.", "faint", wrap=True)
+            label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True)
         )
 
     async def refresh(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QDate
 from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QLabel, QVBoxLayout, QWidget
@@ -18,14 +18,12 @@ from conduit_desktop.gui.dialogs import choose_file
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.spending import Totals, days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import Card, Figure
+from conduit_desktop.gui.widgets.card import Card, Figure, scrolled
 from conduit_desktop.gui.widgets.empty import EmptyState
 from conduit_desktop.gui.widgets.segments import Segments
+from conduit_desktop.gui.widgets.stacked import OTHERS, Series, StackedBars
 from conduit_desktop.gui.widgets.table import Column, TableModel
 from conduit_desktop.gui.widgets.tableview import TableView
-
-if TYPE_CHECKING:
-    from conduit_desktop.gui.widgets.stacked import StackedBars
 
 RANGES = (("7 days", 7), ("30 days", 30), ("90 days", 90), ("Custom", 0))
 
@@ -41,11 +39,16 @@ class UsagePage(Page):
     def __init__(self, house: House, ui: Ui) -> None:
         super().__init__(house, ui)
         self.rows: list[dict[str, Any]] = []
-        self.chart: StackedBars | None = None
+        self.chart = StackedBars()
         self._header_actions()
+        content = QWidget()
+        self._column = QVBoxLayout(content)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(theme.L)
         self._figures()
         self._chart_card()
         self._table()
+        self.body.addWidget(scrolled(content))
 
     def _header_actions(self) -> None:
         today = datetime.now(UTC).date()
@@ -76,15 +79,16 @@ class UsagePage(Page):
         self.unpriced = Figure("Unknown price", "Requests of models without a price; set one on the Models page")
         for figure in (self.cost, self.requests, self.tokens, self.unpriced):
             row.addWidget(figure, 1)
-        self.body.addLayout(row)
+        self._column.addLayout(row)
 
     def _chart_card(self) -> None:
         self.card = Card("By day and model")
         self.measure = Segments((("Spend", "cost"), ("Requests", "requests"), ("Tokens", "tokens")), "Measure")
         self.measure.chosen.connect(lambda _: self._show_chart())
         self.card.add_action(self.measure)
-        self.card.setMinimumHeight(250)
-        self.body.addWidget(self.card, 3)
+        self.card.setMinimumHeight(280)
+        self.card.body.addWidget(self.chart)
+        self._column.addWidget(self.card, 3)
 
     def _table(self) -> None:
         self.group = Segments((("Model", "model"), ("Key", "key"), ("Provider", "provider"), ("Day", "day")), "Sums by")
@@ -101,11 +105,12 @@ class UsagePage(Page):
         empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), "plain")
         self.table: TableView[Totals] = TableView(TableModel(_COLUMNS, key=lambda row: row.name), empty)
         self.table.sort_by(len(_COLUMNS) - 1, descending=True)
+        self.table.setMinimumHeight(230)
         column = QVBoxLayout()
         column.setSpacing(theme.S)
         column.addLayout(head)
         column.addWidget(self.table, 1)
-        self.body.addLayout(column, 3)
+        self._column.addLayout(column, 3)
 
     def span(self) -> tuple[date, date]:
         """The first and the last day shown."""
@@ -125,9 +130,6 @@ class UsagePage(Page):
     async def refresh(self) -> None:
         """Load the sums of the range."""
         self.rows = await usage.usage(self.house, self._query())
-        if self.chart is None and self.rows:
-            self.chart = (await asyncio.to_thread(_chart_class))()
-            self.card.body.addWidget(self.chart)
         self._show_figures()
         self._show_chart()
         self._show_table()
@@ -144,10 +146,6 @@ class UsagePage(Page):
         self.unpriced.show_value(moments.count(whole.unpriced), "not in the spend" if whole.unpriced else "", "warning")
 
     def _show_chart(self) -> None:
-        if self.chart is None:
-            return
-        from conduit_desktop.gui.widgets.stacked import OTHERS, Series
-
         days = days_between(*self.span())
         measure = self.measure.value()
         series = [Series(name, values) for name, values in stacked(self.rows, days, measure, OTHERS)]
@@ -171,13 +169,6 @@ class UsagePage(Page):
             self.ui.notify(f"Written to {path.name}")
 
 
-def _chart_class() -> type[StackedBars]:
-    """pyqtgraph and numpy take a third of a second to import: in a thread, they hold up no stream."""
-    from conduit_desktop.gui.widgets.stacked import StackedBars
-
-    return StackedBars
-
-
 def _cost(row: Totals) -> str:
     known = show_usd(row.cost_known)
     return f"{known} + {row.unpriced:,} unknown" if row.unpriced and row.cost_nano else known
@@ -188,10 +179,11 @@ _COLUMNS: tuple[Column[Totals], ...] = (
     Column("Requests", lambda row: f"{row.requests:,}", sort=lambda row: row.requests, align="right", width=100),
     Column(
         "Errors", lambda row: f"{row.errors:,}" if row.errors else "–", sort=lambda row: row.errors, align="right", width=86,
+        spare=2,
         colour=lambda row: "danger" if row.errors else "text_faint",
     ),
     Column("Tokens in", lambda row: moments.count(row.tokens_in), sort=lambda row: row.tokens_in, align="right", width=104),
-    Column("Cached", lambda row: moments.count(row.cached), sort=lambda row: row.cached, align="right", width=96),
+    Column("Cached", lambda row: moments.count(row.cached), sort=lambda row: row.cached, align="right", width=96, spare=3),
     Column("Tokens out", lambda row: moments.count(row.tokens_out), sort=lambda row: row.tokens_out, align="right", width=108),
     Column(
         "Cost", _cost, sort=lambda row: row.cost_known, align="right", width=190,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.tableview import paint_pill
@@ -51,10 +51,11 @@ class Figure(QFrame):
         super().__init__()
         self.setObjectName("card")
         column = QVBoxLayout(self)
-        column.setContentsMargins(theme.L, theme.M, theme.L, theme.M)
+        column.setContentsMargins(theme.M + 2, theme.M, theme.M, theme.M)
         column.setSpacing(2)
         self._value = label("–", "figure")
         self._note = label("", "figureNote")
+        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         column.addWidget(label(name, "figureName"))
         column.addWidget(self._value)
         column.addWidget(self._note)

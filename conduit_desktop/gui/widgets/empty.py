@@ -54,7 +54,7 @@ class EmptyState(QWidget):
         if not text:
             self.text.hide()
         self.text.setMaximumWidth(440)
-        self.text.setMinimumWidth(min(440, 8 * len(text)))
+        self.text.setMinimumWidth(min(220, 8 * len(text)))
         column.addWidget(self.title)
         # Between stretches, not aligned: an aligned label gets the height of its unwrapped hint, and loses its last line.
         middle = QHBoxLayout()

@@ -1,19 +1,23 @@
-"""Stacked bars by day, drawn by pyqtgraph in the theme's colours; imported when the first chart is shown."""
+"""Stacked bars by day, with their scale, their legend, and what a day holds when the pointer is over it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
 
 OTHERS = "others"
+_SCALE, _AXIS, _TOP = 64, 24, 10
+"""Pixels kept free for the words at the left, below and above."""
+
+_LINES = 4
 
 
 @dataclass(frozen=True)
@@ -24,103 +28,119 @@ class Series:
     values: tuple[float, ...]
 
 
-class StackedBars(QFrame):
-    """`show_series` draws; the legend below names the colours and their sums, hovering a day tells its parts."""
+class StackedBars(QWidget):
+    """`show_series` draws; the legend below names the colours and their sums."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._days: Sequence[str] = ()
-        self._series: Sequence[Series] = ()
-        self._words: Callable[[float], str] = str
-        self._left = _Scale(orientation="left")
-        self._bottom = pg.AxisItem(orientation="bottom")
-        self.plot = pg.PlotWidget(axisItems={"left": self._left, "bottom": self._bottom})
-        self.plot.setMenuEnabled(False)
-        self.plot.setMouseEnabled(False, False)
-        self.plot.hideButtons()
-        self.plot.setFrameShape(QFrame.Shape.NoFrame)
-        self.plot.getPlotItem().getViewBox().setDefaultPadding(0.0)
-        self.plot.scene().sigMouseMoved.connect(self._on_hover)
+        self.bars = Bars()
         self.legend = Legend()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.S)
-        column.addWidget(self.plot, 1)
+        column.addWidget(self.bars, 1)
         column.addWidget(self.legend)
-        theme.theme().changed.connect(self._draw)
 
     def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
         """`days` as short labels, `series` largest first, `words` to say a value."""
-        self._days, self._series, self._words = days, series, words
-        self._left.words = words
-        self._draw()
+        self.bars.show_series(days, series, words)
+        self.legend.show_names([(one.name, words(sum(one.values))) for one in series])
 
-    def _draw(self) -> None:
-        self._dress()
-        self.plot.clear()
-        base = [0.0] * len(self._days)
-        for place, series in enumerate(self._series):
-            fill = theme.series_colour(place)
-            bars = pg.BarGraphItem(
-                x=list(range(len(base))), y0=list(base), height=list(series.values), width=0.66, brush=fill, pen=pg.mkPen(None)
-            )
-            self.plot.addItem(bars)
-            base = [below + value for below, value in zip(base, series.values, strict=True)]
-        top = max(base, default=0) or 1
-        self.plot.setXRange(-0.6, len(self._days) - 0.4, padding=0)
-        self.plot.setYRange(0, top * 1.08, padding=0)
-        every = max(1, len(self._days) // 10)
-        self._bottom.setTicks([[(at, day) for at, day in enumerate(self._days) if (len(self._days) - 1 - at) % every == 0]])
-        self.legend.show_names([(one.name, self._words(sum(one.values))) for one in self._series])
 
-    def _dress(self) -> None:
-        self.plot.setBackground(theme.colour("raised"))
-        self._left.setZValue(-10)
-        for axis in (self._left, self._bottom):
-            axis.setPen(pg.mkPen(None))
-            axis.setTickPen(pg.mkPen(None))
-            axis.setTextPen(theme.colour("text_faint"))
-            axis.setTickFont(theme.font(11))
-            axis.setStyle(tickLength=0, tickTextOffset=8)
-        self._left.setWidth(64)
-        self._left.line = theme.colour("border")
-        self._left.setGrid(False)
-        self.plot.getPlotItem().showGrid(x=False, y=False)
+class Bars(QWidget):
+    """The drawing itself."""
 
-    def _on_hover(self, point: QPointF) -> None:
-        at = round(self.plot.getPlotItem().getViewBox().mapSceneToView(point).x())
-        if 0 <= at < len(self._days):
-            QToolTip.showText(self.plot.mapToGlobal(self.plot.mapFromScene(point)), self.tip(at), self.plot)
+    def __init__(self) -> None:
+        super().__init__()
+        self.days: Sequence[str] = ()
+        self.series: Sequence[Series] = ()
+        self._words: Callable[[float], str] = str
+        self._hover = -1
+        self.setMouseTracking(True)
+        self.setMinimumHeight(120)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
+        """Draw these from now on."""
+        self.days, self.series, self._words = days, series, words
+        self.update()
 
     def tip(self, at: int) -> str:
         """What hovering the day number `at` says."""
-        parts = [(series.name, series.values[at]) for series in self._series if series.values[at]]
-        lines = [f"<b>{self._days[at]}</b> &nbsp; {self._words(sum(value for _, value in parts))}"]
+        parts = [(series.name, series.values[at]) for series in self.series if series.values[at]]
+        lines = [f"<b>{self.days[at]}</b> &nbsp; {self._words(sum(value for _, value in parts))}"]
         lines += [f"{_plain(name)} &nbsp; {self._words(value)}" for name, value in sorted(parts, key=lambda part: -part[1])]
         return "<br>".join(lines)
 
+    def day_at(self, x: float) -> int:
+        """The number of the day at a place across; -1 beside the bars."""
+        at = math.floor((x - _SCALE) / self._step())
+        return at if 0 <= at < len(self.days) else -1
 
-class _Scale(pg.AxisItem):  # type: ignore[misc]
-    """The value axis, with hairlines across and the values in words."""
+    def _step(self) -> float:
+        return max(1.0, self.width() - _SCALE) / max(1, len(self.days))
 
-    words: Callable[[float], str] = str
-    line: Any = None
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setFont(theme.font(11))
+        room = self.height() - _AXIS - _TOP
+        top = nice_top(max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0))
+        self._paint_scale(painter, room, top)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_bars(painter, _TOP + room, room / top)
+        self._paint_days(painter)
 
-    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        return [self.words(value) for value in values]
+    def _paint_scale(self, painter: QPainter, room: float, top: float) -> None:
+        for line in range(_LINES + 1):
+            y = _TOP + room * line / _LINES
+            painter.setPen(QPen(theme.colour("border"), 1))
+            painter.drawLine(_SCALE, round(y), self.width(), round(y))
+            painter.setPen(theme.colour("text_faint"))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(QRectF(0, y - 8, _SCALE - 10, 16), int(right), self._words(top * (_LINES - line) / _LINES))
 
-    def generateDrawSpecs(self, painter: QPainter) -> Any:
-        specs = super().generateDrawSpecs(painter)
-        if specs is None or self.line is None:
-            return specs
-        _, _, texts = specs
-        view = self.linkedView()
-        width = view.width() if view is not None else 0
-        ticks = []
-        for rect, _, _ in texts:
-            y = rect.center().y()
-            ticks.append((pg.mkPen(self.line), QPointF(self.width(), y), QPointF(self.width() + width, y)))
-        return (pg.mkPen(None), QPointF(0, 0), QPointF(0, 0)), ticks, texts
+    def _paint_bars(self, painter: QPainter, base: float, scale: float) -> None:
+        step = self._step()
+        painter.setPen(Qt.PenStyle.NoPen)
+        if self._hover >= 0:
+            painter.fillRect(QRectF(_SCALE + self._hover * step, _TOP, step, base - _TOP), theme.colour("hover"))
+        width = min(step * 0.68, 46)
+        below = [0.0] * len(self.days)
+        for place, series in enumerate(self.series):
+            painter.setBrush(theme.series_colour(place))
+            for at, value in enumerate(series.values):
+                if value:
+                    x = _SCALE + (at + 0.5) * step - width / 2
+                    painter.drawRect(QRectF(x, base - (below[at] + value) * scale, width, value * scale))
+                    below[at] += value
+
+    def _paint_days(self, painter: QPainter) -> None:
+        painter.setPen(theme.colour("text_faint"))
+        last, every = len(self.days) - 1, max(1, math.ceil(56 / self._step()))
+        for at, day in enumerate(self.days):
+            if (last - at) % every == 0:
+                middle = min(_SCALE + (at + 0.5) * self._step(), self.width() - 24)
+                painter.drawText(QRectF(middle - 40, self.height() - _AXIS + 6, 80, 16), int(Qt.AlignmentFlag.AlignHCenter), day)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = self.day_at(event.position().x())
+        if at != self._hover:
+            self._hover = at
+            self.update()
+        if at >= 0:
+            QToolTip.showText(event.globalPosition().toPoint(), self.tip(at), self)
+
+    def leaveEvent(self, event: Any) -> None:
+        self._hover = -1
+        self.update()
+
+
+def nice_top(most: float) -> float:
+    """The end of a scale over `most` whose quarters are easy numbers: 1, 2, 4 or 8 times a power of ten."""
+    if most <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    return next((power * factor for factor in (1, 2, 4, 8) if most <= power * factor), power * 10)
 
 
 class Legend(QWidget):

@@ -27,7 +27,7 @@ from conduit_desktop.gui.widgets.table import Column, TableFilter, TableModel
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 38
-LEAST = 190
+LEAST = 150
 """Pixels that a column without a width of its own should have."""
 
 
