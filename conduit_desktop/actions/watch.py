@@ -1,4 +1,4 @@
-"""What the house does by itself: follows its config file, and tidies."""
+"""What the house does by itself: follows its config file, tidies, and tells of what needs the operator."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from conduit_desktop.actions import transfer
+from conduit_desktop.actions.alerts import Alerts
 from conduit_desktop.actions.config_file import load
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.bus import Change
+from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.store.lock import HomeLock
 
@@ -31,6 +33,9 @@ class Watch:
         self._config = config
         self._serves = serves
         self._seen: tuple[int, int] | None = None
+        self._missing = 0
+        """How many looks in a row found no file: an editor that replaces it takes it away for a moment."""
+        self._alerts = Alerts(house)
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe = house.bus.subscribe(self._on_change)
 
@@ -46,6 +51,7 @@ class Watch:
     async def end(self) -> None:
         """Stop watching."""
         self._unsubscribe()
+        self._alerts.close()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -55,7 +61,11 @@ class Watch:
         tidied = -TIDY_EVERY_S
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self._look_at_file()
+            try:
+                await self._look_at_file()
+            except Exception:  # a fault of one round must not end the watch
+                log.exception("the config file could not be followed")
+            self._alerts.look(int(time.time() * 1000))
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
                 with suppress(ConduitError):  # the store tells of a full disk by itself
@@ -63,7 +73,8 @@ class Watch:
 
     async def _look_at_file(self) -> None:
         stamp = self._stamp()
-        if self._config is None or stamp is None or stamp == self._seen:
+        self._missing = self._missing + 1 if stamp is None else 0
+        if self._config is None or (stamp == self._seen if stamp is not None else self._missing != 2):
             return
         self._seen = stamp
         try:
@@ -86,3 +97,10 @@ class Watch:
     def _on_change(self, change: Change) -> None:
         if change.topic == "server":
             self._lock.update(address=self._house.server.address)
+            log.info("the server is %s%s", self._house.server.state, f" at {at}" if (at := self._house.server.address) else "")
+        elif isinstance(change.payload, RequestRecord):
+            record = change.payload
+            log.debug(
+                "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "nobody", record.status,
+                record.http_status, record.duration_ms,
+            )  # fmt: skip

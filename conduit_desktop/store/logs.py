@@ -27,7 +27,8 @@ class Blotter(logging.Formatter):
 
 def set_up(home: Home) -> None:
     """Log as CONDUIT_LOG_LEVEL says (error, warning, info or debug). May be called again for another home."""
-    level = LEVELS.get(os.environ.get("CONDUIT_LOG_LEVEL", "info").lower(), logging.INFO)
+    asked = os.environ.get("CONDUIT_LOG_LEVEL", "").strip().lower() or "info"
+    level = LEVELS.get(asked, logging.INFO)
     line = Blotter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     file = RotatingFileHandler(home.logs / "conduit.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
     console = logging.StreamHandler(sys.stderr)
@@ -43,3 +44,7 @@ def set_up(home: Home) -> None:
         root.addHandler(handler)
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("conduit_desktop").setLevel(level)
+    if asked not in LEVELS:
+        logging.getLogger(__name__).warning(
+            "CONDUIT_LOG_LEVEL must be one of %s; %r is not, so info is taken", ", ".join(LEVELS), asked
+        )

@@ -17,17 +17,17 @@ _SELECT = "SELECT id, kind, severity, title, text, read, created_at FROM notific
 
 
 class NotificationTable:
-    """Notifications, newest first. The same kind and title, unread, is kept once."""
+    """Notifications, newest first. The same kind and title, unread, is kept once, with its latest words."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None:
-        """Keep one; None where an unread one says the same already."""
+        """Keep one, or lay its words over an unread one of the same title; None where that says the same already."""
         now = int(time.time() * 1000)
         made = Notification(id=f"ntf_{secrets.token_hex(12)}", kind=kind, severity=severity, title=title, text=text, created_at=now)
-        added = await self._database.write(lambda connection: _add(connection, made))
-        return made if added else None
+        kept = await self._database.write(lambda connection: _add(connection, made))
+        return made.model_copy(update={"id": kept}) if kept else None
 
     async def list(self, limit: int = 50, cursor: str | None = None, unread: bool = False) -> tuple[list[Notification], str | None]:
         """Notifications, newest first, and the cursor of the next page; raises Invalid("cursor")."""
@@ -57,15 +57,16 @@ class NotificationTable:
         await self._database.write(lambda connection: _prune(connection, now - MAX_AGE_DAYS * 86_400_000))
 
 
-def _add(connection: sqlite3.Connection, note: Notification) -> bool:
-    return (
-        connection.execute(
-            "INSERT INTO notifications (id, kind, severity, title, text, read, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)"
-            " ON CONFLICT (kind, title) WHERE read = 0 DO NOTHING",
-            (note.id, note.kind, note.severity, note.title, note.text, note.created_at),
-        ).rowcount
-        > 0
-    )
+def _add(connection: sqlite3.Connection, note: Notification) -> str | None:
+    """The id under which it is kept; None where nothing changed."""
+    rows = connection.execute(
+        "INSERT INTO notifications (id, kind, severity, title, text, read, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)"
+        " ON CONFLICT (kind, title) WHERE read = 0 DO UPDATE"
+        " SET severity = excluded.severity, text = excluded.text, created_at = excluded.created_at"
+        " WHERE text <> excluded.text OR severity <> excluded.severity RETURNING id",
+        (note.id, note.kind, note.severity, note.title, note.text, note.created_at),
+    ).fetchall()
+    return str(rows[0][0]) if rows else None
 
 
 def _prune(connection: sqlite3.Connection, before_ms: int) -> None:

@@ -14,7 +14,10 @@ from tests.store.samples import DAY, record, write
 
 async def test_the_same_is_said_once_until_it_was_read(store: Store):
     first = await store.notifications.add("budget", "warning", "Budget of app", "80 % spent")
-    assert await store.notifications.add("budget", "warning", "Budget of app", "90 % spent") is None
+    assert await store.notifications.add("budget", "warning", "Budget of app", "80 % spent") is None
+    newer = await store.notifications.add("budget", "error", "Budget of app", "90 % spent")
+    assert (newer.id, newer.text) == (first.id, "90 % spent")
+    assert [(row.severity, row.text) for row in (await store.notifications.list())[0]] == [("error", "90 % spent")]
     other = await store.notifications.add("health", "warning", "Budget of app", "another kind")
     assert await store.notifications.unread() == 2
     assert await store.notifications.mark_read(first.id)
