@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,13 +11,12 @@ from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import API_KEY, BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY
 from conduit_desktop.providers.model_lists import read_list
+from conduit_desktop.wire.claude_models import takes_sampling
 
 _PATHS: dict[Endpoint, str] = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
 _SAMPLING = ("temperature", "top_p", "top_k")
 _EFFORTS = ((4096, "low"), (16_384, "medium"))
 """Thinking budgets in tokens, at most, and the effort that comes nearest; above them `high`."""
-# Opus 4.7 was the first to refuse sampling parameters and thinking budgets; older generations are numbered in full.
-_OLDER = re.compile(r"claude-(?:\d|instant|(?:opus|sonnet|haiku)-(?:3|4-[0-6](?!\d)|4-2\d{7}|4$|4@))")
 
 
 class Anthropic(ProviderKind):
@@ -56,7 +54,7 @@ class Anthropic(ProviderKind):
         if not translated or not self.claude:
             return []
         thinking, model = body.get("thinking"), str(body.get("model", ""))
-        if model.startswith("claude") and not _OLDER.match(model):
+        if not takes_sampling(model):
             _use_adaptive(body, thinking)
             return _take(body, _SAMPLING)
         if isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from conduit_desktop.wire.eventstream import EventFraming
 from conduit_desktop.wire.ndjson import LineSplitter
 from conduit_desktop.wire.sse import Frame, FrameSplitter
 
@@ -53,7 +54,10 @@ class LineFraming:
 
 
 SSE: Framing = SseFraming()
-_BY_TYPE: dict[str, Framing] = {"application/x-ndjson": LineFraming()}
+_BY_TYPE: dict[str, Framing] = {
+    "application/x-ndjson": LineFraming(),
+    "application/vnd.amazon.eventstream": EventFraming(),
+}
 
 
 def framing_of(content_type: str) -> Framing:
