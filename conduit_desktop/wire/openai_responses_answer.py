@@ -117,12 +117,7 @@ def item_events(item: Json, told: Told, events: list[Event]) -> None:
         if isinstance(arguments, str) and arguments:
             events.append(ToolCallDelta(call.id, arguments))
     elif kind == "reasoning":
-        text = thought(item)
-        if text or item.get("encrypted_content"):
-            open_thinking(told, events)
-        if text:
-            events.append(ThinkingDelta(text))
-        proof_events(item, told, events)
+        thought_events(item, told, events)
     else:
         told.last = "opaque"
         events.append(OpaqueBlock(Opaque(NAME, kind, item)))
@@ -149,6 +144,17 @@ def open_thinking(told: Told, events: list[Event]) -> None:
     if told.last == "thinking":
         events.append(ThinkingStarted())
     told.last = "thinking"
+
+
+def thought_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:
+    """A whole reasoning item; one without words or proof says nothing."""
+    text = thought(item)
+    sealed = unseal(item.get("encrypted_content"))
+    if text or (item.get("encrypted_content") and not (sealed and sealed.hidden)):
+        open_thinking(told, events)
+    if text:
+        events.append(ThinkingDelta(text))
+    proof_events(item, told, events)
 
 
 def proof_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:

@@ -22,10 +22,11 @@ from conduit_desktop.wire.openai_responses_answer import (
     part_events,
     proof_events,
     started,
+    thought_events,
 )
 from conduit_desktop.wire.openai_responses_errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses_fields import NAME
-from conduit_desktop.wire.openai_responses_items import CALLS, thought
+from conduit_desktop.wire.openai_responses_items import CALLS
 from conduit_desktop.wire.openai_responses_parts import read_citation
 from conduit_desktop.wire.sse import Frame, FrameSplitter
 
@@ -158,7 +159,7 @@ class ResponsesReader:
                 self._items[index] = _Item(raw["type"])
                 item_events(raw, self._told, events)
             else:
-                self._item_done(index, known, raw, events)
+                self._item_done(known, raw, events)
 
     def _start_call(self, item: _Item, raw: dict[str, Any], events: list[Event]) -> None:
         call = call_started(raw)
@@ -166,7 +167,7 @@ class ResponsesReader:
         self._told.called, self._told.last, self._open = True, "call", None
         events.append(call)
 
-    def _item_done(self, index: int, item: _Item, raw: dict[str, Any], events: list[Event]) -> None:
+    def _item_done(self, item: _Item, raw: dict[str, Any], events: list[Event]) -> None:
         """What the whole item says that its pieces did not."""
         if item.kind == "message":
             for place, part in enumerate(raw.get("content") or ()):
@@ -176,19 +177,11 @@ class ResponsesReader:
         elif item.kind in CALLS:
             self._rest_of_arguments(item, raw.get("input" if item.kind == "custom_tool_call" else "arguments"), events)
         elif item.kind == "reasoning":
-            self._reasoning_done(index, item, raw, events)
+            self._open = None
+            (proof_events if item.said else thought_events)(raw, self._told, events)
         else:
             self._open = None
             item_events(raw, self._told, events)
-
-    def _reasoning_done(self, index: int, item: _Item, raw: dict[str, Any], events: list[Event]) -> None:
-        text = "" if item.said else thought(raw)
-        if (text or raw.get("encrypted_content")) and not item.said:
-            open_thinking(self._told, events)
-        if text:
-            events.append(ThinkingDelta(text))
-        proof_events(raw, self._told, events)
-        self._open = None
 
     def _item(self, payload: dict[str, Any], kind: str) -> _Item:
         """The item a piece belongs to; some vendors leave out that it was added."""
