@@ -32,7 +32,7 @@ class FileModel(NewModel):
 
 
 class FileKey(NewKey):
-    """A `[[keys]]`: `key` is the virtual key itself, as `env:NAME` or in full."""
+    """A `[[keys]]`: `key` is the virtual key itself, as `env:NAME` or in full; without it, one is made by rotating."""
 
     key: str | None = None
 

@@ -69,5 +69,7 @@ class House:
     """Settings that the command line and the environment say: they hold over config file and database, and are locked."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """Held by whoever changes something through the admin API, the command line or the file: one after the other."""
+    keys_in_file: frozenset[str] = frozenset()
+    """Names, in lower case, of the virtual keys whose very key the config file gives: they are not rotated here."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

@@ -151,8 +151,6 @@ class Merge:
         before = next((k for k in await self.house.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
         unset = self.source == "user" and _is_unset(new.key)
         secret = None if unset else secret_of(new, path)
-        if secret is None and self.source == "file":
-            raise Invalid(f"{path}: is required, as env:NAME", path)
         body = _key_body(new)
         if before is None:
             return Step("key", new.name, "add", (), lambda: self._make_key(body, secret))

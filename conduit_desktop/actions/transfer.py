@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ from conduit_desktop.actions.views import ChangeView, ImportView
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
 from conduit_desktop.store import EntityTable
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=Entity)
 
@@ -67,7 +70,9 @@ async def _sync(house: House, config: ConfigFile) -> list[ChangeView]:
         steps = await merge.plan(config)
     except ActionError as error:
         raise config.complain(error) from error
-    await _take(merge, steps, config)
+    house.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
+    for name in await _take(merge, steps, config):
+        log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and shows it", name)
     gone = await _drop_absent(house, config)
     house.gateway.overrides = {**config.settings, **house.fixed_settings}
     await house.gateway.refresh()

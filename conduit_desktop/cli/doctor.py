@@ -72,9 +72,12 @@ def _database(options: Options) -> Finding:
     path = options.folder.database
     if not path.exists():
         return "ok", "database", "not made yet"
-    with contextlib.closing(connections.reading(path)) as connection:
-        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-        version = migrations.check(path, connection)
+    try:
+        with contextlib.closing(connections.reading(path)) as connection:
+            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            version = migrations.check(path, connection)
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
     if verdict != "ok":
         return "bad", "database", f"{path} is damaged: {verdict}. Restore a backup with `conduit-desktop restore FILE`."
     return "ok", "database", f"{path} is sound (schema {version}, {path.stat().st_size:,} bytes)"
@@ -119,10 +122,11 @@ def _wanted_port(options: Options) -> int:
     if path.exists():
         from conduit_desktop.store import connections
 
-        with contextlib.closing(connections.reading(path)) as connection:
+        # A damaged database is told of by its own check.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(connections.reading(path)) as connection:
             row = connection.execute("SELECT value FROM settings WHERE name = 'port'").fetchone()
-        if row is not None:
-            return int(row[0])
+            if row is not None:
+                return int(row[0])
     default: int = Settings.model_fields["port"].default
     return default
 

@@ -54,7 +54,7 @@ def open_secrets(home: Home, mode: str = "auto", passphrase: str | None = None) 
     are in the keyring never begins a vault unasked: they would seem lost. Raises SecretsUnavailable.
     """
     if mode not in get_args(Mode):
-        raise SecretsUnavailable(f"secrets can be kept in {', '.join(get_args(Mode))}, not in {mode!r}")
+        raise SecretsUnavailable(f"CONDUIT_SECRETS must be {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}, not {mode!r}")
     passphrase = passphrase or os.environ.get(VAULT_VARIABLE) or None
     if mode == "vault":
         return _vault(home, passphrase)

@@ -156,8 +156,8 @@ class Vault(SecretStore):
         how = _how(header)
         if how["kdf"] == "scrypt":
             if not self._passphrase:
-                raise SecretsUnavailable("the vault is locked with a passphrase: set CONDUIT_VAULT_KEY")
-            secret, wrong = _derive(self._passphrase, how), "CONDUIT_VAULT_KEY is not the vault's passphrase"
+                raise SecretsUnavailable(f"the vault {self._home.vault} is locked with a passphrase: set CONDUIT_VAULT_KEY")
+            secret, wrong = _derive(self._passphrase, how), f"CONDUIT_VAULT_KEY is not the vault's passphrase ({self._home.vault})"
         else:
             if not self._home.vault_key.exists():
                 raise SecretsUnavailable(f"the vault's key file {self._home.vault_key.name} is missing")
@@ -217,7 +217,9 @@ def _unseal(key: _Key, sealed: bytes) -> dict[str, str]:
     try:
         plain = AESGCM(key.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _MAGIC + key.header)
     except (InvalidTag, ValueError) as error:
-        raise SecretsUnavailable("secrets.vault is damaged or was tampered with") from error
+        raise SecretsUnavailable(
+            "secrets.vault is damaged or was tampered with: put a copy of it back, or move it away and enter the keys anew"
+        ) from error
     entries: dict[str, str] = orjson.loads(plain)
     return entries
 

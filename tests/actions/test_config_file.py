@@ -124,7 +124,6 @@ async def test_what_the_file_defines_is_locked(house: House, do: Do, method: str
         (FILE.replace('alias = "safe"', 'alias = "FAST"'), 23, "models[1].alias"),
         (FILE.replace('key = "env:CI_KEY"', 'key = "env:NOT_SET"'), 28, "NOT_SET"),
         (FILE.replace('key = "env:CI_KEY"', 'key = "sk-mine"'), 28, "keys[0].key"),
-        (FILE.replace('key = "env:CI_KEY"\n', ""), 26, "keys[0].key"),
         (FILE + '\n[[model]]\nalias = "x"\n', None, "model"),
     ],
 )
@@ -221,3 +220,16 @@ async def test_a_start_without_the_file_gives_its_things_to_the_user(house: Hous
     assert await transfer.release_file(house) == 6
     assert await transfer.release_file(house) == 0
     assert (await do("PATCH", "/models/fast", {"retries": 0}))["locked"] is False
+
+
+async def test_a_key_of_the_file_may_leave_the_key_itself_to_rotation(house: House, do: Do) -> None:
+    text = '[[keys]]\nname = "app"\nbudget_usd = 2\n'
+    await sync(house, text)
+    made = await do("GET", "/keys/app")
+    assert (made["locked"], made["budget_usd"]) == (True, 2)
+    rotated = await do("POST", "/keys/app/rotate")
+    assert rotated["key"].startswith("condt_")
+    await sync(house, text)
+    assert (await do("GET", "/keys/app"))["hint"] == rotated["hint"]
+    with pytest.raises(Conflict, match="config file"):
+        await do("PATCH", "/keys/app", {"rpm": 1})

@@ -73,7 +73,7 @@ def test_the_passphrase_comes_from_the_environment(home: Home, monkeypatch: pyte
 
 
 def test_an_unknown_place_is_refused(home: Home):
-    with pytest.raises(SecretsUnavailable, match="auto, keyring, vault"):
+    with pytest.raises(SecretsUnavailable, match="auto, keyring or vault"):
         open_secrets(home, "envelope")
 
 
