@@ -163,6 +163,30 @@ async def test_input_tokens_are_estimated_with_the_conversation_before(door: Doo
     assert (await door.call("POST", "/v1/responses/input_tokens", {"input": "hi"}, key="condt_wrong"))[0] == 401
 
 
+async def test_a_native_stream_that_fails_says_so_once(door: Door) -> None:
+    head = {"id": "resp_theirs", "object": "response", "model": "gpt-x", "output": []}
+    frames = [
+        {"type": "response.created", "response": {**head, "status": "in_progress"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"id": "m", "type": "message"}},
+        {"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "content_index": 0, "delta": "said"},
+        {"type": "response.failed", "response": {**head, "status": "failed", "error": {"code": "server_error", "message": "oops"}}},
+    ]
+
+    async def answer(request: web.Request) -> web.Response:
+        body = b"".join(b"data: " + orjson.dumps(frame) + b"\n\n" for frame in frames)
+        return web.Response(body=body, content_type="text/event-stream")
+
+    app = web.Application()
+    app.router.add_post("/v1/responses", answer)
+    async with TestServer(app, host="127.0.0.1") as upstream:
+        await door.gateway.add_provider("real", str(upstream.make_url("/v1")), kind="openai")
+        _, raw, _ = await door.call("POST", "/v1/responses", {"model": "real/gpt-x", "input": "hi", "stream": True})
+    assert b"said" in raw
+    assert raw.count(b'"type":"response.failed"') == 1
+    assert b"oops" in raw
+    assert (door.gateway.records[-1].status, door.gateway.records[-1].error_code) == ("broken", "provider_stream_broken")
+
+
 async def test_a_provider_of_the_api_itself_gets_the_body_as_it_is(door: Door) -> None:
     seen: list[Any] = []
 
