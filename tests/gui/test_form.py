@@ -6,8 +6,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.gui.widgets.editors import Combo, Number, RowField, Rows, SecretText, TextList, Toggle
+from conduit_desktop.gui.widgets.editors import Combo, Number, SecretText, TextList, Toggle
 from conduit_desktop.gui.widgets.form import Form
+from conduit_desktop.gui.widgets.rows import RowField, Rows
 
 
 def built() -> Form:

@@ -11,8 +11,8 @@ from conduit_desktop.actions.views import FieldView, KindView, ProviderView
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gui.form_dialog import section
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.editors import RowField, Rows
 from conduit_desktop.gui.widgets.form import Form
+from conduit_desktop.gui.widgets.rows import RowField, Rows
 
 KEY_ROWS = (
     RowField("label", "Label", stretch=2, default=""),

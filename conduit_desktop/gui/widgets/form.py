@@ -13,14 +13,13 @@ from conduit_desktop.gui.widgets.editors import (
     Combo,
     Editor,
     Number,
-    RowField,
-    Rows,
     SecretText,
     TextArea,
     TextLine,
     TextList,
     Toggle,
 )
+from conduit_desktop.gui.widgets.rows import RowField, Rows
 
 Choices = Sequence[str | tuple[str, Any]]
 """Texts, or pairs of text and value."""
