@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 def chat_handler(gateway: Gateway, name: str) -> Handler:
-    """Answers chat requests in the dialect `name`."""
-    speaks = dialect(name)
+    """Answers chat requests in the dialect `name`, which is loaded at its first."""
 
     async def chat(request: web.Request) -> web.StreamResponse:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = make_call(request, gateway, speaks, body)
+        call = make_call(request, gateway, dialect(name), body)
         reading.need_messages(body)
         return await answer(request, gateway, call)
 

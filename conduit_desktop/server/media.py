@@ -41,13 +41,12 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: tuple[str, ...]
 
 def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Handler:
     """Answers one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
-    speaks = dialect("openai_chat")
 
     async def ask(request: web.Request) -> web.StreamResponse:
         wish = await _wish(request, gateway, endpoint, form)
         if endpoint == "moderations":
             wish.body.setdefault("model", _DEFAULT_MODERATION)
-        call = make_call(request, gateway, speaks, _spoken(wish))
+        call = make_call(request, gateway, dialect("openai_chat"), _spoken(wish))
         check(wish.body)
         call.endpoint, call.body, call.wish = endpoint, wish.body, wish
         return await _answer(request, gateway, call)
@@ -107,11 +106,10 @@ async def _in_pieces(request: web.Request, gateway: Gateway, reply: Reply) -> we
 
 def completions_handler(gateway: Gateway) -> Handler:
     """Answers legacy completions, streamed or not, like chat."""
-    speaks = dialect("openai_completions")
 
     async def complete(request: web.Request) -> web.StreamResponse:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = make_call(request, gateway, speaks, body)
+        call = make_call(request, gateway, dialect("openai_completions"), body)
         prompt = body.get("prompt")
         if prompt is None:
             raise BadRequest("The field 'prompt' is missing.", code="missing_parameter", param="prompt")
@@ -125,11 +123,10 @@ def completions_handler(gateway: Gateway) -> Handler:
 
 def count_handler(gateway: Gateway) -> Handler:
     """Anthropic's count_tokens: exact where the target is Anthropic's, else estimated and labelled so."""
-    speaks = dialect("anthropic_messages")
 
     async def count(request: web.Request) -> web.StreamResponse:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = make_call(request, gateway, speaks, {**body, "stream": False})
+        call = make_call(request, gateway, dialect("anthropic_messages"), {**body, "stream": False})
         reading.need_messages(body)
         call.endpoint, call.body, call.wish = "count_tokens", body, Wish("count_tokens", body)
         return await _answer(request, gateway, call)

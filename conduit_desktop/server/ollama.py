@@ -49,9 +49,9 @@ async def _version(request: web.Request) -> web.Response:
 
 def chat_handler(gateway: Gateway, name: str, asks: str) -> Handler:
     """Answers in the dialect `name`, streamed unless the body says otherwise. `asks`: the field that holds the question."""
-    speaks = dialect(name)
 
     async def chat(request: web.Request) -> web.StreamResponse:
+        speaks = dialect(name)
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, speaks, body)
         if not body.get(asks):

@@ -6,6 +6,9 @@ A migration that has been released is never edited: the next change is the next 
 from __future__ import annotations
 
 import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,14 +73,31 @@ def _copy(path: Path, connection: sqlite3.Connection, version: int) -> None:
 
 
 def _apply(connection: sqlite3.Connection) -> None:
-    # sqlite-utils takes 20 MB and 0.2 s to import: only a start that migrates pays for it.
-    from sqlite_utils import Database
-    from sqlite_utils.migrations import Migrations
+    # Only a start that migrates pays for the import of sqlite-utils.
+    with _numpy_hidden():
+        from sqlite_utils import Database
+        from sqlite_utils.migrations import Migrations
 
     steps = Migrations("conduit")
     for migration in MIGRATIONS:
         steps()(migration)
     steps.apply(Database(connection, execute_plugins=False))
+
+
+@contextmanager
+def _numpy_hidden() -> Iterator[None]:
+    """sqlite-utils imports numpy where it can, 10 MB and a tenth of a second for nothing that we store.
+
+    In the desktop app the charts may be importing it at this very moment: there it is left alone.
+    """
+    if "numpy" in sys.modules or "PySide6" in sys.modules:
+        yield
+        return
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["numpy"]
 
 
 def _create(db: Database, name: str, columns: dict[str, Any], pk: str, optional: frozenset[str] = frozenset()) -> None:

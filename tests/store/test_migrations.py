@@ -136,13 +136,23 @@ def test_a_migration_that_fails_changes_nothing(home: Home, monkeypatch: pytest.
         assert connection.execute("SELECT count(*) FROM meta").fetchone() == (0,)
 
 
-def test_a_start_without_a_migration_does_not_import_sqlite_utils(home: Home):
-    """It would cost 20 MB and 0.2 s."""
-    _open_and_close(home)
+def imported_by_a_start(home: Home) -> str:
+    """Which of the dear packages a start on `home` leaves loaded."""
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom conduit_desktop.core.paths import Home\n"
         "from conduit_desktop.store import Store\nasyncio.run(Store.open(Home(Path(sys.argv[1]))).close())\n"
         "print([name for name in ('sqlite_utils', 'numpy', 'click') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(home.root)], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return done.stdout.strip()
+
+
+def test_a_start_without_a_migration_does_not_import_sqlite_utils(home: Home):
+    _open_and_close(home)
+    assert imported_by_a_start(home) == "[]"
+
+
+def test_the_first_start_does_not_import_numpy(home: Home):
+    """It would cost 10 MB and 0.1 s for nothing."""
+    home.prepare()
+    assert "'numpy'" not in imported_by_a_start(home)
