@@ -47,8 +47,11 @@ def read_response(body: dict[str, Json]) -> list[Event]:
         raise MalformedStream("the answer is no response: it has no output")
     told = Told()
     events: list[Event] = [started(body)]
-    for item in output:
-        item_events(item, told, events)
+    try:
+        for item in output:
+            item_events(item, told, events)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MalformedStream(f"an item lacks what its type needs: {error!r}") from error
     ended(body, told, {}, events)
     return events
 

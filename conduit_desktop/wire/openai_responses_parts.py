@@ -44,7 +44,7 @@ def _text(fields: Fields, kind: str, usual: str) -> Text:
         fields.spelling[fields.at("type")] = kind
     part = Text(text)
     annotations = fields.rest.get("annotations")
-    if isinstance(annotations, list):
+    if isinstance(annotations, list) and all(isinstance(raw, dict) for raw in annotations):
         part.citations = [read_citation(raw) for raw in fields.rest.pop("annotations")]
     for name, value in (("annotations", annotations), ("logprobs", fields.rest.get("logprobs"))):
         if value == []:
@@ -107,7 +107,7 @@ def _file(fields: Fields) -> Media:
 def _audio(fields: Fields) -> Media:
     inner = fields.inner("input_audio")
     form = inner.text("format")
-    kind = {"mp3": "audio/mpeg"}.get(form, f"audio/{form}") if form else None
+    kind = {"mp3": "audio/mpeg"}.get(form, f"audio/{form}") if form is not None else None
     media = Media("audio", data=inner.need_text("data"), media_type=kind)
     media.extra = {**fields.rest, **({"input_audio": inner.rest} if inner.rest else {})}
     return media
@@ -156,14 +156,20 @@ def _say(media: Media, own: bool) -> dict[str, Json] | None:
         case "document":
             return _say_file(media, own)
         case "audio":
-            form = _SOUNDS.get(media.media_type or "") or ((media.media_type or "").removeprefix("audio/") if own else "")
-            if media.data is None or not (form or own):
-                return None
-            return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": form} if form else {})}}
+            return _say_audio(media, own)
         case "video":
             return None
         case _:
             assert_never(media.kind)
+
+
+def _say_audio(media: Media, own: bool) -> dict[str, Json] | None:
+    form = _SOUNDS.get(media.media_type or "")
+    if form is None and own and media.media_type is not None:
+        form = media.media_type.removeprefix("audio/")
+    if media.data is None or (form is None and not own):
+        return None
+    return {"type": "input_audio", "input_audio": {"data": media.data, **({} if form is None else {"format": form})}}
 
 
 def _say_image(media: Media, own: bool) -> dict[str, Json] | None:

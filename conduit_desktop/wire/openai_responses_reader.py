@@ -113,6 +113,8 @@ class ResponsesReader:
 
     def _event(self, kind: str, payload: dict[str, Any], events: list[Event]) -> None:
         family, _, step = kind.removeprefix("response.").rpartition(".")
+        if step == "delta" and not isinstance(payload["delta"], str):
+            raise MalformedStream("a delta that is no text")
         if kind in _BEGINNINGS:
             self._begin(payload["response"], events)
         elif kind in _ENDS:
@@ -226,6 +228,8 @@ class ResponsesReader:
 
     def _arguments(self, step: str, payload: dict[str, Any], events: list[Event]) -> None:
         item = self._items[payload["output_index"]]
+        if not item.call_id:
+            raise MalformedStream("arguments of what is no tool call")
         if step == "delta":
             if payload["delta"]:
                 item.said["arguments", 0] = item.said.get(("arguments", 0), 0) + len(payload["delta"])

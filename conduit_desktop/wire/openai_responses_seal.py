@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from conduit_desktop.core.chat import Json
+
 _MARK = "conduit.v1."
 
 
@@ -25,9 +27,9 @@ def seal(sealed: Sealed) -> str:
     return f"{_MARK}{sealed.dialect}.{'hidden' if sealed.hidden else 'signed'}.{sealed.data}"
 
 
-def unseal(text: str | None) -> Sealed | None:
+def unseal(text: Json) -> Sealed | None:
     """The proof behind a mark; None for what bears none."""
-    if not text or not text.startswith(_MARK):
+    if not isinstance(text, str) or not text.startswith(_MARK):
         return None
     dialect, kind, data = [*text.removeprefix(_MARK).split(".", 2), "", ""][:3]
     return Sealed(dialect, data, kind == "hidden") if kind in ("signed", "hidden") else None

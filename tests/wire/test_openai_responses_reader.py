@@ -207,6 +207,7 @@ def test_an_end_without_its_event_is_a_break() -> None:
     "data",
     [b"data: {oops\n\n", b"data: [1]\n\n", b'data: {"type":"response.created"}\n\n', b"<html>no</html>",
      b'data: {"type":"response.function_call_arguments.delta","output_index":4,"delta":"x"}\n\n',
+     added(0, "message") + delta("function_call_arguments", "x"), b'data: {"type":"response.output_text.delta","delta":1}\n\n',
      added(0, "function_call", call_id="c"), event("output_item.done", output_index=0, item={})],
 )  # fmt: skip
 def test_what_cannot_be_read_is_malformed(data: bytes) -> None:
