@@ -9,6 +9,7 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.providers import ProviderKind
 from conduit_desktop.providers.anthropic import Anthropic, AnthropicCompatible
+from conduit_desktop.providers.bedrock import Bedrock
 from conduit_desktop.providers.cohere import Cohere
 from conduit_desktop.providers.compatible import AnyOpenAICompatible
 from conduit_desktop.providers.demo import Demo
@@ -54,6 +55,7 @@ _KINDS: tuple[type[ProviderKind], ...] = (
     DeepSeek,
     Groq,
     Mistral,
+    Bedrock,
     Cohere,
     Together,
     Fireworks,

@@ -1,4 +1,4 @@
-"""Cohere: its own chat dialect, its rerank, and the OpenAI-compatible side of its embeddings."""
+"""Cohere: its own chat dialect, embeddings and rerank."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from conduit_desktop.providers.compatible import API_KEY, BASE_URL
 _PATHS: Mapping[Endpoint, str] = {
     "chat": "/v2/chat",
     "rerank": "/v2/rerank",
-    # https://docs.cohere.com/docs/compatibility-api
-    "embeddings": "/compatibility/v1/embeddings",
+    "embeddings": "/v2/embed",
 }
 _PASTED = re.compile(r"(/compatibility)?/v\d+(/(chat|embed|rerank|models))?$")
 _FEATURES = {"tools": "tools", "vision": "vision", "reasoning": "thinking", "json_schema": "json"}
@@ -31,6 +30,7 @@ class Cohere(ProviderKind):
     default_base_url = "https://api.cohere.com"
     fields = (API_KEY, BASE_URL)
     endpoints = frozenset(_PATHS)
+    forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "cohere", "rerank": "cohere"}
     price_provider: ClassVar[str | None] = "cohere"
 
     def __init__(self, config: Provider) -> None:

@@ -8,17 +8,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from aiohttp import web
 
 from conduit_desktop.core.entities import ModelAlias, OfferedModel
 from conduit_desktop.core.errors import BadRequest, Forbidden, Invalid, ModelNotFound
 from conduit_desktop.gateway import access, probe, routing
-from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.call import Call, Reply
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import answer
 from conduit_desktop.server.door import REQUEST_ID, Handler, foreign_page
 from conduit_desktop.server.models import caller_of, json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
+from conduit_desktop.wire.forms import Wish
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -38,6 +40,8 @@ def mount(router: web.UrlDispatcher, gateway: Gateway) -> None:
     """Add the routes."""
     router.add_post("/api/chat", chat_handler(gateway, "ollama", "messages"))
     router.add_post("/api/generate", chat_handler(gateway, "ollama_generate", "prompt"))
+    router.add_post("/api/embed", embed_handler(gateway))
+    router.add_post("/api/embeddings", embed_handler(gateway))
     router.add_post("/api/show", show_handler(gateway))
     router.add_get("/api/tags", tags_handler(gateway))
     router.add_get("/api/version", _version)
@@ -67,12 +71,13 @@ def chat_handler(gateway: Gateway, name: str, asks: str) -> Handler:
     return chat
 
 
-def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, Any]) -> Call:
+def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, Any], stream: bool = True) -> Call:
+    """The request as a call; `stream`: what holds where the body does not say."""
     call = Call(
         speaks,
         body,
         named(reading.model_of(body), gateway),
-        stream=body.get("stream") is None or reading.flag(body, "stream"),
+        stream=stream if body.get("stream") is None else reading.flag(body, "stream"),
         headers=request.headers,
         credential=reading.credential(request),
         client_ip=request.remote or "",
@@ -94,6 +99,37 @@ def _loaded(call: Call, speaks: Dialect) -> dict[str, Any]:
     said = {"message": {"role": "assistant", "content": ""}} if speaks.name == "ollama" else {"response": ""}
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return {"model": call.body["model"], "created_at": now, **said, "done_reason": "load", "done": True}
+
+
+def embed_handler(gateway: Gateway) -> Handler:
+    """Any provider's embeddings: asked in OpenAI's way, told in Ollama's, and in its older one where a `prompt` asked."""
+
+    async def embed(request: web.Request) -> web.StreamResponse:
+        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = _call(request, gateway, dialect("openai_chat"), body, stream=False)
+        older = "input" not in body and "prompt" in body
+        asked = body.get("prompt" if older else "input")
+        if not isinstance(asked, (str, list)):
+            raise BadRequest("The field 'input' must be a string or a list of strings.", param="input")
+        wanted = {"dimensions": body["dimensions"]} if isinstance(body.get("dimensions"), int) else {}
+        call.body = {"model": call.model, "input": asked, "encoding_format": "float", **wanted}
+        call.endpoint, call.wish = "embeddings", Wish("embeddings", call.body)
+        exchange = await gateway.answer(call)
+        if not isinstance(exchange, Reply):
+            await exchange.close()
+            raise BadRequest(f"{call.model} does not answer with embeddings.", param="model")
+        response = json_response(_embedded(body["model"], orjson.loads(exchange.body), older))
+        response.headers.update(exchange.headers)
+        return response
+
+    return embed
+
+
+def _embedded(model: str, told: dict[str, Any], older: bool) -> dict[str, Any]:
+    vectors = [row["embedding"] for row in told["data"]]
+    if older:
+        return {"embedding": vectors[0] if vectors else []}
+    return {"model": model, "embeddings": vectors, "prompt_eval_count": (told.get("usage") or {}).get("prompt_tokens") or 0}
 
 
 def tags_handler(gateway: Gateway) -> Handler:

@@ -40,11 +40,16 @@ _MODEL = re.compile(
     r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)", re.I
 )
 _KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
+_SIGNED = re.compile(rb"(?:\\n)*The Canonical String for this request.*", re.DOTALL)
 _FAULTS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer, classified by its type, then by its words."""
+    """An error answer, classified by its type, then by its words.
+
+    A wrong signature is answered with all that should have been signed, session token included: that is cut off.
+    """
+    body = _SIGNED.sub(b'"}', body)
     error = generic.read_error(status, headers, body)
     error.dialect = NAME
     try:

@@ -18,7 +18,7 @@ def test_any_version_in_the_base_url_leads_to_the_same_place(base: str | None) -
     kind = bind(Provider(id="p", name="co", kind="cohere", base_url=base))
     assert kind.url("chat", "m", "cohere", True) == "https://api.cohere.com/v2/chat"
     assert kind.url("rerank", "m", "cohere", False) == "https://api.cohere.com/v2/rerank"
-    assert kind.url("embeddings", "m", "openai_chat", False) == "https://api.cohere.com/compatibility/v1/embeddings"
+    assert kind.url("embeddings", "m", "openai_chat", False) == "https://api.cohere.com/v2/embed"
     with pytest.raises(ValueError, match="no endpoint speech"):
         kind.url("speech", "m", "openai_chat", False)
 

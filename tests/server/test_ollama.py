@@ -108,6 +108,14 @@ async def test_no_question_is_answered_as_a_model_that_is_loaded(client: ollama.
     assert not vendor.asked
 
 
+async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
+    made = await client.embed("gpt:latest", ["one", "two"], dimensions=4)
+    assert len(made.embeddings) == 2
+    assert all(made.embeddings)
+    assert made.prompt_eval_count
+    assert list((await client.embeddings("gpt", "one")).embedding)
+
+
 async def test_a_stream_that_breaks_ends_in_an_error(client: ollama.AsyncClient, vendor: Vendor) -> None:
     vendor.script(Step(cut_after=2))
     parts: list[ollama.ChatResponse] = []
