@@ -27,6 +27,7 @@ ConduitError
     ├── ProviderFailed 502       provider_error, provider_stream_broken
     ├── NoHealthyTarget 503      no_healthy_target
     ├── RecordsRefused 503       records_unavailable
+    ├── Closing 503              gateway_closing
     ├── ProviderTimeout 504      provider_timeout
     └── UpstreamError            one target's own answer, classified by `reason`
 """
@@ -238,6 +239,13 @@ class RecordsRefused(GatewayError):
 
     status = 503
     code = "records_unavailable"
+
+
+class Closing(GatewayError):
+    """The gateway stops, and the answer's time is over."""
+
+    status = 503
+    code = "gateway_closing"
 
 
 class ProviderTimeout(GatewayError):

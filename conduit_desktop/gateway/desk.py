@@ -20,6 +20,7 @@ from conduit_desktop.gateway.limits import Gate
 from conduit_desktop.gateway.signatures import Signatures
 from conduit_desktop.gateway.snapshot import Snapshot, take
 from conduit_desktop.gateway.strategies import Turns
+from conduit_desktop.gateway.stream import Pulse
 from conduit_desktop.gateway.tariffs import Tariffs
 from conduit_desktop.gateway.upstream import Upstream
 from conduit_desktop.store import Store
@@ -46,6 +47,8 @@ class Desk:
         self.signatures = Signatures()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
+        self.pulses: set[Pulse] = set()
+        """Of the streams that are running."""
         self.in_flight = 0
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()
@@ -63,6 +66,11 @@ class Desk:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
+
+    def cut_streams(self) -> None:
+        """End every running stream now, with the dialect's error event."""
+        for pulse in tuple(self.pulses):
+            pulse.cut()
 
     async def stop(self, grace_s: float) -> None:
         """Give what is in flight `grace_s` seconds, then close the connections to providers."""
@@ -159,4 +167,4 @@ class Desk:
 
 def _note(durable: asyncio.Future[None]) -> None:
     if not durable.cancelled() and isinstance(error := durable.exception(), RecordsUnavailable):
-        log.warning("a record waits for room: %s", error)
+        log.debug("a record waits for room: %s", error)  # the operator is told once, by `_on_records`

@@ -189,9 +189,8 @@ class Gateway(Desk):
                 meter.close("cancelled", 499)
                 self.end()
 
-        return StreamReply(
-            told, media.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke), opened.content_type, abandon
-        )
+        frames = media.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke, self.pulses)
+        return StreamReply(told, frames, opened.content_type, abandon)
 
     async def _counted(self, asked: Asked) -> Exchange:
         """A request's tokens, counted by a target that can, or else estimated and labelled so."""
@@ -235,8 +234,8 @@ class Gateway(Desk):
     def _frames(self, asked: Asked, opening: asyncio.Task[Opened], writer: StreamWriter) -> AsyncGenerator[bytes]:
         keepalive_s, idle_s = asked.snapshot.settings.keepalive_s, asked.route.limits.idle_s
         if opening.done():
-            return relayed(opening.result(), asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
-        return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke)
+            return relayed(opening.result(), asked.meter, writer, keepalive_s, idle_s, self._stream_broke, self.pulses)
+        return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke, self.pulses)
 
     def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
         label = opened.door.label if opened.door in opened.target.bound.doors else None

@@ -71,21 +71,22 @@ class Reservation:
     def covers(self, output_tokens: int) -> bool:
         """Whether `output_tokens` made so far fit, growing the reservation where they do not and the budget allows."""
         while output_tokens > self.output_tokens:
-            if not self._grow():
+            # Where the budget does not bear a whole step, it may bear what is there already.
+            if not (self._grow(GROWTH_TOKENS) or self._grow(output_tokens - self.output_tokens)):
                 return False
         return True
 
-    def _grow(self) -> bool:
+    def _grow(self, tokens: int) -> bool:
         more = 0
         if self.key is not None and self.key.budget_nano is not None and self.expected.tariff is not None:
             tariff, inputs = self.expected.tariff, self.expected.input_tokens
-            more = tariff.expected(inputs, self.output_tokens + GROWTH_TOKENS) - tariff.expected(inputs, self.output_tokens)
+            more = tariff.expected(inputs, self.output_tokens + tokens) - tariff.expected(inputs, self.output_tokens)
             account = self._gate.budgets.account(self.key.id)
             if more > self.key.budget_nano - account.spend_nano - account.reserved_nano:
                 return False
             account.reserved_nano += more
         self.cost_nano += more
-        self.output_tokens += GROWTH_TOKENS
+        self.output_tokens += tokens
         return True
 
     def settle(self, cost_nano: int, tokens: int) -> None:

@@ -18,6 +18,7 @@ from conduit_desktop.core.events import (
     Finished,
     OpaqueBlock,
     Refused,
+    Started,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -115,6 +116,9 @@ class Meter:
                 self.record.finish = event.reason
             elif isinstance(event, OpaqueBlock):
                 self._output_bytes += len(str(event.block.value))
+            elif isinstance(event, Started) and event.created is None:
+                # A dialect that dates its answers gets a date for those of one that does not.
+                event.created = self.record.started_at // 1000
 
     @property
     def output_tokens(self) -> int:

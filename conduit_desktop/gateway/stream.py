@@ -5,8 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
-from conduit_desktop.core.errors import BudgetExceeded, GatewayError, Internal, ProviderFailed, ProviderTimeout, UpstreamError
+from conduit_desktop.core.errors import (
+    BudgetExceeded,
+    Closing,
+    GatewayError,
+    Internal,
+    ProviderFailed,
+    ProviderTimeout,
+    UpstreamError,
+)
 from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.lane import Relay, TranslatedRelay
@@ -17,6 +26,7 @@ from conduit_desktop.wire import StreamWriter
 log = logging.getLogger(__name__)
 
 
+_CLOSING = "The gateway is closing; the answer was cut off."
 _EARLY_S = 0.005
 """A timer may fire this much too soon."""
 
@@ -28,7 +38,7 @@ class Pulse:
     time spent waiting for the upstream: a caller that reads slowly does not make it look stalled.
     """
 
-    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_response", "_said_at", "_silent_s")
+    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_over", "_response", "_said_at", "_silent_s", "_timer")
 
     def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
         self._response = response
@@ -37,12 +47,23 @@ class Pulse:
         self._loop = asyncio.get_running_loop()
         self._said_at = self._loop.time()
         self._silent_s = 0.0
+        self._over = False
+        self._timer: asyncio.Timeout | None = None
+
+    def cut(self) -> None:
+        """The gateway closes: the stream ends now, and says so."""
+        self._over = True
+        if self._timer is not None:
+            with suppress(RuntimeError):  # nobody waits just now
+                self._timer.reschedule(self._loop.time())
 
     async def chunk(self, said: bool) -> bytes | None:
         """The next bytes (b"" at the end), or None when a ping is due; raises UpstreamError after `idle_s` of silence.
 
-        `said`: the caller has been sent something since the last time.
+        `said`: the caller has been sent something since the last time. Raises Closing once it was `cut`.
         """
+        if self._over:
+            raise Closing(_CLOSING)
         now = self._loop.time()
         if said:
             self._said_at = now
@@ -50,9 +71,11 @@ class Pulse:
         if ping_at <= now:
             return None
         try:
-            async with asyncio.timeout_at(min(ping_at, now + self._idle_s - self._silent_s)):
+            async with asyncio.timeout_at(min(ping_at, now + self._idle_s - self._silent_s)) as self._timer:
                 data = await self._response.chunk()
         except TimeoutError as error:
+            if self._over:
+                raise Closing(_CLOSING) from error
             self._silent_s += self._loop.time() - now
             if self._silent_s >= self._idle_s - _EARLY_S:
                 raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from error
@@ -66,15 +89,19 @@ Broken = Callable[[Opened, UpstreamError], None]
 
 
 async def relayed(
-    opened: Opened, meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken
+    opened: Opened, meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken, pulses: set[Pulse]
 ) -> AsyncGenerator[bytes]:
-    """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event."""
+    """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event.
+
+    While it runs, it can be cut off by its pulse among `pulses`.
+    """
+    pulse = Pulse(opened.response, keepalive_s, idle_s)
+    pulses.add(pulse)
     try:
         whole = opened.ended and bool(opened.body)
         relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
         meter.watch(opened.events)
         out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
-        pulse = Pulse(opened.response, keepalive_s, idle_s)
         while not (opened.ended or (opened.reader is not None and opened.reader.done)):
             if out:
                 meter.keep(out)
@@ -101,6 +128,8 @@ async def relayed(
         told = _told(error, opened)
         await meter.settle("broken", told.status, told)
         yield writer.fail(told)
+    finally:
+        pulses.discard(pulse)
 
 
 def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
@@ -117,10 +146,11 @@ def _told(error: Exception, opened: Opened) -> GatewayError:
     if isinstance(error, UpstreamError):
         text = f"The answer of {opened.target.name} broke off: {error.message}"
         return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
-    return _own_fault(error)
+    return own_fault(error)
 
 
-def _own_fault(error: Exception) -> GatewayError:
+def own_fault(error: Exception) -> GatewayError:
+    """What a caller is told of an error that no upstream made."""
     if isinstance(error, GatewayError):
         return error
     log.error("a stream could not be relayed", exc_info=error)
@@ -128,7 +158,13 @@ def _own_fault(error: Exception) -> GatewayError:
 
 
 async def kept_alive(
-    opening: asyncio.Task[Opened], meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken
+    opening: asyncio.Task[Opened],
+    meter: Meter,
+    writer: StreamWriter,
+    keepalive_s: float,
+    idle_s: float,
+    broken: Broken,
+    pulses: set[Pulse],
 ) -> AsyncGenerator[bytes]:
     """Pings until a target answers, then its stream; where none does, the dialect's error event."""
     while not opening.done():
@@ -137,11 +173,11 @@ async def kept_alive(
     try:
         opened = opening.result()
     except Exception as error:  # the answer has begun: the caller must be told in it, whatever went wrong
-        told = _own_fault(error)
+        told = own_fault(error)
         await meter.settle("error", told.status, told)
         yield writer.fail(told)
         return
-    stream = relayed(opened, meter, writer, keepalive_s, idle_s, broken)
+    stream = relayed(opened, meter, writer, keepalive_s, idle_s, broken, pulses)
     try:
         async for data in stream:
             yield data

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """What streams in flight get when the server stops."""
+CUT_S = 0.5
+"""What a stream that is cut off then gets to say so."""
 LAG_EVERY_S = 0.5
 
 
@@ -113,7 +115,9 @@ class Server:
                     await site.stop()
                 if self._house is not None:
                     await self._house.gateway.drain(GRACE_S)
-                # What is left had its time: end it now.
+                    # What is left had its time: streams are told, anything else is cancelled.
+                    self._house.gateway.cut_streams()
+                    await self._house.gateway.drain(CUT_S)
                 runner._shutdown_timeout = 0.5
                 await runner.cleanup()
             self.address = None

@@ -8,6 +8,7 @@ import pytest
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, ModelNotFound, Unauthorized
 from conduit_desktop.gateway.call import Reply
 from tests.fakes.furnished import Furnished, call
+from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
 DIALECTS = ("openai_chat", "anthropic_messages")
@@ -32,7 +33,8 @@ async def test_every_crossing_answers_whole(gateway: Furnished, vendor: Vendor, 
     assert text
     record = gateway.records[-1]
     assert (record.status, record.cost_state) == ("success", "final")
-    assert record.cost_nano and record.cost_nano > 0
+    assert record.cost_nano
+    assert record.cost_nano > 0
     assert record.input > 0
     assert record.output > 0
 
@@ -103,6 +105,30 @@ async def test_a_spent_budget_still_lets_free_models_through(gateway: Furnished,
     await gateway.add_key(budget_nano=0)
     assert (await gateway.ask("free"))["choices"]
     assert gateway.records[-1].cost_nano == 0
+
+
+@pytest.mark.parametrize("speaks", DIALECTS)
+async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: Furnished, vendor: Vendor, speaks: str) -> None:
+    await furnish(gateway, vendor)
+    vendor.script(Step(text="one two three", stall_after=2))
+    asking = asyncio.ensure_future(gateway.stream("to-openai", speaks=speaks))
+    while not (gateway.pulses and vendor.calls[-1].frames_sent == 2):
+        await asyncio.sleep(0.005)
+    gateway.cut_streams()
+    said = await asking
+    assert b"The gateway is closing" in said
+    assert b"[DONE]" not in said
+    assert b"message_stop" not in said
+    record = gateway.records[-1]
+    assert (record.status, record.error_code, record.cost_state) == ("broken", "gateway_closing", "estimated")
+    assert record.cost_nano
+    assert not gateway.pulses
+
+
+async def test_an_answer_of_an_undated_dialect_is_dated(gateway: Furnished, vendor: Vendor) -> None:
+    await furnish(gateway, vendor)
+    body = await gateway.ask("to-anthropic")
+    assert body["created"] == gateway.records[-1].started_at // 1000
 
 
 async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: Furnished, vendor: Vendor) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.errors import Closing, UpstreamError
 from conduit_desktop.gateway.stream import Pulse
 
 
@@ -75,3 +75,19 @@ async def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -
     assert await pulse.chunk(said=True)
     await asyncio.sleep(0.3)
     assert await pulse.chunk(said=True)
+
+
+async def test_a_stream_that_waits_is_cut_off_at_once() -> None:
+    pulse = Pulse(Upstream(), keepalive_s=50, idle_s=50)
+    asyncio.get_running_loop().call_later(0.02, pulse.cut)
+    async with asyncio.timeout(2):
+        with pytest.raises(Closing):
+            await pulse.chunk(said=True)
+
+
+async def test_a_stream_that_does_not_wait_is_cut_off_at_the_next_look() -> None:
+    pulse = Pulse(Upstream(0.0, 0.0), keepalive_s=50, idle_s=50)
+    assert await pulse.chunk(said=True)
+    pulse.cut()
+    with pytest.raises(Closing):
+        await pulse.chunk(said=True)
