@@ -18,7 +18,7 @@ from conduit_desktop.gateway.lane import Lane
 from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
-from conduit_desktop.gateway.stream import Pulse
+from conduit_desktop.gateway.stream import Pulse, own_fault
 from conduit_desktop.gateway.upstream import Response, Upstream
 from conduit_desktop.wire import dialect, forms, sse
 from conduit_desktop.wire.form_usage import told_usage
@@ -176,11 +176,12 @@ class Cut(Exception):  # no error of ours: it says to cut the connection
     """A relayed answer broke off where no words can say so: the caller must see its connection break, too."""
 
 
-async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken) -> AsyncGenerator[bytes]:
+async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken, pulses: set[Pulse]) -> AsyncGenerator[bytes]:
     """The answer's bytes as they come. The record is durable before the last of them; raises Cut where the upstream broke."""
     events = Events() if opened.content_type.startswith("text/event-stream") else None
     response, pulse = opened.response, Pulse(opened.response, _NEVER, idle_s)
     last, got = b"", 0
+    pulses.add(pulse)
     try:
         data: bytes | None = opened.held
         while data:
@@ -201,20 +202,25 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
         response.abort()
         meter.close("cancelled", 499)
         raise
-    except UpstreamError as error:
+    except Exception as error:  # whatever went wrong, the caller must not take it for success
         response.abort()
-        blot(error, opened.door.secrets)
-        meter.broke(error)
-        broken(opened, error)
+        if isinstance(error, UpstreamError):
+            blot(error, opened.door.secrets)
+            meter.broke(error)
+            broken(opened, error)
         told = _told(error, opened)
         await meter.settle("broken", told.status, told)
         if events is None:
             raise Cut from error
         # The byte held back ends the line that came last, so the error begins a frame of its own.
         yield last + b"\n\n" + sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
+    finally:
+        pulses.discard(pulse)
 
 
-def _told(error: UpstreamError, opened: Opened) -> GatewayError:
+def _told(error: Exception, opened: Opened) -> GatewayError:
+    if not isinstance(error, UpstreamError):
+        return own_fault(error)
     text = f"The answer of {opened.target.name} broke off: {error.message}"
     return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
 

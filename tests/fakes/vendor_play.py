@@ -12,7 +12,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from tests.fakes import vendor_gemini
 from tests.fakes.script import Step
+from tests.fakes.vendor_media import form_of, is_media, play
 from tests.fakes.vendor_speech import Frames, embeddings
 
 
@@ -47,10 +49,14 @@ async def read(request: web.Request) -> Call:
     """Take the request in, whole."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+    own = next((headers[name] for name in ("x-api-key", "xi-api-key", "x-goog-api-key") if name in headers), "")
+    key = own or headers.get("authorization", "").removeprefix("Bearer ")
     call = Call(request.method, request.path, dict(request.query), headers, raw, key, asyncio.get_running_loop().time())
     if request.transport is not None:
         call.peer = request.transport.get_extra_info("peername")[1]
+    if headers.get("content-type", "").startswith("multipart/"):
+        call.body = form_of(raw, headers["content-type"])
+        return call
     try:
         call.body = orjson.loads(raw) if raw else None
     except orjson.JSONDecodeError:
@@ -83,8 +89,12 @@ class Play:
         if step.status != 200 or step.body is not None:
             return self._instead()
         headers = {"request-id": "req_1", "x-request-id": "req_1", **step.headers}
-        if self.call.body.get("stream"):
-            return await self._stream(headers, self.dialect.stream(self.call.body, step))
+        if is_media(self.call.path):
+            await asyncio.sleep(step.think_s)
+            return await play(self.request, self.call.path, self.call.body, step)
+        body = self.call.body | vendor_gemini.in_the_path(self.call.path)
+        if body.get("stream"):
+            return await self._stream(headers, self.dialect.stream(body, step))
         return await self._whole(headers)
 
     def _instead(self) -> web.Response:
@@ -102,7 +112,7 @@ class Play:
             return as_json(200, embeddings(self.call.body), headers)
         if path.endswith("/count_tokens"):
             return as_json(200, {"input_tokens": step.tokens.input if step.tokens else 0}, headers)
-        raw = orjson.dumps(self.dialect.whole(self.call.body, step))
+        raw = orjson.dumps(self.dialect.whole(self.call.body | vendor_gemini.in_the_path(path), step))
         if step.cut_after is None and step.stall_after is None:
             return web.Response(body=raw, headers={**headers, "content-type": "application/json"})
         response = web.StreamResponse(headers={**headers, "content-type": "application/json", "content-length": str(len(raw))})

@@ -1,0 +1,348 @@
+"""The endpoints beside chat over real HTTP, against the scripted vendor: answers, failover, limits, prices, records."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.core.entities import Price
+from conduit_desktop.core.paths import Home
+from conduit_desktop.server.serving import Server
+from tests.fakes.furnished import KEY, Furnished, furnished
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
+
+RANKED = {"model": "m", "query": "q", "documents": ["a", "bbb", "cc"]}
+
+
+@dataclass
+class Door:
+    """A listening server, and a short way to call it."""
+
+    gateway: Furnished
+    vendor: Vendor
+    session: aiohttp.ClientSession
+    address: str
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any, Any]:
+        """Status, JSON (or bytes) and headers. A FormData is sent as a form."""
+        sent: Any = body if isinstance(body, aiohttp.FormData) else orjson.dumps(body)
+        auth = {"Authorization": f"Bearer {KEY}", **headers}
+        async with self.session.post(self.address + path, data=sent, headers=auth) as response:
+            raw = await response.read()
+            return response.status, orjson.loads(raw) if raw[:1] in b"{[" and raw else raw, response.headers
+
+    async def price(self, pattern: str, **rates: float) -> None:
+        await self.gateway.store.prices.insert(Price(pattern=pattern, **rates))  # type: ignore[arg-type]
+        await self.gateway.refresh()
+
+    @property
+    def record(self) -> Any:
+        return self.gateway.records[-1]
+
+
+@pytest.fixture
+async def door(home: Home) -> AsyncIterator[Door]:
+    async with Vendor() as vendor, furnished(home, port=0) as gateway, aiohttp.ClientSession() as session:
+        await gateway.add_provider("oa", vendor.openai_url)
+        await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+        for kind in ("voyage", "jina", "cohere", "elevenlabs", "mistral", "gemini"):
+            options = {"voices": "alloy=voice-1, *=voice-2"} if kind == "elevenlabs" else {}
+            await gateway.add_provider(kind, vendor.anthropic_url, kind=kind, options=options)
+        await gateway.add_alias("m", "oa/model-x")
+        await gateway.add_alias("claude", "an/claude-x")
+        await gateway.add_key()
+        server = Server()
+        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        server.serve(house)
+        await server.start()
+        try:
+            yield Door(gateway, vendor, session, server.address or "")
+        finally:
+            await server.stop()
+
+
+def sound_form(model: str = "m", **fields: str) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", b"RIFF" + b"\x00\xff" * 4000, filename="speech.wav", content_type="audio/wav")
+    form.add_field("model", model)
+    for name, value in fields.items():
+        form.add_field(name, value)
+    return form
+
+
+@pytest.mark.parametrize("target", ["oa/model-x", "voyage/v", "jina/j", "cohere/c", "mistral/e", "gemini/g"])
+@pytest.mark.parametrize("encoding", ["float", "base64", None])
+async def test_embeddings_are_the_vendors_floats_in_either_encoding(door: Door, target: str, encoding: str | None) -> None:
+    body: dict[str, Any] = {"model": target, "input": ["one", "two"]} | ({"encoding_format": encoding} if encoding else {})
+    status, answer, headers = await door.post("/v1/embeddings", body)
+    assert (status, headers["x-conduit-provider"]) == (200, target.partition("/")[0])
+    got = [row["embedding"] for row in answer["data"]]
+    if encoding == "base64":
+        got = [list(struct.unpack("<8f", base64.b64decode(value))) for value in got]
+    assert got == [floats("one"), floats("two")]
+    assert (door.record.endpoint, door.record.status, door.record.model) == ("embeddings", "success", target)
+
+
+async def test_embeddings_are_priced_by_what_was_reported_or_else_estimated(door: Door) -> None:
+    await door.price("*", input=1000.0)
+    _, answer, headers = await door.post("/v1/embeddings", {"model": "m", "input": ["one", "two"]})
+    assert answer["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
+    assert (headers["x-conduit-cost-usd"], door.record.cost_state, door.record.input) == ("0.002", "final", 2)
+    await door.post("/v1/embeddings", {"model": "gemini/g", "input": "a longer text to embed"})
+    assert (door.record.cost_state, door.record.cost_nano) == ("estimated", door.record.input * 1_000_000)
+
+
+async def test_a_vendor_that_ignores_the_encoding_is_mended(door: Door) -> None:
+    answer = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -1.0]}], "model": "x"}
+    door.vendor.script(Step(body=answer))
+    _, body, _ = await door.post("/v1/embeddings", {"model": "m", "input": "x", "encoding_format": "base64"})
+    assert struct.unpack("<2f", base64.b64decode(body["data"][0]["embedding"])) == (0.5, -1.0)
+
+
+async def test_token_ids_go_where_they_are_taken_and_are_refused_elsewhere(door: Door) -> None:
+    assert (await door.post("/v1/embeddings", {"model": "m", "input": [[1, 2], [3]]}))[0] == 200
+    assert door.vendor.asked[-1].body["input"] == [[1, 2], [3]]
+    status, body, _ = await door.post("/v1/embeddings", {"model": "cohere/c", "input": [1, 2]})
+    assert (status, body["error"]["param"]) == (400, "input")
+    await door.gateway.add_alias("both", "cohere/c", "oa/model-x")
+    status, _, headers = await door.post("/v1/embeddings", {"model": "both", "input": [1, 2]})
+    assert (status, headers["x-conduit-provider"]) == (200, "oa")
+
+
+async def test_large_batches_come_back_whole_and_in_order(door: Door) -> None:
+    texts = [f"text {n}" for n in range(250)]
+    for target in ("cohere/c", "gemini/g", "m"):
+        _, body, _ = await door.post("/v1/embeddings", {"model": target, "input": texts})
+        assert [row["embedding"] for row in body["data"]] == [floats(text) for text in texts]
+
+
+async def test_a_failing_target_is_followed_by_the_next(door: Door) -> None:
+    await door.gateway.add_alias("pair", "oa/bad", "voyage/good", retries=0)
+    for fault in (
+        Step(status=500),
+        Step(body="<html>"),
+        Step(body={"data": []}),
+        Step(reset=True),
+        Step(body=b"{", content_type="application/json"),
+    ):
+        door.vendor.script(fault, model="bad")
+        status, _, headers = await door.post("/v1/embeddings", {"model": "pair", "input": "x"})
+        assert (status, headers["x-conduit-provider"], headers["x-conduit-attempts"]) == (200, "voyage", "2"), fault
+
+
+async def test_a_vendors_refusal_is_relayed_in_openais_shape(door: Door) -> None:
+    refusal = {"error": {"message": "no such size", "type": "invalid_request_error", "param": "size", "code": "bad_size"}}
+    door.vendor.script(Step(status=400, body=refusal))
+    status, body, _ = await door.post("/v1/images/generations", {"model": "m", "prompt": "x", "size": "1x1"})
+    assert (status, body) == (400, refusal)
+    door.vendor.script(Step(status=422, body={"detail": "texts must be shorter"}))
+    status, body, _ = await door.post("/v1/embeddings", {"model": "voyage/v", "input": "x"})
+    assert (status, body["error"]["type"]) == (422, "invalid_request_error")
+    assert "texts must be shorter" in body["error"]["message"]
+
+
+async def test_a_model_without_the_endpoint_is_told_so_by_both_names(door: Door) -> None:
+    for path, body, endpoint in (
+        ("/v1/embeddings", {"model": "claude", "input": "x"}, "embeddings"),
+        ("/v1/chat/completions", {"model": "voyage/v", "messages": [{"role": "user", "content": "x"}]}, "chat"),
+        ("/v1/audio/speech", {"model": "cohere/c", "input": "x", "voice": "alloy"}, "speech"),
+    ):
+        status, answer, _ = await door.post(path, body)
+        assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+        assert endpoint in answer["error"]["message"]
+        assert body["model"] in answer["error"]["message"]
+    await door.gateway.add_alias("mixed", "voyage/v", "an/claude-x")
+    chat = {"model": "mixed", "messages": [{"role": "user", "content": "x"}]}
+    assert (await door.post("/v1/chat/completions", chat))[2]["x-conduit-provider"] == "an"
+
+
+@pytest.mark.parametrize("target", ["oa/rank", "cohere/cohere", "jina/j", "voyage/voyage"])
+async def test_rerank_is_told_in_one_shape(door: Door, target: str) -> None:
+    _, body, _ = await door.post("/v1/rerank", {**RANKED, "model": target, "top_n": 2, "return_documents": True})
+    assert [row["index"] for row in body["results"]] == [1, 2]
+    assert body["results"][0]["document"] == {"text": "bbb"}
+    assert door.record.endpoint == "rerank"
+
+
+async def test_pictures_are_priced_each_or_by_tokens(door: Door) -> None:
+    await door.price("model-x", per_image=0.04)
+    await door.price("gpt-image", input=10.0, output=40.0)
+    _, body, headers = await door.post("/v1/images/generations", {"model": "m", "prompt": "x", "n": 2})
+    assert [row["b64_json"] for row in body["data"]] == [PICTURE] * 2
+    assert (headers["x-conduit-cost-usd"], door.record.cost_state) == ("0.08", "final")
+    _, _, headers = await door.post("/v1/images/generations", {"model": "oa/gpt-image", "prompt": "x"})
+    assert headers["x-conduit-cost-usd"] == "0.0401"
+    _, _, headers = await door.post("/v1/images/generations", {"model": "oa/unpriced", "prompt": "x"})
+    assert (headers["x-conduit-cost-usd"], door.record.cost_nano) == ("unknown", None)
+
+
+async def test_streamed_pictures_are_relayed_with_their_usage(door: Door) -> None:
+    await door.price("gpt-image", output=40.0)
+    status, raw, headers = await door.post("/v1/images/generations", {"model": "oa/gpt-image", "prompt": "x", "stream": True})
+    assert (status, headers["Content-Type"]) == (200, "text/event-stream")
+    assert raw.count(b"event: image_generation.") == 2
+    assert (door.record.output, door.record.cost_nano, door.record.streamed) == (1000, 40_000_000, True)
+    door.vendor.script(Step(no_end=True))
+    _, raw, _ = await door.post("/v1/images/generations", {"model": "oa/gpt-image", "prompt": "x", "stream": True})
+    assert b"provider_stream_broken" in raw
+    assert (door.record.status, door.record.error_code) == ("broken", "provider_stream_broken")
+
+
+async def test_edits_take_a_form_and_json(door: Door) -> None:
+    form = aiohttp.FormData()
+    form.add_field("image[]", b"\x89PNG", filename="a.png", content_type="image/png")
+    form.add_field("prompt", "greener")
+    form.add_field("model", "m")
+    form.add_field("n", "2")
+    status, body, _ = await door.post("/v1/images/edits", form)
+    assert (status, len(body["data"])) == (200, 2)
+    sent = door.vendor.asked[-1].body
+    assert (sent["model"], sent["prompt"], sent["image[]"]) == ("model-x", "greener", ("a.png", b"\x89PNG"))
+    images = [{"image_url": "https://example.org/a.png"}]
+    assert (await door.post("/v1/images/edits", {"model": "m", "prompt": "x", "images": images}))[0] == 200
+
+
+async def test_speech_is_relayed_byte_by_byte_and_priced_by_its_characters(door: Door) -> None:
+    await door.price("*", per_1k_chars=15.0)
+    for model, voice in (("m", "alloy"), ("elevenlabs/eleven_v3", "Alloy")):
+        status, raw, headers = await door.post("/v1/audio/speech", {"model": model, "input": "hello", "voice": voice})
+        assert (status, raw, headers["Content-Type"]) == (200, SOUND, "audio/mpeg")
+        assert (door.record.cost_nano, door.record.cost_state, door.record.status) == (75_000_000, "final", "success")
+    call = door.vendor.asked[-1]
+    assert (call.path, call.query) == ("/v1/text-to-speech/voice-1", {"output_format": "mp3_44100_128"})
+    assert call.body == {"text": "hello", "model_id": "eleven_v3"}
+
+
+async def test_a_sound_that_breaks_off_is_no_whole_sound(door: Door) -> None:
+    await door.price("*", per_1k_chars=15.0)
+    door.vendor.script(Step(cut_after=4))
+    with pytest.raises(aiohttp.ClientError):
+        await door.post("/v1/audio/speech", {"model": "m", "input": "hello", "voice": "alloy"})
+    assert (door.record.status, door.record.cost_state, door.record.cost_nano) == ("broken", "estimated", 75_000_000)
+    assert door.gateway.in_flight == 0
+
+
+async def test_a_caller_that_hangs_up_stops_the_sound(door: Door) -> None:
+    door.vendor.script(Step(stall_after=3))
+    headers = {"Authorization": f"Bearer {KEY}"}
+    body = orjson.dumps({"model": "m", "input": "hello", "voice": "alloy"})
+    async with door.session.post(f"{door.address}/v1/audio/speech", data=body, headers=headers) as response:
+        await response.content.readexactly(40_000)
+        response.close()
+    async with asyncio.timeout(2):
+        await door.vendor.asked[-1].ended.wait()
+        while door.gateway.in_flight:
+            await asyncio.sleep(0.01)
+    assert door.vendor.asked[-1].outcome == "hung up"
+    assert door.record.status == "cancelled"
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
+async def test_a_recording_is_heard_and_priced_by_its_minutes(door: Door, path: str) -> None:
+    await door.price("*", per_minute=0.006)
+    status, body, headers = await door.post(path, sound_form(language="de"))
+    assert (status, body["text"]) == (200, "8004 bytes were heard")
+    assert door.vendor.asked[-1].body["model"] == "model-x"
+    assert door.vendor.asked[-1].body["language"] == "de"
+    assert headers["x-conduit-cost-usd"] == f"{SECONDS / 60 * 0.006:.6f}".rstrip("0")
+    _, _, headers = await door.post(path, sound_form("oa/silent"))
+    assert (headers["x-conduit-cost-usd"], door.record.cost_nano) == ("unknown", None)
+    status, raw, _ = await door.post(path, sound_form(response_format="srt"))
+    assert (status, raw[:2], door.record.cost_nano) == (200, b"1\n", None)
+
+
+async def test_a_recording_may_be_priced_by_its_tokens(door: Door) -> None:
+    await door.price("gpt-4o*", input=2.5, output=10.0, audio_in=6.0)
+    await door.post("/v1/audio/transcriptions", sound_form("oa/gpt-4o-transcribe"))
+    assert (door.record.input, door.record.audio_in, door.record.output) == (10, 30, 5)
+    assert door.record.cost_nano == 10 * 2500 + 30 * 6000 + 5 * 10_000
+
+
+async def test_moderation_needs_no_model_where_there_is_one_of_openais_name(door: Door) -> None:
+    assert (await door.post("/v1/moderations", {"input": "x"}))[0] == 404
+    await door.gateway.add_alias("omni-moderation-latest", "oa/omni")
+    status, body, _ = await door.post("/v1/moderations", {"input": "x"})
+    assert (status, body["results"][0]["flagged"]) == (200, False)
+
+
+async def test_legacy_completions_go_on_as_they_came(door: Door) -> None:
+    await door.price("*", input=1.0, output=2.0)
+    _, body, _ = await door.post("/v1/completions", {"model": "m", "prompt": "one two", "echo": True})
+    assert body["choices"][0]["text"] == "After one two"
+    assert door.vendor.asked[-1].body["echo"] is True
+    _, raw, _ = await door.post("/v1/completions", {"model": "m", "prompt": "one two", "stream": True})
+    assert raw.rstrip().endswith(b"[DONE]")
+    assert b'"choices":[]' not in raw, "usage was not asked for"
+    assert (door.record.endpoint, door.record.input, door.record.output) == ("completions", 5, 3)
+
+
+async def test_legacy_completions_reach_a_chat_model(door: Door) -> None:
+    _, body, headers = await door.post("/v1/completions", {"model": "claude", "prompt": "hello you", "echo": True})
+    assert (body["object"], body["choices"][0]["finish_reason"]) == ("text_completion", "stop")
+    assert "hello you" in body["choices"][0]["text"]
+    assert "echo" in headers["x-conduit-dropped"]
+    _, raw, _ = await door.post("/v1/completions", {"model": "claude", "prompt": "hello you", "stream": True})
+    texts = [orjson.loads(line[6:])["choices"][0]["text"] for line in raw.splitlines() if line.startswith(b"data: {")]
+    assert "hello you" in "".join(texts)
+    assert raw.rstrip().endswith(b"[DONE]")
+    status, body, _ = await door.post("/v1/completions", {"model": "claude", "prompt": [1, 2]})
+    assert (status, body["error"]["param"]) == (400, "prompt")
+
+
+async def test_tokens_are_counted_by_who_can_and_else_estimated(door: Door) -> None:
+    await door.gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=0, rpm=1)
+    poor = {"x-api-key": "condt_" + "p" * 43, "Authorization": ""}
+    ask = {"model": "claude", "messages": [{"role": "user", "content": "hello"}]}
+    for _ in range(2):
+        status, body, headers = await door.post("/v1/messages/count_tokens?beta=true", ask, **poor)
+        assert (status, body, "x-conduit-token-count" in headers) == (200, {"input_tokens": 20}, False)
+    assert (door.record.endpoint, door.record.cost_nano, door.record.input) == ("count_tokens", 0, 0)
+    status, body, headers = await door.post("/v1/messages/count_tokens", {**ask, "model": "m"})
+    assert (status, headers["x-conduit-token-count"]) == (200, "estimated")
+    assert body["input_tokens"] > 0
+    door.vendor.script(Step(status=404))
+    _, body, headers = await door.post("/v1/messages/count_tokens", ask)
+    assert headers["x-conduit-token-count"] == "estimated"
+
+
+async def test_budgets_hold_for_pictures_and_speech(door: Door) -> None:
+    await door.price("*", per_image=0.04, per_1k_chars=15.0)
+    await door.gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=100_000_000)
+    poor = {"Authorization": "Bearer condt_" + "p" * 43}
+    assert (await door.post("/v1/images/generations", {"model": "m", "prompt": "x", "n": 3}, **poor))[0] == 402
+    answers = await asyncio.gather(*(door.post("/v1/images/generations", {"model": "m", "prompt": "x"}, **poor) for _ in range(20)))
+    assert sorted(status for status, _, _ in answers) == [200] * 2 + [402] * 18
+    assert (await door.post("/v1/audio/speech", {"model": "m", "input": "x" * 100, "voice": "a"}, **poor))[0] == 402
+    assert door.gateway.account("key_poor").reserved_nano == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/embeddings", {"model": "m"}, "input"), ("/v1/embeddings", {"model": "m", "input": []}, "input"),
+        ("/v1/embeddings", {"model": "m", "input": [None]}, "input"), ("/v1/embeddings", {"input": "x"}, "model"),
+        ("/v1/embeddings", {"model": "m", "input": "x", "encoding_format": 5}, "encoding_format"),
+        ("/v1/embeddings", {"model": "m", "input": "x", "dimensions": 0}, "dimensions"),
+        ("/v1/images/generations", {"model": "m"}, "prompt"), ("/v1/images/generations", {"prompt": "x"}, "model"),
+        ("/v1/audio/speech", {"model": "m", "input": 5}, "input"), ("/v1/moderations", {"model": "m", "input": {}}, "input"),
+        ("/v1/rerank", {"model": "m", "query": "x"}, "documents"), ("/v1/rerank", {**RANKED, "top_n": "x"}, "top_n"),
+        ("/v1/completions", {"model": "m"}, "prompt"), ("/v1/audio/speech", {"model": "elevenlabs/x", "input": "x"}, None),
+        ("/v1/audio/transcriptions", {"model": "m"}, None),
+    ],
+)  # fmt: skip
+async def test_a_wrong_field_is_named(door: Door, path: str, body: Any, param: str | None) -> None:
+    status, answer, _ = await door.post(path, body)
+    assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
+    assert param is None or answer["error"]["param"] == param
+    assert not door.vendor.asked or path == "/v1/audio/speech"

@@ -1,0 +1,194 @@
+"""Embeddings, rerank and speech in other vendors' words, against hand-made answers and recorded ones."""
+
+import base64
+import struct
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.core.media import Units
+from conduit_desktop.wire.form_embeddings import pack, unpack
+from conduit_desktop.wire.form_usage import asked_units, told_units, told_usage
+from conduit_desktop.wire.forms import Wish, form
+from tests.fakes.replay import interactions
+
+FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20)
+
+
+def written(endpoint: str, name: str, **body: Any) -> tuple[list[Any], list[str]]:
+    dropped: list[str] = []
+    sendings = form(endpoint, name).write(Wish(endpoint, {"model": "alias", **body}), "up", dropped)
+    return [orjson.loads(sending.body) for sending in sendings], dropped
+
+
+def told(endpoint: str, name: str, answers: list[Any], **body: Any) -> tuple[Any, Any]:
+    raw = orjson.dumps(answers[-1])
+    made = form(endpoint, name).read(answers, raw, Wish(endpoint, body), "alias")
+    return orjson.loads(made.body), made
+
+
+@given(FLOATS)
+def test_a_vector_is_the_same_in_either_encoding(vector: list[float]) -> None:
+    assert unpack(pack(vector)) == vector
+    assert base64.b64decode(pack(vector)) == struct.pack(f"<{len(vector)}f", *vector)
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=3), st.booleans(), st.booleans())
+def test_vectors_come_as_asked_whatever_the_vendor_gives(vectors: list[list[float]], asked: bool, given_base64: bool) -> None:
+    rows = [{"object": "embedding", "index": n, "embedding": pack(v) if given_base64 else v} for n, v in enumerate(vectors)]
+    answer = {"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+    body, made = told("embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if asked else "float")
+    got = [row["embedding"] for row in body["data"]]
+    assert [unpack(value) if asked else value for value in got] == vectors
+    assert made.usage.input == 3
+
+
+def test_vectors_stand_in_the_order_of_their_inputs() -> None:
+    rows = [{"index": 1, "embedding": pack([2.0])}, {"index": 0, "embedding": pack([1.0])}]
+    body, _ = told("embeddings", "openai", [{"data": rows}], input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [1.0]), (1, [2.0])]
+
+
+def test_a_vector_too_few_is_no_answer() -> None:
+    with pytest.raises(MalformedStream):
+        told("embeddings", "openai", [{"data": [{"index": 0, "embedding": [1.0]}]}], input=["a", "b"])
+
+
+@pytest.mark.parametrize("vendor", ["text", "mistral", "voyage", "jina", "cohere", "gemini"])
+@pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
+def test_token_ids_are_refused_where_only_text_is_taken(vendor: str, tokens: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        written("embeddings", vendor, input=tokens)
+    assert refused.value.param == "input"
+    assert "token" in refused.value.message
+
+
+def test_token_ids_go_on_where_they_are_taken() -> None:
+    assert written("embeddings", "openai", input=[[1, 2], [3]])[0] == [{"model": "up", "input": [[1, 2], [3]]}]
+
+
+def test_each_vendor_hears_the_size_in_its_own_word() -> None:
+    for vendor, word in (("openai", "dimensions"), ("mistral", "output_dimension"), ("voyage", "output_dimension"),
+                         ("jina", "dimensions"), ("cohere", "output_dimension")):  # fmt: skip
+        (body,), _ = written("embeddings", vendor, input="a", dimensions=64)
+        assert body[word] == 64, vendor
+    (body,), dropped = written("embeddings", "gemini", input="a", dimensions=64, user="u")
+    assert body["requests"] == [{"model": "models/up", "outputDimensionality": 64, "content": {"parts": [{"text": "a"}]}}]
+    assert dropped == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "size", "key"), [("cohere", 96, "texts"), ("gemini", 100, "requests"), ("voyage", 1000, "input")]
+)
+def test_more_inputs_than_a_vendor_takes_go_in_batches(vendor: str, size: int, key: str) -> None:
+    bodies, _ = written("embeddings", vendor, input=[f"t{n}" for n in range(size + 1)])
+    assert [len(body[key]) for body in bodies] == [size, 1]
+
+
+def test_batches_are_one_answer() -> None:
+    answers = [{"embeddings": {"float": [[float(n)]]}, "meta": {"billed_units": {"input_tokens": 5}}} for n in range(2)]
+    body, made = told("embeddings", "cohere", answers, input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.0]), (1, [1.0])]
+    assert made.usage.input == 10
+    assert body["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
+
+
+def test_an_encoding_that_does_not_exist_is_named() -> None:
+    with pytest.raises(BadRequest) as refused:
+        written("embeddings", "cohere", input="a", encoding_format="hex")
+    assert refused.value.param == "encoding_format"
+
+
+def test_rerank_in_three_vendors_words() -> None:
+    ask: dict[str, Any] = {"query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "return_documents": True}
+    (cohere,), _ = written("rerank", "cohere", **ask)
+    assert cohere == {"model": "up", "query": "q", "documents": ["a", "b"], "top_n": 1}
+    (voyage,), _ = written("rerank", "voyage", **ask)
+    assert voyage == {"model": "up", "query": "q", "documents": ["a", "b"], "top_k": 1}
+    (jina,), _ = written("rerank", "jina", **ask)
+    assert jina["top_n"] == 1
+    assert jina["return_documents"] is True
+    answer = {"object": "list", "data": [{"index": 1, "relevance_score": 0.5}], "usage": {"total_tokens": 9}}
+    body, made = told("rerank", "voyage", [answer], **ask)
+    assert body["results"] == [{"index": 1, "relevance_score": 0.5, "document": {"text": "b"}}]
+    assert made.usage.input == 9
+
+
+def test_elevenlabs_hears_speech_in_its_own_words() -> None:
+    (body,), dropped = written(
+        "speech", "elevenlabs", input="hi", voice="alloy", response_format="pcm", speed=1.1, instructions="x"
+    )
+    assert body == {
+        "text": "hi",
+        "model_id": "up",
+        "voice": "alloy",
+        "output_format": "pcm_24000",
+        "voice_settings": {"speed": 1.1},
+    }
+    assert dropped == ["instructions"]
+    with pytest.raises(BadRequest):
+        written("speech", "elevenlabs", input="hi", voice="alloy", response_format="aac")
+
+
+def test_what_was_used_is_read_from_every_kind_of_answer() -> None:
+    assert told_units("images", {"data": [{}, {}]}, Units(images=1)) == Units(images=2)
+    assert told_units("transcriptions", {"text": "", "usage": {"type": "duration", "seconds": 9}}, Units(seconds=None)).seconds == 9
+    assert told_units("transcriptions", {"text": "", "duration": "8.47"}, Units(seconds=None)).seconds == 8.47
+    assert told_units("transcriptions", {"text": ""}, Units(seconds=None)).seconds is None
+    assert asked_units("images", {"n": "3"}).images == 3
+    assert asked_units("speech", {"input": "zwölf"}).characters == 5
+    usage = told_usage(
+        "transcriptions", {"usage": {"input_tokens": 40, "input_token_details": {"audio_tokens": 30}, "output_tokens": 5}}
+    )
+    assert usage is not None
+    assert (usage.input, usage.audio_in, usage.output) == (10, 30, 5)
+    assert told_usage("transcriptions", {"usage": {"type": "duration", "seconds": 9}}) is None
+
+
+FORMS = {"voyage": "voyage", "mistral": "mistral", "cohere": "cohere", "gemini": "gemini"}
+
+
+def test_recorded_answers_are_read(recordings: Path) -> None:
+    """Every good recorded answer makes OpenAI's list: as many vectors as inputs, in floats and in base64 the same."""
+    seen: set[str] = set()
+    for one in interactions(recordings):
+        if one["kind"] not in ("embeddings", "embed") or one["status"] != 200:
+            continue
+        inputs = _inputs(one["req"])
+        name = FORMS.get(one["provider"], "openai")
+        seen.add(one["provider"])
+        answer = orjson.loads(one["text"])
+        as_floats, _ = told("embeddings", name, [answer], input=inputs)
+        as_base64, made = told("embeddings", name, [answer], input=inputs, encoding_format="base64")
+        assert len(as_floats["data"]) == len(inputs)
+        for plain, packed in zip(as_floats["data"], as_base64["data"], strict=True):
+            assert struct.pack(f"<{len(plain['embedding'])}f", *plain["embedding"]) == base64.b64decode(packed["embedding"])
+        assert made.usage is None or made.usage.input > 0 or name == "voyage", one["cassette"]
+    assert {"openai", "voyage", "mistral", "cohere", "gemini", "openrouter", "azure"} <= seen
+
+
+def _inputs(body: Any) -> list[Any]:
+    given = body.get("texts") or body.get("requests") or body["input"]
+    return given if isinstance(given, list) and not isinstance(given[0], int) else [given]
+
+
+def test_recorded_rankings_and_pictures_are_read(recordings: Path) -> None:
+    count = 0
+    for one in interactions(recordings):
+        if one["status"] != 200 or one["kind"] not in ("rerank", "images"):
+            continue
+        count += 1
+        answer = orjson.loads(one["text"])
+        if one["kind"] == "rerank":
+            body, _ = told("rerank", "cohere", [answer], **one["req"])
+            assert body["results"] == answer["results"]
+        else:
+            body, made = told("images", "openai", [answer], n=1)
+            assert body == answer
+            assert made.units.images == len(answer["data"])
+    assert count >= 8
