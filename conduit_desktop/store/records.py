@@ -135,7 +135,7 @@ class RecordSink:
         self._tried_at = time.monotonic()
         while self._backlog:
             step = [self._backlog[i] for i in range(min(RETRY_STEP, len(self._backlog)))]
-            for error in self._write_singly(connection, step):
+            for error in self._write_step(connection, step):
                 if error is not None and is_trouble(error):
                     return error
                 self._backlog.popleft()
@@ -143,6 +143,14 @@ class RecordSink:
         self._lost = 0
         self.report(True, f"request records are written again.{lost}")
         return None
+
+    def _write_step(self, connection: sqlite3.Connection, records: list[RequestRecord]) -> Sequence[BaseException | None]:
+        """All at once: each transaction costs some pages of the WAL, and there may be little room yet."""
+        try:
+            connection.execute(_insert(len(records)), _values(records))
+        except _REFUSALS as error:
+            return [error] if is_trouble(error) else self._write_singly(connection, records)
+        return [None] * len(records)
 
     def _write_singly(self, connection: sqlite3.Connection, records: Sequence[RequestRecord]) -> list[BaseException | None]:
         """Each record for itself, with odd values mended, so that a bad one spoils no other; stops at a failing disk."""
