@@ -19,6 +19,7 @@ from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, Local
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.providers.openai import OpenAI
 from conduit_desktop.providers.retrieval import Jina, Voyage
+from conduit_desktop.providers.sagemaker import SageMaker
 from conduit_desktop.providers.vendors import (
     XAI,
     Cerebras,
@@ -56,6 +57,7 @@ _KINDS: tuple[type[ProviderKind], ...] = (
     Groq,
     Mistral,
     Bedrock,
+    SageMaker,
     Cohere,
     Together,
     Fireworks,
