@@ -51,8 +51,8 @@ class Meter:
         self._tariffs: Mapping[str, Tariff | None] = {}
         self._target: BoundTarget | None = None
         self._asked = False
-        self._output_bytes = 0
-        self._checked_tokens = 0
+        self.output_bytes = 0
+        """UTF-8 bytes of what the answer has said so far."""
         self.usage: Usage | None = None
         self.units = asked_units(call.endpoint, call.body) if call.wish is not None else Units()
         """What is used beside tokens: as asked for, until the answer says it better."""
@@ -85,7 +85,7 @@ class Meter:
     def asking(self, target: BoundTarget) -> None:
         """A target is being asked: what was counted of an earlier one is void."""
         self._target, self._asked = target, True
-        self._output_bytes, self.usage = 0, None
+        self.output_bytes, self.usage = 0, None
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
 
     def attempted(self, attempt: Attempt) -> None:
@@ -107,15 +107,15 @@ class Meter:
         """Count what goes by."""
         for event in events:
             if isinstance(event, (TextDelta, ThinkingDelta, Refused)):
-                self._output_bytes += _size(event.text)
+                self.output_bytes += _size(event.text)
             elif isinstance(event, ToolCallDelta):
-                self._output_bytes += _size(event.arguments)
+                self.output_bytes += _size(event.arguments)
             elif isinstance(event, UsageReported):
                 self.usage = event.usage
             elif isinstance(event, Finished):
                 self.record.finish = event.reason
             elif isinstance(event, OpaqueBlock):
-                self._output_bytes += len(str(event.block.value))
+                self.output_bytes += len(str(event.block.value))
             elif isinstance(event, Started) and event.created is None:
                 # A dialect that dates its answers gets a date for those of one that does not.
                 event.created = self.record.started_at // 1000
@@ -123,7 +123,7 @@ class Meter:
     @property
     def output_tokens(self) -> int:
         """Output counted so far, as an estimate."""
-        return -(-self._output_bytes // BYTES_PER_TOKEN)
+        return -(-self.output_bytes // BYTES_PER_TOKEN)
 
     def covered(self) -> bool:
         """Whether the reservation, grown where needed, still bears what has been made."""

@@ -16,6 +16,7 @@ from conduit_desktop.core.errors import (
     ProviderTimeout,
     UpstreamError,
 )
+from conduit_desktop.core.events import Event
 from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.lane import Relay, TranslatedRelay
@@ -100,7 +101,7 @@ async def relayed(
     try:
         whole = opened.ended and bool(opened.body)
         relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
-        meter.watch(opened.events)
+        _count(meter, opened.events)
         out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
         while not (opened.ended or (opened.reader is not None and opened.reader.done)):
             if out:
@@ -135,10 +136,17 @@ async def relayed(
 def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
     """Read `data` (b"": the end), count it, and give the caller's bytes for it."""
     events = opened.take(data)
+    _count(meter, events)
+    return relay.pass_on(data, events, opened.failure is not None)
+
+
+def _count(meter: Meter, events: list[Event]) -> None:
+    """Take the events into the accounts; raises BudgetExceeded for those the budget does not bear, which nobody will see."""
+    before = meter.output_bytes
     meter.watch(events)
     if not meter.covered():
+        meter.output_bytes = before
         raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
-    return relay.pass_on(data, events, opened.failure is not None)
 
 
 def _told(error: Exception, opened: Opened) -> GatewayError:

@@ -125,6 +125,27 @@ async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: Furnishe
     assert not gateway.pulses
 
 
+@pytest.mark.parametrize("speaks", DIALECTS)
+async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: Furnished, vendor: Vendor, speaks: str) -> None:
+    await furnish(gateway, vendor)
+    vendor.script(Step(text="word " * 2000))
+    # 500 output tokens at $2 a million, of which 10 are reserved; some tokens of input are reserved beside.
+    budget = 500 * 2_000 + 100 * 1_000
+    await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=budget)
+    said = await gateway.stream("to-openai", speaks=speaks, key="condt_" + "p" * 43, max_tokens=10)
+    assert b"[DONE]" in said or b"message_stop" in said
+    gateway.overrides["reserve_output_tokens"] = 10
+    await gateway.refresh()
+    said = await gateway.stream("to-openai", speaks=speaks, key="condt_" + "p" * 43, max_tokens=9000)
+    assert b"budget does not bear" in said
+    assert b"[DONE]" not in said
+    assert b"message_stop" not in said
+    account = gateway.account("key_poor")
+    assert account.reserved_nano == 0
+    assert budget - 10 * 2_000 <= account.spend_nano <= budget
+    assert (gateway.records[-1].status, gateway.records[-1].error_code) == ("broken", "billing_hard_limit_reached")
+
+
 async def test_an_answer_of_an_undated_dialect_is_dated(gateway: Furnished, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     body = await gateway.ask("to-anthropic")
