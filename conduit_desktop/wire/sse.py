@@ -37,6 +37,8 @@ class FrameSplitter:
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames these bytes complete. Comments alone make a frame with empty data."""
+        if not data:
+            return []
         if self._first:
             data = self.rest + data
             self._hold(b"")
