@@ -12,7 +12,7 @@ import orjson
 
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Notification, OfferedModel, RequestRecord
-from conduit_desktop.core.errors import RecordsUnavailable
+from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.budgets import Account, Budgets, first_day
 from conduit_desktop.gateway.health import Health
@@ -53,6 +53,8 @@ class Desk:
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._side_work: set[asyncio.Task[Any]] = set()
+        self._unkept: dict[tuple[Any, str], tuple[Any, str]] = {}
+        """Notifications that could not be written: severity and text by kind and title."""
 
     async def start(self) -> None:
         """Read everything once; from now on calls can be answered."""
@@ -138,7 +140,12 @@ class Desk:
         self._aside(self._notify(kind, severity, title, text))
 
     async def _notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
-        made: Notification | None = await self.store.notifications.add(kind, severity, title, text)
+        try:
+            made: Notification | None = await self.store.notifications.add(kind, severity, title, text)
+        except DatabaseUnusable as error:
+            log.error("%s: %s (this cannot be kept now: %s)", title, text, error)
+            self._unkept[kind, title] = (severity, text)  # on a full disk, of all things: kept once there is room
+            return
         if made is not None:
             self.bus.publish("notifications", made.id)
 
@@ -161,8 +168,13 @@ class Desk:
             self.notify("health", "warning", f"{name} is failing", text)
 
     def _on_records(self, healthy: bool, text: str) -> None:
-        severity = "info" if healthy else "error"
-        self.notify("system", severity, "Requests are recorded again" if healthy else "Requests cannot be recorded", text)
+        if healthy:
+            while self._unkept:
+                (kind, title), (severity, said) = self._unkept.popitem()
+                self.notify(kind, severity, title, said)
+            self.notify("system", "info", "Requests are recorded again", text)
+        else:
+            self.notify("system", "error", "Requests cannot be recorded", text)
 
 
 def _note(durable: asyncio.Future[None]) -> None:
