@@ -3,7 +3,7 @@
     async with Vendor() as vendor:
         vendor.script(Step(status=429, headers={"retry-after": "1"}), Step())      # then good for good
         vendor.script(Step(cut_after=3), model="demo-small")                       # that model: always broken
-        ...  vendor.openai_url, vendor.anthropic_url, vendor.calls
+        ...  vendor.openai_url, vendor.anthropic_url (Gemini's too), vendor.calls
 
 `python -m tests.fakes.vendor --port 0` runs it as a process: it prints its address; POST /__script takes
 {"steps": [{…}], "model", "key", "cycle"}, GET /__journal lists the calls.
@@ -18,7 +18,7 @@ from types import ModuleType
 import orjson
 from aiohttp import web
 
-from tests.fakes import vendor_anthropic, vendor_openai
+from tests.fakes import vendor_anthropic, vendor_gemini, vendor_openai
 from tests.fakes.script import Script, Scripts, Step, Tokens
 from tests.fakes.vendor_play import Call, Play, as_json, read
 
@@ -95,7 +95,7 @@ class Vendor:
         return response
 
     async def _act(self, request: web.Request, call: Call) -> web.StreamResponse:
-        dialect: ModuleType = vendor_anthropic if _is_anthropic(call) else vendor_openai
+        dialect = _dialect(call)
         if self.keys is not None and call.key not in self.keys:
             return as_json(401, dialect.error(401, "invalid x-api-key", "invalid_api_key" if dialect is vendor_openai else None))
         if dialect is vendor_anthropic and "anthropic-version" not in call.headers:
@@ -104,7 +104,10 @@ class Vendor:
             return as_json(200, dialect.models())
         if not isinstance(call.body, dict):
             return as_json(400, dialect.error(400, "the body is not a JSON object", None))
-        step = self._scripts.take(str(call.body.get("model")), call.key)
+        if dialect is vendor_gemini and (name := vendor_gemini.unsigned(call.body)):
+            return as_json(400, dialect.error(400, f"Function call is missing a thought_signature: {name}", None))
+        model = (call.body | vendor_gemini.in_the_path(call.path)).get("model")
+        step = self._scripts.take(str(model), call.key)
         return await Play(request, call, step, dialect).run()
 
     async def _control(self, request: web.Request) -> web.Response:
@@ -117,6 +120,12 @@ class Vendor:
             return as_json(200, {})
         keys = ("method", "path", "query", "headers", "body", "outcome", "frames_sent", "at", "ended_at")
         return as_json(200, [{key: getattr(call, key) for key in keys} for call in self.calls])
+
+
+def _dialect(call: Call) -> ModuleType:
+    if "x-goog-api-key" in call.headers or vendor_gemini.in_the_path(call.path):
+        return vendor_gemini
+    return vendor_anthropic if _is_anthropic(call) else vendor_openai
 
 
 def _is_anthropic(call: Call) -> bool:
