@@ -1,0 +1,204 @@
+"""The process from outside: its one line, its exit codes, where its settings come from, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fakes.vendor import API_KEY
+from tests.journeys.processes import MASTER_KEY, Served, conduit, environment, vendor
+
+
+@contextmanager
+def started(*words: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`conduit-desktop …` as a process, and the first line it prints; killed at the end where it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "conduit_desktop", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(CONDUIT_MASTER_KEY=MASTER_KEY, **env),
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def command(*words: str, **env: str) -> tuple[int, str, str]:
+    """A command run to its end: exit code, standard output, standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "conduit_desktop", *words], capture_output=True, text=True, env=environment(**env), timeout=30
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and signals are POSIX's")
+def test_it_prints_one_line_and_says_who_holds_port_and_home(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with started("serve", "--home", str(home), "--port", "0", CONDUIT_LOG_LEVEL="debug") as (process, line):
+        address = line.removeprefix("Conduit listening on ").rstrip("\n")
+        port = address.rsplit(":", 1)[1]
+        assert line == f"Conduit listening on http://127.0.0.1:{port}\n"
+        assert json.load(urllib.request.urlopen(f"{address}/health"))["status"] == "ok"
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        files = [path for path in home.iterdir() if path.is_file()]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+        code, out, error = command("serve", "--home", str(tmp_path / "other"), "--port", port)
+        assert (code, out) == (3, "")
+        assert f"port {port} is taken by" in error
+        assert str(process.pid) in error
+        code, out, error = command("serve", "--home", str(home), "--port", "0")
+        assert (code, out) == (4, "")
+        assert f"in use by process {process.pid} at {address}" in error
+        process.send_signal(signal.SIGTERM)
+        rest, log = process.communicate(timeout=20)
+    assert (process.returncode, rest) == (0, "")
+    assert f"running at {address}" in log
+
+
+def test_option_before_environment_before_file_before_database(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "conduit.toml"
+    by_option, by_environment, by_file, by_database = (free_port() for _ in range(4))
+    file.write_text(f"[settings]\nport = {by_file}\n")
+    assert command("settings", "set", "port", str(by_database), "--home", str(home))[0] == 0
+    config = ("--config", str(file))
+    for port, options, env in (
+        (by_database, (), {}),
+        (by_file, config, {}),
+        (by_environment, config, {"CONDUIT_PORT": str(by_environment)}),
+        (by_option, (*config, "--port", str(by_option)), {"CONDUIT_PORT": str(by_environment)}),
+    ):
+        with started("serve", *options, CONDUIT_HOME=str(home), **env) as (process, line):
+            assert line == f"Conduit listening on http://127.0.0.1:{port}\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 0
+
+
+def test_the_end_lets_streams_finish_and_settles_them(tmp_path: Path) -> None:
+    with vendor() as upstream, conduit(tmp_path / "home") as served:
+        key = furnish(served, upstream)
+        httpx.post(f"{upstream}/__script", json={"steps": [{"text": "word " * 12, "frame_s": 0.1}]})
+        heard: list[str] = []
+        asked = threading.Event()
+
+        def listen() -> None:
+            body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+            headers = {"Authorization": f"Bearer {key}"}
+            with httpx.stream("POST", f"{served.address}/v1/chat/completions", json=body, headers=headers, timeout=30) as answer:
+                heard.append(answer.headers["x-conduit-request-id"])
+                asked.set()
+                heard.extend(line for line in answer.iter_lines() if line)
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        assert asked.wait(10)
+        began = time.monotonic()
+        assert served.stop() == 0
+        assert time.monotonic() - began < 9
+        listener.join(5)
+        assert heard[-1] == "data: [DONE]"
+        code, out, _ = command("requests", heard[0], "--json", "--home", str(served.home))
+        assert code == 0
+        record = json.loads(out)
+        assert (record["status"], record["cost_state"]) == ("success", "final")
+
+
+def furnish(served: Served, upstream: str) -> str:
+    """A provider, the alias `m`, a price; the key."""
+    served.add("providers", name="oa", kind="openai-compatible", base_url=upstream, api_key=API_KEY)
+    served.add("models", alias="m", targets=[{"provider": "oa", "model": "gpt-x"}], retries=0)
+    served.admin("PUT", "/prices/gpt-x", {"input": 1000, "output": 1000})
+    key: str = served.add("keys", name="app", budget_usd=100)["key"]
+    return key
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "code", "says"),
+    [
+        (("serve", "--port", "abc"), {}, 2, "--port"),
+        (("serve",), {"CONDUIT_PORT": "70000"}, 2, "70000"),
+        (("serve", "--port", "0", "--tls-cert", "/no/cert.pem", "--tls-key", "/no/key.pem"), {}, 2, "/no/cert.pem"),
+        (("serve", "--port", "0", "--config", "/no/conduit.toml"), {}, 2, "/no/conduit.toml"),
+        (("serve", "--port", "0", "--host", "203.0.113.9"), {}, 1, "203.0.113.9"),
+        (("serve", "--port", "0"), {"CONDUIT_SECRETS": "drawer"}, 1, "CONDUIT_SECRETS must be auto, keyring or vault"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_one_clear_complaint(
+    tmp_path: Path, words: tuple[str, ...], env: dict[str, str], code: int, says: str
+) -> None:
+    done, out, error = command(*words, CONDUIT_HOME=str(tmp_path / "home"), **env)
+    assert (done, out) == (code, "")
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_a_home_that_cannot_be_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for home in (file, file / "below"):
+        code, out, error = command("serve", "--port", "0", "--home", str(home))
+        assert code in (1, 2)
+        assert out == ""
+        assert str(home) in error
+        assert "Traceback" not in error
+
+
+def test_a_damaged_or_newer_database_is_named_and_left_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    database = home / "conduit.db"
+    database.write_bytes(b"no database" * 1000)
+    code, _, error = command("serve", "--port", "0", "--home", str(home))
+    assert code == 1
+    assert f"the database {database} is damaged" in error
+    code, out, _ = command("doctor", "--home", str(home))
+    assert code == 1
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("bad")] == ["database"]
+    assert database.read_bytes() == b"no database" * 1000
+    database.unlink()
+    assert command("keys", "list", "--home", str(home))[0] == 0
+    import sqlite3
+
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    code, _, error = command("serve", "--port", "0", "--home", str(home))
+    assert code == 1
+    assert "version 999" in error
+    assert "newer" in error
+
+
+def test_the_vaults_passphrase_is_asked_for_by_name(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    code, out, _ = command("master-key", "show", "--home", home, CONDUIT_VAULT_KEY="a pass phrase")
+    assert code == 0
+    assert out.startswith("condm_")
+    assert not (tmp_path / "home" / "vault.key").exists()
+    for env, says in (({"CONDUIT_VAULT_KEY": "wrong"}, "is not the vault's passphrase"), ({}, "set CONDUIT_VAULT_KEY")):
+        code, _, error = command("serve", "--port", "0", "--home", home, **env)
+        assert code == 1
+        assert says in error
+    assert command("master-key", "show", "--home", home, CONDUIT_VAULT_KEY="a pass phrase")[1] == out
