@@ -37,11 +37,17 @@ def said(body: Json, step: Step) -> Speech:
         if content.get("role") != "model" and not results:
             text = " ".join(part["text"] for part in parts if part.get("text"))
     declared = [each for tool in body.get("tools", []) for each in tool.get("functionDeclarations", [])]
-    tools = [(each["name"], each.get("parametersJsonSchema") or each.get("parameters") or {}) for each in declared]
+    tools = [(each["name"], each.get("parametersJsonSchema") or _lower(each.get("parameters") or {})) for each in declared]
     if (body.get("toolConfig") or {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         tools = []
     limit = (body.get("generationConfig") or {}).get("maxOutputTokens")
     return speech({**body, "max_tokens": limit}, step, results, text, images, tools)
+
+
+def _lower(schema: Json) -> Json:
+    """Google's `STRING` as `string`."""
+    fields = {name: {**field, "type": str(field.get("type")).lower()} for name, field in schema.get("properties", {}).items()}
+    return {**schema, "properties": fields}
 
 
 def _result(response: Json) -> str:

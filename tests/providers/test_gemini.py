@@ -1,0 +1,226 @@
+"""Gemini and Vertex AI: addresses, credentials, and what each generation of models wants."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.providers import Secrets
+from conduit_desktop.providers.gemini import Gemini, mend
+from conduit_desktop.providers.vertex import Vertex
+
+
+def gemini(base_url: str | None = None) -> Gemini:
+    return Gemini(Provider(id="p", name="p", kind="gemini", base_url=base_url))
+
+
+def vertex(**options: Any) -> Vertex:
+    return Vertex(Provider(id="p", name="p", kind="vertex", base_url=options.pop("base_url", None), options=options))
+
+
+@pytest.mark.parametrize(
+    "base", [None, "https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1beta/"]
+)
+@pytest.mark.parametrize("model", ["gemini-x", "models/gemini-x"])
+def test_the_model_stands_in_the_path(base: str | None, model: str):
+    kind = gemini(base)
+    root = "https://generativelanguage.googleapis.com/v1beta/models/gemini-x"
+    assert kind.url("chat", model, "gemini", stream=False) == f"{root}:generateContent"
+    assert kind.url("chat", model, "gemini", stream=True) == f"{root}:streamGenerateContent?alt=sse"
+    assert kind.url("count_tokens", model, "gemini", stream=False) == f"{root}:countTokens"
+
+
+def test_a_models_name_cannot_leave_its_place():
+    assert gemini().url("chat", "../x?y#z", "gemini", stream=False).endswith("/models/%2E%2E/x%3Fy%23z:generateContent")
+
+
+def test_the_list_of_models():
+    rows = [
+        {"name": "models/gemini-x", "displayName": "X", "inputTokenLimit": 10, "outputTokenLimit": 5, "thinking": True,
+         "supportedGenerationMethods": ["generateContent"]},
+        {"name": "models/embed", "supportedGenerationMethods": ["embedContent"]},
+    ]  # fmt: skip
+    chat, embed = gemini().read_models({"models": rows})
+    assert (chat.id, chat.name, chat.context_tokens, chat.max_output_tokens, chat.features) == (
+        "gemini-x",
+        "X",
+        10,
+        5,
+        ("thinking",),
+    )
+    assert embed.features == ("embeddings",)
+    with pytest.raises(ValueError, match="not a list"):
+        gemini().read_models({})
+
+
+def thinking(model: str, config: dict[str, Any]) -> Any:
+    body: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": config}}
+    dropped = mend(model, body)
+    return body.get("generationConfig", {}).get("thinkingConfig", dropped)
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "made"),
+    [
+        ("gemini-2.0-flash", {"thinkingLevel": "low"}, ["reasoning"]),
+        ("gemini-2.0-flash", {"thinkingBudget": 0}, []),
+        ("gemini-2.5-flash", {"thinkingLevel": "low"}, {"thinkingBudget": 2048}),
+        ("gemini-2.5-flash", {"thinkingBudget": 0}, {"thinkingBudget": 0}),
+        ("gemini-2.5-pro", {"thinkingBudget": 0}, {"thinkingBudget": 128}),
+        ("gemini-3-flash-preview", {"thinkingBudget": 0}, {"thinkingLevel": "minimal"}),
+        ("gemini-3.1-pro", {"thinkingBudget": 0}, {"thinkingLevel": "low"}),
+        ("gemini-3-pro", {"thinkingLevel": "minimal"}, {"thinkingLevel": "low"}),
+        ("gemini-3.5-flash", {"thinkingBudget": -1, "includeThoughts": True}, {"includeThoughts": True}),
+        ("gemini-flash-latest", {"thinkingLevel": "high"}, {"thinkingLevel": "high"}),
+    ],
+)
+def test_each_generation_thinks_in_its_own_way(model: str, config: dict[str, Any], made: Any):
+    assert thinking(model, config) == made
+
+
+CALL = {"role": "model", "parts": [{"functionCall": {"name": "f"}}, {"functionCall": {"name": "g"}}]}
+PICTURE = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
+RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}, "parts": [PICTURE]}}, {"text": "x"}]}
+
+
+def test_from_generation_3_on_the_first_call_is_signed():
+    body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT])}
+    mend("gemini-3-flash", body)
+    assert ["thoughtSignature" in part for part in body["contents"][0]["parts"]] == [True, False]
+    assert body["contents"][1] == RESULT
+
+
+def test_before_generation_3_files_stand_beside_results_and_json_excludes_tools():
+    config = {"responseMimeType": "application/json", "responseJsonSchema": {}}
+    body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT]), "tools": [{}], "generationConfig": config}
+    assert mend("gemini-2.5-pro", body) == ["response_format"]
+    assert body == {
+        "contents": [
+            CALL,
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}, PICTURE, {"text": "x"}]},
+        ],
+        "tools": [{}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("", "aiplatform.googleapis.com"),
+        ("europe-west4", "europe-west4-aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_vertex_is_where_the_location_is(location: str, host: str):
+    url = vertex(project="p1", location=location).url("chat", "gemini-x", "gemini", stream=True)
+    place = f"projects/p1/locations/{location or 'global'}"
+    assert url == f"https://{host}/v1/{place}/publishers/google/models/gemini-x:streamGenerateContent?alt=sse"
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5@20250929", "anthropic/claude-sonnet-4-5@20250929"])
+def test_claude_on_vertex_speaks_anthropics_dialect(model: str):
+    kind = vertex(project="p1", location="us-east5")
+    assert kind.dialects_for(model) == ("anthropic_messages",)
+    assert kind.dialects_for("gemini-x") == ("gemini",)
+    assert kind.url("chat", model, "anthropic_messages", stream=True).endswith(
+        "/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict"
+    )
+    body = {"model": model, "messages": [], "max_tokens": 5}
+    assert kind.adapt_for(model, body, "anthropic_messages", translated=False) == []
+    assert body == {"anthropic_version": "vertex-2023-10-16", "messages": [], "max_tokens": 5}
+
+
+def test_an_api_key_of_express_mode_is_sent_as_one():
+    key = "AIza" + "x" * 35
+    kind = vertex()
+    sent = kind.prepare("chat", "gemini-x", "gemini", False, b"{}", asyncio.run(kind.credentials(Secrets(key))), {})
+    assert sent.headers["x-goog-api-key"] == key
+    assert sent.url == "https://aiplatform.googleapis.com/v1/publishers/google/models/gemini-x:generateContent"
+
+
+@pytest.fixture(scope="module")
+def private_key() -> str:
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return made.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()  # fmt: skip
+
+
+@asynccontextmanager
+async def google(status: int = 200) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A token endpoint on loopback; what it was sent."""
+    asked: list[bytes] = []
+
+    async def token(request: web.Request) -> web.Response:
+        asked.append(await request.read())
+        good = {"access_token": f"ya29.{len(asked)}", "expires_in": 3600, "token_type": "Bearer"}
+        return web.json_response(
+            good if status == 200 else {"error": "invalid_grant", "error_description": "secret words"}, status=status
+        )
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/token", asked
+    finally:
+        await runner.cleanup()
+
+
+def account(private_key: str, token_uri: str) -> str:
+    fields = {"type": "service_account", "project_id": "from-the-key", "private_key_id": "1", "private_key": private_key,
+              "client_email": "me@example.org", "client_id": "1", "token_uri": token_uri}  # fmt: skip
+    return orjson.dumps(fields).decode()
+
+
+async def test_a_service_account_gets_one_token_for_all(private_key: str):
+    kind = vertex()
+    async with google() as (url, asked):
+        secrets = Secrets(account(private_key, url), {"x": "y"})
+        made = await asyncio.gather(*(kind.credentials(secrets) for _ in range(20)))
+    assert len(asked) == 1
+    assert {one.api_key for one in made} == {"ya29.1"}
+    assert made[0].headers == {"x": "y"}
+    assert kind.headers(made[0], "gemini") == {"authorization": "Bearer ya29.1"}
+    assert "/projects/from-the-key/" in kind.url("chat", "gemini-x", "gemini", stream=False)
+
+
+async def test_a_refused_account_is_a_matter_of_credentials_and_stays_secret(private_key: str):
+    async with google(status=400) as (url, _):
+        with pytest.raises(UpstreamError) as caught:
+            await vertex().credentials(Secrets(account(private_key, url)))
+    assert caught.value.reason == "auth"
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["not json", '{"type": "service_account"}'])
+async def test_what_is_no_account_is_refused_without_being_quoted(text: str):
+    with pytest.raises(UpstreamError) as caught:
+        await vertex().credentials(Secrets(text))
+    assert caught.value.reason == "auth"
+    assert text not in str(caught.value)
+
+
+async def test_an_unreachable_token_endpoint_may_be_tried_again(private_key: str):
+    with pytest.raises(UpstreamError) as caught:
+        await vertex().credentials(Secrets(account(private_key, "http://127.0.0.1:9/token")))
+    assert caught.value.reason == "connect"
+
+
+def test_googles_own_models_are_listed():
+    body = {"publisherModels": [{"name": "publishers/google/models/gemini-x"}]}
+    assert [model.id for model in vertex().read_models(body)] == ["gemini-x"]
