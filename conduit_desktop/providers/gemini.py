@@ -81,7 +81,8 @@ def method(endpoint: Endpoint, stream: bool, label: str) -> str:
 
 def _path(model: str) -> str:
     name = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
-    return quote(name, safe="/-_.~@")
+    # A segment of dots alone would lead elsewhere.
+    return "/".join("%2E" * len(part) if part in (".", "..") else quote(part, safe="-_.~@") for part in name.split("/"))
 
 
 def _model(row: dict[str, Any]) -> OfferedModel:

@@ -31,6 +31,7 @@ class Vertex(ProviderKind):
     label = "Google Vertex AI"
     docs = "https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference"
     dialects = ("gemini", "anthropic_messages")
+    default_base_url = "https://aiplatform.googleapis.com"
     fields = (
         Field(
             "api_key",
@@ -59,7 +60,7 @@ class Vertex(ProviderKind):
     @property
     def root(self) -> str:
         """The host, with the version."""
-        base = self.base_url or f"https://{_host(self.location)}"
+        base = self.base_url if self.config.base_url else f"https://{_host(self.location)}"
         return base if re.search(r"/v\d\w*$", base) else f"{base}/v1"
 
     def dialects_for(self, model: str) -> tuple[str, ...]:

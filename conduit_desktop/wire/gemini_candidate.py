@@ -45,6 +45,7 @@ class CandidateReader:
         self._kind = ""
         self._text: list[str] = []
         self._signature: Opaque | None = None
+        self._cited = False
         self._calls = 0
         self._partial: PartialCall | None = None
         self._extra: Fields = {}
@@ -52,13 +53,13 @@ class CandidateReader:
 
     def take(self, candidate: Fields, seed: str, events: list[Event]) -> None:
         """Add the events of one (piece of a) candidate; `seed` tells answers apart, for ids of calls that have none."""
+        self._extra.update({k: v for k, v in candidate.items() if k not in ("content", "finishReason") and v is not None})
         content = candidate.get("content")
         if isinstance(content, dict):
             parts = content.get("parts")
             for part in parts if isinstance(parts, list) else ():
                 self._part(part, seed, events)
             self._note_content(content)
-        self._extra.update({k: v for k, v in candidate.items() if k not in ("content", "finishReason") and v is not None})
         if candidate.get("finishReason") is not None and not self.finished:
             self._finish(candidate["finishReason"], events)
 
@@ -70,10 +71,7 @@ class CandidateReader:
     def _finish(self, reason: Json, events: list[Event]) -> None:
         if self._partial is not None:
             self._end_partial(events)
-        if self._kind == "text":
-            text = "".join(self._text)
-            events.extend(Cited(citation, self._index) for citation in read_citations(self._extra, text))
-        self._release(events)
+        self._release(events, cite=True)
         self.finished = True
         finish = read_finish(reason, self._calls > 0, self._extra)
         finish.choice = self._index
@@ -83,12 +81,12 @@ class CandidateReader:
         if not isinstance(part, dict):
             raise MalformedStream("a part is not a JSON object")
         if isinstance(part.get("functionCall"), dict):
-            self._release(events)
+            self._release(events, cite=True)
             self._call(part, seed, events)
         elif isinstance(part.get("text"), str):
             self._words(part, part["text"], events)
         elif part:
-            self._release(events)
+            self._release(events, cite=True)
             self._kind = "opaque"
             kind = next((key for key in part if key != "thoughtSignature"), "thoughtSignature")
             events.append(OpaqueBlock(Opaque(NAME, kind, part), self._index))
@@ -123,8 +121,12 @@ class CandidateReader:
             events.append(ThinkingSigned(signature, self._index))
             self._kind = "thinking" if self._whole else "signed"
 
-    def _release(self, events: list[Event]) -> None:
-        """Give the signature that was waiting; text after it is a part of its own."""
+    def _release(self, events: list[Event], cite: bool = False) -> None:
+        """Give the sources of the text that is over, and the signature that was waiting: text after it is a part of its own."""
+        if cite and self._kind == "text" and not self._cited:
+            found = [Cited(citation, self._index) for citation in read_citations(self._extra, "".join(self._text))]
+            self._cited = bool(found)
+            events += found
         if self._signature is not None:
             events.append(OpaqueBlock(self._signature, self._index))
             self._signature = None
