@@ -98,7 +98,7 @@ class Vendor:
         dialect = _dialect(call)
         if self.keys is not None and call.key not in self.keys:
             return as_json(401, dialect.error(401, "invalid x-api-key", "invalid_api_key" if dialect is vendor_openai else None))
-        if dialect is vendor_anthropic and "anthropic-version" not in call.headers:
+        if dialect is vendor_anthropic and not _has_version(call):
             return as_json(400, dialect.error(400, "anthropic-version: header is required", None))
         if call.method == "GET":
             return as_json(200, dialect.models())
@@ -123,9 +123,16 @@ class Vendor:
 
 
 def _dialect(call: Call) -> ModuleType:
+    if "/anthropic/" in call.path:  # Claude on Vertex AI
+        return vendor_anthropic
     if "x-goog-api-key" in call.headers or vendor_gemini.in_the_path(call.path):
         return vendor_gemini
     return vendor_anthropic if _is_anthropic(call) else vendor_openai
+
+
+def _has_version(call: Call) -> bool:
+    """In a header, or for Claude on Vertex AI in the body."""
+    return "anthropic-version" in call.headers or (isinstance(call.body, dict) and "anthropic_version" in call.body)
 
 
 def _is_anthropic(call: Call) -> bool:
