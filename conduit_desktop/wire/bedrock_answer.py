@@ -114,7 +114,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     own = answer.started.dialect == NAME
     first = answer.first
     content = [block for part in first.parts if (block := _write_part(part, own)) is not None]
-    called = any(isinstance(part, ToolCall) for part in first.parts)
+    called = any(isinstance(part, ToolCall) and part.kind != "hosted" for part in first.parts)
     extra = first.finish.extra if own and first.finish is not None else {"metrics": {"latencyMs": 0}}
     return {
         "output": {"message": {"role": "assistant", "content": content}},
@@ -136,6 +136,8 @@ def _write_part(part: AnswerPart, own: bool) -> dict[str, Json] | None:
         case RedactedThinking():
             return {"reasoningContent": {"redactedContent": part.data}}
         case ToolCall():
+            if part.kind == "hosted":
+                return None  # it ran where the model runs
             said = {"toolUseId": part.id, "name": part.name, "input": as_object(part)[0]}
             return {"toolUse": {**said, **(part.extra if own else {})}}
         case Opaque():

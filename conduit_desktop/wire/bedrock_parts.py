@@ -33,6 +33,8 @@ _UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_.:-]")
 _UNFIT_FOR_A_NAME = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
 _IMAGE_MAGIC = {"/9j/": "jpeg", "iVBORw0KGgo": "png", "R0lGOD": "gif", "UklGR": "webp"}
 _LONGEST_ID = 64
+_SIGNERS = ("", NAME, "anthropic_messages")
+"""The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
 
 
 class PartWriter:
@@ -105,7 +107,7 @@ class PartWriter:
         return self._extra({"text": part.text}, part.extra, "content") if part.text.strip() else None
 
     def _thinking(self, part: Thinking) -> Block | None:
-        if not self.own and (part.signature is None or part.dialect not in ("", "anthropic_messages")):
+        if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
             self.drop("thinking")  # a Claude refuses thoughts it has not signed
             return None
         signed = {} if part.signature is None else {"signature": part.signature}

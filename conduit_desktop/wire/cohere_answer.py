@@ -170,7 +170,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         if index == plan_at and isinstance(part, Thinking):
             message["tool_plan"] = part.text
         elif isinstance(part, ToolCall):
-            calls.append(write_call(part, own))
+            calls += [write_call(part, own)] if part.kind != "hosted" else []  # which ran where the model runs
         elif (block := _write_part(part)) is not None:
             blocks.append(block)
     if blocks:

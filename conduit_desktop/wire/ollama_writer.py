@@ -49,7 +49,7 @@ def write_response(answer: Answer, request: ChatRequest, chat: bool) -> dict[str
             case Thinking():
                 message["thinking"] = message.get("thinking", "") + part.text
             case ToolCall():
-                calls.append(part)
+                calls += [part] if part.kind != "hosted" else []  # which ran where the model runs
             case Opaque():
                 message |= {part.name: part.value} if part.dialect == NAME else {}
             case RedactedThinking():
@@ -127,7 +127,7 @@ class OllamaWriter:
             case ThinkingDelta():
                 return self._line({"role": "assistant", "content": "", "thinking": event.text}) if event.text else b""
             case ToolCallStarted():
-                self._calls[event.id] = ToolCall(event.id, event.name, "", event.kind, extra=event.extra)
+                self._calls.setdefault(event.id, ToolCall(event.id, event.name, "", event.kind, extra=event.extra))
                 return b""
             case ToolCallDelta():
                 self._calls[event.id].arguments += event.arguments
@@ -158,11 +158,10 @@ class OllamaWriter:
         return self._line({"role": "assistant", "content": ""})
 
     def _say_calls(self) -> bytes:
-        calls, self._calls = self._calls, {}
-        if not calls:
-            return b""
         own = self._started.dialect == NAME
-        return self._line({"role": "assistant", "content": "", "tool_calls": [write_call(call, own) for call in calls.values()]})
+        calls = [write_call(call, own) for call in self._calls.values() if call.kind != "hosted"]
+        self._calls = {}
+        return self._line({"role": "assistant", "content": "", "tool_calls": calls}) if calls else b""
 
     def _line(self, message: dict[str, Json]) -> bytes:
         return orjson.dumps({**self._head, **body_of(message, self._chat), "done": False}) + b"\n"

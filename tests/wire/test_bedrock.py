@@ -265,6 +265,16 @@ def test_a_conversation_is_laid_out_by_converses_rules() -> None:
     assert set(out.dropped) == {"thinking", "tool_calls.arguments", "image.url", "tool_choice"}
 
 
+@pytest.mark.parametrize("signer", ["", "bedrock", "anthropic_messages", "gemini"])
+def test_a_signed_thought_goes_back_to_who_can_read_it(signer: str) -> None:
+    request = question()
+    request.messages.insert(0, Message("assistant", [Thinking("hm", "sig", dialect=signer), Text("so")]))
+    out = BEDROCK.write_request(request, CLAUDE)
+    signed = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}}
+    assert (signed in out.body["messages"][1]["content"]) == (signer != "gemini")
+    assert out.dropped == (["thinking"] if signer == "gemini" else [])
+
+
 @pytest.mark.parametrize(
     ("model", "reasoning", "fields"),
     [
