@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop import __version__
-from conduit_desktop.server import admin, gemini, media, ollama, responses
+from conduit_desktop.server import admin, docs, gemini, media, metrics, ollama, responses
 from conduit_desktop.server.chat import chat_handler
 from conduit_desktop.server.door import Handler, door
 from conduit_desktop.server.models import model_handler, models_handler
@@ -36,6 +36,8 @@ def build(house: House) -> web.Application:
     ollama.mount(router, gateway)
     responses.mount(router, gateway, _PREFIXES)
     media.mount(router, gateway, _PREFIXES)
+    metrics.mount(app, house)
+    docs.mount(router)
     router.add_get("/", _root)
     router.add_get("/health", _health)
     router.add_get("/health/ready", _ready(house))

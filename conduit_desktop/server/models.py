@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from conduit_desktop.core.entities import ModelAlias
+from conduit_desktop.core.entities import ModelAlias, Rates
 from conduit_desktop.core.errors import ModelNotFound
 from conduit_desktop.gateway import access
 from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing import BoundTarget
+from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.server import reading
 from conduit_desktop.server.door import Handler, foreign_page
 from conduit_desktop.wire import dialect
@@ -28,10 +30,10 @@ def models_handler(gateway: Gateway) -> Handler:
     async def models(request: web.Request) -> web.Response:
         if is_gemini(request):
             return json_response(_gemini_page(request, offered_to(request, gateway)))
-        rows = [_row(request, alias) for alias in offered_to(request, gateway)]
+        aliases = offered_to(request, gateway)
         if "anthropic-version" in request.headers:
-            return json_response(_anthropic_page(request, rows))
-        return json_response({"object": "list", "data": rows})
+            return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
+        return json_response({"object": "list", "data": await openai_rows(gateway, aliases)})
 
     return models
 
@@ -43,7 +45,11 @@ def model_handler(gateway: Gateway) -> Handler:
         name = request.match_info["id"]
         for alias in offered_to(request, gateway):
             if alias.alias.lower() == name.lower():
-                return json_response(_gemini_row(alias) if is_gemini(request) else _row(request, alias))
+                if is_gemini(request):
+                    return json_response(_gemini_row(alias))
+                if "anthropic-version" in request.headers:
+                    return json_response(_anthropic_row(alias))
+                return json_response((await openai_rows(gateway, [alias]))[0])
         raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
 
     return model
@@ -89,14 +95,49 @@ def _gemini_page(request: web.Request, aliases: list[ModelAlias]) -> Row:
     return page | ({"nextPageToken": str(start + count)} if start + count < len(aliases) else {})
 
 
-def _row(request: web.Request, alias: ModelAlias) -> Row:
-    if "anthropic-version" in request.headers:
-        created = _rfc3339(alias.created_at)
-        return {"type": "model", "id": alias.alias, "display_name": alias.alias, "created_at": created}
-    row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
-    if alias.max_context_tokens:
-        row["context_window"] = alias.max_context_tokens
-    return row
+def _anthropic_row(alias: ModelAlias) -> Row:
+    created = _rfc3339(alias.created_at)
+    return {"type": "model", "id": alias.alias, "display_name": alias.alias, "created_at": created}
+
+
+async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
+    """OpenAI's rows, with what is known of each alias's first target: `context_window` in tokens, and `pricing` in US
+    dollars (per million tokens by class; per_image, per_minute, per_1k_chars)."""
+    snapshot = gateway.snapshot
+    first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
+    wanted = list(first.values())
+    tariffs = gateway.tariffs.known(wanted)
+    if tariffs is None:
+        tariffs = await gateway.tariffs.find(wanted, snapshot)
+    rows: list[Row] = []
+    for alias in aliases:
+        row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
+        target = first.get(alias.alias)
+        tokens = alias.max_context_tokens or (_context_of(gateway, target) if target else None)
+        if tokens:
+            row["context_window"] = tokens
+        tariff = tariffs.get(target.name) if target else None
+        if tariff is not None:
+            row["pricing"] = {name: rate for name in _RATES if (rate := getattr(tariff.price, name)) is not None}
+        rows.append(row)
+    return rows
+
+
+_RATES = (*Rates.model_fields, "per_image", "per_minute", "per_1k_chars")
+
+
+def _first_target(alias: ModelAlias, snapshot: Snapshot) -> BoundTarget | None:
+    for target in alias.targets:
+        bound = snapshot.providers.get(target.provider.lower())
+        if bound is not None and bound.provider.enabled and "*" not in target.model:
+            return BoundTarget.of(bound, target.model)
+    return None
+
+
+def _context_of(gateway: Gateway, target: BoundTarget) -> int | None:
+    """What the provider itself says, where it was asked for its models before."""
+    _, offered = gateway.offered.get(target.bound.name, (0, []))
+    return next((model.context_tokens for model in offered if model.id == target.model), None)
 
 
 def _anthropic_page(request: web.Request, rows: list[Row]) -> Row:

@@ -1,0 +1,48 @@
+"""`/openapi.json`, and `/docs`: one page that draws it, without a byte from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import orjson
+from aiohttp import web
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+def mount(router: web.UrlDispatcher) -> None:
+    """Add both paths; nothing is read or made before somebody asks."""
+    router.add_get("/openapi.json", _description)
+    router.add_get("/docs", _page)
+
+
+async def _description(request: web.Request) -> web.Response:
+    # Imported when asked for: it draws in every model of the admin API.
+    from conduit_desktop.server.openapi import document
+
+    return web.Response(body=orjson.dumps(document()), content_type="application/json")
+
+
+async def _page(request: web.Request) -> web.Response:
+    page = _file().read_bytes()
+    headers = {"Content-Security-Policy": policy(page), "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+    return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def policy(page: bytes) -> str:
+    """Only the page's own script and style run, and it may ask nobody but this server."""
+    allowed: dict[str, list[str]] = {"script": [], "style": []}
+    for kind, text in _INLINE.findall(page):
+        digest = base64.b64encode(hashlib.sha256(text).digest()).decode()
+        allowed[kind.decode()].append(f"'sha256-{digest}'")
+    sources = "; ".join(f"{kind}-src {' '.join(hashes)}" for kind, hashes in allowed.items())
+    return f"default-src 'none'; {sources}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def _file() -> Path:
+    installed = _PACKAGE / "_resources"
+    return (installed if installed.is_dir() else _PACKAGE.parent / "resources") / "docs.html"

@@ -1,0 +1,207 @@
+"""`/metrics` in Prometheus's text format: what was asked, what it cost, how fast it was. For this computer and the operator.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.errors import ActionError, Unauthorized
+from conduit_desktop.core.money import decimal_usd
+from conduit_desktop.server.admin.access import check
+from conduit_desktop.server.door import Handler
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.house import House
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+DURATION_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+MAX_SERIES = 2000
+"""Sets of labels; callers can make up names of models, so what comes after that is counted as `other`."""
+_TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
+_STRANGERS = frozenset({"model_not_found", "missing_api_key", "invalid_api_key"})
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by upper bound in seconds; the last one is of everything."""
+
+    bounds: tuple[float, ...]
+    counts: list[int] = field(default_factory=list)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def observe(self, seconds: float) -> None:
+        """One more."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def samples(self, name: str, labels: Labels) -> Iterator[str]:
+        """Cumulative buckets, sum and count."""
+        seen = 0
+        for bound, count in zip((*map(_number, self.bounds), "+Inf"), self.counts, strict=True):
+            seen += count
+            yield sample(f"{name}_bucket", (*labels, ("le", bound)), seen)
+        yield sample(f"{name}_sum", labels, self.total)
+        yield sample(f"{name}_count", labels, seen)
+
+
+class Metrics:
+    """Counts every record that is published, from the start of the server on."""
+
+    def __init__(self) -> None:
+        self.requests: dict[Labels, int] = {}
+        self.tokens: dict[Labels, int] = {}
+        self.cost_nano: dict[Labels, int] = {}
+        self.unpriced: dict[Labels, int] = {}
+        self.upstream_errors: dict[Labels, int] = {}
+        self.first_token: dict[Labels, Histogram] = {}
+        self.duration: dict[Labels, Histogram] = {}
+
+    def hear(self, change: Change) -> None:
+        """Count a finished request."""
+        if change.topic == "requests" and isinstance(change.payload, RequestRecord):
+            self.count(change.payload)
+
+    def count(self, record: RequestRecord) -> None:
+        """Add one record to every sum it belongs to."""
+        model = "" if record.error_code in _STRANGERS else record.model
+        whose: Labels = (("model", model), ("provider", record.provider))
+        _add(self.requests, (*whose, ("endpoint", record.endpoint), ("status", record.status)), 1)
+        for name in _TOKENS:
+            if count := getattr(record, name):
+                _add(self.tokens, (*whose, ("class", name)), count)
+        if record.cost_nano:
+            _add(self.cost_nano, whose, record.cost_nano)
+        elif record.cost_nano is None:
+            _add(self.unpriced, whose, 1)
+        for attempt in record.attempts:
+            if attempt.outcome not in ("ok", "cancelled"):
+                _add(self.upstream_errors, (("provider", attempt.provider), ("reason", attempt.outcome)), 1)
+        if record.status == "refused":
+            return
+        if record.first_token_ms is not None:
+            _of(self.first_token, whose, FIRST_TOKEN_S).observe(record.first_token_ms / 1000)
+        _of(self.duration, whose, DURATION_S).observe(record.duration_ms / 1000)
+
+    def text(self, in_flight: int, loop_lag_s: float, uptime_s: float) -> str:
+        """Everything, as Prometheus reads it."""
+        lines = [
+            *_family("conduit_requests_total", "counter", "Finished requests.", _counted(self.requests)),
+            *_family("conduit_tokens_total", "counter", "Tokens by class; reasoning is a part of output.", _counted(self.tokens)),
+            *_family("conduit_cost_usd_total", "counter", "US dollars spent, where the price is known.",
+                     ((labels, decimal_usd(nano)) for labels, nano in self.cost_nano.items())),
+            *_family("conduit_unpriced_requests_total", "counter", "Requests whose cost is unknown.", _counted(self.unpriced)),
+            *_family("conduit_upstream_errors_total", "counter", "Attempts that failed.", _counted(self.upstream_errors)),
+            *_histograms("conduit_first_token_seconds", "From a request's arrival to its first content, where streamed.",
+                         self.first_token),
+            *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.", self.duration),
+            *_family("conduit_requests_in_flight", "gauge", "Requests being answered.", [((), in_flight)]),
+            *_family("conduit_event_loop_lag_seconds", "gauge", "How late the loop ran its last timer.", [((), loop_lag_s)]),
+            *_family("conduit_uptime_seconds", "gauge", "Since the server began to listen.", [((), uptime_s)]),
+        ]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+
+def _add(sums: dict[Labels, int], labels: Labels, count: int) -> None:
+    labels = _bounded(sums, labels)
+    sums[labels] = sums.get(labels, 0) + count
+
+
+def _of(histograms: dict[Labels, Histogram], labels: Labels, bounds: tuple[float, ...]) -> Histogram:
+    labels = _bounded(histograms, labels)
+    found = histograms.get(labels)
+    if found is None:
+        found = histograms[labels] = Histogram(bounds)
+    return found
+
+
+def _bounded(known: Mapping[Labels, object], labels: Labels) -> Labels:
+    if labels in known or len(known) < MAX_SERIES:
+        return labels
+    return tuple((name, "other" if name == "model" else value) for name, value in labels)
+
+
+def _counted(sums: Mapping[Labels, int]) -> Iterable[tuple[Labels, int]]:
+    return sums.items()
+
+
+def _family(name: str, kind: str, text: str, values: Iterable[tuple[Labels, float | str]]) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+    for labels, value in values:
+        yield sample(name, labels, value)
+
+
+def _histograms(name: str, text: str, values: Mapping[Labels, Histogram]) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} histogram"
+    for labels, histogram in values.items():
+        yield from histogram.samples(name, labels)
+
+
+def sample(name: str, labels: Labels, value: float | str) -> str:
+    """One line; label values are escaped."""
+    inner = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+    return f"{name}{{{inner}}} {_number(value)}" if inner else f"{name} {_number(value)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").encode("utf-8", "replace").decode()
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else str(round(value, 9))
+
+
+def mount(app: web.Application, house: House) -> None:
+    """Count from now on, and answer GET /metrics."""
+    metrics = Metrics()
+
+    async def forget_at_the_end(app: web.Application) -> None:
+        forget()
+
+    forget = house.bus.subscribe(metrics.hear)
+    app.on_cleanup.append(forget_at_the_end)
+    app.router.add_get("/metrics", _handler(house, metrics))
+
+
+def _handler(house: House, metrics: Metrics) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        if not _from_here(request):
+            try:
+                await check(request, house)
+            except ActionError as error:
+                refused = Unauthorized(error.message, code=error.code)
+                refused.status = error.status
+                raise refused from error
+        server = house.server
+        text = metrics.text(house.gateway.in_flight, server.loop_lag_ms / 1000, server.uptime_s)
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    return answer
+
+
+def _from_here(request: web.Request) -> bool:
+    """Asked by a program on this computer: no web page, and nobody behind a proxy."""
+    if "Origin" in request.headers or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    address = request.remote or ""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,206 @@
+"""`/openapi.json` (OpenAPI 3.1): the client API, and the admin API as its table of operations and its models make it.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from conduit_desktop import __version__
+from conduit_desktop.actions.operations import OPERATIONS, Operation
+from conduit_desktop.actions.views import (
+    AuditView,
+    BackupView,
+    ExplainedView,
+    ImportView,
+    IpRuleView,
+    KeyView,
+    KindView,
+    ModelView,
+    NewKeyView,
+    NotificationView,
+    OfferedView,
+    ProviderTestView,
+    ProviderView,
+    RepricedView,
+    RequestDetailView,
+    RequestView,
+    SettingView,
+    StatusView,
+)
+from conduit_desktop.server.openapi_client import CLIENT_PATHS, ERRORS
+
+Json = dict[str, Any]
+Refs = Mapping[Any, Json]
+
+_ONE: dict[str, type[BaseModel]] = {
+    "GET /status": StatusView,
+    "POST /providers": ProviderView,
+    "GET /providers/{name}": ProviderView,
+    "PATCH /providers/{name}": ProviderView,
+    "POST /providers/{name}/test": ProviderTestView,
+    "POST /models": ModelView,
+    "GET /models/{alias*}": ModelView,
+    "PATCH /models/{alias*}": ModelView,
+    "POST /keys": NewKeyView,
+    "GET /keys/{id}": KeyView,
+    "PATCH /keys/{id}": KeyView,
+    "POST /keys/{id}/rotate": NewKeyView,
+    "POST /keys/{id}/reset-spend": KeyView,
+    "GET /requests/{id}": RequestDetailView,
+    "POST /prices/reprice": RepricedView,
+    "POST /ip-rules": IpRuleView,
+    "POST /backup": BackupView,
+    "POST /import": ImportView,
+}
+_MANY: dict[str, type[BaseModel]] = {
+    "GET /catalog": KindView,
+    "GET /providers": ProviderView,
+    "GET /providers/{name}/models": OfferedView,
+    "GET /models": ModelView,
+    "POST /models/{alias*}/explain": ExplainedView,
+    "GET /keys": KeyView,
+    "GET /requests": RequestView,
+    "GET /settings": SettingView,
+    "PATCH /settings": SettingView,
+    "GET /notifications": NotificationView,
+    "GET /ip-rules": IpRuleView,
+    "GET /audit": AuditView,
+}
+"""What operations answer; those in neither table answer plain objects."""
+_NAME = re.compile(r"\{(\w+)\*?\}")
+_REF = "#/components/schemas/{model}"
+_ADMIN_ERROR: Json = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "code": {"type": "string"},
+                "field": {"type": ["string", "null"], "description": "The input at fault, as a path."},
+            },
+        }
+    },
+}
+
+
+_FAILED: Json = {
+    "description": "Refused, or failed",
+    "content": {"application/json": {"schema": {"$ref": _REF.format(model="AdminError")}}},
+}
+
+
+@cache
+def document() -> Json:
+    """The whole description."""
+    bodies = {row.body for row in OPERATIONS if row.body is not None and issubclass(row.body, BaseModel)}
+    views = {*_ONE.values(), *_MANY.values()}
+    wanted = [*((body, "validation") for body in bodies), *((view, "serialization") for view in views)]
+    refs, made = models_json_schema(sorted(wanted, key=lambda pair: pair[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
+    paths: dict[str, Json] = {path: dict(methods) for path, methods in CLIENT_PATHS.items()}
+    for row in OPERATIONS:
+        path = "/admin/v1" + _NAME.sub(r"{\1}", row.path)
+        paths.setdefault(path, {})[row.method.lower()] = _operation(row, refs)
+    paths["/admin/v1/events"] = {"get": _feed()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Conduit Desktop", "version": __version__, "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in ("OpenAI", "Anthropic", "Gemini", "Ollama", "Gateway", "Admin")],
+        "paths": paths,
+        "components": {
+            "schemas": {**made.get("$defs", {}), "AdminError": _ADMIN_ERROR, **ERRORS},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "A virtual key (`condt_…`)."},
+                "master": {"type": "http", "scheme": "bearer", "description": "The master key; also as `X-Master-Key`."},
+            },
+        },
+    }
+
+
+_ABOUT = (
+    "One local address in front of every large language model. The client API speaks the dialects of OpenAI, Anthropic, Gemini "
+    "and Ollama with a virtual key; `/admin/v1` is the operator's, with the master key."
+)
+
+
+def _operation(row: Operation, refs: Refs) -> Json:
+    key = f"{row.method} {row.path}"
+    made: Json = {
+        "tags": ["Admin"],
+        "summary": row.summary,
+        "operationId": _operation_id(row),
+        "security": [{"master": []}],
+        "parameters": [*_path_parameters(row.path), *_query_parameters(row)],
+        "responses": {
+            str(row.status): _answer(key, row, refs),
+            "4XX": _FAILED,
+            "5XX": _FAILED,
+        },
+    }
+    if row.body is not None:
+        schema = refs[(row.body, "validation")] if issubclass(row.body, BaseModel) else {"type": "object"}
+        needed = row.method != "POST" or bool(_required(row))
+        made["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
+    return made
+
+
+def _required(row: Operation) -> list[str]:
+    if row.body is None or not issubclass(row.body, BaseModel):
+        return []
+    return [name for name, field in row.body.model_fields.items() if field.is_required()]
+
+
+def _operation_id(row: Operation) -> str:
+    words = [word for word in re.split(r"[/{}*_-]+", row.path) if word]
+    return "_".join([row.method.lower(), *words])
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in _NAME.findall(path)
+    ]
+
+
+def _query_parameters(row: Operation) -> list[Json]:
+    schema = row.query.model_json_schema()
+    return [{"name": name, "in": "query", "schema": value} for name, value in schema.get("properties", {}).items()]
+
+
+def _answer(key: str, row: Operation, refs: Refs) -> Json:
+    if row.status == 204:
+        return {"description": "Done"}
+    schema: Json = {"type": "object"}
+    if key in _ONE:
+        schema = refs[(_ONE[key], "serialization")]
+    elif key in _MANY:
+        items = refs[(_MANY[key], "serialization")]
+        schema = {
+            "type": "object",
+            "required": ["data", "next"],
+            "properties": {"data": {"type": "array", "items": items}, "next": {"type": ["string", "null"]}},
+        }
+    content: Json = {"application/json": {"schema": schema}}
+    if key == "GET /export":
+        content = {"application/toml": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
+    if key == "GET /usage":
+        content["text/csv"] = {"schema": {"type": "string"}}
+    return {"description": "Done", "content": content}
+
+
+def _feed() -> Json:
+    return {
+        "tags": ["Admin"], "summary": "The live feed of changes, as server-sent events", "operationId": "get_events",
+        "security": [{"master": []}],
+        "responses": {"200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    }  # fmt: skip
