@@ -1,7 +1,7 @@
 """Bedrock's Converse API, both ways: one shape for the models of every vendor there.
 
 The parts: `_request` and `_blocks` read requests, `_outgoing`, `_parts` and `_models` write them; `_answer` is answers whole,
-`_stream` answers streamed (`eventstream` cuts their frames); `_errors` is what goes wrong.
+`_reader` and `_writer` answers streamed (`eventstream` cuts their frames); `_errors` is what goes wrong.
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
 """
 
@@ -18,8 +18,9 @@ from conduit_desktop.wire import bedrock_answer as answers
 from conduit_desktop.wire import bedrock_errors as errors
 from conduit_desktop.wire.bedrock_blocks import NAME
 from conduit_desktop.wire.bedrock_outgoing import write_request
+from conduit_desktop.wire.bedrock_reader import ConverseReader
 from conduit_desktop.wire.bedrock_request import read_request
-from conduit_desktop.wire.bedrock_stream import ConverseReader, ConverseWriter
+from conduit_desktop.wire.bedrock_writer import ConverseWriter
 
 
 class BedrockConverse:
