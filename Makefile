@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test check bench bench-peers bundle screenshots prices clients lock setup
+.PHONY: run test check bench bench-peers failover bundle screenshots prices clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -21,6 +21,10 @@ bench: setup
 
 bench-peers: setup
 	$(PY) -m benchmarks.peers
+
+# Runs the fault scenarios and writes docs/failover.md.
+failover: setup
+	$(PY) -m tools.failover_report -n 2 $(PYTEST)
 
 bundle: setup
 	$(PY) -m PyInstaller --noconfirm --clean conduit.spec

@@ -56,8 +56,8 @@ class Search:
     rests: dict[str, float] = field(default_factory=dict)
     """Seconds that rate-limited targets are to be left alone, as of the last look at each."""
     targets: list[BoundTarget] = field(default_factory=list)
-    unfit: GatewayError | None = None
-    """The request cannot be said in a target's dialect."""
+    unfit: dict[str, GatewayError] = field(default_factory=dict)
+    """Why the request cannot be said in a target's dialect, by the target's name."""
 
     async def first_that_answers(self, targets: list[BoundTarget]) -> Opened | None:
         """The first target's answer; None where all failed. Raises UpstreamError for what is the caller's own fault."""
@@ -104,7 +104,7 @@ class Search:
             if isinstance(got, Opened):
                 return got
             if not isinstance(got, UpstreamError):
-                self.unfit = got
+                self.unfit[target.name] = got
                 self.passed_over[target.name] = _one_line(got.message)
                 return None
             failure = got
@@ -193,8 +193,8 @@ class Search:
     def verdict(self, alone: bool) -> GatewayError:
         """What the caller is told when no target answered. `alone`: the route had only one target."""
         errors = [error for _, error in self.failures]
-        if self.unfit is not None:
-            return self._with_earlier_causes(self.unfit)
+        if self.unfit and not errors and self.passed_over.keys() == self.unfit.keys():
+            return next(iter(self.unfit.values()))
         if self.rests and all(error.reason == "rate_limit" for error in errors):
             return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, min(self.rests.values())))
         if not errors:
@@ -209,17 +209,17 @@ class Search:
             return last
         return ProviderFailed("No target could answer. " + self._account())
 
-    def _with_earlier_causes(self, error: GatewayError, target: BoundTarget | None = None) -> GatewayError:
+    def _with_earlier_causes(self, error: UpstreamError, target: BoundTarget) -> UpstreamError:
         """A refusal by a stand-in says why the first choice was not the one to answer."""
-        causes = {other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self.failures if other != target}
-        for other in self.targets if target is not None else ():
-            if other != target and not self.health.may_ask(other.name):
+        causes = {
+            other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self.failures if other.name != target.name
+        }
+        for other in self.targets:
+            if other.name != target.name and not self.health.may_ask(other.name):
                 causes.setdefault(other.name, f"{other.name}: {self._open_circuit(other)}")
         if causes:
-            asked = f"asked {target.name}" if target else "this was left"
-            error.message = f"{error.message} ({asked} because of {'; '.join(causes.values())})"
-            if isinstance(error, UpstreamError):
-                error.body = b""  # the relayed body would not say it
+            error.message = f"{error.message} (asked {target.name} because of {'; '.join(causes.values())})"
+            error.body = b""  # relayed as it came, it would not say so
         return error
 
     def _account(self) -> str:
