@@ -15,6 +15,10 @@ _CLOSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM
 _PASSING = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM}
 
 
+_CACHE = "PRAGMA cache_size = -512"
+"""Kilobytes: the system caches the file anyway, and a walk through the whole log would fill whatever there is."""
+
+
 def writing(path: Path) -> sqlite3.Connection:
     """The one connection that may write. Transactions are begun and ended by hand. Raises sqlite3.Error, OSError."""
     _make_private(path)
@@ -25,6 +29,7 @@ def writing(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # the writer thread chooses the moment
+        connection.execute(_CACHE)
     except BaseException:
         connection.close()
         raise
@@ -36,6 +41,7 @@ def reading(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
+    connection.execute(_CACHE)
     return connection
 
 
