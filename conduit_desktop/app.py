@@ -79,6 +79,7 @@ async def open_house(options: Options) -> AsyncIterator[House]:
             server, bus, fixed = Server(tls), Bus(), dict(options.settings)
             gateway = Gateway(store, secrets, bus, fixed)
             house = House(home, store, secrets, gateway, bus, server, fixed)
+            lock.update(token=house.local_token)
             server.serve(house)
             await gateway.start()
             watch = Watch(house, lock, options.config, options.serves)

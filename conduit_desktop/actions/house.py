@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from conduit_desktop.core.bus import Bus
@@ -71,5 +72,7 @@ class House:
     """Held by whoever changes something through the admin API, the command line or the file: one after the other."""
     keys_in_file: frozenset[str] = frozenset()
     """Names, in lower case, of the virtual keys whose very key the config file gives: they are not rotated here."""
+    local_token: str = field(default_factory=lambda: token_urlsafe(32), repr=False)
+    """Opens the admin API for whoever can read the home's lock file, as long as this process lives: the command line."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -36,7 +35,7 @@ class Reach:
         self._stack = AsyncExitStack()
         self._runner: asyncio.Runner | None = None
         self._house: Any = None
-        self.address = server_of(options)
+        self.address, self._token = server_of(options)
 
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """One operation's answer as plain values, text for what is not JSON; None where there is nothing to say."""
@@ -72,7 +71,7 @@ class Reach:
     def _over_http(self, address: str, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
         connection = connect(address)
         target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Authorization": f"Bearer {self.master_key()}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         try:
             connection.request(method, target, None if body is None else orjson.dumps(body), headers)
             response = connection.getresponse()
@@ -92,7 +91,7 @@ class Reach:
             raise Failed("nobody serves this home now, so there is nothing to follow.")
         connection = connect(self.address, timeout=60)
         try:
-            connection.request("GET", f"{PREFIX}/events", headers={"Authorization": f"Bearer {self.master_key()}"})
+            connection.request("GET", f"{PREFIX}/events", headers={"Authorization": f"Bearer {self._token}"})
             response = connection.getresponse()
             if response.status != 200:
                 raise Failed(_complaint(response.read()) or f"{self.address} answers {response.status}")
@@ -103,18 +102,6 @@ class Reach:
         finally:
             connection.close()
 
-    def master_key(self) -> str:
-        """The environment's, else the one kept with this home's secrets."""
-        if given := os.environ.get("CONDUIT_MASTER_KEY", "").strip():
-            return given
-        from conduit_desktop.store.secrets import open_secrets
-
-        secrets = open_secrets(self.options.folder, os.environ.get("CONDUIT_SECRETS", "auto"))
-        key = secrets.get("master-key")
-        if key is None:
-            raise Failed("this home has no master key yet; its server makes one when it starts.")
-        return key
-
     def close(self) -> None:
         """Close the house, if it was opened here."""
         if self._runner is not None:
@@ -124,20 +111,20 @@ class Reach:
                 self._runner.close()
 
 
-def server_of(options: Options) -> str | None:
-    """The address of whoever serves the home; None where nobody holds it. Raises HomeHeld for one that does not listen."""
+def server_of(options: Options) -> tuple[str | None, str]:
+    """Address and token of whoever serves the home; None where nobody holds it. Raises HomeHeld for one that does not listen."""
     from conduit_desktop.store.lock import HomeLock
 
     home = options.folder
     if not home.root.is_dir():
-        return None
+        return None, ""
     holder = HomeLock(home).holder()
     if holder is None:
-        return None
+        return None, ""
     if not holder.get("address"):
         who = f"process {holder['pid']}" if "pid" in holder else "another process"
         raise HomeHeld(f"the home folder {home.root} is in use by {who}, which does not listen; start its server, or stop it.")
-    return str(holder["address"])
+    return str(holder["address"]), str(holder.get("token", ""))
 
 
 def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnection:

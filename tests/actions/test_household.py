@@ -21,22 +21,24 @@ async def test_the_first_look_makes_the_master_key(house: House) -> None:
     assert key.startswith("condm_")
     assert isinstance(house.secrets, DictSecrets)
     assert house.secrets.kept == {"master-key": key}
-    assert await master_key.opens(house, key)
-    assert not await master_key.opens(house, f"{key}x")
-    assert not await master_key.opens(house, "\udcff")
+    assert await master_key.opener(house, key) == "admin"
+    assert await master_key.opener(house, f"{key}x") is None
+    assert await master_key.opener(house, "\udcff") is None
+    assert await master_key.opener(house, house.local_token) == "cli"
+    assert house.local_token not in repr(house)
     assert key not in repr(house)
 
 
 async def test_a_rotated_master_key_opens_and_the_old_one_does_not(house: House, do: Do) -> None:
     old = await master_key.current(house)
     new = (await do("POST", "/master-key/rotate"))["master_key"]
-    assert await master_key.opens(house, new)
-    assert not await master_key.opens(house, old)
+    assert await master_key.opener(house, new) == "admin"
+    assert await master_key.opener(house, old) is None
 
 
 async def test_the_environments_master_key_wins(house: House, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONDUIT_MASTER_KEY", "mine")
-    assert await master_key.opens(house, "mine")
+    assert await master_key.opener(house, "mine") == "admin"
     with pytest.raises(Conflict, match="CONDUIT_MASTER_KEY"):
         await do("POST", "/master-key/rotate")
 

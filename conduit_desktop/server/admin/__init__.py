@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop.actions import master_key, operations
+from conduit_desktop.actions.house import Actor
 from conduit_desktop.core.errors import ActionError, ConduitError, describe
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin.access import Refused, check
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 PREFIX = "/admin/v1"
 MAX_BODY = 16 * 1024 * 1024
 """Bytes; far more than any config file has."""
+
+_ACTOR: web.RequestKey[Actor] = web.RequestKey("actor")
+"""Who asks, as the audit log names it."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,7 +56,7 @@ def _guarded(house: House, handler: _Handler) -> _Handler:
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            await check(request, house)
+            request[_ACTOR] = await check(request, house)
             return await handler(request)
         except ActionError as error:
             return _error(error)
@@ -69,7 +73,7 @@ def _operation(house: House) -> _Handler:
         path = request.rel_url.raw_path.removeprefix(PREFIX)
         operations.match(method, path)  # before the body is read: a wrong path is not worth it
         body = await _body(request)
-        status, answer = await operations.call(house, method, path, request.query, body, actor="admin")
+        status, answer = await operations.call(house, method, path, request.query, body, request[_ACTOR])
         if isinstance(answer, operations.Text):
             return web.Response(status=status, text=answer.text, content_type=answer.content_type)
         return web.Response(status=status) if status == 204 else _json(answer, status)

@@ -12,7 +12,7 @@ from conduit_desktop.core.errors import ActionError
 from conduit_desktop.gateway.access import KEY_PREFIX
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import House
+    from conduit_desktop.actions.house import Actor, House
 
 
 class Refused(ActionError):
@@ -24,15 +24,15 @@ class Refused(ActionError):
         self.code = code  # type: ignore[misc]
 
 
-async def check(request: web.Request, house: House) -> None:
-    """Raises Refused: 401 without or with a wrong key, 403 for a virtual key or a page of another origin."""
+async def check(request: web.Request, house: House) -> Actor:
+    """Who comes in; raises Refused: 401 without or with a wrong key, 403 for a virtual key or a page of another origin."""
     if _foreign_page(request):
         raise Refused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
     presented = _presented(request)
     if not presented:
         raise Refused(401, "missing_master_key", "Send the master key as 'Authorization: Bearer …' or 'X-Master-Key'.")
-    if await master_key.opens(house, presented):
-        return
+    if (actor := await master_key.opener(house, presented)) is not None:
+        return actor
     if presented.startswith(KEY_PREFIX):
         raise Refused(403, "virtual_key", "A virtual key does not open the admin API; the master key does.")
     raise Refused(401, "invalid_master_key", "This is not the master key.")
