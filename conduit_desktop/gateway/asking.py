@@ -17,6 +17,7 @@ from conduit_desktop.gateway.lane import Lane
 from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
 from conduit_desktop.gateway.upstream import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
+from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamReader
 
 _MAX_HELD = 16 * 1024 * 1024
@@ -38,6 +39,8 @@ class Opened:
     held: bytes = b""
     reader: StreamReader | None = None
     ended: bool = False
+    sent: Secrets = field(default_factory=Secrets)
+    """The credential the target was shown, not to be quoted."""
     failure: ConduitError | None = None
     """What stands behind the events in the same bytes: to be raised once they have been passed on."""
 
@@ -69,19 +72,24 @@ async def ask(
     began = asyncio.get_running_loop().time()
     until = min(deadline, began + (limits.first_token_s if call.stream else limits.whole_s))
     response: Response | None = None
+    secrets = door.secrets
     try:
         async with asyncio.timeout_at(until):
-            response = await _send(upstream, call, lane, target, door, limits)
+            if target.bound.kind.renews_credentials:
+                secrets = await target.bound.kind.credentials(secrets)
+            response = await _send(upstream, call, lane, target, secrets, limits)
             if response.status >= 400:
                 raise refusal(lane, response, await response.read())
-            return await _open(call, lane, target, door, response)
+            opened = await _open(call, lane, target, door, response)
+            opened.sent = secrets
+            return opened
     except TimeoutError as error:
         _abort(response)
         waited = "no first token" if call.stream else "no answer"
         raise UpstreamError(f"{waited} within {until - began:.3g} s", status=504, reason="timeout") from error
     except UpstreamError as error:
         _abort(response)
-        blot(error, door.secrets)
+        blot(error, secrets)
         raise
     except BaseException:
         _abort(response)
@@ -93,14 +101,12 @@ def _abort(response: Response | None) -> None:
         response.abort()
 
 
-async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits) -> Response:
+async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, secrets: Secrets, limits: Limits) -> Response:
     kind = target.bound.kind
     if kind.local:
         return LocalResponse(kind.answer("chat", orjson.loads(lane.body), call.stream))
-    secrets = await kind.credentials(door.secrets) if kind.renews_credentials else door.secrets
-    outbound = kind.prepare(
-        "chat", target.model, lane.upstream.name, call.stream, lane.body, secrets, lane.relayed_headers(target)
-    )
+    relayed = lane.relayed_headers(target)
+    outbound = kind.prepare("chat", target.model, lane.upstream.name, call.stream, lane.body, secrets, relayed)
     return await upstream.send(outbound, limits.connect_s)
 
 

@@ -123,7 +123,7 @@ async def relayed(
     except Exception as error:  # whatever went wrong, the caller must not take it for success
         opened.response.abort()
         if isinstance(error, UpstreamError):
-            blot(error, opened.door.secrets)
+            blot(error, opened.sent)
             meter.broke(error)
             broken(opened, error)
         told = _told(error, opened)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.crossing import LONG, Crossing, Heard
 from tests.fakes.script import Step, Tokens
+from tests.fakes.vendor import API_KEY
 
 THREE = "one two"
 """Of what is said, this much at least came through with three content frames."""
@@ -49,6 +50,15 @@ async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(stre
     broken(streams, heard)
     assert "the machine caught fire" in heard.message
     assert heard.raw.count(b"the machine caught fire") == 1
+
+
+async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(streams: Crossing) -> None:
+    await streams.furnish()
+    streams.a.script(Step(text=LONG, error_after=4, message=f"the key {API_KEY} was withdrawn"))
+    heard = await streams.ask()
+    broken(streams, heard)
+    assert "the key [credential] was withdrawn" in heard.message
+    assert API_KEY.encode() not in heard.raw
 
 
 async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Crossing) -> None:
