@@ -2,13 +2,18 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test check bench bench-peers failover bundle screenshots prices clients lock setup
+.PHONY: run test fuzz check bench bench-peers failover bundle screenshots prices clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
 
 test: setup
 	$(PY) -m pytest -n 2 $(PYTEST)
+
+# Spoilt requests, 20,000 for each dialect and target, and calls made from the description of the API.
+fuzz: setup
+	CONDUIT_FUZZ=20000 $(PY) -m pytest tests/fuzz --timeout 0
+	CONDUIT_FUZZ=200 $(PY) -m tests.fuzz.description
 
 check: setup
 	.venv/bin/ruff check

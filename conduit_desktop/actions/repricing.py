@@ -8,7 +8,9 @@ import time
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.entities import Provider, RequestRecord
 from conduit_desktop.core.events import Usage
-from conduit_desktop.gateway.pricing import Priced, Tariff, cost_of, tariffs
+from conduit_desktop.core.media import Units
+from conduit_desktop.gateway.pricing import Priced, tariffs
+from conduit_desktop.gateway.tariff import Tariff, cost_of, cost_of_units
 from conduit_desktop.providers import ProviderKind
 
 BATCH = 500
@@ -23,12 +25,23 @@ async def reprice(house: House) -> int:
         wanted = {one.name: one for one in (_priced(house, record) for record in records) if one.name not in known}
         if wanted:
             known |= await asyncio.to_thread(_look_up, house, list(wanted.values()))
-        costs = ((record.id, cost_of(known[_priced(house, record).name], _usage(record))) for record in records)
+        costs = ((record.id, _cost(record, known[_priced(house, record).name])) for record in records)
         count += await house.store.ledger.reprice([(id, cost) for id, cost in costs if cost is not None])
         last = records[-1]
     if count:
         await house.gateway.reload_spend()
     return count
+
+
+def _cost(record: RequestRecord, tariff: Tariff | None) -> int | None:
+    """Pictures, seconds and characters are not in the record: what they cost stays unknown, unless all of it is free."""
+    if record.endpoint in _IN_UNITS:
+        counted = record.input + record.cache_read + record.output + record.audio_in
+        return cost_of_units(tariff, _usage(record) if counted else None, Units(seconds=None))
+    return cost_of(tariff, _usage(record))
+
+
+_IN_UNITS = frozenset({"images", "image_edits", "speech", "transcriptions", "translations"})
 
 
 def _look_up(house: House, wanted: list[Priced]) -> dict[str, Tariff | None]:

@@ -22,6 +22,7 @@ from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.wire import dialect
+from conduit_desktop.wire.forms import Wish
 
 PROBE_S = 20.0
 """How long one question of a test may take."""
@@ -96,6 +97,8 @@ def _bound(gateway: Gateway, name: str) -> Bound:
 async def test_provider(gateway: Gateway, name: str) -> Tested:
     """Ask the provider small questions, as the operator: they are recorded and priced like any other."""
     bound = _bound(gateway, name)
+    if "chat" not in bound.kind.endpoints:
+        return await _test_without_chat(gateway, bound)
     try:
         model = await _a_model(gateway, bound)
     except ConduitError as error:
@@ -105,6 +108,27 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
         tools, vision, json = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", each) for each in _QUESTIONS))
         tested.features |= {"tools": tools, "vision": vision, "json": json}
     return tested
+
+
+async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
+    """Embed one word where the provider can; else ask for its models, which takes the key as well."""
+    began = time.monotonic()
+    try:
+        offered = await offered_models(gateway, bound.name, refresh=True)
+        if "embeddings" in bound.kind.endpoints:
+            model = next((one.id for one in offered if "rerank" not in one.id), "")
+            body = {"model": f"{bound.name}/{model}", "input": "hello"}
+            call = Call(
+                dialect(_DIALECT), body, body["model"], endpoint="embeddings", wish=Wish("embeddings", dict(body)), operator=True
+            )
+            began = time.monotonic()
+            async with asyncio.timeout(PROBE_S):
+                await gateway.answer(call)
+    except TimeoutError:
+        return Tested(False, error=f"no answer within {PROBE_S:g} s")
+    except ConduitError as error:
+        return Tested(False, error=str(error))
+    return Tested(True, latency_ms=(time.monotonic() - began) * 1000)
 
 
 async def _a_model(gateway: Gateway, bound: Bound) -> str:
@@ -184,7 +208,7 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
 
     `body` is the request, for routes that depend on it.
     """
-    route = routing.find(name, gateway.snapshot)
+    route = routing.find(name, gateway.snapshot, endpoint=None)
     await gateway.tariffs.find(route.targets, gateway.snapshot)
     turns = Turns(dict(gateway.turns.next))
     ordered = routing.order(route, turns, gateway.health, gateway.tariffs)

@@ -71,16 +71,17 @@ class Route:
         return (*self.targets, *(target for other in self.fallbacks for target in other.targets))
 
 
-def find(name: str, snapshot: Snapshot, endpoint: Endpoint = "chat") -> Route:
+def find(name: str, snapshot: Snapshot, endpoint: Endpoint | None = "chat") -> Route:
     """Where `name` leads: an alias (exact, any case, then the longest `*` pattern), `provider/model`, or the default alias.
 
-    Only targets whose provider has the endpoint are in it. Raises ModelNotFound, and BadRequest where none has.
+    Only targets whose provider has the endpoint (None: any) are in it. Raises ModelNotFound, and BadRequest where none has.
     """
     key = name if endpoint == "chat" else (endpoint, name)
     route = snapshot.routes.get(key)
     if route is None:
         route = _find(name, snapshot)
-        route = _with_endpoint(replace(route, fallbacks=tuple(_fallbacks(route, snapshot))), endpoint)
+        route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)))
+        route = _with_endpoint(route, endpoint) if endpoint is not None else route
         if len(snapshot.routes) < MAX_ROUTES:
             snapshot.routes[key] = route
     return route

@@ -163,7 +163,7 @@ def show_handler(gateway: Gateway) -> Handler:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
         model = named(reading.model_of({"model": body.get("model") or body.get("name")}), gateway)
         caller = access.identify(caller_of(request, gateway), gateway.snapshot)
-        route = routing.find(model, gateway.snapshot)
+        route = routing.find(model, gateway.snapshot, endpoint=None)
         if not (access.may_call(caller.key, model) or access.may_call(caller.key, route.name)):
             raise Forbidden(f"This key may not call the model {model!r}.", param="model")
         if not route.targets:

@@ -91,6 +91,17 @@ async def test_a_notification_is_read_once(house: House, do: Do) -> None:
     assert await notifications.unread(house) == 0
 
 
+async def test_what_was_paid_in_units_is_not_repriced_by_tokens(house: House, do: Do) -> None:
+    for number, (endpoint, tokens) in enumerate((("speech", 0), ("images", 0), ("images", 1_000_000))):
+        record = RequestRecord(id=f"u{number}", started_at=1_790_000_000_000, provider="gpu", upstream_model="m", endpoint=endpoint)
+        record.input = tokens
+        await house.store.ledger.record(record)
+    await do("PUT", "/prices/gpu/m", {"input": 2, "output": 8, "per_image": 1})
+    assert await do("POST", "/prices/reprice") == {"repriced": 1}
+    costs = {row["id"]: row["cost_usd"] for row in (await do("GET", "/requests"))["data"]}
+    assert costs == {"u0": None, "u1": None, "u2": 2}
+
+
 async def test_reprice_gives_unknown_costs_a_price_and_leaves_the_rest(house: House, do: Do) -> None:
     await do("POST", "/providers", {"name": "gpu", "kind": "openai-compatible", "base_url": "http://10.0.0.1/v1"})
     for number in range(3):

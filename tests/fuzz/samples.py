@@ -62,7 +62,8 @@ GEMINI: dict[str, Any] = {
     ],
     "tools": [{"functionDeclarations": [{"name": "weather", "description": "d", "parameters": SCHEMA}]}],
     "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
-    "generationConfig": {"temperature": 0.5, "maxOutputTokens": 50, "stopSequences": ["x"], "thinkingConfig": {"thinkingBudget": 0}},
+    "generationConfig": {"temperature": 0.5, "maxOutputTokens": 50,
+                         "stopSequences": ["x"], "thinkingConfig": {"thinkingBudget": 0}},
 }  # fmt: skip
 OLLAMA: dict[str, Any] = {
     "model": "to-openai",
@@ -70,9 +71,22 @@ OLLAMA: dict[str, Any] = {
     "tools": [{"type": "function", "function": {"name": "weather", "description": "d", "parameters": SCHEMA}}],
     "options": {"temperature": 0.5, "num_predict": 50, "stop": ["x"]}, "format": "json", "think": False, "stream": False,
 }  # fmt: skip
-COMPLETION: dict[str, Any] = {"model": "to-openai", "prompt": "once", "max_tokens": 5, "stop": ["x"], "stream": False, "logprobs": 1}
+COMPLETION: dict[str, Any] = {
+    "model": "to-openai",
+    "prompt": "once",
+    "max_tokens": 5,
+    "stop": ["x"],
+    "stream": False,
+    "logprobs": 1,
+}
 EMBEDDING: dict[str, Any] = {"model": "to-openai", "input": ["a", "b"], "encoding_format": "base64", "dimensions": 8}
-RERANK: dict[str, Any] = {"model": "to-openai", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "return_documents": True}
+RERANK: dict[str, Any] = {
+    "model": "to-openai",
+    "query": "q",
+    "documents": ["a", {"text": "b"}],
+    "top_n": 1,
+    "return_documents": True,
+}
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": CHAT,

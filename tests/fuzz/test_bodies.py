@@ -25,8 +25,9 @@ EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "30"))
 PER_PATH = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=20),
-    st.sampled_from(["", "user", "assistant", "tool", "system", "text", "function", "auto", "none", "to-anthropic", "base64", "\ud7ff"]),
+    st.sampled_from(["", "user", "assistant", "tool", "system", "text", "function", "auto", "none", "to-anthropic", "base64"]),
 )  # fmt: skip
+CONTENT_TYPES = ("application/json", "multipart/form-data; boundary=x", "text/plain", "", "\xff")
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=8
 )
@@ -155,7 +156,9 @@ def test_a_spoilt_request_is_answered_or_told_what_is_wrong(ask: Any, path: str,
 @pytest.mark.parametrize("path", [*REQUESTS, "/v1/audio/transcriptions", "/v1/images/edits"])
 def test_any_bytes_are_answered_or_told_what_is_wrong(ask: Any, path: str) -> None:
     @PER_PATH
-    @given(st.binary(max_size=60), st.sampled_from(["application/json", "multipart/form-data; boundary=x", "text/plain", "", "\xff"]))
+    @given(
+        st.binary(max_size=60), st.sampled_from(["application/json", "multipart/form-data; boundary=x", "text/plain", "", "\xff"])
+    )
     def every(raw: bytes, content_type: str) -> None:
         for body in (raw, b"--x\r\n" + raw + b"\r\n--x--\r\n", b"{" + raw):
             check(path, *ask(path, body, content_type))

@@ -16,6 +16,7 @@ import pytest
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway import probe
 from conduit_desktop.server.serving import Server
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
@@ -346,3 +347,52 @@ async def test_a_wrong_field_is_named(door: Door, path: str, body: Any, param: s
     assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
     assert param is None or answer["error"]["param"] == param
     assert not door.vendor.asked or path == "/v1/audio/speech"
+
+
+async def test_providers_without_chat_can_be_tested_and_explained(door: Door) -> None:
+    for name in ("voyage", "jina"):
+        tested = await probe.test_provider(door.gateway, name)
+        assert (tested.ok, tested.error) == (True, None)
+    door.vendor.script(Step(status=401, body={"detail": "no such key"}))
+    tested = await probe.test_provider(door.gateway, "voyage")
+    assert not tested.ok
+    assert "no such key" in (tested.error or "")
+    (row,) = await probe.explain(door.gateway, "jina/j", {})
+    assert row.usable
+
+
+async def test_models_tell_their_context_and_price_where_known(door: Door) -> None:
+    await door.price("model-x", input=1.5, output=6.0, per_image=0.04)
+    await door.gateway.add_alias("small", "oa/model-x", max_context_tokens=8000)
+    await door.gateway.add_alias("gpt-*", "oa/*")
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with door.session.get(f"{door.address}/v1/models", headers=headers) as answer:
+        rows = {row["id"]: row for row in (await answer.json())["data"]}
+    assert rows["small"]["context_window"] == 8000
+    assert rows["small"]["pricing"] == {"input": 1.5, "output": 6.0, "per_image": 0.04}
+    assert "pricing" not in rows["claude"]
+    assert "gpt-*" not in rows
+    async with door.session.get(f"{door.address}/v1/models/small", headers=headers) as answer:
+        assert (await answer.json()) == rows["small"]
+
+
+async def test_an_aliass_overrides_hold_in_json_and_in_forms(door: Door) -> None:
+    await door.gateway.add_alias("cheap", "oa/model-x", overrides={"quality": "low", "user": None, "language": "en"})
+    await door.post("/v1/images/generations", {"model": "cheap", "prompt": "x", "user": "me"})
+    assert door.vendor.asked[-1].body == {"model": "model-x", "prompt": "x", "quality": "low", "language": "en"}
+    await door.post("/v1/audio/transcriptions", sound_form("cheap", user="me", language="de"))
+    sent = door.vendor.asked[-1].body
+    assert (sent["language"], sent["quality"], "user" in sent, len(sent["file"][1])) == ("en", "low", False, 8004)
+
+
+async def test_payloads_are_kept_where_asked_for_but_no_sound(door: Door) -> None:
+    await door.gateway.add_key("kept", "condt_" + "s" * 43, log_payloads=True)
+    kept = {"Authorization": "Bearer condt_" + "s" * 43}
+    await door.post("/v1/embeddings", {"model": "m", "input": "keep me"}, **kept)
+    payload = await door.gateway.store.payloads.get(door.record.id)
+    assert payload is not None
+    assert b"keep me" in bytes(payload.request)
+    await door.post("/v1/audio/speech", {"model": "m", "input": "say it", "voice": "alloy"}, **kept)
+    payload = await door.gateway.store.payloads.get(door.record.id)
+    assert payload is not None
+    assert (b"say it" in bytes(payload.request), payload.response) == (True, b"")
