@@ -38,6 +38,7 @@ Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 """Hands a finished record to the ledger, with the payload where it is to be kept; the future is done once it is durable."""
 
 MAX_PAYLOAD = 1024 * 1024
+_NO_UNITS = Units()
 
 
 class Meter:
@@ -54,7 +55,7 @@ class Meter:
         self.output_bytes = 0
         """UTF-8 bytes of what the answer has said so far."""
         self.usage: Usage | None = None
-        self.units = asked_units(call.endpoint, call.body) if call.wish is not None else Units()
+        self.units = asked_units(call.endpoint, call.body) if call.wish is not None else _NO_UNITS
         """What is used beside tokens: as asked for, until the answer says it better."""
         self.at_end: Callable[[], None] | None = None
         """Called once when the request is settled."""
@@ -116,9 +117,10 @@ class Meter:
                 self.record.finish = event.reason
             elif isinstance(event, OpaqueBlock):
                 self.output_bytes += len(str(event.block.value))
-            elif isinstance(event, Started) and event.created is None:
-                # A dialect that dates its answers gets a date for those of one that does not.
-                event.created = self.record.started_at // 1000
+            elif isinstance(event, Started):
+                # A dialect that dates and names its answers gets both for those of one that does not.
+                event.created = event.created or self.record.started_at // 1000
+                event.id = event.id or self.record.id
 
     @property
     def output_tokens(self) -> int:

@@ -234,6 +234,15 @@ async def test_a_sound_that_breaks_off_is_no_whole_sound(door: Door) -> None:
     assert door.gateway.in_flight == 0
 
 
+async def test_a_sound_of_known_length_keeps_it(door: Door) -> None:
+    told = {"content-length": str(len(SOUND))}
+    door.vendor.script(Step(headers=told), Step(headers=told, cut_after=4))
+    _, raw, headers = await door.post("/v1/audio/speech", {"model": "m", "input": "hello", "voice": "alloy"})
+    assert (raw, headers["Content-Length"]) == (SOUND, str(len(SOUND)))
+    with pytest.raises(aiohttp.ClientError):
+        await door.post("/v1/audio/speech", {"model": "m", "input": "hello", "voice": "alloy"})
+
+
 async def test_a_caller_that_hangs_up_stops_the_sound(door: Door) -> None:
     door.vendor.script(Step(stall_after=3))
     headers = {"Authorization": f"Bearer {KEY}"}
