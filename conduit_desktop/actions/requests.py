@@ -35,7 +35,13 @@ def _shown(record: RequestRecord) -> dict[str, Any]:
 
 
 async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], str | None]:
-    """Records that fit the query, newest first, and the cursor of the rest."""
+    """What fits the query, newest first, and the cursor of the rest."""
+    found, cursor = await records(house, query)
+    return [view(record) for record in found], cursor
+
+
+async def records(house: House, query: RequestQuery) -> tuple[list[RequestRecord], str | None]:
+    """The same as records: to make hundreds of views at once would hold up the streams."""
     from conduit_desktop.store import RequestFilter
 
     filters = RequestFilter(
@@ -46,8 +52,7 @@ async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], st
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,
     )
-    records, cursor = await house.store.ledger.list(filters, query.limit, query.cursor)
-    return [view(record) for record in records], cursor
+    return await house.store.ledger.list(filters, query.limit, query.cursor)
 
 
 async def get(house: House, request_id: str) -> RequestDetailView:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 
 from conduit_desktop.actions import settings
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.errors import ConduitError
+
+log = logging.getLogger(__name__)
 
 LAST_PORT = 65535
 
@@ -16,7 +19,8 @@ async def start_server(house: House) -> bool:
     """Listen; False when that failed: the server's state and error then say why."""
     try:
         await house.server.start()
-    except ConduitError:
+    except ConduitError as error:
+        log.error("the server does not listen: %s", error)
         return False
     return house.server.state == "running"
 

@@ -24,6 +24,7 @@ from conduit_desktop.gui.failures import catch_all
 from conduit_desktop.gui.single import Doorbell, raise_first
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.tray import app_icon
+from conduit_desktop.gui.warmup import WarmUp
 from conduit_desktop.gui.window import Window
 from conduit_desktop.store.backup import restore
 
@@ -117,6 +118,7 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
     window.restore_asked.connect(wish.restore)
     silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
     unsubscribe = _announce_once(house, announce)
+    warm_up = WarmUp(window)
     try:
         window.show()
         window.start()
@@ -127,6 +129,7 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
         await wish.asked.wait()
     finally:
         unsubscribe()
+        warm_up.stop()
         bell.close()
         # The window goes first, so that quitting feels quick; the house then settles what is in flight.
         await window.finish()

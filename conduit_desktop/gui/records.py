@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conduit_desktop.actions.views import RequestView
 from conduit_desktop.core.entities import CostState, RequestRecord, RequestStatus
-from conduit_desktop.core.money import to_nano
-from conduit_desktop.gui.moments import parse
 
 TONES: dict[RequestStatus, str] = {
     "success": "success",
@@ -45,17 +42,11 @@ class Line:
     client: str
 
 
-def line_of(one: RequestRecord | RequestView) -> Line:
-    """The line of a record, or of a view of one."""
-    if isinstance(one, RequestView):
-        moment = parse(one.started_at)
-        at = int(moment.timestamp() * 1000) if moment else 0
-        cost = None if one.cost_usd is None else to_nano(one.cost_usd)
-    else:
-        at, cost = one.started_at, one.cost_nano
+def line_of(one: RequestRecord) -> Line:
+    """The line of a record."""
     return Line(
         id=one.id,
-        at=at,
+        at=one.started_at,
         status=one.status,
         http_status=one.http_status,
         key=one.key_name,
@@ -64,7 +55,7 @@ def line_of(one: RequestRecord | RequestView) -> Line:
         endpoint=one.endpoint,
         tokens_in=one.input + one.cache_read + one.cache_write + one.audio_in,
         tokens_out=one.output + one.audio_out,
-        cost_nano=cost,
+        cost_nano=one.cost_nano,
         cost_state=one.cost_state,
         first_token_ms=one.first_token_ms,
         duration_ms=one.duration_ms,

@@ -108,16 +108,21 @@ class Window(QWidget):
         self.run(self._load_unread())
 
     def navigate(self, page: str, **context: Any) -> None:
-        """Show a page by name, made when it is first asked for; `context` goes to it."""
-        if page not in self.pages:
-            made = page_class(page)(self.house, self)
-            self.pages[page] = made
-            self.stack.addWidget(made)
+        """Show a page by name; `context` goes to it."""
+        shown = self.page(page)
         self.current = page
         self.sidebar.show_page(page)
-        self.stack.setCurrentWidget(self.pages[page])
+        self.stack.setCurrentWidget(shown)
         if context:
-            self.pages[page].show_context(**context)
+            shown.show_context(**context)
+
+    def page(self, name: str) -> Page:
+        """A page by name, made when it is first asked for."""
+        if name not in self.pages:
+            made = page_class(name)(self.house, self)
+            self.pages[name] = made
+            self.stack.addWidget(made)
+        return self.pages[name]
 
     def notify(self, text: str, severity: Severity = "info") -> None:
         """A short message in the corner."""

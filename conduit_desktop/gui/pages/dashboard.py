@@ -122,13 +122,13 @@ class DashboardPage(Page):
         now = time.time()
         midnight = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
         by_model = await usage.usage(self.house, UsageQuery(group_by="model", since=midnight))
-        views, _ = await requests.page(self.house, RequestQuery(limit=HISTORY))
-        lines = [line_of(view) for view in views]
+        found, _ = await requests.records(self.house, RequestQuery(limit=HISTORY))
+        lines = [line_of(record) for record in found]
         self.tally.load(int(now * 1000), by_model, lines)
         self.recent.model.set_rows(lines[:RECENT])
         self.providers.show_providers(self.house)
         self.budgets.show_keys(await keys.all_keys(self.house))
-        self.layers.setCurrentIndex(0 if views or by_model else 1)
+        self.layers.setCurrentIndex(0 if found or by_model else 1)
         self._counted = True
         self.show_numbers()
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.provider_states import ProviderState, provider_states
+from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView, provider_states
 from conduit_desktop.actions.views import KeyView
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gui import moments, theme
@@ -68,14 +68,17 @@ class ProvidersCard(Card):
 
     def __init__(self, ui: Ui) -> None:
         super().__init__("Providers")
-        self._ui = ui
+        self._shown: list[tuple[str, ProviderStateView]] | None = None
         self.add_action(button("Manage", "ghost", on_click=lambda: ui.navigate("providers")))
 
     def show_providers(self, house: House) -> None:
         """Read their state from memory and show it."""
-        clear(self.body)
         order = ("unready", "troubled", "answering", "unused", "disabled")
         states = sorted(provider_states(house).items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
+        if states == self._shown:
+            return
+        self._shown = states
+        clear(self.body)
         for name, state in states[:MOST]:
             row = QWidget()
             line = QHBoxLayout(row)
@@ -101,15 +104,19 @@ class BudgetsCard(Card):
 
     def __init__(self, ui: Ui) -> None:
         super().__init__("Budgets nearly spent")
+        self._shown: list[tuple[KeyView, float]] = []
         self.add_action(button("Keys", "ghost", on_click=lambda: ui.navigate("keys")))
         self.hide()
 
     def show_keys(self, keys: Sequence[KeyView]) -> None:
         """Show the keys at 80 % of their budget and above, the fullest first."""
-        clear(self.body)
         near = [
             (key, key.spend_usd / key.budget_usd) for key in keys if key.budget_usd and key.spend_usd >= NEARLY * key.budget_usd
         ]
+        if near == self._shown:
+            return
+        self._shown = near
+        clear(self.body)
         for key, share in sorted(near, key=lambda pair: -pair[1])[:MOST]:
             row = QHBoxLayout()
             row.addWidget(label(key.name))

@@ -30,10 +30,10 @@ from conduit_desktop.gui.widgets.tableview import TableView
 PART = 200
 """Requests loaded at once."""
 
-MOST_LIVE = 1000
+MOST_LIVE = 500
 """Requests kept in the table while following; older ones are a click away."""
 
-MOST_A_BREATH = 100
+MOST_A_BREATH = 40
 """Of a flood, the newest are shown."""
 
 
@@ -112,8 +112,8 @@ class RequestsPage(Page):
         """Load the newest requests that fit the filters, and the choices of the filters."""
         self._fill(self.key, [(key.name, key.id) for key in self.house.gateway.snapshot.keys.values()])
         self._fill(self.model, [(alias, alias) for alias in sorted(one.alias for one in self._aliases())])
-        views, self._cursor = await requests.page(self.house, self._query())
-        self.table.model.set_rows(line_of(view) for view in views)
+        found, self._cursor = await requests.records(self.house, self._query())
+        self.table.model.set_rows(line_of(record) for record in found)
         self.older.setVisible(self._cursor is not None)
         if self._wanted is not None:
             await self._open(self._wanted)
@@ -133,8 +133,8 @@ class RequestsPage(Page):
 
     async def load_older(self) -> None:
         """Put the next part of the log below what is shown."""
-        views, self._cursor = await requests.page(self.house, self._query(self._cursor))
-        self.table.model.upsert(line_of(view) for view in views)
+        found, self._cursor = await requests.records(self.house, self._query(self._cursor))
+        self.table.model.upsert(line_of(record) for record in found)
         self.older.setVisible(self._cursor is not None)
 
     async def _open(self, request_id: str) -> None:

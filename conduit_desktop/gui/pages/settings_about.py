@@ -129,9 +129,7 @@ class AboutCard(Card):
         self.house = house
         self.facts = Facts()
         self.body.addWidget(self.facts)
-        self.body.addWidget(
-            label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True)
-        )
+        self.body.addWidget(label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True))
 
     async def refresh(self) -> None:
         """Read the state of the house."""
