@@ -29,6 +29,7 @@ class Database:
         self.on_health: HealthListener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._gathered: list[tuple[Any, asyncio.Future[None]]] = []
         self._writer = Writer(path, connection, sink)
         self._reader = Reader(path, connections.reading(path))
         self._writer.start()
@@ -37,6 +38,7 @@ class Database:
     def read(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run `job` on the reader's connection, within one snapshot; rows are `sqlite3.Row`."""
         future: asyncio.Future[T] = self._future()
+        self._hand_over()
         self._reader.queue.put((job, future))
         return future
 
@@ -47,6 +49,7 @@ class Database:
         DatabaseUnusable for a full disk and the like.
         """
         future: asyncio.Future[T] = self._future()
+        self._hand_over()
         self._writer.queue.put((None, job, future))
         return future
 
@@ -56,8 +59,16 @@ class Database:
         future: asyncio.Future[None] = loop.create_future()
         if self._closed:
             raise DatabaseUnusable(f"the database {self.path} is closed")
-        self._writer.queue.put((item, None, future))
+        # To wake the writer is dear: once for all that this turn of the loop finishes.
+        if not self._gathered:
+            loop.call_soon(self._hand_over)
+        self._gathered.append((item, future))
         return future
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for item, future in gathered:
+            self._writer.queue.put((item, None, future))
 
     def _future(self) -> asyncio.Future[Any]:
         if self._closed:
@@ -85,6 +96,7 @@ class Database:
         """Close from outside any loop."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             self._reader.queue.put(None)
             self._writer.queue.put(None)
             self._join()
