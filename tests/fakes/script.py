@@ -60,6 +60,8 @@ class Step:
     thinking: str = ""
     tools: int = 1
     """How many of the offered tools to call at once; 0 for none."""
+    calls: Mapping[str, Mapping[str, Any]] | None = None
+    """Call the first of these tools that is offered, with these arguments, and none where none is."""
     tokens: Tokens | None = Tokens()
     """None: usage is not reported."""
 

@@ -86,6 +86,15 @@ async def test_a_tool_is_called_until_its_result_is_in_anthropic(claude):
     assert second.content[0].text == "The tool said: sunny"
 
 
+async def test_a_script_names_the_tool_and_its_arguments(vendor, gpt):
+    vendor.script(Step(calls={"read": {"path": "a.txt"}, "view": {"file": "a.txt"}}))
+    tools = [{"type": "function", "function": {"name": name, "parameters": TOOL}} for name in ("weather", "view")]
+    asked = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools)).choices[0].message
+    assert [(call.function.name, call.function.arguments) for call in asked.tool_calls] == [("view", '{"file":"a.txt"}')]
+    other = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools[:1])).choices[0].message
+    assert (other.tool_calls, other.content) == (None, "You said: hello there")
+
+
 async def test_images_are_counted_and_max_tokens_holds(gpt):
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     seen = await gpt.chat.completions.create(

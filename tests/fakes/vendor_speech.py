@@ -53,11 +53,9 @@ class Speech:
 def speech(body: Json, step: Step, results: list[str], said: str, images: int, tools: list[tuple[str, Json]]) -> Speech:
     """Call tools when there are some and no result is in yet; else echo."""
     model = str(body.get("model"))
-    if tools and step.tools and not results and step.text is None:
-        calls = tuple(
-            Called(f"call_{n}", name, orjson.dumps(_arguments(schema)).decode())
-            for n, (name, schema) in enumerate(tools[: step.tools], 1)
-        )
+    wanted = _wanted(step, tools)
+    if wanted and not results and step.text is None:
+        calls = tuple(Called(f"call_{n}", name, orjson.dumps(arguments).decode()) for n, (name, arguments) in enumerate(wanted, 1))
         return Speech(model, step.thinking, "", calls, "tools")
     text = step.text
     if text is None:
@@ -67,6 +65,14 @@ def speech(body: Json, step: Step, results: list[str], said: str, images: int, t
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
     cut = " ".join(text.split(" ")[:limit]) if limit else text
     return Speech(model, step.thinking, cut, (), "length" if cut != text else "stop")
+
+
+def _wanted(step: Step, tools: list[tuple[str, Json]]) -> list[tuple[str, Json]]:
+    """The tools to call, each with its arguments."""
+    if step.calls is None:
+        return [(name, _arguments(schema)) for name, schema in tools[: step.tools]]
+    offered = {name for name, _ in tools}
+    return [(name, dict(arguments)) for name, arguments in step.calls.items() if name in offered][:1]
 
 
 def words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from tests.journeys.processes import Served, conduit, vendor
 
 @dataclass
 class Furnished:
-    """A gateway with an OpenAI-format and an Anthropic-format provider behind it, and a key."""
+    """A gateway with a provider of OpenAI's, Anthropic's and Google's format behind it, and a key."""
 
     served: Served
     key: str
@@ -20,10 +20,12 @@ class Furnished:
 
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
-    """Aliases `to-openai` and `to-anthropic`, priced; the key `all` may call both."""
+    """Aliases `to-openai` and `to-anthropic`, priced, and `to-gemini`; the key `all` may call all three."""
     with vendor() as upstream, conduit(tmp_path_factory.mktemp("home")) as served:
         served.add("providers", name="oa", kind="openai-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)
         served.add("providers", name="an", kind="anthropic-compatible", base_url=upstream, api_key=API_KEY)
+        served.add("providers", name="ge", kind="gemini", base_url=upstream, api_key=API_KEY)
+        served.add("models", alias="to-gemini", targets=[{"provider": "ge", "model": "gemini-x"}])
         served.add("models", alias="to-openai", targets=[{"provider": "oa", "model": "gpt-x"}])
         served.add("models", alias="to-anthropic", targets=[{"provider": "an", "model": "claude-x"}])
         served.admin("PUT", "/prices/gpt-x", {"input": 1, "output": 2})

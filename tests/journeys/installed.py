@@ -1,0 +1,100 @@
+"""The clients that `make clients` installs: where they are, and how one runs, alone with a gateway."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.conftest import Furnished
+from tests.journeys.processes import ROOT
+
+CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
+NPM = CLIENTS / "node_modules"
+MODELS = {"to-openai": "gpt-x", "to-anthropic": "claude-x", "to-gemini": "gemini-x"}
+NOWHERE = "http://127.0.0.1:9"
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "DISABLE_TELEMETRY": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "OPENCODE_DISABLE_AUTOUPDATE": "1",
+    "OPENCODE_DISABLE_MODELS_FETCH": "1",
+    "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+    "GEMINI_TELEMETRY_ENABLED": "false",
+    "AIDER_ANALYTICS_DISABLE": "true",
+    "AIDER_CHECK_UPDATE": "false",
+    "LANGCHAIN_TRACING_V2": "false",
+    "LANGSMITH_TRACING": "false",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "NEXT_TELEMETRY_DISABLED": "1",
+}
+"""The clients' own ways of saying that they should call nobody else."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """An installed client, in a home and a working folder of its own."""
+
+    program: Path
+    home: Path
+    work: Path
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120) -> str:
+        """What it printed; whatever it asks beyond loopback fails at once."""
+        done = subprocess.run(
+            [str(self.program), *arguments],
+            cwd=self.work,
+            env={**self._environment(), **(env or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, (
+            f"{self.program.name} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        )
+        return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "NODE_EXTRA_CA_CERTS") if name in os.environ}
+        folders = {
+            "HOME": self.home, "USERPROFILE": self.home, "TMPDIR": self.home / "tmp", "XDG_CONFIG_HOME": self.home / ".config",
+            "XDG_DATA_HOME": self.home / ".local" / "share", "XDG_CACHE_HOME": self.home / ".cache",
+            "XDG_STATE_HOME": self.home / ".local" / "state",
+        }  # fmt: skip
+        (self.home / "tmp").mkdir(parents=True, exist_ok=True)
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOWHERE)
+        loopback = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
+        return {**kept, **QUIET, **proxies, **loopback, **{name: str(path) for name, path in folders.items()}}
+
+
+def installed(program: Path, folder: Path) -> Client:
+    """The client in fresh folders under `folder`; skips the test where it is not installed."""
+    if not program.exists():
+        pytest.skip(f"{program.name} is not installed under {CLIENTS.name}: run `make clients`")
+    home, work = folder / "home", folder / "work"
+    home.mkdir()
+    work.mkdir()
+    return Client(program, home, work)
+
+
+def play(furnished: Furnished, alias: str, calls: Mapping[str, Mapping[str, Any]] | None, text: str | None = None) -> None:
+    """The vendor behind `alias` calls the first of these tools that is offered, then finishes with its result; or says `text`."""
+    body = json.dumps({"steps": [{"calls": calls, "text": text}], "model": MODELS[alias]}).encode()
+    request = urllib.request.Request(f"{furnished.vendor}/__script", data=body, headers={"content-type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def last_requests(furnished: Furnished, count: int = 10) -> list[Any]:
+    """The newest records, newest first."""
+    found: list[Any] = furnished.served.admin("GET", f"/requests?limit={count}")["data"]
+    return found
