@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 
 import orjson
 
@@ -107,6 +108,8 @@ async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget,
         return LocalResponse(kind.answer("chat", orjson.loads(lane.body), call.stream))
     relayed = lane.relayed_headers(target)
     outbound = kind.prepare("chat", target.model, lane.upstream.name, call.stream, lane.body, secrets, relayed)
+    if kind.several_steps:
+        return await kind.open(partial(upstream.send, connect_s=limits.connect_s), outbound, call.stream, secrets)
     return await upstream.send(outbound, limits.connect_s)
 
 

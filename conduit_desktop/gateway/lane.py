@@ -165,7 +165,7 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
     native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
     if native:
         upstream = call.dialect
-        body, dropped = upstream.native_request(call.body, target.model), []
+        body, dropped = upstream.native_request(call.body, kind.named(target.model)), []
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
@@ -175,7 +175,7 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
             request = signatures.restored(scope, upstream.name, request)
             watch = signatures.watch(scope, upstream.name)
-        outgoing = upstream.write_request(request, target.model)
+        outgoing = upstream.write_request(request, kind.named(target.model))
         body, dropped = outgoing.body, outgoing.dropped
     dropped = [*dropped, *kind.adapt_for(target.model, body, upstream.name, not native)]
     override = getattr(upstream, "override", None)

@@ -122,7 +122,7 @@ async def ask(
     form = forms.form(call.endpoint, kind.forms.get(call.endpoint, "openai"))
     upstream_dialect = call.dialect if kind.speaks(call.dialect.name) else dialect(kind.dialects[0])
     lane = Lane(call, upstream_dialect, native=form.own, body=b"")
-    sendings = form.write(wish, target.model, lane.dropped)
+    sendings = form.write(wish, kind.named(target.model), lane.dropped)
     errand = Errand(upstream, call, wish, form, lane, target, door, limits)
     until = min(deadline, (began := asyncio.get_running_loop().time()) + limits.whole_s)
     responses: list[Response] = []

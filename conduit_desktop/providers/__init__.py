@@ -7,10 +7,10 @@ kind has a line in `catalog.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
@@ -19,6 +19,9 @@ Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
     "translations", "moderations", "rerank",
 ]  # fmt: skip
+Feature = Literal["stream", "tools", "vision", "json", "usage_in_stream"]
+"""What a test of a provider looks for."""
+FEATURES: frozenset[Feature] = frozenset({"stream", "tools", "vision", "json", "usage_in_stream"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,22 @@ class Outbound:
     url: str
     headers: dict[str, str]
     body: bytes = b""
+
+
+class Incoming(Protocol):
+    """An answer whose body has not been read yet; see `gateway.upstream.Response`."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def chunk(self) -> bytes: ...
+    async def read(self) -> bytes: ...
+    def finish(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+Send = Callable[[Outbound], Awaitable[Incoming]]
+"""Sends one request and gives the head of its answer; raises UpstreamError."""
 
 
 @dataclass(slots=True)
@@ -85,6 +104,10 @@ class ProviderKind:
     """Answers inside the house, through `answer`, without network."""
     renews_credentials: ClassVar[bool] = False
     """What is stored is no key but what gets one: `credentials` is asked before each call."""
+    several_steps: ClassVar[bool] = False
+    """A chat takes more than one request: `open` is asked to send them."""
+    features: ClassVar[frozenset[Feature]] = FEATURES
+    """What its chats can do at all; a test of a provider looks for nothing else."""
     relayed_headers: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the caller's headers that go on in the native lane."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
@@ -154,6 +177,17 @@ class ProviderKind:
     def known_models(self) -> list[OfferedModel]:
         """What is offered where there is no list to ask for."""
         return []
+
+    def named(self, model: str) -> str:
+        """What `model` is called in the body of a request."""
+        return model
+
+    async def open(self, send: Send, outbound: Outbound, stream: bool, secrets: Secrets) -> Incoming:
+        """For kinds of several steps: from the first request (`outbound`) to the answer. Raises UpstreamError.
+
+        What it leaves running when it fails or is cancelled, or when its answer is aborted, it stops itself.
+        """
+        return await send(outbound)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
         """For `local` kinds: the answer itself."""

@@ -9,7 +9,9 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.providers import ProviderKind
 from conduit_desktop.providers.anthropic import Anthropic, AnthropicCompatible
+from conduit_desktop.providers.azure import Azure
 from conduit_desktop.providers.bedrock import Bedrock
+from conduit_desktop.providers.cloudflare import Cloudflare
 from conduit_desktop.providers.cohere import Cohere
 from conduit_desktop.providers.compatible import AnyOpenAICompatible
 from conduit_desktop.providers.demo import Demo
@@ -18,26 +20,24 @@ from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.providers.openai import OpenAI
+from conduit_desktop.providers.replicate import Replicate
 from conduit_desktop.providers.retrieval import Jina, Voyage
 from conduit_desktop.providers.sagemaker import SageMaker
+from conduit_desktop.providers.twofold import DeepSeek, MiniMax, Moonshot, Zai
 from conduit_desktop.providers.vendors import (
     XAI,
     Cerebras,
     DeepInfra,
-    DeepSeek,
     Fireworks,
     GitHubModels,
     Groq,
     HuggingFace,
-    MiniMax,
-    Moonshot,
     Nvidia,
     OpenRouter,
     Perplexity,
     Qwen,
     SambaNova,
     Together,
-    Zai,
 )
 from conduit_desktop.providers.vertex import Vertex
 
@@ -46,6 +46,7 @@ _KINDS: tuple[type[ProviderKind], ...] = (
     Anthropic,
     Gemini,
     Vertex,
+    Azure,
     Ollama,
     LMStudio,
     LlamaCpp,
@@ -73,6 +74,8 @@ _KINDS: tuple[type[ProviderKind], ...] = (
     GitHubModels,
     HuggingFace,
     MiniMax,
+    Cloudflare,
+    Replicate,
     Voyage,
     Jina,
     ElevenLabs,

@@ -66,6 +66,10 @@ class OpenAICompatible(ProviderKind):
     """Fields this vendor passes over without a word; taken out of translated requests so that they can be named."""
     model_unsupported: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """(regular expression at the start of a model's name, fields those models refuse)."""
+    not_reasoning: ClassVar[str] = ""
+    """A regular expression at the start of the names of models that are known to refuse `reasoning_effort`."""
+    effort_words: ClassVar[tuple[tuple[str, Mapping[str, str]], ...]] = ()
+    """(the same for models that have effort words of their own, OpenAI's word to theirs)."""
     usage_in_stream: ClassVar[bool] = True
     """Takes `stream_options`. The others report usage unasked and refuse the field."""
 
@@ -108,6 +112,7 @@ class OpenAICompatible(ProviderKind):
         if translated:
             dropped += _drop(body, self.unsupported)
             dropped += _drop(body, self._refused_by_model(body))
+            dropped += self._mend_effort(body)
             dropped += self._mend_schema(body)
         return dropped
 
@@ -144,6 +149,18 @@ class OpenAICompatible(ProviderKind):
             return ()
         model = str(body.get("model", ""))
         return tuple(name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names)
+
+    def _mend_effort(self, body: dict[str, Json]) -> list[str]:
+        effort, model = body.get("reasoning_effort"), str(body.get("model", ""))
+        if not isinstance(effort, str):
+            return []
+        if self.not_reasoning and re.match(self.not_reasoning, model):
+            del body["reasoning_effort"]
+            return [] if effort == "none" else ["reasoning_effort"]
+        for pattern, words in self.effort_words:
+            if re.match(pattern, model):
+                body["reasoning_effort"] = words.get(effort, effort)
+        return []
 
     def _mend_schema(self, body: dict[str, Json]) -> list[str]:
         wanted = body.get("response_format")

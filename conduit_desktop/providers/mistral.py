@@ -29,6 +29,7 @@ class Mistral(OpenAICompatible):
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
     message_refused = ("reasoning_content",)
+    not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large|nemo|saba)"
 
     def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """What every strict vendor needs, and tool-call ids of Mistral's own length."""

@@ -44,6 +44,7 @@ class OpenAI(OpenAICompatible):
     developer_role = True
     # The reasoning models refuse max_tokens and, while they think, everything that steers sampling.
     model_unsupported = ((r"(o\d|gpt-5|codex)(?!.*chat)", _REASONING_REFUSES),)
+    not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-5[^:]*-chat|davinci|babbage)"
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The bearer token, and the organization and project where they are set."""

@@ -1,8 +1,12 @@
-"""Hosted vendors that speak OpenAI's chat dialect: one row each."""
+"""Hosted vendors that speak OpenAI's chat dialect: one row each. (Those that speak Anthropic's too are in `twofold`.)"""
 
 from __future__ import annotations
 
-from conduit_desktop.providers.compatible import TEXT_EMBEDDINGS, OpenAICompatible
+from collections.abc import Mapping
+from typing import ClassVar
+
+from conduit_desktop.providers import Field
+from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
 
 
@@ -17,18 +21,6 @@ class OpenRouter(OpenAICompatible):
     price_provider = "openrouter"
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     developer_role = True
-
-
-class DeepSeek(OpenAICompatible):
-    """DeepSeek."""
-
-    kind = "deepseek"
-    label = "DeepSeek"
-    docs = "https://api-docs.deepseek.com/"
-    default_base_url = "https://api.deepseek.com/v1"
-    price_provider = "deepseek"
-    json_schema = False
-    unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
 class Groq(OpenAICompatible):
@@ -46,6 +38,12 @@ class Groq(OpenAICompatible):
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
     unsupported = ("n", "metadata", "store")
+    not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
+    # https://console.groq.com/docs/reasoning: each family has words of its own.
+    effort_words: ClassVar[tuple[tuple[str, Mapping[str, str]], ...]] = (
+        (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
+        (r"openai/gpt-oss", {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}),
+    )
 
 
 class Together(OpenAICompatible):
@@ -54,7 +52,7 @@ class Together(OpenAICompatible):
     kind = "together"
     label = "Together AI"
     docs = "https://docs.together.ai/docs/openai-api-compatibility"
-    default_base_url = "https://api.together.xyz/v1"
+    default_base_url = "https://api.together.ai/v1"
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
     forms = TEXT_EMBEDDINGS
     price_provider = "together"
@@ -82,13 +80,16 @@ class XAI(OpenAICompatible):
     docs = "https://docs.x.ai/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.x.ai/v1"
-    endpoints = frozenset({"chat", "completions", "images", "image_edits"})
+    # Pictures are edited here with JSON instead of a form, so OpenAI's way of asking does not lead there.
+    endpoints = frozenset({"chat", "completions", "images"})
     price_provider = "x-ai"
     models_url = "/language-models"
     price_fields = PriceFields("prompt_text_token_price", "completion_text_token_price", "0.0001")
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
     # Grok 4 and later refuse these; the models named non-reasoning take them.
     model_unsupported = ((r"grok-(?:[4-9]|code)(?!.*non-reasoning)", ("presence_penalty", "frequency_penalty", "stop")),)
+    # Grok 3 and the first Grok 4 refuse the effort; from 4.3 on it is taken again.
+    not_reasoning = r"grok-(2|3(?!-mini)|4(-\d{4}|-latest|-fast|-1-fast|$)|code)|.*non-reasoning"
 
 
 class Cerebras(OpenAICompatible):
@@ -102,6 +103,7 @@ class Cerebras(OpenAICompatible):
     price_provider = "cerebras"
     max_tokens_field = "max_completion_tokens"
     unsupported = ("frequency_penalty", "presence_penalty", "logit_bias", "n", "metadata", "store")
+    not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
 
 
 class SambaNova(OpenAICompatible):
@@ -155,7 +157,11 @@ class Perplexity(OpenAICompatible):
         "metadata",
         "store",
         "user",
+        "tools",
+        "tool_choice",
     )
+    not_reasoning = r"sonar(-pro)?$"
+    features = frozenset({"stream", "vision", "json", "usage_in_stream"})
 
 
 class Nvidia(OpenAICompatible):
@@ -170,51 +176,22 @@ class Nvidia(OpenAICompatible):
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
 
-class Moonshot(OpenAICompatible):
-    """Moonshot AI (Kimi)."""
-
-    kind = "moonshot"
-    label = "Moonshot AI (Kimi)"
-    docs = "https://platform.kimi.ai/docs/api/chat"
-    default_base_url = "https://api.moonshot.ai/v1"
-    price_provider = "moonshotai"
-    unsupported = (
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "seed",
-        "user",
-        "metadata",
-        "service_tier",
-        "store",
-        "parallel_tool_calls",
-    )
-
-
-class Zai(OpenAICompatible):
-    """Z.ai (Zhipu's GLM): version four of its own address."""
-
-    kind = "zai"
-    label = "Z.ai (GLM)"
-    docs = "https://docs.z.ai/api-reference/llm/chat-completion"
-    default_base_url = "https://api.z.ai/api/paas/v4"
-    version = "v4"
-    endpoints = frozenset({"chat", "images"})
-    price_provider = "zai"
-    json_schema = False
-    unsupported = (
-        "n", "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "metadata",
-        "service_tier", "store", "parallel_tool_calls",
-    )  # fmt: skip
-
-
 class Qwen(OpenAICompatible):
-    """Alibaba's DashScope, outside China; the address in China is another base URL."""
+    """Alibaba's Model Studio (DashScope). Keys belong to a region, and each region has an address of its own."""
 
     kind = "qwen"
     label = "Qwen (DashScope)"
     docs = "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope"
     default_base_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+    fields = (
+        API_KEY,
+        Field(
+            "base_url", "Base URL",
+            help="Keys made in China: https://dashscope.aliyuncs.com/compatible-mode/v1; in the United States: https://dashscope-us."
+            "aliyuncs.com/compatible-mode/v1; or a workspace's own, as https://ws-1.ap-southeast-1.maas.aliyuncs.com",
+        ),
+    )  # fmt: skip
+    version = "compatible-mode/v1"
     endpoints = frozenset({"chat", "completions", "embeddings"})
     forms = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
@@ -242,18 +219,3 @@ class HuggingFace(OpenAICompatible):
     default_base_url = "https://router.huggingface.co/v1"
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store")
-
-
-class MiniMax(OpenAICompatible):
-    """MiniMax, outside China."""
-
-    kind = "minimax"
-    label = "MiniMax"
-    docs = "https://platform.minimax.io/docs/api-reference/text-openai-api"
-    default_base_url = "https://api.minimax.io/v1"
-    price_provider = "minimax"
-    max_tokens_field = "max_completion_tokens"
-    unsupported = (
-        "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",
-        "service_tier", "store",
-    )  # fmt: skip

@@ -123,6 +123,7 @@ _DIALECTS = {
     "ollama_generate": ("conduit_desktop.wire.ollama", "OllamaGenerate"),
     "cohere": ("conduit_desktop.wire.cohere", "Cohere"),
     "bedrock": ("conduit_desktop.wire.bedrock", "BedrockConverse"),
+    "replicate": ("conduit_desktop.wire.replicate", "Replicate"),
     "sagemaker": ("conduit_desktop.wire.sagemaker", "SageMakerChat"),
 }
 

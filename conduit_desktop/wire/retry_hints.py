@@ -13,7 +13,7 @@ _SPAN = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)(?![a-z]))"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _IN_WORDS = re.compile(
-    r"(?:again|retry|retrying|wait|available)(?: after| in| for)?[: ]+(?:about |at least )?"
+    r"(?:again|retry|retrying|wait|available|resets?)(?: after| in| for)?[: ]+(?:about |at least |~)?"
     rf"(?:(?P<span>(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))*{_SPAN})"
     r"|(?P<count>\d+(?:\.\d+)?) ?(?P<unit>milliseconds?|seconds?|minutes?|hours?))",
     re.IGNORECASE,
@@ -22,8 +22,16 @@ _DELAY_FIELD = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
 _RESETS = (
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
-    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),  # OpenRouter, Together
+    ("x-ratelimit-remaining-requests-day", "x-ratelimit-reset-requests-day"),  # Cerebras, SambaNova
+    ("x-ratelimit-remaining-tokens-minute", "x-ratelimit-reset-tokens-minute"),  # Cerebras
+    ("x-ratelimit-remaining-tokens-day", "x-ratelimit-reset-tokens-day"),  # SambaNova
+    ("ratelimit-remaining", "ratelimit-reset"),  # Replicate
+    ("ratelimitbysize-remaining", "ratelimitbysize-reset"),  # Mistral
+    ("", "x-ratelimit-timeremaining"),  # GitHub Models
 )
+_STRUCTURED = re.compile(r"\br=(\d+)\s*;\s*t=(\d+)")
+"""Hugging Face's `RateLimit: "api";r=0;t=55`: what remains, and seconds until there is more."""
 _LONGEST_S = 31 * 86400.0
 
 
@@ -90,6 +98,8 @@ def _resets(headers: Mapping[str, str], now: float | None) -> float | None:
         wait = _reset(headers[reset], now, headers) if reset in headers else None
         if wait is not None:
             (used_up if _number(headers.get(remaining, "")) == 0 else others).append(wait)
+    for left, seconds in _STRUCTURED.findall(headers.get("ratelimit", "")):
+        (used_up if left == "0" else others).append(min(float(seconds), _LONGEST_S))
     return max(used_up) if used_up else min(others, default=None)
 
 

@@ -1,0 +1,83 @@
+"""Cloudflare Workers AI: OpenAI's dialect below an account, and a list of models of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.providers import Field, Outbound, Secrets
+from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, OpenAICompatible
+
+_TASKS: dict[str, tuple[str, ...]] = {"Text Generation": (), "Text Embeddings": ("embeddings",)}
+_FEATURES = {"function_calling": "tools", "vision": "vision", "reasoning": "thinking"}
+
+
+class Cloudflare(OpenAICompatible):
+    """Workers AI. https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility"""
+
+    kind = "cloudflare"
+    label = "Cloudflare Workers AI"
+    docs = "https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/"
+    default_base_url = "https://api.cloudflare.com/client/v4"
+    fields = (
+        API_KEY,
+        Field("account_id", "Account ID", required=True, help="On the Workers AI page of Cloudflare's dashboard."),
+        Field("base_url", "Base URL", help="Only for an AI gateway: its whole address, up to …/workers-ai/v1"),
+    )
+    endpoints = frozenset({"chat", "embeddings"})
+    forms = TEXT_EMBEDDINGS
+    price_provider = "cloudflare"
+    unsupported = (
+        "n", "logprobs", "top_logprobs", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
+    )  # fmt: skip
+
+    def __init__(self, config: Provider) -> None:
+        super().__init__(config)
+        self.account = str(config.options.get("account_id") or "").strip()
+        parts = urlsplit(self.base_url)
+        if parts.netloc == urlsplit(self.default_base_url).netloc and "/accounts/" not in parts.path:
+            self.root = f"{self.default_base_url}/accounts/{quote(self.account, safe='')}/ai/v1"
+
+    def models_request(self, secrets: Secrets) -> Outbound | None:
+        """One page of the account's models; AI gateways have no list."""
+        if not self.root.endswith("/ai/v1"):
+            return None
+        headers = self.all_headers(secrets, self.dialects[0], {})
+        del headers["content-type"]
+        return Outbound("GET", f"{self.root.removesuffix('/v1')}/models/search?per_page=1000", headers)
+
+    def read_models(self, body: Json) -> list[OfferedModel]:
+        """The models for text and vectors; raises ValueError for a body that is no list."""
+        rows = body.get("result") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise ValueError("the answer is not a list of models")
+        known = [row for row in rows if isinstance(row, dict) and row.get("name") and _task(row) in _TASKS]
+        return [_model(row) for row in known]
+
+
+def _task(row: dict[str, Any]) -> str:
+    task = row.get("task")
+    return str(task.get("name")) if isinstance(task, dict) else ""
+
+
+def _model(row: dict[str, Any]) -> OfferedModel:
+    facts = {one.get("property_id"): one.get("value") for one in row.get("properties") or () if isinstance(one, dict)}
+    size = str(facts.get("context_window") or "")
+    features = [*_TASKS[_task(row)]]
+    features += [name for fact, name in _FEATURES.items() if str(facts.get(fact)).lower() == "true"]
+    return OfferedModel(
+        str(row["name"]),
+        context_tokens=int(size) if size.isdecimal() and int(size) else None,
+        input_usd=_price(facts.get("price"), "per M input tokens"),
+        output_usd=_price(facts.get("price"), "per M output tokens"),
+        features=tuple(features),
+    )
+
+
+def _price(rows: Json, unit: str) -> float | None:
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and row.get("unit") == unit and isinstance(row.get("price"), int | float):
+            return float(row["price"])
+    return None

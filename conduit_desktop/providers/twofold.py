@@ -1,0 +1,134 @@
+"""Vendors that speak two dialects: OpenAI's, and at another path Anthropic's. One row each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.providers import Endpoint, Field, Secrets
+from conduit_desktop.providers.compatible import API_KEY, OpenAICompatible
+
+ANTHROPIC = "anthropic_messages"
+_VERSION = {"anthropic-version": "2023-06-01"}
+_PASTED = re.compile(r"/anthropic(/v1(/messages)?)?$")
+
+
+class TwofoldVendor(OpenAICompatible):
+    """Callers of Anthropic's dialect are relayed as they are; everybody else reaches OpenAI's side."""
+
+    dialects = ("openai_chat", ANTHROPIC)
+    relayed_headers = ("anthropic-",)
+    openai_path: ClassVar[str] = "/v1"
+    """How the base URL of OpenAI's side ends, a regular expression; where it does not, Anthropic's side is not known."""
+    anthropic_path: ClassVar[str] = "/anthropic/v1"
+    """What stands in its place on Anthropic's side."""
+    takes_effort: ClassVar[bool] = False
+    """Knows `reasoning_effort` beside the switch `thinking`."""
+
+    def __init__(self, config: Provider) -> None:
+        pasted = config.base_url and _PASTED.sub("", config.base_url.rstrip("/"))
+        super().__init__(config.model_copy(update={"base_url": pasted}) if pasted else config)
+        found = re.search(f"{self.openai_path}$", self.root)
+        self.anthropic_root = self.root[: found.start()] + self.anthropic_path if found else ""
+
+    def speaks(self, dialect: str) -> bool:
+        """Anthropic's dialect only where its side can be told from the base URL."""
+        return bool(self.anthropic_root) if dialect == ANTHROPIC else super().speaks(dialect)
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """On the side of the dialect."""
+        if dialect == ANTHROPIC and endpoint == "chat":
+            return f"{self.anthropic_root}/messages"
+        return super().url(endpoint, model, dialect, stream)
+
+    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
+        """The key; on Anthropic's side both ways, as some document one and some the other."""
+        headers = super().headers(secrets, dialect)
+        return {**headers, "x-api-key": secrets.api_key} if dialect == ANTHROPIC and secrets.api_key else headers
+
+    def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
+        """Anthropic's version where the caller says none, and on Anthropic's side alone."""
+        return super().all_headers(secrets, dialect, {**_VERSION, **relayed} if dialect == ANTHROPIC else relayed)
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """These switch thinking with an object, and not by an effort called none."""
+        dropped = super().adapt(body, dialect, translated)
+        effort = body.get("reasoning_effort")
+        if not translated or dialect != "openai_chat" or effort is None:
+            return dropped
+        body["thinking"] = {"type": "disabled" if effort == "none" else "enabled"}
+        if effort == "none" or not self.takes_effort:
+            del body["reasoning_effort"]
+        return dropped if effort == "none" or self.takes_effort else [*dropped, "reasoning_effort"]
+
+
+class DeepSeek(TwofoldVendor):
+    """DeepSeek. https://api-docs.deepseek.com/guides/anthropic_api"""
+
+    kind = "deepseek"
+    label = "DeepSeek"
+    docs = "https://api-docs.deepseek.com/"
+    default_base_url = "https://api.deepseek.com/v1"
+    price_provider = "deepseek"
+    json_schema = False
+    takes_effort = True
+    unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
+
+
+class Moonshot(TwofoldVendor):
+    """Moonshot AI (Kimi)."""
+
+    kind = "moonshot"
+    label = "Moonshot AI (Kimi)"
+    docs = "https://platform.kimi.ai/docs/api/overview"
+    default_base_url = "https://api.moonshot.ai/v1"
+    fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"))
+    price_provider = "moonshotai"
+    unsupported = (
+        "logit_bias", "logprobs", "top_logprobs", "seed", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
+    )  # fmt: skip
+
+
+class Zai(TwofoldVendor):
+    """Z.ai (Zhipu's GLM): version four of its own address, and for the coding plan another."""
+
+    kind = "zai"
+    label = "Z.ai (GLM)"
+    docs = "https://docs.z.ai/api-reference/llm/chat-completion"
+    default_base_url = "https://api.z.ai/api/paas/v4"
+    fields = (
+        API_KEY,
+        Field(
+            "base_url", "Base URL",
+            help="The coding plan: https://api.z.ai/api/coding/paas/v4. Keys made in China: https://open.bigmodel.cn/api/paas/v4",
+        ),
+    )  # fmt: skip
+    version = "v4"
+    openai_path = r"/api/(coding/)?paas/v4"
+    anthropic_path = "/api/anthropic/v1"
+    endpoints = frozenset({"chat", "images"})
+    price_provider = "zai"
+    json_schema = False
+    unsupported = (
+        "n", "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "metadata",
+        "service_tier", "store", "parallel_tool_calls",
+    )  # fmt: skip
+
+
+class MiniMax(TwofoldVendor):
+    """MiniMax. https://platform.minimax.io/docs/api-reference/text-anthropic-api"""
+
+    kind = "minimax"
+    label = "MiniMax"
+    docs = "https://platform.minimax.io/docs/api-reference/text-openai-api"
+    default_base_url = "https://api.minimax.io/v1"
+    fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"))
+    price_provider = "minimax"
+    max_tokens_field = "max_completion_tokens"
+    unsupported = (
+        "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",
+        "service_tier", "store",
+    )  # fmt: skip
