@@ -267,19 +267,9 @@ class Answer:
 def _part_events(part: AnswerPart, choice: int, same_kind: bool) -> Iterator[Event]:
     match part:
         case Text():
-            if same_kind or not part.text:
-                yield TextStarted(choice)
-            if part.text:
-                yield TextDelta(part.text, choice)
-            for citation in part.citations:
-                yield Cited(citation, choice)
+            yield from _text_events(part, choice, same_kind)
         case Thinking():
-            if same_kind or not (part.text or part.signature):
-                yield ThinkingStarted(choice)
-            if part.text:
-                yield ThinkingDelta(part.text, choice)
-            if part.signature is not None:
-                yield ThinkingSigned(part.signature, choice)
+            yield from _thinking_events(part, choice, same_kind)
         case RedactedThinking():
             yield ThinkingRedacted(part.data, choice)
         case Refusal():
@@ -292,6 +282,24 @@ def _part_events(part: AnswerPart, choice: int, same_kind: bool) -> Iterator[Eve
             yield OpaqueBlock(part, choice)
         case _:
             assert_never(part)
+
+
+def _text_events(part: Text, choice: int, same_kind: bool) -> Iterator[Event]:
+    if same_kind or not part.text:
+        yield TextStarted(choice)
+    if part.text:
+        yield TextDelta(part.text, choice)
+    for citation in part.citations:
+        yield Cited(citation, choice)
+
+
+def _thinking_events(part: Thinking, choice: int, same_kind: bool) -> Iterator[Event]:
+    if same_kind or not (part.text or part.signature):
+        yield ThinkingStarted(choice)
+    if part.text:
+        yield ThinkingDelta(part.text, choice)
+    if part.signature is not None:
+        yield ThinkingSigned(part.signature, choice)
 
 
 def collect(events: Iterable[Event]) -> Answer:
@@ -318,7 +326,7 @@ def _choice(answer: Answer, index: int) -> Choice:
     return answer.choices[index]
 
 
-def _fold_into_choice(
+def _fold_into_choice(  # noqa: C901  (one arm for each event: the match is meant to be whole)
     choice: Choice,
     event: TextStarted
     | TextDelta

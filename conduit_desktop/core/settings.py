@@ -19,11 +19,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = option("", "Server", "Listen on", "Address to listen on. Empty: this computer only. Takes a restart of the server.")
+    host: str = option(
+        "", "Server", "Listen on", "Address to listen on. Empty: this computer only. Takes a restart of the server."
+    )
     port: int = option(5000, "Server", "Port", "0 takes any free port. Takes a restart of the server.", ge=0, le=65535)
     start_server: bool = option(True, "Server", "Start the server with the app", "Listen as soon as the app opens.")
     max_body_mb: int = option(100, "Server", "Largest request", "Megabytes a request body may have.", ge=1, le=4096)
-    keepalive_s: float = option(10.0, "Server", "Keepalive", "Seconds of silence in a stream after which a ping is sent.", ge=0.05, le=60)
+    keepalive_s: float = option(
+        10.0, "Server", "Keepalive", "Seconds of silence in a stream after which a ping is sent.", ge=0.05, le=60
+    )
     cors_origins: list[str] = option(
         ["http://localhost:*", "http://127.0.0.1:*", "app://obsidian.md"],
         "Server", "Browser origins", "Web pages that may call the gateway; `*` stands for any text.",
@@ -32,9 +36,12 @@ class Settings(BaseModel):
         [], "Security", "Host names", "Names, besides this computer's own, under which the gateway may be called."
     )
     anonymous_key: str | None = option(
-        None, "Security", "Key for keyless calls", "Name of the virtual key that calls from this computer without a key are made with."
+        None, "Security", "Key for keyless calls",
+        "Name of the virtual key that calls from this computer without a key are made with.",
+    )  # fmt: skip
+    use_system_proxy: bool = option(
+        False, "Server", "Use the system's proxy", "Send calls to providers through HTTP_PROXY and the like."
     )
-    use_system_proxy: bool = option(False, "Server", "Use the system's proxy", "Send calls to providers through HTTP_PROXY and the like.")
     connect_s: float = option(10.0, "Routing", "Connect time-out", "Seconds to reach a provider.", gt=0)
     first_token_s: float = option(120.0, "Routing", "First-token time-out", "Seconds until a provider's answer begins.", gt=0)
     idle_s: float = option(60.0, "Routing", "Idle time-out", "Seconds of silence in the middle of an answer.", gt=0)
@@ -54,8 +61,9 @@ class Settings(BaseModel):
     request_days: int = option(90, "Logging", "Keep requests for", "Days; daily totals are kept for good.", ge=1, le=3650)
     request_rows: int = option(1_000_000, "Logging", "Keep at most", "Requests; the oldest go first.", ge=1000)
     record_policy: Literal["answer", "refuse"] = option(
-        "answer", "Logging", "When records cannot be written", "`answer` goes on serving, `refuse` turns calls away until the disk has room."
-    )
+        "answer", "Logging", "When records cannot be written",
+        "`answer` goes on serving, `refuse` turns calls away until the disk has room.",
+    )  # fmt: skip
     theme: Literal["system", "light", "dark"] = option("system", "Appearance", "Theme", "Light, dark, or as the system says.")
     close_to_tray: bool = option(True, "Appearance", "Keep running in the tray", "Closing the window leaves the gateway running.")
     welcome_done: bool = option(False, "Appearance", "First run is over", "Set once the welcome has been answered.")

@@ -9,7 +9,7 @@ import pytest
 
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Finished, Started, TextDelta, collect
+from conduit_desktop.core.events import Finished, Started, TextDelta
 from tests.wire.chat_frames import CHAT, DONE, call, chunk, heard, read
 
 
