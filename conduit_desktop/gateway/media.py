@@ -20,6 +20,7 @@ from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
 from conduit_desktop.gateway.stream import Pulse, own_fault
 from conduit_desktop.gateway.upstream import Response, Upstream
+from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import dialect, forms, sse
 from conduit_desktop.wire.form_usage import told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
@@ -53,6 +54,8 @@ class Errand:
     target: BoundTarget
     door: Door
     limits: Limits
+    secrets: Secrets
+    """What is sent: the door's, or what it renewed them to."""
 
     async def run(self, sendings: list[Sending], responses: list[Response]) -> OpenedMedia:
         """The answer to all of `sendings`; what is open stands in `responses`. Raises UpstreamError."""
@@ -84,7 +87,7 @@ class Errand:
         call, target = self.call, self.target
         headers = {**self.lane.relayed_headers(target), "content-type": sending.content_type}
         outbound = target.bound.kind.prepare(
-            call.endpoint, target.model, self.lane.upstream.name, call.stream, sending.body, self.door.secrets, headers
+            call.endpoint, target.model, self.lane.upstream.name, call.stream, sending.body, self.secrets, headers
         )
         return await self.upstream.send(outbound, self.limits.connect_s)
 
@@ -123,18 +126,22 @@ async def ask(
     upstream_dialect = call.dialect if kind.speaks(call.dialect.name) else dialect(kind.dialects[0])
     lane = Lane(call, upstream_dialect, native=form.own, body=b"")
     sendings = form.write(wish, kind.named(target.model), lane.dropped)
-    errand = Errand(upstream, call, wish, form, lane, target, door, limits)
+    errand = Errand(upstream, call, wish, form, lane, target, door, limits, door.secrets)
     until = min(deadline, (began := asyncio.get_running_loop().time()) + limits.whole_s)
     responses: list[Response] = []
     try:
         async with asyncio.timeout_at(until):
-            return await errand.run(sendings, responses)
+            if kind.renews_credentials:
+                errand.secrets = await kind.credentials(door.secrets)
+            opened = await errand.run(sendings, responses)
+            opened.sent = errand.secrets
+            return opened
     except TimeoutError as error:
         _abort(responses)
         raise UpstreamError(f"no answer within {until - began:.3g} s", status=504, reason="timeout") from error
     except UpstreamError as error:
         _abort(responses)
-        blot(error, door.secrets)
+        blot(error, errand.secrets)
         raise
     except BaseException:
         _abort(responses)
@@ -205,7 +212,7 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
     except Exception as error:  # whatever went wrong, the caller must not take it for success
         response.abort()
         if isinstance(error, UpstreamError):
-            blot(error, opened.door.secrets)
+            blot(error, opened.sent)
             meter.broke(error)
             broken(opened, error)
         told = _told(error, opened)

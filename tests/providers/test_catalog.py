@@ -9,7 +9,7 @@ import pytest
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
-from conduit_desktop.providers import ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, ProviderKind, Secrets
 from conduit_desktop.providers.catalog import CATALOG, bind, kind_of
 from conduit_desktop.wire import dialect
 
@@ -22,12 +22,21 @@ def bound(kind: type[ProviderKind], **fields: object) -> ProviderKind:
     return kind(Provider.model_validate({"id": "p", "name": "p", "kind": kind.kind, "base_url": base, **fields}))
 
 
+_BODY = b'{"voice": "21m00Tcm4TlvDq8ikWAM"}'
+"""ElevenLabs puts the voice into the address; no other minds."""
+
+
+def _main(kind: type[ProviderKind]) -> Endpoint:
+    """What the kind is there for: chat, or else what it has."""
+    return "chat" if "chat" in kind.endpoints else min(kind.endpoints)
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 def test_a_row_is_complete(kind: type[ProviderKind]):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", kind.kind)
     assert kind.label
     assert kind.docs.startswith("https://")
-    assert "chat" in kind.endpoints
+    assert kind.endpoints
     assert kind.dialects
     for name in kind.dialects:
         assert dialect(name).name == name
@@ -63,7 +72,7 @@ def test_every_endpoint_has_an_address_and_others_have_none(kind: type[ProviderK
 def test_a_key_goes_to_the_configured_host_alone(kind: type[ProviderKind]):
     one = bound(kind, base_url="https://proxy.example.net/v1")
     asked = one.models_request(Secrets("sk-test"))
-    sent = one.prepare("chat", "m", kind.dialects[0], False, b"{}", Secrets("sk-test"), {})
+    sent = one.prepare(_main(kind), "m", kind.dialects[0], False, _BODY, Secrets("sk-test"), {})
     for outbound in filter(None, (asked, sent)):
         assert urlsplit(outbound.url).netloc == "proxy.example.net"
         assert "sk-test" not in outbound.url
@@ -74,7 +83,7 @@ def test_a_key_goes_to_the_configured_host_alone(kind: type[ProviderKind]):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
 def test_without_a_key_no_credential_is_sent(kind: type[ProviderKind]):
-    sent = bound(kind).prepare("chat", "m", kind.dialects[0], False, b"{}", Secrets(), {})
+    sent = bound(kind).prepare(_main(kind), "m", kind.dialects[0], False, _BODY, Secrets(), {})
     assert not {"authorization", "x-api-key"} & sent.headers.keys()
 
 
