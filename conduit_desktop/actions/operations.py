@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from conduit_desktop.actions import (
     audit,
     backup,
+    health,
     ip_rules,
     keys,
     master_key,
@@ -148,6 +149,10 @@ async def _read_all(asked: Asked) -> Any:
     return {"read": await notifications.mark_all_read(asked.house)}
 
 
+async def _health(asked: Asked) -> Any:
+    return part(health.targets(asked.house), _by_name, asked.query)
+
+
 def _by_name(row: Any) -> str:
     return str(row.name).casefold()
 
@@ -187,6 +192,13 @@ OPERATIONS: tuple[Operation, ...] = (
               lambda a: models.edit(a.house, a.path["alias"], a.body, a.actor), given.ModelPatch),
     Operation("DELETE", "/models/{alias*}", "Remove a model alias",
               lambda a: models.remove(a.house, a.path["alias"], a.actor), status=204),
+    Operation("GET", "/health", "How every target and credential fares", _health, query=given.PageQuery),
+    Operation("POST", "/health/{target*}/pause", "Send a target nothing until it is resumed",
+              lambda a: health.pause(a.house, a.path["target"], a.actor), status=204),
+    Operation("POST", "/health/{target*}/resume", "Let a target answer again",
+              lambda a: health.resume(a.house, a.path["target"], a.actor), status=204),
+    Operation("POST", "/health/{provider}/credentials/{label}/release", "Use a parked credential again",
+              lambda a: health.release(a.house, a.path["provider"], a.path["label"], a.actor), status=204),
     Operation("GET", "/keys", "Every virtual key", _page(keys.all_keys, _by_age), query=given.PageQuery),
     Operation("POST", "/keys", "Make a virtual key, shown once", lambda a: keys.create(a.house, a.body, a.actor),
               given.NewKey, status=201),

@@ -20,6 +20,8 @@ from conduit_desktop.core.entities import (
 )
 
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
+TargetState = Literal["answering", "unused", "failing", "probing", "paused", "unready", "disabled"]
+CredentialState = Literal["ready", "resting", "parked"]
 T = TypeVar("T")
 
 
@@ -264,6 +266,36 @@ class AttemptView(View):
     detail: str
     started_at: str | None
     duration_ms: float
+
+
+class CredentialHealthView(View):
+    """How one credential fares with one model. `wait_s` is how long it rests, None for one that is parked."""
+
+    label: str
+    state: CredentialState
+    reason: str
+    wait_s: float | None
+
+
+class TargetHealthView(View):
+    """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
+
+    `next_probe_s`: seconds until an open breaker lets one request through.
+    """
+
+    name: str
+    provider: str
+    model: str
+    aliases: list[str]
+    state: TargetState
+    text: str
+    in_flight: int
+    latency_ms: float | None
+    latencies_ms: list[float]
+    errors: dict[str, int]
+    last_error: str
+    next_probe_s: float | None
+    credentials: list[CredentialHealthView]
 
 
 class RequestView(View):

@@ -85,16 +85,13 @@ class Search:
         if target.bound.problem:
             why = target.bound.problem
         elif not self.health.may_ask(target.name):
-            why = self._open_circuit(target)
+            why = self.health.why_not(target.name)
         elif asyncio.get_running_loop().time() >= self.deadline:
             why = "not asked, the time for this request is over"
         else:
             return True
         self.passed_over[target.name] = why
         return False
-
-    def _open_circuit(self, target: BoundTarget) -> str:
-        return f"not asked, its circuit is open ({self.health.target(target.name).last_error})"
 
     async def _try_doors(self, target: BoundTarget) -> Opened | UpstreamError | None:
         """The answer, or the last credential's failure; None where the target could not be asked."""
@@ -216,7 +213,7 @@ class Search:
         }
         for other in self.targets:
             if other.name != target.name and not self.health.may_ask(other.name):
-                causes.setdefault(other.name, f"{other.name}: {self._open_circuit(other)}")
+                causes.setdefault(other.name, f"{other.name}: {self.health.why_not(other.name)}")
         if causes:
             error.message = f"{error.message} (asked {target.name} because of {'; '.join(causes.values())})"
             error.body = b""  # relayed as it came, it would not say so

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,6 +23,8 @@ COOLDOWN_S = 2.0
 COOLDOWN_MAX_S = 86_400.0
 MAX_TARGETS = 5000
 """Targets remembered; with an alias for `*`, callers can make up any number of names."""
+REMEMBERED = 60
+"""Answers and failures of a target that are kept for the operator to see."""
 _TARGET_FAULTS = frozenset({"server", "overloaded", "timeout", "connect", "malformed", "broken"})
 _CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money"})
 
@@ -41,6 +43,10 @@ class TargetHealth:
     in_flight: int = 0
     latency_ms: float | None = None
     last_error: str = ""
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """Milliseconds until the first content of the latest answers, in order."""
+    faults: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    """When the latest failures happened, and their reasons."""
 
 
 @dataclass(slots=True)
@@ -73,6 +79,8 @@ class Health:
         self._on_change = on_change
         self.targets: dict[str, TargetHealth] = {}
         self.doors: dict[tuple[str, str], DoorHealth] = {}
+        self.paused: set[str] = set()
+        """Targets that the operator took out, by name, until they are put back or the process ends."""
 
     def target(self, name: str) -> TargetHealth:
         """The health of `provider/model`."""
@@ -89,6 +97,8 @@ class Health:
 
     def may_ask(self, name: str) -> bool:
         """Whether the breaker lets a request through now; taking the half-open probe is `begin`'s business."""
+        if self.paused and name in self.paused:
+            return False
         health = self.targets.get(name)
         if health is None or health.state == "closed":
             return True
@@ -96,6 +106,24 @@ class Health:
             health.state = "half_open"
             health.probing = False
         return health.state == "half_open" and not health.probing
+
+    def why_not(self, name: str) -> str:
+        """In words, why `may_ask` said no."""
+        if name in self.paused:
+            return "not asked, the operator paused it"
+        health = self.targets.get(name)
+        return f"not asked, its circuit is open ({health.last_error if health else ''})"
+
+    def next_probe_s(self, name: str) -> float | None:
+        """Seconds until an open breaker lets a probe through; None while it is closed."""
+        health = self.targets.get(name)
+        return None if health is None or health.state == "closed" else max(0.0, health.open_until - self._now())
+
+    def recent_faults(self, name: str, within_s: float) -> dict[str, int]:
+        """How often the target failed of late, by reason."""
+        health = self.targets.get(name)
+        since = self._now() - within_s
+        return dict(Counter(reason for at, reason in health.faults if at >= since)) if health else {}
 
     def begin(self, name: str) -> bool:
         """A request goes to the target. True where it is the one probe of a half-open breaker: to be handed back below."""
@@ -117,6 +145,7 @@ class Health:
         """The target answered: its first content came after `latency_ms`."""
         health = self.target(name)
         health.latency_ms = latency_ms if health.latency_ms is None else 0.8 * health.latency_ms + 0.2 * latency_ms
+        health.latencies.append(latency_ms)
         if health.state == "closed":
             health.outcomes.append(True)
         elif probe:
@@ -137,6 +166,7 @@ class Health:
         """
         health = self.target(name)
         health.last_error = error.message[:300]
+        health.faults.append((self._now(), error.reason))
         if error.reason in _TARGET_FAULTS:
             self._judge(name, health, probe)
         elif probe and health.state == "half_open":
@@ -199,6 +229,11 @@ class Health:
             return None
         rest = door.rests.get(model)
         return max(0.0, rest.cool_until - self._now()) if rest is not None else 0.0
+
+    def release(self, provider_id: str, label: str) -> bool:
+        """Use a parked or resting credential again; False where it was neither."""
+        door = self.doors.pop((provider_id, label), None)
+        return door is not None and bool(door.parked or door.parked_models or door.rests)
 
     def forget(self, provider_id: str, name: str) -> None:
         """The provider was changed: its credentials and targets begin anew."""

@@ -229,7 +229,7 @@ def _explained(gateway: Gateway, route: routing.Route, target: BoundTarget, plac
     if target.bound.problem:
         usable, reason = False, target.bound.problem
     elif not gateway.health.may_ask(target.name):
-        usable, reason = False, f"its circuit is open: {health.last_error if health else ''}"
+        usable, reason = False, gateway.health.why_not(target.name).removeprefix("not asked, ")
     elif waits and all(wait is None for wait in waits):
         usable, reason = False, "all its credentials are parked: the provider refused them"
     elif waits and not any(wait == 0 for wait in waits):

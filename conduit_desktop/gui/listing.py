@@ -24,6 +24,7 @@ PAGES = (
     PageEntry("keys", "Virtual Keys", "key"),
     PageEntry("usage", "Usage", "chart-bar"),
     PageEntry("requests", "Requests", "activity"),
+    PageEntry("health", "Health", "heartbeat"),
     PageEntry("settings", "Settings", "gear-six"),
 )
 
@@ -63,6 +64,10 @@ def page_class(name: str) -> type[Page]:
             from conduit_desktop.gui.pages.requests import RequestsPage
 
             return RequestsPage
+        case "health":
+            from conduit_desktop.gui.pages.health import HealthPage
+
+            return HealthPage
         case "settings":
             from conduit_desktop.gui.pages.settings import SettingsPage
 

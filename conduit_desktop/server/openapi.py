@@ -34,6 +34,7 @@ from conduit_desktop.actions.views import (
     RequestView,
     SettingView,
     StatusView,
+    TargetHealthView,
 )
 from conduit_desktop.server.openapi_client import CLIENT_PATHS, ERRORS
 
@@ -66,6 +67,7 @@ _MANY: dict[str, type[BaseModel]] = {
     "GET /providers/{name}/models": OfferedView,
     "GET /models": ModelView,
     "POST /models/{alias*}/explain": ExplainedView,
+    "GET /health": TargetHealthView,
     "GET /keys": KeyView,
     "GET /requests": RequestView,
     "GET /settings": SettingView,

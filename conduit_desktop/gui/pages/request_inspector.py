@@ -13,6 +13,7 @@ from conduit_desktop.actions.views import AttemptView, RequestDetailView
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.curl import as_curl
 from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.request_way import AttemptRow
 from conduit_desktop.gui.records import TONES
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
@@ -67,7 +68,7 @@ class Inspector(QFrame):
         self.bar = SegmentBar()
         self.times = self._section("Time", self.bar, Facts())
         self.way = QVBoxLayout()
-        self.way.setSpacing(theme.S)
+        self.way.setSpacing(0)
         self._column.addWidget(_heading("Way"))
         self._column.addLayout(self.way)
         self.tokens = self._section("Tokens", Facts())
@@ -127,8 +128,10 @@ class Inspector(QFrame):
 
     def _show_way(self, detail: RequestDetailView) -> None:
         clear(self.way)
-        for attempt in detail.attempts:
-            self.way.addWidget(AttemptRow(attempt))
+        for place, attempt in enumerate(detail.attempts):
+            last = place == len(detail.attempts) - 1
+            before = detail.attempts[place - 1] if place else None
+            self.way.addWidget(AttemptRow(attempt, _step(before, attempt), last))
         if not detail.attempts:
             self.way.addWidget(label("No provider was asked.", "muted"))
 
@@ -136,28 +139,6 @@ class Inspector(QFrame):
         """The request as a command; the key's place is marked, never filled."""
         if self.detail is not None:
             self.ui.copy(as_curl(self.detail, self.house.server.address or "http://127.0.0.1:5000"))
-
-
-class AttemptRow(QFrame):
-    """One question to one target: what came of it and how long it took."""
-
-    def __init__(self, attempt: AttemptView) -> None:
-        super().__init__()
-        self.setObjectName("well")
-        good = attempt.outcome == "ok"
-        column = QVBoxLayout(self)
-        column.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
-        column.setSpacing(2)
-        row = QHBoxLayout()
-        name = label(f"{attempt.provider}/{attempt.model}", "", wrap=True)
-        row.addWidget(name, 1)
-        row.addWidget(Pill("answered" if good else attempt.outcome.replace("_", " "), "success" if good else "danger"))
-        column.addLayout(row)
-        status = f"{attempt.status}, " if attempt.status else ""
-        key = f", key {attempt.credential}" if attempt.credential and attempt.credential != "default" else ""
-        column.addWidget(label(f"{status}{moments.duration(attempt.duration_ms)}{key}", "faint"))
-        if attempt.detail:
-            column.addWidget(label(attempt.detail, "muted", wrap=True))
 
 
 class Payload(QWidget):
@@ -184,6 +165,16 @@ class Payload(QWidget):
         if body is not None:
             text = body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
             self.body.setPlainText(text if len(text) <= LONGEST else f"{text[:LONGEST]}\n…")
+
+
+def _step(before: AttemptView | None, attempt: AttemptView) -> str:
+    """Why this attempt was made."""
+    if before is None:
+        return "first"
+    same = (before.provider, before.model) == (attempt.provider, attempt.model)
+    if not same:
+        return "then the next target"
+    return "tried again" if before.credential == attempt.credential else "then another key"
 
 
 def _heading(text: str) -> QWidget:

@@ -1,0 +1,105 @@
+"""How every target and credential fares, and the operator's hand in it: pause a target, release a credential."""
+
+from __future__ import annotations
+
+from conduit_desktop.actions.changes import made_known
+from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.core.errors import NotFound
+from conduit_desktop.gateway.health import TargetHealth
+from conduit_desktop.gateway.snapshot import Bound
+
+ERRORS_WITHIN_S = 3600.0
+_STATES: dict[str, TargetState] = {"closed": "answering", "open": "failing", "half_open": "probing"}
+
+
+def targets(house: House) -> list[TargetHealthView]:
+    """Every target that an alias names or that was called, by name; reads memory alone."""
+    users = _users(house)
+    providers = house.gateway.snapshot.providers
+    called = [name for name in house.gateway.health.targets if name.partition("/")[0].lower() in providers]
+    return [_view(house, name, users.get(name, [])) for name in sorted({*users, *called}, key=str.lower)]
+
+
+def _users(house: House) -> dict[str, list[str]]:
+    """The aliases of each target."""
+    snapshot = house.gateway.snapshot
+    users: dict[str, list[str]] = {}
+    for alias in (*snapshot.aliases.values(), *snapshot.patterns):
+        for target in alias.targets:
+            bound = snapshot.providers.get(target.provider.lower())
+            if bound is not None and "*" not in target.model:
+                users.setdefault(f"{bound.name}/{target.model}", []).append(alias.alias)
+    return users
+
+
+def _view(house: House, name: str, aliases: list[str]) -> TargetHealthView:
+    health = house.gateway.health
+    provider, _, model = name.partition("/")
+    bound = house.gateway.snapshot.providers[provider.lower()]
+    known = health.targets.get(name) or TargetHealth()
+    state, text = _state(house, name, bound, known)
+    return TargetHealthView(
+        name=name,
+        provider=bound.name,
+        model=model,
+        aliases=sorted(set(aliases)),
+        state=state,
+        text=text,
+        in_flight=known.in_flight,
+        latency_ms=known.latency_ms,
+        latencies_ms=list(known.latencies),
+        errors=health.recent_faults(name, ERRORS_WITHIN_S),
+        last_error=known.last_error,
+        next_probe_s=health.next_probe_s(name),
+        credentials=[_credential(house, bound, door.label, model) for door in bound.doors],
+    )
+
+
+def _state(house: House, name: str, bound: Bound, known: TargetHealth) -> tuple[TargetState, str]:
+    if name in house.gateway.health.paused:
+        return "paused", "Paused until it is resumed or Conduit starts anew"
+    if not bound.provider.enabled:
+        return "disabled", "Its provider is disabled"
+    if bound.problem:
+        return "unready", bound.problem
+    if known.state == "closed" and known.latency_ms is None:
+        return ("failing", known.last_error) if known.last_error else ("unused", "Not called since the start")
+    return _STATES[known.state], known.last_error if known.state != "closed" else ""
+
+
+def _credential(house: House, bound: Bound, label: str, model: str) -> CredentialHealthView:
+    health, owner = house.gateway.health, bound.provider.id
+    wait = health.door_wait(owner, label, model)
+    if wait is None:
+        return CredentialHealthView(label=label, state="parked", reason=health.parked(owner, label, model), wait_s=None)
+    reason = "rests after a rate limit" if wait else ""
+    return CredentialHealthView(label=label, state="resting" if wait else "ready", reason=reason, wait_s=wait)
+
+
+async def pause(house: House, target: str, actor: Actor) -> None:
+    """Send the target nothing more; what runs goes on. Raises NotFound."""
+    _check(house, target)
+    house.gateway.health.paused.add(target)
+    await made_known(house, actor, "target.pause", target, "health", {})
+
+
+async def resume(house: House, target: str, actor: Actor) -> None:
+    """Let a paused target answer again. Raises NotFound."""
+    _check(house, target)
+    house.gateway.health.paused.discard(target)
+    await made_known(house, actor, "target.resume", target, "health", {})
+
+
+async def release(house: House, provider: str, label: str, actor: Actor) -> None:
+    """Use a parked or resting credential again, for every model. Raises NotFound."""
+    bound = house.gateway.snapshot.providers.get(provider.lower())
+    if bound is None or label not in {door.label for door in bound.doors}:
+        raise NotFound(f"There is no credential {label!r} of a provider {provider!r}.")
+    house.gateway.health.release(bound.provider.id, label)
+    await made_known(house, actor, "credential.release", f"{bound.name} ({label})", "health", {})
+
+
+def _check(house: House, target: str) -> None:
+    if target not in {one.name for one in targets(house)}:
+        raise NotFound(f"There is no target {target!r}.")

@@ -1,0 +1,103 @@
+"""The page about targets: what it shows of each, and what its buttons do."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QPushButton
+
+from conduit_desktop.actions import models, providers
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewModel, NewProvider, read
+from conduit_desktop.actions.views import AttemptView
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gui.pages.health import HealthPage
+from conduit_desktop.gui.pages.request_inspector import _step
+from conduit_desktop.gui.pages.request_way import AttemptRow
+from tests.gui.conftest import NotingUi, child
+
+A = "one/alpha"
+
+
+@pytest.fixture
+async def page(house: House, ui: NotingUi) -> HealthPage:
+    await providers.create(house, read(NewProvider, {"name": "one", "kind": "demo"}), "gui")
+    await models.create(house, read(NewModel, {"alias": "a", "targets": [{"provider": "one", "model": "alpha"}]}), "gui")
+    made = HealthPage(house, ui)
+    made.resize(1000, 700)
+    made.show()
+    await ui.settle()
+    return made
+
+
+async def test_a_house_without_targets_says_what_one_is(house: House, ui: NotingUi):
+    page = HealthPage(house, ui)
+    await page.refresh()
+    assert page._layers.currentIndex() == 1
+
+
+async def test_latencies_and_failures_reach_the_card(page: HealthPage):
+    known, owner = page.house.gateway.health, page.house.gateway.snapshot.providers["one"].provider.id
+    known.succeeded(A, owner, "default", 120.0)
+    known.failed(A, owner, None, UpstreamError("slow", status=504, reason="timeout"))
+    page.show_targets()
+    card = page.cards[A]
+    assert card.pill.text == "answering"
+    assert "1 timeout" in card.facts.text()
+    assert card.latency.text() == "120 ms"
+    assert page.answering.value == "1"
+
+
+async def test_an_open_circuit_comes_first_and_says_when_it_is_probed(page: HealthPage, ui: NotingUi):
+    known, owner = page.house.gateway.health, page.house.gateway.snapshot.providers["one"].provider.id
+    for _ in range(5):
+        known.failed(A, owner, None, UpstreamError("it is down", status=503, reason="server"))
+    page.show_targets()
+    card = page.cards[A]
+    assert (card.pill.text, card.trouble.text()) == ("circuit open", "it is down")
+    assert "next probe in" in card.facts.text()
+    assert page.troubled.value == "1"
+
+
+async def test_pause_and_resume(page: HealthPage, ui: NotingUi):
+    card = page.cards[A]
+    child(card, QPushButton, "Pause").click()
+    await ui.settle()
+    page.show_targets()
+    assert not page.house.gateway.health.may_ask(A)
+    assert page.cards[A] is card
+    child(card, QPushButton, "Resume").click()
+    await ui.settle()
+    page.show_targets()
+    assert page.house.gateway.health.may_ask(A)
+    assert card.switch.text().strip() == "Pause"
+
+
+async def test_a_parked_credential_can_be_used_again(page: HealthPage, ui: NotingUi):
+    bound = page.house.gateway.snapshot.providers["one"]
+    refused = UpstreamError("no such key", status=401, reason="auth")
+    page.house.gateway.health.failed(A, bound.provider.id, bound.doors[0].label, refused)
+    page.show_targets()
+    assert page.parked.value == "1"
+    child(page.cards[A], QPushButton, "Use again").click()
+    await ui.settle()
+    page.show_targets()
+    assert page.parked.value == "0"
+    assert page.house.gateway.health.door_wait(bound.provider.id, bound.doors[0].label, "alpha") == 0
+
+
+def _attempt(provider: str, credential: str = "default", outcome: str = "ok") -> AttemptView:
+    return AttemptView(
+        provider=provider, model="m", credential=credential, outcome=outcome, status=429, detail="", started_at=None, duration_ms=3
+    )
+
+
+def test_the_way_says_why_each_target_was_asked():
+    first, again, other_key, other = _attempt("a"), _attempt("a"), _attempt("a", "spare"), _attempt("b")
+    steps = [_step(None, first), _step(first, again), _step(again, other_key), _step(other_key, other)]
+    assert steps == ["first", "tried again", "then another key", "then the next target"]
+
+
+def test_an_attempt_says_what_came_of_it(qapp: object):
+    row = AttemptRow(_attempt("a", outcome="rate_limit"), "first", last=False)
+    assert row.words == "rate limit"
+    row.deleteLater()
