@@ -140,10 +140,12 @@ def _icon_font() -> tuple[str, dict[str, str]]:
 
     Importing qtawesome itself would load eleven more fonts, qtpy and half of Qt: 0.1 s and 20 MB for nothing.
     """
-    found = find_spec("qtawesome")
-    if found is None or found.origin is None:
-        raise ImportError("qtawesome, which brings the icons, is not installed")
-    folder = Path(found.origin).parent / "fonts"
+    folder = resource("fonts")  # where the bundle keeps these two files, and nothing else of qtawesome
+    if not folder.is_dir():
+        found = find_spec("qtawesome")
+        if found is None or found.origin is None:
+            raise ImportError("qtawesome, which brings the icons, is not installed")
+        folder = Path(found.origin).parent / "fonts"
     glyphs, outlines = next(folder.glob("phosphor-charmap-*.json")), next(folder.glob("phosphor-[0-9]*.ttf"))
     loaded = QFontDatabase.addApplicationFont(str(outlines))
     names: dict[str, str] = orjson.loads(glyphs.read_bytes())
