@@ -49,7 +49,7 @@ async def read(request: web.Request) -> Call:
     """Take the request in, whole."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    own = next((headers[name] for name in ("x-api-key", "xi-api-key", "x-goog-api-key") if name in headers), "")
+    own = next((headers[name] for name in ("x-api-key", "xi-api-key", "x-goog-api-key", "api-key") if name in headers), "")
     key = own or headers.get("authorization", "").removeprefix("Bearer ")
     call = Call(request.method, request.path, dict(request.query), headers, raw, key, asyncio.get_running_loop().time())
     if request.transport is not None:

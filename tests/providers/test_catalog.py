@@ -15,6 +15,7 @@ from conduit_desktop.wire import dialect
 
 KINDS = list(CATALOG.values())
 LOOPBACK = {"localhost", "127.0.0.1"}
+BODY = b'{"voice": "21m00Tcm4TlvDq8ikWAM"}'
 
 
 def bound(kind: type[ProviderKind], **fields: object) -> ProviderKind:
@@ -29,6 +30,10 @@ _BODY = b'{"voice": "21m00Tcm4TlvDq8ikWAM"}'
 def _main(kind: type[ProviderKind]) -> Endpoint:
     """What the kind is there for: chat, or else what it has."""
     return "chat" if "chat" in kind.endpoints else min(kind.endpoints)
+
+
+def first_endpoint(kind: type[ProviderKind]) -> Endpoint:
+    return "chat" if "chat" in kind.endpoints else sorted(kind.endpoints)[0]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)

@@ -104,3 +104,57 @@ def test_where_lists_are_asked_for():
 def test_a_vendor_without_a_list_names_its_models():
     known = bind(Provider(id="p", name="p", kind="perplexity")).known_models()
     assert "sonar-pro" in [model.id for model in known]
+
+
+def test_cloudflare_tells_tasks_and_properties():
+    rows = [
+        {"id": "uuid", "name": "@cf/meta/llama", "task": {"name": "Text Generation"}, "properties": [
+            {"property_id": "context_window", "value": "24000"}, {"property_id": "function_calling", "value": "true"},
+            {"property_id": "price", "value": [
+                {"unit": "per M input tokens", "price": 0.29, "currency": "USD"},
+                {"unit": "per M output tokens", "price": 2.25, "currency": "USD"}]}]},
+        {"name": "@cf/baai/bge", "task": {"name": "Text Embeddings"}, "properties": []},
+        {"name": "@cf/openai/whisper", "task": {"name": "Automatic Speech Recognition"}},
+        {"name": "odd", "task": None},
+    ]  # fmt: skip
+    assert read("cloudflare", {"result": rows, "success": True}) == [
+        OfferedModel("@cf/meta/llama", None, 24000, None, 0.29, 2.25, ("tools",)),
+        OfferedModel("@cf/baai/bge", features=("embeddings",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "chat", "models"),
+    [
+        (None, "https://api.cloudflare.com/client/v4/accounts/a1/ai/v1",
+         "https://api.cloudflare.com/client/v4/accounts/a1/ai/models/search?per_page=1000"),
+        ("https://api.cloudflare.com/client/v4/accounts/b2/ai/v1", "https://api.cloudflare.com/client/v4/accounts/b2/ai/v1",
+         "https://api.cloudflare.com/client/v4/accounts/b2/ai/models/search?per_page=1000"),
+        ("https://gateway.ai.cloudflare.com/v1/a1/gw/workers-ai/v1", "https://gateway.ai.cloudflare.com/v1/a1/gw/workers-ai/v1",
+         None),
+    ],
+)  # fmt: skip
+def test_cloudflares_addresses_name_the_account(base: str | None, chat: str, models: str | None):
+    one = bind(Provider(id="p", name="p", kind="cloudflare", base_url=base, options={"account_id": "a1"}))
+    assert one.url("chat", "m", "openai_chat", False) == f"{chat}/chat/completions"
+    asked = one.models_request(Secrets("k"))
+    assert (asked.url if asked else None) == models
+
+
+def test_replicates_collection_is_a_list_of_owners_and_names():
+    body = {"name": "Language models", "models": [{"owner": "meta", "name": "llama", "run_count": 1}, {"owner": "x"}]}
+    assert read("replicate", body) == [OfferedModel("meta/llama")]
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted"),
+    [
+        (None, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+        ("https://dashscope.aliyuncs.com/compatible-mode/v1", "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        ("https://dashscope.aliyuncs.com", "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        ("https://ws-1.ap-southeast-1.maas.aliyuncs.com", "https://ws-1.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1"),
+    ],
+)
+def test_qwens_regions(base: str | None, wanted: str):
+    one = bind(Provider(id="p", name="p", kind="qwen", base_url=base))
+    assert one.url("chat", "m", "openai_chat", False) == f"{wanted}/chat/completions"

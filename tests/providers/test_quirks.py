@@ -155,3 +155,52 @@ def test_a_native_request_to_claude_is_left_alone():
     said = {"model": "claude-opus-4-7", "temperature": 0.5}
     assert adapt("anthropic", said, translated=False, dialect="anthropic_messages") == (said, [])
     assert adapt("anthropic-compatible", said, dialect="anthropic_messages") == (said, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "said", "wanted"),
+    [
+        ("openai", "gpt-4o-mini", "low", None),
+        ("openai", "gpt-4.1", "high", None),
+        ("openai", "gpt-5.1-chat-latest", "low", None),
+        ("openai", "gpt-5.2", "low", "low"),
+        ("openai", "o4-mini", "high", "high"),
+        ("groq", "llama-3.3-70b-versatile", "low", None),
+        ("groq", "qwen/qwen3-32b", "low", "default"),
+        ("groq", "qwen/qwen3-32b", "none", "none"),
+        ("groq", "openai/gpt-oss-120b", "xhigh", "high"),
+        ("xai", "grok-3-mini", "high", "high"),
+        ("xai", "grok-4-0709", "high", None),
+        ("xai", "grok-4.3", "low", "low"),
+        ("xai", "grok-4-1-fast-non-reasoning", "low", None),
+        ("mistral", "mistral-large-latest", "high", None),
+        ("mistral", "magistral-medium-latest", "high", "high"),
+        ("perplexity", "sonar-pro", "high", None),
+        ("perplexity", "sonar-deep-research", "high", "high"),
+    ],
+)
+def test_an_effort_goes_only_where_somebody_reasons(kind: str, model: str, said: str, wanted: str | None):
+    body, dropped = adapt(kind, {"model": model, "reasoning_effort": said})
+    assert body.get("reasoning_effort") == wanted
+    assert dropped == (["reasoning_effort"] if wanted is None else [])
+
+
+def test_that_somebody_who_cannot_reason_shall_not_is_no_loss():
+    assert adapt("openai", {"model": "gpt-4o", "reasoning_effort": "none"}) == ({"model": "gpt-4o"}, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("openai", "max_completion_tokens"), ("xai", "max_tokens"), ("together", "max_tokens"), ("moonshot", "max_tokens"),
+     ("openrouter", "max_tokens"), ("cerebras", "max_completion_tokens"), ("minimax", "max_completion_tokens")],
+)  # fmt: skip
+def test_the_limit_has_the_name_that_the_vendor_documents(kind: str, field: str):
+    assert adapt(kind, {"max_completion_tokens": 7})[0] == {field: 7}
+
+
+@pytest.mark.parametrize(
+    ("budget", "effort"), [(1024, "low"), (4096, "low"), (8192, "medium"), (16_384, "medium"), (32_000, "high")]
+)
+def test_a_budget_becomes_an_effort_for_a_claude_that_takes_no_budgets(budget: int, effort: str):
+    body, _ = claude("claude-opus-4-7", thinking={"type": "enabled", "budget_tokens": budget})
+    assert body["output_config"] == {"effort": effort}

@@ -39,6 +39,7 @@ def test_durations(text: str, seconds: float | None) -> None:
         ("Please wait 2 minutes", 120),
         ('{"retryDelay": "33s"}', 33),
         ("Please retry in 33.5s.", 33.5),
+        ("Request was throttled. Your rate limit resets in ~30s.", 30),
         ("Please try again later.", None),
         ("Try again in 3 steps", None),
     ],
@@ -77,3 +78,21 @@ def test_headers_come_before_words_and_words_before_resets() -> None:
 
 def test_the_time_can_be_given() -> None:
     assert retry_hint({"x-ratelimit-reset": str(int(NOW) + 5)}, now=NOW) == 5
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": "33011.38"}, 33011.38),  # Cerebras
+        ({"x-ratelimit-remaining-tokens-minute": "0", "x-ratelimit-reset-tokens-minute": "11.38"}, 11.38),
+        ({"x-ratelimit-remaining-requests-day": "0", "x-ratelimit-reset-requests-day": str(int(NOW) + 90)}, 90),  # SambaNova
+        ({"ratelimit-remaining": "0", "ratelimit-reset": "12"}, 12),  # Replicate
+        ({"ratelimitbysize-remaining": "0", "ratelimitbysize-reset": "48"}, 48),  # Mistral
+        ({"x-ratelimit-timeremaining": "23"}, 23),  # GitHub Models
+        ({"ratelimit": '"api";r=0;t=55'}, 55),  # Hugging Face
+        ({"ratelimit": '"api";r=12;t=55', "x-ratelimit-reset": "7", "x-ratelimit-remaining": "0"}, 7),
+        ({"ratelimit": "limit=10, remaining=0"}, None),
+    ],
+)
+def test_the_headers_of_vendors(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_hint(headers, "", NOW) == pytest.approx(seconds)

@@ -1,0 +1,70 @@
+"""What holds for every kind of the catalog: each endpoint it names has an address, and its key goes where keys go."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.providers import FEATURES, Endpoint, ProviderKind, Secrets
+from conduit_desktop.providers.catalog import CATALOG, bind
+
+KEY = "sk-secret-0123456789abcdef"
+BODIES: dict[str, Any] = {"speech": {"model": "m", "input": "hi", "voice": "21m00Tcm4TlvDq8ikWAM"}}
+KINDS = [name for name, kind in CATALOG.items() if not kind.local]
+ENDPOINTS = [(name, endpoint) for name in KINDS for endpoint in sorted(CATALOG[name].endpoints)]
+
+
+def bound(name: str, base_url: str | None = None) -> ProviderKind:
+    """The kind with every field it needs filled in."""
+    kind = CATALOG[name]
+    options = {field.name: "opt-1" for field in kind.fields if field.required and field.name not in ("api_key", "base_url")}
+    base = base_url or (None if kind.default_base_url else "https://llm.example.org")
+    return bind(Provider(id="p", name="p", kind=name, base_url=base, options=options))
+
+
+@pytest.mark.parametrize(("name", "endpoint"), ENDPOINTS)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_every_endpoint_is_prepared(name: str, endpoint: Endpoint, stream: bool) -> None:
+    one = bound(name)
+    for dialect in one.dialects if endpoint == "chat" else one.dialects[:1]:
+        body = orjson.dumps(BODIES.get(endpoint, {"model": "m"}))
+        sent = one.prepare(endpoint, "owner/m-1", dialect, stream, body, Secrets(KEY), {})
+        parts = urlsplit(sent.url)
+        assert parts.scheme == "https" or parts.hostname == "localhost"
+        assert parts.hostname
+        assert parts.username is None
+        assert "//" not in parts.path
+        assert not any(character.isspace() for character in sent.url)
+        assert KEY not in sent.url
+        assert any(KEY in value or "Signature=" in value for value in sent.headers.values())
+        assert all(header == header.lower() and "\n" not in value for header, value in sent.headers.items())
+        assert "content-type" in sent.headers
+        assert KEY not in repr(sent) + repr(one) + repr(one.config) + repr(Secrets(KEY))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_its_list_of_models_is_asked_for_with_the_key(name: str) -> None:
+    asked = bound(name).models_request(Secrets(KEY))
+    if asked is None:
+        assert bound(name).known_models()
+        return
+    assert asked.method in ("GET", "POST")  # Amazon lists with POST
+    assert "//" not in urlsplit(asked.url).path
+    assert KEY not in asked.url
+    assert any(KEY in value or "Signature=" in value for value in asked.headers.values())
+    assert asked.method == "POST" or "content-type" not in asked.headers
+
+
+@pytest.mark.parametrize("name", list(CATALOG))
+def test_a_kind_says_what_its_chats_can_do(name: str) -> None:
+    assert CATALOG[name].features <= FEATURES
+    assert "stream" in CATALOG[name].features
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_name_in_a_body_is_the_models_own_where_nothing_is_mapped(name: str) -> None:
+    assert bound(name).named("some/Model-1") == "some/Model-1"

@@ -1,0 +1,75 @@
+"""Vendors with an OpenAI side and an Anthropic side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.providers import ProviderKind, Secrets
+from conduit_desktop.providers.catalog import bind
+
+ANTHROPIC = "anthropic_messages"
+
+
+def vendor(kind: str, base_url: str | None = None) -> ProviderKind:
+    return bind(Provider(id="p", name="p", kind=kind, base_url=base_url))
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "openai", "anthropic"),
+    [
+        ("deepseek", None, "https://api.deepseek.com/v1", "https://api.deepseek.com/anthropic/v1"),
+        ("deepseek", "https://api.deepseek.com", "https://api.deepseek.com/v1", "https://api.deepseek.com/anthropic/v1"),
+        ("deepseek", "https://api.deepseek.com/anthropic", "https://api.deepseek.com/v1", "https://api.deepseek.com/anthropic/v1"),
+        ("moonshot", None, "https://api.moonshot.ai/v1", "https://api.moonshot.ai/anthropic/v1"),
+        ("moonshot", "https://api.moonshot.cn/v1", "https://api.moonshot.cn/v1", "https://api.moonshot.cn/anthropic/v1"),
+        ("zai", None, "https://api.z.ai/api/paas/v4", "https://api.z.ai/api/anthropic/v1"),
+        ("zai", "https://api.z.ai/api/coding/paas/v4", "https://api.z.ai/api/coding/paas/v4", "https://api.z.ai/api/anthropic/v1"),
+        ("zai", "https://open.bigmodel.cn/api/paas/v4", "https://open.bigmodel.cn/api/paas/v4",
+         "https://open.bigmodel.cn/api/anthropic/v1"),
+        ("minimax", None, "https://api.minimax.io/v1", "https://api.minimax.io/anthropic/v1"),
+    ],
+)  # fmt: skip
+def test_both_sides_have_an_address(kind: str, base: str | None, openai: str, anthropic: str) -> None:
+    one = vendor(kind, base)
+    assert one.url("chat", "m", "openai_chat", True) == f"{openai}/chat/completions"
+    assert one.speaks(ANTHROPIC)
+    assert one.url("chat", "m", ANTHROPIC, True) == f"{anthropic}/messages"
+
+
+def test_behind_an_address_that_tells_nothing_of_it_there_is_no_anthropic_side() -> None:
+    one = vendor("zai", "https://proxy.example.org/llm/v1")
+    assert not one.speaks(ANTHROPIC)
+    assert one.speaks("openai_chat")
+
+
+def test_each_side_gets_its_own_headers() -> None:
+    one = vendor("minimax")
+    there = one.all_headers(Secrets("k"), ANTHROPIC, {"anthropic-beta": "x"})
+    assert there["x-api-key"] == "k"
+    assert there["authorization"] == "Bearer k"
+    assert there["anthropic-version"] == "2023-06-01"
+    assert there["anthropic-beta"] == "x"
+    assert one.all_headers(Secrets("k"), ANTHROPIC, {"anthropic-version": "2026-10-21"})["anthropic-version"] == "2026-10-21"
+    here = one.all_headers(Secrets("k"), "openai_chat", {})
+    assert not {"x-api-key", "anthropic-version"} & here.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "effort", "body", "dropped"),
+    [
+        ("deepseek", "high", {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, []),
+        ("deepseek", "none", {"thinking": {"type": "disabled"}}, []),
+        ("zai", "low", {"thinking": {"type": "enabled"}}, ["reasoning_effort"]),
+        ("moonshot", "none", {"thinking": {"type": "disabled"}}, []),
+    ],
+)
+def test_thinking_is_switched_with_an_object(kind: str, effort: str, body: dict[str, Any], dropped: list[str]) -> None:
+    said: dict[str, Any] = {"reasoning_effort": effort}
+    assert vendor(kind).adapt(said, "openai_chat", True) == dropped
+    assert said == body
+    native: dict[str, Any] = {"reasoning_effort": effort}
+    assert vendor(kind).adapt(native, "openai_chat", False) == []
+    assert native == {"reasoning_effort": effort}
