@@ -37,11 +37,17 @@ def said(body: Json, step: Step) -> Speech:
         if content.get("role") != "model" and not results:
             text = " ".join(part["text"] for part in parts if part.get("text"))
     declared = [each for tool in body.get("tools", []) for each in tool.get("functionDeclarations", [])]
-    tools = [(each["name"], each.get("parametersJsonSchema") or _lower(each.get("parameters") or {})) for each in declared]
+    tools = [(each["name"], _schema(each)) for each in declared]
     if (body.get("toolConfig") or {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         tools = []
     limit = (body.get("generationConfig") or {}).get("maxOutputTokens")
     return speech({**body, "max_tokens": limit}, step, results, text, images, tools)
+
+
+def _schema(declared: Json) -> Json:
+    """Google takes both spellings; its SDK for Python sends the second."""
+    plain = declared.get("parametersJsonSchema") or declared.get("parameters_json_schema")
+    return plain or _lower(declared.get("parameters") or {})
 
 
 def _lower(schema: Json) -> Json:

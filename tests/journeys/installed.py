@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ import pytest
 from tests.journeys.conftest import Furnished
 from tests.journeys.processes import ROOT
 
+Say = Callable[[str, object], None]
+"""What names the client of a journey to the table that `make clients` prints."""
 CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NPM = CLIENTS / "node_modules"
 MODELS = {"to-openai": "gpt-x", "to-anthropic": "claude-x", "to-gemini": "gemini-x"}
@@ -87,8 +89,10 @@ def installed(program: Path, folder: Path) -> Client:
     return Client(program, home, work)
 
 
-def play(furnished: Furnished, alias: str, calls: Mapping[str, Mapping[str, Any]] | None, text: str | None = None) -> None:
-    """The vendor behind `alias` calls the first of these tools that is offered, then finishes with its result; or says `text`."""
+def play(furnished: Furnished, alias: str, calls: Mapping[str, Mapping[str, Any]] | None = None, text: str | None = None) -> None:
+    """The vendor behind `alias` calls the first of these tools that is offered (any, without names), then finishes with its result;
+    or says `text`.
+    """
     body = json.dumps({"steps": [{"calls": calls, "text": text}], "model": MODELS[alias]}).encode()
     request = urllib.request.Request(f"{furnished.vendor}/__script", data=body, headers={"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.conftest import Furnished
-from tests.journeys.installed import CLIENTS, NPM, Client, installed, last_requests, play
+from tests.journeys.installed import CLIENTS, NPM, Client, Say, installed, last_requests, play
 
 WORD = "rhubarb-4711"
 TASK = "Read the file word.txt with your tool and say its word."
 Agent = Callable[[Path], Client]
-Say = Callable[[str, object], None]
 
 
 @pytest.fixture

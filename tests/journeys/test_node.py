@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.journeys.conftest import Furnished
+from tests.journeys.installed import CLIENTS, MODELS, NPM, Client, Say, play
 from tests.journeys.processes import ROOT
 
-CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NODE = shutil.which("node")
 SCRIPTS = ROOT / "tests" / "journeys" / "node"
 
 
-def run(script: str, *arguments: str) -> Any:
+def run(folder: Path, script: str, *arguments: str) -> Any:
     """What the SDK saw."""
-    if NODE is None or not (CLIENTS / "node_modules").is_dir():
+    if NODE is None or not NPM.is_dir():
         pytest.skip("the Node SDKs are not installed: run `make clients`")
-    done = subprocess.run([NODE, str(SCRIPTS / script), *arguments], cwd=CLIENTS, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    client = Client(Path(NODE), folder, CLIENTS)
+    return json.loads(client.run(str(SCRIPTS / script), *arguments))
 
 
-@pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-def test_openai_for_node(furnished: Furnished, alias: str) -> None:
-    saw = run("openai.mjs", f"{furnished.served.address}/v1", furnished.key, alias)
+@pytest.mark.parametrize("alias", MODELS)
+def test_openai_for_node(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+    record_property("client", "OpenAI Node")
+    saw = run(tmp_path, "openai.mjs", f"{furnished.served.address}/v1", furnished.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
@@ -39,11 +37,34 @@ def test_openai_for_node(furnished: Furnished, alias: str) -> None:
     assert "1 image" in saw["seen"]
 
 
-@pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-def test_anthropic_for_node(furnished: Furnished, alias: str) -> None:
-    saw = run("anthropic.mjs", furnished.served.address, furnished.key, alias)
+@pytest.mark.parametrize("alias", MODELS)
+def test_anthropic_for_node(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+    record_property("client", "Anthropic Node")
+    saw = run(tmp_path, "anthropic.mjs", furnished.served.address, furnished.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
     assert (saw["finish"], saw["tool"], saw["refused"]) == ("end_turn", "weather", 401)
     assert "sunny, 21 degrees" in saw["told"]
+
+
+LOOPS = {
+    "OpenAI Node": ("openai", "openai-responses.mjs"),
+    "google-genai Node": ("@google/genai", "google.mjs"),
+    "Vercel AI SDK": ("@ai-sdk/openai", "ai-sdk.mjs"),
+}
+
+
+@pytest.mark.parametrize("alias", MODELS)
+@pytest.mark.parametrize("library", LOOPS)
+def test_a_library_calls_a_tool_and_says_its_result(
+    furnished: Furnished, tmp_path: Path, record_property: Say, library: str, alias: str
+) -> None:
+    record_property("client", library)
+    package, script = LOOPS[library]
+    if not (NPM / package).is_dir():
+        pytest.skip(f"{package} is not installed: run `make clients`")
+    play(furnished, alias)
+    said = run(tmp_path, script, furnished.served.address, furnished.key, alias)
+    assert said
+    assert all(text == "The tool said: sunny in Bern" for text in said), said

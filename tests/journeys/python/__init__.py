@@ -1,0 +1,1 @@
+"""What runs in the clients' own environment, each script alone: `script.py ADDRESS KEY MODEL` prints one line of JSON."""

@@ -1,0 +1,36 @@
+"""Ollama's library: what is there, then a tool loop, whole and streamed."""
+
+import json
+import sys
+
+from ollama import Client
+
+address, key, model = sys.argv[1:]
+client = Client(host=address, headers={"Authorization": f"Bearer {key}"})
+assert model in [each.model.removesuffix(":latest") for each in client.list().models]
+assert "completion" in client.show(model).capabilities
+
+
+def weather(city: str) -> str:
+    """The weather in a city.
+
+    Args:
+        city: its name
+    """
+    return f"sunny in {city}"
+
+
+def said(streamed: bool) -> str:
+    """What the model says at the end of the loop."""
+    talk = [{"role": "user", "content": "weather in Bern?"}]
+    answer = client.chat(model=model, messages=talk, tools=[weather], stream=streamed)
+    turns = list(answer) if streamed else [answer]
+    calls = [call for turn in turns for call in turn.message.tool_calls or []]
+    talk += [turns[-1].message if not streamed else {"role": "assistant", "tool_calls": calls}]
+    for call in calls:
+        talk.append({"role": "tool", "tool_name": call.function.name, "content": weather(**call.function.arguments)})
+    answer = client.chat(model=model, messages=talk, tools=[weather], stream=streamed)
+    return "".join(turn.message.content or "" for turn in (answer if streamed else [answer]))
+
+
+sys.stdout.write(json.dumps([said(False), said(True)]))
