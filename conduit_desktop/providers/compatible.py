@@ -28,6 +28,7 @@ PATHS: dict[Endpoint, str] = {
 
 TEXT_EMBEDDINGS: Mapping[Endpoint, str] = {"embeddings": "text"}
 """The `forms` of vendors whose embeddings take texts, and no token ids."""
+EffortWords = tuple[tuple[str, Mapping[str, str]], ...]
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
 
@@ -68,7 +69,7 @@ class OpenAICompatible(ProviderKind):
     """(regular expression at the start of a model's name, fields those models refuse)."""
     not_reasoning: ClassVar[str] = ""
     """A regular expression at the start of the names of models that are known to refuse `reasoning_effort`."""
-    effort_words: ClassVar[tuple[tuple[str, Mapping[str, str]], ...]] = ()
+    effort_words: ClassVar[EffortWords] = ()
     """(the same for models that have effort words of their own, OpenAI's word to theirs)."""
     usage_in_stream: ClassVar[bool] = True
     """Takes `stream_options`. The others report usage unasked and refuse the field."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.providers import Endpoint, Field, Secrets
-from conduit_desktop.providers.compatible import API_KEY, OpenAICompatible
+from conduit_desktop.providers.compatible import API_KEY, EffortWords, OpenAICompatible
 
 ANTHROPIC = "anthropic_messages"
 _VERSION = {"anthropic-version": "2023-06-01"}
@@ -25,8 +25,12 @@ class TwofoldVendor(OpenAICompatible):
     """How the base URL of OpenAI's side ends, a regular expression; where it does not, Anthropic's side is not known."""
     anthropic_path: ClassVar[str] = "/anthropic/v1"
     """What stands in its place on Anthropic's side."""
-    takes_effort: ClassVar[bool] = False
-    """Knows `reasoning_effort` beside the switch `thinking`."""
+    takes_effort: ClassVar[str] = ""
+    """A regular expression at the start of the names of models that know `reasoning_effort` beside the switch `thinking`."""
+    switched_on: ClassVar[str] = "enabled"
+    """The word of the switch for: think."""
+    always_thinks: ClassVar[str] = ""
+    """The same for models whose thinking cannot be switched off."""
 
     def __init__(self, config: Provider) -> None:
         pasted = config.base_url and _PASTED.sub("", config.base_url.rstrip("/"))
@@ -56,13 +60,23 @@ class TwofoldVendor(OpenAICompatible):
     def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """These switch thinking with an object, and not by an effort called none."""
         dropped = super().adapt(body, dialect, translated)
-        effort = body.get("reasoning_effort")
+        effort, model = body.get("reasoning_effort"), str(body.get("model", ""))
         if not translated or dialect != "openai_chat" or effort is None:
             return dropped
-        body["thinking"] = {"type": "disabled" if effort == "none" else "enabled"}
-        if effort == "none" or not self.takes_effort:
-            del body["reasoning_effort"]
-        return dropped if effort == "none" or self.takes_effort else [*dropped, "reasoning_effort"]
+        if effort != "none" and _is(self.takes_effort, model):
+            return dropped
+        del body["reasoning_effort"]
+        if effort == "none" and _is(self.always_thinks, model):
+            return [*dropped, "reasoning_effort"]
+        body["thinking"] = {"type": "disabled" if effort == "none" else self.switched_on}
+        return dropped if effort == "none" else [*dropped, "reasoning_effort"]
+
+
+def _is(pattern: str, model: str) -> bool:
+    return bool(pattern) and re.match(pattern, model) is not None
+
+
+_THREE_STEPS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 
 
 class DeepSeek(TwofoldVendor):
@@ -74,7 +88,8 @@ class DeepSeek(TwofoldVendor):
     default_base_url = "https://api.deepseek.com/v1"
     price_provider = "deepseek"
     json_schema = False
-    takes_effort = True
+    takes_effort = ".*"
+    effort_words: ClassVar[EffortWords] = ((".*", {"minimal": "high", "low": "high", "medium": "high", "xhigh": "max"}),)
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
@@ -87,6 +102,13 @@ class Moonshot(TwofoldVendor):
     default_base_url = "https://api.moonshot.ai/v1"
     fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"))
     price_provider = "moonshotai"
+    max_tokens_field = "max_completion_tokens"
+    # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
+    takes_effort = r"kimi-k[3-9]"
+    always_thinks = r"kimi-k2\.7"
+    effort_words: ClassVar[EffortWords] = ((r"kimi-k[3-9]", {**_THREE_STEPS, "none": "low"}),)
+    # The platform fixes what steers sampling for its thinking models, and refuses other values.
+    model_unsupported = ((r"kimi-k(2\.[5-9]|[3-9])", ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")),)
     unsupported = (
         "logit_bias", "logprobs", "top_logprobs", "seed", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
     )  # fmt: skip
@@ -111,6 +133,11 @@ class Zai(TwofoldVendor):
     anthropic_path = "/api/anthropic/v1"
     endpoints = frozenset({"chat", "images"})
     price_provider = "zai"
+    takes_effort = r"glm-5\.[2-9]"
+    effort_words: ClassVar[EffortWords] = (
+        (r"glm-5\.2", _THREE_STEPS),
+        (r"glm-5\.[3-9]", {**_THREE_STEPS, "none": "low"}),  # these always think
+    )
     json_schema = False
     unsupported = (
         "n", "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "metadata",
@@ -127,6 +154,7 @@ class MiniMax(TwofoldVendor):
     default_base_url = "https://api.minimax.io/v1"
     fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"))
     price_provider = "minimax"
+    switched_on = "adaptive"
     max_tokens_field = "max_completion_tokens"
     unsupported = (
         "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from conduit_desktop.providers import Field
-from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
 
 
@@ -40,7 +39,7 @@ class Groq(OpenAICompatible):
     unsupported = ("n", "metadata", "store")
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
     # https://console.groq.com/docs/reasoning: each family has words of its own.
-    effort_words: ClassVar[tuple[tuple[str, Mapping[str, str]], ...]] = (
+    effort_words: ClassVar[EffortWords] = (
         (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
         (r"openai/gpt-oss", {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}),
     )
@@ -102,7 +101,10 @@ class Cerebras(OpenAICompatible):
     endpoints = frozenset({"chat", "completions"})
     price_provider = "cerebras"
     max_tokens_field = "max_completion_tokens"
-    unsupported = ("frequency_penalty", "presence_penalty", "logit_bias", "n", "metadata", "store")
+    # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
+    strict = True
+    refused = ("frequency_penalty", "presence_penalty", "logit_bias")
+    unsupported = ("n", "metadata", "store")
     not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
 
 

@@ -36,7 +36,7 @@ FULL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    "kind", [name for name, kind in CATALOG.items() if CHAT in kind.dialects and name not in ("groq", "mistral")]
+    "kind", [name for name, kind in CATALOG.items() if CHAT in kind.dialects and name not in ("groq", "mistral", "cerebras")]
 )
 def test_in_the_native_lane_a_body_stays_as_it_is(kind: str):
     assert adapt(kind, FULL, translated=False) == (FULL, [])
@@ -95,6 +95,12 @@ def test_groq_is_spared_what_it_answers_400_to_even_in_the_native_lane():
     assert "name" not in body["messages"][1]
     assert body["seed"] == 3
     assert body["stream_options"] == {"include_usage": True}
+
+
+def test_cerebras_is_spared_what_it_answers_400_to():
+    body, dropped = adapt("cerebras", {**FULL, "presence_penalty": 1}, translated=False)
+    assert dropped == ["presence_penalty", "logit_bias"]
+    assert body["n"] == 2
 
 
 def test_mistral_gets_its_own_names_and_ids_even_in_the_native_lane():
@@ -191,7 +197,7 @@ def test_that_somebody_who_cannot_reason_shall_not_is_no_loss():
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [("openai", "max_completion_tokens"), ("xai", "max_tokens"), ("together", "max_tokens"), ("moonshot", "max_tokens"),
+    [("openai", "max_completion_tokens"), ("xai", "max_tokens"), ("together", "max_tokens"), ("moonshot", "max_completion_tokens"),
      ("openrouter", "max_tokens"), ("cerebras", "max_completion_tokens"), ("minimax", "max_completion_tokens")],
 )  # fmt: skip
 def test_the_limit_has_the_name_that_the_vendor_documents(kind: str, field: str):

@@ -58,18 +58,34 @@ def test_each_side_gets_its_own_headers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "effort", "body", "dropped"),
+    ("kind", "model", "effort", "wanted", "dropped"),
     [
-        ("deepseek", "high", {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}, []),
-        ("deepseek", "none", {"thinking": {"type": "disabled"}}, []),
-        ("zai", "low", {"thinking": {"type": "enabled"}}, ["reasoning_effort"]),
-        ("moonshot", "none", {"thinking": {"type": "disabled"}}, []),
+        ("deepseek", "deepseek-v4-pro", "high", {"reasoning_effort": "high"}, False),
+        ("deepseek", "deepseek-flash", "low", {"reasoning_effort": "high"}, False),
+        ("deepseek", "deepseek-flash", "none", {"thinking": {"type": "disabled"}}, False),
+        ("moonshot", "kimi-k2.6", "none", {"thinking": {"type": "disabled"}}, False),
+        ("moonshot", "kimi-k2.6", "high", {"thinking": {"type": "enabled"}}, True),
+        ("moonshot", "kimi-k2.7-code", "none", {}, True),
+        ("moonshot", "kimi-k3", "medium", {"reasoning_effort": "high"}, False),
+        ("moonshot", "kimi-k3", "none", {"reasoning_effort": "low"}, False),
+        ("zai", "glm-4.7", "low", {"thinking": {"type": "enabled"}}, True),
+        ("zai", "glm-5.2", "none", {"thinking": {"type": "disabled"}}, False),
+        ("zai", "glm-5.3", "xhigh", {"reasoning_effort": "max"}, False),
+        ("minimax", "MiniMax-M3", "low", {"thinking": {"type": "adaptive"}}, True),
+        ("minimax", "MiniMax-M3", "none", {"thinking": {"type": "disabled"}}, False),
     ],
 )
-def test_thinking_is_switched_with_an_object(kind: str, effort: str, body: dict[str, Any], dropped: list[str]) -> None:
-    said: dict[str, Any] = {"reasoning_effort": effort}
-    assert vendor(kind).adapt(said, "openai_chat", True) == dropped
-    assert said == body
-    native: dict[str, Any] = {"reasoning_effort": effort}
+def test_thinking_is_switched_with_an_object(kind: str, model: str, effort: str, wanted: dict[str, Any], dropped: bool) -> None:
+    said: dict[str, Any] = {"model": model, "reasoning_effort": effort}
+    assert vendor(kind).adapt(said, "openai_chat", True) == (["reasoning_effort"] if dropped else [])
+    assert said == {"model": model, **wanted}
+    native: dict[str, Any] = {"model": model, "reasoning_effort": effort}
     assert vendor(kind).adapt(native, "openai_chat", False) == []
-    assert native == {"reasoning_effort": effort}
+    assert native == {"model": model, "reasoning_effort": effort}
+
+
+def test_kimis_platform_fixes_the_sampling_of_its_thinking_models() -> None:
+    said: dict[str, Any] = {"model": "kimi-k2.6", "temperature": 0.2, "stop": "x"}
+    assert vendor("moonshot").adapt(said, "openai_chat", True) == ["temperature"]
+    older: dict[str, Any] = {"model": "moonshot-v1-8k", "temperature": 0.2}
+    assert vendor("moonshot").adapt(older, "openai_chat", True) == []
