@@ -21,6 +21,7 @@ from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.gateway.strategies import Turns
+from conduit_desktop.providers import Feature
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
 
@@ -105,8 +106,9 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
         return Tested(False, error=str(error))
     tested = await _test_stream(gateway, f"{bound.name}/{model}")
     if tested.ok:
-        tools, vision, json = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", each) for each in _QUESTIONS))
-        tested.features |= {"tools": tools, "vision": vision, "json": json}
+        asked = [feature for feature in _QUESTIONS if feature in bound.kind.features]
+        told = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", _QUESTIONS[feature]) for feature in asked))
+        tested.features |= {**dict.fromkeys(_QUESTIONS, False), **dict(zip(asked, told, strict=True))}
     return tested
 
 
@@ -179,16 +181,17 @@ async def _test_stream(gateway: Gateway, model: str) -> Tested:
     return tested
 
 
-_QUESTIONS: tuple[dict[str, Any], ...] = (
-    {
+_QUESTIONS: dict[Feature, dict[str, Any]] = {
+    "tools": {
         "tools": [
             Tool("say", "Says a word.", {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]})
         ],
         "tool_choice": ToolChoice("auto"),
     },
-    {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
-    {"output": OutputFormat("json")},
-)
+    "vision": {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
+    "json": {"output": OutputFormat("json")},
+}
+"""What is asked to find out; a kind that cannot do something at all is not asked for it."""
 
 
 async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool | None:

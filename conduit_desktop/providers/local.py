@@ -85,7 +85,7 @@ class Jan(LocalServer):
 
     kind = "jan"
     label = "Jan"
-    docs = "https://www.jan.ai/docs/desktop/api-server"
+    docs = "https://jan.ai/docs/desktop/api-preference"
     default_base_url = "http://localhost:1337/v1"
-    forms = TEXT_EMBEDDINGS
+    endpoints = frozenset({"chat"})
     unsupported = ("user", "metadata", "service_tier", "store", "parallel_tool_calls")
