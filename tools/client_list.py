@@ -1,0 +1,74 @@
+"""The clients that `make clients` installs and runs: where each comes from, and what to set so that it asks Conduit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client. `home` is `npm` or the name of a Python environment; `also` is what it needs beside `package`."""
+
+    name: str
+    home: str
+    package: str
+    bounds: str
+    calls: str
+    recipe: str
+    also: tuple[str, ...] = ()
+
+    @property
+    def requirements(self) -> list[str]:
+        """As npm or pip wants them."""
+        return [f"{self.package}{'@' if self.home == 'npm' else ''}{self.bounds}", *self.also]
+
+
+_OPENAI = "`base_url` = `http://127.0.0.1:5000/v1`, `api_key` = the virtual key"
+_OPENAI_JS = "`baseURL` = `http://127.0.0.1:5000/v1`, `apiKey` = the virtual key"
+_ROOT_JS = "`baseURL` = `http://127.0.0.1:5000`, `apiKey` = the virtual key"
+_ROOT = "`base_url` = `http://127.0.0.1:5000`, `api_key` = the virtual key"
+
+CLIENTS = (
+    Client("Claude Code", "npm", "@anthropic-ai/claude-code", "^2", "messages",
+           "`ANTHROPIC_BASE_URL=http://127.0.0.1:5000`, `ANTHROPIC_AUTH_TOKEN` = the virtual key; `ANTHROPIC_MODEL` and"
+           " `ANTHROPIC_DEFAULT_HAIKU_MODEL` = an alias"),
+    Client("Codex CLI", "npm", "@openai/codex", ">=0.169 <1", "responses",
+           '`~/.codex/config.toml`: `model`, `model_provider = "conduit"` and `[model_providers.conduit]` with `base_url`'
+           ' (ends in `/v1`), `env_key = "CONDUIT_API_KEY"`, `wire_api = "responses"`'),
+    Client("Gemini CLI", "npm", "@google/gemini-cli", ">=0.61 <1", "Gemini",
+           "`GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:5000`, `GEMINI_API_KEY` = the virtual key, and in"
+           ' `~/.gemini/settings.json` `security.auth.selectedType` = `"gemini-api-key"`'),
+    Client("OpenCode", "npm", "opencode-ai", "^1.18", "chat",
+           "`opencode.json`: `provider.conduit` with `npm` = `@ai-sdk/openai-compatible`, `options.baseURL` (ends in `/v1`),"
+           " `options.apiKey`, `models`; then `model` = `conduit/<alias>`"),
+    Client("aider", "aider", "aider-chat", ">=0.86,<1", "chat",
+           "`OPENAI_API_BASE=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key; `--model openai/<alias>`"),
+    Client("llm", "python", "llm", ">=0.32,<1", "chat",
+           "`extra-openai-models.yaml` in `llm`'s folder: `model_id`, `model_name` = an alias, `api_base` (ends in `/v1`),"
+           " `api_key_name: conduit`, `supports_tools: true`; then `llm keys set conduit`"),
+    Client("OpenAI Python", "python", "openai", ">=2,<4", "chat, responses", _OPENAI),
+    Client("OpenAI Node", "npm", "openai", "^7", "chat, responses", _OPENAI_JS),
+    Client("Anthropic Python", "python", "anthropic", ">=1,<3", "messages", _ROOT),
+    Client("Anthropic Node", "npm", "@anthropic-ai/sdk", "^1", "messages",
+           _ROOT_JS),
+    Client("google-genai Python", "python", "google-genai", ">=2,<4", "Gemini",
+           "`Client(api_key=…, http_options=HttpOptions(base_url=\"http://127.0.0.1:5000\"))`"),
+    Client("google-genai Node", "npm", "@google/genai", "^2", "Gemini",
+           '`new GoogleGenAI({ apiKey, httpOptions: { baseUrl: "http://127.0.0.1:5000" } })`'),
+    Client("LangChain", "python", "langchain", ">=1,<2", "chat, responses, messages",
+           "`ChatOpenAI(base_url=\"http://127.0.0.1:5000/v1\", …)`, `ChatAnthropic(base_url=\"http://127.0.0.1:5000\", …)`",
+           ("langchain-openai>=1,<2", "langchain-anthropic>=1,<2")),
+    Client("LlamaIndex", "python", "llama-index-llms-openai-like", ">=0.8,<1", "chat",
+           "`OpenAILike(api_base=\"http://127.0.0.1:5000/v1\", is_chat_model=True, is_function_calling_model=True, …)`",
+           ("llama-index-core>=0.14,<1",)),
+    # Anthropic's SDK 2 has moved to httpx2, which pydantic-ai does not hand it yet.
+    Client("pydantic-ai", "pydantic-ai", "pydantic-ai-slim[openai,anthropic,google]", ">=2,<3", "chat, responses, messages, Gemini",
+           "`OpenAIProvider(base_url=\"http://127.0.0.1:5000/v1\", …)`; `AnthropicProvider` and `GoogleProvider` without `/v1`",
+           ("anthropic<2",)),
+    Client("Vercel AI SDK", "npm", "ai", "^6", "responses, chat",
+           '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`', ("@ai-sdk/openai@^3",)),
+    Client("Ollama Python", "python", "ollama", ">=0.6,<1", "Ollama",
+           "`Client(host=\"http://127.0.0.1:5000\", headers={\"Authorization\": \"Bearer …\"})`; without a header, the setting"
+           " `anonymous_key` names the key"),
+)  # fmt: skip
+"""In the order of the page."""
