@@ -60,7 +60,10 @@ def _provider(provider: Provider) -> dict[str, Any]:
 
 
 def _model(alias: ModelAlias) -> dict[str, Any]:
-    names = ("alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "overrides", "enabled")
+    names = (
+        "alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "sticky", "trim", "overrides",
+        "enabled",
+    )  # fmt: skip
     values = _said(alias, names)
     values["targets"] = [target.model_dump(exclude_defaults=True) for target in alias.targets]
     if removed := [name for name, value in alias.overrides.items() if value is None]:

@@ -23,7 +23,7 @@ from conduit_desktop.actions.checks import (
 )
 from conduit_desktop.actions.reading import Body, Query
 from conduit_desktop.actions.reading import read as read
-from conduit_desktop.core.entities import BudgetPeriod, RequestStatus, Strategy, Timeouts
+from conduit_desktop.core.entities import BudgetPeriod, RequestStatus, Sticky, Strategy, Timeouts
 
 ProviderName = Annotated[str, AfterValidator(provider_name)]
 AliasName = Annotated[str, AfterValidator(alias_name)]
@@ -96,6 +96,8 @@ class NewModel(Body):
     retries: int = Field(default=1, ge=0, le=10)
     timeouts: Timeouts = Timeouts()
     max_context_tokens: Count | None = None
+    sticky: Sticky | None = None
+    trim: bool = False
     overrides: dict[str, Any] = Field(default_factory=dict)
     enabled: bool = True
 
@@ -110,6 +112,8 @@ class ModelPatch(Body):
     retries: int | None = Field(default=None, ge=0, le=10)
     timeouts: Timeouts | None = None
     max_context_tokens: Count | None = None
+    sticky: Sticky | None = None
+    trim: bool | None = None
     overrides: dict[str, Any] | None = None
     enabled: bool | None = None
 

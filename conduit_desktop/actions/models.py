@@ -23,6 +23,8 @@ def view(alias: ModelAlias) -> ModelView:
         targets=list(alias.targets),
         fallbacks=list(alias.fallbacks),
         max_context_tokens=alias.max_context_tokens,
+        sticky=alias.sticky,
+        trim=alias.trim,
         locked=alias.source == "file",
         created_at=rfc3339(alias.created_at),
         updated_at=rfc3339(alias.updated_at),

@@ -13,6 +13,7 @@ from conduit_desktop.core.entities import (
     NotificationKind,
     RequestStatus,
     Severity,
+    Sticky,
     Strategy,
     Target,
     Tier,
@@ -150,6 +151,8 @@ class ModelView(View):
     retries: int
     timeouts: Timeouts
     max_context_tokens: int | None
+    sticky: Sticky | None
+    trim: bool
     overrides: dict[str, Any]
     enabled: bool
     locked: bool

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Strategy = Literal["priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest"]
+Sticky = Literal["session", "prefix"]
 BudgetPeriod = Literal["total", "daily", "weekly", "monthly"]
 RequestStatus = Literal["success", "error", "broken", "cancelled", "refused"]
 CostState = Literal["final", "estimated", "unknown"]
@@ -84,7 +85,9 @@ class Timeouts(Entity):
 class ModelAlias(Entity):
     """A name callers may use, with the targets behind it. `alias` may be a pattern with `*`.
 
-    `overrides` sets parameters of the request, or removes those given as null.
+    `overrides` sets parameters of the request, or removes those given as null. `sticky` keeps a session's requests, or those
+    that begin alike, at the target that answered them, whose prompt cache knows them. `trim` removes the oldest turns of a
+    request that is over `max_context_tokens`.
     """
 
     id: str
@@ -95,6 +98,8 @@ class ModelAlias(Entity):
     retries: int = Field(default=1, ge=0, le=10)
     timeouts: Timeouts = Timeouts()
     max_context_tokens: int | None = Field(default=None, gt=0)
+    sticky: Sticky | None = None
+    trim: bool = False
     overrides: dict[str, Any] = Field(default_factory=dict)
     enabled: bool = True
     source: Source = "user"
@@ -292,3 +297,5 @@ class OfferedModel:
     input_usd: float | None = None
     output_usd: float | None = None
     features: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """Features that the provider says it has not."""

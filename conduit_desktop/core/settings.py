@@ -19,9 +19,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = option(
-        "", "Server", "Listen on", "Address to listen on. Empty: this computer only. Takes a restart of the server."
-    )
+    host: str = option("", "Server", "Listen on", "Address to listen on. Empty: this computer only. Takes a restart of the server.")
     port: int = option(5000, "Server", "Port", "0 takes any free port. Takes a restart of the server.", ge=0, le=65535)
     start_server: bool = option(True, "Server", "Start the server with the app", "Listen as soon as the app opens.")
     max_body_mb: int = option(100, "Server", "Largest request", "Megabytes a request body may have.", ge=1, le=4096)
@@ -46,6 +44,13 @@ class Settings(BaseModel):
     first_token_s: float = option(120.0, "Routing", "First-token time-out", "Seconds until a provider's answer begins.", gt=0)
     idle_s: float = option(60.0, "Routing", "Idle time-out", "Seconds of silence in the middle of an answer.", gt=0)
     total_s: float = option(600.0, "Routing", "Total time-out", "Seconds for all attempts of a request together.", gt=0)
+    health_check_s: float = option(
+        0.0,
+        "Routing",
+        "Health checks",
+        "Seconds between looks at targets that are failing, by asking for their provider's models. 0: none.",
+        ge=0,
+    )
     default_alias: str | None = option(None, "Routing", "Default model", "Alias that answers for unknown model names.")
     reserve_output_tokens: int = option(
         4096, "Money", "Reserved output", "Output tokens to reserve where a request allows more or says nothing.", ge=1

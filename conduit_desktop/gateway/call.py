@@ -10,6 +10,7 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.gateway.estimate import input_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
 from conduit_desktop.wire.forms import Wish
@@ -48,7 +49,21 @@ class Call:
     id: str = field(default_factory=lambda: new_id(time.time()))
     arrived: float = field(default_factory=time.monotonic)
     started_at: int = field(default_factory=lambda: int(time.time() * 1000))
+    trimmed: int = 0
+    """Messages taken out so that the rest fits."""
     _neutral: ChatRequest | None = None
+    _input_tokens: int = 0
+
+    @property
+    def input_tokens(self) -> int:
+        """The estimate of the request's tokens, made when first needed."""
+        if not self._input_tokens:
+            self._input_tokens = input_tokens(self.body)
+        return self._input_tokens
+
+    def replace_body(self, body: dict[str, Json]) -> None:
+        """Another body from now on, in the same dialect."""
+        self.body, self._neutral, self._input_tokens = body, None, 0
 
     @property
     def neutral(self) -> ChatRequest:

@@ -15,10 +15,12 @@ from conduit_desktop.core.entities import Notification, OfferedModel, RequestRec
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.budgets import Account, Budgets, first_day
+from conduit_desktop.gateway.capabilities import Capabilities
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.limits import Gate
 from conduit_desktop.gateway.signatures import Signatures
 from conduit_desktop.gateway.snapshot import Snapshot, take
+from conduit_desktop.gateway.sticky import Sticky
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.gateway.stream import Pulse
 from conduit_desktop.gateway.tariffs import Tariffs
@@ -47,6 +49,8 @@ class Desk:
         self.signatures = Signatures()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
+        self.capabilities = Capabilities(self.offered)
+        self.sticky = Sticky()
         self.pulses: set[Pulse] = set()
         """Of the streams that are running."""
         self.in_flight = 0

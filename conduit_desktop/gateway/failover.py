@@ -59,6 +59,12 @@ class Search:
     unfit: dict[str, GatewayError] = field(default_factory=dict)
     """Why the request cannot be said in a target's dialect, by the target's name."""
 
+    def without(self, targets: list[BoundTarget], unfit: dict[str, GatewayError]) -> list[BoundTarget]:
+        """The targets that can serve the request; of the others it is kept why they cannot."""
+        self.unfit |= unfit
+        self.passed_over |= {name: _one_line(str(why)) for name, why in unfit.items()}
+        return [target for target in targets if target.name not in unfit]
+
     async def first_that_answers(self, targets: list[BoundTarget]) -> Opened | None:
         """The first target's answer; None where all failed. Raises UpstreamError for what is the caller's own fault."""
         self.targets = targets
@@ -175,7 +181,8 @@ class Search:
             return None
         if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
             return None  # the caller has waited long enough, or nobody knows how long this one will rest
-        pause = random.uniform(0, min(BACKOFF_S * 2**tries, BACKOFF_MAX_S)) if rest is None else rest  # noqa: S311
+        # Each pause is drawn from the upper part of its span, so that the next is longer whatever is drawn.
+        pause = min(BACKOFF_S * 2**tries, BACKOFF_MAX_S) * random.uniform(0.56, 1) if rest is None else rest  # noqa: S311
         left = self.deadline - asyncio.get_running_loop().time()
         return pause + _SLACK_S if pause <= min(WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S, left) else None
 

@@ -15,12 +15,12 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
-from conduit_desktop.gateway import access, headers, lane, media, routing
+from conduit_desktop.gateway import access, headers, lane, media, routing, sticky
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.asking import Opened, ask
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.gateway.desk import Desk
-from conduit_desktop.gateway.estimate import expected_units, input_tokens, max_output_tokens
+from conduit_desktop.gateway.estimate import expected_units, max_output_tokens
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.limits import Expectation
 from conduit_desktop.gateway.meter import Meter
@@ -28,6 +28,7 @@ from conduit_desktop.gateway.routing import BoundTarget, Limits, Route
 from conduit_desktop.gateway.snapshot import Door, Snapshot
 from conduit_desktop.gateway.stream import dropped, kept_alive, relayed
 from conduit_desktop.gateway.tariff import Tariff
+from conduit_desktop.gateway.trimming import trim
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
 from conduit_desktop.wire.form_usage import READ_ONLY
@@ -92,6 +93,9 @@ class Gateway(Desk):
         tariffs = self.tariffs.known(route.within_reach)
         if tariffs is None:
             tariffs = await self.tariffs.find(route.within_reach, snapshot)
+        alias = route.alias
+        if alias is not None and alias.trim and alias.max_context_tokens and call.wish is None:
+            trim(call, alias.max_context_tokens)
         expected = _expected(call, snapshot, tariffs.values())
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
@@ -123,10 +127,16 @@ class Gateway(Desk):
         refusal: UpstreamError | None = None
         fallbacks = () if own_key else route.fallbacks
         routes = (route, *fallbacks)
+        together = sticky.key_of(route.alias, asked.call) if route.alias is not None and route.alias.sticky else None
         for one in routes:
             search.another_route = one is not routes[-1]
+            targets = routing.order(one, self.turns, self.health, self.tariffs)
+            if together is not None:
+                targets = self.sticky.first(together, targets, self.health)
+            if asked.call.wish is None and (unfit := self.capabilities.unfit(asked.call, one)):
+                targets = search.without(targets, unfit)
             try:
-                opened = await search.first_that_answers(routing.order(one, self.turns, self.health, self.tariffs))
+                opened = await search.first_that_answers(targets)
             except UpstreamError as error:
                 # A larger window or a laxer filter may take what this one refused; anything else is the caller's to mend.
                 if error.reason not in ("context_length", "content_filter"):
@@ -134,6 +144,8 @@ class Gateway(Desk):
                 refusal = refusal or error
                 continue
             if opened is not None:
+                if together is not None:
+                    self.sticky.answered(together, opened.target.name)
                 return opened
         raise refusal or search.verdict(alone=len(route.targets) == 1 and not fallbacks)
 
@@ -202,7 +214,7 @@ class Gateway(Desk):
                 if isinstance(error, UpstreamError) and error.callers_fault:
                     raise
         await asked.meter.settle("success")
-        reply = self._reply(asked, None, orjson.dumps({"input_tokens": input_tokens(asked.call.body)}))
+        reply = self._reply(asked, None, orjson.dumps({"input_tokens": asked.call.input_tokens}))
         reply.headers["x-conduit-token-count"] = "estimated"
         return reply
 
@@ -243,7 +255,7 @@ class Gateway(Desk):
 
 
 def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:
-    inputs = input_tokens(call.body)
+    inputs = call.input_tokens
     if call.endpoint in READ_ONLY:
         return Expectation.of(inputs, 0, tariffs, Units())
     output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)

@@ -15,6 +15,8 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
     """The headers of an answer; `opened` is None while no target has answered yet."""
     told = limits_of(call, caller, gate)
     told["x-conduit-request-id"] = call.id
+    if call.trimmed:
+        told["x-conduit-trimmed"] = f"{call.trimmed} messages"
     if opened is None:
         return told
     told["x-conduit-provider"] = opened.target.bound.name

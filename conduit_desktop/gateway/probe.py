@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.core.entities import OfferedModel
-from conduit_desktop.core.errors import ConduitError, GatewayError, Invalid, UpstreamError
+from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, Invalid, UpstreamError
 from conduit_desktop.core.events import UsageReported
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway import routing
@@ -201,6 +202,8 @@ async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool
             await gateway.answer(_question(model, **{**fields, "parts": list(fields.get("parts", []))}))
     except UpstreamError as error:
         return False if error.callers_fault else None
+    except BadRequest:
+        return False  # the provider's own list says that the model cannot
     except (GatewayError, TimeoutError):
         return None
     return True
@@ -209,28 +212,36 @@ async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool
 async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Explained]:
     """Where a request for `name` would go now, with the reason for each place; raises ModelNotFound. Takes no turn.
 
-    `body` is the request, for routes that depend on it.
+    `body` is the request, in OpenAI's words: some targets cannot serve every one.
     """
     route = routing.find(name, gateway.snapshot, endpoint=None)
     await gateway.tariffs.find(route.targets, gateway.snapshot)
     turns = Turns(dict(gateway.turns.next))
     ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
-    rows = [_explained(gateway, route, target, place) for place, target in enumerate(ordered)]
+    call = Call(dialect(_DIALECT), {"model": name, **body}, name)
+    unfit = gateway.capabilities.unfit(call, route)
+    ordered = [target for target in ordered if target.name not in unfit] + [target for target in ordered if target.name in unfit]
+    rows = [_explained(gateway, route, target, place, unfit) for place, target in enumerate(ordered)]
     for other in route.fallbacks:
         await gateway.tariffs.find(other.targets, gateway.snapshot)
+        unfit = gateway.capabilities.unfit(call, other)
         for target in other.targets:
-            row = _explained(gateway, other, target, 0)
+            row = _explained(gateway, other, target, 0, unfit)
             row.reason = f"fallback {other.name}: {row.reason}"
             rows.append(row)
     return rows
 
 
-def _explained(gateway: Gateway, route: routing.Route, target: BoundTarget, place: int) -> Explained:
+def _explained(
+    gateway: Gateway, route: routing.Route, target: BoundTarget, place: int, unfit: Mapping[str, GatewayError]
+) -> Explained:
     health = gateway.health.targets.get(target.name)
     usable, reason = True, f"{route.alias.strategy if route.alias else 'direct'}: place {place + 1}"
     waits = [gateway.health.door_wait(target.bound.provider.id, door.label, target.model) for door in target.bound.doors]
     if target.bound.problem:
         usable, reason = False, target.bound.problem
+    elif target.name in unfit:
+        usable, reason = False, f"cannot serve this request: {unfit[target.name]}"
     elif not gateway.health.may_ask(target.name):
         usable, reason = False, gateway.health.why_not(target.name).removeprefix("not asked, ")
     elif waits and all(wait is None for wait in waits):

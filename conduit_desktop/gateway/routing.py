@@ -210,12 +210,13 @@ def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[Boun
     able: list[BoundTarget] = []
     others: list[BoundTarget] = []
     for target in targets:
-        (able if _can_be_asked(target, health) else others).append(target)
+        (able if can_be_asked(target, health) else others).append(target)
     known = Known(route.alias, turns, health, rates)
     return [*STRATEGIES[route.alias.strategy](able, known), *others] if able else others
 
 
-def _can_be_asked(target: BoundTarget, health: Health) -> bool:
+def can_be_asked(target: BoundTarget, health: Health) -> bool:
+    """Whether the target's breaker and one of its credentials let a request through now."""
     if not health.may_ask(target.name):
         return False
     if not health.doors:

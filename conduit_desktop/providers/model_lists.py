@@ -78,7 +78,8 @@ def _model(row: dict[str, Any], prices: PriceFields | None) -> OfferedModel:
         max_output_tokens=_first_int(row, OUTPUT_FIELDS),
         input_usd=_price(row, prices.input, prices.per_million) if prices else None,
         output_usd=_price(row, prices.output, prices.per_million) if prices else None,
-        features=tuple(_features(row)),
+        features=(has := tuple(_features(row))),
+        lacks=tuple(feature for feature in _lacks(row) if feature not in has),
     )
 
 
@@ -127,6 +128,20 @@ def _features(row: dict[str, Any]) -> Iterator[str]:
     }
     for feature, by_kind in said.items():
         if by_kind or any(at(row, path) is True for path in FEATURES.get(feature, ())):
+            yield feature
+
+
+def _lacks(row: dict[str, Any]) -> Iterator[str]:
+    """What the list says the model cannot do; where it says nothing, nobody knows."""
+    parameters = _strings(row.get("supported_parameters"))
+    inputs = _strings(at(row, "architecture.input_modalities")) | _strings(row.get("supported_input_modalities"))
+    said = {
+        "tools": bool(parameters) and "tools" not in parameters,
+        "vision": bool(inputs) and "image" not in inputs,
+        "json": bool(parameters) and not parameters & {"structured_outputs", "response_format"},
+    }
+    for feature, by_kind in said.items():
+        if by_kind or any(at(row, path) is False for path in FEATURES[feature]):
             yield feature
 
 

@@ -18,7 +18,7 @@ from conduit_desktop.store.connections import trouble
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 1
+VERSION = 2
 """The newest schema: the number of the last migration, kept in `PRAGMA user_version`."""
 
 APPLICATION_ID = 0x434E4454
@@ -114,7 +114,14 @@ def m001_everything(db: Database) -> None:
     db.execute("PRAGMA user_version = 1")
 
 
-MIGRATIONS = (m001_everything,)
+def m002_sticky_and_trim(db: Database) -> None:
+    """Aliases that keep sessions at one target, and that trim what is too long."""
+    db.execute("ALTER TABLE models ADD COLUMN sticky TEXT")
+    db.execute("ALTER TABLE models ADD COLUMN trim INTEGER NOT NULL DEFAULT 0")
+    db.execute("PRAGMA user_version = 2")
+
+
+MIGRATIONS = (m001_everything, m002_sticky_and_trim)
 
 _STAMPS = {"source": str, "created_at": int, "updated_at": int}
 

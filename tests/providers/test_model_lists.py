@@ -79,7 +79,7 @@ def test_mistral_and_anthropic_tell_features():
         "capabilities": capabilities,
     }
     assert read("anthropic", {"data": [row], "has_more": False}) == [
-        OfferedModel("claude-x", "Claude X", 1000000, 128000, features=("vision", "thinking"))
+        OfferedModel("claude-x", "Claude X", 1000000, 128000, features=("vision", "thinking"), lacks=("json",))
     ]
 
 

@@ -57,7 +57,7 @@ def test_a_newer_database_is_left_alone_and_named(home: Home):
     with _connection(home) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = home.database.read_bytes()
-    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 1.*Update") as caught:
+    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 2.*Update") as caught:
         Store.open(home)
     assert "\n" not in str(caught.value)
     assert home.database.read_bytes() == before
@@ -98,7 +98,7 @@ def test_a_migration_copies_the_database_first_and_keeps_three_copies(home: Home
 
     asyncio.run(write())
     steps = list(migrations.MIGRATIONS)
-    for version in range(2, 7):
+    for version in range(migrations.VERSION + 1, 7):
 
         def step(db, version: int = version) -> None:
             db.execute(f"ALTER TABLE meta ADD COLUMN added_{version}")
@@ -121,14 +121,16 @@ def test_a_migration_copies_the_database_first_and_keeps_three_copies(home: Home
 def test_a_migration_that_fails_changes_nothing(home: Home, monkeypatch: pytest.MonkeyPatch):
     _open_and_close(home)
 
-    def m002_breaks(db) -> None:
+    broken = migrations.VERSION + 1
+
+    def breaks(db) -> None:
         db.execute("DROP TABLE meta")
-        db.execute("PRAGMA user_version = 2")
+        db.execute(f"PRAGMA user_version = {broken}")
         db.execute("SELECT * FROM nowhere")
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, m002_breaks))
-        patched.setattr(migrations, "VERSION", 2)
+        patched.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, breaks))
+        patched.setattr(migrations, "VERSION", broken)
         with pytest.raises(DatabaseUnusable, match="nowhere"):
             Store.open(home)
     _open_and_close(home)
