@@ -10,7 +10,7 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Answer, Choice, Event, Finished, FinishReason, UsageReported
 from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
-from conduit_desktop.wire.openai_chat_errors import read_error_object
+from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_stream import CHUNK, started
 from conduit_desktop.wire.openai_chat_thinking import thinking_fields
@@ -34,7 +34,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
         raise read_error_object(body)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise MalformedStream("the answer holds no choices")
+        raise base_response_fault(body) or MalformedStream("the answer holds no choices")
     extra = {name: value for name, value in body.items() if name not in CHUNK}
     begin = started(body, extra)
     events: list[Event] = [begin]

@@ -70,6 +70,24 @@ def read_error_object(value: Any) -> UpstreamError:
     )
 
 
+def base_response_fault(value: dict[str, Json]) -> UpstreamError | None:
+    """MiniMax says its errors in `base_resp`, with status 200. https://platform.minimax.io/docs/api-reference/errorcode"""
+    said = value.get("base_resp")
+    code = said.get("status_code") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or not isinstance(code, int) or code == 0:
+        return None
+    status = _MINIMAX.get(code, 500)
+    error = {"message": said.get("status_msg") or f"error {code}", "status_code": status}
+    return read_error_object({"error": {**error, "code": "content_filter"} if code in (1026, 1027) else error})
+
+
+_MINIMAX = {
+    1001: 504, 1002: 429, 1004: 401, 1008: 402, 1026: 400, 1027: 400, 1039: 429, 1041: 429, 1042: 400, 2013: 400, 2045: 429,
+    2049: 401, 2056: 429,
+}  # fmt: skip
+"""MiniMax's codes and the statuses they stand for; every other is a fault of its servers."""
+
+
 def unexpected_body(body: bytes) -> MalformedStream | UpstreamError:
     """What a body says that came where a stream was expected."""
     try:
@@ -78,6 +96,8 @@ def unexpected_body(body: bytes) -> MalformedStream | UpstreamError:
         return MalformedStream("a page or a broken body came where a stream was expected")
     if isinstance(parsed, list) and parsed and isinstance(parsed[0], dict):
         parsed = parsed[0]
+    if isinstance(parsed, dict) and (fault := base_response_fault(parsed)) is not None:
+        return fault
     if isinstance(parsed, dict) and not parsed.get("choices") and any(parsed.get(name) for name in _TEXT_FIELDS):
         return read_error_object(parsed)
     return MalformedStream("a whole body came where a stream was expected")

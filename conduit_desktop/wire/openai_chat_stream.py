@@ -10,7 +10,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
-from conduit_desktop.wire.openai_chat_errors import read_error_object, unexpected_body
+from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object, unexpected_body
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_usage import read_usage
 from conduit_desktop.wire.sse import Frame, FrameSplitter, parse
@@ -142,6 +142,8 @@ class ChatReader:
             raise MalformedStream("a frame of the stream is no object")
         if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
             raise read_error_object(chunk)
+        if not chunk.get("choices") and (fault := base_response_fault(chunk)) is not None:
+            raise fault
         self._chunk(chunk, events)
 
     def _chunk(self, chunk: dict[str, Any], events: list[Event]) -> None:

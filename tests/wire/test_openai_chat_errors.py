@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, RateLimited, UpstreamError
+from conduit_desktop.core.events import collect
+from conduit_desktop.wire import StreamReader
 from tests.wire.chat_frames import CHAT
 
 
@@ -135,3 +137,38 @@ def test_an_upstream_error_keeps_its_own_code_or_gets_openais(dialect: str, kind
     status, body = CHAT.write_error(upstream)
     assert (status, body["error"]["type"], body["error"]["code"]) == (400, *expected)
     assert CHAT.read_error(status, {}, orjson.dumps(body)).reason == "context_length"
+
+
+def _read(reader: StreamReader, data: bytes) -> None:
+    reader.feed(data)
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status", "reason"),
+    [
+        (1002, "rate limit", 429, "rate_limit"),
+        (1004, "login fail: Please carry the API secret key", 401, "auth"),
+        (1008, "insufficient balance", 402, "money"),
+        (1027, "output new_sensitive", 400, "content_filter"),
+        (2013, "invalid params, unknown model", 400, "model_not_found"),
+        (1000, "unknown error", 500, "server"),
+    ],
+)
+def test_minimax_says_its_errors_with_status_200(code: int, text: str, status: int, reason: str) -> None:
+    body = {"id": "1", "choices": None, "base_resp": {"status_code": code, "status_msg": text}}
+    whole, frame = orjson.dumps(body), b"data: " + orjson.dumps(body) + b"\n\n"
+    with pytest.raises(UpstreamError) as caught:
+        CHAT.read_response(body)
+    found = [caught.value]
+    for data in (whole, frame):
+        reader = CHAT.reader()
+        with pytest.raises(UpstreamError) as caught:
+            _read(reader, data)
+        found.append(caught.value)
+    assert [(error.status, error.reason) for error in found] == [(status, reason)] * 3
+
+
+def test_a_good_answer_of_minimax_is_no_error() -> None:
+    body = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "base_resp": {"status_code": 0, "status_msg": ""}}
+    assert collect(CHAT.read_response(body)).first.text == "hi"
