@@ -6,29 +6,34 @@ import asyncio
 import math
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from conduit_desktop.actions import keys, models, notifications, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.entities import Attempt, RequestRecord
+from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.core.money import show_usd
 
 DAY_MS = 86_400_000
 PROVIDERS = (
     {"name": "openai", "kind": "openai", "api_key": "sk-proj-demodemodemodemodemodemo4f2a"},
     {"name": "anthropic", "kind": "anthropic", "api_key": "sk-ant-demodemodemodemodemodemo91bc"},
-    {"name": "demo", "kind": "demo"},
+    {"name": "workstation", "kind": "openai-compatible", "base_url": "http://127.0.0.1:8000/v1"},
+    {"name": "demo", "kind": "demo", "options": {"pace_ms": "1"}},
 )
 ALIASES = (
     {"alias": "smart", "targets": [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-5.1")], "fallbacks": ["fast"]},
     {"alias": "fast", "strategy": "fastest", "targets": [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5")]},
     {"alias": "gpt-*", "targets": [("openai", "gpt-5.1")]},
-    {"alias": "playground", "targets": [("demo", "demo")]},
+    {"alias": "local", "targets": [("workstation", "qwen3-30b")]},
+    {"alias": "playground", "targets": [("demo", "demo-chat")]},
 )
 KEYS = (
-    {"name": "Claude Code", "description": "My laptop", "budget_usd": 120, "budget_period": "monthly"},
+    {"name": "Claude Code", "description": "My laptop", "budget_usd": 60, "budget_period": "monthly"},
     {"name": "Open WebUI", "budget_usd": 25, "budget_period": "monthly", "rpm": 60},
-    {"name": "aider", "budget_usd": 10, "budget_period": "weekly", "models": ["smart", "fast"]},
+    {"name": "aider", "budget_usd": 11, "budget_period": "monthly", "models": ["smart", "fast", "gpt-*"]},
     {"name": "Obsidian notes", "description": "Summaries at night", "rpm": 20, "max_parallel": 2},
 )
 ASKED = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
@@ -37,9 +42,23 @@ TOLD = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters shor
 TRAFFIC = (
     ("smart", "anthropic", "claude-sonnet-4-5", 3.0, 15.0, 9_000, 700, 0.40, "Claude Code"),
     ("fast", "openai", "gpt-5-mini", 0.25, 2.0, 1_800, 400, 0.32, "Open WebUI"),
-    ("gpt-5.1", "openai", "gpt-5.1", 1.25, 10.0, 3_600, 900, 0.16, "aider"),
-    ("playground", "demo", "demo", 0.0, 0.0, 300, 200, 0.08, "Open WebUI"),
-    ("demo/experiment", "demo", "experiment", None, None, 900, 300, 0.04, "Obsidian notes"),
+    ("gpt-5.1", "openai", "gpt-5.1", 1.25, 10.0, 14_000, 1_900, 0.16, "aider"),
+    ("playground", "demo", "demo-chat", 0.0, 0.0, 300, 200, 0.08, "Open WebUI"),
+    ("local", "workstation", "qwen3-30b", None, None, 900, 300, 0.04, "Obsidian notes"),
+)
+FAULTS: dict[Reason, tuple[int, str]] = {
+    "overloaded": (529, "Overloaded"),
+    "rate_limit": (429, "Rate limit reached, try again in 2 s"),
+    "connect": (502, "Cannot connect to 127.0.0.1:8000: connection refused"),
+}
+# target, milliseconds until its first content, failures of the last hour
+HEALTH: tuple[tuple[str, int, tuple[Reason, ...]], ...] = (
+    ("anthropic/claude-sonnet-4-5", 640, ("overloaded",)),
+    ("anthropic/claude-haiku-4-5", 310, ()),
+    ("openai/gpt-5-mini", 390, ()),
+    ("openai/gpt-5.1", 720, ("rate_limit", "rate_limit")),
+    ("demo/demo-chat", 4, ()),
+    ("workstation/qwen3-30b", 180, ("connect",) * 5),
 )
 
 
@@ -51,24 +70,42 @@ async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7
     for alias in ALIASES:
         targets = [{"provider": name, "model": model} for name, model in alias["targets"]]
         await models.create(house, read(NewModel, {**alias, "fallbacks": [], "targets": targets}), "gui")
-    made = {key["name"]: await keys.create(house, read(NewKey, key), "gui") for key in KEYS}
+    made = {str(key["name"]): await keys.create(house, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
     records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
     await asyncio.gather(*(house.store.ledger.record(record) for record in records))
-    latest = max(records, key=lambda one: one.started_at)
-    await house.store.payloads.put(latest.id, ASKED, TOLD, latest.started_at)
+    explained = max(filter(went_on, records), key=lambda one: one.started_at)
+    await house.store.payloads.put(explained.id, ASKED, TOLD, explained.started_at)
     await house.gateway.refresh()
+    await house.gateway.reload_spend()
+    _live_through(dice, house)
+    spent = show_usd(house.gateway.account(ids["aider"]).spend_nano)
     await notifications.notify(
         house,
         "budget",
         "warning",
-        "aider has used 80 % of its budget",
-        "$8.12 of $10.00 this week. It is refused once the budget is spent.",
-    )
-    await notifications.notify(
-        house, "health", "error", "openai does not answer", "3 of the last 3 calls timed out. Its aliases use their next target."
+        "aider has used most of its budget",
+        f"{spent} of $11.00. Then it is refused.",
     )
     await notifications.notify(house, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
+
+
+def went_on(record: RequestRecord) -> bool:
+    """Whether it was answered by its second target, of another provider than the first."""
+    return record.status == "success" and len({attempt.provider for attempt in record.attempts}) > 1
+
+
+def _live_through(dice: random.Random, house: House) -> None:
+    """What the gateway would know of its targets after such an hour."""
+    health, providers_ = house.gateway.health, house.gateway.snapshot.providers
+    for name, usual_ms, faults in HEALTH:
+        bound = providers_[name.partition("/")[0]]
+        for _ in range(40):
+            health.succeeded(name, bound.provider.id, "default", usual_ms * dice.lognormvariate(0, 0.3))
+        for reason in faults:
+            # Said of no credential: a rate limit would keep its key resting while the pictures are taken.
+            status, text = FAULTS[reason]
+            health.failed(name, bound.provider.id, None, UpstreamError(text, status=status, reason=reason))
 
 
 def _moments(dice: random.Random, days: int, per_day: int) -> list[int]:
@@ -77,11 +114,11 @@ def _moments(dice: random.Random, days: int, per_day: int) -> list[int]:
     for back in range(days, 0, -1):
         weekday = math.sin(back * 0.9) * 0.25 + 0.85
         made += [now - back * DAY_MS + dice.randrange(DAY_MS) for _ in range(int(per_day * weekday * (1.6 - back / days)))]
-    made += [now - int(dice.random() ** 1.6 * 3_500_000) for _ in range(230)]
+    made += [now - int(dice.random() ** 1.6 * 3_500_000) for _ in range(110)]
     return sorted(at for at in made if at <= now)
 
 
-def _record(dice: random.Random, at: int, ids: dict[str, str]) -> RequestRecord:
+def _record(dice: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecord:
     alias, provider, model, price_in, price_out, size_in, size_out, _, key = dice.choices(TRAFFIC, [row[7] for row in TRAFFIC])[0]
     read_tokens, written = int(size_in * dice.uniform(0.2, 2.2)), int(size_out * dice.uniform(0.1, 2.0))
     cached = int(read_tokens * dice.choice((0, 0, 0.6, 0.8)))
@@ -133,7 +170,7 @@ def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
     if fate < 0.03:
         return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
     if fate < 0.04:
-        text = "The key has used its budget of $10.00; it begins anew on Monday."
+        text = "The key has used its budget of $11.00; it begins anew on the first of the month."
         refused = replace(nothing, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
         return replace(refused, provider="", upstream_model="", attempts=[], upstream_ms=None, duration_ms=0.4)
     if fate < 0.08:

@@ -1,52 +1,164 @@
-"""Draws every page with demo data, light and dark: `python -m tools.screenshots [--out DIR] [--size 1280x800] [page …]`."""
+"""Draws every page and some dialogs with demo data, light and dark: `python -m tools.screenshots [--out DIR] [name …]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import os
+import socket
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("CONDUIT_SECRETS", "vault")
 
-from PySide6.QtWidgets import QApplication  # noqa: E402
+from PySide6.QtCore import QPoint, QSize  # noqa: E402
+from PySide6.QtGui import QColor, QImage, QPainter  # noqa: E402
+from PySide6.QtWidgets import QApplication, QDialog  # noqa: E402
 
+from conduit_desktop.actions import keys, requests  # noqa: E402
+from conduit_desktop.actions.inputs import RequestQuery  # noqa: E402
+from conduit_desktop.actions.views import NewKeyView  # noqa: E402
 from conduit_desktop.app import Options, open_house  # noqa: E402
 from conduit_desktop.gui.eventloop import make_loop  # noqa: E402
 from conduit_desktop.gui.listing import PAGES  # noqa: E402
+from conduit_desktop.gui.pages.key_dialogs import KeyShownOnce  # noqa: E402
+from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog  # noqa: E402
 from conduit_desktop.gui.theme import theme  # noqa: E402
 from conduit_desktop.gui.window import Window  # noqa: E402
-from tools.demo_house import furnish  # noqa: E402
+from tools.demo_house import furnish, went_on  # noqa: E402
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+QUESTION = "How do I greet somebody in Python? Show me the code, please."
+SHOWN_KEY = "condt_" + "demo0" * 8 + "key"
+SMALLEST = 0
+"""Quality of a PNG file as Qt counts it: the hardest compression."""
+
+Scene = Callable[[Window], Awaitable[QDialog | None]]
 
 
-async def draw(out: Path, names: list[str], size: tuple[int, int]) -> None:
-    """One picture a page and theme, written to `out`."""
+async def page(window: Window, name: str) -> QDialog | None:
+    """A page as it is."""
+    window.navigate(name)
+    await window.settle()
+    return None
+
+
+async def chat(window: Window) -> None:
+    """A question to the demo, and its whole answer."""
+    await page(window, "chat")
+    shown: Any = window.pages["chat"]
+    if not shown.turns:
+        shown.picker.pick("playground")
+        shown.on_sent(QUESTION, [])
+        await window.settle()
+
+
+async def inspector(window: Window) -> None:
+    """The newest request that went on to a second target, explained."""
+    found, _ = await requests.records(window.house, RequestQuery(limit=500))
+    window.navigate("requests", request=next(one.id for one in found if went_on(one)))
+    await window.settle()
+
+
+async def plain_requests(window: Window) -> None:
+    """The log without the inspector."""
+    await page(window, "requests")
+    shown: Any = window.pages["requests"]
+    shown.inspector.closed.emit()
+
+
+async def key_once(window: Window) -> QDialog:
+    """A key that was just made. It is made up, and opens nothing."""
+    await page(window, "keys")
+    [some, *_] = await keys.all_keys(window.house)
+    made = NewKeyView(**{**some.model_dump(), "name": "Cursor", "key": SHOWN_KEY})
+    return KeyShownOnce(window, window, window.house, made, "smart")
+
+
+async def catalog(window: Window) -> QDialog:
+    """The kinds of providers to choose from."""
+    await page(window, "providers")
+    return ProviderDialog(window, window.house, window, [])
+
+
+SCENES: dict[str, Scene] = {
+    "chat": chat,
+    "requests": plain_requests,
+    "inspector": inspector,
+    "key-once": key_once,
+    "provider-catalog": catalog,
+}
+NAMES = ["welcome", *(entry.name for entry in PAGES), "inspector", "key-once", "provider-catalog"]
+
+
+def picture(window: Window, dialog: QDialog | None) -> QImage:
+    """The window, and above it, dimmed, the dialog."""
+    image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    if dialog is None:
+        return image
+    painter = QPainter(image)
+    painter.fillRect(image.rect(), QColor(0, 0, 0, 110))
+    shot = dialog.grab()
+    painter.drawPixmap(QPoint((image.width() - shot.width()) // 2, (image.height() - shot.height()) // 2), shot)
+    painter.end()
+    return image
+
+
+async def shoot(window: Window, name: str, out: Path) -> None:
+    """One picture in each theme, written to `out`."""
+    for mode in THEMES:
+        theme().set_mode(mode)
+        dialog = await SCENES[name](window) if name in SCENES else await page(window, name)
+        if dialog is not None:
+            dialog.open()
+        await asyncio.sleep(0.5)
+        target = out / f"{name}-{mode}.png"
+        if not picture(window, dialog).save(str(target), "PNG", SMALLEST):  # type: ignore[call-overload]
+            raise OSError(f"{target} cannot be written")
+        sys.stdout.write(f"{target}\n")
+        if dialog is not None:
+            dialog.close()
+            dialog.deleteLater()
+
+
+def _is_free(port: int) -> bool:
+    """Whether the app's own port can be shown."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@asynccontextmanager
+async def opened(size: QSize, furnished: bool) -> AsyncIterator[Window]:
+    """A window on a house of its own; the first start's, or one with a past."""
     with tempfile.TemporaryDirectory(prefix="conduit-") as folder:
-        async with open_house(Options(home=Path(folder), port=0)) as house:
-            await furnish(house)
+        async with open_house(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as house:
+            if furnished:
+                await furnish(house)
             await house.server.start()
-            theme().start("light")
             window = Window(house)
+            window.resize(size)
             window.show()
-            window.resize(*size)
             window.start()
-            for mode in THEMES:
-                theme().set_mode(mode)
-                for name in names:
-                    window.navigate(name)
-                    await window.settle()
-                    await asyncio.sleep(0.4)
-                    target = out / f"{name}-{mode}.png"
-                    window.grab().save(str(target))
-                    sys.stdout.write(f"{target}\n")
+            await window.settle()
+            yield window
             await window.finish()
+
+
+async def draw(out: Path, names: list[str], size: QSize) -> None:
+    """Every scene of `names`."""
+    theme().start("light")
+    for furnished in (False, True):
+        here = [name for name in names if (name != "welcome") == furnished]
+        if here:
+            async with opened(size, furnished) as window:
+                for name in here:
+                    await shoot(window, name, out)
 
 
 def main() -> None:
@@ -54,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--size", default="1280x800")
-    parser.add_argument("pages", nargs="*")
+    parser.add_argument("names", nargs="*", help=f"of: {', '.join(NAMES)}")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     width, height = (int(part) for part in given.size.split("x"))
@@ -63,7 +175,7 @@ def main() -> None:
     loop = make_loop(app)
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(draw(given.out, given.pages or [page.name for page in PAGES], (width, height)))
+        loop.run_until_complete(draw(given.out, given.names or NAMES, QSize(width, height)))
     finally:
         loop.close()
 

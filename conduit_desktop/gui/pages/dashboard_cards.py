@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView, provider_states
@@ -16,6 +16,7 @@ from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.records import TONES, Line
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Dot, clear, label
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import EmptyState
 from conduit_desktop.gui.widgets.table import Column, TableModel
 from conduit_desktop.gui.widgets.tableview import TableView
@@ -85,10 +86,7 @@ class ProvidersCard(Card):
             line.setContentsMargins(0, 2, 0, 2)
             line.setSpacing(theme.S)
             dot = Dot(STATES[state.state])
-            words = label(state.text, "faint")
-            words.setToolTip(state.text)
-            words.setAlignment(Qt.AlignmentFlag.AlignRight)
-            words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            words = Elided(state.text, "faint", Qt.AlignmentFlag.AlignRight)
             line.addWidget(dot)
             line.addWidget(label(name))
             line.addWidget(words, 1)

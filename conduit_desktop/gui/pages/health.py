@@ -39,7 +39,7 @@ class HealthPage(Page):
         self.cards: dict[str, HealthCard] = {}
         content = QWidget()
         self._column = QVBoxLayout(content)
-        self._column.setContentsMargins(0, 0, theme.S, theme.S)
+        self._column.setContentsMargins(0, 0, 0, theme.S)
         self._column.setSpacing(theme.S + 2)
         self._column.addLayout(self._figures())
         self._column.addStretch(1)

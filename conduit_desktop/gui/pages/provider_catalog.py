@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdi
 
 from conduit_desktop.actions.views import KindView
 from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import EmptyState
 from conduit_desktop.gui.widgets.monogram import Monogram
 
@@ -44,7 +45,7 @@ class KindTile(QPushButton):
         names = QVBoxLayout()
         names.setSpacing(0)
         names.addWidget(_label(kind.label, "cardTitle"))
-        names.addWidget(_label(_place(kind), "fieldHelp"))
+        names.addWidget(Elided(_place(kind), "fieldHelp"))
         row.addLayout(names, 1)
 
     def sizeHint(self) -> QSize:
