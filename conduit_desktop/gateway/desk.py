@@ -24,6 +24,7 @@ from conduit_desktop.gateway.sticky import Sticky
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.gateway.stream import Pulse
 from conduit_desktop.gateway.tariffs import Tariffs
+from conduit_desktop.gateway.tending import Tending
 from conduit_desktop.gateway.upstream import Upstream
 from conduit_desktop.store import Store
 from conduit_desktop.store.secrets import SecretStore
@@ -51,6 +52,7 @@ class Desk:
         """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
         self.capabilities = Capabilities(self.offered)
         self.sticky = Sticky()
+        self.tending = Tending(self)
         self.pulses: set[Pulse] = set()
         """Of the streams that are running."""
         self.in_flight = 0
@@ -66,6 +68,7 @@ class Desk:
         self.store.database.on_health = self._on_records
         await self.refresh()
         self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
+        await self.tending.start()
 
     async def drain(self, grace_s: float) -> None:
         """Wait until nothing is in flight, `grace_s` seconds at most."""
@@ -81,6 +84,7 @@ class Desk:
     async def stop(self, grace_s: float) -> None:
         """Give what is in flight `grace_s` seconds, then close the connections to providers."""
         await self.drain(grace_s)
+        await self.tending.stop()
         if self._side_work:
             await asyncio.wait(self._side_work, timeout=5)
         await self.upstream.close()

@@ -119,6 +119,18 @@ class Health:
         health = self.targets.get(name)
         return None if health is None or health.state == "closed" else max(0.0, health.open_until - self._now())
 
+    def reopen(self, name: str, for_s: float, openings: int, last_error: str) -> None:
+        """The target was failing before the process began: leave it alone for `for_s` more seconds."""
+        health = self.target(name)
+        health.state, health.open_until = "open", self._now() + for_s
+        health.openings, health.last_error = openings, last_error
+
+    def half_open(self, name: str) -> None:
+        """There is reason to think that the target is well again: let one probe through before the pause is over."""
+        health = self.targets.get(name)
+        if health is not None and health.state == "open":
+            health.state, health.probing = "half_open", False
+
     def recent_faults(self, name: str, within_s: float) -> dict[str, int]:
         """How often the target failed of late, by reason."""
         health = self.targets.get(name)

@@ -15,6 +15,7 @@ from conduit_desktop.store import backup, connections
 from conduit_desktop.store.audit import AuditTable
 from conduit_desktop.store.database import Database
 from conduit_desktop.store.ledger import Ledger, RequestFilter
+from conduit_desktop.store.meta import MetaTable
 from conduit_desktop.store.migrations import migrate
 from conduit_desktop.store.notifications import NotificationTable
 from conduit_desktop.store.payloads import Payload, Payloads
@@ -44,6 +45,7 @@ class Store:
         self.ledger = Ledger(database)
         self.notifications = NotificationTable(database)
         self.audit = AuditTable(database)
+        self.meta = MetaTable(database)
 
     @classmethod
     def open(cls, home: Home) -> Store:
