@@ -41,6 +41,9 @@ CLIENTS = (
     Client("OpenCode", "npm", "opencode-ai", "^1.18", "chat",
            "`opencode.json`: `provider.conduit` with `npm` = `@ai-sdk/openai-compatible`, `options.baseURL` (ends in `/v1`),"
            " `options.apiKey`, `models`; then `model` = `conduit/<alias>`"),
+    Client("Qwen Code", "npm", "@qwen-code/qwen-code", ">=0.15 <1", "chat",
+           "`OPENAI_BASE_URL=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key, `OPENAI_MODEL` = an alias;"
+           " `--auth-type openai`. It ignores `NO_PROXY`: unset `HTTP_PROXY` and `HTTPS_PROXY` for it"),
     Client("aider", "aider", "aider-chat", ">=0.86,<1", "chat",
            "`OPENAI_API_BASE=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key; `--model openai/<alias>`"),
     Client("llm", "python", "llm", ">=0.32,<1", "chat",

@@ -21,6 +21,7 @@ Say = Callable[[str, object], None]
 CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NPM = CLIENTS / "node_modules"
 MODELS = {"to-openai": "gpt-x", "to-anthropic": "claude-x", "to-gemini": "gemini-x"}
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 NOWHERE = "http://127.0.0.1:9"
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -74,7 +75,7 @@ class Client:
             "XDG_STATE_HOME": self.home / ".local" / "state",
         }  # fmt: skip
         (self.home / "tmp").mkdir(parents=True, exist_ok=True)
-        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), NOWHERE)
+        proxies = dict.fromkeys(PROXIES, NOWHERE)
         loopback = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1,::1")
         return {**kept, **QUIET, **proxies, **loopback, **{name: str(path) for name, path in folders.items()}}
 
@@ -89,11 +90,18 @@ def installed(program: Path, folder: Path) -> Client:
     return Client(program, home, work)
 
 
-def play(furnished: Furnished, alias: str, calls: Mapping[str, Mapping[str, Any]] | None = None, text: str | None = None) -> None:
-    """The vendor behind `alias` calls the first of these tools that is offered (any, without names), then finishes with its result;
-    or says `text`.
+def play(
+    furnished: Furnished,
+    alias: str,
+    calls: Mapping[str, Mapping[str, Any]] | None = None,
+    text: str | None = None,
+    thinking: str = "",
+) -> None:
+    """The vendor behind `alias` thinks, calls the first of these tools that is offered (any, without names), then finishes with its
+    result; or says `text`.
     """
-    body = json.dumps({"steps": [{"calls": calls, "text": text}], "model": MODELS[alias]}).encode()
+    step = {"calls": calls, "text": text, "thinking": thinking}
+    body = json.dumps({"steps": [step], "model": MODELS[alias]}).encode()
     request = urllib.request.Request(f"{furnished.vendor}/__script", data=body, headers={"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
 
