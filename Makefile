@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz check bench bench-peers failover bundle screenshots prices clients lock setup
+.PHONY: run test fuzz check bench bench-peers soak llmock failover bundle screenshots prices clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -26,6 +26,14 @@ bench: setup
 
 bench-peers: setup
 	$(PY) -m benchmarks.peers
+
+# An hour of mixed faults at 200 calls a second: make soak SOAK="--seconds 120".
+soak: setup
+	$(PY) -m benchmarks.endurance $(SOAK)
+
+# What llmock, which breaks answers and judges its client, says of the gateway; skips where it is not installed.
+llmock: setup
+	$(PY) -m tools.llmock
 
 # Runs the fault scenarios and writes docs/failover.md.
 failover: setup
