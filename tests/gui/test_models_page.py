@@ -103,9 +103,8 @@ async def test_a_target_without_a_model_is_told_in_its_row(house: House, ui: Not
 @pytest.mark.usefixtures("demo")
 async def test_an_alias_is_shown_whole_in_its_editor(house: House, ui: NotingUi):
     await alias(house, "base", "demo-chat")
-    await alias(
-        house, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, strategy="weighted"
-    )
+    more = {"sticky": "prefix", "trim": True, "strategy": "weighted"}
+    await alias(house, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
     before = await models.get(house, "smart")
     dialog = ModelDialog(None, house, ui, ["demo"], ["base", "smart"], before)
     dialog.open()

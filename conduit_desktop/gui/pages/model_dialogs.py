@@ -32,6 +32,11 @@ STRATEGIES = {
     "fastest": ("Fastest", "The target that began its answers soonest of late."),
     "cheapest": ("Cheapest", "The target with the lowest price."),
 }
+STICKY: tuple[tuple[str, str | None], ...] = (
+    ("No, each request for itself", None),
+    ("Requests of one session", "session"),
+    ("Prompts that begin alike", "prefix"),
+)
 TIMEOUTS = (("connect_s", "Connect"), ("first_token_s", "First token"), ("idle_s", "Silence"), ("total_s", "In total"))
 SAMPLE = '{\n  "messages": [{"role": "user", "content": "Hello"}]\n}'
 
@@ -76,11 +81,13 @@ class ModelDialog(FormDialog):
         form.add_text("alias", "Alias", "The name callers use. A * stands for any text.", "smart", required=True)
         form.add("targets", "Targets", self.targets, required=True)
         form.add_combo("strategy", "Which target first", [(words, name) for name, (words, _) in STRATEGIES.items()], " ")
+        form.add_combo("sticky", "Keep together", STICKY, "At the target that answered before, whose prompt cache knows them.")
         form.add_list("fallbacks", "Fallbacks", f"Aliases to try when all targets fail. {_among(others)}")
         form.add_widget(section("Patience"))
         retries = form.add_number("retries", "Retries on the same target", optional=False)
         context = form.add_number("max_context_tokens", "Longest prompt", unit="tokens", placeholder="No limit")
         form.add_widget(side_by_side(retries, context))
+        form.add_toggle("trim", "Trim long conversations", "Take out the oldest turns of what is over the longest prompt.")
         times = [form.add_number(f"timeouts.{name}", f"{label} (s)", decimals=3, placeholder="Default") for name, label in TIMEOUTS]
         form.add_widget(side_by_side(*times))
         form.add_widget(section("Parameters"))
