@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from conduit_desktop.core.errors import (
+    BadRequest,
     GatewayError,
     NoHealthyTarget,
     ProviderFailed,
@@ -198,7 +199,7 @@ class Search:
         """What the caller is told when no target answered. `alone`: the route had only one target."""
         errors = [error for _, error in self.failures]
         if self.unfit and not errors and self.passed_over.keys() == self.unfit.keys():
-            return next(iter(self.unfit.values()))
+            return self._all_unfit()
         if self.rests and all(error.reason == "rate_limit" for error in errors):
             return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, min(self.rests.values())))
         if not errors:
@@ -212,6 +213,13 @@ class Search:
             # Nothing else was asked: the provider's own words say most.
             return last
         return ProviderFailed("No target could answer. " + self._account())
+
+    def _all_unfit(self) -> GatewayError:
+        """Why no target can serve the request: the first one's error, with every target's reason where they differ."""
+        first = next(iter(self.unfit.values()))
+        if len({error.message for error in self.unfit.values()}) == 1:
+            return first
+        return BadRequest("No target can serve this request. " + self._account(), code=first.code, param=first.param)
 
     def _with_earlier_causes(self, error: UpstreamError, target: BoundTarget) -> UpstreamError:
         """A refusal by a stand-in says why the first choice was not the one to answer."""

@@ -127,13 +127,14 @@ class Gateway(Desk):
         refusal: UpstreamError | None = None
         fallbacks = () if own_key else route.fallbacks
         routes = (route, *fallbacks)
-        together = sticky.key_of(route.alias, asked.call) if route.alias is not None and route.alias.sticky else None
+        chat = asked.call.wish is None
+        together = sticky.key_of(route.alias, asked.call) if chat and route.alias is not None and route.alias.sticky else None
         for one in routes:
             search.another_route = one is not routes[-1]
             targets = routing.order(one, self.turns, self.health, self.tariffs)
             if together is not None:
                 targets = self.sticky.first(together, targets, self.health)
-            if asked.call.wish is None and (unfit := self.capabilities.unfit(asked.call, one)):
+            if chat and (unfit := self.capabilities.unfit(asked.call, one)):
                 targets = search.without(targets, unfit)
             try:
                 opened = await search.first_that_answers(targets)

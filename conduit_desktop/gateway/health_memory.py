@@ -13,6 +13,9 @@ from conduit_desktop.gateway.health import OPEN_MAX_S, DoorHealth, Health
 from conduit_desktop.gateway.snapshot import Bound, Snapshot
 
 
+_LONGEST_S = OPEN_MAX_S * 1.2
+
+
 class KeptTarget(BaseModel):
     """A target whose circuit is open until `until_ms`; `changed_at` is when its provider was changed last."""
 
@@ -55,7 +58,7 @@ def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Ke
         bound = snapshot.providers.get(name.partition("/")[0].lower())
         if left_s and bound is not None:
             # In whole seconds, so that the same moment looks the same whenever it is looked at.
-            until_ms = int(now_ms / 1000 + left_s) * 1000
+            until_ms = int(now_ms / 1000 + min(left_s, _LONGEST_S)) * 1000
             changed_at, error = bound.provider.updated_at, target.last_error
             kept.targets.append(
                 KeptTarget(name=name, changed_at=changed_at, until_ms=until_ms, openings=target.openings, error=error)
@@ -83,7 +86,7 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
     except ValidationError:
         return
     for target in kept.targets:
-        left_s = min((target.until_ms - now_ms) / 1000, OPEN_MAX_S * 1.2)  # the clock may have been set
+        left_s = min((target.until_ms - now_ms) / 1000, _LONGEST_S)  # the clock may have been set
         bound = snapshot.providers.get(target.name.partition("/")[0].lower())
         if left_s > 0 and bound is not None and bound.provider.updated_at == target.changed_at:
             health.reopen(target.name, left_s, target.openings, target.error)

@@ -87,6 +87,17 @@ async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: Fur
     assert len(vendor.asked) == 1
 
 
+async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Furnished, vendor: Vendor, other: Vendor) -> None:
+    known(two, lacks=("tools",))
+    two.offered["b"] = (0, [OfferedModel("large", context_tokens=10)])
+    with pytest.raises(BadRequest) as caught:
+        await two.ask("both", "word " * 100, **WISHES["tools"])
+    assert "a/small: the model does not take tools" in caught.value.message
+    assert "b/large: the request has about" in caught.value.message
+    assert not vendor.asked
+    assert not other.asked
+
+
 async def test_explain_names_the_target_that_cannot(two: Furnished) -> None:
     known(two, lacks=("tools",))
     body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
