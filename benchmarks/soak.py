@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -51,21 +52,19 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--connections", type=int, default=32)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="conduit-soak-") as name:
-        folder = Path(name)
+    with ExitStack() as ends:  # what was started is stopped, also where the next does not start
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="conduit-soak-")))
         upstream = start(module("benchmarks.upstream", "--port", "0"), folder / "upstream.log")
+        ends.callback(upstream.stop)
         home = prepare(folder / "home", upstream.address)
         display = open_display(folder)
+        ends.callback(display.stop)
         # Somebody turns pages, resizes and selects rows all the while.
         process = home.desktop(display.env, driven=True)
-        try:
-            time.sleep(3)
-            done, lags, memory = watch(home, process, options.seconds, options.connections)
-            alive = process.popen.poll() is None
-        finally:
-            process.stop()
-            display.stop()
-            upstream.stop()
+        ends.callback(process.stop)
+        time.sleep(3)
+        done, lags, memory = watch(home, process, options.seconds, options.connections)
+        alive = process.popen.poll() is None
     half = len(memory) // 2
     growth = median(memory[-max(1, len(memory) // 5) :]) - median(memory[half : half + max(1, len(memory) // 5)])
     p99 = quantiles(lags, n=100)[98]
