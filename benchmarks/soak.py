@@ -67,11 +67,14 @@ def main() -> int:
         alive = process.popen.poll() is None
     half = len(memory) // 2
     growth = median(memory[-max(1, len(memory) // 5) :]) - median(memory[half : half + max(1, len(memory) // 5)])
-    p99 = quantiles(lags, n=100)[98]
+    p99 = quantiles(lags, n=100, method="inclusive")[98]
     calls = done[0]
-    print(f"calls       {calls.requests:,} in {options.seconds:.0f} s, {calls.errors} errors; the app is {'alive' if alive else 'gone'}")
-    print(f"loop lag    median {median(lags):.1f} ms, p99 {p99:.1f} ms, worst {max(lags):.1f} ms of {len(lags)} (at most {LAG_MS:.0f} at p99)")
-    print(f"memory      {memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at last; {growth:+.1f} MB in the second half (at most {GROWTH_MB:.0f})")
+    life = "alive" if alive else "gone"
+    lag = f"median {median(lags):.1f} ms, p99 {p99:.1f} ms, worst {max(lags):.1f} ms of {len(lags)}"
+    size = f"{memory[0]:.0f} MB at first, {memory[-1]:.0f} MB at last; {growth:+.1f} MB in the second half"
+    print(f"calls       {calls.requests:,} in {options.seconds:.0f} s, {calls.errors} errors; the app is {life}")
+    print(f"loop lag    {lag} (at most {LAG_MS:.0f} at p99)")
+    print(f"memory      {size} (at most {GROWTH_MB:.0f})")
     return 0 if alive and not calls.errors and p99 <= LAG_MS and growth <= GROWTH_MB else 1
 
 
