@@ -61,7 +61,8 @@ def _provider(provider: Provider) -> dict[str, Any]:
 
 def _model(alias: ModelAlias) -> dict[str, Any]:
     names = (
-        "alias", "strategy", "targets", "fallbacks", "retries", "timeouts", "max_context_tokens", "sticky", "trim", "overrides",
+        "alias", "strategy", "targets", "fallbacks", "context_fallbacks", "content_filter_fallbacks",
+        "retries", "timeouts", "max_context_tokens", "sticky", "trim", "overrides",
         "enabled",
     )  # fmt: skip
     values = _said(alias, names)

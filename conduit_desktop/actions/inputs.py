@@ -93,6 +93,8 @@ class NewModel(Body):
     strategy: Strategy = "priority"
     targets: list[NewTarget] = Field(min_length=1, max_length=100)
     fallbacks: list[str] = Field(default_factory=list, max_length=100)
+    context_fallbacks: list[str] = Field(default_factory=list, max_length=100)
+    content_filter_fallbacks: list[str] = Field(default_factory=list, max_length=100)
     retries: int = Field(default=1, ge=0, le=10)
     timeouts: Timeouts = Timeouts()
     max_context_tokens: Count | None = None
@@ -109,6 +111,8 @@ class ModelPatch(Body):
     strategy: Strategy | None = None
     targets: list[NewTarget] | None = Field(default=None, min_length=1, max_length=100)
     fallbacks: list[str] | None = Field(default=None, max_length=100)
+    context_fallbacks: list[str] | None = Field(default=None, max_length=100)
+    content_filter_fallbacks: list[str] | None = Field(default=None, max_length=100)
     retries: int | None = Field(default=None, ge=0, le=10)
     timeouts: Timeouts | None = None
     max_context_tokens: Count | None = None

@@ -37,6 +37,10 @@ Kind = Literal["provider", "model", "key", "price", "setting"]
 Verdict = Literal["add", "change", "same", "locked"]
 
 
+_LAID_LATER = frozenset({"fallbacks", *models.BY_CAUSE})
+"""What names other aliases, which may come later in the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing the file says. `take` writes it, and gives a key that had to be made."""
@@ -84,6 +88,8 @@ class Merge:
                     path = f"models[{index}].targets[{at}].provider"
                     raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
             models.check_ways(model.alias, model.fallbacks, ways, f"models[{index}].fallbacks")
+            for field in models.BY_CAUSE:
+                models.check_ways(model.alias, getattr(model, field), dict.fromkeys(ways, ()), f"models[{index}].{field}")
 
     async def _provider(self, new: NewProvider) -> Step:
         before = await self.house.store.providers.get(new.name)
@@ -128,11 +134,11 @@ class Merge:
         values["overrides"] = new.overrides | dict.fromkeys(new.remove_parameters)
         if before is None:
             # Fallbacks may come later in the file: `lay_fallbacks` sets them when every alias is there.
-            first = NewModel.model_construct(**{**values, "fallbacks": []})
+            first = NewModel.model_construct(**{**values, **{field: [] for field in _LAID_LATER}})
             return Step("model", new.alias, "add", (), lambda: _done(models.create(self.house, first, self.actor, self.source)))
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
-        patch = ModelPatch.model_construct(_fields_set=set(values) - {"fallbacks"}, **values)
+        patch = ModelPatch.model_construct(_fields_set=set(values) - _LAID_LATER, **values)
         return Step(
             "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
             lambda: _done(models.change(self.house, before, patch, self.actor, self.source)),
@@ -142,8 +148,10 @@ class Merge:
         """After every alias is there: the fallbacks of those that were added."""
         for new in config.models:
             alias = await models.find(self.house, new.alias)
-            if alias.source == self.source and list(alias.fallbacks) != new.fallbacks:
-                patch = ModelPatch(fallbacks=new.fallbacks)
+            wanted = {field: getattr(new, field) for field in sorted(_LAID_LATER)}
+            changed = {field: names for field, names in wanted.items() if list(getattr(alias, field)) != names}
+            if alias.source == self.source and changed:
+                patch = ModelPatch.model_validate(changed)
                 await models.change(self.house, alias, patch, self.actor, self.source)
 
     async def _key(self, index: int, new: FileKey) -> Step:

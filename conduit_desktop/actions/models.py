@@ -15,6 +15,9 @@ from conduit_desktop.core.entities import ModelAlias, Source, Target
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.gateway import probe
 
+BY_CAUSE = ("context_fallbacks", "content_filter_fallbacks")
+"""The fields of an alias that name others to be asked for one cause alone."""
+
 
 def view(alias: ModelAlias) -> ModelView:
     """An alias as it is shown."""
@@ -22,6 +25,8 @@ def view(alias: ModelAlias) -> ModelView:
         **{name: getattr(alias, name) for name in ("id", "alias", "strategy", "retries", "timeouts", "overrides", "enabled")},
         targets=list(alias.targets),
         fallbacks=list(alias.fallbacks),
+        context_fallbacks=list(alias.context_fallbacks),
+        content_filter_fallbacks=list(alias.content_filter_fallbacks),
         max_context_tokens=alias.max_context_tokens,
         sticky=alias.sticky,
         trim=alias.trim,
@@ -55,6 +60,7 @@ async def create(house: House, new: NewModel, actor: Actor, source: Source = "us
     alias = ModelAlias.model_validate({**values, "id": new_id("model"), "source": source, "created_at": now, "updated_at": now})
     await _check_targets(house, alias.targets)
     await _check_fallbacks(house, alias.alias, alias.fallbacks)
+    await _check_by_cause(house, alias, BY_CAUSE)
     await house.store.models.insert(alias)
     await made_known(house, actor, "model.create", alias.alias, "models", difference(None, alias))
     return view(alias)
@@ -77,6 +83,7 @@ async def change(house: House, before: ModelAlias, patch: ModelPatch, actor: Act
         await _check_targets(house, after.targets)
     if "fallbacks" in values:
         await _check_fallbacks(house, after.alias, after.fallbacks, renamed=before.alias)
+    await _check_by_cause(house, after, [name for name in BY_CAUSE if name in values])
     followers = await _renamed_fallbacks(house, before, after.alias)
     await house.store.database.write(partial(_write, house, [after, *followers]))
     await made_known(house, actor, "model.edit", after.alias, "models", difference(before, after))
@@ -120,6 +127,15 @@ async def _check_fallbacks(house: House, alias: str, fallbacks: Sequence[str], r
     check_ways(alias, fallbacks, ways, "fallbacks")
 
 
+async def _check_by_cause(house: House, alias: ModelAlias, fields: Sequence[str]) -> None:
+    if not any(getattr(alias, field) for field in fields):
+        return
+    # They are not followed any further, so only the alias itself would be a circle.
+    ways: dict[str, Sequence[str]] = {one.alias.lower(): () for one in await house.store.models.all()}
+    for field in fields:
+        check_ways(alias.alias, getattr(alias, field), ways, field)
+
+
 def check_ways(alias: str, fallbacks: Sequence[str], ways: Mapping[str, Sequence[str]], path: str) -> None:
     """Raises Invalid (at `path[i]`) for a fallback that is none of `ways`, aliases in lower case, or leads back to `alias`."""
     for index, name in enumerate(fallbacks):
@@ -148,10 +164,15 @@ async def _renamed_fallbacks(house: House, before: ModelAlias, name: str) -> lis
         return []
     followers = []
     for one in await house.store.models.all():
-        if one.id != before.id and any(fallback.lower() == before.alias.lower() for fallback in one.fallbacks):
+        named = {field: getattr(one, field) for field in (*BY_CAUSE, "fallbacks")}
+        changed = {
+            field: tuple(name if other.lower() == before.alias.lower() else other for other in others)
+            for field, others in named.items()
+            if any(other.lower() == before.alias.lower() for other in others)
+        }
+        if one.id != before.id and changed:
             check_unlocked(one.source, f"The alias {one.alias!r}, which falls back on this one,")
-            fallbacks = [name if fallback.lower() == before.alias.lower() else fallback for fallback in one.fallbacks]
-            followers.append(replaced(one, {"fallbacks": tuple(fallbacks)}))
+            followers.append(replaced(one, changed))
     return followers
 
 

@@ -148,6 +148,8 @@ class ModelView(View):
     strategy: Strategy
     targets: list[Target]
     fallbacks: list[str]
+    context_fallbacks: list[str]
+    content_filter_fallbacks: list[str]
     retries: int
     timeouts: Timeouts
     max_context_tokens: int | None

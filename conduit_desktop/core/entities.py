@@ -85,9 +85,10 @@ class Timeouts(Entity):
 class ModelAlias(Entity):
     """A name callers may use, with the targets behind it. `alias` may be a pattern with `*`.
 
-    `overrides` sets parameters of the request, or removes those given as null. `sticky` keeps a session's requests, or those
-    that begin alike, at the target that answered them, whose prompt cache knows them. `trim` removes the oldest turns of a
-    request that is over `max_context_tokens`.
+    `context_fallbacks` and `content_filter_fallbacks` are asked instead of `fallbacks` where a request is too long, or was
+    filtered. `overrides` sets parameters of the request, or removes those given as null. `sticky` keeps a session's requests,
+    or those that begin alike, at the target that answered them, whose prompt cache knows them. `trim` removes the oldest turns
+    of a request that is over `max_context_tokens`.
     """
 
     id: str
@@ -95,6 +96,8 @@ class ModelAlias(Entity):
     strategy: Strategy = "priority"
     targets: tuple[Target, ...] = ()
     fallbacks: tuple[str, ...] = ()
+    context_fallbacks: tuple[str, ...] = ()
+    content_filter_fallbacks: tuple[str, ...] = ()
     retries: int = Field(default=1, ge=0, le=10)
     timeouts: Timeouts = Timeouts()
     max_context_tokens: int | None = Field(default=None, gt=0)

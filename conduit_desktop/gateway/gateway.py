@@ -126,16 +126,20 @@ class Gateway(Desk):
         )
         refusal: UpstreamError | None = None
         fallbacks = () if own_key else route.fallbacks
-        routes = (route, *fallbacks)
+        by_cause = {} if own_key else dict(route.by_cause)
+        routes = [route, *fallbacks]
         chat = asked.call.wish is None
         together = sticky.key_of(route.alias, asked.call) if chat and route.alias is not None and route.alias.sticky else None
-        for one in routes:
-            search.another_route = one is not routes[-1]
+        while routes:
+            one = routes.pop(0)
+            search.another_route = bool(routes)
             targets = routing.order(one, self.turns, self.health, self.tariffs)
             if together is not None:
                 targets = self.sticky.first(together, targets, self.health)
             if chat and (unfit := self.capabilities.unfit(asked.call, one)):
                 targets = search.without(targets, unfit)
+                if not targets and all(why.code == "context_length_exceeded" for why in unfit.values()):
+                    routes = list(by_cause.pop("context_length", routes))
             try:
                 opened = await search.first_that_answers(targets)
             except UpstreamError as error:
@@ -143,6 +147,7 @@ class Gateway(Desk):
                 if error.reason not in ("context_length", "content_filter"):
                     raise
                 refusal = refusal or error
+                routes = list(by_cause.pop(error.reason, routes))
                 continue
             if opened is not None:
                 if together is not None:

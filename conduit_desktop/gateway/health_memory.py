@@ -12,7 +12,6 @@ from pydantic import BaseModel, ValidationError
 from conduit_desktop.gateway.health import OPEN_MAX_S, DoorHealth, Health
 from conduit_desktop.gateway.snapshot import Bound, Snapshot
 
-
 _LONGEST_S = OPEN_MAX_S * 1.2
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from conduit_desktop.core.entities import ModelAlias, Target
 from conduit_desktop.core.errors import BadRequest, ModelNotFound
@@ -63,12 +64,16 @@ class Route:
     fallbacks: tuple[Route, ...] = ()
     """Where the alias's fallbacks lead, in order, each once; they have none of their own."""
 
+    by_cause: Mapping[str, tuple[Route, ...]] = field(default_factory=dict)
+    """Where it leads instead when a target refused the request for that reason (`context_length`, `content_filter`)."""
+
     @property
     def within_reach(self) -> tuple[BoundTarget, ...]:
         """Every target that may come to answer."""
-        if not self.fallbacks:
+        if not self.fallbacks and not self.by_cause:
             return self.targets
-        return (*self.targets, *(target for other in self.fallbacks for target in other.targets))
+        others = (*self.fallbacks, *chain.from_iterable(self.by_cause.values()))
+        return (*self.targets, *(target for other in others for target in other.targets))
 
 
 def find(name: str, snapshot: Snapshot, endpoint: Endpoint | None = "chat") -> Route:
@@ -80,7 +85,7 @@ def find(name: str, snapshot: Snapshot, endpoint: Endpoint | None = "chat") -> R
     route = snapshot.routes.get(key)
     if route is None:
         route = _find(name, snapshot)
-        route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)))
+        route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)), by_cause=_by_cause(route, snapshot))
         route = _with_endpoint(route, endpoint) if endpoint is not None else route
         if len(snapshot.routes) < MAX_ROUTES:
             snapshot.routes[key] = route
@@ -97,7 +102,10 @@ def _with_endpoint(route: Route, endpoint: Endpoint) -> Route:
             code="unsupported_endpoint", param="model",
         )  # fmt: skip
     lacking = tuple(f"{target.name}: has no endpoint {endpoint}" for target in route.targets if target not in able)
-    return replace(route, targets=able, missing=(*route.missing, *lacking), fallbacks=fallbacks) if lacking or fallbacks else route
+    if not (lacking or fallbacks or route.by_cause):
+        return route
+    by_cause = {cause: tuple(_with_able(other, endpoint) for other in others) for cause, others in route.by_cause.items()}
+    return replace(route, targets=able, missing=(*route.missing, *lacking), fallbacks=fallbacks, by_cause=by_cause)
 
 
 def _with_able(route: Route, endpoint: Endpoint) -> Route:
@@ -223,6 +231,19 @@ def can_be_asked(target: BoundTarget, health: Health) -> bool:
         return True
     provider_id, model = target.bound.provider.id, target.model
     return any(health.door_wait(provider_id, door.label, model) == 0 for door in target.bound.doors)
+
+
+def _by_cause(route: Route, snapshot: Snapshot) -> dict[str, tuple[Route, ...]]:
+    if route.alias is None:
+        return {}
+    found: dict[str, tuple[Route, ...]] = {}
+    causes = (("context_length", route.alias.context_fallbacks), ("content_filter", route.alias.content_filter_fallbacks))
+    for cause, names in causes:
+        aliases = [(name, snapshot.aliases.get(name.lower())) for name in names]
+        routes = tuple(_route(alias, name, snapshot) for name, alias in aliases if alias is not None and alias.enabled)
+        if routes:
+            found[cause] = routes
+    return found
 
 
 def _fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:

@@ -18,7 +18,7 @@ from conduit_desktop.store.connections import trouble
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 2
+VERSION = 3
 """The newest schema: the number of the last migration, kept in `PRAGMA user_version`."""
 
 APPLICATION_ID = 0x434E4454
@@ -121,7 +121,14 @@ def m002_sticky_and_trim(db: Database) -> None:
     db.execute("PRAGMA user_version = 2")
 
 
-MIGRATIONS = (m001_everything, m002_sticky_and_trim)
+def m003_fallbacks_by_cause(db: Database) -> None:
+    """Aliases that fall back otherwise where a request is too long, or was filtered."""
+    for name in ("context_fallbacks", "content_filter_fallbacks"):
+        db.execute(f"ALTER TABLE models ADD COLUMN {name} TEXT NOT NULL DEFAULT '[]'")
+    db.execute("PRAGMA user_version = 3")
+
+
+MIGRATIONS = (m001_everything, m002_sticky_and_trim, m003_fallbacks_by_cause)
 
 _STAMPS = {"source": str, "created_at": int, "updated_at": int}
 

@@ -37,6 +37,29 @@ async def test_a_new_name_is_carried_into_the_fallbacks_of_others(do: Do) -> Non
     assert (await do("GET", "/models/a"))["fallbacks"] == ["better"]
 
 
+@pytest.mark.parametrize("field", ["context_fallbacks", "content_filter_fallbacks"])
+async def test_fallbacks_by_cause_are_checked_and_follow_a_new_name(do: Do, field: str) -> None:
+    await chain(do, ("b", []), ("a", []))
+    for wrong, words in (("a", "leads back"), ("nobody", "no model alias")):
+        with pytest.raises(Invalid, match=words) as raised:
+            await do("PATCH", "/models/a", {field: [wrong]})
+        assert raised.value.field == f"{field}[0]"
+    await do("PATCH", "/models/a", {field: ["B"]})
+    await do("PATCH", "/models/b", {"alias": "better"})
+    assert (await do("GET", "/models/a"))[field] == ["better"]
+
+
+@pytest.mark.parametrize("field", ["context_fallbacks", "content_filter_fallbacks"])
+async def test_fallbacks_by_cause_may_name_what_comes_later_in_a_file(do: Do, field: str) -> None:
+    await chain(do, ("first", []))  # for its provider
+    target = (await do("GET", "/models/first"))["targets"][0]
+    named = f'targets = [{{provider = "{target["provider"]}", model = "{target["model"]}"}}]'
+    toml = f'[[models]]\nalias = "a"\n{named}\n{field} = ["z"]\nsticky = "prefix"\ntrim = true\n[[models]]\nalias = "z"\n{named}\n'
+    await do("POST", "/import", {"toml": toml, "apply": True})
+    made = await do("GET", "/models/a")
+    assert (made[field], made["sticky"], made["trim"]) == (["z"], "prefix", True)
+
+
 async def test_timeouts_are_changed_one_by_one(do: Do) -> None:
     await chain(do, ("a", []))
     await do("PATCH", "/models/a", {"timeouts": {"idle_s": 5, "total_s": 60}})

@@ -57,7 +57,7 @@ def test_a_newer_database_is_left_alone_and_named(home: Home):
     with _connection(home) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = home.database.read_bytes()
-    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 2.*Update") as caught:
+    with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 3.*Update") as caught:
         Store.open(home)
     assert "\n" not in str(caught.value)
     assert home.database.read_bytes() == before
