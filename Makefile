@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz check bench bench-peers soak llmock failover bundle screenshots prices clients lock setup
+.PHONY: run test fuzz check bench bench-peers soak llmock failover conformance bundle screenshots prices clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -38,6 +38,10 @@ llmock: setup
 # Runs the fault scenarios and writes docs/failover.md.
 failover: setup
 	$(PY) -m tools.failover_report -n 2 $(PYTEST)
+
+# Replays recorded traffic of real providers (CONDUIT_RECORDINGS) through the gateway and writes docs/conformance.md.
+conformance: setup
+	$(PY) -m tools.conformance $(RECORDINGS)
 
 bundle: setup
 	$(PY) -m PyInstaller --noconfirm --clean conduit.spec

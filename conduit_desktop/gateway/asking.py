@@ -19,7 +19,7 @@ from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
 from conduit_desktop.gateway.upstream import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
 from conduit_desktop.providers import Secrets
-from conduit_desktop.wire import StreamReader
+from conduit_desktop.wire import StreamReader, sse
 
 _MAX_HELD = 16 * 1024 * 1024
 
@@ -155,14 +155,23 @@ async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, respon
     if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
         # Some vendors say 200 and mean an error.
         raise _refusal_in_200(lane, response, body)
-    if not isinstance(value, dict):
-        raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
     with readable():
-        events = lane.upstream.read_response(value)
+        events = _events(call, lane, value)
     if not any(isinstance(event, CONTENT_EVENTS) for event in events):
         raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
     response.finish()
     return Opened(target, door, lane, response, events=events, body=body, ended=True)
+
+
+def _events(call: Call, lane: Lane, value: Json) -> list[Event]:
+    """What an answer that came whole says; a stream may come as one array of what its frames would hold (Google's does)."""
+    if isinstance(value, dict):
+        return lane.upstream.read_response(value)
+    if not (call.stream and isinstance(value, list) and value):
+        raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
+    reader = lane.upstream.reader()
+    events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
+    return events + reader.close()
 
 
 def _refusal_in_200(lane: Lane, response: Response, body: bytes) -> UpstreamError:

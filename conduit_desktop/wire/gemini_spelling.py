@@ -23,7 +23,8 @@ Spelling = dict[str, str]
 """Path and how it was said (`contents.0.parts|single`) to what that needs (a name, a value as JSON, or nothing).
 
 `key`: under another name. `single`: not in a list. `absent`: not at all, we made it up. `urlsafe`: in base64's other
-alphabet. `json`: as another value. `null`: as a null. `object`: as an object with nothing in it.
+alphabet. `unpadded`: in base64 without its end. `json`: as another value. `null`: as a null. `object`: as an object with
+nothing in it.
 """
 
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
@@ -31,7 +32,7 @@ _OPAQUE = frozenset({
     "args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels", "partMetadata",
 })  # fmt: skip
 """Fields whose keys are the caller's own."""
-_ORDER = ("single", "absent", "urlsafe", "json", "null", "object", "key")
+_ORDER = ("single", "absent", "urlsafe", "unpadded", "json", "null", "object", "key")
 _MADE = ("json", "null")
 """What is said again even where nothing else is left of the object that held it."""
 _URLSAFE = str.maketrans("-_", "+/")
@@ -106,11 +107,14 @@ def a_list(value: Json, spelling: Spelling, path: str) -> list[Json]:
 
 
 def standard_base64(data: str, spelling: Spelling, path: str) -> str:
-    """`data` in the alphabet that everybody reads; Google's own SDKs write the other one."""
-    if "-" not in data and "_" not in data:
-        return data
-    note(spelling, path, "urlsafe")
-    return data.translate(_URLSAFE)
+    """`data` in the alphabet that everybody reads, and padded; Google's own SDKs write the other one, and some do not pad."""
+    if "-" in data or "_" in data:
+        note(spelling, path, "urlsafe")
+        data = data.translate(_URLSAFE)
+    if len(data) % 4 in (2, 3) and not data.endswith("="):
+        note(spelling, path, "unpadded")
+        data += "=" * (-len(data) % 4)
+    return data
 
 
 def respell(body: Fields, spelling: Mapping[str, str]) -> None:
@@ -150,3 +154,5 @@ def _say(owner: Fields, key: str, how: str, value: str) -> None:
         owner[key] = owner[key][0]
     elif how == "urlsafe":
         owner[key] = owner[key].translate(_STANDARD)
+    elif how == "unpadded":
+        owner[key] = owner[key].rstrip("=")

@@ -12,6 +12,7 @@ from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
 from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object
 from conduit_desktop.wire.openai_chat_fields import NAME
+from conduit_desktop.wire.openai_chat_sources import read_sources
 from conduit_desktop.wire.openai_chat_stream import CHUNK, started
 from conduit_desktop.wire.openai_chat_thinking import thinking_fields
 from conduit_desktop.wire.openai_chat_usage import read_usage, write_usage
@@ -39,6 +40,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     begin = started(body, extra)
     events: list[Event] = [begin]
     readers = [_choice(raw, index, begin.id, events) for index, raw in enumerate(choices)]
+    readers[0].cite(read_sources(extra))
     for reader in readers:
         reader.end(events)
     usage = body.get("usage")
@@ -137,11 +139,12 @@ def _write_call(call: ToolCall, own: bool) -> dict[str, Json]:
 
 
 def write_citations(citations: Iterable[Citation]) -> list[Json]:
-    """Sources as annotations; those without an address cannot be said."""
+    """Sources as annotations; those without an address cannot be said, and the dialect's own without `raw` stand elsewhere."""
     written: list[Json] = []
     for citation in citations:
-        if citation.dialect == NAME and citation.raw is not None:
-            written.append(citation.raw)
+        if citation.dialect == NAME:
+            if citation.raw is not None:
+                written.append(citation.raw)
         elif citation.url:
             body = {"url": citation.url, "title": citation.title or citation.url}
             span = {"start_index": citation.start or 0, "end_index": citation.end or 0}

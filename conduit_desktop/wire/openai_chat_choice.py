@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from conduit_desktop.core.chat import Citation, Json, Opaque
@@ -44,7 +45,7 @@ _CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
 class ChoiceReader:
     """The state of one choice: its calls, what is held back until its end, and how it ended (`finish`)."""
 
-    __slots__ = ("_calls", "_cited", "_extra", "_refused", "_spoken", "_thinking", "finish", "index")
+    __slots__ = ("_annotated", "_calls", "_cited", "_extra", "_refused", "_spoken", "_thinking", "finish", "index")
 
     def __init__(self, index: int, answer_id: str) -> None:
         self.index = index
@@ -53,6 +54,7 @@ class ChoiceReader:
         self._thinking = ThinkingReader(index)
         self._extra: dict[str, Json] = {}
         self._cited: list[Event] = []
+        self._annotated = False
         self._spoken = False
         self._refused = False
 
@@ -107,6 +109,11 @@ class ChoiceReader:
             else:
                 self._extra[name] = value
 
+    def cite(self, sources: Iterable[Citation]) -> None:
+        """Sources told beside the choices; the message's own annotations say the same better."""
+        if not self._annotated:
+            self._cited += [Cited(source, self.index) for source in sources]
+
     def end(self, events: list[Event]) -> None:
         """What was held back, and the finish."""
         self._calls.end(events)
@@ -147,6 +154,7 @@ class ChoiceReader:
 
     def _annotate(self, annotation: Json, events: list[Event]) -> None:
         """A source. Those that come before any word wait for the first, so that they do not open an empty block."""
+        self._annotated = True
         body = annotation.get("url_citation") if isinstance(annotation, dict) else None
         body = body if isinstance(body, dict) else {}
         cited = Cited(

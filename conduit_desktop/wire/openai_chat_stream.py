@@ -12,6 +12,7 @@ from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
 from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object, unexpected_body
 from conduit_desktop.wire.openai_chat_fields import NAME
+from conduit_desktop.wire.openai_chat_sources import read_sources
 from conduit_desktop.wire.openai_chat_usage import read_usage
 from conduit_desktop.wire.sse import Frame, FrameSplitter, parse
 
@@ -39,7 +40,7 @@ class ChatReader:
     What was read before an error in the same bytes is given first: the error is then raised by the next call.
     """
 
-    __slots__ = ("_body", "_choices", "_extra", "_failure", "_seen", "_splitter", "_started", "_virgin", "done")
+    __slots__ = ("_body", "_choices", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "_virgin", "done")
 
     def __init__(self) -> None:
         self.done = False
@@ -47,6 +48,7 @@ class ChatReader:
         self._failure: MalformedStream | UpstreamError | StreamBroken | None = None
         self._choices: dict[int, ChoiceReader] = {}
         self._extra: dict[str, Json] = {}
+        self._first: dict[str, Json] = {}
         self._seen: set[str] = set(CHUNK)
         self._started = False
         self._virgin = True
@@ -182,7 +184,7 @@ class ChatReader:
         if choices or chunk.get("id"):
             self._started = True
             events.append(started(chunk, self._extra))
-            self._extra = {}
+            self._first, self._extra = self._extra, {}
 
     def _late(self, chunk: dict[str, Any]) -> None:
         """Fields of chunks that no neutral event has; those that come late are given with the end of the answer."""
@@ -195,6 +197,8 @@ class ChatReader:
 
     def _end(self, events: list[Event]) -> None:
         self.done = True
+        if 0 in self._choices:
+            self._choices[0].cite(read_sources({**self._first, **self._extra}))
         for index in sorted(self._choices):
             choice = self._choices[index]
             if index == 0 and self._extra:

@@ -182,8 +182,8 @@ def _say_image(media: Media, own: bool) -> dict[str, Json] | None:
         return None
     if media.file_id is not None and own:
         said["file_id"] = media.file_id
-    if media.detail is not None:
-        said["detail"] = media.detail
+    if media.detail is not None or not own:
+        said["detail"] = media.detail or "auto"
     return said
 
 

@@ -78,7 +78,7 @@ class Items:
         role = "user" if message.role == "tool" else message.role
         kind = "output_text" if role == "assistant" else "input_text"
         content = self._content(parts, f"{self._path}.content", kind)
-        plain = envelope["plain"] if envelope else role != "assistant" and (message.plain or not self.own)
+        plain = envelope["plain"] if envelope else not self.own or (message.plain and role != "assistant")
         if plain and all(part["type"] == kind for part in content):
             body: Json = "".join(part["text"] for part in content)
         elif not content and not envelope and message.parts:

@@ -104,7 +104,9 @@ async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway
 async def test_a_whole_answer_crosses(gateway: Furnished) -> None:
     body = await gateway.ask("nova")
     assert body["choices"][0]["message"]["content"] == "Hello there"
-    assert gateway.records[-1].output == 4
+    record = gateway.records[-1]
+    assert record.output == 4
+    assert (body["id"], body["created"]) == (record.id, record.started_at // 1000), "Converse says neither"
 
 
 @pytest.mark.parametrize("frames", [[*SAID], [*SAID, FAULT], [*SAID, b"\x00" * 40]])

@@ -224,3 +224,13 @@ def test_calls_of_flattened_tools_come_back_in_the_callers_own_terms() -> None:
         ("function_call", "find", "crm", None),
         ("custom_tool_call", "patch", None, "*** Begin"),
     ]
+
+
+def test_what_foreign_assistants_said_needs_no_id_and_pictures_say_their_detail() -> None:
+    """The API's own type for what an assistant wrote in parts wants an id and a status, which nobody has."""
+    said = {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [picture]}, said, {"role": "user", "content": "go on"}]}
+    out = dialect("openai_responses").write_request(dialect("openai_chat").read_request(body, {}), "m").body
+    assert out["input"][0]["content"] == [{"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"}]
+    assert out["input"][1] == {"role": "assistant", "content": "ab"}

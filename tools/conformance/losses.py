@@ -1,0 +1,37 @@
+"""Every loss that is known, by name: what a crossing cannot keep, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.conformance.crossed import Crossing
+
+UNKNOWN = "unexplained"
+
+
+def name_of(crossing: Crossing, field: str, recorded: Any, seen: Any) -> str:
+    """The name of a difference; `unexplained` for one that should not be."""
+    upstream = crossing.recording.place.dialect if crossing.recording.place else ""
+    match field:
+        case "citations" if crossing.caller == "anthropic_messages":
+            return "sources: Anthropic's citations point into its own documents and searches, so others' cannot be said"
+        case "citations" if upstream == "anthropic_messages":
+            return "sources without an address (passages of the caller's own documents) cannot be said"
+        case "finish" if recorded == "other" and upstream == "openai_responses":
+            return "a response made in the background has no end yet, which only Responses can say"
+        case "finish" if (recorded, seen) == ("stop", "filtered"):
+            return "a refusal that its vendor ends with `stop` is told as a refusal"
+        case "finish" if recorded == "other" or seen == "other":
+            return "reasons to stop that the other dialect has no word for"
+        case "usage.input" if crossing.recording.provider == "openrouter":
+            return "OpenRouter reports the same tokens as read and as written and bills both; both are counted"
+        case "usage.cache_write" if crossing.caller == "gemini":
+            return "tokens written to the cache: Gemini has no such count; they are in the total"
+        case "usage.reasoning" if upstream == "openai_chat" and recorded == 0:
+            return "thought that is counted but not named"
+        case "media":
+            return "pictures in answers have no place in the other dialect"
+        case "choices":
+            return "further choices: the other dialect has one"
+        case _:
+            return UNKNOWN

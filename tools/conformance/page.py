@@ -1,0 +1,131 @@
+"""Writes `docs/conformance.md`: how much of the recorded traffic crosses the gateway unharmed, and what does not."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from tools.conformance.crossed import CALLERS, Crossing
+from tools.conformance.losses import UNKNOWN, name_of
+from tools.conformance.native import Native
+from tools.conformance.places import Recording, why_not
+
+NAMES = {
+    "openai_chat": "OpenAI chat", "openai_responses": "Responses", "anthropic_messages": "Anthropic", "gemini": "Gemini",
+}  # fmt: skip
+
+
+def page(known: Sequence[Recording], native: Sequence[Native], crossings: Sequence[Crossing], today: date) -> str:
+    """The whole page."""
+    asked = len(native)
+    whole = sum(not one.faults for one in native)
+    agree = sum(not one.differences for one in crossings)
+    valid = sum(not one.invalid for one in crossings if one.sent)
+    sent = sum(bool(one.sent) for one in crossings)
+    lines = [
+        "# Conformance", "",
+        f"Made by `make conformance` on {today.isoformat()} from {len(known)} recorded calls of real providers;",
+        "not to be edited.", "",
+        f"- **Native lane**: {_share(whole, asked)} requests reached the provider as recorded (but for credentials, the",
+        "  model's name and the request for usage) with the recorded answer handed back byte for byte",
+        "  (but for the usage frame nobody asked for).",
+        f"- **Crossings**: {_share(agree, len(crossings))} recorded requests, each sent as a client of",
+        "  another dialect, were answered so that the official SDK's types hold the same text, thoughts,",
+        "  tool calls, end, usage and sources as were recorded.",
+        f"- **Requests**: {_share(valid, sent)} translated requests fit the provider's own SDK types",
+        "  (Converse: botocore's validator).", "",
+        "## Provider by caller", "",
+        "Agreeing answers of all; the provider's own dialect is the native lane. A credential that the provider refuses is the",
+        "gateway's, so 502 is what agrees there. OpenAI, Anthropic and Google's own types read what the callers get.", "",
+        *_table(native, crossings), "",
+        "## What does not cross", "", *_losses(crossings), "",
+        "## What the native lane changes", "", *_native(native), "",
+        "## Requests that an SDK's types would not take", "", *_invalid(crossings), "",
+        "## Recordings that are not asked for", "", *_left_out(known), "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else "–"
+
+
+def _table(native: Iterable[Native], crossings: Iterable[Crossing]) -> list[str]:
+    cells: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for one in native:
+        cells[one.recording.provider]["native"].append(not one.faults)
+    for crossing in crossings:
+        cells[crossing.recording.provider][crossing.caller].append(not crossing.differences)
+    columns = ["native", *CALLERS]
+    lines = [f"| provider | native | {' | '.join(NAMES[caller] for caller in CALLERS)} | all crossings |", "|---" * 7 + "|"]
+    for provider in sorted(cells):
+        row = cells[provider]
+        crossed = [agrees for caller in CALLERS for agrees in row[caller]]
+        said = [_cell(row[column]) for column in columns]
+        lines.append(f"| {provider} | {' | '.join(said)} | {_percent(crossed)} |")
+    return lines
+
+
+def _cell(found: list[bool]) -> str:
+    return f"{sum(found)}/{len(found)}" if found else "–"
+
+
+def _percent(found: list[bool]) -> str:
+    return f"{100 * sum(found) / len(found):.1f} %" if found else "–"
+
+
+def _losses(crossings: Iterable[Crossing]) -> list[str]:
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in crossings:
+        for field, (recorded, seen) in one.differences.items():
+            found[name_of(one, field, recorded, seen), field].append(f"{one.recording.provider} → {NAMES[one.caller]}")
+    if not found:
+        return ["Nothing."]
+    lines = ["| what | field | times | where |", "|---|---|---|---|"]
+    for (name, field), places in sorted(found.items(), key=lambda row: (row[0][0] == UNKNOWN, -len(row[1]))):
+        where = ", ".join(f"{place} ({count})" for place, count in Counter(places).most_common())
+        lines.append(f"| {name} | {field} | {len(places)} | {where} |")
+    return lines
+
+
+NATIVE = (
+    ("request.encoding_format", "Voyage is asked for plain numbers, and the gateway packs them"),
+    ("status 404 became 200", "tokens that a provider cannot count are estimated, and labelled so"),
+    ("broke off", "a stream that breaks, or tells an error, ends in the gateway's own error event, which names the target"),
+    ("[DONE]", "a stream that ends without its terminal event is broken"),
+    ("event: error", "an error within a stream is told in the gateway's own event, which names the target"),
+)
+"""What the native lane changes, by what its fault holds."""
+
+
+def _native(native: Iterable[Native]) -> list[str]:
+    found: Counter[str] = Counter()
+    for one in native:
+        for fault in one.faults:
+            name = next((name for mark, name in NATIVE if mark in fault), f"{UNKNOWN}: {one.recording.name}: {fault[:160]}")
+            found[f"{name} ({one.recording.provider}, {one.recording.kind})"] += 1
+    return [f"- {name}: {count}" for name, count in found.most_common()] or ["Nothing."]
+
+
+TYPES = (
+    ("(reasoning)", "callers of other dialects carry OpenAI's encrypted thoughts but not their ids; the API goes by the former"),
+)
+"""Why a request is sent although a type would not take it."""
+
+
+def _invalid(crossings: Iterable[Crossing]) -> list[str]:
+    found: Counter[tuple[str, str]] = Counter()
+    for one in crossings:
+        upstream = one.recording.place.dialect if one.recording.place else ""
+        for fault in one.invalid:
+            found[upstream, fault] += 1
+    return [
+        f"- {upstream}: `{fault}`: {count}" + next((f" ({why})" for mark, why in TYPES if mark in fault), "")
+        for (upstream, fault), count in found.most_common(40)
+    ] or ["None."]
+
+
+def _left_out(known: Iterable[Recording]) -> list[str]:
+    found = Counter(why_not(one) for one in known if one.place is None)
+    return [f"- {name}: {count}" for name, count in found.most_common()] or ["None."]

@@ -1,0 +1,194 @@
+"""Where each recording belongs: the provider kind that makes its call, its dialect, and how a client asks for it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+
+Fields = dict[str, Any]
+
+_KINDS = {
+    "anthropic": "anthropic", "gemini": "gemini", "vertex": "vertex", "bedrock": "bedrock", "cohere": "cohere", "openai": "openai",
+    "groq": "groq", "mistral": "mistral", "openrouter": "openrouter", "deepseek": "deepseek", "cerebras": "cerebras",
+    "perplexity": "perplexity", "together": "together", "huggingface": "huggingface", "xai": "xai", "z.ai": "zai",
+    "voyage": "voyage",
+}  # fmt: skip
+"""Provider kinds by the recordings' names; every other is `openai-compatible`."""
+_CHAT = {
+    "chat": ("openai_chat", "/chat/completions"),
+    "responses": ("openai_responses", "/responses"),
+    "messages": ("anthropic_messages", "/v1/messages"),
+    "generateContent": ("gemini", ""),
+    "streamGenerateContent": ("gemini", ""),
+    "v2/chat": ("cohere", "/v2/chat"),
+    "converse": ("bedrock", ""),
+    "converse-stream": ("bedrock", ""),
+    "completions": ("openai_completions", "/completions"),
+}
+"""Chats by the recordings' kinds: dialect, and the end of the path that is not the base URL's."""
+_BESIDE = {
+    "embeddings": "/embeddings", "images/generations": "/images/generations", "audio/speech": "/audio/speech",
+    "v1/messages/count_tokens": "/v1/messages/count_tokens",
+}  # fmt: skip
+GOOGLE_KEY = "AIza" + "x" * 35
+"""Of the shape of a key that needs no token."""
+
+
+@dataclass(slots=True, frozen=True)
+class Place:
+    """How a recording is asked for. `door`: the client's path, empty where the client API has none for the dialect."""
+
+    kind: str
+    base: str
+    dialect: str
+    door: str
+    options: dict[str, str]
+
+
+@dataclass
+class Recording:
+    """One recorded call; `position` is its place among those of its cassette that are there."""
+
+    line: Fields
+    position: int
+
+    @property
+    def name(self) -> str:
+        """The name the replay server knows it by."""
+        return f"{self.line['cassette']}@{self.position}"
+
+    @property
+    def provider(self) -> str:
+        return str(self.line["provider"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.line["kind"])
+
+    @property
+    def status(self) -> int:
+        return int(self.line["status"])
+
+    @cached_property
+    def path(self) -> str:
+        """The real path, decoded."""
+        return unquote(urlsplit(re.sub(r"^<[^>]+>", "http://x", self.line["uri"])).path)
+
+    @cached_property
+    def answer(self) -> bytes:
+        """The recorded answer."""
+        return base64.b64decode(self.line["b64"]) if "b64" in self.line else str(self.line["text"]).encode()
+
+    @property
+    def request(self) -> Fields:
+        return dict(self.line["req"])
+
+    @cached_property
+    def model(self) -> str:
+        """The model the call was for."""
+        if found := re.search(r"/models?/(.+?)(:\w+|/converse(-stream)?|/invoke.*)$", self.path):
+            return found[1]
+        return str((self.line["req"] or {}).get("model") or "unnamed")
+
+    @cached_property
+    def expected_status(self) -> int:
+        """What the caller is to get: the recorded status, or 502 where the credential was refused, which is the gateway's own."""
+        refused = self.status in (401, 403) or (self.status == 400 and b"api key" in self.answer.lower())
+        return 502 if refused else self.status
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the stream is one JSON array: Gemini's without `alt=sse`."""
+        return self.kind == "streamGenerateContent" and self.answer.lstrip()[:1] == b"["
+
+    @property
+    def stream(self) -> bool:
+        """Whether a stream was asked for."""
+        return self.kind in ("streamGenerateContent", "converse-stream") or bool((self.line["req"] or {}).get("stream"))
+
+    @cached_property
+    def answered_as_stream(self) -> bool:
+        """Whether the recorded answer is one (some vendors give a whole one to those who asked for a stream)."""
+        return self.stream and self.answer.lstrip()[:1] not in (b"{", b"[")
+
+    @cached_property
+    def place(self) -> Place | None:
+        """How it is asked for; None for what the gateway has no endpoint for."""
+        if not isinstance(self.line["req"], dict):
+            return None
+        if self.kind in _CHAT:
+            return self._chat()
+        for end, door in _BESIDE.items():
+            if self.path.endswith("/" + end) or self.path == "/" + end:
+                kind = _KINDS.get(self.provider, "openai-compatible")
+                base = self.path.removesuffix("/" + end) if door != "/v1/messages/count_tokens" else ""
+                if kind == "azure" or (self.provider == "azure"):
+                    kind = "openai"
+                return Place(
+                    kind, base, "", "/v1" + door.removeprefix("/v1"), {"version": "none"} if kind.startswith("openai") else {}
+                )
+        return None
+
+    def _chat(self) -> Place:
+        dialect, end = _CHAT[self.kind]
+        kind = _KINDS.get(self.provider, "openai-compatible")
+        options: dict[str, str] = {}
+        if dialect == "openai_responses" and kind not in ("xai",):
+            kind = "openai"
+        base = self.path.removesuffix(end)
+        if dialect == "gemini":
+            base, options = self._google()
+        elif dialect in ("bedrock", "cohere"):
+            base = ""
+        elif kind.startswith("openai") or (dialect.startswith("openai") and "/v" not in base):
+            options = {"version": "none"}
+        door = {
+            "openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses", "anthropic_messages": "/v1/messages",
+            "openai_completions": "/v1/completions", "gemini": "gemini",
+        }.get(dialect, "")  # fmt: skip
+        return Place(kind, base, dialect, door, options)
+
+    def _google(self) -> tuple[str, dict[str, str]]:
+        if found := re.match(r"(/v\d\w*)/projects/([^/]+)/locations/([^/]+)/", self.path):
+            return found[1], {"project": found[2], "location": found[3]}
+        return self.path.partition("/models/")[0], {}
+
+
+def why_not(recording: Recording) -> str:
+    """Why a recording cannot be asked for."""
+    reasons = {
+        "invoke": "Bedrock's InvokeModel, vendors' own bodies: the gateway calls Converse",
+        "invoke-stream": "Bedrock's InvokeModelWithResponseStream: the gateway calls ConverseStream",
+        "v1/chat": "an old API (Cohere v1, Writer v1) that the gateway does not call",
+        "models": "a list of models, a batch or a prediction: no request of a client's",
+        "countTokens": "asked beside chats",
+        "embed": "asked in OpenAI's words",
+        "rerank": "asked in Cohere's words",
+    }
+    return reasons.get(recording.kind, f"{recording.kind}: no JSON request was recorded, or no such path in the client API")
+
+
+def recordings(lines: Iterator[Fields]) -> list[Recording]:
+    """All of them."""
+    seen: Counter[str] = Counter()
+    found = []
+    for line in lines:
+        found.append(Recording(line, seen[line["cassette"]]))
+        seen[line["cassette"]] += 1
+    return found
+
+
+def parse(answer: bytes) -> Any:
+    """A JSON body; None for what is none."""
+    try:
+        return orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return None
