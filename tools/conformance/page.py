@@ -29,7 +29,7 @@ def page(known: Sequence[Recording], native: Sequence[Native], crossings: Sequen
         "not to be edited.", "",
         f"- **Native lane**: {_share(whole, asked)} requests reached the provider as recorded (but for credentials, the",
         "  model's name and the request for usage) with the recorded answer handed back byte for byte",
-        "  (but for the usage frame nobody asked for; streams that are one JSON array are compared as values, and where a credential",
+        "  (but for the usage frame nobody asked for; streams of one JSON array are compared as values, and where a credential",
         "  was refused only the status is). Converse and Cohere, for which there is no path to call, are asked inside the process.",
         f"- **Crossings**: {_share(agree, len(crossings))} recorded requests, each sent as a client of",
         "  another dialect, were answered so that the official SDK's types hold the same text, thoughts,",
