@@ -77,7 +77,7 @@ async def key_once(window: Window) -> QDialog:
     """A key that was just made. It is made up, and opens nothing."""
     await page(window, "keys")
     [some, *_] = await keys.all_keys(window.house)
-    made = NewKeyView(**{**some.model_dump(), "name": "Cursor", "key": SHOWN_KEY})
+    made = NewKeyView(**{**some.model_dump(), "name": "Zed", "key": SHOWN_KEY})
     return KeyShownOnce(window, window, window.house, made, "smart")
 
 
