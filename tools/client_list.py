@@ -44,6 +44,14 @@ CLIENTS = (
     Client("Qwen Code", "npm", "@qwen-code/qwen-code", ">=0.15 <1", "chat",
            "`OPENAI_BASE_URL=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key, `OPENAI_MODEL` = an alias;"
            " `--auth-type openai`. It ignores `NO_PROXY`: unset `HTTP_PROXY` and `HTTPS_PROXY` for it"),
+    Client("Copilot CLI", "npm", "@github/copilot", ">=1.0.102 <2", "chat",
+           "`COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:5000/v1`, `COPILOT_PROVIDER_API_KEY` = the virtual key, `COPILOT_MODEL` = an"
+           " alias; `COPILOT_OFFLINE=true` keeps it from calling anybody else"),
+    Client("Cline", "npm", "cline", "^3", "chat",
+           "`cline auth --provider openai --baseurl http://127.0.0.1:5000/v1 --apikey <virtual key> --modelid <alias>`"),
+    Client("Continue CLI", "npm", "@continuedev/cli", "^1.5", "chat",
+           "`config.yaml`: a model with `provider: openai`, `model` = an alias, `apiBase` (ends in `/v1`), `apiKey`,"
+           " `capabilities: [tool_use]`"),
     Client("aider", "aider", "aider-chat", ">=0.86,<1", "chat",
            "`OPENAI_API_BASE=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key; `--model openai/<alias>`"),
     Client("llm", "python", "llm", ">=0.32,<1", "chat",
@@ -68,8 +76,12 @@ CLIENTS = (
     Client("pydantic-ai", "pydantic-ai", "pydantic-ai-slim[openai,anthropic,google]", ">=2,<3", "chat, responses, messages, Gemini",
            "`OpenAIProvider(base_url=\"http://127.0.0.1:5000/v1\", …)`; `AnthropicProvider` and `GoogleProvider` without `/v1`",
            ("anthropic<2",)),
+    Client("instructor", "instructor", "instructor", ">=1,<2", "chat",
+           "`instructor.from_openai(OpenAI(base_url=\"http://127.0.0.1:5000/v1\", …))`"),
     Client("Vercel AI SDK", "npm", "ai", "^6", "responses, chat",
            '`createOpenAI({ baseURL: "http://127.0.0.1:5000/v1", apiKey })`', ("@ai-sdk/openai@^3",)),
+    Client("Ollama Node", "npm", "ollama", ">=0.6 <1", "Ollama",
+           '`new Ollama({ host: "http://127.0.0.1:5000", headers: { Authorization: "Bearer …" } })`'),
     Client("Ollama Python", "python", "ollama", ">=0.6,<1", "Ollama",
            "`Client(host=\"http://127.0.0.1:5000\", headers={\"Authorization\": \"Bearer …\"})`; without a header, the setting"
            " `anonymous_key` names the key"),

@@ -79,6 +79,31 @@ def ask_qwen(client: Client, address: str, key: str, model: str, task: str) -> s
     return client.run("--auth-type", "openai", "--approval-mode", "yolo", "-p", task, env=env)
 
 
+def ask_continue(client: Client, address: str, key: str, model: str, task: str) -> str:
+    """Continue's CLI. Its file is YAML, of which JSON is a part."""
+    told = {"name": "conduit", "provider": "openai", "model": model, "apiBase": f"{address}/v1", "apiKey": key}
+    settings = {"name": "conduit", "version": "1.0.0", "schema": "v1", "models": [{**told, "capabilities": ["tool_use"]}]}
+    (client.home / "config.yaml").write_text(json.dumps(settings))
+    return client.run("--config", str(client.home / "config.yaml"), "--auto", "-p", task, env={"CONTINUE_TELEMETRY_ENABLED": "0"})
+
+
+def ask_copilot(client: Client, address: str, key: str, model: str, task: str) -> str:
+    """GitHub Copilot's CLI with a provider of one's own: no account is asked for."""
+    env = {
+        "COPILOT_PROVIDER_BASE_URL": f"{address}/v1", "COPILOT_PROVIDER_API_KEY": key, "COPILOT_MODEL": model,
+        "COPILOT_OFFLINE": "true", "COPILOT_AUTO_UPDATE": "false",
+    }  # fmt: skip
+    return client.run("-p", task, "--allow-all-tools", env=env)
+
+
+def ask_cline(client: Client, address: str, key: str, model: str, task: str) -> str:
+    """Cline's CLI, without the daemon that it else leaves behind."""
+    to = ("--baseurl", f"{address}/v1", "--apikey", key, "--modelid", model)
+    env = {"CLINE_SESSION_BACKEND_MODE": "local"}
+    client.run("auth", "--provider", "openai", *to, env=env)
+    return client.run("--json", task, env=env)
+
+
 def _shell(command: str) -> Calls:
     return {"exec_command": {"cmd": command}, "shell": {"command": ["sh", "-c", command]}}
 
@@ -118,5 +143,26 @@ AGENTS = {
         ask_qwen,
         lambda path: {"read_file": {"file_path": path, "absolute_path": path}},
         lambda path, text: {"write_file": {"file_path": path, "content": text}},
+    ),
+    "Continue CLI": Agent(
+        "cn",
+        "openai_chat",
+        ask_continue,
+        lambda path: {"Read": {"filepath": path}},
+        lambda path, text: {"Write": {"filepath": path, "content": text}},
+    ),
+    "Copilot CLI": Agent(
+        "copilot",
+        "openai_chat",
+        ask_copilot,
+        lambda path: {"view": {"path": path}},
+        lambda path, text: {"create": {"path": path, "file_text": text}},
+    ),
+    "Cline": Agent(
+        "cline",
+        "openai_chat",
+        ask_cline,
+        lambda path: {"read_files": {"files": [{"path": path}]}},
+        lambda path, text: {"run_commands": {"commands": [f"echo {text} > {path}"]}},
     ),
 }

@@ -51,6 +51,7 @@ def test_anthropic_for_node(furnished: Furnished, tmp_path: Path, record_propert
 LOOPS = {
     "OpenAI Node": ("openai", "openai-responses.mjs"),
     "google-genai Node": ("@google/genai", "google.mjs"),
+    "Ollama Node": ("ollama", "ollama.mjs"),
     "Vercel AI SDK": ("@ai-sdk/openai", "ai-sdk.mjs"),
 }
 

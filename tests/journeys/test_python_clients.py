@@ -55,3 +55,12 @@ def test_llm(furnished: Furnished, tmp_path: Path, record_property: Say, alias: 
             "-m", "conduit", *streamed, "--functions", function, "weather in Bern?", env={"LLM_USER_PATH": str(llm.home)}
         )
         assert "The tool said: sunny in Bern" in printed
+
+
+@pytest.mark.parametrize("alias", MODELS)
+def test_instructor_gets_an_object(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+    record_property("client", "instructor")
+    python = installed(CLIENTS / "instructor" / "bin" / "python", tmp_path)
+    play(furnished, alias)
+    script = str(SCRIPTS / "with_instructor.py")
+    assert json.loads(python.run(script, furnished.served.address, furnished.key, alias)) == {"city": "Bern", "degrees": 3}

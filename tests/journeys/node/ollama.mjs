@@ -1,0 +1,33 @@
+// Ollama's library for Node: a tool loop, whole and streamed.
+// node ollama.mjs ADDRESS KEY MODEL  -> one line of JSON with what the model said at the end
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const { Ollama } = createRequire(path.join(process.cwd(), "package.json"))("ollama");
+const [host, key, model] = process.argv.slice(2);
+const client = new Ollama({ host, headers: { Authorization: `Bearer ${key}` } });
+const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
+const tools = [{ type: "function", function: { name: "weather", description: "The weather.", parameters } }];
+
+async function turn(messages, stream) {
+  const answer = await client.chat({ model, messages, tools, stream });
+  if (!stream) return answer.message;
+  const whole = { role: "assistant", content: "", tool_calls: [] };
+  for await (const { message } of answer) {
+    whole.content += message.content ?? "";
+    whole.tool_calls.push(...(message.tool_calls ?? []));
+  }
+  return whole;
+}
+
+async function said(stream) {
+  const messages = [{ role: "user", content: "weather in Bern?" }];
+  const asked = await turn(messages, stream);
+  messages.push(asked);
+  for (const { function: called } of asked.tool_calls) {
+    messages.push({ role: "tool", tool_name: called.name, content: `sunny in ${called.arguments.city}` });
+  }
+  return (await turn(messages, stream)).content;
+}
+
+console.log(JSON.stringify([await said(false), await said(true)]));
