@@ -158,3 +158,29 @@ def test_the_first_start_does_not_import_numpy(home: Home):
     """It would cost 10 MB and 0.1 s for nothing."""
     home.prepare()
     assert "'numpy'" not in imported_by_a_start(home)
+
+
+def test_an_alias_of_the_first_schema_is_read_by_the_newest(home: Home, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        patched.setattr(migrations, "VERSION", 1)
+        _open_and_close_database(home)
+    row = ("m", "a", "priority", "[]", '["b"]', 1, "{}", "{}", 1, "user", 0, 0)
+    columns = "id, alias, strategy, targets, fallbacks, retries, timeouts, overrides, enabled, source, created_at, updated_at"
+    with _connection(home) as connection:
+        connection.execute(f"INSERT INTO models ({columns}) VALUES ({', '.join('?' * len(row))})", row)
+
+    async def read() -> list[ModelAlias]:
+        store = Store.open(home)
+        try:
+            return await store.models.all()
+        finally:
+            await store.close()
+
+    assert asyncio.run(read()) == [ModelAlias(id="m", alias="a", fallbacks=("b",))]
+
+
+def _open_and_close_database(home: Home) -> None:
+    home.prepare()
+    with contextlib.closing(sqlite3.connect(home.database)) as connection:
+        migrations.migrate(home.database, connection)
