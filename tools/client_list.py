@@ -45,8 +45,8 @@ CLIENTS = (
            "`OPENAI_BASE_URL=http://127.0.0.1:5000/v1`, `OPENAI_API_KEY` = the virtual key, `OPENAI_MODEL` = an alias;"
            " `--auth-type openai`. It ignores `NO_PROXY`: unset `HTTP_PROXY` and `HTTPS_PROXY` for it"),
     Client("Copilot CLI", "npm", "@github/copilot", ">=1.0.102 <2", "chat",
-           "`COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:5000/v1`, `COPILOT_PROVIDER_API_KEY` = the virtual key, `COPILOT_MODEL` = an"
-           " alias; `COPILOT_OFFLINE=true` keeps it from calling anybody else"),
+           "`COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:5000/v1`, `COPILOT_PROVIDER_API_KEY` = the virtual key, `COPILOT_MODEL` ="
+           " an alias; `COPILOT_OFFLINE=true` keeps it from calling anybody else"),
     Client("Cline", "npm", "cline", "^3", "chat",
            "`cline auth --provider openai --baseurl http://127.0.0.1:5000/v1 --apikey <virtual key> --modelid <alias>`"),
     Client("Continue CLI", "npm", "@continuedev/cli", "^1.5", "chat",
