@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Topic = Literal[
-    "providers", "models", "keys", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"
-]
+Topic = Literal["providers", "models", "keys", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"]
 
 
 @dataclass(frozen=True, slots=True)

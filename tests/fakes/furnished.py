@@ -76,13 +76,17 @@ class Furnished(Gateway):
         await self.store.prices.insert(Price(pattern=pattern, input=input, output=output, **more))
         await self.refresh()
 
-    async def ask(self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any) -> Any:
+    async def ask(
+        self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any
+    ) -> Any:
         """The whole answer's body."""
         exchange = await self.answer(call(model, text, speaks=speaks, key=key, **fields))
         assert isinstance(exchange, Reply)
         return orjson.loads(exchange.body)
 
-    async def stream(self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any) -> bytes:
+    async def stream(
+        self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any
+    ) -> bytes:
         """Everything a streaming caller reads."""
         exchange = await self.answer(call(model, text, speaks=speaks, key=key, stream=True, **fields))
         assert isinstance(exchange, StreamReply)
@@ -92,7 +96,9 @@ class Furnished(Gateway):
             await exchange.close()
 
 
-def call(model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, stream: bool = False, **fields: Any) -> Call:
+def call(
+    model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, stream: bool = False, **fields: Any
+) -> Call:
     """A chat call in the dialect `speaks`."""
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
     if speaks == "anthropic_messages":
