@@ -61,10 +61,16 @@ def memory(bench: Bench) -> list[Row]:
             time.sleep(3)
             rows.append(_memory_row("memory, idle", subject, idle_limit))
         asked = 0
-        while asked < calls:
+        until = time.monotonic() + PATIENCE_S
+        # The bound is for our own; the others get as many calls as they answer in a while.
+        while asked < calls and (name in bench.homes or time.monotonic() < until):
             asked += bench.load(subject, CONNECTIONS).requests
-        rows.append(_memory_row(f"memory, after {calls:,} calls", subject, loaded_limit))
+        told = calls if asked >= calls else asked
+        rows.append(_memory_row(f"memory, after {told:,} calls", subject, loaded_limit))
     return rows
+
+
+PATIENCE_S = 20.0
 
 
 def _memory_row(measure: str, subject: Subject, limit: float | None) -> Row:
