@@ -57,7 +57,7 @@ clients: setup
 
 # The versions of pyproject.toml for every platform and Python, with hashes. Needs uv; names no index.
 lock:
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras \
 	  --no-header --quiet --custom-compile-command "make lock" -o requirements.lock $(LOCK)
 
 setup:
