@@ -10,7 +10,7 @@ run:
 test: setup
 	$(PY) -m pytest -n 2 $(PYTEST)
 
-# Spoilt requests, 20,000 for each dialect and target, and calls made from the description of the API.
+# Spoilt requests, 20,000 for each path over every kind of target, and calls made from the description of the API.
 fuzz: setup
 	CONDUIT_FUZZ=20000 $(PY) -m pytest tests/fuzz --timeout 0
 	CONDUIT_FUZZ=200 $(PY) -m tests.fuzz.description

@@ -112,7 +112,7 @@ class OpenAICompatible(ProviderKind):
             dropped += self._mend_messages(body)
         if translated:
             dropped += _drop(body, self.unsupported)
-            dropped += _drop(body, self._refused_by_model(body))
+            dropped += self.drop_refused(body)
             dropped += self._mend_effort(body)
             dropped += self._mend_schema(body)
         return dropped
@@ -145,11 +145,13 @@ class OpenAICompatible(ProviderKind):
                     dropped.append(f"messages.{name}")
         return mended
 
-    def _refused_by_model(self, body: dict[str, Json]) -> tuple[str, ...]:
-        if body.get("reasoning_effort") == "none":
-            return ()
+    def drop_refused(self, body: dict[str, Json]) -> list[str]:
+        """Take out what the body's model refuses while it thinks; the names of what was there."""
+        reasoning = body.get("reasoning")
+        effort = reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
         model = str(body.get("model", ""))
-        return tuple(name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names)
+        refused = [name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names]
+        return [] if effort == "none" else _drop(body, refused)
 
     def _mend_effort(self, body: dict[str, Json]) -> list[str]:
         effort, model = body.get("reasoning_effort"), str(body.get("model", ""))

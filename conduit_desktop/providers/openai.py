@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Field, Secrets
 from conduit_desktop.providers.compatible import API_KEY, BASE_URL, OpenAICompatible
 
@@ -45,6 +48,20 @@ class OpenAI(OpenAICompatible):
     # The reasoning models refuse max_tokens and, while they think, everything that steers sampling.
     model_unsupported = ((r"(o\d|gpt-5|codex)(?!.*chat)", _REASONING_REFUSES),)
     not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-5[^:]*-chat|davinci|babbage)"
+    responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
+    """The beginnings of models that `/chat/completions` answers with 404: https://platform.openai.com/docs/models"""
+
+    def dialects_for(self, model: str) -> tuple[str, ...]:
+        """Some models are behind the Responses API alone."""
+        if self.speaks("openai_responses") and re.match(self.responses_only, model):
+            return ("openai_responses",)
+        return self.dialects
+
+    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """As every vendor of this dialect; the reasoning models refuse sampling in the Responses API, too."""
+        if translated and dialect == "openai_responses":
+            return self.drop_refused(body)
+        return super().adapt(body, dialect, translated)
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The bearer token, and the organization and project where they are set."""

@@ -14,33 +14,66 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conduit_desktop.actions.house import House
+from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Price
+from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ThinkingDelta, Usage, UsageReported, collect
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.serving import Server
-from tests.fakes import vendor_anthropic, vendor_openai
+from conduit_desktop.wire import dialect
 from tests.fakes.furnished import furnished
-from tests.fakes.script import Step
 
-_STEP = Step(text="good words", thinking="hm")
+_EVENTS: list[Event] = [
+    Started("id", "model"), ThinkingDelta("hm"), TextDelta("good words"), Finished("stop"), UsageReported(Usage(input=7, output=5)),
+]  # fmt: skip
+_PATHS = {
+    "/chat/completions": "openai_chat", "/responses": "openai_responses", "/messages": "anthropic_messages", "/v2/chat": "cohere",
+    "/api/chat": "ollama", "/completions": "openai_completions",
+}  # fmt: skip
+TARGETS = {
+    "to-openai": ("openai-compatible", "/v1", "model-x"), "to-responses": ("openai", "/v1", "o3-pro"),
+    "to-anthropic": ("anthropic-compatible", "", "model-x"), "to-gemini": ("gemini", "/v1beta", "model-x"),
+    "to-cohere": ("cohere", "", "model-x"), "to-bedrock": ("bedrock", "", "model-x"), "to-ollama": ("ollama", "", "model-x"),
+}  # fmt: skip
+"""Aliases, each with a provider's kind, the end of its address and a model: every dialect that is spoken upstream."""
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
     body: Any = orjson.loads(await request.read())
-    plain = {"model": str(body.get("model")), "stream": body.get("stream")}
     if request.path.endswith("/count_tokens"):
         return web.Response(body=b'{"input_tokens": 7}', content_type="application/json")
-    if request.path.endswith("/embeddings"):
-        inputs = body["input"] if isinstance(body["input"], list) and not isinstance(body["input"][0], int) else [body["input"]]
-        rows = [{"object": "embedding", "index": n, "embedding": [0.5]} for n in range(len(inputs))]
-        return web.Response(body=orjson.dumps({"object": "list", "data": rows}), content_type="application/json")
+    if "mbed" in request.path:
+        return web.Response(body=orjson.dumps(_vectors(request.path, body)), content_type="application/json")
     if request.path.endswith("/rerank"):
         return web.Response(body=b'{"results": [{"index": 0, "relevance_score": 0.5}]}', content_type="application/json")
-    dialect = vendor_anthropic if request.path.endswith("/messages") else vendor_openai
-    if not body.get("stream"):
-        return web.Response(body=orjson.dumps(dialect.whole(plain, _STEP)), content_type="application/json")
-    frames = dialect.stream({**plain, "stream_options": {"include_usage": True}}, _STEP)
-    data = b"".join([*frames.before, *frames.content, *frames.end])
-    return web.Response(body=data, headers={"content-type": "text/event-stream"})
+    name, stream = _spoken(request.path, body)
+    spoken = dialect(name)
+    asked = ChatRequest(name, "model", stream=stream, include_usage=True)
+    if not stream:
+        return web.Response(body=orjson.dumps(spoken.write_response(collect(_EVENTS), asked)), content_type="application/json")
+    writer = spoken.writer(asked)
+    data = b"".join([*map(writer.write, _EVENTS), writer.end()])
+    return web.Response(body=data, headers={"content-type": spoken.content_type})
+
+
+def _vectors(path: str, body: Any) -> Any:
+    """One for each text, in the shape of the address."""
+    inputs = body.get("requests") or body.get("texts") or body.get("inputs") or body.get("input") or ["x"]
+    count = len(inputs) if isinstance(inputs, list) and not isinstance(inputs[0], int) else 1
+    if path.endswith(":batchEmbedContents"):
+        return {"embeddings": [{"values": [0.5]}] * count}
+    if path.endswith("/v2/embed"):
+        return {"id": "e", "embeddings": {"float": [[0.5]] * count}}
+    return {"object": "list", "data": [{"object": "embedding", "index": n, "embedding": [0.5]} for n in range(count)]}
+
+
+def _spoken(path: str, body: Any) -> tuple[str, bool]:
+    """The dialect of an address, and whether a stream is asked for there."""
+    if "generateContent" in path or "streamGenerateContent" in path:
+        return "gemini", "streamGenerateContent" in path
+    if "/converse" in path:
+        return "bedrock", path.endswith("-stream")
+    name = next(name for end, name in _PATHS.items() if path.endswith(end))
+    return name, bool(body.get("stream", name == "ollama"))
 
 
 async def _serve(folder: Path, ready: list[tuple[str, House]], is_ready: threading.Event, stop: asyncio.Event) -> None:
@@ -52,10 +85,9 @@ async def _serve(folder: Path, ready: list[tuple[str, House]], is_ready: threadi
         home.prepare()
         gateway = await stack.enter_async_context(furnished(home, port=0, first_token_s=5.0))
         address = f"http://127.0.0.1:{upstream.port}"
-        await gateway.add_provider("oa", f"{address}/v1")
-        await gateway.add_provider("an", address, kind="anthropic-compatible")
-        await gateway.add_alias("to-openai", "oa/gpt-x", timeouts={"total_s": 10.0})
-        await gateway.add_alias("to-anthropic", "an/claude-x", timeouts={"total_s": 10.0})
+        for alias, (kind, base, model) in TARGETS.items():
+            await gateway.add_provider(f"p-{alias}", address + base, kind=kind)
+            await gateway.add_alias(alias, f"p-{alias}/{model}", timeouts={"total_s": 10.0})
         await gateway.store.prices.insert(Price(pattern="*", input=1.0, output=2.0))
         await gateway.add_key()
         server = Server()

@@ -83,6 +83,33 @@ def test_a_reasoning_model_that_shall_not_reason_keeps_them_too():
     assert adapt("openai", said) == (said, [])
 
 
+@pytest.mark.parametrize(
+    "model",
+    ["o3-pro", "o1-pro-2025-03-19", "gpt-5-pro", "gpt-5.2-pro", "gpt-5.1-codex-max", "codex-mini-latest", "o3-deep-research"],
+)
+def test_some_of_openais_models_are_behind_the_responses_api_alone(model: str):
+    kinds = [bind(Provider(id="p", name="p", kind=kind, base_url="https://h")) for kind in ("openai", "azure")]
+    assert {kind.dialects_for(model) for kind in kinds} == {("openai_responses",)}
+
+
+@pytest.mark.parametrize("model", ["gpt-5.1", "gpt-4o", "o3", "o4-mini", "gpt-5-mini", "ft:gpt-4o:codex", "my-deployment"])
+def test_the_others_are_asked_as_chat_first(model: str):
+    assert bind(Provider(id="p", name="p", kind="openai")).dialects_for(model) == ("openai_chat", "openai_responses")
+
+
+def test_an_azure_of_before_the_responses_api_is_asked_as_chat():
+    old = Provider(id="p", name="p", kind="azure", base_url="https://h", options={"api_version": "2024-10-21"})
+    assert bind(old).dialects_for("o3-pro")[0] == CHAT
+
+
+def test_a_reasoning_model_gets_no_sampling_parameters_from_the_responses_api_either():
+    said = {"model": "gpt-5-codex", "temperature": 1.0, "max_output_tokens": 9, "reasoning": {"effort": "low"}}
+    body, dropped = adapt("openai", said, dialect="openai_responses")
+    assert dropped == ["temperature"]
+    assert body == {"model": "gpt-5-codex", "max_output_tokens": 9, "reasoning": {"effort": "low"}}
+    assert adapt("openai", said, translated=False, dialect="openai_responses") == (said, [])
+
+
 def test_a_schema_becomes_json_where_schemas_are_unknown():
     said = {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}
     assert adapt("deepseek", said) == ({"response_format": {"type": "json_object"}}, ["response_format.json_schema"])
