@@ -1,0 +1,37 @@
+"""The pinned versions: complete enough that a release of tomorrow cannot break a set-up of today."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
+
+
+def pins() -> dict[str, set[str]]:
+    """Each pinned package, and the extras that it is pinned with."""
+    lines = re.findall(r"^([\w.-]+)(?:\[([\w,-]+)\])?==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name.lower().replace("_", "-"): set(filter(None, extras.split(","))) for name, extras in lines}
+
+
+def asked_for() -> Iterator[tuple[str, str, set[str]]]:
+    """(who, whom, with which extras) for what the packages installed here ask of each other, without extras of their own."""
+    for distribution in importlib.metadata.distributions():
+        for text in distribution.requires or ():
+            wanted = Requirement(text)
+            if wanted.extras and (wanted.marker is None or wanted.marker.evaluate({"extra": ""})):
+                yield distribution.name.lower().replace("_", "-"), wanted.name.lower().replace("_", "-"), wanted.extras
+
+
+def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
+    """With hashes, pip looks at the newest release of what is asked for with an extra unless the extra is pinned, too."""
+    known = pins()
+    assert len(known) > 50
+    missing = [
+        (who, whom, extras) for who, whom, extras in asked_for() if who in known and whom in known and not extras <= known[whom]
+    ]
+    assert missing == []
