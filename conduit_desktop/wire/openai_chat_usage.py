@@ -63,9 +63,11 @@ def read_usage(raw: dict[str, Json]) -> Usage:
         outside -= audio_in
     completion += outside
     fresh = max(0, prompt - cached - audio_in)
-    # OpenRouter with Gemini reports the same tokens as read and as written, and bills both: then the write is on top.
     if written <= fresh:
         fresh -= written
+    elif written <= cached:
+        # OpenRouter writes Gemini's cache first and reads it in the same call: what a call writes was not there before it.
+        cached -= written
     output = max(0, completion - audio_out)
     return Usage(
         input=fresh,

@@ -250,7 +250,8 @@ def prompt(**details: int) -> dict[str, Any]:
         (prompt(cached_tokens=60, audio_tokens=30), Usage(input=10, cache_read=60, audio_in=30, output=10)),
         (prompt(cached_tokens=600), Usage(cache_read=600, output=10)),
         (prompt(cached_tokens=60, cache_write_tokens=30), Usage(input=10, cache_read=60, cache_write_5m=30, output=10)),
-        (prompt(cached_tokens=90, cache_write_tokens=90), Usage(input=10, cache_read=90, cache_write_5m=90, output=10)),
+        (prompt(cached_tokens=90, cache_write_tokens=90), Usage(input=10, cache_write_5m=90, output=10)),
+        (prompt(cached_tokens=95, cache_write_tokens=90), Usage(input=5, cache_read=5, cache_write_5m=90, output=10)),
         (
             {"prompt_tokens": 100, "completion_tokens": 10, "prompt_cache_hit_tokens": 60, "prompt_cache_miss_tokens": 40},
             Usage(input=40, cache_read=60, output=10),

@@ -103,14 +103,16 @@ def _chat_rest(seen: Seen, body: Fields) -> None:
     if usage:
         heard, made = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
         prompt, completion = number(usage.get("prompt_tokens")), number(usage.get("completion_tokens"))
-        cached = heard.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("num_cached_tokens")
+        cached = number(heard.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("num_cached_tokens"))
         total, sound = number(usage.get("total_tokens")), number(heard.get("audio_tokens"))
         written = number(heard.get("cache_write_tokens"))
         # What is counted beside the totals: sound (Mistral), thought (xAI, Gemini's compatible).
         prompt += sound if sound and total - prompt - completion == sound else 0
-        prompt = max(prompt, number(cached))
+        prompt = max(prompt, cached)
+        # A token is counted once: one that was written and then read in the same call was written.
+        cached -= written if prompt - cached < written <= cached else 0
         thought = number(made.get("reasoning_tokens")) or max(0, total - prompt - completion)
-        seen.counted(prompt, number(cached), written, max(completion, total - prompt), thought)
+        seen.counted(prompt, cached, written, max(completion, total - prompt), thought)
     if seen.calls and seen.finish == "stop":
         seen.finish = "tool_calls"
 

@@ -23,8 +23,6 @@ def name_of(crossing: Crossing, field: str, recorded: Any, seen: Any) -> str:
             return "a refusal that its vendor ends with `stop` is told as a refusal"
         case "finish" if recorded == "other" or seen == "other":
             return "reasons to stop that the other dialect has no word for"
-        case "usage.input" if crossing.recording.provider == "openrouter":
-            return "OpenRouter reports the same tokens as read and as written and bills both; both are counted"
         case "usage.cache_write" if crossing.caller == "gemini":
             return "tokens written to the cache: Gemini has no such count; they are in the total"
         case "usage.reasoning" if upstream == "openai_chat" and recorded == 0:
