@@ -60,8 +60,8 @@ class Opened:
         return events
 
     def check(self) -> None:
-        """Raises UpstreamError for a fault that was waiting."""
-        if self.failure is not None:
+        """Raises UpstreamError for a fault that was waiting; what stands behind the end of a whole answer is none."""
+        if self.failure is not None and not (self.reader is not None and self.reader.done):
             with readable():
                 raise self.failure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from conduit_desktop.core.errors import UpstreamError
@@ -18,11 +18,21 @@ _TOO_SHORT = 4
 
 def blot(error: UpstreamError, secrets: Secrets) -> None:
     """Take the credential that was sent out of `error`: its message, and the body that is relayed."""
-    for form in dict.fromkeys(form for one in (secrets.api_key, *secrets.headers.values()) for form in _forms(one)):
+    for form in _all_forms(secrets):
         error.message = _without(form, error.message)
         if error.body:
             error.body = _without(form, error.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     error.args = (error.message,)
+
+
+def quotes(said: bytes, secrets: Secrets) -> bool:
+    """Whether a credential that was sent stands in what came back."""
+    text = said.decode("utf-8", "surrogateescape")
+    return any(_without(form, text) != text for form in _all_forms(secrets))
+
+
+def _all_forms(secrets: Secrets) -> Iterable[str]:
+    return dict.fromkeys(form for one in (secrets.api_key, *secrets.headers.values()) for form in _forms(one))
 
 
 def _forms(credential: str) -> Iterator[str]:

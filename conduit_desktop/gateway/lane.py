@@ -6,7 +6,7 @@ and the reader only watches. Translated: body and frames are read in one dialect
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +15,15 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import Event, UsageReported, collect
+from conduit_desktop.gateway.blotting import quotes
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.signatures import Signatures, Watch
+from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
-from conduit_desktop.wire.framing import SSE, Framing, framing_of
+from conduit_desktop.wire.framing import SSE, framing_of
+from conduit_desktop.wire.sse import Frame
+from conduit_desktop.wire.stream_errors import is_json, tells_error, understood
 
 
 class Relay(Protocol):
@@ -33,6 +37,13 @@ class Relay(Protocol):
         """What is still owed after a good end."""
         ...
 
+    def last_words(self, secrets: Secrets) -> bytes:
+        """The target's own error, as it came, where it told one that the caller's SDK takes for an error; else nothing.
+
+        Nor is anything where it quotes a credential.
+        """
+        ...
+
 
 class NativeRelay:
     """Hands on whole frames as they came; a cut frame waits for its rest, so garbage never reaches the caller.
@@ -40,20 +51,23 @@ class NativeRelay:
     With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
     """
 
-    __slots__ = ("_buffer", "_framing", "_hide_usage", "_upstream")
+    __slots__ = ("_buffer", "_framing", "_hide_usage", "_unfit", "_upstream")
 
     def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
         self._upstream = upstream
         self._framing = framing_of(upstream.content_type)
         self._hide_usage = hide_usage
         self._buffer = b""
+        self._unfit: Frame | None = None
 
     def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         buffer = self._buffer + data if self._buffer else data
         end = self._framing.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
-            return b"".join(_fit_frames(whole, self._framing))
+            # At the end of the bytes, an error may lack nothing but the end of its frame.
+            fit, self._unfit = _until_unfit(self._framing.frames(whole if data else buffer + self._framing.end))
+            return b"".join(fit) if data else b""
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
             says_only_usage = self._upstream.says_only_usage
             return b"".join(frame.raw for frame in self._framing.frames(whole) if not says_only_usage(frame.data))
@@ -62,6 +76,10 @@ class NativeRelay:
     def end(self) -> bytes:
         rest, self._buffer = self._buffer, b""
         return rest
+
+    def last_words(self, secrets: Secrets) -> bytes:
+        frame = self._unfit
+        return frame.raw if frame is not None and understood(frame, self._upstream.name) and not quotes(frame.raw, secrets) else b""
 
 
 class TranslatedRelay:
@@ -82,9 +100,8 @@ class TranslatedRelay:
     def end(self) -> bytes:
         return self._writer.end()
 
-
-_FAILURES = ("error", "response.failed")
-"""The types of frames that say the answer failed: the house says so itself."""
+    def last_words(self, secrets: Secrets) -> bytes:
+        return b""
 
 
 class ReframedRelay:
@@ -106,18 +123,19 @@ class ReframedRelay:
         rest = self._native.end()
         return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
 
+    def last_words(self, secrets: Secrets) -> bytes:
+        framed = self._reframed(self._native.last_words(secrets))
+        return framed + self._writer.close() if framed else b""
 
-def _fit_frames(data: bytes, framing: Framing) -> Iterator[bytes]:
-    """The frames before the first that is an error or no JSON."""
-    for frame in framing.frames(data):
-        if frame.data and frame.data.strip() != b"[DONE]":
-            try:
-                value = orjson.loads(frame.data)
-            except orjson.JSONDecodeError:
-                return
-            if frame.event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("type") in _FAILURES)):
-                return
-        yield frame.raw
+
+def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
+    """The frames before the first that is an error or no JSON, and that one."""
+    fit: list[bytes] = []
+    for frame in frames:
+        if tells_error(frame) or not is_json(frame):
+            return fit, frame
+        fit.append(frame.raw)
+    return fit, None
 
 
 @dataclass(slots=True)

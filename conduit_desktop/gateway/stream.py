@@ -98,9 +98,9 @@ async def relayed(
     """
     pulse = Pulse(opened.response, keepalive_s, idle_s)
     pulses.add(pulse)
+    whole = opened.ended and bool(opened.body)
+    relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
     try:
-        whole = opened.ended and bool(opened.body)
-        relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
         _count(meter, opened.events)
         out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
         while not (opened.ended or (opened.reader is not None and opened.reader.done)):
@@ -110,6 +110,7 @@ async def relayed(
             opened.check()
             data = await pulse.chunk(said=bool(out))
             out = writer.ping() if data is None else _take(opened, meter, relay, data)
+        opened.check()
         tail = out + relay.end()
         meter.keep(tail)
         opened.response.finish()
@@ -128,14 +129,17 @@ async def relayed(
             broken(opened, error)
         told = _told(error, opened)
         await meter.settle("broken", told.status, told)
-        yield writer.fail(told)
+        yield relay.last_words(opened.sent) or writer.fail(told)
     finally:
         pulses.discard(pulse)
 
 
 def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
-    """Read `data` (b"": the end), count it, and give the caller's bytes for it."""
-    events = opened.take(data)
+    """Read `data` (b"": the end), count it, and give the caller's bytes for it; a fault waits behind them."""
+    try:
+        events = opened.take(data)
+    except UpstreamError as failure:
+        events, opened.failure = [], failure
     _count(meter, events)
     return relay.pass_on(data, events, opened.failure is not None)
 

@@ -70,6 +70,8 @@ class EventSplitter:
 class EventFraming:
     """See `framing.Framing`."""
 
+    end = b""
+
     def last_end(self, buffer: bytes) -> int:
         """The sum of the lengths that fit."""
         at = 0

@@ -11,7 +11,9 @@ from conduit_desktop.wire.sse import Frame, FrameSplitter
 
 
 class Framing(Protocol):
-    """One way to cut a stream into frames."""
+    """One way to cut a stream into frames. `end` is what ends a frame, empty where a frame says its own length."""
+
+    end: bytes
 
     def last_end(self, buffer: bytes) -> int:
         """Where the last whole frame of `buffer`, which starts with a frame, ends; 0 where none is whole."""
@@ -24,6 +26,8 @@ class Framing(Protocol):
 
 class SseFraming:
     """Server-sent events: a blank line ends each."""
+
+    end = FrameSplitter.end
 
     def last_end(self, buffer: bytes) -> int:
         """After the last blank line."""
@@ -43,6 +47,8 @@ class SseFraming:
 
 class LineFraming:
     """JSON lines: a line break ends each."""
+
+    end = LineSplitter.end
 
     def last_end(self, buffer: bytes) -> int:
         """After the last line break."""
