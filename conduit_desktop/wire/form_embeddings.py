@@ -24,17 +24,21 @@ BATCH = 2048
 
 
 class OpenAIEmbeddings:
-    """See `Form`. `dimensions`: the vendor's name for that field; `text_only`: it takes no token ids."""
+    """See `Form`. `dimensions`: the vendor's name for that field; `text_only`: it takes no token ids.
+
+    `float_unsaid`: floats are what it gives where no encoding is named, and it has no word for them.
+    """
 
     def __init__(
         self, text_only: bool = False, dimensions: str = "dimensions", refused: tuple[str, ...] = (), batch: int = BATCH,
-        own: bool = True,
+        own: bool = True, float_unsaid: bool = False,
     ) -> None:  # fmt: skip
         self.own = own
         self._text_only = text_only
         self._dimensions = dimensions
         self._refused = refused
         self._batch = batch
+        self._float_unsaid = float_unsaid
 
     def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
         """As it came; in several requests where it holds more inputs than the vendor takes."""
@@ -47,6 +51,8 @@ class OpenAIEmbeddings:
         for name in self._refused:
             if body.pop(name, None) is not None and name != "encoding_format":
                 dropped.append(name)
+        if self._float_unsaid and not in_base64(body):
+            body.pop("encoding_format", None)
         if len(inputs) <= self._batch:
             return [Sending(orjson.dumps(body))]
         return [Sending(orjson.dumps({**body, "input": part})) for part in parted(inputs, self._batch)]

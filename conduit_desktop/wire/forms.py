@@ -73,10 +73,13 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "mistral"): (
         _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "dimensions": "output_dimension", "refused": ("user",)},
     ),
-    # Voyage takes base64 or nothing, Jina calls it embedding_type: both give floats unasked.
+    # https://docs.voyageai.com/reference/embeddings-api: base64 or null. Jina calls it embedding_type, and gives floats unasked.
     ("embeddings", "voyage"): (
         _EMBEDDINGS, "OpenAIEmbeddings",
-        {"text_only": True, "dimensions": "output_dimension", "refused": ("user", "encoding_format"), "batch": 1000, "own": False},
+        {
+            "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 1000, "own": False,
+            "float_unsaid": True,
+        },
     ),
     ("embeddings", "jina"): (
         _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "refused": ("user", "encoding_format"), "own": False},

@@ -98,6 +98,14 @@ def test_batches_are_one_answer() -> None:
     assert body["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
 
 
+def test_voyage_is_asked_for_base64_in_its_own_word_and_for_floats_in_none() -> None:
+    ask = {"input": ["a"], "output_dtype": None, "truncation": True}
+    (body,), _ = written("embeddings", "voyage", encoding_format="base64", **ask)
+    assert body == {"model": "up", "encoding_format": "base64", **ask}
+    (body,), dropped = written("embeddings", "voyage", encoding_format="float", **ask)
+    assert (body, dropped) == ({"model": "up", **ask}, [])
+
+
 def test_an_encoding_that_does_not_exist_is_named() -> None:
     with pytest.raises(BadRequest) as refused:
         written("embeddings", "cohere", input="a", encoding_format="hex")
