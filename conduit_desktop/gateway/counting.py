@@ -24,8 +24,8 @@ COUNT_S = 10.0
 async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
     """The count in the caller's own dialect, as the first able target of the route says it; None where there is none.
 
-    Costs nothing and is not recorded. Raises Unauthorized, Forbidden and ModelNotFound, and UpstreamError for a request that
-    is wrong in itself.
+    Costs nothing and is not recorded. Raises Unauthorized, Forbidden and ModelNotFound, and UpstreamError for a refusal that
+    is `final`.
     """
     snapshot = gateway.snapshot
     caller = access.identify(call, snapshot)
@@ -41,9 +41,17 @@ async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
         try:
             return await _ask(gateway, call, target)
         except UpstreamError as error:
-            if error.callers_fault:
+            if final(error, target.model):
                 raise
     return None
+
+
+def final(error: UpstreamError, model: str) -> bool:
+    """Whether a target's refusal to count is the answer: it says that the request is wrong, or that there is no such model.
+
+    A 404 that does not name the model means the path: the target cannot count.
+    """
+    return error.callers_fault or (error.reason == "model_not_found" and model in error.message)
 
 
 async def _ask(gateway: Gateway, call: Call, target: BoundTarget) -> bytes:

@@ -15,7 +15,7 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
-from conduit_desktop.gateway import access, headers, lane, media, routing, sticky
+from conduit_desktop.gateway import access, counting, headers, lane, media, routing, sticky
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.asking import Opened, ask
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
@@ -217,7 +217,7 @@ class Gateway(Desk):
             try:
                 return await self._beside(replace(asked, route=replace(asked.route, targets=able, fallbacks=())))
             except GatewayError as error:
-                if isinstance(error, UpstreamError) and error.callers_fault:
+                if isinstance(error, UpstreamError) and any(counting.final(error, target.model) for target in able):
                     raise
         await asked.meter.settle("success")
         reply = self._reply(asked, None, orjson.dumps({"input_tokens": asked.call.input_tokens}))

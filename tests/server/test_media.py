@@ -323,7 +323,11 @@ async def test_tokens_are_counted_by_who_can_and_else_estimated(door: Door) -> N
     assert body["input_tokens"] > 0
     door.vendor.script(Step(status=404))
     _, body, headers = await door.post("/v1/messages/count_tokens", ask)
-    assert headers["x-conduit-token-count"] == "estimated"
+    assert headers["x-conduit-token-count"] == "estimated", "a 404 that means the path"
+    refusal = {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-x"}, "request_id": "req_1"}
+    door.vendor.script(Step(status=404, body=refusal))
+    status, body, headers = await door.post("/v1/messages/count_tokens", {**ask, "model": "an/claude-x"})
+    assert (status, body, "x-conduit-token-count" in headers) == (404, refusal, False)
 
 
 async def test_budgets_hold_for_pictures_and_speech(door: Door) -> None:
