@@ -153,7 +153,7 @@ def thought_events(item: dict[str, Any], told: Told, events: list[Event]) -> Non
     """A whole reasoning item; one without words or proof says nothing."""
     text = thought(item)
     sealed = unseal(item.get("encrypted_content"))
-    if text or (item.get("encrypted_content") and not (sealed and sealed.hidden)):
+    if text or (item.get("encrypted_content") and not (sealed and (sealed.hidden or not sealed.data))):
         open_thinking(told, events)
     if text:
         events.append(ThinkingDelta(text))
@@ -169,8 +169,10 @@ def proof_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:
     if sealed is not None and sealed.hidden:
         events.append(ThinkingRedacted(sealed.data))
         told.last = "hidden"
-    else:
-        events.append(ThinkingSigned(seal(Sealed(NAME, encrypted)) if sealed is None else sealed.data))
+    elif sealed is None:
+        events.append(ThinkingSigned(seal(Sealed(NAME, encrypted, id=str(item.get("id") or "")))))
+    elif sealed.data:
+        events.append(ThinkingSigned(sealed.data))
 
 
 def part_events(part: Json, told: Told, events: list[Event]) -> None:

@@ -126,7 +126,11 @@ class ItemReader:
             part = Thinking(thought(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
         else:
             remember(self._spelling, path, {"raw": raw})
-            part = RedactedThinking(sealed.data) if sealed.hidden else Thinking(thought(raw), sealed.data, dialect=sealed.dialect)
+            part = (
+                RedactedThinking(sealed.data)
+                if sealed.hidden
+                else Thinking(thought(raw), sealed.data or None, dialect=sealed.dialect)
+            )
         self._assistant().parts.append(part)
 
     def _opaque(self, kind: str, raw: dict[str, Json]) -> None:

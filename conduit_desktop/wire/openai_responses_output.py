@@ -95,10 +95,9 @@ class ReasoningItem:
         self._text.append(text)
         return [*said, ("response.reasoning_summary_text.delta", {**self._place, "delta": text})]
 
-    def close(self, encrypted: str | None) -> Said:
+    def close(self, proof: dict[str, Json]) -> Said:
         """End the item, with the proof that the caller is to hand back."""
-        if encrypted is not None:
-            self.item["encrypted_content"] = encrypted
+        self.item |= proof
         if not self._text:
             return []
         part = {"type": "summary_text", "text": "".join(self._text)}

@@ -6,6 +6,7 @@ import re
 from typing import Literal, assert_never
 
 from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refusal, Text
+from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.openai_chat_fields import Fields, invalid
 from conduit_desktop.wire.openai_responses_fields import NAME
 
@@ -13,7 +14,6 @@ CONTENT = "content:"
 """Before the name of an opaque content part; an opaque item bears its type alone."""
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.ASCII)
-_SOUNDS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 TextType = Literal["input_text", "output_text"]
 
@@ -138,7 +138,7 @@ def write_text(part: Text, kind: str, own: bool) -> tuple[dict[str, Json], list[
 def write_media(media: Media, own: bool) -> tuple[dict[str, Json] | None, list[str]]:
     """A media part, or None where it cannot be said, and the names of what was lost. A foreign file's id means nothing."""
     lost = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
-    said = _say(media, own)
+    said = _say(media if own else standard(media), own)
     if said is None:
         return None, [*lost, f"{media.kind}.{'file_id' if media.file_id else 'url' if media.url else media.media_type or 'data'}"]
     if own:
@@ -164,12 +164,11 @@ def _say(media: Media, own: bool) -> dict[str, Json] | None:
 
 
 def _say_audio(media: Media, own: bool) -> dict[str, Json] | None:
-    form = _SOUNDS.get(media.media_type or "")
-    if form is None and own and media.media_type is not None:
-        form = media.media_type.removeprefix("audio/")
-    if media.data is None or (form is None and not own):
+    """Only as it was read: this API hears nothing."""
+    if media.data is None or not own:
         return None
-    return {"type": "input_audio", "input_audio": {"data": media.data, **({} if form is None else {"format": form})}}
+    form = "mp3" if media.media_type == "audio/mpeg" else (media.media_type or "").removeprefix("audio/")
+    return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": form} if form else {})}}
 
 
 def _say_image(media: Media, own: bool) -> dict[str, Json] | None:

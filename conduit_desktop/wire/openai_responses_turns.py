@@ -167,8 +167,9 @@ class Items:
             return
         sealed = unseal(part.signature) if isinstance(part, Thinking) else None
         if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME:
+            named = {"id": sealed.id} if sealed.id else {}  # without its own it is better off with none
             summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-            self.items.append({"type": "reasoning", "summary": summary, "encrypted_content": sealed.data})
+            self.items.append({"type": "reasoning", **named, "summary": summary, "encrypted_content": sealed.data})
             return
         self.dropped.append("thinking" if isinstance(part, Thinking) else "redacted_thinking")
 

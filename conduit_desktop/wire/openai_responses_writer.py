@@ -202,14 +202,17 @@ class ResponsesWriter:
         item.signature += signature
         return out
 
-    def _proof(self, signature: str) -> str | None:
-        """A signature as `encrypted_content`: OpenAI's own as it is, another's under its provider's mark."""
-        if not signature:
-            return None
+    def _proof(self, signature: str) -> dict[str, Json]:
+        """A signature as an item's fields: OpenAI's own as it is, under its own id; another's under its provider's mark.
+
+        Another's thoughts bear the mark without a signature too: OpenAI knows no item of their id.
+        """
+        if self._own and not signature:
+            return {}
         sealed = unseal(signature)
         if sealed is not None and sealed.dialect == NAME:
-            return sealed.data
-        return seal(Sealed(self._started.dialect, signature))
+            return {"encrypted_content": sealed.data, **({"id": sealed.id} if sealed.id else {})}
+        return {"encrypted_content": seal(Sealed(self._started.dialect, signature))}
 
     def _hidden(self, data: str) -> bytes:
         out = self._close_open() + self._reasoning(lambda reasoning: [])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking
 from conduit_desktop.core.events import Answer, Event, Started, collect
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
+from conduit_desktop.wire.openai_responses_seal import Sealed, seal
 from tests.wire.messages_frames import check_rules
 from tests.wire.responses_frames import RESPONSES, payloads
 from tests.wire.strategies import Features, answers, requests
@@ -196,10 +197,33 @@ def test_openais_thoughts_find_their_way_home_through_an_anthropic_client() -> N
     out = RESPONSES.write_request(MESSAGES.read_request(again, {}), "gpt-x")
     assert out.body["input"][1] == {
         "type": "reasoning",
+        "id": "rs_1",
         "summary": [{"type": "summary_text", "text": "hm"}],
         "encrypted_content": "gAAA",
     }
     assert out.dropped == []
+
+
+def test_a_proof_whose_id_nobody_kept_goes_home_without_one() -> None:
+    """OpenAI takes a proof without an id, and refuses one under another's."""
+    kept = Thinking("hm", seal(Sealed("openai_responses", "gAAA", id="no id of OpenAI's.")))
+    out = RESPONSES.write_request(ChatRequest("anthropic_messages", "m", [Message("assistant", [kept])]), "gpt-x")
+    assert out.body["input"] == [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAA"}
+    ]
+
+
+def test_thoughts_of_others_never_reach_openai_under_an_id_it_does_not_know() -> None:
+    """Signed or not: they bear their maker's mark, by which they are known when the caller hands them back."""
+    made = collect(CHAT.read_response({"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "content": "hello", "reasoning_content": "hm",
+    }}]}))  # fmt: skip
+    output = RESPONSES.write_response(made, asked_in(RESPONSES))["output"]
+    again = {"model": "alias", "input": [*output, {"role": "user", "content": "go on"}]}
+    assert [item["type"] for item in output] == ["reasoning", "message"]
+    assert RESPONSES.native_request(again, "gpt-x")["input"] == again["input"][1:]
+    asked = RESPONSES.read_request(again, {})
+    assert asked.messages[0].parts[0] == Thinking("hm", dialect="openai_chat")
 
 
 def test_thoughts_that_nobody_signed_are_named_as_dropped() -> None:

@@ -12,7 +12,6 @@ from conduit_desktop.core.events import Finished, TextDelta, Usage, collect
 from conduit_desktop.wire.openai_responses_seal import Sealed, seal
 from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, completed, delta, done, event, heard, read, response
 
-MINE = seal(Sealed("openai_responses", "gAAA"))
 URL = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
 
 
@@ -130,7 +129,11 @@ def test_summaries_are_thoughts_and_their_proof_is_marked() -> None:
         added(3, "reasoning", summary=[]),
         done(3, "reasoning", summary=[]),
     )
-    assert answer.first.parts == [Thinking("ab\n\nc", MINE), Thinking("late"), RedactedThinking("x")]
+    assert answer.first.parts == [
+        Thinking("ab\n\nc", seal(Sealed("openai_responses", "gAAA", id="i0"))),
+        Thinking("late"),
+        RedactedThinking("x"),
+    ]
 
 
 def test_thoughts_that_come_raw_and_as_a_summary_count_once() -> None:

@@ -111,22 +111,13 @@ def _native(native: Iterable[Native]) -> list[str]:
     return [f"- {name}: {count}" for name, count in found.most_common()] or ["Nothing."]
 
 
-TYPES = (
-    ("(reasoning)", "callers of other dialects carry OpenAI's encrypted thoughts but not their ids; the API goes by the former"),
-)
-"""Why a request is sent although a type would not take it."""
-
-
 def _invalid(crossings: Iterable[Crossing]) -> list[str]:
     found: Counter[tuple[str, str]] = Counter()
     for one in crossings:
         upstream = one.recording.place.dialect if one.recording.place else ""
         for fault in one.invalid:
             found[upstream, fault] += 1
-    return [
-        f"- {upstream}: `{fault}`: {count}" + next((f" ({why})" for mark, why in TYPES if mark in fault), "")
-        for (upstream, fault), count in found.most_common(40)
-    ] or ["None."]
+    return [f"- {upstream}: `{fault}`: {count}" for (upstream, fault), count in found.most_common(40)] or ["None."]
 
 
 def _left_out(known: Iterable[Recording]) -> list[str]:
