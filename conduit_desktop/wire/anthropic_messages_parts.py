@@ -25,6 +25,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, Fields, cache_mark
+from conduit_desktop.wire.base64_text import standard
 
 _UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -149,7 +150,7 @@ class PartWriter:
         return self.marks(block, part.cache, extra, "content")
 
     def _source(self, part: Media) -> Fields | None:
-        source = _plain_source(part) if self.own else self._foreign_source(part)
+        source = _plain_source(part) if self.own else self._foreign_source(standard(part))
         if source is None:
             return None
         more = part.extra.get("source")

@@ -23,6 +23,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.bedrock_blocks import FORMATS, NAME, Spelling, cited_block
 from conduit_desktop.wire.tool_arguments import as_object
 
@@ -130,7 +131,10 @@ class PartWriter:
         return {"toolUse": self._extra(said, part.extra, "tool_calls")}
 
     def _result(self, part: ToolResult, path: str) -> Block:
-        content = self.content(part.parts, f"{path}.toolResult.content")
+        held = [each for each in part.parts if self.own or not (isinstance(each, Media) and each.kind == "audio")]
+        if len(held) < len(part.parts):
+            self.drop("tool_result.audio")  # every other kind of file may stand in a result
+        content = self.content(held, f"{path}.toolResult.content")
         if not content and not self.own:
             content = [{"text": "."}]  # a result must not be empty
         said: Block = {"toolUseId": part.call_id if self.own else tool_id(part.call_id), "content": content}
@@ -139,6 +143,7 @@ class PartWriter:
         return {"toolResult": self._extra(said, part.extra, "tool_result")}
 
     def _media(self, part: Media) -> Block | None:
+        part = part if self.own else standard(part)
         word = self._word(part)
         source = self._source(part)
         if word is None or source is None:

@@ -24,6 +24,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.cohere_request import NAME, PLAN
 from conduit_desktop.wire.openai_chat_fields import respell
 from conduit_desktop.wire.tool_arguments import as_object, custom_schema
@@ -134,6 +135,7 @@ class _Writer:
             self.drop("cache_control")
         if part.text is not None:
             return {"type": "text", "text": f"{part.name}\n\n{part.text}" if part.name else part.text}
+        part = part if self.own else standard(part)
         url = part.url if part.data is None else f"data:{part.media_type or 'image/png'};base64,{part.data}"
         if part.kind != "image" or url is None:
             self.drop(f"{part.kind}.{part.media_type or ('data' if part.data else 'url' if part.url else 'file_id')}")

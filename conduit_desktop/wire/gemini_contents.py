@@ -28,7 +28,6 @@ from conduit_desktop.wire.gemini_spelling import (
     instead,
     missing,
     note,
-    standard_base64,
     wrong,
 )
 
@@ -170,7 +169,7 @@ class ContentReader:
         if not isinstance(value, str):
             raise missing(f"{where}.{key}.{content}") if value is None else wrong(f"{where}.{key}.{content}", "a string")
         if key == "inlineData":
-            media.data = standard_base64(value, self._spelling, f"{where}.inlineData.data")
+            media.data = value
         elif is_public(value):
             media.url = value
         else:

@@ -21,6 +21,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.tool_arguments import as_object
 
@@ -99,7 +100,7 @@ class PartWriter:
             return None
         if part.detail not in (None, "auto"):
             self.dropped.append(f"{part.kind}.detail")
-        key, inner = self._source(part)
+        key, inner = self._source(part if self.own else standard(part))
         extra = dict(part.extra)
         if self.own:
             inner |= extra.pop(key, {})

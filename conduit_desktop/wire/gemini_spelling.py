@@ -1,7 +1,7 @@
 """Gemini's two spellings made one: snake_case fields become camelCase, and what was said otherwise is said so again.
 
-Google's JSON takes `maxOutputTokens` and `max_output_tokens` on every level, one object where a list belongs, and base64 in
-two alphabets. `normalised` brings all that into one form and notes it under the field's path; `respell` undoes it.
+Google's JSON takes `maxOutputTokens` and `max_output_tokens` on every level, and one object where a list
+belongs. `normalised` brings all that into one form and notes it under the field's path; `respell` undoes it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ Fields = dict[str, Json]
 Spelling = dict[str, str]
 """Path and how it was said (`contents.0.parts|single`) to what that needs (a name, a value as JSON, or nothing).
 
-`key`: under another name. `single`: not in a list. `absent`: not at all, we made it up. `urlsafe`: in base64's other
-alphabet. `unpadded`: in base64 without its end. `json`: as another value. `null`: as a null. `object`: as an object with
-nothing in it.
+`key`: under another name. `single`: not in a list. `absent`: not at all, we made it up. `json`: as another value. `null`:
+as a null. `object`: as an object with nothing in it.
 """
 
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
@@ -32,11 +31,9 @@ _OPAQUE = frozenset({
     "args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels", "partMetadata",
 })  # fmt: skip
 """Fields whose keys are the caller's own."""
-_ORDER = ("single", "absent", "urlsafe", "unpadded", "json", "null", "object", "key")
+_ORDER = ("single", "absent", "json", "null", "object", "key")
 _MADE = ("json", "null")
 """What is said again even where nothing else is left of the object that held it."""
-_URLSAFE = str.maketrans("-_", "+/")
-_STANDARD = str.maketrans("+/", "-_")
 
 
 def missing(path: str) -> BadRequest:
@@ -106,17 +103,6 @@ def a_list(value: Json, spelling: Spelling, path: str) -> list[Json]:
     return value
 
 
-def standard_base64(data: str, spelling: Spelling, path: str) -> str:
-    """`data` in the alphabet that everybody reads, and padded; Google's own SDKs write the other one, and some do not pad."""
-    if "-" in data or "_" in data:
-        note(spelling, path, "urlsafe")
-        data = data.translate(_URLSAFE)
-    if len(data) % 4 in (2, 3) and not data.endswith("="):
-        note(spelling, path, "unpadded")
-        data += "=" * (-len(data) % 4)
-    return data
-
-
 def respell(body: Fields, spelling: Mapping[str, str]) -> None:
     """Say again in `body`, which is in canonical form, what `spelling` remembers: the deepest fields first."""
     notes = [(*where.split("|"), value) for where, value in spelling.items() if "|" in where]
@@ -152,7 +138,3 @@ def _say(owner: Fields, key: str, how: str, value: str) -> None:
         del owner[key]
     elif how == "single" and isinstance(owner[key], list) and len(owner[key]) == 1:
         owner[key] = owner[key][0]
-    elif how == "urlsafe":
-        owner[key] = owner[key].translate(_STANDARD)
-    elif how == "unpadded":
-        owner[key] = owner[key].rstrip("=")

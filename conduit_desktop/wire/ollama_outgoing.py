@@ -23,6 +23,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.base64_text import standard_base64
 from conduit_desktop.wire.ollama_request import OPTIONS
 from conduit_desktop.wire.openai_chat_fields import respell
 from conduit_desktop.wire.tool_arguments import as_object, custom_schema
@@ -135,7 +136,7 @@ class _Writer:
     def _media(self, part: Media, content: list[str], images: list[str]) -> None:
         self._note(part)
         if part.kind == "image" and part.data is not None:
-            images.append(part.data)
+            images.append(part.data if self.own else standard_base64(part.data))
         elif part.text is not None:
             content.append(f"{part.name}\n\n{part.text}" if part.name else part.text)
         else:

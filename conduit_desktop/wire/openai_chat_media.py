@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from conduit_desktop.core.chat import Json, Media
+from conduit_desktop.wire.base64_text import standard
 
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
 
@@ -15,7 +16,7 @@ Written = tuple[dict[str, Json] | None, list[str]]
 def write_media(media: Media, own: bool, bare: bool = False) -> Written:
     """One part. `own`: it was read from this dialect; `bare`: its address was given without an object around it."""
     lost = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
-    part = _say(media, own, bare)
+    part = _say(media if own else standard(media), own, bare)
     if part is None:
         return None, [*lost, f"{media.kind}.{'file_id' if media.file_id else 'url' if media.url else media.media_type or 'data'}"]
     if own:

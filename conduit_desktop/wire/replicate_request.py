@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Refusal, Text, Thinking, ToolCall, ToolResult
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.base64_text import standard_base64
 
 NAME = "replicate"
 _SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
@@ -131,7 +132,7 @@ def _write_images(given: dict[str, Json], known: Inputs, turns: list[Message], d
 
 def _address(image: Media) -> str | None:
     if image.data is not None:
-        return f"data:{image.media_type or 'image/png'};base64,{image.data}"
+        return f"data:{image.media_type or 'image/png'};base64,{standard_base64(image.data)}"
     return image.url
 
 

@@ -140,7 +140,7 @@ def test_images_and_documents_are_said_and_what_cannot_be_is_named() -> None:
         Message(
             "user",
             [
-                Media("image", data="iVBORw0KGgoAAA", detail="high"),
+                Media("image", data="iVBORw0KGgoAAA==", detail="high"),
                 Media("image", url="https://x/y.png", detail="auto"),
                 Media("document", data="JVBE", name="a.pdf"),
                 Media("document", data=text, media_type="text/csv"),
@@ -151,7 +151,7 @@ def test_images_and_documents_are_said_and_what_cannot_be_is_named() -> None:
         )
     )
     assert out.body["messages"][0]["content"] == [
-        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoAAA"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoAAA=="}},
         {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}},
         {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}, "title": "a.pdf"},
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}},

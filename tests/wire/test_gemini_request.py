@@ -129,13 +129,6 @@ def test_files_in_results_and_everywhere_else():
     assert [type(part) for part in found.parts] == [Text, Media]
 
 
-def test_googles_base64_becomes_everybodys():
-    asked = unchanged({"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": "_-8="}}]}]})
-    (part,) = asked.messages[0].parts
-    assert isinstance(part, Media)
-    assert part.data == "/+8="
-
-
 def test_thoughts_signatures_and_parts_of_googles_own():
     parts = [
         {"text": "hm", "thought": True, "thoughtSignature": "czE="},
@@ -283,13 +276,3 @@ def test_overrides_go_where_gemini_has_them():
     for name, value in (("max_tokens", 5), ("top_p", None), ("safetySettings", []), ("temperature", 0.1)):
         GEMINI.override(body, name, value)  # type: ignore[attr-defined]
     assert body == {"contents": [HELLO], "generation_config": {"maxOutputTokens": 5, "temperature": 0.1}, "safetySettings": []}
-
-
-@pytest.mark.parametrize(("said", "heard"), [("-_8", "+/8="), ("-_8=", "+/8="), ("AAE", "AAE="), ("AAEC", "AAEC")])
-def test_base64_of_either_kind_is_heard_padded_and_said_again_as_it_came(said: str, heard: str) -> None:
-    body = {"contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": said}}]}]}
-    request = dialect("gemini").read_request(body, {"model": "m", "stream": False})
-    (part,) = request.messages[0].parts
-    assert isinstance(part, Media)
-    assert part.data == heard
-    assert dialect("gemini").write_request(request, "m").body == body
