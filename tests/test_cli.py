@@ -115,6 +115,20 @@ def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shel
     assert [sh.json(what, "list") for what in ("models", "keys", "prices")] == [[], [], []]
 
 
+def test_a_target_is_paused_and_resumed_whoever_serves_the_home(sh: Shell) -> None:
+    sh("providers", "add", "demo", "--kind", "demo")
+    sh("models", "add", "chat", "--target", "demo/demo-chat", "--sticky", "session", "--trim", "--context-fallback", "none")
+    assert [(one["name"], one["state"]) for one in sh.json("health", "list")] == [("demo/demo-chat", "unused")]
+    sh("health", "pause", "demo/demo-chat")
+    assert sh.json("health", "list")[0]["state"] == "paused", "each command opened the home anew"
+    assert "demo/demo-chat" in sh("health", "list").stdout
+    sh("health", "resume", "demo/demo-chat")
+    assert sh.json("health", "list")[0]["state"] == "unused"
+    label = sh.json("health", "list")[0]["credentials"][0]["label"]
+    sh("health", "release", "demo", label)
+    assert "no target" in sh("health", "pause", "demo/other", code=1).stderr
+
+
 def test_tables_show_what_is_there_and_no_secret(sh: Shell) -> None:
     sh("providers", "add", "openai", "--kind", "openai", "--api-key", "-", input="sk-proj-0123456789abcdefWXYZ\n")
     listed = sh("providers", "list").stdout

@@ -6,7 +6,7 @@ from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.core.errors import NotFound
-from conduit_desktop.gateway.health import TargetHealth
+from conduit_desktop.gateway.condition import TargetHealth
 from conduit_desktop.gateway.snapshot import Bound
 
 ERRORS_WITHIN_S = 3600.0
@@ -14,10 +14,10 @@ _STATES: dict[str, TargetState] = {"closed": "answering", "open": "failing", "ha
 
 
 def targets(house: House) -> list[TargetHealthView]:
-    """Every target that an alias names or that was called, by name; reads memory alone."""
+    """Every target that an alias names, that was called or is paused, by name; reads memory alone."""
     users = _users(house)
-    providers = house.gateway.snapshot.providers
-    called = [name for name in house.gateway.health.targets if name.partition("/")[0].lower() in providers]
+    health, providers = house.gateway.health, house.gateway.snapshot.providers
+    called = [name for name in (*health.targets, *health.paused) if name.partition("/")[0].lower() in providers]
     return [_view(house, name, users.get(name, [])) for name in sorted({*users, *called}, key=str.lower)]
 
 
@@ -58,7 +58,7 @@ def _view(house: House, name: str, aliases: list[str]) -> TargetHealthView:
 
 def _state(house: House, name: str, bound: Bound, known: TargetHealth) -> tuple[TargetState, str]:
     if name in house.gateway.health.paused:
-        return "paused", "Paused until it is resumed or Conduit starts anew"
+        return "paused", "Paused until it is resumed"
     if not bound.provider.enabled:
         return "disabled", "Its provider is disabled"
     if bound.problem:
@@ -78,9 +78,10 @@ def _credential(house: House, bound: Bound, label: str, model: str) -> Credentia
 
 
 async def pause(house: House, target: str, actor: Actor) -> None:
-    """Send the target nothing more; what runs goes on. Raises NotFound."""
+    """Send the target nothing more until it is resumed, over restarts too; what runs goes on. Raises NotFound."""
     _check(house, target)
     house.gateway.health.paused.add(target)
+    await house.gateway.tending.write()
     await made_known(house, actor, "target.pause", target, "health", {})
 
 
@@ -88,6 +89,7 @@ async def resume(house: House, target: str, actor: Actor) -> None:
     """Let a paused target answer again. Raises NotFound."""
     _check(house, target)
     house.gateway.health.paused.discard(target)
+    await house.gateway.tending.write()
     await made_known(house, actor, "target.resume", target, "health", {})
 
 
@@ -97,6 +99,7 @@ async def release(house: House, provider: str, label: str, actor: Actor) -> None
     if bound is None or label not in {door.label for door in bound.doors}:
         raise NotFound(f"There is no credential {label!r} of a provider {provider!r}.")
     house.gateway.health.release(bound.provider.id, label)
+    await house.gateway.tending.write()
     await made_known(house, actor, "credential.release", f"{bound.name} ({label})", "health", {})
 
 

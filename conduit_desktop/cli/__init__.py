@@ -19,6 +19,7 @@ COMMANDS = {
     "models": "conduit_desktop.cli.models:models",
     "keys": "conduit_desktop.cli.keys:keys",
     "prices": "conduit_desktop.cli.prices:prices",
+    "health": "conduit_desktop.cli.health:health",
     "settings": "conduit_desktop.cli.settings:settings",
     "usage": "conduit_desktop.cli.records:usage",
     "requests": "conduit_desktop.cli.records:requests",

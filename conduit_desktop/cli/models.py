@@ -23,6 +23,14 @@ fields = options(
     body_option("--target", "targets", multiple=True, metavar="PROVIDER/MODEL[=WEIGHT]", help="Where it goes; may be repeated."),
     body_option("--strategy", type=click.Choice(STRATEGIES), help="How a target is chosen."),
     body_option("--fallback", "fallbacks", multiple=True, metavar="ALIAS", help="What answers when no target does; repeatable."),
+    body_option(
+        "--context-fallback", "context_fallbacks", multiple=True, metavar="ALIAS", help="For what is too long; may be repeated."
+    ),
+    body_option(
+        "--content-filter-fallback", "content_filter_fallbacks", multiple=True, metavar="ALIAS", help="For what was filtered."
+    ),
+    body_option("--sticky", type=click.Choice(("session", "prefix", "none")), help="Keep requests together at one target."),
+    body_option("--trim/--no-trim", "trim", default=None, help="Take the oldest turns out of what is too long."),
     body_option("--retries", type=int, help="Further attempts on the same target."),
     body_option("--timeout", "timeouts", type=Pair(json=True), multiple=True, help="connect_s, first_token_s, idle_s, total_s."),
     body_option("--max-context-tokens", type=INTEGER),

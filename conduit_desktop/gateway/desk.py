@@ -95,8 +95,11 @@ class Desk:
             stored = await self.store.settings.all()
             settings = Settings.model_validate({**stored, **self.overrides})
             before, after = self.snapshot, await take(self.store, self.secrets, settings)
+            names = {bound.provider.id: bound.name for bound in after.providers.values()}
             for name, bound in before.providers.items():
                 now = after.providers.get(name)
+                if names.get(bound.provider.id) != bound.name:
+                    self.health.renamed(bound.name, names.get(bound.provider.id))
                 if now is None or now.provider != bound.provider or now.doors != bound.doors:
                     self.health.forget(bound.provider.id, bound.name)
             await self._load_accounts(after, self.budgets.stale(after.keys.values()))
@@ -169,6 +172,7 @@ class Desk:
 
     def _on_health(self, kind: str, name: str, text: str) -> None:
         log.warning("%s %s: %s", kind, name, text)
+        self.tending.news()
         self.bus.publish("health", name)
         if kind == "credential":
             self.notify("health", "error", f"{name} is not used any more", f"The provider refused this credential: {text}")

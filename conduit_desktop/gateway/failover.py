@@ -19,6 +19,7 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.gateway.asking import Opened
+from conduit_desktop.gateway.condition import Probe
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.meter import Meter, attempt_of
 from conduit_desktop.gateway.routing import BoundTarget, Limits
@@ -120,13 +121,17 @@ class Search:
         return failure
 
     def _doors(self, target: BoundTarget) -> Iterator[Door]:
-        """The target's credentials that may be used now, heavier ones more often first."""
+        """The target's credentials that may be used now, heavier ones more often first; one being tried out comes last."""
         if self.own_key is not None:
             yield self.own_key
             return
         doors = target.bound.doors
         if len(doors) > 1:
-            key = {door.label: random.random() ** (1 / max(door.weight, 1e-9)) for door in doors}  # noqa: S311
+            owner = target.bound.provider.id
+            key = {
+                door.label: (self.health.may_use(owner, door.label, target.model), random.random() ** (1 / max(door.weight, 1e-9)))  # noqa: S311
+                for door in doors
+            }
             doors = tuple(sorted(doors, key=lambda door: key[door.label], reverse=True))
         why: list[str] = []
         for door in doors:
@@ -146,7 +151,7 @@ class Search:
         provider_id, label = target.bound.provider.id, None if door is self.own_key else door.label
         began = time.monotonic()
         self.meter.asking(target)
-        probe = self.health.begin(target.name)
+        probe = self.health.begin(target.name, provider_id, label)
         opened: Opened | None = None
         try:
             opened = await self.ask(target, door)
@@ -165,10 +170,22 @@ class Search:
         finally:
             if opened is None:
                 self.health.end(target.name, probe)
-        self.meter.at_end = partial(self.health.end, target.name, probe)
-        self.health.succeeded(target.name, provider_id, door.label, (time.monotonic() - began) * 1000, probe)
+        latency_ms = (time.monotonic() - began) * 1000
+        self.meter.at_end = partial(self._over, target.name, probe, opened, latency_ms)
+        self.health.succeeded(target.name, provider_id, door.label, latency_ms, probe)
         self.meter.attempted(attempt_of(target, door.label, began))
         return opened
+
+    def _over(self, name: str, probe: Probe | None, opened: Opened, latency_ms: float) -> None:
+        """The request is settled: what it says of the target's speed."""
+        self.health.end(name, probe)
+        record = self.meter.record
+        if record.status != "success":
+            return
+        if opened.reader is not None:
+            self.health.target(name).finished(latency_ms, self.meter.streamed_ms, record.output)
+        else:
+            self.health.target(name).finished(None, latency_ms, record.output)
 
     def _pause(self, target: BoundTarget, error: UpstreamError | None, tries: int, others: bool) -> float | None:
         """Seconds before the same target may be asked again; None where it shall not, or that is too long to wait for."""

@@ -1,21 +1,20 @@
 """How targets and credentials fare: cool-downs, parked credentials, and a circuit breaker for each target.
 
-A credential cools down for a model after a rate limit, and is parked after a refusal until its provider is changed. A
-target's breaker opens when half of its last answers failed, waits, lets one probe through, and closes when that succeeds.
+A credential cools down for a model after a rate limit, is tried out by one request, and is parked after a refusal until its
+provider is changed. A target's breaker opens when half of its last answers failed, waits, lets one probe through, and closes
+when that succeeds.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
 
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gateway.condition import DoorHealth, Probe, Rest, TargetHealth
 
-WINDOW = 10
 MIN_SAMPLES = 5
 OPEN_BASE_S = 5.0
 OPEN_MAX_S = 300.0
@@ -23,50 +22,8 @@ COOLDOWN_S = 2.0
 COOLDOWN_MAX_S = 86_400.0
 MAX_TARGETS = 5000
 """Targets remembered; with an alias for `*`, callers can make up any number of names."""
-REMEMBERED = 60
-"""Answers and failures of a target that are kept for the operator to see."""
 _TARGET_FAULTS = frozenset({"server", "overloaded", "timeout", "connect", "malformed", "broken"})
 _CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money"})
-
-State = Literal["closed", "open", "half_open"]
-
-
-@dataclass(slots=True)
-class TargetHealth:
-    """One target's recent past. Times are monotonic seconds; `latency_ms` is smoothed."""
-
-    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    state: State = "closed"
-    open_until: float = 0.0
-    openings: int = 0
-    probing: bool = False
-    in_flight: int = 0
-    latency_ms: float | None = None
-    last_error: str = ""
-    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """Milliseconds until the first content of the latest answers, in order."""
-    faults: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """When the latest failures happened, and their reasons."""
-
-
-@dataclass(slots=True)
-class Rest:
-    """A credential's rest from one model after a rate limit. `cool_until` is monotonic seconds."""
-
-    cool_until: float = 0.0
-    strikes: int = 0
-
-
-@dataclass(slots=True)
-class DoorHealth:
-    """One credential's: why it is parked, for every model or for some, and where it rests.
-
-    Vendors count their rate limits, and grant access, by model: what one model refused says nothing about another.
-    """
-
-    parked: str = ""
-    parked_models: dict[str, str] = field(default_factory=dict)
-    rests: dict[str, Rest] = field(default_factory=dict)
 
 
 class Health:
@@ -75,12 +32,12 @@ class Health:
     def __init__(
         self, now: Callable[[], float] = time.monotonic, on_change: Callable[[str, str, str], None] = lambda kind, name, text: None
     ) -> None:
-        self._now = now
+        self.now = now
         self._on_change = on_change
         self.targets: dict[str, TargetHealth] = {}
         self.doors: dict[tuple[str, str], DoorHealth] = {}
         self.paused: set[str] = set()
-        """Targets that the operator took out, by name, until they are put back or the process ends."""
+        """Targets that the operator took out, by name, until they are put back."""
 
     def target(self, name: str) -> TargetHealth:
         """The health of `provider/model`."""
@@ -102,7 +59,7 @@ class Health:
         health = self.targets.get(name)
         if health is None or health.state == "closed":
             return True
-        if health.state == "open" and self._now() >= health.open_until:
+        if health.state == "open" and self.now() >= health.open_until:
             health.state = "half_open"
             health.probing = False
         return health.state == "half_open" and not health.probing
@@ -117,13 +74,13 @@ class Health:
     def next_probe_s(self, name: str) -> float | None:
         """Seconds until an open breaker lets a probe through; None while it is closed."""
         health = self.targets.get(name)
-        return None if health is None or health.state == "closed" else max(0.0, health.open_until - self._now())
+        return None if health is None or health.state == "closed" else max(0.0, health.open_until - self.now())
 
     def reopen(self, name: str, for_s: float, openings: int, last_error: str) -> None:
-        """The target was failing before the process began: leave it alone for `for_s` more seconds."""
+        """The target was failing before the process began: leave it alone for `for_s` more seconds, then let one probe through."""
         health = self.target(name)
-        health.state, health.open_until = "open", self._now() + for_s
-        health.openings, health.last_error = openings, last_error
+        health.turn("open", self.now())
+        health.open_until, health.openings, health.last_error = self.now() + for_s, openings, last_error
 
     def half_open(self, name: str) -> None:
         """There is reason to think that the target is well again: let one probe through before the pause is over."""
@@ -131,57 +88,77 @@ class Health:
         if health is not None and health.state == "open":
             health.state, health.probing = "half_open", False
 
+    def turns(self, name: str, within_s: float) -> list[tuple[float, str]]:
+        """When the target's circuit opened and closed of late: seconds ago, the newest last."""
+        health, now = self.targets.get(name), self.now()
+        return [(now - at, state) for at, state in health.turns if now - at <= within_s] if health else []
+
     def recent_faults(self, name: str, within_s: float) -> dict[str, int]:
         """How often the target failed of late, by reason."""
         health = self.targets.get(name)
-        since = self._now() - within_s
+        since = self.now() - within_s
         return dict(Counter(reason for at, reason in health.faults if at >= since)) if health else {}
 
-    def begin(self, name: str) -> bool:
-        """A request goes to the target. True where it is the one probe of a half-open breaker: to be handed back below."""
+    def begin(self, name: str, provider_id: str = "", label: str | None = None) -> Probe | None:
+        """A request goes to the target with that credential. What it tries out, if anything, is to be handed back below."""
         health = self.target(name)
         health.in_flight += 1
-        if health.state == "half_open" and not health.probing:
+        circuit = health.state == "half_open" and not health.probing
+        rest = self._rest(provider_id, label, _model(name)) if self.doors and label is not None else None
+        if rest is not None and (rest.probing or rest.cool_until > self.now()):
+            rest = None
+        if not circuit and rest is None:
+            return None
+        if circuit:
             health.probing = True
-            return True
-        return False
+        if rest is not None:
+            rest.probing = True
+        return Probe(circuit, rest)
 
-    def end(self, name: str, probe: bool) -> None:
+    def _rest(self, provider_id: str, label: str, model: str) -> Rest | None:
+        door = self.doors.get((provider_id, label))
+        return door.rests.get(model) if door is not None else None
+
+    def end(self, name: str, probe: Probe | None) -> None:
         """The request is over, in whatever way."""
         health = self.target(name)
         health.in_flight = max(0, health.in_flight - 1)
-        if probe:
-            health.probing = False
+        if probe is not None:
+            if probe.circuit:
+                health.probing = False
+            if probe.rest is not None:
+                probe.rest.probing = False
 
-    def succeeded(self, name: str, provider_id: str, label: str, latency_ms: float, probe: bool = False) -> None:
+    def succeeded(self, name: str, provider_id: str, label: str, latency_ms: float, probe: Probe | None = None) -> None:
         """The target answered: its first content came after `latency_ms`."""
         health = self.target(name)
-        health.latency_ms = latency_ms if health.latency_ms is None else 0.8 * health.latency_ms + 0.2 * latency_ms
-        health.latencies.append(latency_ms)
+        health.answered(latency_ms)
         if health.state == "closed":
             health.outcomes.append(True)
-        elif probe:
+        elif probe is not None and probe.circuit:
             self._close(name, health)
         door = self.doors.get((provider_id, label)) if self.doors else None
         if door is not None:
             door.rests.pop(_model(name), None)
 
     def _close(self, name: str, health: TargetHealth) -> None:
-        health.state, health.openings, health.probing = "closed", 0, False
+        health.turn("closed", self.now())
+        health.openings = 0
         health.outcomes.clear()
         self._on_change("target", name, "answers again")
 
-    def failed(self, name: str, provider_id: str, label: str | None, error: UpstreamError, probe: bool = False) -> None:
+    def failed(self, name: str, provider_id: str, label: str | None, error: UpstreamError, probe: Probe | None = None) -> None:
         """The target did not answer, or not to the end; what that means depends on the reason.
 
         `label` None: a client's own key, whose faults are its owner's business.
         """
         health = self.target(name)
         health.last_error = error.message[:300]
-        health.faults.append((self._now(), error.reason))
+        health.faults.append((self.now(), error.reason))
+        tried = probe is not None and probe.circuit
         if error.reason in _TARGET_FAULTS:
-            self._judge(name, health, probe)
-        elif probe and health.state == "half_open":
+            self._judge(name, health, tried)
+        elif tried and health.state == "half_open":
             self._close(name, health)  # a refusal is an answer, too
         if label is None:
             return
@@ -200,18 +177,21 @@ class Health:
             failures = health.outcomes.count(False)
             if failures < MIN_SAMPLES or failures * 2 < len(health.outcomes):
                 return
-            self._on_change("target", name, health.last_error)
         elif not probe:
             return
+        first = health.state == "closed"
         pause = min(OPEN_BASE_S * 2**health.openings, OPEN_MAX_S) * random.uniform(0.8, 1.2)  # noqa: S311
         health.openings += 1
-        health.state, health.open_until, health.probing = "open", self._now() + pause, False
+        health.open_until = self.now() + pause
+        health.turn("open", self.now())
+        if first:
+            self._on_change("target", name, health.last_error)
 
     def _cool(self, door: DoorHealth, model: str, retry_after: float | None) -> None:
         rest = door.rests.setdefault(model, Rest())
         rest.strikes += 1
         pause = retry_after if retry_after is not None else min(COOLDOWN_S * 2 ** (rest.strikes - 1), 60.0)
-        rest.cool_until = max(rest.cool_until, self._now() + min(pause, COOLDOWN_MAX_S))
+        rest.cool_until = max(rest.cool_until, self.now() + min(pause, COOLDOWN_MAX_S))
 
     def _park(self, door: DoorHealth, name: str, label: str, error: UpstreamError) -> None:
         if door.parked or _model(name) in door.parked_models:
@@ -239,8 +219,17 @@ class Health:
             return 0.0
         if door.parked or model in door.parked_models:
             return None
-        rest = door.rests.get(model)
-        return max(0.0, rest.cool_until - self._now()) if rest is not None else 0.0
+        return self.rest_s(provider_id, label, model)
+
+    def rest_s(self, provider_id: str, label: str, model: str) -> float:
+        """Seconds that the credential is still to be left alone for `model`."""
+        rest = self._rest(provider_id, label, model)
+        return max(0.0, rest.cool_until - self.now()) if rest is not None else 0.0
+
+    def may_use(self, provider_id: str, label: str, model: str) -> bool:
+        """Whether the credential may be used for `model` now, and is not being tried out just then."""
+        rest = self._rest(provider_id, label, model) if self.doors else None
+        return not (rest is not None and rest.probing) and self.door_wait(provider_id, label, model) == 0
 
     def release(self, provider_id: str, label: str) -> bool:
         """Use a parked or resting credential again; False where it was neither."""
@@ -254,6 +243,14 @@ class Health:
         prefix = f"{name.lower()}/"
         for target in [target for target in self.targets if target.lower().startswith(prefix)]:
             del self.targets[target]
+
+    def renamed(self, name: str, after: str | None) -> None:
+        """The provider bears another name, or is gone (None): what was paused follows it."""
+        prefix = f"{name.lower()}/"
+        for target in [target for target in self.paused if target.lower().startswith(prefix)]:
+            self.paused.discard(target)
+            if after is not None:
+                self.paused.add(f"{after}/{_model(target)}")
 
 
 def _model(name: str) -> str:

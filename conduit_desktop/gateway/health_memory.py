@@ -1,4 +1,4 @@
-"""What is known of failing targets and refused credentials, to be kept over a restart."""
+"""What is known of failing and paused targets, and of refused and resting credentials, to be kept over a restart."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from conduit_desktop.gateway.health import OPEN_MAX_S, DoorHealth, Health
+from conduit_desktop.gateway.condition import DoorHealth, Rest
+from conduit_desktop.gateway.health import COOLDOWN_MAX_S, OPEN_MAX_S, Health
 from conduit_desktop.gateway.snapshot import Bound, Snapshot
 
 _LONGEST_S = OPEN_MAX_S * 1.2
 
 
 class KeptTarget(BaseModel):
-    """A target whose circuit is open until `until_ms`; `changed_at` is when its provider was changed last."""
+    """A target whose circuit is open until `until_ms` or waits for its probe; `changed_at`: its provider's last change."""
 
     name: str
     changed_at: int
@@ -25,8 +26,15 @@ class KeptTarget(BaseModel):
     error: str
 
 
+class KeptRest(BaseModel):
+    """A credential's rest from a model."""
+
+    until_ms: int
+    strikes: int
+
+
 class KeptDoor(BaseModel):
-    """A parked credential. `mark` tells whether it is still the same one, and nothing of what it is."""
+    """A parked or resting credential. `mark` tells whether it is still the same one, and nothing of what it is."""
 
     provider_id: str
     changed_at: int
@@ -34,6 +42,7 @@ class KeptDoor(BaseModel):
     mark: str
     parked: str
     models: dict[str, str]
+    rests: dict[str, KeptRest] = {}
 
 
 class Kept(BaseModel):
@@ -42,6 +51,7 @@ class Kept(BaseModel):
     salt: str
     targets: list[KeptTarget] = []
     doors: list[KeptDoor] = []
+    paused: list[str] = []
 
 
 def new_salt() -> str:
@@ -50,31 +60,46 @@ def new_salt() -> str:
 
 
 def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Kept:
-    """The open circuits and parked credentials of providers that are there."""
-    kept = Kept(salt=salt)
+    """The open circuits, pauses, parked and resting credentials of providers that are there."""
+    kept = Kept(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
     for name, target in health.targets.items():
-        left_s = health.next_probe_s(name) if target.state == "open" else None
-        bound = snapshot.providers.get(name.partition("/")[0].lower())
-        if left_s and bound is not None:
-            # In whole seconds, so that the same moment looks the same whenever it is looked at.
-            until_ms = int(now_ms / 1000 + min(left_s, _LONGEST_S)) * 1000
+        left_s, bound = health.next_probe_s(name), _owner(name, snapshot)
+        if left_s is not None and bound is not None:
+            until_ms = _until_ms(now_ms, min(left_s, _LONGEST_S)) if left_s else 0
             changed_at, error = bound.provider.updated_at, target.last_error
             kept.targets.append(
                 KeptTarget(name=name, changed_at=changed_at, until_ms=until_ms, openings=target.openings, error=error)
             )
     if health.doors:
-        kept.doors.extend(_parked(health, snapshot, salt))
+        kept.doors.extend(_doors(health, snapshot, salt, now_ms))
     return kept
 
 
-def _parked(health: Health, snapshot: Snapshot, salt: str) -> Iterator[KeptDoor]:
+def _owner(name: str, snapshot: Snapshot) -> Bound | None:
+    return snapshot.providers.get(name.partition("/")[0].lower())
+
+
+def _until_ms(now_ms: int, left_s: float) -> int:
+    """In whole seconds, so that the same moment looks the same whenever it is looked at."""
+    return int(now_ms / 1000 + left_s) * 1000
+
+
+def _doors(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Iterator[KeptDoor]:
     for bound in snapshot.providers.values():
         for door in bound.doors:
             found = health.doors.get((bound.provider.id, door.label))
-            if found is not None and (found.parked or found.parked_models):
+            if found is None:
+                continue
+            waits = {model: health.rest_s(bound.provider.id, door.label, model) for model in found.rests}
+            rests = {
+                model: KeptRest(until_ms=_until_ms(now_ms, wait), strikes=found.rests[model].strikes)
+                for model, wait in waits.items()
+                if wait
+            }
+            if found.parked or found.parked_models or rests:
                 yield KeptDoor(
                     provider_id=bound.provider.id, changed_at=bound.provider.updated_at, label=door.label,
-                    mark=_mark(bound, door.label, salt), parked=found.parked, models=found.parked_models,
+                    mark=_mark(bound, door.label, salt), parked=found.parked, models=found.parked_models, rests=rests,
                 )  # fmt: skip
 
 
@@ -85,16 +110,21 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
     except ValidationError:
         return
     for target in kept.targets:
-        left_s = min((target.until_ms - now_ms) / 1000, _LONGEST_S)  # the clock may have been set
-        bound = snapshot.providers.get(target.name.partition("/")[0].lower())
-        if left_s > 0 and bound is not None and bound.provider.updated_at == target.changed_at:
+        left_s = max(0.0, min((target.until_ms - now_ms) / 1000, _LONGEST_S))  # the clock may have been set
+        bound = _owner(target.name, snapshot)
+        if bound is not None and bound.provider.updated_at == target.changed_at:
             health.reopen(target.name, left_s, target.openings, target.error)
+    health.paused.update(name for name in kept.paused if _owner(name, snapshot) is not None)
     by_id = {bound.provider.id: bound for bound in snapshot.providers.values()}
     for door in kept.doors:
         owner = by_id.get(door.provider_id)
         if owner is None or owner.provider.updated_at != door.changed_at or _mark(owner, door.label, kept.salt) != door.mark:
             continue
-        health.doors[door.provider_id, door.label] = DoorHealth(door.parked, dict(door.models))
+        made = health.doors[door.provider_id, door.label] = DoorHealth(door.parked, dict(door.models))
+        for model, rest in door.rests.items():
+            left_s = min((rest.until_ms - now_ms) / 1000, COOLDOWN_MAX_S)
+            if left_s > 0:
+                made.rests[model] = Rest(health.now() + left_s, rest.strikes)
 
 
 def _mark(bound: Bound, label: str, salt: str) -> str:

@@ -61,6 +61,8 @@ class Meter:
         """Called once when the request is settled."""
         self._payload: bytearray | None = None
         self.upstream_ms = 0.0
+        self.streamed_ms = 0.0
+        """Of the time after the first content, what was spent waiting for more of it."""
         self.record = RequestRecord(
             id=call.id, started_at=call.started_at, model=call.model, endpoint=call.endpoint, dialect=call.dialect.name,
             streamed=call.stream, client=call.client, client_ip=call.client_ip,

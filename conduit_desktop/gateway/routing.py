@@ -224,13 +224,13 @@ def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[Boun
 
 
 def can_be_asked(target: BoundTarget, health: Health) -> bool:
-    """Whether the target's breaker and one of its credentials let a request through now."""
+    """Whether the target's breaker and one of its credentials let a request through now, and not only to be tried out."""
     if not health.may_ask(target.name):
         return False
     if not health.doors:
         return True
     provider_id, model = target.bound.provider.id, target.model
-    return any(health.door_wait(provider_id, door.label, model) == 0 for door in target.bound.doors)
+    return any(health.may_use(provider_id, door.label, model) for door in target.bound.doors)
 
 
 def _by_cause(route: Route, snapshot: Snapshot) -> dict[str, tuple[Route, ...]]:

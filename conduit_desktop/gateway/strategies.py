@@ -76,7 +76,7 @@ def _least_busy(targets: Targets, known: Known) -> Targets:
 def _fastest(targets: Targets, known: Known) -> Targets:
     if random.random() < EXPLORE:  # noqa: S311
         return _random(targets, known)
-    return sorted(targets, key=lambda target: known.health.target(target.name).latency_ms or 0.0)
+    return sorted(targets, key=lambda target: known.health.target(target.name).usual_ms)
 
 
 def _cheapest(targets: Targets, known: Known) -> Targets:

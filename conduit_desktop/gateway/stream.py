@@ -39,7 +39,7 @@ class Pulse:
     time spent waiting for the upstream: a caller that reads slowly does not make it look stalled.
     """
 
-    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_over", "_response", "_said_at", "_silent_s", "_timer")
+    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_over", "_response", "_said_at", "_silent_s", "_timer", "waited_s")
 
     def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
         self._response = response
@@ -48,6 +48,8 @@ class Pulse:
         self._loop = asyncio.get_running_loop()
         self._said_at = self._loop.time()
         self._silent_s = 0.0
+        self.waited_s = 0.0
+        """Seconds spent waiting for the upstream."""
         self._over = False
         self._timer: asyncio.Timeout | None = None
 
@@ -77,12 +79,18 @@ class Pulse:
         except TimeoutError as error:
             if self._over:
                 raise Closing(_CLOSING) from error
-            self._silent_s += self._loop.time() - now
+            self._waited(now)
             if self._silent_s >= self._idle_s - _EARLY_S:
                 raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from error
             return None
+        self._waited(now)
         self._silent_s = 0.0
         return data
+
+    def _waited(self, since: float) -> None:
+        waited = self._loop.time() - since
+        self._silent_s += waited
+        self.waited_s += waited
 
 
 Broken = Callable[[Opened, UpstreamError], None]
@@ -114,6 +122,7 @@ async def relayed(
         tail = out + relay.end()
         meter.keep(tail)
         opened.response.finish()
+        meter.streamed_ms = pulse.waited_s * 1000
         await meter.settle("success")
         if tail:
             yield tail

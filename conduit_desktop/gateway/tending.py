@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from conduit_desktop.core.errors import ConduitError, describe
@@ -30,6 +31,7 @@ class Tending:
         self._salt = health_memory.new_salt()
         self._written: health_memory.Kept | None = None
         self._checked_at = 0.0
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -48,21 +50,28 @@ class Tending:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
-        await self._write()
+        await self.write()
+
+    def news(self) -> None:
+        """A circuit or a credential changed: it is written down at once, so that even a killed process leaves it behind."""
+        self._news.set()
 
     async def _run(self) -> None:
         while True:
             every = self._desk.snapshot.settings.health_check_s
-            await asyncio.sleep(min(EVERY_S, every or EVERY_S))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(EVERY_S, every or EVERY_S)):
+                    await self._news.wait()
+            self._news.clear()
             try:
                 if every and time.monotonic() - self._checked_at >= every:
                     await self.check()
                     self._checked_at = time.monotonic()
-                await self._write()
+                await self.write()
             except Exception:
                 log.exception("looking after failing targets failed; it goes on")
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
         """Write what has changed since the last time; where it cannot be, it is tried again."""
         desk = self._desk
         now = health_memory.remembered(desk.health, desk.snapshot, self._salt, _now_ms())

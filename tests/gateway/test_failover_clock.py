@@ -105,7 +105,7 @@ async def test_s26_a_clock_set_back_locks_nobody_out(crossing: Crossing, clock: 
 
 async def test_s26_rests_and_breakers_go_by_the_steady_clock(crossing: Crossing, clock: Clock) -> None:
     await start(crossing, clock)
-    crossing.gateway.health._now = clock
+    crossing.gateway.health.now = clock
     crossing.a.script(Step(status=429, headers={"retry-after": "60"}), Step())
     assert (await crossing.ask()).by == "b"
     clock.set_wall(clock.wall() + HOURS_8)  # somebody set the clock: the minute is not over

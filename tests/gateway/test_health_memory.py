@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from conduit_desktop.actions import health
+from conduit_desktop.actions.house import House
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed
+from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import health_memory
+from conduit_desktop.gateway import health_memory, tending
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.store import Store
 from tests.fakes.furnished import DictSecrets, Furnished
+from tests.fakes.house import StillServer
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -64,14 +67,92 @@ async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendo
         assert again <= left + 1
 
 
-async def test_a_circuit_whose_time_is_over_is_closed_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_restart(
+    home: Home, vendor: Vendor, secrets: DictSecrets
+) -> None:
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         gateway.health.target("a/one").open_until = 0
-    vendor.script(Step())
+    vendor.script(Step(think_s=0.2))
+    asked = len(vendor.asked)
     async with process(home, secrets) as gateway:
+        results = await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True)
+        assert sum(isinstance(result, dict) for result in results) == 1
+        assert sum(isinstance(result, NoHealthyTarget) for result in results) == 19
+        assert len(vendor.asked) == asked + 1
         assert gateway.health.target("a/one").state == "closed"
         await gateway.ask("m")
+
+
+async def kept(gateway: Furnished, *words: str) -> None:
+    """Wait until these words are in what a killed process would leave behind."""
+    async with asyncio.timeout(2):
+        written = ""
+        while not all(word in written for word in words):
+            await asyncio.sleep(0.01)
+            written = str(await gateway.store.meta.get("health"))
+
+
+async def test_an_open_circuit_and_a_parked_credential_outlive_a_killed_process(
+    home: Home, vendor: Vendor, secrets: DictSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "EVERY_S", 60.0)
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        await gateway.add_provider("b", vendor.openai_url)
+        await gateway.add_alias("n", "b/two")
+        vendor.script(Step(status=401, message="not welcome"), model="two")
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("n")
+        await kept(gateway, "alpha is on holiday", "not welcome")
+
+
+async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one")
+        await gateway.add_key()
+        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
+        await health.pause(house, "a/one", "cli")
+        assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator is told"
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="the operator paused it"):
+            await gateway.ask("m")
+        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
+        await health.resume(house, "a/one", "cli")
+        assert (await gateway.store.meta.get("health"))["paused"] == []
+        await gateway.ask("m")
+    assert len(vendor.asked) == 1
+
+
+async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        gateway.health.paused.add("a/one")
+        provider = await gateway.store.providers.get("a")
+        assert provider is not None
+        await gateway.store.providers.replace(provider.model_copy(update={"name": "b"}))
+        await gateway.refresh()
+        assert gateway.health.paused == {"b/one"}
+        await gateway.store.providers.delete("b")
+        await gateway.refresh()
+        assert not gateway.health.paused
+
+
+async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one", retries=0)
+        await gateway.add_key()
+        vendor.script(Step(status=429, headers={"retry-after": "600"}), Step())
+        with pytest.raises(RateLimited):
+            await gateway.ask("m")
+    async with process(home, secrets) as gateway:
+        with pytest.raises(RateLimited) as caught:
+            await gateway.ask("m")
+        assert caught.value.retry_after is not None
+        assert 590 < caught.value.retry_after <= 600
+    assert len(vendor.asked) == 1
 
 
 async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
@@ -109,10 +190,10 @@ async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vend
 
 @pytest.mark.parametrize("kept", [None, 7, [], {"salt": 1}, {"salt": "s", "targets": [{"name": "x"}]}])
 def test_what_cannot_be_understood_is_forgotten(kept: object) -> None:
-    health = Health()
-    health_memory.restore(health, Furnished.__new__(Furnished), kept, 0)  # type: ignore[arg-type]
-    assert not health.targets
-    assert not health.doors
+    fresh = Health()
+    health_memory.restore(fresh, Furnished.__new__(Furnished), kept, 0)  # type: ignore[arg-type]
+    assert not fresh.targets
+    assert not fresh.doors
 
 
 async def until_half_open(gateway: Furnished) -> None:

@@ -132,8 +132,8 @@ def test_least_busy_asks_who_has_least_in_flight() -> None:
     health.begin("a/m")
     health.begin("b/m")
     assert orders(route("least_busy", {"a": 1, "b": 1, "c": 1}), health, 1) == ["cba"]
-    health.end("a/m", False)
-    health.end("a/m", False)
+    health.end("a/m", None)
+    health.end("a/m", None)
     assert orders(route("least_busy", {"a": 1, "b": 1, "c": 1}), health, 1) == ["acb"]
 
 
@@ -150,6 +150,24 @@ def test_fastest_begins_with_a_target_nobody_has_measured() -> None:
     health = Health()
     health.succeeded("a/m", "prov_a", "0", 1.0)
     assert Counter(orders(route("fastest", {"a": 1, "b": 1}), health, 100))["ba"] > 80
+
+
+def test_fastest_counts_the_whole_answer_and_not_its_first_token_alone() -> None:
+    health = Health()
+    for name, first, token in (("a", 100.0, 50.0), ("b", 900.0, 10.0)):  # 300 tokens: 15.1 s and 3.9 s
+        health.succeeded(f"{name}/m", f"prov_{name}", "0", first)
+        health.target(f"{name}/m").finished(first, token * 100, 100)
+    assert shares(orders(route("fastest", {"a": 1, "b": 1}), health, 400))["b"] > 0.9
+
+
+def test_speeds_are_smoothed_so_that_one_slow_answer_is_no_verdict() -> None:
+    target = Health().target("a/m")
+    for _ in range(20):
+        target.finished(100.0, 1000.0, 100)
+    target.finished(1100.0, 11_000.0, 100)
+    assert (target.first_ms, target.token_ms) == (pytest.approx(300.0), pytest.approx(30.0))
+    target.finished(None, 5.0, 0)  # said nothing: tells nothing
+    assert target.token_ms == pytest.approx(30.0)
 
 
 def test_cheapest_puts_unknown_prices_last() -> None:
@@ -172,7 +190,7 @@ def breaker() -> tuple[Health, Clock, list[str]]:
 def test_s15_a_half_open_breaker_lets_one_through_and_latecomers_do_not_count() -> None:
     health, clock, told = breaker()
     early = health.begin("a/m")
-    assert early is False
+    assert early is None
     fail(health, "a")
     assert not health.may_ask("a/m")
     clock.advance(health_module.OPEN_BASE_S * 1.3)
@@ -227,6 +245,38 @@ def test_s15_a_probe_that_is_refused_was_answered() -> None:
     probe = health.begin("a/m")
     health.failed("a/m", "prov_a", "0", UpstreamError("too long", status=400, reason="context_length"), probe)
     assert health.target("a/m").state == "closed"
+
+
+def test_a_credential_after_its_rest_is_tried_out_by_one_request() -> None:
+    health, clock, _ = breaker()
+    limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=30)
+    health.failed("a/m", "prov_a", "0", limited)
+    assert not health.may_use("prov_a", "0", "m")
+    clock.advance(31)
+    assert health.may_use("prov_a", "0", "m")
+    probe = health.begin("a/m", "prov_a", "0")
+    assert probe is not None
+    assert not health.may_use("prov_a", "0", "m")
+    assert health.door_wait("prov_a", "0", "m") == 0, "where it is the only one, the others use it all the same"
+    assert health.may_use("prov_a", "0", "other")
+    assert health.begin("a/m", "prov_a", "0") is None, "one tries it out"
+    health.end("a/m", probe)
+    assert health.may_use("prov_a", "0", "m"), "the one hung up: another may try"
+    again = health.begin("a/m", "prov_a", "0")
+    health.succeeded("a/m", "prov_a", "0", 5.0, again)
+    assert health.may_use("prov_a", "0", "m")
+    assert health.begin("a/m", "prov_a", "0") is None, "well again"
+
+
+def test_the_turns_of_a_circuit_are_remembered() -> None:
+    health, clock, _ = breaker()
+    fail(health, "a")
+    clock.advance(60)
+    health.may_ask("a/m")
+    health.succeeded("a/m", "prov_a", "0", 5.0, health.begin("a/m"))
+    clock.advance(5)
+    assert health.turns("a/m", 3600) == [(65.0, "open"), (5.0, "closed")]
+    assert health.turns("a/m", 10) == [(5.0, "closed")]
 
 
 def test_made_up_names_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:

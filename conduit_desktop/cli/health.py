@@ -1,0 +1,67 @@
+"""`conduit-desktop health …`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from conduit_desktop.cli import printing
+from conduit_desktop.cli.given import WishGroup
+from conduit_desktop.cli.reach import Reach, segment, with_house
+
+COLUMNS: tuple[printing.Column, ...] = (
+    ("target", "name"), ("state", "state"), ("ms", lambda row: row["latency_ms"] and round(row["latency_ms"])),
+    ("in flight", "in_flight"), ("last hour", lambda row: row["errors"]), ("next probe", lambda row: _seconds(row["next_probe_s"])),
+    ("credentials", lambda row: [_credential(one) for one in row["credentials"]]), ("", "text"),
+)  # fmt: skip
+
+
+@click.group(cls=WishGroup)
+def health() -> None:
+    """How targets and credentials fare; pause and resume targets."""
+
+
+@health.command("list")
+@with_house
+def list_(reach: Reach) -> None:
+    """Every target, with its circuit and its credentials."""
+    rows = reach.all("/health")
+    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+
+
+@health.command()
+@click.argument("target", metavar="PROVIDER/MODEL")
+@with_house
+def pause(reach: Reach, target: str) -> None:
+    """Send a target nothing until it is resumed, over restarts too."""
+    reach.call("POST", f"/health/{segment(target)}/pause")
+    click.echo(f"Paused {target}.", err=True)
+
+
+@health.command()
+@click.argument("target", metavar="PROVIDER/MODEL")
+@with_house
+def resume(reach: Reach, target: str) -> None:
+    """Let a paused target answer again."""
+    reach.call("POST", f"/health/{segment(target)}/resume")
+    click.echo(f"Resumed {target}.", err=True)
+
+
+@health.command()
+@click.argument("provider")
+@click.argument("label")
+@with_house
+def release(reach: Reach, provider: str, label: str) -> None:
+    """Use a credential again that its provider refused or limited."""
+    reach.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
+    click.echo(f"The credential {label} of {provider} is used again.", err=True)
+
+
+def _seconds(wait: float | None) -> str | None:
+    return None if wait is None else f"{wait:,.0f} s"
+
+
+def _credential(one: dict[str, Any]) -> str:
+    wait = f" {one['wait_s']:,.0f} s" if one["wait_s"] else ""
+    return f"{one['label']} {one['state']}{wait}"
