@@ -300,11 +300,15 @@ class UpstreamError(GatewayError):
     ) -> None:
         super().__init__(message, code=kind, param=param, retry_after=retry_after)
         self.status = status
-        self.reason: Reason = reason
         self.kind = kind
         self.dialect = dialect
         self.body = body
         self.headers: Mapping[str, str] = headers or {}
+        self.judge(reason)
+
+    def judge(self, reason: Reason) -> None:
+        """Why it was, and with it whose fault."""
+        self.reason: Reason = reason
         self.type = "invalid_request_error" if self.callers_fault else "api_error"
 
     @property
@@ -330,6 +334,7 @@ def classify_status(status: int) -> Reason:
         429: "rate_limit",
         503: "overloaded",
         504: "timeout",
+        524: "timeout",
         529: "overloaded",
     }
     if status in known:

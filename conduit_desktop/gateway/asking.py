@@ -90,6 +90,7 @@ async def ask(
         raise UpstreamError(f"{waited} within {until - began:.3g} s", status=504, reason="timeout") from error
     except UpstreamError as error:
         _abort(response)
+        target.bound.kind.judge(error)
         blot(error, secrets)
         raise
     except BaseException:
@@ -179,7 +180,7 @@ def _refusal_in_200(lane: Lane, response: Response, body: bytes) -> UpstreamErro
     if error.status < 400:
         error.status = 502
     if error.reason == "bad_request":
-        error.reason = "server"
+        error.judge("server")
     return error
 
 

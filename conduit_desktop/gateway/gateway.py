@@ -256,6 +256,7 @@ class Gateway(Desk):
         return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke, self.pulses)
 
     def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
+        opened.target.bound.kind.judge(error)
         label = opened.door.label if opened.door in opened.target.bound.doors else None
         self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
 

@@ -112,7 +112,7 @@ class Errand:
         error = self._refusal(response, body)
         error.status = error.status if error.status >= 400 else 502
         if error.reason == "bad_request":
-            error.reason = "server"
+            error.judge("server")
         return error
 
 
@@ -141,6 +141,7 @@ async def ask(
         raise UpstreamError(f"no answer within {until - began:.3g} s", status=504, reason="timeout") from error
     except UpstreamError as error:
         _abort(responses)
+        kind.judge(error)
         blot(error, errand.secrets)
         raise
     except BaseException:

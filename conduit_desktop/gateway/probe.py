@@ -78,6 +78,7 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
         if response.status >= 400:
             headers = {key.lower(): value for key, value in response.headers.items()}
             refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+            bound.kind.judge(refusal)
             blot(refusal, bound.doors[0].secrets)
             raise refusal
         return bound.kind.read_models(orjson.loads(body))

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.core.errors import Reason, UpstreamError
 
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
@@ -110,6 +111,8 @@ class ProviderKind:
     """What its chats can do at all; a test of a provider looks for nothing else."""
     relayed_headers: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the caller's headers that go on in the native lane."""
+    reasons: ClassVar[Mapping[str, Reason]] = MappingProxyType({})
+    """What this vendor's own error codes mean (in lower case), where nobody else has them or they mean something else."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent unless the caller or the provider's own headers say otherwise (an API version)."""
 
@@ -188,6 +191,12 @@ class ProviderKind:
         What it leaves running when it fails or is cancelled, or when its answer is aborted, it stops itself.
         """
         return await send(outbound)
+
+    def judge(self, error: UpstreamError) -> None:
+        """Correct why `error` came, where its code says so here."""
+        reason = self.reasons.get((error.kind or "").lower())
+        if reason is not None:
+            error.judge(reason)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
         """For `local` kinds: the answer itself."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
+from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Field, Outbound, Secrets
 from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
@@ -29,6 +31,8 @@ class Cloudflare(OpenAICompatible):
     endpoints = frozenset({"chat", "embeddings"})
     forms = TEXT_EMBEDDINGS
     price_provider = "cloudflare"
+    # https://developers.cloudflare.com/workers-ai/platform/errors/; 7003: there is no such account.
+    reasons: ClassVar[Mapping[str, Reason]] = {"3023": "auth", "3040": "overloaded", "5016": "permission", "7003": "auth"}
     unsupported = (
         "n", "logprobs", "top_logprobs", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
     )  # fmt: skip

@@ -11,7 +11,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.core.errors import BadRequest, Reason
 from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import API_KEY, BASE_URL
@@ -37,6 +37,8 @@ class ElevenLabs(ProviderKind):
     endpoints = frozenset({"speech"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"speech": "elevenlabs"}
     price_provider = "elevenlabs"
+    # The first comes with status 401: https://help.elevenlabs.io/hc/en-us/articles/19572237925521
+    reasons: ClassVar[Mapping[str, Reason]] = {"quota_exceeded": "money", "system_busy": "overloaded"}
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, Field, Secrets
 from conduit_desktop.providers.compatible import API_KEY, EffortWords, OpenAICompatible
 
@@ -139,6 +140,19 @@ class Zai(TwofoldVendor):
         (r"glm-5\.[3-9]", {**_THREE_STEPS, "none": "low"}),  # these always think
     )
     json_schema = False
+    # https://docs.z.ai/api-reference/api-code: most of them come with status 400 or 429.
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "1112": "auth",
+        "1113": "money",
+        "1121": "auth",
+        "1211": "model_not_found",
+        "1220": "permission",
+        "1261": "context_length",
+        "1301": "content_filter",
+        "1305": "overloaded",
+        "1309": "money",
+        "1311": "permission",
+    }
     unsupported = (
         "n", "seed", "logit_bias", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty", "metadata",
         "service_tier", "store", "parallel_tool_calls",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
+from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Field
 from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
@@ -37,6 +39,8 @@ class Groq(OpenAICompatible):
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
     unsupported = ("n", "metadata", "store")
+    # https://console.groq.com/docs/errors: status 498.
+    reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
     # https://console.groq.com/docs/reasoning: each family has words of its own.
     effort_words: ClassVar[EffortWords] = (
@@ -106,6 +110,7 @@ class Cerebras(OpenAICompatible):
     refused = ("frequency_penalty", "presence_penalty", "logit_bias")
     unsupported = ("n", "metadata", "store")
     not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"
+    reasons: ClassVar[Mapping[str, Reason]] = {"queue_exceeded": "overloaded"}
 
 
 class SambaNova(OpenAICompatible):
@@ -197,6 +202,13 @@ class Qwen(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings"})
     forms = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
+    # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for no money is a limit of tokens a minute here.
+    reasons: ClassVar[Mapping[str, Reason]] = {
+        "insufficient_quota": "rate_limit",
+        "arrearage": "money",
+        "allocationquota.freetieronly": "permission",  # one model's free tokens
+        "datainspectionfailed": "content_filter",
+    }
 
 
 class GitHubModels(OpenAICompatible):

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
+from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, Fields
+from conduit_desktop.wire.error_reason import classify
 from conduit_desktop.wire.retry_after import retry_after, until
 
 _REASONS: dict[str, tuple[Reason, int]] = {
@@ -41,9 +42,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     """An error answer, classified by its type, then by its text. Header names are in lower case; a body may be HTML."""
     fields = _parsed(body)
     error = _error_of(fields)
-    kind = error.get("type") if isinstance(error.get("type"), str) else None
+    kind = _kind(error)
     message = _message_of(fields, error) or _words(body) or f"HTTP {status}"
-    reason = _reason(kind, message, error, classify_status(status))
+    reason = _reason(kind, message, error, classify(status, kind, message))
     return UpstreamError(
         message,
         status=status,
@@ -59,7 +60,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 def error_in_answer(fields: Fields) -> UpstreamError:
     """An error that came after the headers had promised success: a stream's error event, or a whole body."""
     error = _error_of(fields)
-    kind = error.get("type") if isinstance(error.get("type"), str) else None
+    kind = _kind(error)
     reason, status = _REASONS.get(kind or "", ("server", 500))
     message = _message_of(fields, error) or kind or "the provider sent an error without a text"
     return UpstreamError(
@@ -101,6 +102,11 @@ def _error_of(fields: Json) -> Fields:
     return error if isinstance(error, dict) else {}
 
 
+def _kind(error: Fields) -> str | None:
+    """Anthropic's type, or the code of a vendor that has codes of its own instead (Z.ai)."""
+    return next((error[name] for name in ("type", "code") if isinstance(error.get(name), str)), None)
+
+
 def _message_of(fields: Json, error: Fields) -> str | None:
     if isinstance(error.get("message"), str):
         return str(error["message"])
@@ -127,6 +133,8 @@ def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) ->
             return "context_length"
         if _FILTERED.search(message):
             return "content_filter"
+    if reason == "bad_request":
+        return classify(400, None, message)  # others who speak this dialect have words of their own
     if reason == "rate_limit" and otherwise == "overloaded":
         return "overloaded"
     return "content_filter" if _FILTERED.search(message) else reason

@@ -37,10 +37,13 @@ _REASONS: dict[str, tuple[Reason, int]] = {
 """What each type means, and its status where it comes inside a stream."""
 
 _MODEL = re.compile(
-    r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)", re.I
+    r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
+    r"|endpoint \S+ .{0,60}not found",
+    re.IGNORECASE,
 )
 _KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
 _SIGNED = re.compile(rb"(?:\\n)*The Canonical String for this request.*", re.DOTALL)
+_TOLD_BY_WORDS = frozenset({"context_length", "content_filter", "model_not_found", "money"})
 _FAULTS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
 
 
@@ -78,12 +81,11 @@ def error_in_answer(fault: str | None, fields: Json) -> UpstreamError:
 
 def _classify(error: UpstreamError) -> None:
     reason = _REASONS.get((error.kind or "").lower(), (error.reason, 0))[0]
-    if reason in ("bad_request", "server") and error.reason in ("context_length", "content_filter", "model_not_found"):
+    if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
         reason = error.reason
     if reason in ("bad_request", "permission"):
         reason = "model_not_found" if _MODEL.search(error.message) else "auth" if _KEY.search(error.message) else reason
-    error.reason = reason
-    error.type = "invalid_request_error" if error.callers_fault else "api_error"
+    error.judge(reason)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:

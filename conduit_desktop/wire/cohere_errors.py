@@ -27,8 +27,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     kind = fields.get("error_type") if isinstance(fields, dict) else None
     if isinstance(kind, str):
         error.kind = error.code = kind
-    error.reason = _BY_TYPE.get(error.kind or "") or _BY_STATUS.get(status) or error.reason
-    error.type = "invalid_request_error" if error.callers_fault else "api_error"
+    error.judge(_BY_TYPE.get(error.kind or "") or _BY_STATUS.get(status) or error.reason)
     return error
 
 

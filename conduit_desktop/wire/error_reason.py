@@ -38,6 +38,11 @@ _BY_CODE: dict[str, Reason] = {
     "resource_exhausted": "rate_limit",
     "overloaded_error": "overloaded",
     "engine_overloaded": "overloaded",
+    "service_tier_capacity_exceeded": "overloaded",
+    "exceeded_current_quota_error": "money",
+    "insufficient_balance_error": "money",
+    "tokens_limit_reached": "context_length",
+    "exceed_context_size_error": "context_length",
     "request_too_large": "too_large",
 }
 
@@ -45,31 +50,39 @@ _CONTEXT = re.compile(
     r"context[_ -]?(length|window|size)|maximum (prompt|input|context)"
     r"|(prompt|input|request|messages?) (is|are|was) too (long|large)"
     r"|too many (input )?tokens|tokens? (limit )?exceed|exceed\w* (the )?(model'?s )?(max\w* )?(input |context |number of )?tokens"
-    r"|input length|reduce the length|longer than the (model|maximum)|exceeds? the available context",
+    r"|input length|length too long|reduce the length|longer than the (model|maximum)|exceeds? the available context"
+    r"|prompt exceeds max|exceeded model token limit|max_new_tokens` must be|max(imum)? allowed tokens",
     re.IGNORECASE,
 )
 
 _FILTER = re.compile(
     r"content[_ ]?(management )?(filter|policy)|ResponsibleAIPolicyViolation|safety system|flagged (as|by|for)|moderation"
-    r"|content (was )?(blocked|filtered)|data_inspection_failed|inappropriate content",
+    r"|content (was )?(blocked|filtered)|data_inspection_failed|inappropriate content|flagged_input"
+    r"|violat\w+ .{0,20}usage (guideline|polic)|content exists risk",
     re.IGNORECASE,
 )
 _MONEY = re.compile(
     r"insufficient[_ ](balance|credits?|funds|quota)|(credit|account) balance|billing[_ ](hard[_ ])?(limit|not)|payment required"
-    r"|out of credits|exceeded your (monthly|included) |spending limit|more credits|purchase credits",
+    r"|out of credits|(any|available) credits|exceeded your (monthly|included) |spending limit|more credits|purchase credits"
+    r"|key limit exceeded|payment[_ ]instrument|limit for this billing cycle",
     re.IGNORECASE,
 )
 _AUTH = re.compile(
-    r"(invalid|incorrect|wrong|missing|expired|no) (api|access|auth\w*)[ _-]?(key|token)|api key (is )?(not valid|invalid|expired)"
-    r"|API_KEY_INVALID|unauthorized",
+    r"(invalid|incorrect|wrong|missing|expired|no) (api|access|auth\w*)[ _-]?(key|token)"
+    r"|api key .{0,20}(not valid|invalid|expired|leaked|revoked)|API_KEY_INVALID|unauthorized"
+    r"|organization has been (disabled|restricted)",
     re.IGNORECASE,
 )
 _MODEL = re.compile(
     r"model\S* .{0,80}(does not exist|not found|is not (available|supported|a valid)|has been (deprecated|decommissioned))"
-    r"|(unknown|invalid|no such|unsupported) model|not a valid model",
+    r"|(unknown|invalid|no such|unsupported) model|not a valid model|model not exist|specified version does not exist",
     re.IGNORECASE,
 )
-_OVERLOADED = re.compile(r"overloaded|at capacity|currently unavailable|no healthy upstream", re.IGNORECASE)
+_OVERLOADED = re.compile(
+    r"overloaded|at capacity|currently unavailable|no healthy upstream|capacity (temporarily )?exceeded|system capacity"
+    r"|(high|heavy) (traffic|demand)|model (is )?busy",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"rate[ _-]?limit|too many requests|tokens per minute|requests per minute", re.IGNORECASE)
 
 _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
@@ -80,7 +93,14 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
         (_FILTER, "content_filter"),
         (_MODEL, "model_not_found"),
     ),
-    403: ((_FILTER, "content_filter"), (_MONEY, "money"), (_AUTH, "auth"), (_RATE, "rate_limit")),
+    403: (
+        (_FILTER, "content_filter"),
+        (_MONEY, "money"),
+        (_AUTH, "auth"),
+        (_CONTEXT, "context_length"),
+        (_RATE, "rate_limit"),
+    ),
+    412: ((_MONEY, "money"),),
     413: ((_RATE, "rate_limit"), (_CONTEXT, "context_length")),
     429: ((_MONEY, "money"), (_OVERLOADED, "overloaded")),
     500: ((_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),

@@ -153,7 +153,7 @@ def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
         if kind == "FAILED_PRECONDITION":
             return "permission"  # "User location is not supported for the API use."
         return classify(status, None, text)
-    return reason
+    return classify(403, None, text) if reason == "permission" else reason
 
 
 def _rows(error: Fields) -> Iterator[Fields]:

@@ -119,7 +119,7 @@ def error_body(error: GatewayError) -> dict[str, Json]:
 _OPENAI = frozenset({NAME, "openai_completions", "openai_responses"})
 """The dialects whose errors are in OpenAI's words."""
 
-_TEXT_FIELDS = ("error", "message", "detail", "errors", "error_message", "msg")
+_TEXT_FIELDS = ("error", "message", "Message", "detail", "errors", "error_message", "msg")
 
 
 def _facts(value: Any) -> tuple[str, str | None, str | None, str]:
@@ -128,7 +128,8 @@ def _facts(value: Any) -> tuple[str, str | None, str | None, str]:
         value = value[0] if value else ""
     error = value.get("error") if isinstance(value, dict) else value
     if isinstance(value, dict) and not error:
-        error = value
+        detail = value.get("detail")
+        error = detail if isinstance(detail, dict) else value
     if not isinstance(error, dict):
         message = error if isinstance(error, str) else orjson.dumps(error).decode()
         more = value.get("message") if isinstance(value, dict) else None
@@ -159,7 +160,11 @@ def _words(value: Any) -> str:
 def _kind(error: dict[str, Any]) -> str | None:
     """The vendor's code, or its type where the code is missing or only the status again."""
     code, kind = error.get("code"), error.get("type") or error.get("status")
-    if isinstance(code, str) and code and not (code.isdigit() and len(code) == 3):
+    listed = error.get("errors")
+    if code is None and isinstance(listed, list) and listed and isinstance(listed[0], dict):
+        code = listed[0].get("code")  # Cloudflare
+    code = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    if code and not (code.isdigit() and len(code) <= 3):
         return code
     return kind if isinstance(kind, str) and kind else None
 

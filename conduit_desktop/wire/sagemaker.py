@@ -44,8 +44,7 @@ class SageMakerChat(OpenAIChat):
             error = super().read_error(code if isinstance(code, int) else status, {}, fields["OriginalMessage"].encode())
             error.status = status if error.status < 400 else error.status
         else:
-            said = fields.get("Message") if isinstance(fields, dict) else None
-            error = bedrock_errors.read_error(status, headers, orjson.dumps({"message": said}) if isinstance(said, str) else body)
+            error = bedrock_errors.read_error(status, headers, body)
         error.dialect = NAME
         return error
 

@@ -61,7 +61,7 @@ def test_the_containers_own_words_count() -> None:
     error = SAGEMAKER.read_error(424, {"x-amzn-errortype": "ModelError"}, orjson.dumps(body))
     assert (error.reason, error.status, error.message) == ("context_length", 400, "maximum context length is 10 tokens")
     error = SAGEMAKER.read_error(400, {"x-amzn-errortype": "ValidationError"}, b'{"Message":"Endpoint x not found"}')
-    assert (error.reason, error.message, error.dialect) == ("bad_request", "Endpoint x not found", "sagemaker")
+    assert (error.reason, error.message, error.dialect) == ("model_not_found", "Endpoint x not found", "sagemaker")
 
 
 def test_a_request_goes_on_as_openai_says_it() -> None:
