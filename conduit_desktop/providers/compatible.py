@@ -12,6 +12,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.model_lists import PriceFields, read_list
+from conduit_desktop.providers.thinking import ThinkingSwitch
 
 PATHS: dict[Endpoint, str] = {
     "chat": "/chat/completions",
@@ -71,6 +72,10 @@ class OpenAICompatible(ProviderKind):
     """A regular expression at the start of the names of models that are known to refuse `reasoning_effort`."""
     effort_words: ClassVar[EffortWords] = ()
     """(the same for models that have effort words of their own, OpenAI's word to theirs)."""
+    switch: ClassVar[ThinkingSwitch | None] = None
+    """How thinking is switched, where an effort does not do it."""
+    forces_tools: ClassVar[bool] = True
+    """Takes a `tool_choice` other than auto."""
     usage_in_stream: ClassVar[bool] = True
     """Takes `stream_options`. The others report usage unasked and refuse the field."""
 
@@ -114,6 +119,8 @@ class OpenAICompatible(ProviderKind):
             dropped += _drop(body, self.unsupported)
             dropped += self.drop_refused(body)
             dropped += self._mend_effort(body)
+            dropped += self.switch.apply(body) if self.switch is not None else []
+            dropped += [] if self.forces_tools else _unforce(body)
             dropped += self._mend_schema(body)
         return dropped
 
@@ -198,6 +205,14 @@ def _drop(body: dict[str, Json], names: Iterable[str]) -> list[str]:
     for name in names:
         body.pop(name, None)
     return present
+
+
+def _unforce(body: dict[str, Json]) -> list[str]:
+    """Tools are offered and never forced; where none shall be called, none is offered."""
+    choice = body.pop("tool_choice", None)
+    if choice == "none":
+        body.pop("tools", None)
+    return [] if choice in (None, "auto", "none") else ["tool_choice"]
 
 
 class AnyOpenAICompatible(OpenAICompatible):

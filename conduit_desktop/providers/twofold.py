@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, Field, Secrets
 from conduit_desktop.providers.compatible import API_KEY, EffortWords, OpenAICompatible
+from conduit_desktop.providers.thinking import ThinkingSwitch
 
 ANTHROPIC = "anthropic_messages"
 _VERSION = {"anthropic-version": "2023-06-01"}
@@ -26,12 +26,6 @@ class TwofoldVendor(OpenAICompatible):
     """How the base URL of OpenAI's side ends, a regular expression; where it does not, Anthropic's side is not known."""
     anthropic_path: ClassVar[str] = "/anthropic/v1"
     """What stands in its place on Anthropic's side."""
-    takes_effort: ClassVar[str] = ""
-    """A regular expression at the start of the names of models that know `reasoning_effort` beside the switch `thinking`."""
-    switched_on: ClassVar[str] = "enabled"
-    """The word of the switch for: think."""
-    always_thinks: ClassVar[str] = ""
-    """The same for models whose thinking cannot be switched off."""
 
     def __init__(self, config: Provider) -> None:
         pasted = config.base_url and _PASTED.sub("", config.base_url.rstrip("/"))
@@ -58,23 +52,10 @@ class TwofoldVendor(OpenAICompatible):
         """Anthropic's version where the caller says none, and on Anthropic's side alone."""
         return super().all_headers(secrets, dialect, {**_VERSION, **relayed} if dialect == ANTHROPIC else relayed)
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """These switch thinking with an object, and not by an effort called none."""
-        dropped = super().adapt(body, dialect, translated)
-        effort, model = body.get("reasoning_effort"), str(body.get("model", ""))
-        if not translated or dialect != "openai_chat" or effort is None:
-            return dropped
-        if effort != "none" and _is(self.takes_effort, model):
-            return dropped
-        del body["reasoning_effort"]
-        if effort == "none" and _is(self.always_thinks, model):
-            return [*dropped, "reasoning_effort"]
-        body["thinking"] = {"type": "disabled" if effort == "none" else self.switched_on}
-        return dropped if effort == "none" else [*dropped, "reasoning_effort"]
 
-
-def _is(pattern: str, model: str) -> bool:
-    return bool(pattern) and re.match(pattern, model) is not None
+def _object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
+    """The switch of them all: an object called `thinking`."""
+    return ThinkingSwitch({"thinking": {"type": on}}, {"thinking": {"type": "disabled"}}, **facts)
 
 
 _THREE_STEPS = {"minimal": "low", "medium": "high", "xhigh": "max"}
@@ -89,8 +70,9 @@ class DeepSeek(TwofoldVendor):
     default_base_url = "https://api.deepseek.com/v1"
     price_provider = "deepseek"
     json_schema = False
-    takes_effort = ".*"
-    effort_words: ClassVar[EffortWords] = ((".*", {"minimal": "high", "low": "high", "medium": "high", "xhigh": "max"}),)
+    # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think unless they are told not to.
+    switch = _object(takes_effort=".*", unforced="deepseek-(?!chat)", always="deepseek-reasoner")
+    effort_words: ClassVar[EffortWords] = ((".*", {"minimal": "low", "medium": "high", "xhigh": "max"}),)
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
@@ -105,8 +87,7 @@ class Moonshot(TwofoldVendor):
     price_provider = "moonshotai"
     max_tokens_field = "max_completion_tokens"
     # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
-    takes_effort = r"kimi-k[3-9]"
-    always_thinks = r"kimi-k2\.7"
+    switch = _object(takes_effort=r"kimi-k[3-9]", always=r"kimi-k2(\.7|-thinking)", unforced=r"kimi-k2(\.|-thinking)")
     effort_words: ClassVar[EffortWords] = ((r"kimi-k[3-9]", {**_THREE_STEPS, "none": "low"}),)
     # The platform fixes what steers sampling for its thinking models, and refuses other values.
     model_unsupported = ((r"kimi-k(2\.[5-9]|[3-9])", ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")),)
@@ -134,7 +115,8 @@ class Zai(TwofoldVendor):
     anthropic_path = "/api/anthropic/v1"
     endpoints = frozenset({"chat", "images"})
     price_provider = "zai"
-    takes_effort = r"glm-5\.[2-9]"
+    switch = _object(takes_effort=r"glm-5\.[2-9]")
+    forces_tools = False
     effort_words: ClassVar[EffortWords] = (
         (r"glm-5\.2", _THREE_STEPS),
         (r"glm-5\.[3-9]", {**_THREE_STEPS, "none": "low"}),  # these always think
@@ -168,7 +150,7 @@ class MiniMax(TwofoldVendor):
     default_base_url = "https://api.minimax.io/v1"
     fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"))
     price_provider = "minimax"
-    switched_on = "adaptive"
+    switch = _object("adaptive")
     max_tokens_field = "max_completion_tokens"
     unsupported = (
         "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",

@@ -9,6 +9,7 @@ from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Field
 from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
+from conduit_desktop.providers.thinking import ThinkingSwitch
 
 
 class OpenRouter(OpenAICompatible):
@@ -202,6 +203,11 @@ class Qwen(OpenAICompatible):
     endpoints = frozenset({"chat", "completions", "embeddings"})
     forms = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
+    # From 3.5 on they think unasked, and while they do, refuse to be made to call a tool.
+    switch = ThinkingSwitch(
+        {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always=r"qwq|qvq|.*-thinking",
+        unforced=r"qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
+    )  # fmt: skip
     # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for no money is a limit of tokens a minute here.
     reasons: ClassVar[Mapping[str, Reason]] = {
         "insufficient_quota": "rate_limit",

@@ -61,7 +61,9 @@ def test_each_side_gets_its_own_headers() -> None:
     ("kind", "model", "effort", "wanted", "dropped"),
     [
         ("deepseek", "deepseek-v4-pro", "high", {"reasoning_effort": "high"}, False),
-        ("deepseek", "deepseek-flash", "low", {"reasoning_effort": "high"}, False),
+        ("deepseek", "deepseek-flash", "low", {"reasoning_effort": "low"}, False),
+        ("deepseek", "deepseek-flash", "medium", {"reasoning_effort": "high"}, False),
+        ("qwen", "qwen3.7-plus", "none", {"enable_thinking": False}, False),
         ("deepseek", "deepseek-flash", "none", {"thinking": {"type": "disabled"}}, False),
         ("moonshot", "kimi-k2.6", "none", {"thinking": {"type": "disabled"}}, False),
         ("moonshot", "kimi-k2.6", "high", {"thinking": {"type": "enabled"}}, True),
@@ -75,7 +77,9 @@ def test_each_side_gets_its_own_headers() -> None:
         ("minimax", "MiniMax-M3", "none", {"thinking": {"type": "disabled"}}, False),
     ],
 )
-def test_thinking_is_switched_with_an_object(kind: str, model: str, effort: str, wanted: dict[str, Any], dropped: bool) -> None:
+def test_thinking_is_switched_in_the_vendors_own_words(
+    kind: str, model: str, effort: str, wanted: dict[str, Any], dropped: bool
+) -> None:
     said: dict[str, Any] = {"model": model, "reasoning_effort": effort}
     assert vendor(kind).adapt(said, "openai_chat", True) == (["reasoning_effort"] if dropped else [])
     assert said == {"model": model, **wanted}
