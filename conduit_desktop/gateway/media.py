@@ -20,7 +20,7 @@ from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
 from conduit_desktop.gateway.stream import Pulse, own_fault
 from conduit_desktop.gateway.upstream import Response, Upstream
-from conduit_desktop.providers import Secrets
+from conduit_desktop.providers import Endpoint, Secrets
 from conduit_desktop.wire import dialect, forms, sse
 from conduit_desktop.wire.form_usage import told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
@@ -76,6 +76,7 @@ class Errand:
                 return await self._begun(response)
             raw = await response.read()
             answers.append(await _aside(len(raw), _json, raw))
+            self.target.bound.kind.complete(answers[-1], response.headers)
             if answers[-1].get("error") and len(answers[-1]) < 4:
                 raise self._refusal_in_200(response, raw)
             response.finish()
@@ -86,8 +87,9 @@ class Errand:
     async def _send(self, sending: Sending) -> Response:
         call, target = self.call, self.target
         headers = {**self.lane.relayed_headers(target), "content-type": sending.content_type}
+        where: Endpoint = "embedding" if sending.single else call.endpoint
         outbound = target.bound.kind.prepare(
-            call.endpoint, target.model, self.lane.upstream.name, call.stream, sending.body, self.secrets, headers
+            where, target.model, self.lane.upstream.name, call.stream, sending.body, self.secrets, headers
         )
         return await self.upstream.send(outbound, self.limits.connect_s)
 
@@ -121,8 +123,8 @@ async def ask(
 ) -> OpenedMedia:
     """Put the request to one target; raises UpstreamError, or BadRequest where it cannot be said there."""
     kind = target.bound.kind
-    wish = _overridden(call, overrides)
-    form = forms.form(call.endpoint, kind.forms.get(call.endpoint, "openai"))
+    assert call.wish is not None
+    wish, form = forms.said_to(call.wish, kind.form_for(call.endpoint, target.model), call.model, overrides)
     upstream_dialect = call.dialect if kind.speaks(call.dialect.name) else dialect(kind.dialects[0])
     lane = Lane(call, upstream_dialect, native=form.own, body=b"")
     sendings = form.write(wish, kind.named(target.model), lane.dropped)
@@ -152,14 +154,6 @@ async def ask(
 def _abort(responses: list[Response]) -> None:
     for response in responses:
         response.abort()
-
-
-def _overridden(call: Call, overrides: Mapping[str, Json]) -> Wish:
-    assert call.wish is not None
-    if not overrides:
-        return call.wish
-    body = {name: value for name, value in {**call.wish.body, **overrides}.items() if value is not None}
-    return Wish(call.wish.endpoint, body, call.wish.form)
 
 
 async def _aside(size: int, work: Callable[..., T], *args: object) -> T:

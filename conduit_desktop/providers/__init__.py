@@ -18,8 +18,9 @@ from conduit_desktop.core.errors import Reason, UpstreamError
 
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
-    "translations", "moderations", "rerank",
+    "translations", "moderations", "rerank", "embedding",
 ]  # fmt: skip
+"""What can be asked for; `embedding` is only the address for a single text, where a vendor has another for it."""
 Feature = Literal["stream", "tools", "vision", "json", "usage_in_stream"]
 """What a test of a provider looks for."""
 FEATURES: frozenset[Feature] = frozenset({"stream", "tools", "vision", "json", "usage_in_stream"})
@@ -123,6 +124,13 @@ class ProviderKind:
     def speaks(self, dialect: str) -> bool:
         """Whether a request in that dialect can go on as it came."""
         return dialect in self.dialects
+
+    def form_for(self, endpoint: Endpoint, model: str) -> str:
+        """The form of an endpoint beside chat, where it differs from model to model."""
+        return self.forms.get(endpoint, "openai")
+
+    def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
+        """Add to an answer beside chat what the vendor says of it in its headers alone. Header names in any case."""
 
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """The dialects that `model` understands, best first, where they differ from model to model."""

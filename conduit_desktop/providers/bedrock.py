@@ -1,8 +1,9 @@
-"""Amazon Bedrock: the models of many vendors, through Converse."""
+"""Amazon Bedrock: the models of many vendors, through Converse; embeddings, which it has none of, through InvokeModel."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ _OFFERED = (
     "us.amazon.nova-micro-v1:0", "us.amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "openai.gpt-oss-20b-1:0",
 )  # fmt: skip
 
+_EMBEDDERS = (("cohere.embed", "bedrock_cohere"), ("nova", "bedrock_nova"))
+
 
 class Bedrock(AwsKind):
     """Amazon Bedrock. The key is a Bedrock API key, an access key, or whatever this computer knows of AWS."""
@@ -39,7 +42,7 @@ class Bedrock(AwsKind):
     dialects = ("bedrock",)
     default_base_url = f"https://bedrock-runtime.{DEFAULT_REGION}.amazonaws.com"
     fields = (KEY, REGION, PROFILE, BASE_URL)
-    endpoints = frozenset({"chat"})
+    endpoints = frozenset({"chat", "embeddings"})
     price_provider: ClassVar[str | None] = "aws"
     service = "bedrock"
 
@@ -50,11 +53,24 @@ class Bedrock(AwsKind):
             _PASTED.sub("", config.base_url.rstrip("/")) if config.base_url else f"https://bedrock-runtime.{self.region}.{host}"
         )
 
+    def form_for(self, endpoint: Endpoint, model: str) -> str:
+        """InvokeModel takes each family's own words; an inference profile that does not name its model counts as Titan."""
+        if endpoint != "embeddings":
+            return super().form_for(endpoint, model)
+        return next((form for mark, form in _EMBEDDERS if mark in model), "bedrock_titan")
+
+    def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
+        """The tokens, which not every model's answer holds."""
+        tokens = headers.get("x-amzn-bedrock-input-token-count", "")
+        if tokens.isdecimal():
+            answer.setdefault("inputTextTokenCount", int(tokens))
+
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The model's own address; ids hold colons, and ARNs slashes. Raises ValueError for what Converse is not for."""
+        """The model's own address; ids hold colons, and ARNs slashes. Raises ValueError for what Bedrock is not asked for."""
         if endpoint not in self.endpoints:
             raise ValueError(f"{self.label} has no endpoint {endpoint}")
-        return f"{self.root}/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
+        method = "invoke" if endpoint != "chat" else "converse-stream" if stream else "converse"
+        return f"{self.root}/model/{quote(model, safe='')}/{method}"
 
     def models_request(self, secrets: Secrets) -> Outbound | None:
         """The region's models, from the control plane beside the runtime; None where the address is no one of Amazon's."""
@@ -63,7 +79,7 @@ class Bedrock(AwsKind):
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
         root = _RUNTIME_HOST.sub("https://bedrock.", self.root)
-        return self.signed(Outbound("GET", f"{root}/foundation-models?byOutputModality=TEXT", headers), secrets)
+        return self.signed(Outbound("GET", f"{root}/foundation-models", headers), secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The models in use; those that answer through a profile alone by the profile's name. ValueError for no list."""
@@ -76,11 +92,18 @@ class Bedrock(AwsKind):
     def _model(self, row: dict[str, Any]) -> OfferedModel | None:
         ways = row.get("inferenceTypesSupported") or ()
         status = (row.get("modelLifecycle") or {}).get("status")
-        if status not in (None, "ACTIVE") or not ({"ON_DEMAND", "INFERENCE_PROFILE"} & {*ways}):
+        makes = row.get("outputModalities") or ("TEXT",)
+        if (
+            status not in (None, "ACTIVE")
+            or not ({"ON_DEMAND", "INFERENCE_PROFILE"} & {*ways})
+            or not ({"TEXT", "EMBEDDING"} & {*makes})
+        ):
             return None
         name = str(row["modelId"])
         if "ON_DEMAND" not in ways:
             name = f"{next((geo for start, geo in _GEOGRAPHIES if self.region.startswith(start)), 'global')}.{name}"
+        if "EMBEDDING" in makes:
+            return OfferedModel(name, row.get("modelName"), features=("embeddings",))
         features = ("vision",) if "IMAGE" in (row.get("inputModalities") or ()) else ()
         return OfferedModel(name, row.get("modelName"), features=features)
 

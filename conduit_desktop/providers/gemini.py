@@ -13,7 +13,9 @@ from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, S
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL
 
-METHODS: dict[Endpoint, str] = {"chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents"}
+METHODS: dict[Endpoint, str] = {
+    "chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents", "embedding": "embedContent",
+}  # fmt: skip
 
 _GENERATION = re.compile(r"(?:.*/)?gemini-(\d+)(?:\.(\d+))?")
 _OLDEST_THINKER = (2, 5)
@@ -33,7 +35,7 @@ class Gemini(ProviderKind):
     dialects = ("gemini",)
     default_base_url = "https://generativelanguage.googleapis.com"
     fields = (Field("api_key", "API key", required=True, secret=True, placeholder="AIza…"), BASE_URL)
-    endpoints = frozenset(METHODS)
+    endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
-from conduit_desktop.providers import Field
+from conduit_desktop.providers import Endpoint, Field
 from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.thinking import ThinkingSwitch
@@ -19,10 +19,15 @@ class OpenRouter(OpenAICompatible):
     label = "OpenRouter"
     docs = "https://openrouter.ai/docs/api-reference/overview"
     default_base_url = "https://openrouter.ai/api/v1"
-    endpoints = frozenset({"chat", "completions", "embeddings"})
+    endpoints = frozenset({"chat", "completions", "embeddings", "images", "image_edits"})
+    forms: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
     price_provider = "openrouter"
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     developer_role = True
+
+    def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
+        """OpenAI's paths, but for pictures, which have one for all."""
+        return f"{self.root}/images" if endpoint in self.forms else super().url(endpoint, model, dialect, stream)
 
 
 class Groq(OpenAICompatible):

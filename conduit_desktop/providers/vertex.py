@@ -15,7 +15,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.anthropic import Anthropic
-from conduit_desktop.providers.gemini import METHODS, mend, method
+from conduit_desktop.providers.gemini import mend, method
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CLAUDE_VERSION = "vertex-2023-10-16"
@@ -44,7 +44,7 @@ class Vertex(ProviderKind):
         Field("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),
         Field("base_url", "Base URL", help="Only for a private endpoint."),
     )
-    endpoints = frozenset({"chat", "count_tokens"})
+    endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("anthropic-beta", "x-goog-user-project", "x-vertex-ai-")
     renews_credentials = True
@@ -66,6 +66,10 @@ class Vertex(ProviderKind):
     def dialects_for(self, model: str) -> tuple[str, ...]:
         """Claude speaks Anthropic's dialect here, everything else Gemini's."""
         return ("anthropic_messages",) if is_claude(model) else ("gemini",)
+
+    def form_for(self, endpoint: Endpoint, model: str) -> str:
+        """Gemini's embeddings are asked for as Gemini's, older models' as predictions."""
+        return super().form_for(endpoint, model) if endpoint != "embeddings" else "vertex" if is_gemini(model) else "vertex_predict"
 
     async def credentials(self, secrets: Secrets) -> Secrets:
         """`secrets` with an access token in place of the account; tokens are kept until shortly before they expire.
@@ -125,6 +129,8 @@ class Vertex(ProviderKind):
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """Below the project and the location; the model's publisher stands before its name, `google` where none does."""
         end = _claude_method(endpoint, stream) if is_claude(model) else method(endpoint, stream, self.label)
+        if endpoint == "embeddings" and not is_gemini(model):
+            end = "predict"
         publisher, _, name = model.rpartition("/")
         publisher = publisher.removeprefix("publishers/").removesuffix("/models") or ("anthropic" if is_claude(model) else "google")
         if is_claude(model) and endpoint == "count_tokens":
@@ -170,8 +176,13 @@ def is_claude(model: str) -> bool:
     return model.rpartition("/")[2].startswith("claude")
 
 
+def is_gemini(model: str) -> bool:
+    """Whether the model is a Gemini, by its name."""
+    return "gemini" in model.rpartition("/")[2]
+
+
 def _claude_method(endpoint: Endpoint, stream: bool) -> str:
-    if endpoint not in METHODS or endpoint == "embeddings":
+    if endpoint not in ("chat", "count_tokens"):
         raise ValueError(f"Claude on Vertex AI has no endpoint {endpoint}")
     return "streamRawPredict" if stream else "rawPredict"
 

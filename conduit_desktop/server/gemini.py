@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest, UnknownPath
-from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.counting import count_tokens
 from conduit_desktop.gateway.estimate import input_tokens
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import answer
 from conduit_desktop.server.door import REQUEST_ID, foreign_page
+from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, model_handler, models_handler
-from conduit_desktop.wire import dialect, gemini_embeddings
+from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
+from conduit_desktop.wire.gemini_embeddings import GeminiWords
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -92,16 +93,9 @@ async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 
 def _embed(batch: bool) -> Answerer:
     async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
-        """Any provider's embeddings: asked in OpenAI's way, told in Gemini's."""
-        call.body = gemini_embeddings.read_request(call.body, call.model, batch)
-        call.dialect, call.endpoint = dialect("openai_chat"), "embeddings"
-        call.wish = Wish("embeddings", call.body)
-        exchange = await gateway.answer(call)
-        if not isinstance(exchange, Reply):
-            await exchange.close()
-            raise BadRequest(f"{call.model} does not answer with embeddings.", param="model")
-        body = gemini_embeddings.write_response(orjson.loads(exchange.body), batch)
-        return web.Response(body=orjson.dumps(body), headers=exchange.headers, content_type="application/json")
+        """Any provider's embeddings; Gemini's hear and say what is said here."""
+        call.endpoint, call.wish = "embeddings", Wish("embeddings", call.body, words=GeminiWords(batch))
+        return await answer_beside(request, gateway, call)
 
     return embed
 

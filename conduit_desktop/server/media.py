@@ -11,8 +11,8 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call, Reply
 from conduit_desktop.gateway.media import Cut
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.server import reading
-from conduit_desktop.server.chat import answer, make_call, stream
+from conduit_desktop.server import chat, reading
+from conduit_desktop.server.chat import make_call, stream
 from conduit_desktop.server.door import Handler, cors_headers
 from conduit_desktop.wire import dialect, multipart
 from conduit_desktop.wire.form_embeddings import in_base64, items
@@ -49,7 +49,7 @@ def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Ha
         call = make_call(request, gateway, dialect("openai_chat"), _spoken(wish))
         check(wish.body)
         call.endpoint, call.body, call.wish = endpoint, wish.body, wish
-        return await _answer(request, gateway, call)
+        return await answer(request, gateway, call)
 
     return ask
 
@@ -73,7 +73,8 @@ async def _wish(request: web.Request, gateway: Gateway, endpoint: str, form: str
     return Wish(endpoint, parsed.fields(), parsed)
 
 
-async def _answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    """Send what the gateway answers; an answer that breaks off where no words can say so breaks the connection."""
     exchange = await gateway.answer(call)
     if not isinstance(exchange, Reply):
         try:
@@ -116,7 +117,7 @@ def completions_handler(gateway: Gateway) -> Handler:
         if not isinstance(prompt, (str, list)) or not prompt:
             raise BadRequest("The field 'prompt' must be a string, or a list of strings or token ids.", param="prompt")
         call.endpoint = "completions"
-        return await answer(request, gateway, call)
+        return await chat.answer(request, gateway, call)
 
     return complete
 
@@ -129,7 +130,7 @@ def count_handler(gateway: Gateway) -> Handler:
         call = make_call(request, gateway, dialect("anthropic_messages"), {**body, "stream": False})
         reading.need_messages(body)
         call.endpoint, call.body, call.wish = "count_tokens", body, Wish("count_tokens", body)
-        return await _answer(request, gateway, call)
+        return await answer(request, gateway, call)
 
     return count
 

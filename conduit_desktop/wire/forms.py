@@ -1,12 +1,12 @@
 """How the endpoints beside chat are said: a form turns OpenAI's way of asking into a vendor's, and the answer back.
 
 One class a way, in the `form_*` files; a vendor that differs from another in names alone is a row of the table here. The
-caller always speaks OpenAI's way (for rerank, where OpenAI has none: Cohere's).
+caller speaks OpenAI's way (for rerank, where OpenAI has none: Cohere's), or another whose `Words` say how to turn it into that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -20,19 +20,24 @@ from conduit_desktop.wire.multipart import Multipart
 
 @dataclass(slots=True, repr=False)
 class Wish:
-    """A request beside chat, as it came. `body` is its JSON, or the fields of its multipart `form`."""
+    """A request beside chat, as it came. `body` is its JSON, or the fields of its multipart `form`.
+
+    `words` are those of a caller who does not speak OpenAI's.
+    """
 
     endpoint: str
     body: dict[str, Json]
     form: Multipart | None = None
+    words: Words | None = None
 
 
 @dataclass(slots=True, repr=False)
 class Sending:
-    """One request body as it goes out."""
+    """One request body as it goes out. `single`: to the vendor's address for one input, where that is another than for many."""
 
     body: bytes
     content_type: str = "application/json"
+    single: bool = False
 
 
 @dataclass(slots=True)
@@ -62,8 +67,61 @@ class Form(Protocol):
         ...
 
 
+class Words(Protocol):
+    """Another API's way to ask for what an endpoint gives."""
+
+    native: str
+    """The name of the form of vendors who understand it as it is."""
+    form: Form
+    """How it goes on to those."""
+
+    def in_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """The request in OpenAI's words; raises BadRequest naming the field."""
+        ...
+
+    def answer(self, body: bytes) -> bytes:
+        """OpenAI's answer in these words."""
+        ...
+
+
+class Reworded:
+    """A form for callers who asked in other words: its answer is told in theirs. What is written is already OpenAI's."""
+
+    own = False
+
+    def __init__(self, form: Form, words: Words) -> None:
+        self._form = form
+        self._words = words
+
+    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+        """As the form writes it."""
+        return self._form.write(wish, model, dropped)
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+        """As the form reads it, in the caller's words."""
+        told = self._form.read(answers, raw, wish, model)
+        told.body = self._words.answer(told.body)
+        return told
+
+
+def said_to(wish: Wish, name: str, model: str, overrides: Mapping[str, Json]) -> tuple[Wish, Form]:
+    """What to say to vendors whose form is `name`, and how: in the caller's own words where they understand them.
+
+    Overrides are in OpenAI's words; a request that has some is said in those.
+    """
+    words = wish.words
+    if words is not None and words.native == name and not overrides:
+        return wish, words.form
+    chosen = form(wish.endpoint, name)
+    body = wish.body if words is None else words.in_openai(wish.body, model)
+    if overrides:
+        body = {field: value for field, value in {**body, **overrides}.items() if value is not None}
+    return Wish(wish.endpoint, body, wish.form), chosen if words is None else Reworded(chosen, words)
+
+
 _EMBEDDINGS = "conduit_desktop.wire.form_embeddings"
 _VECTORS = "conduit_desktop.wire.form_embeddings_foreign"
+_BEDROCK = "conduit_desktop.wire.form_bedrock"
 _PLAIN = "conduit_desktop.wire.form_plain"
 _RERANK = "conduit_desktop.wire.form_rerank"
 
@@ -86,6 +144,13 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ),
     ("embeddings", "cohere"): (_VECTORS, "CohereEmbeddings", {}),
     ("embeddings", "gemini"): (_VECTORS, "GeminiEmbeddings", {}),
+    ("embeddings", "vertex"): (_VECTORS, "GeminiEmbeddings", {"vertex": True}),
+    ("embeddings", "vertex_predict"): (_VECTORS, "VertexPredictions", {}),
+    ("embeddings", "bedrock_cohere"): (_VECTORS, "CohereEmbeddings", {"bedrock": True}),
+    ("embeddings", "bedrock_nova"): (_BEDROCK, "NovaEmbeddings", {}),
+    ("embeddings", "bedrock_titan"): (_BEDROCK, "TitanEmbeddings", {}),
+    ("image_edits", "openrouter"): ("conduit_desktop.wire.form_openrouter", "OpenRouterPictures", {}),
+    ("images", "openrouter"): ("conduit_desktop.wire.form_openrouter", "OpenRouterPictures", {}),
     ("rerank", "openai"): (_RERANK, "Rerank", {}),
     ("rerank", "cohere"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",)}),
     ("rerank", "jina"): (_RERANK, "Rerank", {"refused": ("max_chunks_per_doc", "max_tokens_per_doc")}),

@@ -1,11 +1,64 @@
-"""Gemini's `embedContent` and `batchEmbedContents`, asked in OpenAI's words and answered in Gemini's."""
+"""Gemini's `embedContent` and `batchEmbedContents` as a caller's words: handed on to Gemini, said in OpenAI's to all others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import orjson
+
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import Usage
+from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 from conduit_desktop.wire.gemini_spelling import Fields, missing, normalised, wrong
 
 _SHARED = {"outputDimensionality": "dimensions", "taskType": "task_type", "title": "title"}
+
+
+class GeminiWords:
+    """See `forms.Words`."""
+
+    native = "gemini"
+
+    def __init__(self, batch: bool) -> None:
+        self._batch = batch
+        self.form: Form = AsAsked(batch)
+
+    def in_openai(self, body: Fields, model: str) -> Fields:
+        """Raises BadRequest for what is no text."""
+        return read_request(body, model, self._batch)
+
+    def answer(self, body: bytes) -> bytes:
+        """Gemini's embeddings."""
+        return orjson.dumps(write_response(orjson.loads(body), self._batch))
+
+
+class AsAsked:
+    """See `forms.Form`: the request as it came but for the model, the answer as it comes."""
+
+    own = True
+
+    def __init__(self, batch: bool) -> None:
+        self._batch = batch
+
+    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+        """One request; the model stands in each text's."""
+        named = {"model": f"models/{model.removeprefix('models/')}"}
+        requests = wish.body.get("requests")
+        if self._batch and isinstance(requests, list):
+            body = {**wish.body, "requests": [{**one, **named} if isinstance(one, dict) else one for one in requests]}
+        else:
+            body = {**wish.body, **named} if "model" in wish.body else wish.body
+        return [Sending(orjson.dumps(body), single=not self._batch)]
+
+    def read(self, answers: Sequence[Fields], raw: bytes, wish: Wish, model: str) -> Told:
+        """The very bytes."""
+        answer = answers[-1]
+        if not answer.get("embeddings" if self._batch else "embedding"):
+            raise MalformedStream("it holds no embedding")
+        usage = answer.get("usageMetadata")
+        tokens = usage.get("promptTokenCount") if isinstance(usage, dict) else None
+        return Told(raw, Usage(input=tokens) if isinstance(tokens, int) else None)
 
 
 def read_request(body: Fields, model: str, batch: bool) -> Fields:

@@ -87,6 +87,10 @@ def _gemini_embed(body: Json, step: Step) -> Json:
     return {"embeddings": [{"values": floats(one["content"]["parts"][0]["text"])} for one in body["requests"]]}
 
 
+def _gemini_embed_one(body: Json, step: Step) -> Json:
+    return {"embedding": {"values": floats(body["content"]["parts"][0]["text"])}, "usageMetadata": {"promptTokenCount": 3}}
+
+
 def _completion(body: Json, step: Step) -> Json:
     text = step.text or f"After {body['prompt']}"
     choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": "stop"}
@@ -98,7 +102,7 @@ def _completion(body: Json, step: Step) -> Json:
 _ANSWERS = {
     "/images/generations": _images, "/images/edits": _images, "/moderations": _moderations, "/rerank": _rerank,
     "/audio/transcriptions": _transcription, "/audio/translations": _transcription, "/v2/embed": _cohere_embed,
-    ":batchEmbedContents": _gemini_embed,
+    ":batchEmbedContents": _gemini_embed, ":embedContent": _gemini_embed_one,
 }  # fmt: skip
 
 

@@ -41,6 +41,29 @@ def test_the_region_is_part_of_the_address_and_the_model_is_quoted() -> None:
         bedrock().url("speech", "m", "bedrock", False)
 
 
+@pytest.mark.parametrize(
+    ("model", "form"),
+    [
+        ("amazon.titan-embed-text-v2:0", "bedrock_titan"),
+        ("us.cohere.embed-v4:0", "bedrock_cohere"),
+        ("amazon.nova-2-multimodal-embeddings-v1:0", "bedrock_nova"),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", "bedrock_titan"),
+    ],
+)
+def test_embeddings_are_invoked_in_the_familys_words(model: str, form: str) -> None:
+    assert bedrock().form_for("embeddings", model) == form
+    assert bedrock().url("embeddings", model, "bedrock", False).endswith(f"/model/{quote(model, safe='')}/invoke")
+
+
+def test_tokens_are_found_in_the_header_where_the_answer_has_none() -> None:
+    answer: dict[str, object] = {}
+    bedrock().complete(answer, {"x-amzn-bedrock-input-token-count": "4"})
+    assert answer == {"inputTextTokenCount": 4}
+    bedrock().complete(answer, {"x-amzn-bedrock-input-token-count": "9"})
+    bedrock().complete(answer, {})
+    assert answer == {"inputTextTokenCount": 4}
+
+
 def test_an_api_key_is_a_bearer_token() -> None:
     sent = bedrock().prepare("chat", "m", "bedrock", True, b"{}", Secrets("ABSKabc"), {})
     assert sent.headers == {"content-type": "application/json", "authorization": "Bearer ABSKabc"}
@@ -74,7 +97,7 @@ async def test_an_access_key_signs_the_body_and_is_never_sent() -> None:
     assert SECRET not in repr(sent.headers)
     listed = kind.models_request(secrets)
     assert listed is not None
-    assert listed.url == "https://bedrock.eu-west-1.amazonaws.com/foundation-models?byOutputModality=TEXT"
+    assert listed.url == "https://bedrock.eu-west-1.amazonaws.com/foundation-models"
     assert listed.headers["authorization"].endswith(f"Signature={signature(listed, SECRET, 'eu-west-1')}")
 
 
@@ -127,11 +150,14 @@ def test_the_list_of_models_names_profiles_where_only_they_answer() -> None:
         {"modelId": "anthropic.claude-x", "modelName": "Claude X", "inferenceTypesSupported": ["INFERENCE_PROFILE"]},
         {"modelId": "old", "inferenceTypesSupported": ["ON_DEMAND"], "modelLifecycle": {"status": "LEGACY"}},
         {"modelId": "bought", "inferenceTypesSupported": ["PROVISIONED"]},
+        {"modelId": "amazon.titan-embed-text-v2:0", "inferenceTypesSupported": ["ON_DEMAND"], "outputModalities": ["EMBEDDING"]},
+        {"modelId": "amazon.nova-canvas-v1:0", "inferenceTypesSupported": ["ON_DEMAND"], "outputModalities": ["IMAGE"]},
     ]
     found = bedrock(region="eu-west-1").read_models({"modelSummaries": rows})
     assert [(model.id, model.features) for model in found] == [
         ("amazon.nova-lite-v1:0", ("vision",)),
         ("eu.anthropic.claude-x", ()),
+        ("amazon.titan-embed-text-v2:0", ("embeddings",)),
     ]
     assert bedrock(region="sa-east-1").read_models({"modelSummaries": rows})[1].id == "global.anthropic.claude-x"
     with pytest.raises(ValueError, match="not a list"):

@@ -41,6 +41,20 @@ def test_the_model_stands_in_the_path(base: str | None, model: str):
     assert kind.url("count_tokens", model, "gemini", stream=False) == f"{root}:countTokens"
 
 
+@pytest.mark.parametrize(
+    ("model", "endpoint", "form", "method"),
+    [
+        ("gemini-embedding-2", "embeddings", "vertex", "batchEmbedContents"),
+        ("gemini-embedding-2", "embedding", "vertex", "embedContent"),
+        ("text-embedding-005", "embeddings", "vertex_predict", "predict"),
+    ],
+)
+def test_vertex_embeds_as_each_generation_does(model: str, endpoint: Any, form: str, method: str) -> None:
+    kind = vertex(project="p", location="europe-west4")
+    assert kind.form_for("embeddings", model) == form
+    assert kind.url(endpoint, model, "gemini", False).endswith(f"/publishers/google/models/{model}:{method}")
+
+
 def test_a_models_name_cannot_leave_its_place():
     assert gemini().url("chat", "../x?y#z", "gemini", stream=False).endswith("/models/%2E%2E/x%3Fy%23z:generateContent")
 

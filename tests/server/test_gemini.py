@@ -255,6 +255,33 @@ async def test_the_sdk_gets_embeddings(door: Door, alias: str) -> None:
     assert orjson.loads(raw)["embedding"]["values"]
 
 
+async def test_embeddings_go_to_gemini_and_come_back_as_they_were_said(door: Door) -> None:
+    content = {"parts": [{"text": "a"}, {"inline_data": {"mime_type": "image/png", "data": "iVBO"}}]}
+    ask = {"requests": [{"model": "models/x", "content": content, "taskType": "CLUSTERING"}, {"content": content, "title": "t"}]}
+    status, raw, headers = await door.call("/v1beta/models/ge/text-embedding:batchEmbedContents", ask)
+    assert (status, headers["x-conduit-provider"]) == (200, "ge")
+    name = {"model": "models/text-embedding"}
+    assert door.vendor.asked[-1].body == {"requests": [{**one, **name} for one in ask["requests"]]}
+    assert list(orjson.loads(raw)) == ["embeddings"]
+    await door.call("/v1beta/models/ge/text-embedding:embedContent", {"content": content, "embedContentConfig": {"new": 1}})
+    assert door.vendor.asked[-1].path.endswith("/models/text-embedding:embedContent")
+    assert door.vendor.asked[-1].body == {"content": content, "embedContentConfig": {"new": 1}}
+
+
+async def test_what_no_other_vendor_could_embed_is_named(door: Door) -> None:
+    ask = {"content": {"parts": [{"inline_data": {"mime_type": "image/png", "data": "iVBO"}}]}}
+    status, raw, _ = await door.call("/v1beta/models/oa/demo-embed:embedContent", ask)
+    assert status == 400
+    assert "content.parts" in orjson.loads(raw)["error"]["message"]
+
+
+async def test_geminis_refusal_to_embed_is_relayed(door: Door) -> None:
+    refusal = {"error": {"code": 404, "message": "models/none is not found", "status": "NOT_FOUND", "details": []}}
+    door.vendor.script(Step(status=404, body=refusal))
+    status, raw, _ = await door.call("/v1beta/models/ge/none:embedContent", {"content": {"parts": [{"text": "a"}]}})
+    assert (status, orjson.loads(raw)) == (404, refusal)
+
+
 async def test_lists_of_models_have_googles_shape_where_google_is_meant(door: Door) -> None:
     names = await door.sdk(lambda client: [model.name for model in client.models.list(config={"page_size": 2})])
     assert names == [f"models/{alias}" for alias in sorted(ALIASES)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.media import Units
+from conduit_desktop.wire import multipart
 from conduit_desktop.wire.form_embeddings import pack, unpack
 from conduit_desktop.wire.form_usage import asked_units, told_units, told_usage
 from conduit_desktop.wire.forms import Wish, form
@@ -104,6 +105,90 @@ def test_voyage_is_asked_for_base64_in_its_own_word_and_for_floats_in_none() -> 
     assert body == {"model": "up", "encoding_format": "base64", **ask}
     (body,), dropped = written("embeddings", "voyage", encoding_format="float", **ask)
     assert (body, dropped) == ({"model": "up", **ask}, [])
+
+
+def test_bedrock_hears_each_family_in_its_own_words() -> None:
+    bodies, _ = written("embeddings", "bedrock_titan", input=["a", "b"], dimensions=256, normalize=True)
+    assert bodies == [{"inputText": text, "dimensions": 256, "normalize": True} for text in "ab"]
+    (nova,), dropped = written("embeddings", "bedrock_nova", input="a", dimensions=256, embeddingPurpose="CLUSTERING", user="u")
+    asked = {"embeddingPurpose": "CLUSTERING", "embeddingDimension": 256, "text": {"truncationMode": "END", "value": "a"}}
+    assert (nova, dropped) == ({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": asked}, ["user"])
+    (cohere,), _ = written("embeddings", "bedrock_cohere", input=["a", "b"], dimensions=512)
+    assert cohere == {"input_type": "search_document", "output_dimension": 512, "texts": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "lost"),
+    [
+        ("amazon.titan-embed-text-v1", {}, ["dimensions"]),
+        ("amazon.titan-embed-image-v1", {"embeddingConfig": {"outputEmbeddingLength": 256}}, []),
+    ],
+)
+def test_older_titans_take_fewer_wishes(model: str, said: Any, lost: list[str]) -> None:
+    dropped: list[str] = []
+    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 256})
+    (sending,) = form("embeddings", "bedrock_titan").write(wish, model, dropped)
+    assert (orjson.loads(sending.body), dropped) == ({"inputText": "a", **said}, lost)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("bedrock_titan", [{"embedding": [0.5], "inputTextTokenCount": 2}, {"embedding": [1.5], "inputTextTokenCount": 2}]),
+        ("bedrock_nova", [{"embeddings": [{"embedding": [value]}], "inputTextTokenCount": 2} for value in (0.5, 1.5)]),
+        ("bedrock_cohere", [{"embeddings": [[0.5], [1.5]], "inputTextTokenCount": 4}]),
+        ("bedrock_cohere", [{"embeddings": {"float": [[0.5], [1.5]]}, "inputTextTokenCount": 4}]),
+        ("vertex", [{"embeddings": [{"values": [0.5]}, {"values": [1.5]}], "usageMetadata": {"promptTokenCount": 4}}]),
+        ("vertex_predict", [
+            {"predictions": [{"embeddings": {"values": [v], "statistics": {"token_count": 2.0}}} for v in (0.5, 1.5)]}
+        ]),
+    ],
+)  # fmt: skip
+def test_every_clouds_vectors_are_openais_list(name: str, answers: list[Any]) -> None:
+    body, made = told("embeddings", name, answers, input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.5]), (1, [1.5])]
+    assert (made.usage.input, body["usage"]["prompt_tokens"]) == (4, 4)
+
+
+def test_vertex_hears_geminis_wishes_in_a_place_of_their_own() -> None:
+    dropped: list[str] = []
+    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 64, "task_type": "CLUSTERING"})
+    (single,) = form("embeddings", "vertex").write(wish, "gemini-embedding-2", dropped)
+    config = {"taskType": "CLUSTERING", "outputDimensionality": 64}
+    assert single.single
+    assert orjson.loads(single.body) == {"embedContentConfig": config, "content": {"parts": [{"text": "a"}]}}
+    (body,), _ = written("embeddings", "vertex", input=["a", "b"], dimensions=64, task_type="CLUSTERING")
+    assert [one["embedContentConfig"] for one in body["requests"]] == [config, config]
+    assert dropped == []
+
+
+def test_vertex_predicts_for_models_that_are_no_gemini() -> None:
+    (body,), dropped = written("embeddings", "vertex_predict", input=["a"], dimensions=64, task_type="CLUSTERING", user="u")
+    assert body == {"instances": [{"content": "a", "task_type": "CLUSTERING"}], "parameters": {"outputDimensionality": 64}}
+    assert dropped == ["user"]
+
+
+def test_openrouter_is_shown_pictures_as_references() -> None:
+    ask = {"prompt": "p", "images": [{"image_url": "https://x/a.png"}], "n": 1, "response_format": "b64_json", "user": "u"}
+    (body,), dropped = written("image_edits", "openrouter", **ask)
+    references = [{"type": "image_url", "image_url": {"url": "https://x/a.png"}}]
+    assert body == {"model": "up", "prompt": "p", "n": 1, "input_references": references}
+    assert dropped == ["user"]
+    with pytest.raises(BadRequest):
+        written("image_edits", "openrouter", prompt="p", images=[{"file_id": "file-1"}])
+
+
+def test_openrouter_is_shown_the_files_of_a_form() -> None:
+    parts = [('name="prompt"', "p"), ('name="n"', "2"), ('name="mask"; filename="m.png"', "M")]
+    raw = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts)
+    picture = 'name="image[]"; filename="a.webp"\r\nContent-Type: image/webp'
+    raw += f"--b\r\nContent-Disposition: form-data; {picture}\r\n\r\nRIFF\r\n--b--\r\n"
+    parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
+    dropped: list[str] = []
+    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", dropped)
+    body = orjson.loads(sending.body)
+    assert (body["prompt"], body["n"], dropped) == ("p", 2, ["mask"])
+    assert [one["image_url"]["url"] for one in body["input_references"]] == ["data:image/webp;base64,UklGRg=="]
 
 
 def test_an_encoding_that_does_not_exist_is_named() -> None:
