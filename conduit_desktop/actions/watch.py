@@ -97,7 +97,14 @@ class Watch:
     def _on_change(self, change: Change) -> None:
         if change.topic == "server":
             self._lock.update(address=self._house.server.address)
-            log.info("the server is %s%s", self._house.server.state, f" at {at}" if (at := self._house.server.address) else "")
+            state, at = self._house.server.state, self._house.server.address
+            # Why it failed is told by whoever started it.
+            log.log(
+                logging.INFO if state in ("running", "stopped") else logging.DEBUG,
+                "the server is %s%s",
+                state,
+                f" at {at}" if at else "",
+            )
         elif isinstance(change.payload, RequestRecord):
             record = change.payload
             log.debug(

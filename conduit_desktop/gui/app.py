@@ -61,7 +61,7 @@ def run(home: Home, open_house: OpenHouse, announce: Announce) -> int:
 
     `open_house` gives the house without listening; `announce` is called once, when the server first listens. Where a window
     already runs on this home, that one comes forward and this call ends with 0. Raises ConduitError when the house does
-    not open.
+    not open, or cannot listen where it was told to.
     """
     app = App()
     if raise_first(home):
@@ -110,6 +110,11 @@ class Wish:
 
 
 async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> None:
+    unsubscribe = _announce_once(house, announce)
+    starts = house.gateway.snapshot.settings.start_server
+    if starts and house.gateway.overrides.keys() & {"host", "port"}:
+        # An address that somebody named is taken or refused; for the default one, the window offers another.
+        await house.server.start()
     theme().set_mode(house.gateway.snapshot.settings.theme)
     window = Window(house)
     bell = Doorbell(home)
@@ -117,14 +122,13 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
     window.quit_asked.connect(wish.quit)
     window.restore_asked.connect(wish.restore)
     silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
-    unsubscribe = _announce_once(house, announce)
     warm_up = WarmUp(window)
     try:
         window.show()
         window.start()
         if wish.outcome:
             window.notify(wish.outcome, "info" if wish.outcome == RESTORED else "error")
-        if house.gateway.snapshot.settings.start_server:
+        if starts:
             window.run(actions.start_server(house))
         await wish.asked.wait()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -14,11 +15,10 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends the app with a POSIX signal")
 
 
-async def start(home: Path) -> Process:
+async def start(home: Path, *options: str) -> Process:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "CONDUIT_SECRETS": "vault"}
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "conduit_desktop", "--home", str(home), "--port", "0", stdout=PIPE, stderr=PIPE, env=environment
-    )
+    words = (sys.executable, "-m", "conduit_desktop", "--home", str(home), *(options or ("--port", "0")))
+    return await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE, env=environment)
 
 
 async def test_it_announces_itself_once_and_a_signal_ends_it_in_order(tmp_path: Path):
@@ -49,3 +49,17 @@ async def test_a_second_start_on_one_home_brings_the_first_forward_and_ends(tmp_
     first.send_signal(signal.SIGINT)
     await asyncio.wait_for(first.communicate(), 20)
     assert first.returncode == 0
+
+
+@pytest.mark.parametrize("said_in", ["option", "config file"])
+async def test_a_port_that_was_asked_for_and_is_taken_ends_it_with_one_line(tmp_path: Path, said_in: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = tmp_path / "conduit.toml"
+        config.write_text(f"[settings]\nport = {port}\n")
+        options = ("--port", str(port)) if said_in == "option" else ("--config", str(config))
+        process = await start(tmp_path / "home", *options)
+        told, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, told) == (3, b"")
+    (line,) = errors.decode().splitlines()
+    assert f"port {port} is taken" in line
