@@ -36,6 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 
@@ -214,6 +215,8 @@ class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+    limits: Mapping[str, str] = MappingProxyType({})
+    """Headers that tell how the key's limits stand, in the caller's own dialect."""
 
 
 class Internal(GatewayError):

@@ -15,7 +15,7 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway.budgets import Account, Budgets
 from conduit_desktop.gateway.tariff import Tariff, expected_cost
-from conduit_desktop.gateway.windows import DAY_S, MINUTE_S, Counted, Window, fitting
+from conduit_desktop.gateway.windows import DAY_S, MINUTE_S, Sliced, Window, fitting
 
 GROWTH_TOKENS = 1024
 """Output tokens by which a stream's reservation grows when it is used up."""
@@ -108,7 +108,7 @@ class Use:
     rpd: int | None = None
     minute: Window | None = None
     day: Window | None = None
-    minute_tokens: Counted = field(default_factory=lambda: Counted(MINUTE_S))
+    minute_tokens: Sliced = field(default_factory=lambda: Sliced(MINUTE_S))
 
     def fit(self, rpm: int | None, rpd: int | None) -> None:
         """From now on count for these limits."""
@@ -153,13 +153,20 @@ class Gate:
             use.minute_tokens.add(time.time(), tokens)
 
     def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
-        """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again)."""
+        """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again).
+
+        Of requests a minute and requests a day, the one that has fewer left is told.
+        """
         found: dict[str, tuple[int, int, float]] = {}
-        if key is None or (key.rpm is None and key.tpm is None):
+        if key is None or (key.rpm is None and key.rpd is None and key.tpm is None):
             return found
         use, now = self._use(key), time.time()
-        if key.rpm is not None and use.minute is not None:
-            found["requests"] = (key.rpm, max(0, key.rpm - use.minute.used(now)), use.minute.reset_s(now))
+        windows = [
+            (limit, one) for limit, one in ((key.rpm, use.minute), (key.rpd, use.day)) if limit is not None and one is not None
+        ]
+        if windows:
+            limit, one = min(windows, key=lambda pair: pair[0] - pair[1].used(now))
+            found["requests"] = (limit, max(0, limit - one.used(now)), one.reset_s(now))
         if key.tpm is not None:
             left = key.tpm - use.minute_tokens.used(now) - use.tokens
             found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))
@@ -181,11 +188,7 @@ class Gate:
 
 def _check_parallel(key: VirtualKey, use: Use) -> None:
     if key.max_parallel is not None and use.parallel >= key.max_parallel:
-        raise RateLimited(
-            f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.",
-            param="max_parallel",
-            retry_after=1.0,
-        )
+        raise RateLimited(f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.", retry_after=1.0)
 
 
 def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) -> None:
@@ -195,7 +198,7 @@ def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) 
         raise RateLimited(f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0)
     needed = max(1, expected.input_tokens)
     if use.minute_tokens.used(now) + use.tokens + needed > key.tpm:
-        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed), "tokens")
+        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed))
 
 
 def _check_budget(key: VirtualKey, account: Account, expected: Expectation) -> None:
@@ -217,13 +220,13 @@ def _take_request(key: VirtualKey, use: Use, now: float) -> None:
     """Count the request in its windows, in all or in none."""
     minute, day = use.minute, use.day
     if minute is not None and key.rpm is not None and minute.used(now) >= key.rpm:
-        raise _limited(key, f"{key.rpm} requests per minute", minute.wait_s(now, key.rpm), "requests")
+        raise _limited(key, f"{key.rpm} requests per minute", minute.wait_s(now, key.rpm))
     if day is not None and key.rpd is not None and day.used(now) >= key.rpd:
-        raise _limited(key, f"{key.rpd} requests per day", day.wait_s(now, key.rpd), "requests")
+        raise _limited(key, f"{key.rpd} requests per day", day.wait_s(now, key.rpd))
     for window in (minute, day):
         if window is not None:
             window.add(now)
 
 
-def _limited(key: VirtualKey, what: str, wait_s: float, param: str) -> RateLimited:
-    return RateLimited(f"The key {key.name!r} has used its {what}.", retry_after=max(1.0, wait_s), param=param)
+def _limited(key: VirtualKey, what: str, wait_s: float) -> RateLimited:
+    return RateLimited(f"The key {key.name!r} has used its {what}.", retry_after=max(1.0, wait_s))

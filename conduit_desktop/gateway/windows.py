@@ -1,4 +1,4 @@
-"""How much was used in the last minute or day: one by one where limits are small, in two buckets where they are large.
+"""How much was used in the last minute or day: one by one where limits are small, by slices of time where they are large.
 
 All counting is done on one loop, so nothing is locked. `now` is epoch seconds: the computer's sleep counts as time.
 """
@@ -10,7 +10,9 @@ from typing import Protocol
 
 MINUTE_S, DAY_S = 60, 86_400
 EXACT_UP_TO = 600
-"""Uses a window may count one by one; wider ones are counted in two buckets, whose cost does not grow with the limit."""
+"""Uses a window may count one by one; wider ones are counted in slices, whose cost does not grow with the limit."""
+SLICES = 120
+"""Of a window: so exact it is, and so many numbers it keeps at most."""
 
 
 class Window(Protocol):
@@ -62,49 +64,53 @@ class Exact:
         return self._moments[over - 1] + self.span_s - now if over > 0 else 0.0
 
 
-class Counted:
-    """Two buckets: the running stretch counts whole, the one before by the share of it that the window still covers."""
+class Sliced:
+    """Uses by the slice of time they came in. A slice goes as a whole, when its first moment is `span_s` ago."""
 
-    __slots__ = ("_before", "_bucket", "_current", "span_s")
+    __slots__ = ("_slices", "_total", "_width", "span_s")
 
     def __init__(self, span_s: int) -> None:
         self.span_s = span_s
-        self._bucket = self._before = self._current = 0
+        self._width = span_s / SLICES
+        self._slices: deque[tuple[int, int]] = deque()
+        """Each slice's number since the epoch, and what was used in it."""
+        self._total = 0
 
     def used(self, now: float) -> int:
-        covered = self._turn(now)
-        return int(self._before * covered) + self._current
+        slices, running = self._slices, int(now // self._width)
+        # A slice that is still to come was begun before the clock was set back: by a little, it is kept.
+        while slices and not running - SLICES < slices[0][0] <= running + SLICES // 2:
+            self._total -= slices.popleft()[1]
+        return self._total
 
     def add(self, now: float, amount: int = 1) -> None:
-        self._turn(now)
-        self._current += amount
+        self.used(now)
+        running, before = int(now // self._width), 0
+        if self._slices and self._slices[-1][0] >= running:
+            running, before = self._slices.pop()
+        self._slices.append((running, before + amount))
+        self._total += amount
 
     def reset_s(self, now: float) -> float:
-        return self._turn(now) * self.span_s
+        return self._over(self._slices[0][0], now) if self.used(now) else 0.0
 
     def wait_s(self, now: float, limit: int, amount: int = 1) -> float:
-        covered = self._turn(now)
-        room = limit - amount - self._current
-        if room >= 0:
-            return max(0.0, covered - room / self._before) * self.span_s if self._before else 0.0
-        # Only in the next stretch, once this one counts for little enough.
-        return (covered + 1 - max(0, limit - amount) / self._current) * self.span_s
+        over, wait = self.used(now) + amount - limit, 0.0
+        for number, used in self._slices:
+            if over <= 0:
+                break
+            over -= used
+            wait = self._over(number, now)
+        return wait
 
-    def _turn(self, now: float) -> float:
-        """Begin a new bucket where it is time; the share of the bucket before that still counts."""
-        stretches = now / self.span_s
-        bucket = int(stretches)
-        if bucket != self._bucket:
-            if bucket == self._bucket - 1:  # the clock was set back a little
-                return 1.0
-            self._before = self._current if bucket == self._bucket + 1 else 0
-            self._bucket, self._current = bucket, 0
-        return 1.0 - (stretches - bucket)
+    def _over(self, number: int, now: float) -> float:
+        """Seconds until that slice no longer counts."""
+        return max(0.0, (number + SLICES) * self._width - now)
 
 
 def fitting(window: Window | None, limit: int | None, span_s: int) -> Window | None:
     """The window that counts for `limit`: `window` itself where it is of the right kind; None where nothing is limited."""
     if limit is None:
         return None
-    kind = Exact if limit <= EXACT_UP_TO else Counted
+    kind = Exact if limit <= EXACT_UP_TO else Sliced
     return window if isinstance(window, kind) else kind(span_s)

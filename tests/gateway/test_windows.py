@@ -2,7 +2,7 @@
 
 import pytest
 
-from conduit_desktop.gateway.windows import EXACT_UP_TO, MINUTE_S, Counted, Exact, Window, fitting
+from conduit_desktop.gateway.windows import EXACT_UP_TO, MINUTE_S, SLICES, Exact, Sliced, Window, fitting
 
 NOON = 1_800_000_000.0
 """The beginning of a minute."""
@@ -31,45 +31,53 @@ def test_room_in_an_exact_window_comes_with_the_oldest_uses_that_stand_in_the_wa
 
 def test_a_clock_that_was_set_back_leaves_no_key_locked_out():
     assert filled(Exact(MINUTE_S), 8 * 3600).used(NOON) == 0
-    assert filled(Counted(MINUTE_S), 8 * 3600).used(NOON) == 0
+    assert filled(Sliced(MINUTE_S), 8 * 3600).used(NOON) == 0
 
 
-def test_a_clock_that_steps_back_over_the_end_of_a_minute_forgets_nothing():
-    window = filled(Counted(MINUTE_S), 1, 1, 1)
+def test_a_clock_that_steps_back_a_little_forgets_nothing():
+    window = filled(Sliced(MINUTE_S), 1, 1, 1)
     assert window.used(NOON - 0.5) == 3
+    window.add(NOON - 0.5)
+    assert window.used(NOON + 2) == 4
 
 
-def test_a_counted_window_forgets_the_last_minute_little_by_little():
-    window = Counted(MINUTE_S)
-    window.add(NOON + 30, 100)
-    assert window.used(NOON + 59) == 100
-    assert window.used(NOON + 75) == 75
-    assert window.used(NOON + 105) == 25
-    assert window.used(NOON + 120) == 0
+def test_a_sliced_window_forgets_each_slice_a_minute_after_it_began():
+    window = Sliced(MINUTE_S)
+    window.add(NOON + 10, 60)
+    window.add(NOON + 30, 40)
+    assert window.used(NOON + 69.4) == 100
+    assert window.used(NOON + 70) == 40
+    assert window.used(NOON + 90) == 0
 
 
-def test_a_minute_of_silence_empties_a_counted_window():
-    window = Counted(MINUTE_S)
-    window.add(NOON, 100)
-    assert window.used(NOON + 180) == 0
+def test_a_sliced_window_keeps_no_more_numbers_than_slices():
+    window = Sliced(MINUTE_S)
+    for moment in range(5000):
+        window.add(NOON + moment / 10)
+    assert window.used(NOON + 499.9) == pytest.approx(600, abs=5)
+    assert len(window._slices) == SLICES
 
 
-@pytest.mark.parametrize("asked_at", [10.0, 50.0, 70.0, 100.0])
+@pytest.mark.parametrize("asked_at", [10.0, 50.0, 64.0])
 @pytest.mark.parametrize("amount", [1, 40, 100])
-def test_after_the_wait_of_a_counted_window_there_is_room(asked_at: float, amount: int):
-    window = Counted(MINUTE_S)
-    window.add(NOON + 5, 90)
+def test_after_the_wait_of_a_sliced_window_there_is_room(asked_at: float, amount: int):
+    window = Sliced(MINUTE_S)
+    window.add(NOON + 5, 150)
     window.add(NOON + asked_at, 10)
     now = NOON + asked_at
-    fits = window.used(now) + amount <= 100
     wait = window.wait_s(now, limit=100, amount=amount)
-    assert wait < 1 if fits else 0 < wait <= 2 * MINUTE_S
+    assert 0 < wait <= MINUTE_S
+    assert window.used(now + wait - 0.01) + amount > 100
     assert window.used(now + wait + 0.01) + amount <= 100
+
+
+def test_a_sliced_window_with_room_makes_nobody_wait():
+    assert filled(Sliced(MINUTE_S), 0, 10).wait_s(NOON + 20, limit=3) == 0
 
 
 def test_small_limits_are_counted_exactly_and_keep_their_window_when_they_change():
     window = fitting(None, 60, MINUTE_S)
     assert isinstance(window, Exact)
     assert fitting(window, 90, MINUTE_S) is window
-    assert isinstance(fitting(window, EXACT_UP_TO + 1, MINUTE_S), Counted)
+    assert isinstance(fitting(window, EXACT_UP_TO + 1, MINUTE_S), Sliced)
     assert fitting(window, None, MINUTE_S) is None
