@@ -86,7 +86,7 @@ async def create(house: House, new: NewProvider, actor: Actor, source: Source = 
             base_url=_base_url(new.base_url),
             credentials=await keep_credentials(draft, provider_id, wanted_credentials(new) or []),
             headers=await keep_headers(draft, provider_id, new.headers or {}),
-            options=_options({}, new.options),
+            options=_options({}, new.options, new.kind),
             accept_client_keys=new.accept_client_keys,
             enabled=new.enabled,
             source=source,
@@ -114,7 +114,8 @@ async def change(house: House, before: Provider, patch: ProviderPatch, actor: Ac
     if "base_url" in values:
         values["base_url"] = _base_url(values["base_url"])
     if "options" in values:
-        values["options"] = _options(before.options, patch.options) if patch.options is not None else {}
+        kind = values.get("kind", before.kind)
+        values["options"] = _options(before.options, patch.options, kind) if patch.options is not None else {}
     async with SecretDraft(house.secrets) as draft:
         await _change_secrets(draft, before, patch, values)
         after = replaced(before, {**values, "source": source})
@@ -158,9 +159,12 @@ def _base_url(text: str | None) -> str | None:
     return check_base_url(text) if text and text.strip() else None
 
 
-def _options(before: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
-    """Null removes an option; the others are plain values."""
+def _options(before: dict[str, Any], changes: dict[str, Any] | None, kind: str) -> dict[str, Any]:
+    """Null removes an option; the others are plain values of fields that the kind has."""
+    known = {field.name for field in kind_of(kind).fields} - {"api_key", "base_url"}
     for name, value in (changes or {}).items():
+        if value is not None and name not in known:
+            raise Invalid(f"options.{name}: {kind_of(kind).label} has no such option", f"options.{name}")
         if not isinstance(value, (str, int, float, bool, type(None))):
             raise Invalid(f"options.{name}: must be text, a number, true or false", f"options.{name}")
     return {name: value for name, value in {**before, **(changes or {})}.items() if value is not None}

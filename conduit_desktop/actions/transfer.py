@@ -26,10 +26,11 @@ E = TypeVar("E", bound=Entity)
 
 
 async def export(house: House) -> dict[str, str]:
-    """`{"toml": text}`: everything an operator has set, without secrets."""
-    store = house.store
+    """`{"toml": text}`: everything an operator has set, here or in the config file, without secrets."""
+    store, fixed = house.store, house.fixed_settings
+    in_file = {name: value for name, value in house.gateway.overrides.items() if name not in fixed}
     text = document(
-        await store.settings.all(), await store.providers.all(), await store.models.all(), await store.keys.all(),
+        {**await store.settings.all(), **in_file}, await store.providers.all(), await store.models.all(), await store.keys.all(),
         await store.prices.all(),
     )  # fmt: skip
     return {"toml": text}

@@ -24,8 +24,16 @@ class NotificationTable:
 
     async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None:
         """Keep one, or lay its words over an unread one of the same title; None where that says the same already."""
-        now = int(time.time() * 1000)
-        made = Notification(id=f"ntf_{secrets.token_hex(12)}", kind=kind, severity=severity, title=title, text=text, created_at=now)
+        now = time.time_ns()
+        # The id begins with the time: it orders what came within one millisecond.
+        made = Notification(
+            id=f"ntf_{now:016x}{secrets.token_hex(4)}",
+            kind=kind,
+            severity=severity,
+            title=title,
+            text=text,
+            created_at=now // 10**6,
+        )
         kept = await self._database.write(lambda connection: _add(connection, made))
         return made.model_copy(update={"id": kept}) if kept else None
 

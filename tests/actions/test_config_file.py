@@ -168,6 +168,13 @@ async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(
     assert {row["change"] for row in preview["changes"]} == {"same"}, preview
 
 
+async def test_export_says_the_settings_of_the_config_file_too(house: House, do: Do) -> None:
+    house.fixed_settings["port"] = 0
+    await do("PATCH", "/settings", {"request_days": 30, "payload_days": 3})
+    await transfer.sync_file(house, parse("[settings]\nport = 5001\npayload_days = 4\n"))
+    assert tomllib.loads((await do("GET", "/export"))["toml"])["settings"] == {"request_days": 30, "payload_days": 4}
+
+
 async def test_import_shows_first_and_then_does_it(house: House, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI_KEY")
     preview = await do("POST", "/import", {"toml": FILE})

@@ -100,6 +100,8 @@ async def test_statuses_are_created_no_content_and_ok(house: House) -> None:
         ("POST", "/providers", {**OPENAI, "name": "other", "headers": {"a b": "c"}}, Invalid, "headers"),
         ("POST", "/providers", {**OPENAI, "name": "other", "headers": {"Host": "c"}}, Invalid, "headers"),
         ("POST", "/providers", {"name": "other", "kind": "openai"}, Invalid, "api_key"),
+        ("POST", "/providers", {**OPENAI, "name": "other", "options": {"organisation": "x"}}, Invalid, "options.organisation"),
+        ("PATCH", "/providers/openai", {"options": {"pace_ms": 1}}, Invalid, "options.pace_ms"),
         ("POST", "/providers", {"name": "other", "kind": "openai-compatible", "api_key": "k"}, Invalid, "base_url"),
         ("POST", "/providers", {**OPENAI, "name": "OpenAI"}, Conflict, "name"),
         ("POST", "/models", {**ALIAS, "alias": "FAST"}, Conflict, "alias"),
