@@ -12,7 +12,16 @@ from functools import partial
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest
-from conduit_desktop.core.errors import Forbidden, GatewayError, Internal, RecordsRefused, Unauthorized, UpstreamError
+from conduit_desktop.core.errors import (
+    BadRequest,
+    Forbidden,
+    GatewayError,
+    Internal,
+    RateLimited,
+    RecordsRefused,
+    Unauthorized,
+    UpstreamError,
+)
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import access, counting, headers, lane, media, routing, sticky
@@ -100,13 +109,20 @@ class Gateway(Desk):
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
         key = None if call.endpoint == "count_tokens" else caller.key  # counting is free of every limit
-        meter.admitted(self.gate.admit(key, expected), tariffs)
+        try:
+            meter.admitted(self.gate.admit(key, expected), tariffs)
+        except RateLimited as error:
+            error.limits = headers.limits_of(call, caller, self.gate)
+            raise
         return Asked(call, caller, route, snapshot, meter)
 
     def _route(self, call: Call, caller: Caller, snapshot: Snapshot) -> Route:
-        route = routing.find(call.model, snapshot, call.endpoint)
-        if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
-            raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
+        try:
+            route = routing.find(call.model, snapshot, call.endpoint)
+        except BadRequest:  # what a model cannot do is told only to those who may call it
+            _check_allowed(call, caller, routing.find(call.model, snapshot, endpoint=None))
+            raise
+        _check_allowed(call, caller, route)
         if caller.own_key is not None:
             open_to_it = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
             if not open_to_it:
@@ -259,6 +275,11 @@ class Gateway(Desk):
         opened.target.bound.kind.judge(error)
         label = opened.door.label if opened.door in opened.target.bound.doors else None
         self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
+
+
+def _check_allowed(call: Call, caller: Caller, route: Route) -> None:
+    if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
+        raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
 
 
 def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,14 +17,19 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from conduit_desktop.core.errors import (
+    BadRequest,
     Forbidden,
     GatewayError,
     Internal,
     MethodNotAllowed,
     PayloadTooLarge,
+    RateLimited,
     UnknownPath,
     UpstreamError,
 )
+from conduit_desktop.gateway import access
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.server import reading
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -34,6 +40,9 @@ log = logging.getLogger(__name__)
 REQUEST_ID = web.RequestKey("request_id", str)
 """The id under which a request is recorded, once it is a call."""
 
+GEMINI_KEY, ANTHROPIC = "x-goog-api-key", "anthropic-version"
+"""Headers that tell whose API a list of models is asked of."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _EXPOSED = ", ".join(
@@ -43,6 +52,7 @@ _EXPOSED = ", ".join(
         "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "x-ratelimit-limit-requests",
         "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
         "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
+        *(f"anthropic-ratelimit-{what}-{part}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")),
     )
 )  # fmt: skip
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
@@ -58,6 +68,8 @@ def door(gateway: Gateway) -> Middleware:
             if request.method == "OPTIONS":
                 return _preflight(request, gateway)
             response = await handler(request)
+        except (BadRequest, PayloadTooLarge) as error:
+            response = error_response(request, _stranger(request, gateway) or error)
         except GatewayError as error:
             response = error_response(request, error)
         except web.HTTPException as error:
@@ -144,8 +156,28 @@ _GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", 
 """The methods that end the paths of Gemini's API."""
 
 
-def dialect_of(path: str) -> Dialect:
-    """The dialect of the API a path belongs to; what belongs to none speaks OpenAI's."""
+def _stranger(request: web.Request, gateway: Gateway) -> GatewayError | None:
+    """Why the caller may not ask at all: it is told that before what is wrong with what it asked."""
+    if REQUEST_ID in request:  # a call: the gateway knows its caller
+        return None
+    try:
+        access.identify(caller_of(request, gateway), gateway.snapshot)
+    except GatewayError as error:
+        return error
+    return None
+
+
+def caller_of(request: web.Request, gateway: Gateway) -> Call:
+    """A call without a body, to tell who asks."""
+    return Call(
+        dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
+        foreign_page=foreign_page(request, gateway),
+    )  # fmt: skip
+
+
+def dialect_of(request: web.Request) -> Dialect:
+    """The dialect a request speaks, by its path, and for lists of models by its headers; what has none speaks OpenAI's."""
+    path = request.path
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
     if path.startswith(("/v1beta/", "/v1/v1beta/")) or (":" in path and path.rpartition(":")[2] in _GEMINI):
@@ -154,20 +186,28 @@ def dialect_of(path: str) -> Dialect:
         return dialect("openai_responses")
     if path.endswith("/completions") and not path.endswith("/chat/completions"):
         return dialect("openai_completions")
-    return dialect("anthropic_messages") if "/messages" in path else dialect("openai_chat")
+    if "/messages" in path:
+        return dialect("anthropic_messages")
+    if "/models" in path:
+        return dialect(
+            "gemini" if GEMINI_KEY in request.headers else "anthropic_messages" if ANTHROPIC in request.headers else "openai_chat"
+        )
+    return dialect("openai_chat")
 
 
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error in the caller's dialect; a provider's own words go through unchanged where the dialect is the same."""
-    speaks = dialect_of(request.path)
+    speaks = dialect_of(request)
     headers = {"x-conduit-request-id": request[REQUEST_ID]} if REQUEST_ID in request else {}
     if isinstance(error, UpstreamError) and error.body and error.dialect == speaks.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]
         return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
     status, body = speaks.write_error(error)
+    if isinstance(error, RateLimited):
+        headers |= error.limits
     if error.retry_after is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after)))
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
 
 

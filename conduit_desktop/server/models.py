@@ -11,12 +11,9 @@ from aiohttp import web
 from conduit_desktop.core.entities import ModelAlias, Rates
 from conduit_desktop.core.errors import ModelNotFound
 from conduit_desktop.gateway import access
-from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
-from conduit_desktop.server import reading
-from conduit_desktop.server.door import Handler, foreign_page
-from conduit_desktop.wire import dialect
+from conduit_desktop.server.door import ANTHROPIC, GEMINI_KEY, Handler, caller_of
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -31,7 +28,7 @@ def models_handler(gateway: Gateway) -> Handler:
         if is_gemini(request):
             return json_response(_gemini_page(request, offered_to(request, gateway)))
         aliases = offered_to(request, gateway)
-        if "anthropic-version" in request.headers:
+        if ANTHROPIC in request.headers:
             return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
         return json_response({"object": "list", "data": await openai_rows(gateway, aliases)})
 
@@ -47,7 +44,7 @@ def model_handler(gateway: Gateway) -> Handler:
             if alias.alias.lower() == name.lower():
                 if is_gemini(request):
                     return json_response(_gemini_row(alias))
-                if "anthropic-version" in request.headers:
+                if ANTHROPIC in request.headers:
                     return json_response(_anthropic_row(alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
         raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
@@ -63,17 +60,9 @@ def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
     return sorted(found, key=lambda alias: alias.alias.lower())
 
 
-def caller_of(request: web.Request, gateway: Gateway) -> Call:
-    """A call without a body, to tell who asks."""
-    return Call(
-        dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
-        foreign_page=foreign_page(request, gateway),
-    )  # fmt: skip
-
-
 def is_gemini(request: web.Request) -> bool:
     """Whether the caller wants lists in Gemini's shape: it sends its key in Google's header, or asks below `/v1beta`."""
-    return "x-goog-api-key" in request.headers or "/v1beta/" in request.path
+    return GEMINI_KEY in request.headers or "/v1beta/" in request.path
 
 
 _GEMINI_METHODS = ["generateContent", "countTokens"]

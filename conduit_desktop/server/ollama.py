@@ -17,8 +17,8 @@ from conduit_desktop.gateway import access, probe, routing
 from conduit_desktop.gateway.call import Call, Reply
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import answer
-from conduit_desktop.server.door import REQUEST_ID, Handler, foreign_page
-from conduit_desktop.server.models import caller_of, json_response, offered_to
+from conduit_desktop.server.door import REQUEST_ID, Handler, caller_of, foreign_page
+from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.forms import Wish
 

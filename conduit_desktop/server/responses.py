@@ -21,8 +21,8 @@ from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.estimate import input_tokens
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import make_call, send
-from conduit_desktop.server.door import Handler
-from conduit_desktop.server.models import caller_of, json_response
+from conduit_desktop.server.door import Handler, caller_of
+from conduit_desktop.server.models import json_response
 from conduit_desktop.store.responses import Kept
 from conduit_desktop.wire.openai_responses import OpenAIResponses
 from conduit_desktop.wire.openai_responses_fields import recall, remember
@@ -192,7 +192,7 @@ def _count(gateway: Gateway) -> Handler:
             raise call.untranslatable
         told = {"object": "response.input_tokens", "input_tokens": input_tokens(call.body)}
         response = json_response(told)
-        response.headers["x-conduit-token-source"] = "estimated"
+        response.headers["x-conduit-token-count"] = "estimated"
         return response
 
     return count

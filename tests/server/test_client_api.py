@@ -96,6 +96,12 @@ async def test_no_key_is_refused_in_each_dialect(door: Door) -> None:
     assert (status, body["type"], body["error"]["type"]) == (401, "error", "authentication_error")
 
 
+@pytest.mark.parametrize("body", [b"{", {}, {"model": "alias", "pad": "x" * 1_100_000}], ids=["no JSON", "no model", "too large"])
+async def test_a_stranger_is_told_that_it_is_one_before_what_is_wrong_with_its_body(door: Door, body: Any) -> None:
+    status, told, _ = await door.call("POST", "/v1/chat/completions", body, key=False)
+    assert (status, told["error"]["code"]) == (401, "missing_api_key")
+
+
 async def test_the_anonymous_key_serves_this_computer_but_no_foreign_page(door: Door) -> None:
     door.gateway.overrides["anonymous_key"] = "tester"
     await door.gateway.refresh()
@@ -238,6 +244,26 @@ async def test_limits_are_told_in_the_callers_dialect(door: Door) -> None:
     status, body, told = await door.call("POST", "/v1/chat/completions", CHAT, headers)
     assert (status, body["error"]["type"], body["error"]["code"]) == (429, "rate_limit_error", "rate_limit_exceeded")
     assert 1 <= int(told["retry-after"]) <= 60
+    assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("2", "0")
+    _, _, told = await door.call("POST", "/v1/messages", {**MESSAGES, "model": "claude"}, headers)
+    assert told["anthropic-ratelimit-requests-remaining"] == "0"
+
+
+async def test_a_limit_a_day_is_told_too(door: Door) -> None:
+    other = "condt_" + "d" * 43
+    await door.gateway.add_key("daily", other, rpm=50, rpd=2)
+    _, _, told = await door.call("POST", "/v1/chat/completions", CHAT, {"Authorization": f"Bearer {other}"})
+    assert (told["x-ratelimit-limit-requests"], told["x-ratelimit-remaining-requests"]) == ("2", "1")
+
+
+async def test_what_a_model_cannot_do_is_told_only_to_those_who_may_call_it(door: Door) -> None:
+    narrow = "condt_" + "n" * 43
+    await door.gateway.add_key("narrow", narrow, models=("al*",))
+    wish = {"model": "claude", "input": "hello"}
+    status, body, _ = await door.call("POST", "/v1/embeddings", wish, {"Authorization": f"Bearer {narrow}"})
+    assert (status, body["error"]["code"]) == (403, "model_not_allowed")
+    status, body, _ = await door.call("POST", "/v1/embeddings", wish)
+    assert (status, body["error"]["code"]) == (400, "unsupported_endpoint")
 
 
 async def test_models_are_listed_in_the_callers_shape_and_only_what_its_key_may_call(door: Door) -> None:
@@ -251,6 +277,15 @@ async def test_models_are_listed_in_the_callers_shape_and_only_what_its_key_may_
     assert [row["id"] for row in body["data"]] == ["alias"]
     assert (await door.call("GET", "/v1/models/claude", headers={"Authorization": f"Bearer {narrow}"}))[0] == 404
     assert (await door.call("GET", "/v1/models", key=False))[0] == 401
+
+
+async def test_an_error_of_a_list_of_models_has_the_shape_that_its_header_asks_for(door: Door) -> None:
+    status, body, _ = await door.call("GET", "/v1/models/none", headers={"anthropic-version": "2023-06-01"})
+    assert (status, body["type"], body["error"]["type"]) == (404, "error", "not_found_error")
+    status, body, _ = await door.call("GET", "/v1/models", headers={"x-goog-api-key": "condt_wrong"}, key=False)
+    assert (status, body["error"]["code"], body["error"]["status"]) == (401, 401, "UNAUTHENTICATED")
+    status, body, _ = await door.call("GET", "/v1/models/none")
+    assert (status, body["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_the_root_and_health_need_no_key(door: Door) -> None:

@@ -156,7 +156,7 @@ async def test_a_broken_stream_ends_in_a_failure_and_is_not_kept(door: Door) -> 
 async def test_input_tokens_are_estimated_with_the_conversation_before(door: Door) -> None:
     answer = await door.ask(model="to-openai", input="word " * 400)
     _, short, headers = await door.call("POST", "/v1/responses/input_tokens", {"model": "to-openai", "input": "hi"})
-    assert (short["object"], headers["x-conduit-token-source"]) == ("response.input_tokens", "estimated")
+    assert (short["object"], headers["x-conduit-token-count"]) == ("response.input_tokens", "estimated")
     asked = {"model": "to-openai", "input": "hi", "previous_response_id": answer["id"]}
     _, long, _ = await door.call("POST", "/v1/responses/input_tokens", asked)
     assert long["input_tokens"] > short["input_tokens"] + 400
