@@ -333,6 +333,7 @@ def classify_status(status: int) -> Reason:
         403: "permission",
         404: "model_not_found",
         408: "timeout",
+        410: "model_not_found",
         413: "too_large",
         429: "rate_limit",
         503: "overloaded",
