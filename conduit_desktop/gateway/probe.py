@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +23,7 @@ from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.gateway.strategies import Turns
-from conduit_desktop.providers import Feature
+from conduit_desktop.providers import Feature, Outbound
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
 
@@ -30,7 +31,12 @@ PROBE_S = 20.0
 """How long one question of a test may take."""
 LIST_S = 15.0
 _DIALECT = "openai_chat"
-_NOT_FOR_CHAT = ("embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard")
+_NOT_FOR_CHAT = (
+    "embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard", "davinci",
+    "babbage", "sora", "veo", "ocr",
+)  # fmt: skip
+_MODELS_TRIED = 3
+"""How many models are asked where the list's first are not for chat, or not for this key."""
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSQMA7+f+Ae2HGQMAAAAASUVORK5CYII="
 
 
@@ -70,24 +76,30 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
         raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
     try:
         async with asyncio.timeout(LIST_S):
-            outbound = bound.kind.models_request(await bound.kind.credentials(bound.doors[0].secrets))
-            if outbound is None:
-                return bound.kind.known_models()
-            response = await gateway.upstream.send(outbound, gateway.snapshot.settings.connect_s)
-            body = await response.read()
-        if response.status >= 400:
-            headers = {key.lower(): value for key, value in response.headers.items()}
-            refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
-            bound.kind.judge(refusal)
-            blot(refusal, bound.doors[0].secrets)
-            raise refusal
-        return bound.kind.read_models(orjson.loads(body))
+            lists = bound.kind.model_lists(await bound.kind.credentials(bound.doors[0].secrets))
+            for fuller in lists[:-1]:
+                with suppress(UpstreamError, ValueError):
+                    return await _listed(gateway, bound, fuller)
+            return await _listed(gateway, bound, lists[-1]) if lists else bound.kind.known_models()
     except TimeoutError:
         raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
     except UpstreamError as error:
         raise Invalid(f"{name} did not list its models: {error.message}") from error
     except ValueError as error:
         raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
+
+
+async def _listed(gateway: Gateway, bound: Bound, asked: Outbound) -> list[OfferedModel]:
+    """What one list tells; raises UpstreamError, and ValueError for what is no list."""
+    response = await gateway.upstream.send(asked, gateway.snapshot.settings.connect_s)
+    body = await response.read()
+    if response.status >= 400:
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+        bound.kind.judge(refusal)
+        blot(refusal, bound.doors[0].secrets)
+        raise refusal
+    return bound.kind.read_models(orjson.loads(body))
 
 
 def _bound(gateway: Gateway, name: str) -> Bound:
@@ -103,10 +115,10 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
     if "chat" not in bound.kind.endpoints:
         return await _test_without_chat(gateway, bound)
     try:
-        model = await _a_model(gateway, bound)
+        models = await _some_models(gateway, bound)
     except ConduitError as error:
         return Tested(False, error=str(error))
-    tested = await _test_stream(gateway, f"{bound.name}/{model}")
+    tested, model = await _test_streams(gateway, bound, models)
     if tested.ok:
         asked = [feature for feature in _QUESTIONS if feature in bound.kind.features]
         told = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", _QUESTIONS[feature]) for feature in asked))
@@ -135,17 +147,31 @@ async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
     return Tested(True, latency_ms=(time.monotonic() - began) * 1000)
 
 
-async def _a_model(gateway: Gateway, bound: Bound) -> str:
-    """A chat model of the provider: one that an alias uses, else the first it offers."""
+async def _test_streams(gateway: Gateway, bound: Bound, models: list[str]) -> tuple[Tested, str]:
+    """The first model that answers; where none does, what the first one said."""
+    failed: Tested | None = None
+    for model in models[:_MODELS_TRIED]:
+        tested, other_may = await _test_stream(gateway, f"{bound.name}/{model}")
+        if tested.ok:
+            return tested, model
+        failed = failed or tested
+        if not other_may:
+            break
+    assert failed is not None
+    return failed, models[0]
+
+
+async def _some_models(gateway: Gateway, bound: Bound) -> list[str]:
+    """Chat models of the provider: one that an alias uses, else those it offers; raises Invalid where there is none."""
     for alias in gateway.snapshot.aliases.values():
         for target in alias.targets:
             if target.provider.lower() == bound.name.lower() and "*" not in target.model:
-                return target.model
-    offered = await offered_models(gateway, bound.name)
+                return [target.model]
+    offered = [model for model in await offered_models(gateway, bound.name) if "embeddings" not in model.features]
     chat = [model.id for model in offered if not any(word in model.id.lower() for word in _NOT_FOR_CHAT)]
     if not chat:
         raise Invalid(f"{bound.name} offers no chat model to test.")
-    return chat[0]
+    return chat
 
 
 def _question(model: str, **fields: Any) -> Call:
@@ -157,7 +183,9 @@ def _question(model: str, **fields: Any) -> Call:
     return Call(dialect(_DIALECT), body, model, stream=request.stream, client="Conduit test", operator=True)
 
 
-async def _test_stream(gateway: Gateway, model: str) -> Tested:
+async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
+    """What one stream showed, and, where it failed, whether another model may do better."""
+    other_may = False
     began = time.monotonic()
     tested = Tested(False)
     reader = dialect(_DIALECT).reader()
@@ -177,10 +205,12 @@ async def _test_stream(gateway: Gateway, model: str) -> Tested:
         tested.error = f"No answer within {PROBE_S:g} s."
     except ConduitError as error:
         tested.error = str(error)
+        # A model's own refusal comes as the provider said it; what is wrong with all of them comes as a failure of ours.
+        other_may = isinstance(error, UpstreamError)
     else:
         tested.ok = tested.features["stream"] = True
         tested.features["usage_in_stream"] = any(isinstance(event, UsageReported) for event in events)
-    return tested
+    return tested, other_may
 
 
 _QUESTIONS: dict[Feature, dict[str, Any]] = {

@@ -181,6 +181,11 @@ class ProviderKind:
         """What to ask for the list of models; None where the vendor has no such list (see `known_models`)."""
         return None
 
+    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+        """Every place to ask for the list, the one that tells most first; what a server does not have is passed over."""
+        asked = self.models_request(secrets)
+        return [] if asked is None else [asked]
+
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The vendor's model list in our words; raises ValueError for a body that is no such list."""
         return []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from conduit_desktop.providers import Endpoint
+from dataclasses import replace
+
+from conduit_desktop.providers import Endpoint, Outbound, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
 _NATIVE = {"ollama": "/api/chat", "ollama_generate": "/api/generate"}
@@ -44,6 +46,11 @@ class LMStudio(LocalServer):
     default_base_url = "http://localhost:1234/v1"
     forms = TEXT_EMBEDDINGS
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
+
+    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+        """LM Studio's own list tells sizes and features as well: https://lmstudio.ai/docs/developer/rest/endpoints"""
+        plain = super().model_lists(secrets)
+        return [*(replace(one, url=self.root.removesuffix("/v1") + "/api/v0/models") for one in plain), *plain]
 
 
 class LlamaCpp(LocalServer):

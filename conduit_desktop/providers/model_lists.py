@@ -13,6 +13,7 @@ from conduit_desktop.core.entities import OfferedModel
 CONTEXT_FIELDS = (
     "context_length",  # OpenRouter, Together, Fireworks, Moonshot, SambaNova
     "context_window",  # Groq
+    "loaded_context_length",  # LM Studio, of a model in memory
     "max_context_length",  # Mistral, LM Studio
     "max_model_len",  # vLLM
     "meta.n_ctx",  # llama.cpp, the loaded size
@@ -44,6 +45,10 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
     "thinking": ("supports_reasoning", "capabilities.reasoning", "capabilities.thinking.supported"),
     "json": ("capabilities.structured_outputs.supported", "providers.0.supports_structured_output"),
 }
+
+
+_TOOL_USE = {"tool-calling", "tool_use"}
+"""What GitHub Models and LM Studio call it in their lists of capabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def _features(row: dict[str, Any]) -> Iterator[str]:
     parameters = _strings(row.get("supported_parameters"))  # OpenRouter
     inputs = _strings(at(row, "architecture.input_modalities")) | _strings(row.get("supported_input_modalities"))
     said = {
-        "tools": "tools" in parameters or "tool-calling" in _strings(row.get("capabilities")),
+        "tools": "tools" in parameters or bool(_strings(row.get("capabilities")) & _TOOL_USE),
         "vision": "image" in inputs or row.get("type") == "vlm",  # LM Studio says vlm
         "audio": "audio" in inputs,
         "thinking": "reasoning" in parameters,
