@@ -2,39 +2,46 @@
 
     python -m benchmarks.endurance [--seconds 3600] [--rate 200]
 
-Calls come at a steady rate, streamed and whole, in the target's dialect and translated; some callers hang up in mid-stream.
-Judged at the end: memory flat over the second half, file descriptors and threads as before, nothing in flight, nothing
-reserved, and as many records as requests. Exits with 1 where one of these is broken. Linux.
+Calls come at a steady rate, in five dialects, streamed and whole, to aliases of every strategy whose targets speak three: in the
+native lane and translated. Some callers hang up in mid-stream or before any answer. Judged at the end: memory flat over the
+second half, file descriptors, threads and tasks as before, nothing in flight, nothing reserved, as many records as requests, and
+every stream ended in success or in an error, never in both or in silence. Exits with 1 where one of these is broken. Linux.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import random
+import re
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
 import aiohttp
-import orjson
 
 from benchmarks.conduit import Admin
+from benchmarks.mixture import MODELS, one_call
 from benchmarks.subjects import Process, module, start
+from tests.fakes.speeches import SPEECHES
 from tests.fakes.vendor import API_KEY
 
 GROWTH_MB = 6.0
 """What the memory's median may grow from the third quarter to the last."""
 SPARE_DESCRIPTORS = 12
-HANG_UPS = 0.02
-MODELS = 8
+SPARE_TASKS = 12
+"""Idle connections are served by a task each for a while."""
+REST_S = 35.0
+"""After the last call, until connections to providers that nobody uses are closed."""
 LOOK_EVERY_S = 1.0
 WARM_UP_S = 5.0
+KINDS = {"openai": "openai-compatible", "anthropic": "anthropic-compatible", "google": "gemini"}
+STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
 
 
 @dataclass
@@ -50,57 +57,40 @@ class Seen:
         """How many were made."""
         return sum(self.outcomes.values())
 
+    def counted(self, word: str) -> int:
+        """How many outcomes have the word."""
+        return sum(count for what, count in self.outcomes.items() if word in what)
+
 
 def furnish(admin: Admin, vendor: str) -> dict[str, Any]:
-    """Two providers for each dialect, an alias for each model, prices, and a key with a budget; the key."""
-    for kind in ("openai", "anthropic"):
-        url = vendor + ("/v1" if kind == "openai" else "")
-        admin.send("POST", "/providers", {"name": kind, "kind": f"{kind}-compatible", "base_url": url, "api_key": API_KEY})
+    """A provider for each dialect, an alias for each model, prices, and a key with a budget; the key."""
+    for name, kind in KINDS.items():
+        url = vendor + ("/v1" if name == "openai" else "")
+        admin.send("POST", "/providers", {"name": name, "kind": kind, "base_url": url, "api_key": API_KEY})
+    names = list(KINDS)
     for number in range(MODELS):
         targets = [
-            {"provider": name, "model": f"{place}-{number}"} for place, name in (("first", "openai"), ("second", "anthropic"))
+            {"provider": names[(number + place) % len(names)], "model": f"{word}-{number}"}
+            for place, word in enumerate(("first", "second"))
         ]
         timeouts = {"first_token_s": 1, "idle_s": 1, "total_s": 10}
-        admin.send("POST", "/models", {"alias": f"mixed-{number}", "targets": targets, "timeouts": timeouts})
+        strategy = STRATEGIES[number % len(STRATEGIES)]
+        admin.send("POST", "/models", {"alias": f"mixed-{number}", "targets": targets, "timeouts": timeouts, "strategy": strategy})
     for pattern in ("first-*", "second-*"):
         admin.send("PUT", f"/prices/{pattern}", {"input": 1, "output": 2})
     return admin.send("POST", "/keys", {"name": "endurance", "budget_usd": 1_000_000, "budget_period": "monthly"})
-
-
-async def one_call(session: aiohttp.ClientSession, address: str, key: str, seen: Seen) -> None:
-    """One call of a random kind; what came of it is counted."""
-    stream, messages = random.random() < 0.5, random.random() < 0.5
-    body = {
-        "model": f"mixed-{random.randrange(MODELS)}", "stream": stream, "max_tokens": 100,
-        "messages": [{"role": "user", "content": "one two three four five six seven eight nine ten " * random.randrange(1, 30)}],
-    }  # fmt: skip
-    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-    try:
-        async with session.post(
-            f"{address}/v1/{'messages' if messages else 'chat/completions'}", data=orjson.dumps(body), headers=headers
-        ) as answer:
-            if stream and answer.status == 200 and random.random() < HANG_UPS:
-                await answer.content.readany()
-                seen.outcomes["hung up"] += 1
-                answer.close()
-                return
-            raw = await answer.read()
-            broken = stream and answer.status == 200 and b'"error"' in raw
-            seen.outcomes["broken, said so" if broken else str(answer.status)] += 1
-    except (aiohttp.ClientError, TimeoutError) as error:
-        seen.outcomes[f"LOST ({type(error).__name__})"] += 1
 
 
 async def drive(address: str, key: str, process: Process, seconds: float, rate: float) -> Seen:
     """Calls at a steady rate for `seconds`, then wait for the last."""
     seen = Seen()
     running: set[asyncio.Task[None]] = set()
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=None)  # every call has its own
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         began, looked, made = time.monotonic(), 0.0, 0
         while (now := time.monotonic() - began) < seconds:
             while made < now * rate:
-                task = asyncio.ensure_future(one_call(session, address, key, seen))
+                task = asyncio.ensure_future(one_call(session, address, key, seen.outcomes))
                 running.add(task)
                 task.add_done_callback(running.discard)
                 made += 1
@@ -112,6 +102,23 @@ async def drive(address: str, key: str, process: Process, seconds: float, rate: 
         if running:
             await asyncio.wait(running)
     return seen
+
+
+@dataclass(frozen=True)
+class Holds:
+    """What the process holds when nothing is asked of it."""
+
+    descriptors: int
+    threads: int
+    tasks: int
+
+    @classmethod
+    def of(cls, process: Process) -> Holds:
+        """As it is now."""
+        with urllib.request.urlopen(f"{process.address}/metrics", timeout=10) as answer:
+            found = re.search(r"^conduit_tasks (\d+)", answer.read().decode(), re.MULTILINE)
+        assert found is not None
+        return cls(descriptors(process), threads(process), int(found[1]))
 
 
 def descriptors(process: Process) -> int:
@@ -132,28 +139,37 @@ def idle(admin: Admin, within_s: float = 15) -> int:
     return left
 
 
-def judge(
-    seen: Seen, admin: Admin, key: dict[str, Any], warmed: int, before: tuple[int, int], after: tuple[int, int], left: int
-) -> int:
+def slope(memory: list[float]) -> float:
+    """MB an hour over the second half, as a straight line through it."""
+    half = memory[len(memory) // 2 :]
+    return linear_regression([at * LOOK_EVERY_S / 3600 for at in range(len(half))], half).slope if len(half) > 1 else 0.0
+
+
+def judge(seen: Seen, admin: Admin, key: dict[str, Any], warm: Seen, before: Holds, after: Holds, left: int) -> int:
     """Print what was seen; how many bounds are broken."""
     rows: Any = admin.send("GET", "/usage")["data"]
-    records = sum(row["requests"] for row in rows)
+    records, calls = sum(row["requests"] for row in rows), seen.calls + warm.calls
+    early = seen.counted("early") + warm.counted("early")
     reserved = str(admin.send("GET", f"/keys/{key['id']}")["reserved_usd"])
     quarter = max(1, len(seen.memory) // 4)
     growth = median(seen.memory[-quarter:]) - median(seen.memory[-2 * quarter : -quarter] or seen.memory)
-    lost = sum(count for name, count in seen.outcomes.items() if name.startswith("LOST"))
+    lost = seen.counted("LOST")
     memory = f"{seen.memory[0]:.0f} MB at first, {max(seen.memory):.0f} at most, {growth:+.1f} MB in the last quarter"
-    opened = f"{before[0]} before, {max(seen.descriptors)} at most, {after[0]} after"
+    opened = f"{before.descriptors} before, {max(seen.descriptors)} at most, {after.descriptors} after"
     checks = {
-        f"memory       {memory}": growth <= GROWTH_MB,
-        f"descriptors  {opened}": after[0] <= before[0] + SPARE_DESCRIPTORS,
-        f"threads      {before[1]} before, {after[1]} after": after[1] <= before[1] + 2,
+        f"memory       {memory}, {slope(seen.memory):+.1f} MB an hour in the second half": growth <= GROWTH_MB,
+        f"descriptors  {opened}": after.descriptors <= before.descriptors + SPARE_DESCRIPTORS,
+        f"threads      {before.threads} before, {after.threads} after": after.threads <= before.threads + 2,
+        f"tasks        {before.tasks} before, {after.tasks} after": after.tasks <= before.tasks + SPARE_TASKS,
         f"in flight    {left} at the end": left == 0,
         f"reserved     {reserved} USD at the end": float(reserved) == 0,
-        f"records      {records:,} of {seen.calls + warmed:,} requests": records == seen.calls + warmed,
+        # Who hangs up before the request has arrived leaves no record.
+        f"records      {records:,} of {calls:,} requests, {early:,} of them hung up early": calls - early <= records <= calls,
         f"lost         {lost} callers without an answer": lost == 0,
     }
-    print("outcomes     " + ", ".join(f"{count:,} {name}" for name, count in seen.outcomes.most_common()))
+    for name in SPEECHES:
+        mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
+        print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
     for line, holds in checks.items():
         print(f"{line}{'' if holds else '   BROKEN'}")
     return sum(not holds for holds in checks.values())
@@ -178,14 +194,14 @@ def main() -> int:
             key = furnish(admin, vendor.address)
             warm = asyncio.run(drive(conduit.address, str(key["key"]), conduit, min(WARM_UP_S, options.seconds), options.rate))
             idle(admin)
-            time.sleep(1)
-            before = descriptors(conduit), threads(conduit)
+            time.sleep(REST_S)
+            before = Holds.of(conduit)
             seen = asyncio.run(drive(conduit.address, str(key["key"]), conduit, options.seconds, options.rate))
             left = idle(admin)
-            time.sleep(1)
-            after = descriptors(conduit), threads(conduit)
+            time.sleep(REST_S)
+            after = Holds.of(conduit)
             print(f"calls        {seen.calls:,} in {options.seconds:.0f} s, {seen.calls / options.seconds:.0f} a second")
-            return 1 if judge(seen, admin, key, warm.calls, before, after, left) else 0
+            return 1 if judge(seen, admin, key, warm, before, after, left) else 0
         finally:
             if conduit is not None:
                 conduit.stop()

@@ -67,6 +67,9 @@ class Gateway(Desk):
         except GatewayError as error:
             meter.close("refused", error.status, error)
             raise
+        except asyncio.CancelledError:
+            meter.close("cancelled", 499)
+            raise
         self.begin()
         exchange: Exchange | None = None
         try:

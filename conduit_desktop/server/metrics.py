@@ -5,6 +5,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -98,7 +99,7 @@ class Metrics:
             _of(self.first_token, whose, FIRST_TOKEN_S).observe(record.first_token_ms / 1000)
         _of(self.duration, whose, DURATION_S).observe(record.duration_ms / 1000)
 
-    def text(self, in_flight: int, loop_lag_s: float, uptime_s: float) -> str:
+    def text(self, in_flight: int, tasks: int, loop_lag_s: float, uptime_s: float) -> str:
         """Everything, as Prometheus reads it."""
         lines = [
             *_family("conduit_requests_total", "counter", "Finished requests.", _counted(self.requests)),
@@ -111,6 +112,7 @@ class Metrics:
                          self.first_token),
             *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.", self.duration),
             *_family("conduit_requests_in_flight", "gauge", "Requests being answered.", [((), in_flight)]),
+            *_family("conduit_tasks", "gauge", "Tasks of the event loop.", [((), tasks)]),
             *_family("conduit_event_loop_lag_seconds", "gauge", "How late the loop ran its last timer.", [((), loop_lag_s)]),
             *_family("conduit_uptime_seconds", "gauge", "Since the server began to listen.", [((), uptime_s)]),
         ]  # fmt: skip
@@ -190,7 +192,7 @@ def _handler(house: House, metrics: Metrics) -> Handler:
                 refused.status = error.status
                 raise refused from error
         server = house.server
-        text = metrics.text(house.gateway.in_flight, server.loop_lag_ms / 1000, server.uptime_s)
+        text = metrics.text(house.gateway.in_flight, len(asyncio.all_tasks()), server.loop_lag_ms / 1000, server.uptime_s)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     return answer

@@ -24,10 +24,10 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.server.app import build
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer
+from tests.fakes.speeches import SPEECHES
 from tests.fakes.vendor import API_KEY, Vendor
 
-Speaks = Literal["openai", "anthropic"]
-PATHS: dict[Speaks, str] = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+Speaks = Literal["openai", "anthropic", "responses", "gemini", "ollama"]
 LONG = "one two three four five six seven eight nine ten"
 """What is said back: ten words, ten frames."""
 
@@ -43,7 +43,7 @@ class Way:
     @property
     def upstream(self) -> Speaks:
         """What the vendors speak."""
-        return self.speaks if self.native else ("anthropic" if self.speaks == "openai" else "openai")
+        return self.speaks if self.native else ("anthropic" if self.speaks in ("openai", "ollama") else "openai")
 
     def __str__(self) -> str:
         return f"{self.speaks}-{'native' if self.native else 'translated'}-{'stream' if self.streamed else 'whole'}"
@@ -52,6 +52,7 @@ class Way:
 WAYS = [
     Way(speaks, native, streamed) for speaks in ("openai", "anthropic") for native in (True, False) for streamed in (True, False)
 ]
+OTHER_WAYS = [Way(speaks, False, streamed) for speaks in ("responses", "gemini", "ollama") for streamed in (True, False)]
 STREAMS = [way for way in WAYS if way.streamed]
 WHOLES = [way for way in WAYS if not way.streamed]
 
@@ -82,32 +83,62 @@ class Heard:
 
     def read(self) -> Heard:
         """Make out text, end, pings and error, as a client would."""
-        if not self.headers.get("content-type", "").startswith("text/event-stream"):
-            self._read_whole(orjson.loads(self.raw))
-            return self
-        for frame in self.raw.split(b"\n\n"):
-            if frame.startswith((b": ping", b"event: ping")):
-                self.pings += 1
-            data = b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
-            if data == b"[DONE]":
-                self.ended_well = True
-            elif data:
-                self._read_frame(orjson.loads(data))
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("text/event-stream"):
+            for frame in self.raw.replace(b"\r\n", b"\n").split(b"\n\n"):
+                self.pings += frame.startswith((b": ping", b"event: ping"))
+                data = b"".join(line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:"))
+                if data == b"[DONE]":
+                    self.ended_well = True
+                elif data:
+                    self._take(orjson.loads(data))
+        else:
+            for line in self.raw.split(b"\n") if "ndjson" in kind else [self.raw]:
+                if line:
+                    self._take(orjson.loads(line))
         return self
 
-    def _read_whole(self, body: dict[str, Any]) -> None:
-        self.error = body.get("error")
-        if self.error is None:
-            openai = self.way.speaks == "openai"
-            self.text = body["choices"][0]["message"]["content"] if openai else "".join(block["text"] for block in body["content"])
-            self.ended_well = bool(body["choices"][0]["finish_reason"] if openai else body["stop_reason"])
+    def _take(self, value: dict[str, Any]) -> None:
+        error = value.get("error") or (value.get("response") or {}).get("error")
+        if error:
+            self.error = self.error or ({"message": error} if isinstance(error, str) else error)
+            return
+        text, ended = _READERS[self.way.speaks](value)
+        self.text += text
+        self.ended_well = self.ended_well or ended
 
-    def _read_frame(self, value: dict[str, Any]) -> None:
-        self.error = self.error or value.get("error")
-        for choice in value.get("choices", ()):
-            self.text += choice["delta"].get("content") or ""
-        self.text += value.get("delta", {}).get("text", "")
-        self.ended_well = self.ended_well or value.get("type") == "message_stop"
+
+def _openai(value: dict[str, Any]) -> tuple[str, bool]:
+    """A chunk, or a whole completion: that one's end is its finish reason, a stream's is `[DONE]`."""
+    whole = value["object"] == "chat.completion"
+    said = [choice["message" if whole else "delta"].get("content") or "" for choice in value["choices"]]
+    return "".join(said), whole and bool(value["choices"][0]["finish_reason"])
+
+
+def _anthropic(value: dict[str, Any]) -> tuple[str, bool]:
+    if value["type"] == "message":
+        return "".join(block["text"] for block in value["content"]), bool(value["stop_reason"])
+    return value.get("delta", {}).get("text", ""), value["type"] == "message_stop"
+
+
+def _responses(value: dict[str, Any]) -> tuple[str, bool]:
+    if value.get("object") == "response":
+        said = [part["text"] for item in value["output"] if item["type"] == "message" for part in item["content"]]
+        return "".join(said), value["status"] == "completed"
+    return value["delta"] if value["type"] == "response.output_text.delta" else "", value["type"] == "response.completed"
+
+
+def _gemini(value: dict[str, Any]) -> tuple[str, bool]:
+    candidates = value.get("candidates", [])
+    parts = [part for candidate in candidates for part in candidate.get("content", {}).get("parts", [])]
+    return "".join(part.get("text", "") for part in parts), any(candidate.get("finishReason") for candidate in candidates)
+
+
+def _ollama(value: dict[str, Any]) -> tuple[str, bool]:
+    return value["message"]["content"], value["done"]
+
+
+_READERS = {"openai": _openai, "anthropic": _anthropic, "responses": _responses, "gemini": _gemini, "ollama": _ollama}
 
 
 class Crossing:
@@ -119,7 +150,6 @@ class Crossing:
         self.a, self.b = a, b
         self.url = url
         self.session = session
-        self.asked = 0
 
     def base_url(self, vendor: Vendor) -> str:
         """Where a vendor lives, in the dialect it is spoken to."""
@@ -137,7 +167,7 @@ class Crossing:
             await self.gateway.add_provider(name, self.base_url(vendor), kind=self.kind)
         await self.gateway.add_price("alpha", 1.0, 2.0)
         await self.gateway.add_price("beta", 3.0, 15.0)
-        times = {"connect_s": 2.0, "first_token_s": 10.0, "idle_s": 10.0, "total_s": 30.0, **(timeouts or {})}
+        times = {"connect_s": 10.0, "first_token_s": 10.0, "idle_s": 10.0, "total_s": 30.0, **(timeouts or {})}
         await self.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts=times, **alias)
         await self.gateway.add_alias("a", "a/alpha", timeouts=times, **{k: v for k, v in alias.items() if k != "strategy"})
         await self.gateway.add_key(budget_nano=10**12)
@@ -145,16 +175,13 @@ class Crossing:
 
     def body(self, model: str, text: str, **fields: Any) -> dict[str, Any]:
         """The request's body."""
-        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 500, **fields}
-        if self.way.streamed:
-            body["stream"] = True
-        return body
+        return SPEECHES[self.way.speaks].asked(model, text, self.way.streamed, **fields)[1]
 
     def post(self, model: str = "ab", text: str = LONG, **fields: Any) -> Any:
         """The request, on its way: an aiohttp response to be entered."""
-        self.asked += 1
         headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2026-10-21"}
-        return self.session.post(self.url + PATHS[self.way.speaks], json=self.body(model, text, **fields), headers=headers)
+        path, body = SPEECHES[self.way.speaks].asked(model, text, self.way.streamed, **fields)
+        return self.session.post(self.url + path, json=body, headers=headers)
 
     async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> Heard:
         """The whole answer, heard to its end."""
@@ -185,9 +212,9 @@ class Crossing:
                 await asyncio.sleep(0.005)
 
     def check(self) -> None:
-        """What holds after every test: one record a request, nothing reserved, nothing in flight."""
+        """What holds after every test: one record a request that arrived, nothing reserved, nothing in flight."""
         assert self.gateway.in_flight == 0
-        assert len({record.id for record in self.gateway.records}) == len(self.gateway.records) == self.asked
+        assert len({record.id for record in self.gateway.records}) == len(self.gateway.records) == self.gateway.calls
         account = self.gateway.account("key_tester")
         assert account.reserved_nano == 0
         assert account.spend_nano == sum(record.cost_nano or 0 for record in self.gateway.records)

@@ -12,7 +12,7 @@ from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Credential, ModelAlias, Price, Provider, RequestRecord, Target, Timeouts, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.access import digest
-from conduit_desktop.gateway.call import Call, Reply, StreamReply
+from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.store import Store
 from conduit_desktop.wire import dialect
@@ -44,6 +44,13 @@ class Furnished(Gateway):
     """A gateway with short ways to add what a test needs; `records` are those of its finished requests."""
 
     records: list[RequestRecord]
+    calls = 0
+    """Calls that were put to it; a request whose caller hangs up before it has arrived is none."""
+
+    async def answer(self, call: Call) -> Exchange:
+        """Answer, and count it."""
+        self.calls += 1
+        return await super().answer(call)
 
     async def add_provider(self, name: str, base_url: str | None, kind: str = "openai-compatible", **more: Any) -> None:
         """A provider with the credentials `keys` (default: the vendor's own)."""

@@ -53,7 +53,7 @@ class Step:
     error_after: int | None = None
     """Send the dialect's in-stream error event, then end."""
     no_end: bool = False
-    """All content, then a clean end of the connection without the terminal event."""
+    """All content, then a clean end of the connection without the terminal event, or without a chunked body's last chunk."""
 
     text: str | None = None
     """What to say instead of the echo; each word is a frame."""

@@ -113,12 +113,25 @@ class Play:
         if path.endswith("/count_tokens"):
             return as_json(200, {"input_tokens": step.tokens.input if step.tokens else 0}, headers)
         raw = orjson.dumps(self.dialect.whole(self.call.body | vendor_gemini.in_the_path(path), step))
+        if step.no_end:
+            return await self._endless(headers, raw)
         if step.cut_after is None and step.stall_after is None:
             return web.Response(body=raw, headers={**headers, "content-type": "application/json"})
         response = web.StreamResponse(headers={**headers, "content-type": "application/json", "content-length": str(len(raw))})
         await response.prepare(self.request)
         await response.write(raw[: len(raw) // 2])
         return await self._break_off(response)
+
+    async def _endless(self, headers: dict[str, str], raw: bytes) -> web.StreamResponse:
+        """The whole body in chunks, and the connection closed where the last, empty one would stand."""
+        response = web.StreamResponse(headers={**headers, "content-type": "application/json"})
+        response.enable_chunked_encoding()
+        await response.prepare(self.request)
+        await response.write(raw)
+        self.call.end("cut")
+        if self.request.transport is not None:
+            self.request.transport.close()
+        return response
 
     async def _stream(self, headers: dict[str, str], frames: Frames) -> web.StreamResponse:
         step = self.step

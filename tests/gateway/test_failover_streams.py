@@ -127,6 +127,22 @@ async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Crossing) ->
     assert heard.ended_well
 
 
+SHORT = {"short-of-its-length": Step(cut_after=1), "without-its-last-chunk": Step(no_end=True)}
+
+
+@pytest.mark.parametrize("step", SHORT.values(), ids=SHORT)
+async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Crossing, step: Step) -> None:
+    await wholes.furnish(retries=0)
+    wholes.a.script(step)
+    assert (await wholes.ask()).by == "b"
+    assert wholes.outcomes == [("a", "broken"), ("b", "ok")]
+    alone = await wholes.ask("a")
+    assert alone.status == 502
+    assert not alone.text
+    assert "a/alpha: broken" in alone.message
+    assert (wholes.record.status, wholes.record.cost_nano) == ("error", 0)
+
+
 async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_estimate(streams: Crossing) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, frame_s=0.05))

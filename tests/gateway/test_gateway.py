@@ -182,3 +182,25 @@ async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Ve
     async with furnished(home) as second:
         account = second.account("key_tester")
         assert (account.spend_nano, account.reserved_nano) == (spent, 0)
+
+
+async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
+    gateway: Furnished, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await furnish(gateway, vendor)
+    looking = asyncio.Event()
+
+    async def forever(*_: object) -> None:
+        looking.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gateway.tariffs, "find", forever)
+    asking = asyncio.ensure_future(gateway.ask("to-openai"))
+    await looking.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    [record] = gateway.records
+    assert (record.status, record.cost_nano, record.attempts) == ("cancelled", 0, [])
+    assert not vendor.asked
+    assert gateway.in_flight == 0

@@ -84,7 +84,7 @@ def test_metrics_add_up() -> None:
     metrics.count(_record(input=1, cost_nano=None, duration_ms=80_000.0, status="broken",
                           attempts=[Attempt("p", "x", outcome="broken"), Attempt("q", "x")]))  # fmt: skip
     metrics.count(_record(status="refused", model="made-up", error_code="model_not_found", cost_nano=0))
-    lines = metrics.text(3, 0.002, 60.0).splitlines()
+    lines = metrics.text(3, 9, 0.002, 60.0).splitlines()
     for line in (
         'conduit_requests_total{model="m",provider="p",endpoint="chat",status="success"} 1',
         'conduit_requests_total{model="",provider="p",endpoint="chat",status="refused"} 1',
@@ -98,6 +98,7 @@ def test_metrics_add_up() -> None:
         'conduit_request_duration_seconds_sum{model="m",provider="p"} 80.3',
         'conduit_request_duration_seconds_count{model="m",provider="p"} 2',
         "conduit_requests_in_flight 3",
+        "conduit_tasks 9",
         "conduit_event_loop_lag_seconds 0.002",
     ):
         assert line in lines
