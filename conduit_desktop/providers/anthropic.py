@@ -9,7 +9,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import API_KEY, BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY
+from conduit_desktop.providers.compatible import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
 from conduit_desktop.providers.model_lists import read_list
 from conduit_desktop.wire.claude_models import takes_sampling
 
@@ -27,7 +27,7 @@ class Anthropic(ProviderKind):
     docs = "https://platform.claude.com/docs/en/api/messages"
     dialects = ("anthropic_messages",)
     default_base_url = "https://api.anthropic.com"
-    fields = (API_KEY, BASE_URL)
+    fields = (key_from("platform.claude.com/settings/keys", "sk-ant-…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens"})
     price_provider: ClassVar[str | None] = "anthropic"
     relayed_headers = ("anthropic-", "x-claude-code-")

@@ -21,9 +21,9 @@ KEY = Field(
     "API key, or access key ID:secret",
     secret=True,
     placeholder="ABSK…  or  AKIA…:secret[:session token]",
-    help="Empty: what the profile or this computer's environment holds.",
+    help="A Bedrock API key, or an access key with its secret. Empty: what the profile or this computer's environment holds.",
 )
-REGION = Field("region", "Region", placeholder=DEFAULT_REGION)
+REGION = Field("region", "Region", placeholder=DEFAULT_REGION, help="Where your models are enabled.")
 PROFILE = Field("profile", "Profile", placeholder="default", help="A profile of ~/.aws, where there is no key.")
 
 

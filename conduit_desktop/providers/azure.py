@@ -30,10 +30,11 @@ class Azure(OpenAI):
     docs = "https://learn.microsoft.com/azure/foundry/openai/latest"
     default_base_url = ""
     fields = (
-        Field("base_url", "Endpoint", required=True, placeholder="https://my-resource.openai.azure.com"),
+        Field("base_url", "Endpoint", required=True, placeholder="https://my-resource.openai.azure.com",
+            help="With the key on the resource's page Keys and Endpoint, in the Azure portal."),
         Field(
             "api_key", "API key or Entra token", required=True, secret=True,
-            help="A token of Microsoft Entra ID (it begins with eyJ) goes as a bearer token, anything else as the resource's key.",
+            help="A token of Microsoft Entra ID begins with eyJ and lasts an hour or so; anything else is the resource's key.",
         ),
         Field(
             "api_version", "API version", placeholder="2024-10-21",

@@ -10,7 +10,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Field, Outbound, Secrets
-from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.compatible import TEXT_EMBEDDINGS, OpenAICompatible, key_from
 
 _TASKS: dict[str, tuple[str, ...]] = {"Text Generation": (), "Text Embeddings": ("embeddings",)}
 _FEATURES = {"function_calling": "tools", "vision": "vision", "reasoning": "thinking"}
@@ -24,8 +24,14 @@ class Cloudflare(OpenAICompatible):
     docs = "https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility/"
     default_base_url = "https://api.cloudflare.com/client/v4"
     fields = (
-        API_KEY,
-        Field("account_id", "Account ID", required=True, help="On the Workers AI page of Cloudflare's dashboard."),
+        key_from("dash.cloudflare.com/profile/api-tokens", needs="the permission Workers AI: Read"),
+        Field(
+            "account_id",
+            "Account ID",
+            required=True,
+            placeholder="32 hexadecimal digits",
+            help="On the Workers AI page of Cloudflare's dashboard.",
+        ),
         Field("base_url", "Base URL", help="Only for an AI gateway: its whole address, up to …/workers-ai/v1"),
     )
     endpoints = frozenset({"chat", "embeddings"})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
-from conduit_desktop.providers.compatible import API_KEY, BASE_URL
+from conduit_desktop.providers.compatible import BASE_URL, key_from
 
 _PATHS: Mapping[Endpoint, str] = {
     "chat": "/v2/chat",
@@ -28,7 +28,7 @@ class Cohere(ProviderKind):
     docs = "https://docs.cohere.com/v2/reference/chat"
     dialects = ("cohere",)
     default_base_url = "https://api.cohere.com"
-    fields = (API_KEY, BASE_URL)
+    fields = (key_from("dashboard.cohere.com/api-keys"), BASE_URL)
     endpoints = frozenset(_PATHS)
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "cohere", "rerank": "cohere"}
     price_provider: ClassVar[str | None] = "cohere"

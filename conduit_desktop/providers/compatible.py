@@ -33,16 +33,21 @@ EffortWords = tuple[tuple[str, Mapping[str, str]], ...]
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
 
-API_KEY = Field("api_key", "API key", required=True, secret=True, placeholder="sk-…")
 OPTIONAL_KEY = Field("api_key", "API key", secret=True, help="Only if the server asks for one.")
 BASE_URL = Field("base_url", "Base URL")
 NEEDED_BASE_URL = Field("base_url", "Base URL", required=True, placeholder="https://host/v1")
 
 
+def key_from(page: str, looks: str = "", needs: str = "") -> Field:
+    """The field for a vendor's key: the page where keys are made, how they begin, what they must be allowed to do."""
+    help = f"Made at {page}{f', with {needs}' if needs else ''}."
+    return Field("api_key", "API key", required=True, secret=True, placeholder=looks, help=help)
+
+
 class OpenAICompatible(ProviderKind):
     """Bearer key, OpenAI's paths and OpenAI's list of models; subclasses are rows of data."""
 
-    fields: ClassVar[tuple[Field, ...]] = (API_KEY, BASE_URL)
+    fields: ClassVar[tuple[Field, ...]] = ()
     version: ClassVar[str] = "v1"
     """The path segment to add where a base URL has none; empty for vendors without one."""
     models_url: ClassVar[str] = "/models"

@@ -14,7 +14,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import BadRequest, Reason
 from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import API_KEY, BASE_URL
+from conduit_desktop.providers.compatible import BASE_URL, key_from
 
 _VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
 
@@ -27,7 +27,7 @@ class ElevenLabs(ProviderKind):
     docs = "https://elevenlabs.io/docs/api-reference/text-to-speech/convert"
     default_base_url = "https://api.elevenlabs.io/v1"
     fields = (
-        API_KEY,
+        key_from("elevenlabs.io/app/settings/api-keys", "sk_…"),
         BASE_URL,
         Field(
             "voices", "Voices", placeholder="alloy=21m00Tcm4TlvDq8ikWAM, *=pNInz6obpgDQGcFmaJgB",

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import BASE_URL
+from conduit_desktop.providers.compatible import BASE_URL, key_from
 
 METHODS: dict[Endpoint, str] = {
     "chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents", "embedding": "embedContent",
@@ -34,7 +34,7 @@ class Gemini(ProviderKind):
     docs = "https://ai.google.dev/api/generate-content"
     dialects = ("gemini",)
     default_base_url = "https://generativelanguage.googleapis.com"
-    fields = (Field("api_key", "API key", required=True, secret=True, placeholder="AIza…"), BASE_URL)
+    fields = (key_from("aistudio.google.com/apikey", "AIza…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
     price_provider: ClassVar[str | None] = "google"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.compatible import OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, OpenAICompatible, key_from
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -21,6 +21,7 @@ class Mistral(OpenAICompatible):
     label = "Mistral"
     docs = "https://docs.mistral.ai/api"
     default_base_url = "https://api.mistral.ai/v1"
+    fields = (key_from("console.mistral.ai/api-keys"), BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "moderations"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
     price_provider = "mistral"

@@ -6,7 +6,7 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Field, Secrets
-from conduit_desktop.providers.compatible import API_KEY, BASE_URL, OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, OpenAICompatible, key_from
 
 _REASONING_REFUSES = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop",
@@ -22,7 +22,7 @@ class OpenAI(OpenAICompatible):
     dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.openai.com/v1"
     fields = (
-        API_KEY,
+        key_from("platform.openai.com/api-keys", "sk-…"),
         BASE_URL,
         Field("organization", "Organization", placeholder="org-…", help="Only for keys of several organizations."),
         Field("project", "Project", placeholder="proj_…", help="Only for keys of several projects."),

@@ -16,7 +16,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, Incoming, Outbound, ProviderKind, Secrets, Send
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import API_KEY, BASE_URL
+from conduit_desktop.providers.compatible import BASE_URL, key_from
 from conduit_desktop.wire import sse
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Replicate(ProviderKind):
     docs = "https://replicate.com/docs/reference/http"
     dialects = ("replicate",)
     default_base_url = "https://api.replicate.com/v1"
-    fields = (API_KEY, BASE_URL)
+    fields = (key_from("replicate.com/account/api-tokens", "r8_…"), BASE_URL)
     features = frozenset({"stream", "vision", "usage_in_stream"})
     several_steps = True
     pause_s: ClassVar[float] = 0.25

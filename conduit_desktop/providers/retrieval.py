@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.compatible import OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, OpenAICompatible, key_from
 
 
 class Voyage(OpenAICompatible):
@@ -16,6 +16,7 @@ class Voyage(OpenAICompatible):
     label = "Voyage AI"
     docs = "https://docs.voyageai.com/reference/embeddings-api"
     default_base_url = "https://api.voyageai.com/v1"
+    fields = (key_from("dashboard.voyageai.com", "pa-…"), BASE_URL)
     endpoints = frozenset({"embeddings", "rerank"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "voyage", "rerank": "voyage"}
     price_provider = "voyageai"
@@ -30,6 +31,7 @@ class Jina(OpenAICompatible):
     label = "Jina AI"
     docs = "https://jina.ai/embeddings"
     default_base_url = "https://api.jina.ai/v1"
+    fields = (key_from("jina.ai/api-dashboard", "jina_…"), BASE_URL)
     endpoints = frozenset({"embeddings", "rerank"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "jina", "rerank": "jina"}
     models_url = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -23,7 +24,15 @@ class SageMaker(AwsKind):
     docs = "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html"
     dialects = ("sagemaker",)
     default_base_url = f"https://runtime.sagemaker.{DEFAULT_REGION}.amazonaws.com"
-    fields = (KEY, REGION, PROFILE, BASE_URL)
+    fields = (
+        replace(
+            KEY, label="Access key ID:secret", placeholder="AKIA…:secret[:session token]",
+            help="Empty: what the profile or this computer's environment holds.",
+        ),
+        replace(REGION, help="Where your endpoints are."),
+        PROFILE,
+        BASE_URL,
+    )  # fmt: skip
     endpoints = frozenset({"chat"})
     price_provider: ClassVar[str | None] = None
     service = "sagemaker"

@@ -9,7 +9,7 @@ from typing import ClassVar
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, Field, Secrets
-from conduit_desktop.providers.compatible import API_KEY, EffortWords, OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, EffortWords, OpenAICompatible, key_from
 from conduit_desktop.providers.thinking import ThinkingSwitch
 
 ANTHROPIC = "anthropic_messages"
@@ -68,6 +68,7 @@ class DeepSeek(TwofoldVendor):
     label = "DeepSeek"
     docs = "https://api-docs.deepseek.com/"
     default_base_url = "https://api.deepseek.com/v1"
+    fields = (key_from("platform.deepseek.com/api_keys", "sk-…"), BASE_URL)
     price_provider = "deepseek"
     json_schema = False
     # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think unless they are told not to.
@@ -83,7 +84,10 @@ class Moonshot(TwofoldVendor):
     label = "Moonshot AI (Kimi)"
     docs = "https://platform.kimi.ai/docs/api/overview"
     default_base_url = "https://api.moonshot.ai/v1"
-    fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"))
+    fields = (
+        key_from("platform.kimi.ai/console/api-keys", "sk-…"),
+        Field("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"),
+    )
     price_provider = "moonshotai"
     max_tokens_field = "max_completion_tokens"
     # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
@@ -104,7 +108,7 @@ class Zai(TwofoldVendor):
     docs = "https://docs.z.ai/api-reference/llm/chat-completion"
     default_base_url = "https://api.z.ai/api/paas/v4"
     fields = (
-        API_KEY,
+        key_from("z.ai/manage-apikey/apikey-list"),
         Field(
             "base_url", "Base URL",
             help="The coding plan: https://api.z.ai/api/coding/paas/v4. Keys made in China: https://open.bigmodel.cn/api/paas/v4",
@@ -148,7 +152,10 @@ class MiniMax(TwofoldVendor):
     label = "MiniMax"
     docs = "https://platform.minimax.io/docs/api-reference/text-openai-api"
     default_base_url = "https://api.minimax.io/v1"
-    fields = (API_KEY, Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"))
+    fields = (
+        key_from("platform.minimax.io/user-center/basic-information/interface-key"),
+        Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
+    )
     price_provider = "minimax"
     switch = _object("adaptive")
     max_tokens_field = "max_completion_tokens"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, Field
-from conduit_desktop.providers.compatible import API_KEY, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible
+from conduit_desktop.providers.compatible import BASE_URL, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible, key_from
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.thinking import ThinkingSwitch
 
@@ -19,6 +19,7 @@ class OpenRouter(OpenAICompatible):
     label = "OpenRouter"
     docs = "https://openrouter.ai/docs/api-reference/overview"
     default_base_url = "https://openrouter.ai/api/v1"
+    fields = (key_from("openrouter.ai/settings/keys", "sk-or-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "image_edits"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
     price_provider = "openrouter"
@@ -37,6 +38,7 @@ class Groq(OpenAICompatible):
     label = "Groq"
     docs = "https://console.groq.com/docs/openai"
     default_base_url = "https://api.groq.com/openai/v1"
+    fields = (key_from("console.groq.com/keys", "gsk_…"), BASE_URL)
     endpoints = frozenset({"chat", "speech", "transcriptions", "translations"})
     price_provider = "groq"
     max_tokens_field = "max_completion_tokens"
@@ -62,6 +64,7 @@ class Together(OpenAICompatible):
     label = "Together AI"
     docs = "https://docs.together.ai/docs/openai-api-compatibility"
     default_base_url = "https://api.together.ai/v1"
+    fields = (key_from("api.together.ai/settings/api-keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
     forms = TEXT_EMBEDDINGS
     price_provider = "together"
@@ -76,6 +79,7 @@ class Fireworks(OpenAICompatible):
     label = "Fireworks AI"
     docs = "https://docs.fireworks.ai/tools-sdks/openai-compatibility"
     default_base_url = "https://api.fireworks.ai/inference/v1"
+    fields = (key_from("app.fireworks.ai/settings/users/api-keys", "fw_…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "rerank"})
     price_provider = "fireworks"
     unsupported = ("service_tier", "store")
@@ -89,6 +93,7 @@ class XAI(OpenAICompatible):
     docs = "https://docs.x.ai/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.x.ai/v1"
+    fields = (key_from("console.x.ai", "xai-…"), BASE_URL)
     # Pictures are edited here with JSON instead of a form, so OpenAI's way of asking does not lead there.
     endpoints = frozenset({"chat", "completions", "images"})
     price_provider = "x-ai"
@@ -108,6 +113,7 @@ class Cerebras(OpenAICompatible):
     label = "Cerebras"
     docs = "https://inference-docs.cerebras.ai/resources/openai"
     default_base_url = "https://api.cerebras.ai/v1"
+    fields = (key_from("cloud.cerebras.ai", "csk-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions"})
     price_provider = "cerebras"
     max_tokens_field = "max_completion_tokens"
@@ -126,6 +132,7 @@ class SambaNova(OpenAICompatible):
     label = "SambaNova"
     docs = "https://docs.sambanova.ai/docs/en/features/openai-compatibility"
     default_base_url = "https://api.sambanova.ai/v1"
+    fields = (key_from("cloud.sambanova.ai/apis"), BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "translations"})
     forms = TEXT_EMBEDDINGS
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
@@ -142,6 +149,7 @@ class DeepInfra(OpenAICompatible):
     label = "DeepInfra"
     docs = "https://deepinfra.com/docs/openai_api"
     default_base_url = "https://api.deepinfra.com/v1/openai"
+    fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
     forms = TEXT_EMBEDDINGS
     price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
@@ -155,6 +163,7 @@ class Perplexity(OpenAICompatible):
     label = "Perplexity"
     docs = "https://docs.perplexity.ai/guides/chat-completions-guide"
     default_base_url = "https://api.perplexity.ai"
+    fields = (key_from("www.perplexity.ai/settings/api", "pplx-…"), BASE_URL)
     version = ""
     price_provider = "perplexity"
     models_url = ""
@@ -184,6 +193,7 @@ class Nvidia(OpenAICompatible):
     label = "NVIDIA NIM"
     docs = "https://docs.api.nvidia.com/nim/reference/llm-apis"
     default_base_url = "https://integrate.api.nvidia.com/v1"
+    fields = (key_from("build.nvidia.com/settings/api-keys", "nvapi-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings"})
     forms = TEXT_EMBEDDINGS
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
@@ -197,7 +207,7 @@ class Qwen(OpenAICompatible):
     docs = "https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope"
     default_base_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
     fields = (
-        API_KEY,
+        key_from("modelstudio.console.alibabacloud.com", "sk-…"),
         Field(
             "base_url", "Base URL",
             help="Keys made in China: https://dashscope.aliyuncs.com/compatible-mode/v1; in the United States: https://dashscope-us."
@@ -229,6 +239,7 @@ class GitHubModels(OpenAICompatible):
     label = "GitHub Models"
     docs = "https://docs.github.com/en/rest/models/inference"
     default_base_url = "https://models.github.ai/inference"
+    fields = (key_from("github.com/settings/tokens", "github_pat_…", "the permission models: read"), BASE_URL)
     version = ""
     endpoints = frozenset({"chat", "embeddings"})
     models_url = "https://models.github.ai/catalog/models"
@@ -242,5 +253,6 @@ class HuggingFace(OpenAICompatible):
     label = "Hugging Face"
     docs = "https://huggingface.co/docs/inference-providers/index"
     default_base_url = "https://router.huggingface.co/v1"
+    fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store")

@@ -38,7 +38,8 @@ class Vertex(ProviderKind):
             "Service account (JSON) or API key",
             secret=True,
             placeholder='{"type": "service_account", …}',
-            help="Empty: the credentials that gcloud left on this computer.",
+            help="The key file of a service account (role Vertex AI User): console.cloud.google.com/iam-admin/serviceaccounts. "
+            "Empty: the credentials that gcloud left on this computer.",
         ),
         Field("project", "Project", placeholder="my-project-123", help="Empty: the service account's own project."),
         Field("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),

@@ -64,6 +64,16 @@ def test_a_key_is_secret_and_needed_unless_the_server_is_the_users_own(kind: typ
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
+def test_a_form_says_where_a_key_comes_from_and_what_else_it_wants(kind: type[ProviderKind]):
+    for field in kind.fields:
+        assert field.name == "base_url" or field.help or field.placeholder, field.name
+    (key,) = (field for field in kind.fields if field.name == "api_key")
+    assert key.help
+    if key.required and kind.default_base_url:
+        assert re.search(r"Made at [a-z0-9.-]+\.[a-z]+(/|[. ,])", key.help)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
 def test_every_endpoint_has_an_address_and_others_have_none(kind: type[ProviderKind]):
     one = bound(kind)
     for endpoint in kind.endpoints:
