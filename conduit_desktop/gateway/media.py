@@ -22,11 +22,13 @@ from conduit_desktop.gateway.stream import Pulse, own_fault
 from conduit_desktop.gateway.upstream import Response, Upstream
 from conduit_desktop.providers import Endpoint, Secrets
 from conduit_desktop.wire import dialect, forms, sse
-from conduit_desktop.wire.form_usage import told_usage
+from conduit_desktop.wire.form_usage import READ_ONLY, told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 
 ASIDE = 256 * 1024
 """Answers of more bytes are read and turned in a worker thread: on the loop they would hold up every stream."""
+_HEARD = frozenset({"speech", "transcriptions", "translations"})
+"""Endpoints whose answers may be something else than JSON: sound, subtitles."""
 T = TypeVar("T")
 _NEVER = 10**6.0
 """Seconds: bytes of sound have no pings."""
@@ -72,7 +74,7 @@ class Errand:
                     f"the provider answers with a web page or a redirect (status {response.status}); check its base URL",
                     status=502, reason="malformed",
                 )  # fmt: skip
-            if content_type and not content_type.endswith("json"):
+            if _comes_in_pieces(self.call.endpoint, content_type):
                 return await self._begun(response)
             raw = await response.read()
             answers.append(await _aside(len(raw), _json, raw))
@@ -154,6 +156,13 @@ async def ask(
 def _abort(responses: list[Response]) -> None:
     for response in responses:
         response.abort()
+
+
+def _comes_in_pieces(endpoint: Endpoint, content_type: str) -> bool:
+    """Whether an answer is relayed as bytes. JSON is JSON whatever a vendor calls it, and some do not call it anything."""
+    if endpoint in _HEARD:
+        return bool(content_type) and not content_type.endswith("json")
+    return content_type == "text/event-stream" and endpoint not in READ_ONLY
 
 
 async def _aside(size: int, work: Callable[..., T], *args: object) -> T:

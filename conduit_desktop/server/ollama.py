@@ -20,6 +20,7 @@ from conduit_desktop.server.chat import answer
 from conduit_desktop.server.door import REQUEST_ID, Handler, caller_of, foreign_page
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
+from conduit_desktop.wire.form_usage import told_usage
 from conduit_desktop.wire.forms import Wish
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def _embedded(model: str, told: dict[str, Any], older: bool) -> dict[str, Any]:
     vectors = [row["embedding"] for row in told["data"]]
     if older:
         return {"embedding": vectors[0] if vectors else []}
-    return {"model": model, "embeddings": vectors, "prompt_eval_count": (told.get("usage") or {}).get("prompt_tokens") or 0}
+    counted = told_usage("embeddings", told)
+    return {"model": model, "embeddings": vectors, "prompt_eval_count": counted.input if counted else 0}
 
 
 def tags_handler(gateway: Gateway) -> Handler:

@@ -9,6 +9,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
+from conduit_desktop.wire.form_usage import told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 from conduit_desktop.wire.gemini_spelling import Fields, missing, normalised, wrong
 
@@ -98,7 +99,7 @@ def write_response(answer: Fields, batch: bool) -> Fields:
     """OpenAI's list of floats as Gemini's embeddings."""
     rows = [{"values": row["embedding"]} for row in answer["data"]]
     body: Fields = {"embeddings": rows} if batch else {"embedding": rows[0]}
-    usage = answer.get("usage")
-    if isinstance(usage, dict) and usage.get("prompt_tokens"):
-        body["usageMetadata"] = {"promptTokenCount": usage["prompt_tokens"]}
+    counted = told_usage("embeddings", answer)
+    if counted and counted.input:
+        body["usageMetadata"] = {"promptTokenCount": counted.input}
     return body

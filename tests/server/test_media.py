@@ -95,6 +95,15 @@ async def test_embeddings_are_the_vendors_floats_in_either_encoding(door: Door, 
     assert (door.record.endpoint, door.record.status, door.record.model) == ("embeddings", "success", target)
 
 
+@pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "text/event-stream"])
+async def test_an_answer_that_can_only_be_json_is_read_whatever_it_is_called(door: Door, called: str) -> None:
+    answer = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 2}}
+    door.vendor.script(Step(status=200, body=answer, content_type=called))
+    status, body, headers = await door.post("/v1/embeddings", {"model": "oa/e", "input": "a", "encoding_format": "base64"})
+    assert (status, headers["content-type"], door.record.input) == (200, "application/json", 2)
+    assert body["data"][0]["embedding"] == "AAAAPw=="
+
+
 async def test_embeddings_are_priced_by_what_was_reported_or_else_estimated(door: Door) -> None:
     await door.price("*", input=1000.0)
     _, answer, headers = await door.post("/v1/embeddings", {"model": "m", "input": ["one", "two"]})
