@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.core.paths import Home
-from tools.conformance import crossed, native
+from tools.conformance import beside, crossed, native
 from tools.conformance.hall import Hall, opened
 from tools.conformance.page import page
 
@@ -27,15 +27,18 @@ PAGE = ROOT / "docs" / "conformance.md"
 async def report(folder: Path) -> str:
     """Replay everything; the page. Each pass has a gateway of its own: one that knows of no failure before."""
     async with house(folder) as hall:
-        known, wanted = hall.known, [recording for recording in hall.known if recording.place is not None]
+        known, wanted = hall.known, [recording for recording in hall.known if recording.asked_natively]
         print(f"{len(wanted)} of {len(known)} recordings, native …", flush=True)
         same = await native.run(hall, wanted)
+    print("… beside chat", flush=True)
+    async with house(folder) as hall:
+        others = await beside.run(hall, hall.known)
     crossings = []
     for caller in crossed.CALLERS:
         print(f"… as {caller}", flush=True)
         async with house(folder) as hall:
             crossings += await crossed.run(hall, caller, hall.known)
-    return page(known, same, crossings, datetime.now(UTC).date())
+    return page(known, same, others, crossings, datetime.now(UTC).date())
 
 
 @asynccontextmanager

@@ -12,7 +12,10 @@ Fields = dict[str, Any]
 
 def events(dialect: str, data: bytes) -> Iterator[Fields]:
     """The JSON events of a stream, in order."""
-    yield from (_aws(data) if dialect == "bedrock" else _sse(data))
+    if dialect == "ollama":
+        yield from map(orjson.loads, data.splitlines())
+    else:
+        yield from (_aws(data) if dialect == "bedrock" else _sse(data))
 
 
 def _sse(data: bytes) -> Iterator[Fields]:

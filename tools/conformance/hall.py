@@ -64,6 +64,8 @@ class Hall:
         if speaks == "gemini":
             method = "streamGenerateContent" if stream else "generateContent"
             path = f"/v1beta/models/{model}:{method}" + ("?alt=sse" if stream and not array else "")
+        elif "{model}" in door:
+            path = door.format(model=quote(model))
         else:
             path, body = door, {**body, "model": model}
         headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}

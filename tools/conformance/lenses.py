@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tools.conformance import ollama
 from tools.conformance.seen import Fields, Seen, number
 
 CHAT = {
@@ -356,9 +357,10 @@ def bedrock_stream(events: Iterable[Fields]) -> Seen:
 
 WHOLE = {
     "openai_chat": chat, "openai_responses": responses, "anthropic_messages": messages, "gemini": gemini, "cohere": cohere,
-    "bedrock": bedrock,
+    "bedrock": bedrock, "ollama": ollama.whole,
 }  # fmt: skip
 STREAMED = {
     "openai_chat": chat_stream, "openai_responses": responses_stream, "anthropic_messages": messages_stream,
     "gemini": gemini_stream, "cohere": cohere_stream, "bedrock": bedrock_stream,
+    "ollama": ollama.stream,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,15 +35,18 @@ async def run(hall: Hall, wanted: Iterable[Recording]) -> list[Native]:
         heard[recording.name] = (recording, said)
     reached = await hall.journal()
     return [
-        Native(recording, [*_asked(reached.get(name)), *_answered(recording, said)]) for name, (recording, said) in heard.items()
+        Native(recording, [*asked(reached.get(name)), *_answered(recording, said)]) for name, (recording, said) in heard.items()
     ]
 
 
-def _asked(entry: dict[str, Any] | None) -> list[str]:
+def asked(entry: dict[str, Any] | None, unsaid: Collection[str] = ()) -> list[str]:
+    """How the request that reached the provider differs from the recorded one, the paths in `unsaid` aside."""
     if entry is None:
         return ["the request never reached the provider"]
     return [
-        f"request{path}: {_short(was)} became {_short(now)}" for path, was, now in entry["diff"] or () if not path.startswith(_OURS)
+        f"request{path}: {_short(was)} became {_short(now)}"
+        for path, was, now in entry["diff"] or ()
+        if not path.startswith(_OURS) and path not in unsaid
     ]
 
 

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from tools.conformance import beside
+from tools.conformance.beside import Beside
 from tools.conformance.crossed import CALLERS, Crossing
 from tools.conformance.losses import UNKNOWN, name_of
 from tools.conformance.native import Native
@@ -16,7 +18,9 @@ NAMES = {
 }  # fmt: skip
 
 
-def page(known: Sequence[Recording], native: Sequence[Native], crossings: Sequence[Crossing], today: date) -> str:
+def page(
+    known: Sequence[Recording], native: Sequence[Native], others: Sequence[Beside], crossings: Sequence[Crossing], today: date
+) -> str:
     """The whole page."""
     asked = len(native)
     whole = sum(not one.faults for one in native)
@@ -34,6 +38,9 @@ def page(known: Sequence[Recording], native: Sequence[Native], crossings: Sequen
         f"- **Crossings**: {_share(agree, len(crossings))} recorded requests, each sent as a client of",
         "  another dialect, were answered so that the official SDK's types hold the same text, thoughts,",
         "  tool calls, end, usage and sources as were recorded.",
+        f"- **Beside chat**: {_share(sum(not one.faults for one in others), len(others))} requests for embeddings, in the",
+        "  words of OpenAI, Gemini and Ollama, and for pictures, in OpenAI's, were answered with the recorded vectors",
+        "  (in base64 as 32-bit floats), pictures and tokens; in OpenAI's words they also reached the provider as recorded.",
         f"- **Requests**: {_share(valid, sent)} translated requests fit the provider's own SDK types",
         "  (Converse: botocore's validator).", "",
         "## Provider by caller", "",
@@ -42,6 +49,7 @@ def page(known: Sequence[Recording], native: Sequence[Native], crossings: Sequen
         "Each provider is asked in the dialect that was recorded, streamed or whole as it was; Cohere's tokens are those billed,",
         "spaces in thoughts do not count, nor does an end where none was recorded.", "",
         *_table(native, crossings), "",
+        "## Beside chat", "", *_beside(others), "",
         "## What does not cross", "", *_losses(crossings), "",
         "## What the native lane changes", "", *_native(native), "",
         "## Requests that an SDK's types would not take", "", *_invalid(crossings), "",
@@ -92,13 +100,24 @@ def _losses(crossings: Iterable[Crossing]) -> list[str]:
     return lines
 
 
-NATIVE = (
-    ("request.encoding_format", "Voyage is asked for plain numbers, and the gateway packs them"),
-    ("status 404 became 200", "tokens that a provider cannot count are estimated, and labelled so"),
-    ("broke off", "a stream that breaks, or tells an error, ends in the gateway's own error event, which names the target"),
-    ("[DONE]", "a stream that ends without its terminal event is broken"),
-    ("event: error", "an error within a stream is told in the gateway's own event, which names the target"),
-)
+def _beside(others: Iterable[Beside]) -> list[str]:
+    cells: dict[tuple[str, str], dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for one in others:
+        cells[one.recording.provider, _what(one.recording)][one.caller].append(not one.faults)
+    lines = [f"| provider | asked for | {' | '.join(beside.CALLERS)} |", "|---" * (2 + len(beside.CALLERS)) + "|"]
+    lines += [
+        f"| {provider} | {what} | {' | '.join(_cell(row[caller]) for caller in beside.CALLERS)} |"
+        for (provider, what), row in sorted(cells.items())
+    ]
+    faults = [f"- {UNKNOWN}: {one.recording.name} as {one.caller}: {fault[:160]}" for one in others for fault in one.faults]
+    return [*lines, *(["", *faults] if faults else [])]
+
+
+def _what(recording: Recording) -> str:
+    return "pictures" if recording.path.endswith("/images") else "embeddings"
+
+
+NATIVE = (("broke off", "a stream that ends without its terminal event is broken, and ends in the gateway's own error event"),)
 """What the native lane changes, by what its fault holds."""
 
 

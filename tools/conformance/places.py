@@ -32,12 +32,17 @@ _CHAT = {
     "converse": ("bedrock", ""),
     "converse-stream": ("bedrock", ""),
     "completions": ("openai_completions", "/completions"),
+    "api/chat": ("ollama", "/api/chat"),
 }
 """Chats by the recordings' kinds: dialect, and the end of the path that is not the base URL's."""
 _BESIDE = {
-    "embeddings": "/embeddings", "images/generations": "/images/generations", "audio/speech": "/audio/speech",
-    "v1/messages/count_tokens": "/v1/messages/count_tokens",
+    "embeddings": "/embeddings", "images/generations": "/images/generations", "images/edits": "/images/edits",
+    "audio/speech": "/audio/speech", "moderations": "/moderations", "v1/messages/count_tokens": "/v1/messages/count_tokens",
+    "v1/rerank": "/v1/rerank", "v2/rerank": "/v1/rerank",
 }  # fmt: skip
+"""Other endpoints by the ends of the recorded paths: the client's path. Of those with a version the base URL ends before it."""
+_GOOGLES = ("countTokens", "embedContent", "batchEmbedContents")
+"""Methods of a model that the client API has, too."""
 GOOGLE_KEY = "AIza" + "x" * 35
 """Of the shape of a key that needs no token."""
 
@@ -125,16 +130,36 @@ class Recording:
         if not isinstance(self.line["req"], dict):
             return None
         if self.kind in _CHAT:
-            return self._chat()
+            return self._chat() if not _is_writers_own(self) else None
+        return self._beside() or self._others()
+
+    def _beside(self) -> Place | None:
+        """A place beside chat that the client API has, too."""
+        method = self.path.rpartition(":")[2]
+        if method in _GOOGLES:
+            base, options = self._google()
+            # Google's own API has all three; in its cloud, embeddings are asked for in other words.
+            door = f"/v1beta/models/{{model}}:{method}" if method == "countTokens" or self.provider == "gemini" else ""
+            return Place(_KINDS[self.provider], base, "", door, options)
         for end, door in _BESIDE.items():
-            if self.path.endswith("/" + end) or self.path == "/" + end:
-                kind = _KINDS.get(self.provider, "openai-compatible")
-                base = self.path.removesuffix("/" + end) if door != "/v1/messages/count_tokens" else ""
-                if kind == "azure" or (self.provider == "azure"):
-                    kind = "openai"
-                return Place(
-                    kind, base, "", "/v1" + door.removeprefix("/v1"), {"version": "none"} if kind.startswith("openai") else {}
-                )
+            if self.path.endswith("/" + end):
+                kind = "openai" if self.provider == "azure" else _KINDS.get(self.provider, "openai-compatible")
+                base = self.path.removesuffix("/" + end) if end[0] != "v" else ""
+                options = {"version": "none"} if kind.startswith("openai") else {}
+                return Place(kind, base, "", "/v1" + door.removeprefix("/v1"), options)
+        return None
+
+    def _others(self) -> Place | None:
+        """A place that the client API has in OpenAI's words alone: embeddings and pictures of other APIs."""
+        if self.path.endswith("/v2/embed"):
+            return Place("cohere", "", "", "", {})
+        if self.kind == "invoke" and is_embedder(self.line["req"]):
+            return Place("bedrock", "", "", "", {})
+        if self.path.endswith(":predict") and all("content" in one for one in self.line["req"].get("instances") or [{}]):
+            base, options = self._google()
+            return Place("vertex", base, "", "", options)
+        if self.provider == "openrouter" and self.path.endswith("/images"):
+            return Place("openrouter", self.path.removesuffix("/images"), "", "", {})
         return None
 
     def _chat(self) -> Place:
@@ -148,13 +173,20 @@ class Recording:
             base, options = self._google()
         elif dialect in ("bedrock", "cohere"):
             base = ""
+        elif dialect == "ollama":
+            kind = "ollama"
         elif kind.startswith("openai") or (dialect.startswith("openai") and "/v" not in base):
             options = {"version": "none"}
         door = {
             "openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses", "anthropic_messages": "/v1/messages",
-            "openai_completions": "/v1/completions", "gemini": "gemini",
+            "openai_completions": "/v1/completions", "gemini": "gemini", "ollama": "/api/chat",
         }.get(dialect, "")  # fmt: skip
         return Place(kind, base, dialect, door, options)
+
+    @property
+    def asked_natively(self) -> bool:
+        """Whether a client, or a caller inside the process, can ask for it as it was recorded."""
+        return self.place is not None and bool(self.place.door or self.place.dialect)
 
     def _google(self) -> tuple[str, dict[str, str]]:
         if found := re.match(r"(/v\d\w*)/projects/([^/]+)/locations/([^/]+)/", self.path):
@@ -162,16 +194,25 @@ class Recording:
         return self.path.partition("/models/")[0], {}
 
 
+def is_embedder(body: Fields) -> bool:
+    """Whether a body of InvokeModel's asks for embeddings."""
+    return "texts" in body or "singleEmbeddingParams" in body or ("inputText" in body and "textGenerationConfig" not in body)
+
+
+def _is_writers_own(recording: Recording) -> bool:
+    """Writer's old completions share OpenAI's path and no word of its answers."""
+    return recording.kind == "completions" and recording.provider == "writer"
+
+
 def why_not(recording: Recording) -> str:
     """Why a recording cannot be asked for."""
+    if _is_writers_own(recording):
+        return "an old API (Writer's completions, whose stream has no end marker) that the gateway does not call"
     reasons = {
-        "invoke": "Bedrock's InvokeModel, vendors' own bodies: the gateway calls Converse",
-        "invoke-stream": "Bedrock's InvokeModelWithResponseStream: the gateway calls ConverseStream",
+        "invoke": "Bedrock's InvokeModel with a chat in a vendor's own body: the gateway asks for chats through Converse",
+        "invoke-stream": "Bedrock's InvokeModelWithResponseStream: the gateway asks for chats through ConverseStream",
         "v1/chat": "an old API (Cohere v1, Writer v1) that the gateway does not call",
-        "models": "a list of models, a batch or a prediction: no request of a client's",
-        "countTokens": "asked beside chats",
-        "embed": "asked in OpenAI's words",
-        "rerank": "asked in Cohere's words",
+        "models": "a list of models or a batch: no request of a client's",
     }
     return reasons.get(recording.kind, f"{recording.kind}: no JSON request was recorded, or no such path in the client API")
 
