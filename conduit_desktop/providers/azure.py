@@ -31,7 +31,7 @@ class Azure(OpenAI):
     default_base_url = ""
     fields = (
         Field("base_url", "Endpoint", required=True, placeholder="https://my-resource.openai.azure.com",
-            help="With the key on the resource's page Keys and Endpoint, in the Azure portal."),
+            help="Stands beside the key on the resource's page Keys and Endpoint, in the Azure portal."),
         Field(
             "api_key", "API key or Entra token", required=True, secret=True,
             help="A token of Microsoft Entra ID begins with eyJ and lasts an hour or so; anything else is the resource's key.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -52,6 +53,8 @@ class OpenAICompatible(ProviderKind):
     """The path segment to add where a base URL has none; empty for vendors without one."""
     models_url: ClassVar[str] = "/models"
     """Where the list of models is: a path below the base, or a whole address; empty where there is none."""
+    fuller_models_url: ClassVar[str] = ""
+    """A list of the vendor's own beside that one, below the base, which tells more."""
     price_fields: ClassVar[PriceFields | None] = None
     offered: ClassVar[tuple[str, ...]] = ()
     """Model names where there is no list."""
@@ -195,6 +198,12 @@ class OpenAICompatible(ProviderKind):
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
         return Outbound("GET", url, headers)
+
+    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+        """The fuller list first, where there is one."""
+        plain = super().model_lists(secrets)
+        fuller = [replace(one, url=self.root + self.fuller_models_url) for one in plain if self.fuller_models_url]
+        return [*fuller, *plain]
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """OpenAI's list, with whatever more the vendor tells; raises ValueError for a body that is no list."""

@@ -120,9 +120,15 @@ def _price(row: dict[str, Any], path: str, per_million: str) -> float | None:
     return float(usd) if usd.is_finite() and usd >= 0 else None
 
 
+def _inputs(row: dict[str, Any]) -> frozenset[str]:
+    """What a model reads, as OpenRouter and Hugging Face, GitHub, and xAI say it."""
+    places = ("architecture.input_modalities", "supported_input_modalities", "input_modalities")
+    return frozenset(one for place in places for one in _strings(at(row, place)))
+
+
 def _features(row: dict[str, Any]) -> Iterator[str]:
     parameters = _strings(row.get("supported_parameters"))  # OpenRouter
-    inputs = _strings(at(row, "architecture.input_modalities")) | _strings(row.get("supported_input_modalities"))
+    inputs = _inputs(row)
     said = {
         "tools": "tools" in parameters or bool(_strings(row.get("capabilities")) & _TOOL_USE),
         "vision": "image" in inputs or row.get("type") == "vlm",  # LM Studio says vlm
@@ -138,8 +144,7 @@ def _features(row: dict[str, Any]) -> Iterator[str]:
 
 def _lacks(row: dict[str, Any]) -> Iterator[str]:
     """What the list says the model cannot do; where it says nothing, nobody knows."""
-    parameters = _strings(row.get("supported_parameters"))
-    inputs = _strings(at(row, "architecture.input_modalities")) | _strings(row.get("supported_input_modalities"))
+    parameters, inputs = _strings(row.get("supported_parameters")), _inputs(row)
     said = {
         "tools": bool(parameters) and "tools" not in parameters,
         "vision": bool(inputs) and "image" not in inputs,

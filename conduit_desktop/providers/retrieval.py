@@ -21,7 +21,10 @@ class Voyage(OpenAICompatible):
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "voyage", "rerank": "voyage"}
     price_provider = "voyageai"
     models_url = ""
-    offered = ("voyage-3.5", "voyage-3.5-lite", "voyage-3-large", "voyage-code-3", "rerank-2.5", "rerank-2.5-lite")
+    offered = (
+        "voyage-4", "voyage-4-large", "voyage-4-lite", "voyage-3.5", "voyage-3.5-lite", "voyage-code-3", "rerank-2.5",
+        "rerank-2.5-lite",
+    )  # fmt: skip
 
 
 class Jina(OpenAICompatible):
@@ -35,4 +38,7 @@ class Jina(OpenAICompatible):
     endpoints = frozenset({"embeddings", "rerank"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "jina", "rerank": "jina"}
     models_url = ""
-    offered = ("jina-embeddings-v4", "jina-embeddings-v3", "jina-reranker-v3", "jina-reranker-m0")
+    offered = (
+        "jina-embeddings-v5-text-small", "jina-embeddings-v5-text-nano", "jina-embeddings-v4", "jina-embeddings-v3",
+        "jina-reranker-v3", "jina-reranker-m0",
+    )  # fmt: skip

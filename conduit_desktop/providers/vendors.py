@@ -97,7 +97,7 @@ class XAI(OpenAICompatible):
     # Pictures are edited here with JSON instead of a form, so OpenAI's way of asking does not lead there.
     endpoints = frozenset({"chat", "completions", "images"})
     price_provider = "x-ai"
-    models_url = "/language-models"
+    fuller_models_url = "/language-models"
     price_fields = PriceFields("prompt_text_token_price", "completion_text_token_price", "0.0001")
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
     # Grok 4 and later refuse these; the models named non-reasoning take them.

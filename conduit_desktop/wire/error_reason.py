@@ -83,6 +83,8 @@ _OVERLOADED = re.compile(
     r"|(high|heavy) (traffic|demand)|model (is )?busy",
     re.IGNORECASE,
 )
+_IN_FLIGHT = re.compile(r"in_flight_budget", re.IGNORECASE)
+"""OpenRouter's 402 for more than the credits cover at once: https://openrouter.ai/docs/api_reference/errors-and-debugging"""
 _RATE = re.compile(r"rate[ _-]?limit|too many requests|tokens per minute|requests per minute", re.IGNORECASE)
 
 _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
@@ -93,6 +95,7 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
         (_FILTER, "content_filter"),
         (_MODEL, "model_not_found"),
     ),
+    402: ((_IN_FLIGHT, "rate_limit"),),
     403: (
         (_FILTER, "content_filter"),
         (_MONEY, "money"),

@@ -46,7 +46,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
         reason=reason,
         kind=kind,
         param=param,
-        retry_after=retry_hint(headers, text) if reason in _WAITABLE else None,
+        retry_after=retry_hint({**_quoted(parsed), **headers}, text) if reason in _WAITABLE else None,
         dialect=NAME,
         body=body,
         headers=headers,
@@ -143,6 +143,13 @@ def _facts(value: Any) -> tuple[str, str | None, str | None, str]:
     param = error.get("param")
     text = orjson.dumps(error).decode()
     return _short(message), _kind(error), param if isinstance(param, str) else None, f"{message} {text}"
+
+
+def _quoted(value: Any) -> dict[str, str]:
+    """Headers in the body, with lower-case names: OpenRouter passes those of the vendor behind it on like this."""
+    for name in ("error", "metadata", "headers"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return {str(name).lower(): str(said) for name, said in value.items()} if isinstance(value, dict) else {}
 
 
 def _words(value: Any) -> str:

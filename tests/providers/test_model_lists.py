@@ -42,8 +42,10 @@ def test_together_gives_a_bare_list_with_dollars_per_million():
 
 
 def test_xai_counts_cents_per_hundred_million():
-    row = {"id": "grok-4", "prompt_text_token_price": 30000, "completion_text_token_price": 150000, "input_modalities": ["text"]}
-    assert read("xai", {"models": [row]}) == [OfferedModel("grok-4", input_usd=3.0, output_usd=15.0)]
+    row = {"id": "grok-4", "prompt_text_token_price": 30000, "completion_text_token_price": 150000}
+    found = read("xai", {"models": [{**row, "input_modalities": ["text"]}, {**row, "input_modalities": ["text", "image"]}]})
+    assert [(model.input_usd, model.output_usd) for model in found] == [(3.0, 15.0)] * 2
+    assert [(model.features, model.lacks) for model in found] == [((), ("vision",)), (("vision",), ())]
 
 
 @pytest.mark.parametrize(

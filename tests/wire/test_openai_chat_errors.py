@@ -111,6 +111,15 @@ def test_the_wait_is_read_where_waiting_helps() -> None:
     assert error(401, said("no"), retry_after="3").retry_after is None
 
 
+def test_openrouter_quotes_the_headers_of_the_limit() -> None:
+    date = "Sun, 22 Nov 2026 00:00:00 GMT"
+    headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795305630000"}
+    body = said("Rate limit exceeded: free-models-per-day", code=429, metadata={"headers": headers})
+    assert error(429, body, date=date).retry_after == 30
+    assert error(429, body, date=date, retry_after="2").retry_after == 2
+    assert error(429, said("slow", metadata={"headers": None})).retry_after is None
+
+
 def test_our_errors_in_openais_shape() -> None:
     status, body = CHAT.write_error(BadRequest("wrong", param="messages[0]"))
     assert status == 400

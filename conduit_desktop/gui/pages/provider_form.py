@@ -48,7 +48,8 @@ class ProviderForm(Form):
         if not kind.local:
             help = (base.help if base else "") or (f"Empty: {kind.base_url}" if kind.base_url else "")
             placeholder = (base.placeholder if base else "") or kind.base_url
-            self.add_text("base_url", "Base URL", help, placeholder, required=bool(base and base.required))
+            label = base.label if base else "Base URL"
+            self.add_text("base_url", label, help, placeholder, required=bool(base and base.required))
             self.add_widget(section("More"))
             self.add_rows(
                 "headers", "Extra headers", HEADER_ROWS, "Sent with every call; values are kept with the secrets.", "Add header"
