@@ -54,6 +54,14 @@ def required(fields: Fields, key: str, kind: type, where: str) -> Json:
     return value
 
 
+def optional_text(fields: Fields, key: str, where: str) -> str | None:
+    """A string, or None where it is absent or null; raises BadRequest for anything else."""
+    value = fields.get(key)
+    if value is not None and not isinstance(value, str):
+        raise wrong(f"{where}.{key}", f"Input should be {_TYPE_NAMES[str]}")
+    return value
+
+
 Spelling = dict[str, str]
 """How a field was said that neutral values keep in one way only, by its path: `null`, `list` (empty) or `5m`."""
 
@@ -150,7 +158,7 @@ def _media(block: Fields, where: str, spelling: Spelling) -> Part:
     source = required(block, "source", dict, where)
     required(source, "type", str, f"{where}.source")
     extra = rest(block, where, spelling, "type", "source", "cache_control", "title")
-    media = Media(kind, name=block.get("title"), cache=read_cache(block, where, spelling, extra), extra=extra)
+    media = Media(kind, name=optional_text(block, "title", where), cache=read_cache(block, where, spelling, extra), extra=extra)
     if not _read_source(media, source, where, spelling):
         return Opaque(NAME, kind, block)
     return media
@@ -172,7 +180,7 @@ def _read_source(media: Media, source: Fields, where: str, spelling: Spelling) -
             media.text, known = _plain_words(content), ()
         case _:
             return False
-    media.media_type = source.get("media_type")
+    media.media_type = optional_text(source, "media_type", f"{where}.source")
     if more := rest(source, f"{where}.source", spelling, *known):
         media.extra["source"] = more
     return True
@@ -205,7 +213,7 @@ def _tool_result(block: Fields, where: str, spelling: Spelling) -> Part:
 
 def _thinking(block: Fields, where: str, spelling: Spelling) -> Part:
     text = required(block, "thinking", str, where)
-    return Thinking(text, block.get("signature"), rest(block, where, spelling, "type", "thinking", "signature"))
+    return Thinking(text, optional_text(block, "signature", where), rest(block, where, spelling, "type", "thinking", "signature"))
 
 
 def _redacted(block: Fields, where: str, spelling: Spelling) -> Part:

@@ -199,6 +199,25 @@ def test_the_model_may_stand_in_the_path() -> None:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text", "missing_parameter"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages.0.content.0.source", "missing_parameter"),
         (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "image", "source": {"type": "base64", "data": "aaaa", "media_type": ["image/png"]}},
+                        ],
+                    }
+                ]
+            },
+            "messages.0.content.0.source.media_type",
+            "invalid_parameter",
+        ),
+        (
+            {"messages": [{"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": 7}]}]},
+            "messages.0.content.0.signature",
+            "invalid_parameter",
+        ),
+        (
             {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": "x"}]}]},
             "messages.0.content.0.input",
             "invalid_parameter",
