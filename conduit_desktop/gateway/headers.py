@@ -10,15 +10,22 @@ from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.limits import Gate
 
+_TOLD = frozenset({"request-id", "x-request-id", "openai-processing-ms", "openai-version"})
+"""The provider's own headers that its SDKs show; relayed in the native lane."""
+_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
+"""The same, where the key has no limits of its own that go by these names."""
+
 
 def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: RequestRecord) -> dict[str, str]:
     """The headers of an answer; `opened` is None while no target has answered yet."""
-    told = limits_of(call, caller, gate)
-    told["x-conduit-request-id"] = call.id
+    limits = limits_of(call, caller, gate)
+    told = {**limits, "x-conduit-request-id": call.id}
     if call.trimmed:
         told["x-conduit-trimmed"] = f"{call.trimmed} messages"
     if opened is None:
         return told
+    if opened.lane.native:
+        told |= _relayed(opened, with_limits=not limits)
     told["x-conduit-provider"] = opened.target.bound.name
     told["x-conduit-model"] = _printable(opened.target.model)
     told["x-conduit-attempts"] = str(len(record.attempts))
@@ -26,6 +33,11 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
         told["x-conduit-dropped"] = _printable(", ".join(dict.fromkeys(opened.lane.dropped)))
         record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
     return told
+
+
+def _relayed(opened: Opened, with_limits: bool) -> dict[str, str]:
+    headers = [(name.lower(), value) for name, value in opened.response.headers.items()]
+    return {name: _printable(value) for name, value in headers if name in _TOLD or (with_limits and name.startswith(_LIMITS))}
 
 
 def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:

@@ -51,7 +51,7 @@ _EXPOSED = ", ".join(
         "x-conduit-trimmed",
         "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "x-ratelimit-limit-requests",
         "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
-        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
+        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "request-id", "x-request-id",
         *(f"anthropic-ratelimit-{what}-{part}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")),
     )
 )  # fmt: skip

@@ -1,0 +1,45 @@
+"""The headers of an answer: what a provider says of itself is relayed in its own dialect, the key's limits come first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from conduit_desktop.core.paths import Home
+from tests.fakes.furnished import Furnished, call, furnished
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+
+LIMITED = "condt_" + "l" * 43
+SAID = {
+    "x-request-id": "req_up", "openai-processing-ms": "12", "x-ratelimit-remaining-requests": "41", "openai-organization": "org",
+    "set-cookie": "a=b",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def gateway(home: Home) -> AsyncIterator[Furnished]:
+    async with Vendor() as vendor, furnished(home) as gateway:
+        vendor.script(Step(headers=SAID))
+        await gateway.add_provider("oa", vendor.openai_url)
+        await gateway.add_key()
+        await gateway.add_key("limited", LIMITED, rpm=9)
+        yield gateway
+
+
+async def test_the_providers_request_and_its_limits_are_named_in_its_own_dialect(gateway: Furnished) -> None:
+    told = (await gateway.answer(call("oa/m"))).headers
+    assert (told["x-request-id"], told["openai-processing-ms"]) == ("req_up", "12")
+    assert told["x-ratelimit-remaining-requests"] == "41"
+    assert not {"openai-organization", "set-cookie"} & told.keys()
+
+
+async def test_the_keys_own_limits_come_first(gateway: Furnished) -> None:
+    told = (await gateway.answer(call("oa/m", key=LIMITED))).headers
+    assert (told["x-ratelimit-remaining-requests"], told["x-request-id"]) == ("8", "req_up")
+
+
+async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gateway: Furnished) -> None:
+    told = (await gateway.answer(call("oa/m", speaks="anthropic_messages"))).headers
+    assert not {"x-request-id", "x-ratelimit-remaining-requests"} & told.keys()
