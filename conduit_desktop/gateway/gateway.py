@@ -24,7 +24,7 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
-from conduit_desktop.gateway import access, counting, headers, lane, media, routing, sticky
+from conduit_desktop.gateway import access, counting, headers, lane, media, pieces, routing, sticky
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.asking import Opened, ask
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
@@ -226,7 +226,7 @@ class Gateway(Desk):
                 meter.close("cancelled", 499)
                 self.end()
 
-        frames = media.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke, self.pulses)
+        frames = pieces.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke, self.pulses)
         return StreamReply(told, frames, opened.content_type, abandon)
 
     async def _counted(self, asked: Asked) -> Exchange:

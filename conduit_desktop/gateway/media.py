@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError, MalformedStream, ProviderFailed, ProviderTimeout, UpstreamError
+from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.asking import Opened, readable, refusal
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.lane import Lane
-from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.routing import BoundTarget, Limits
 from conduit_desktop.gateway.snapshot import Door
-from conduit_desktop.gateway.stream import Pulse, own_fault
 from conduit_desktop.gateway.upstream import Response, Upstream
 from conduit_desktop.providers import Endpoint, Secrets
-from conduit_desktop.wire import dialect, forms, sse
-from conduit_desktop.wire.form_usage import READ_ONLY, told_usage
+from conduit_desktop.wire import dialect, forms
+from conduit_desktop.wire.form_usage import READ_ONLY
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 
 ASIDE = 256 * 1024
 """Answers of more bytes are read and turned in a worker thread: on the loop they would hold up every stream."""
+AT_ONCE = 8
+"""Requests under way at the same time where one of the caller's makes many."""
 _HEARD = frozenset({"speech", "transcriptions", "translations"})
 """Endpoints whose answers may be something else than JSON: sound, subtitles."""
 T = TypeVar("T")
-_NEVER = 10**6.0
-"""Seconds: bytes of sound have no pings."""
 
 
 @dataclass(slots=True)
@@ -61,30 +59,53 @@ class Errand:
 
     async def run(self, sendings: list[Sending], responses: list[Response]) -> OpenedMedia:
         """The answer to all of `sendings`; what is open stands in `responses`. Raises UpstreamError."""
-        answers: list[dict[str, Json]] = []
-        raw = b""
-        for sending in sendings:
-            response = await self._send(sending)
-            responses[:] = [response]
-            if response.status >= 400:
-                raise self._refusal(response, await response.read())
-            content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if 300 <= response.status < 400 or content_type == "text/html":
-                raise UpstreamError(
-                    f"the provider answers with a web page or a redirect (status {response.status}); check its base URL",
-                    status=502, reason="malformed",
-                )  # fmt: skip
-            if _comes_in_pieces(self.call.endpoint, content_type):
-                return await self._begun(response)
-            raw = await response.read()
-            answers.append(await _aside(len(raw), _json, raw))
-            self.target.bound.kind.complete(answers[-1], response.headers)
-            if answers[-1].get("error") and len(answers[-1]) < 4:
-                raise self._refusal_in_200(response, raw)
-            response.finish()
+        first, *others = sendings
+        response = await self._head(first, responses)
+        if _comes_in_pieces(self.call.endpoint, _type_of(response)):
+            return await self._begun(response)
+        read = [await self._read(response)]
+        if others:
+            read += await self._together(others, responses)
+        answers, raw = [answer for answer, _ in read], read[-1][1]
         with readable():
-            told = await _aside(len(raw) * len(answers), self.form.read, answers, raw, self.wish, self.call.model)
+            told = await _aside(sum(len(raw) for _, raw in read), self.form.read, answers, raw, self.wish, self.call.model)
         return OpenedMedia(self.target, self.door, self.lane, response, told=told, ended=True)
+
+    async def _together(self, sendings: list[Sending], responses: list[Response]) -> list[tuple[dict[str, Json], bytes]]:
+        """The answers to more requests, in their order: some vendors take one input at a time."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(sending: Sending) -> tuple[dict[str, Json], bytes]:
+            async with free:
+                return await self._read(await self._head(sending, responses))
+
+        asking = [asyncio.ensure_future(ask(sending)) for sending in sendings]
+        try:
+            return await asyncio.gather(*asking)
+        finally:
+            for one in asking:
+                one.cancel()
+
+    async def _head(self, sending: Sending, responses: list[Response]) -> Response:
+        response = await self._send(sending)
+        responses.append(response)
+        if response.status >= 400:
+            raise self._refusal(response, await response.read())
+        if 300 <= response.status < 400 or _type_of(response) == "text/html":
+            raise UpstreamError(
+                f"the provider answers with a web page or a redirect (status {response.status}); check its base URL",
+                status=502, reason="malformed",
+            )  # fmt: skip
+        return response
+
+    async def _read(self, response: Response) -> tuple[dict[str, Json], bytes]:
+        raw = await response.read()
+        answer = await _aside(len(raw), _json, raw)
+        self.target.bound.kind.complete(answer, response.headers)
+        if answer.get("error") and len(answer) < 4:
+            raise self._refusal_in_200(response, raw)
+        response.finish()
+        return answer, raw
 
     async def _send(self, sending: Sending) -> Response:
         call, target = self.call, self.target
@@ -158,6 +179,10 @@ def _abort(responses: list[Response]) -> None:
         response.abort()
 
 
+def _type_of(response: Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _comes_in_pieces(endpoint: Endpoint, content_type: str) -> bool:
     """Whether an answer is relayed as bytes. JSON is JSON whatever a vendor calls it, and some do not call it anything."""
     if endpoint in _HEARD:
@@ -178,104 +203,3 @@ def _json(body: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
     return value
-
-
-Broken = Callable[[Opened, UpstreamError], None]
-
-
-class Cut(Exception):  # no error of ours: it says to cut the connection
-    """A relayed answer broke off where no words can say so: the caller must see its connection break, too."""
-
-
-async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken, pulses: set[Pulse]) -> AsyncGenerator[bytes]:
-    """The answer's bytes as they come. The record is durable before the last of them; raises Cut where the upstream broke."""
-    events = Events() if opened.content_type.startswith("text/event-stream") else None
-    response, pulse = opened.response, Pulse(opened.response, _NEVER, idle_s)
-    last, got = b"", 0
-    pulses.add(pulse)
-    try:
-        data: bytes | None = opened.held
-        while data:
-            got += len(data)
-            if events is not None:
-                events.watch(data, meter)
-                meter.keep(data)
-            out, last = last + data[:-1], data[-1:]
-            if out:
-                yield out
-            data = await pulse.chunk(said=True)
-        if (opened.length is not None and got != opened.length) or (events is not None and not events.whole):
-            raise UpstreamError("the answer ended before its end", status=502, reason="broken")
-        response.finish()
-        await meter.settle("success")
-        yield last
-    except (asyncio.CancelledError, GeneratorExit):
-        response.abort()
-        meter.close("cancelled", 499)
-        raise
-    except Exception as error:  # whatever went wrong, the caller must not take it for success
-        response.abort()
-        if isinstance(error, UpstreamError):
-            blot(error, opened.sent)
-            meter.broke(error)
-            broken(opened, error)
-        told = _told(error, opened)
-        await meter.settle("broken", told.status, told)
-        if events is None:
-            raise Cut from error
-        # The byte held back ends the line that came last, so the error begins a frame of its own.
-        yield last + b"\n\n" + sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
-    finally:
-        pulses.discard(pulse)
-
-
-def _told(error: Exception, opened: Opened) -> GatewayError:
-    if not isinstance(error, UpstreamError):
-        return own_fault(error)
-    text = f"The answer of {opened.target.name} broke off: {error.message}"
-    return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
-
-
-class Events:
-    """Watches relayed server-sent events for usage, errors, and the last one."""
-
-    def __init__(self) -> None:
-        self._splitter = sse.FrameSplitter()
-        self._typed = False
-        self._over = False
-
-    @property
-    def whole(self) -> bool:
-        """The stream has said that it is complete; one whose events have no types cannot say so."""
-        return self._over or not self._typed
-
-    def watch(self, data: bytes, meter: Meter) -> None:
-        """Read on; raises UpstreamError for an error in the stream."""
-        try:
-            frames = self._splitter.feed(data)
-        except MalformedStream as error:
-            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
-        for frame in frames:
-            # Pictures come as megabytes of base64: only a frame that may say something to us is read.
-            if frame.data.strip() == b"[DONE]":
-                self._over = True
-            elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
-                self._read(frame, meter)
-
-    def _read(self, frame: sse.Frame, meter: Meter) -> None:
-        try:
-            value = orjson.loads(frame.data) if frame.data else {}
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(value, dict):
-            return
-        kind = str(value.get("type") or frame.event or "")
-        self._typed = self._typed or bool(kind)
-        if kind == "error" or (value.get("error") and "." not in kind):
-            detail = value.get("error")
-            message = detail.get("message") if isinstance(detail, dict) else None
-            raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
-        self._over = self._over or kind.endswith((".completed", ".done"))
-        usage = told_usage(meter.record.endpoint, value)
-        if usage is not None:
-            meter.usage = usage

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call, Reply
-from conduit_desktop.gateway.media import Cut
+from conduit_desktop.gateway.pieces import Cut
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.server import chat, reading
 from conduit_desktop.server.chat import make_call, stream

@@ -91,6 +91,10 @@ def _gemini_embed_one(body: Json, step: Step) -> Json:
     return {"embedding": {"values": floats(body["content"]["parts"][0]["text"])}, "usageMetadata": {"promptTokenCount": 3}}
 
 
+def _titan_embed(body: Json, step: Step) -> Json:
+    return {"embedding": floats(body["inputText"]), "inputTextTokenCount": 2}
+
+
 def _completion(body: Json, step: Step) -> Json:
     text = step.text or f"After {body['prompt']}"
     choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": "stop"}
@@ -103,6 +107,7 @@ _ANSWERS = {
     "/images/generations": _images, "/images/edits": _images, "/moderations": _moderations, "/rerank": _rerank,
     "/audio/transcriptions": _transcription, "/audio/translations": _transcription, "/v2/embed": _cohere_embed,
     ":batchEmbedContents": _gemini_embed, ":embedContent": _gemini_embed_one,
+    "/invoke": _titan_embed,
 }  # fmt: skip
 
 

@@ -57,6 +57,7 @@ async def door(home: Home) -> AsyncIterator[Door]:
     async with Vendor() as vendor, furnished(home, port=0) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+        await gateway.add_provider("aws", vendor.anthropic_url, kind="bedrock")
         for kind in ("voyage", "jina", "cohere", "elevenlabs", "mistral", "gemini"):
             options = {"voices": "alloy=voice-1, *=voice-2"} if kind == "elevenlabs" else {}
             await gateway.add_provider(kind, vendor.anthropic_url, kind=kind, options=options)
@@ -132,9 +133,18 @@ async def test_token_ids_go_where_they_are_taken_and_are_refused_elsewhere(door:
 
 async def test_large_batches_come_back_whole_and_in_order(door: Door) -> None:
     texts = [f"text {n}" for n in range(250)]
-    for target in ("cohere/c", "gemini/g", "m"):
+    for target in ("cohere/c", "gemini/g", "m", "aws/amazon.titan-embed-text-v2:0"):
         _, body, _ = await door.post("/v1/embeddings", {"model": target, "input": texts})
         assert [row["embedding"] for row in body["data"]] == [floats(text) for text in texts]
+    assert door.record.input == 500, "two tokens a text"
+
+
+async def test_one_failure_among_many_requests_is_the_targets(door: Door) -> None:
+    door.vendor.script(Step(), Step(), Step(status=400, body={"message": "Malformed input"}), Step())
+    status, body, _ = await door.post("/v1/embeddings", {"model": "aws/amazon.titan-embed-text-v2:0", "input": ["a"] * 30})
+    assert (status, door.record.status) == (400, "error")
+    assert "Malformed input" in body["error"]["message"]
+    assert len(door.vendor.asked) < 30
 
 
 async def test_a_failing_target_is_followed_by_the_next(door: Door) -> None:

@@ -1,0 +1,120 @@
+"""Answers beside chat that come in pieces: sound and server-sent events, relayed as bytes and watched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+import orjson
+
+from conduit_desktop.core.errors import GatewayError, MalformedStream, ProviderFailed, ProviderTimeout, UpstreamError
+from conduit_desktop.gateway.asking import Opened
+from conduit_desktop.gateway.blotting import blot
+from conduit_desktop.gateway.media import OpenedMedia
+from conduit_desktop.gateway.meter import Meter
+from conduit_desktop.gateway.stream import Pulse, own_fault
+from conduit_desktop.wire import sse
+from conduit_desktop.wire.form_usage import told_usage
+
+_NEVER = 10**6.0
+"""Seconds: bytes of sound have no pings."""
+
+Broken = Callable[[Opened, UpstreamError], None]
+
+
+class Cut(Exception):  # no error of ours: it says to cut the connection
+    """A relayed answer broke off where no words can say so: the caller must see its connection break, too."""
+
+
+async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken, pulses: set[Pulse]) -> AsyncGenerator[bytes]:
+    """The answer's bytes as they come. The record is durable before the last of them; raises Cut where the upstream broke."""
+    events = Events() if opened.content_type.startswith("text/event-stream") else None
+    response, pulse = opened.response, Pulse(opened.response, _NEVER, idle_s)
+    last, got = b"", 0
+    pulses.add(pulse)
+    try:
+        data: bytes | None = opened.held
+        while data:
+            got += len(data)
+            if events is not None:
+                events.watch(data, meter)
+                meter.keep(data)
+            out, last = last + data[:-1], data[-1:]
+            if out:
+                yield out
+            data = await pulse.chunk(said=True)
+        if (opened.length is not None and got != opened.length) or (events is not None and not events.whole):
+            raise UpstreamError("the answer ended before its end", status=502, reason="broken")
+        response.finish()
+        await meter.settle("success")
+        yield last
+    except (asyncio.CancelledError, GeneratorExit):
+        response.abort()
+        meter.close("cancelled", 499)
+        raise
+    except Exception as error:  # whatever went wrong, the caller must not take it for success
+        response.abort()
+        if isinstance(error, UpstreamError):
+            blot(error, opened.sent)
+            meter.broke(error)
+            broken(opened, error)
+        told = _told(error, opened)
+        await meter.settle("broken", told.status, told)
+        if events is None:
+            raise Cut from error
+        # The byte held back ends the line that came last, so the error begins a frame of its own.
+        yield last + b"\n\n" + sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
+    finally:
+        pulses.discard(pulse)
+
+
+def _told(error: Exception, opened: Opened) -> GatewayError:
+    if not isinstance(error, UpstreamError):
+        return own_fault(error)
+    text = f"The answer of {opened.target.name} broke off: {error.message}"
+    return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
+
+
+class Events:
+    """Watches relayed server-sent events for usage, errors, and the last one."""
+
+    def __init__(self) -> None:
+        self._splitter = sse.FrameSplitter()
+        self._typed = False
+        self._over = False
+
+    @property
+    def whole(self) -> bool:
+        """The stream has said that it is complete; one whose events have no types cannot say so."""
+        return self._over or not self._typed
+
+    def watch(self, data: bytes, meter: Meter) -> None:
+        """Read on; raises UpstreamError for an error in the stream."""
+        try:
+            frames = self._splitter.feed(data)
+        except MalformedStream as error:
+            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
+        for frame in frames:
+            # Pictures come as megabytes of base64: only a frame that may say something to us is read.
+            if frame.data.strip() == b"[DONE]":
+                self._over = True
+            elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
+                self._read(frame, meter)
+
+    def _read(self, frame: sse.Frame, meter: Meter) -> None:
+        try:
+            value = orjson.loads(frame.data) if frame.data else {}
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(value, dict):
+            return
+        kind = str(value.get("type") or frame.event or "")
+        self._typed = self._typed or bool(kind)
+        if kind == "error" or (value.get("error") and "." not in kind):
+            detail = value.get("error")
+            message = detail.get("message") if isinstance(detail, dict) else None
+            raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
+        self._over = self._over or kind.endswith((".completed", ".done"))
+        usage = told_usage(meter.record.endpoint, value)
+        if usage is not None:
+            meter.usage = usage
