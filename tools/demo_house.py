@@ -18,7 +18,14 @@ from conduit_desktop.core.money import show_usd
 
 DAY_MS = 86_400_000
 PROVIDERS = (
-    {"name": "openai", "kind": "openai", "api_key": "sk-proj-demodemodemodemodemodemo4f2a"},
+    {
+        "name": "openai",
+        "kind": "openai",
+        "api_keys": [
+            {"label": "team", "api_key": "sk-proj-demodemodemodemodemodemo4f2a"},
+            {"label": "private", "api_key": "sk-proj-demodemodemodemodemodemo77e0"},
+        ],
+    },
     {"name": "anthropic", "kind": "anthropic", "api_key": "sk-ant-demodemodemodemodemodemo91bc"},
     {"name": "workstation", "kind": "openai-compatible", "base_url": "http://127.0.0.1:8000/v1"},
     {"name": "demo", "kind": "demo", "options": {"pace_ms": "1"}},
@@ -27,7 +34,7 @@ ALIASES = (
     {"alias": "smart", "targets": [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-5.1")], "fallbacks": ["fast"]},
     {"alias": "fast", "strategy": "fastest", "targets": [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5")]},
     {"alias": "gpt-*", "targets": [("openai", "gpt-5.1")]},
-    {"alias": "local", "targets": [("workstation", "qwen3-30b")]},
+    {"alias": "local", "targets": [("workstation", "qwen3-30b"), ("workstation", "llama-3.3-70b")]},
     {"alias": "playground", "targets": [("demo", "demo-chat")]},
 )
 KEYS = (
@@ -59,7 +66,9 @@ HEALTH: tuple[tuple[str, int, tuple[Reason, ...]], ...] = (
     ("openai/gpt-5.1", 720, ("rate_limit", "rate_limit")),
     ("demo/demo-chat", 4, ()),
     ("workstation/qwen3-30b", 180, ("connect",) * 5),
+    ("workstation/llama-3.3-70b", 950, ("overloaded",) * 5),
 )
+PROBING, PAUSED = "workstation/llama-3.3-70b", "anthropic/claude-haiku-4-5"
 
 
 async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
@@ -101,11 +110,19 @@ def _live_through(dice: random.Random, house: House) -> None:
     for name, usual_ms, faults in HEALTH:
         bound = providers_[name.partition("/")[0]]
         for _ in range(40):
-            health.succeeded(name, bound.provider.id, "default", usual_ms * dice.lognormvariate(0, 0.3))
+            first_ms = usual_ms * dice.lognormvariate(0, 0.3)
+            health.succeeded(name, bound.provider.id, bound.doors[0].label, first_ms)
+            health.target(name).finished(first_ms, 4_000 * dice.lognormvariate(0, 0.2), 300)
         for reason in faults:
             # Said of no credential: a rate limit would keep its key resting while the pictures are taken.
             status, text = FAULTS[reason]
             health.failed(name, bound.provider.id, None, UpstreamError(text, status=status, reason=reason))
+
+    health.half_open(PROBING)
+    health.paused.add(PAUSED)
+    openai = providers_["openai"].provider.id
+    said = "You exceeded your current quota, please check your plan and billing details."
+    health.failed("openai/gpt-5-mini", openai, "private", UpstreamError(said, status=429, reason="money"))
 
 
 def _moments(dice: random.Random, days: int, per_day: int) -> list[int]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from conduit_desktop.actions.changes import made_known
+from conduit_desktop.actions.changes import made_known, now_ms
 from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.actions.views import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState, rfc3339
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.gateway.condition import TargetHealth
 from conduit_desktop.gateway.snapshot import Bound
 
 ERRORS_WITHIN_S = 3600.0
+TURNS_WITHIN_S = 86_400.0
 _STATES: dict[str, TargetState] = {"closed": "answering", "open": "failing", "half_open": "probing"}
 
 
@@ -49,11 +50,19 @@ def _view(house: House, name: str, aliases: list[str]) -> TargetHealthView:
         in_flight=known.in_flight,
         latency_ms=known.latency_ms,
         latencies_ms=list(known.latencies),
+        tokens_per_s=1000 / known.token_ms if known.token_ms else None,
         errors=health.recent_faults(name, ERRORS_WITHIN_S),
         last_error=known.last_error,
         next_probe_s=health.next_probe_s(name),
+        turns=_turns(house, name),
         credentials=[_credential(house, bound, door.label, model) for door in bound.doors],
     )
+
+
+def _turns(house: House, name: str) -> list[CircuitTurnView]:
+    now = now_ms()
+    found = house.gateway.health.turns(name, TURNS_WITHIN_S)
+    return [CircuitTurnView(state=state, at=str(rfc3339(now - round(ago * 1000)))) for ago, state in found]
 
 
 def _state(house: House, name: str, bound: Bound, known: TargetHealth) -> tuple[TargetState, str]:

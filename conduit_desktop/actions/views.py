@@ -282,10 +282,18 @@ class CredentialHealthView(View):
     wait_s: float | None
 
 
+class CircuitTurnView(View):
+    """When a target's circuit opened or closed."""
+
+    state: Literal["open", "closed"]
+    at: str
+
+
 class TargetHealthView(View):
     """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
 
-    `next_probe_s`: seconds until an open breaker lets one request through.
+    `next_probe_s`: seconds until an open breaker lets one request through. `turns`: its circuit's of the last day, the newest
+    last.
     """
 
     name: str
@@ -297,9 +305,11 @@ class TargetHealthView(View):
     in_flight: int
     latency_ms: float | None
     latencies_ms: list[float]
+    tokens_per_s: float | None
     errors: dict[str, int]
     last_error: str
     next_probe_s: float | None
+    turns: list[CircuitTurnView]
     credentials: list[CredentialHealthView]
 
 

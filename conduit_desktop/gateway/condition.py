@@ -38,7 +38,7 @@ class TargetHealth:
     """Milliseconds until the latest answers could be passed on, in order."""
     faults: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """When the latest failures happened, and their reasons."""
-    turns: deque[tuple[float, State]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    turns: deque[tuple[float, Literal["open", "closed"]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """When the circuit opened and closed."""
 
     def answered(self, latency_ms: float) -> None:
@@ -60,7 +60,7 @@ class TargetHealth:
             return self.first_ms or self.latency_ms or 0.0
         return (self.first_ms or 0.0) + self.token_ms * USUAL_TOKENS
 
-    def turn(self, state: State, now: float) -> None:
+    def turn(self, state: Literal["open", "closed"], now: float) -> None:
         """The circuit opens or closes."""
         self.state, self.probing = state, False
         self.turns.append((now, state))

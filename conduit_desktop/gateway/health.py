@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.condition import DoorHealth, Probe, Rest, TargetHealth
@@ -88,7 +89,7 @@ class Health:
         if health is not None and health.state == "open":
             health.state, health.probing = "half_open", False
 
-    def turns(self, name: str, within_s: float) -> list[tuple[float, str]]:
+    def turns(self, name: str, within_s: float) -> list[tuple[float, Literal["open", "closed"]]]:
         """When the target's circuit opened and closed of late: seconds ago, the newest last."""
         health, now = self.targets.get(name), self.now()
         return [(now - at, state) for at, state in health.turns if now - at <= within_s] if health else []

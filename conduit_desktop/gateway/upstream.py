@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 SLEPT_S = 30.0
 """Where the two clocks went this much apart, the computer slept (or its clock was set), and idle connections are dead."""
 ERROR_BODY_LIMIT = 1024 * 1024
+WHOLE_LIMIT = 512 * 1024 * 1024
+"""The longest answer that is read whole: a dozen pictures fit, what never ends does not."""
 LARGE = 512 * 1024
 _USER_AGENT = f"conduit-desktop/{__version__}"
 
@@ -38,7 +40,7 @@ class Response(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole rest of the body."""
+        """The whole rest of the body, of an error only its beginning; raises UpstreamError where there is no end of it."""
         ...
 
     def finish(self) -> None:
@@ -86,8 +88,17 @@ class HttpResponse:
             return await self._response.content.readany()
 
     async def read(self) -> bytes:
-        with _READING:
-            return await self._response.read()
+        limit = ERROR_BODY_LIMIT if self.status >= 400 else WHOLE_LIMIT
+        pieces: list[bytes] = []
+        size = 0
+        while size <= limit and (data := await self.chunk()):
+            pieces.append(data)
+            size += len(data)
+        if size > limit:
+            self.abort()
+            if self.status < 400:
+                raise UpstreamError(f"the answer is longer than {limit >> 20} MiB", status=502, reason="malformed")
+        return b"".join(pieces)
 
     def finish(self) -> None:
         if self._response.content.at_eof():

@@ -50,6 +50,19 @@ async def test_an_open_breaker_says_when_it_is_probed(furnished: House):
     assert 3 < one.next_probe_s < 7
 
 
+async def test_a_circuits_turns_and_the_speed_are_told(furnished: House):
+    known, owner = furnished.gateway.health, furnished.gateway.snapshot.providers["one"].provider.id
+    for _ in range(5):
+        known.failed(A, owner, None, UpstreamError("down", status=503, reason="server"))
+    known.half_open(A)
+    known.succeeded(A, owner, "default", 100.0, known.begin(A))
+    known.target(A).finished(100.0, 500.0, 100)
+    one = _one(furnished, A)
+    assert [turn.state for turn in one.turns] == ["open", "closed"]
+    assert one.turns[0].at <= one.turns[1].at
+    assert one.tokens_per_s == pytest.approx(200)
+
+
 async def test_a_paused_target_is_passed_over_until_it_is_resumed(furnished: House):
     await call(furnished, "POST", f"/health/{A}/pause")
     assert not furnished.gateway.health.may_ask(A)

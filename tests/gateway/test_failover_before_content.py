@@ -9,7 +9,7 @@ from email.utils import formatdate
 import orjson
 import pytest
 
-from conduit_desktop.gateway import health
+from conduit_desktop.gateway import health, upstream
 from tests.fakes.crossing import LONG, Crossing
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
@@ -473,3 +473,22 @@ async def test_a_credential_that_a_provider_quotes_is_blotted_out(crossing: Cros
     notes, _ = await crossing.gateway.store.notifications.list()
     assert notes
     assert all(key not in note.text + note.title for note in notes)
+
+
+async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "WHOLE_LIMIT", 1024 * 1024)
+    await wholes.furnish(retries=0)
+    wholes.a.script(Step(body="[" * (2 * 1024 * 1024)))
+    assert (await wholes.ask()).by == "b"
+    assert wholes.outcomes == [("a", "malformed"), ("b", "ok")]
+    assert wholes.record.attempts[0].detail == "the answer is longer than 1 MiB"
+
+
+async def test_s20_of_an_error_without_end_the_beginning_is_enough(crossing: Crossing) -> None:
+    await crossing.furnish(retries=0)
+    crossing.a.script(Step(status=503, body="down for the night " * 400_000, content_type="text/plain"))
+    assert (await crossing.ask()).by == "b"
+    assert crossing.outcomes == [("a", "overloaded"), ("b", "ok")]
+    assert len(crossing.record.attempts[0].detail) <= 500
+    async with asyncio.timeout(1):
+        await crossing.a.asked[0].ended.wait()

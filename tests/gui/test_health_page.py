@@ -58,6 +58,39 @@ async def test_an_open_circuit_comes_first_and_says_when_it_is_probed(page: Heal
     assert page.troubled.value == "1"
 
 
+async def test_the_speed_and_the_turns_of_a_circuit_are_told(page: HealthPage):
+    known, owner = page.house.gateway.health, page.house.gateway.snapshot.providers["one"].provider.id
+    card = page.cards[A]
+    assert card.speed.text() == ""
+    known.target(A).finished(120.0, 1000.0, 80)
+    for _ in range(5):
+        known.failed(A, owner, None, UpstreamError("down", status=503, reason="server"))
+    page.show_targets()
+    assert card.speed.text() == "80 tokens/s"
+    assert "circuit opened just now" in card.facts.text()
+    known.half_open(A)
+    page.show_targets()
+    assert "next request tries it out" in card.facts.text()
+    probe = known.begin(A)
+    page.show_targets()
+    assert "one request tries it out" in card.facts.text()
+    known.succeeded(A, owner, "default", 5.0, probe)
+    page.show_targets()
+    assert "circuit closed just now" in card.facts.text()
+
+
+async def test_a_card_with_much_to_say_is_no_wider_than_the_page(page: HealthPage):
+    known, owner = page.house.gateway.health, page.house.gateway.snapshot.providers["one"].provider.id
+    for reason in ("server", "timeout", "overloaded", "connect", "malformed", "broken", "rate_limit") * 3:
+        known.failed(A, owner, None, UpstreamError("a long story " * 30, status=503, reason=reason))
+    page.show_targets()
+    assert page.cards[A].minimumSizeHint().width() < 700
+
+
+async def test_every_credential_is_told_of(page: HealthPage):
+    assert "key default ready" in page.cards[A].facts.text()
+
+
 async def test_pause_and_resume(page: HealthPage, ui: NotingUi):
     card = page.cards[A]
     child(card, QPushButton, "Pause").click()

@@ -38,10 +38,9 @@ class HealthCard(QFrame):
         self.setObjectName("card")
         self.dot = Dot()
         self.name, self.pill = label("", "cardTitle"), Pill()
-        self.facts, self.trouble = label("", "fieldHelp"), label("", "fieldError", wrap=True)
+        self.facts, self.trouble = label("", "fieldHelp", wrap=True), label("", "fieldError", wrap=True)
         self.spark = Sparkline()
-        self.latency = label("", "muted")
-        self.latency.setMinimumWidth(74)
+        self.latency, self.speed = label("", "muted"), label("", "figureNote")
         self.switch = button("Pause", "plain", "pause", self._on_switch)
         self.switch.setMinimumWidth(104)
         self.credentials = QVBoxLayout()
@@ -67,8 +66,21 @@ class HealthCard(QFrame):
         row.setSpacing(theme.M)
         row.addLayout(words, 1)
         row.addWidget(self.spark)
-        row.addWidget(self.latency)
+        row.addWidget(self._measured())
         row.addWidget(self.switch)
+
+    def _measured(self) -> QWidget:
+        """Until the first content, and how fast after it; as wide on every card."""
+        holder = QWidget()
+        holder.setFixedWidth(96)
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addStretch(1)
+        column.addWidget(self.latency)
+        column.addWidget(self.speed)
+        column.addStretch(1)
+        return holder
 
     def show_target(self, target: TargetHealthView) -> None:
         """Show this target as it is now."""
@@ -77,11 +89,13 @@ class HealthCard(QFrame):
         self.name.setText(target.name)
         self.pill.show_text(CIRCUITS.get(target.state, target.state), TONES[target.state])
         self.facts.setText(" · ".join(_facts(target)))
-        text = target.text if target.state not in ("answering", "unused") else ""
+        text = target.text if target.state in ("failing", "probing", "unready", "disabled") else ""
         self.trouble.setText(text)
         self.trouble.setVisible(bool(text))
         self.spark.show_values(target.latencies_ms)
         self.latency.setText(moments.duration(target.latency_ms) if target.latency_ms is not None else "")
+        self.speed.setText(f"{target.tokens_per_s:,.0f} tokens/s" if target.tokens_per_s else "")
+        self.speed.setVisible(bool(target.tokens_per_s))
         paused = target.state == "paused"
         self.switch.setText("Resume" if paused else "Pause")
         self.switch.setIcon(theme.icon("play" if paused else "pause"))
@@ -113,6 +127,8 @@ def _facts(target: TargetHealthView) -> list[str]:
     facts = [f"in {', '.join(target.aliases[:3])}" if target.aliases else "in no alias"]
     if len(target.aliases) > 3:
         facts[0] += f" and {len(target.aliases) - 3} more"
+    if target.credentials:
+        facts.append(_ready(target.credentials))
     if target.state == "unused":
         facts.append("not called since the start")
     if target.in_flight:
@@ -120,6 +136,19 @@ def _facts(target: TargetHealthView) -> list[str]:
     if target.errors:
         counted = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(target.errors.items()))
         facts.append(f"last hour: {counted}")
-    if target.next_probe_s is not None and target.state == "failing":
-        facts.append(f"next probe in {target.next_probe_s:,.0f} s" if target.next_probe_s else "next request is a probe")
+    if target.turns:
+        last = target.turns[-1]
+        facts.append(f"circuit {'opened' if last.state == 'open' else 'closed'} {moments.ago(last.at)}")
+    if target.state == "probing":
+        facts.append("one request tries it out" if target.in_flight else "next request tries it out")
+    elif target.next_probe_s is not None and target.state == "failing":
+        facts.append(f"next probe in {target.next_probe_s:,.0f} s" if target.next_probe_s else "next request tries it out")
     return facts
+
+
+def _ready(credentials: list[CredentialHealthView]) -> str:
+    """How many of its keys can be used."""
+    ready = [one.label for one in credentials if one.state == "ready"]
+    if len(credentials) == 1:
+        return f"key {credentials[0].label} {credentials[0].state}"
+    return f"{len(ready)} of {len(credentials)} keys ready" + (f" ({', '.join(ready)})" if 0 < len(ready) <= 3 else "")
