@@ -73,7 +73,8 @@ async def open_house(options: Options) -> AsyncIterator[House]:
         secrets = await asyncio.to_thread(
             open_secrets, home, os.environ.get("CONDUIT_SECRETS", "auto"), os.environ.get("CONDUIT_VAULT_KEY") or None
         )
-        store = await asyncio.to_thread(Store.open, home)
+        # On this thread, for nothing runs beside it yet: what another one allocates (a first start's migration) stays with it.
+        store = Store.open(home)
         try:
             tls = Tls(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
             server, bus, fixed = Server(tls), Bus(), dict(options.settings)

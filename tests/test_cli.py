@@ -343,6 +343,16 @@ def test_serve_imports_neither_tables_nor_windows() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_an_idle_server_has_loaded_neither_the_admin_api_nor_a_dialect_nor_the_vaults_cipher() -> None:
+    heavy = ("actions.operations", "actions.views", "actions.transfer", "wire.openai_responses", "wire.anthropic_messages")
+    code = (
+        "import sys, conduit_desktop.app, conduit_desktop.server.serving, conduit_desktop.actions.watch;"
+        "import conduit_desktop.store.vault;"
+        f"print([name for name in {heavy} if 'conduit_desktop.' + name in sys.modules], 'cryptography' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[] False\n"
+
+
 def test_a_taken_port_is_named_and_is_exit_3(sh: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

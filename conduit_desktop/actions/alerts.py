@@ -6,7 +6,6 @@ import time
 from collections import deque
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.views import rfc3339
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import RequestRecord, VirtualKey
 from conduit_desktop.core.money import show_usd
@@ -83,6 +82,8 @@ class Alerts:
                 self._tell_expiry(key, over)
 
     def _tell_expiry(self, key: VirtualKey, over: bool) -> None:
+        from conduit_desktop.actions.views import rfc3339  # with all views: loaded when first needed
+
         at = rfc3339(key.expires_at)
         if over:
             self._house.gateway.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")

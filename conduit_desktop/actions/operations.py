@@ -32,7 +32,7 @@ from conduit_desktop.actions import inputs as given
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.pages import part
 from conduit_desktop.actions.reading import Query, read
-from conduit_desktop.actions.routes import Route, find
+from conduit_desktop.actions.routes import Route, WrongMethod, find
 from conduit_desktop.actions.status import status
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotFound
 
@@ -78,17 +78,6 @@ class Operation:
         object.__setattr__(self, "route", Route(self.path))
         if self.changes is None:
             object.__setattr__(self, "changes", self.method != "GET")
-
-
-class WrongMethod(ActionError):
-    """The path exists, the method does not."""
-
-    status = 405
-    code = "method_not_allowed"
-
-    def __init__(self, method: str, allowed: list[str]) -> None:
-        super().__init__(f"{method} is not possible here; {', '.join(allowed)} is.")
-        self.allowed = allowed
 
 
 class ProviderRefused(ActionError):

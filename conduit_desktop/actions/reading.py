@@ -13,7 +13,7 @@ from conduit_desktop.core.errors import Invalid
 class Body(BaseModel):
     """A request body: unknown fields and wrong types are refused. Values stay out of its repr: some are secrets."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True, defer_build=True)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
@@ -24,7 +24,7 @@ class Body(BaseModel):
 class Query(BaseModel):
     """A query string: numbers come as text."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from conduit_desktop.core.errors import ActionError
+
 _NAME = re.compile(r"\{(\w+)(\*?)\}")
 
 
@@ -19,6 +21,17 @@ class Route:
             text += re.escape(path[at : found.start()]) + f"(?P<{found[1]}>{'.+' if found[2] else '[^/]+'})"
             at = found.end()
         self.pattern = re.compile(text + re.escape(path[at:]) + "/?")
+
+
+class WrongMethod(ActionError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: list[str]) -> None:
+        super().__init__(f"{method} is not possible here; {', '.join(allowed)} is.")
+        self.allowed = allowed
 
 
 def find(route: Route, path: str) -> dict[str, str] | None:

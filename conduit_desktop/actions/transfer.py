@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from conduit_desktop.actions import keys, models, prices, providers
 from conduit_desktop.actions import settings as options
-from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.config_file import ConfigFile, parse
 from conduit_desktop.actions.config_text import document
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import ImportWish
 from conduit_desktop.actions.merging import Merge, Step
 from conduit_desktop.actions.views import ChangeView, ImportView
-from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
-from conduit_desktop.store import EntityTable
 
 log = logging.getLogger(__name__)
-
-E = TypeVar("E", bound=Entity)
 
 
 async def export(house: House) -> dict[str, str]:
@@ -80,29 +75,6 @@ async def _sync(house: House, config: ConfigFile) -> list[ChangeView]:
     house.bus.publish("settings")
     done = [ChangeView(kind=s.kind, name=s.name, change=s.change, fields=list(s.fields)) for s in steps if s.change != "same"]
     return done + gone
-
-
-async def release_file(house: House) -> int:
-    """The house is started without a config file: what an earlier one defined is the user's from now on; how many things."""
-    store, released = house.store, 0
-    for alias in await store.models.all():
-        released += await _release(store.models, alias)
-    for provider in await store.providers.all():
-        released += await _release(store.providers, provider)
-    for key in await store.keys.all():
-        released += await _release(store.keys, key)
-    for price in await store.prices.all():
-        released += await _release(store.prices, price)
-    if released:
-        await made_known(house, "file", "config-file.release", "config file", "settings", {"released": released})
-    return released
-
-
-async def _release(table: EntityTable[E], entity: E) -> bool:
-    if getattr(entity, "source", "user") != "file":
-        return False
-    await table.replace(entity.model_copy(update={"source": "user"}))
-    return True
 
 
 async def _take(merge: Merge, steps: Sequence[Step], config: ConfigFile) -> dict[str, str]:

@@ -42,7 +42,7 @@ def chosen_time(ms: int | None) -> str | None:
 class View(BaseModel):
     """Frozen: what was true when it was made."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Page(View, Generic[T]):

@@ -8,10 +8,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from conduit_desktop.actions import transfer
 from conduit_desktop.actions.alerts import Alerts
-from conduit_desktop.actions.config_file import load
 from conduit_desktop.actions.house import House
+from conduit_desktop.actions.release import release_file
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ConduitError
@@ -43,9 +42,9 @@ class Watch:
         """Take the config file in, or raise ConfigFileBroken; then keep watch."""
         if self._config is not None:
             self._seen = self._stamp()
-            await transfer.sync_file(self._house, await asyncio.to_thread(load, self._config))
+            await self._take_in(self._config)
         elif self._serves:
-            await transfer.release_file(self._house)
+            await release_file(self._house)
         self._task = asyncio.ensure_future(self._run())
 
     async def end(self) -> None:
@@ -78,11 +77,18 @@ class Watch:
             return
         self._seen = stamp
         try:
-            await transfer.sync_file(self._house, await asyncio.to_thread(load, self._config))
+            await self._take_in(self._config)
             log.info("the config file %s was read again", self._config)
         except ConduitError as error:
             log.error("the config file is not used: %s", error)
             self._house.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
+
+    async def _take_in(self, config: Path) -> None:
+        # Without a config file, nothing of all that reads and compares one is loaded.
+        from conduit_desktop.actions.config_file import load
+        from conduit_desktop.actions.transfer import sync_file
+
+        await sync_file(self._house, await asyncio.to_thread(load, config))
 
     def _stamp(self) -> tuple[int, int] | None:
         """What changes when the file does; None where there is none."""

@@ -24,7 +24,7 @@ NotificationKind = Literal["budget", "expiry", "health", "security", "system"]
 class Entity(BaseModel):
     """Frozen, and strict about what it is given."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Credential(Entity):

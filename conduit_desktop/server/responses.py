@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, UnknownPath
-from conduit_desktop.core.events import Answer
 from conduit_desktop.gateway import access
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.estimate import input_tokens
@@ -24,13 +23,10 @@ from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.door import Handler, caller_of
 from conduit_desktop.server.models import json_response
 from conduit_desktop.store.responses import Kept
-from conduit_desktop.wire.openai_responses import OpenAIResponses
-from conduit_desktop.wire.openai_responses_fields import recall, remember
-from conduit_desktop.wire.openai_responses_request import INSTEAD_OF_INPUT
-from conduit_desktop.wire.openai_responses_writer import ResponsesWriter
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
+    from conduit_desktop.server.remembering import Remembering
 
 log = logging.getLogger(__name__)
 
@@ -47,56 +43,32 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
         router.add_delete(f"{prefix}/responses/{{id}}", _delete(gateway))
 
 
-class _Remembering(OpenAIResponses):
-    """The dialect of one call: remembers the response that was written in translation, for it to be kept."""
-
-    def __init__(self) -> None:
-        self.previous: str | None = None
-        self._whole: dict[str, Json] | None = None
-        self._writer: ResponsesWriter | None = None
-
-    @property
-    def written(self) -> dict[str, Json] | None:
-        """The whole response, once it has ended well; None where the provider's own was relayed."""
-        return self._whole or (self._writer.final if self._writer else None)
-
-    def writer(self, request: ChatRequest) -> ResponsesWriter:
-        self._writer = super().writer(self._echoing(request))
-        return self._writer
-
-    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        self._whole = super().write_response(answer, self._echoing(request))
-        return self._whole
-
-    def _echoing(self, request: ChatRequest) -> ChatRequest:
-        if self.previous is not None:
-            granted = {**recall(request.spelling, "granted"), "previous_response_id": self.previous}
-            remember(request.spelling, "granted", granted)
-        return request
-
-
 def _create(gateway: Gateway) -> Handler:
     async def create(request: web.Request) -> web.StreamResponse:
+        from conduit_desktop.server.remembering import Remembering  # a dialect is loaded at its first call
+
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        speaks = _Remembering()
+        speaks = Remembering()
         call = make_call(request, gateway, speaks, body)
         _need_input(body)
         owner = ""
         with suppress(GatewayError):  # a caller that is turned away is told so, and recorded, by the gateway
             owner = _owner(call, gateway)
-        await _expand(call, gateway, owner)
+        speaks.previous = await _expand(call, gateway, owner)
         exchange = await gateway.answer(call)
         if call.body.get("store") is not False and owner:
             if isinstance(exchange, StreamReply):
-                exchange.frames = _keeping(exchange.frames, gateway, call, owner)
+                exchange.frames = _keeping(exchange.frames, gateway, call, owner, speaks)
             else:
-                await _keep(gateway, call, owner)
+                await _keep(gateway, call, owner, speaks)
         return await send(request, gateway, exchange)
 
     return create
 
 
 def _need_input(body: dict[str, Any]) -> None:
+    from conduit_desktop.wire.openai_responses_request import INSTEAD_OF_INPUT
+
     given = body.get("input")
     if given is None and not any(body.get(name) for name in INSTEAD_OF_INPUT):
         raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
@@ -110,24 +82,23 @@ def _owner(call: Call, gateway: Gateway) -> str:
     return f"client:{access.digest(caller.own_key)}" if caller.own_key else caller.id
 
 
-async def _expand(call: Call, gateway: Gateway, owner: str) -> None:
-    """Put the conversation behind `previous_response_id` into the call, where it is kept here."""
+async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
+    """Put the conversation behind `previous_response_id` into the call, where it is kept here; gives that id."""
     for name in _AT_THE_PROVIDER:
         if call.body.get(name):
             text = f"'{name}' is kept by the provider of a Responses API, and no such provider can answer this."
             call.untranslatable = BadRequest(text, param=name)
     previous = call.body.get("previous_response_id")
     if not isinstance(previous, str) or not previous:
-        return
+        return None
     kept = await gateway.store.responses.get(previous, owner)
     if kept is None:
         text = f"Previous response with id {previous[:100]!r} not found here."
         call.untranslatable = BadRequest(text, code="previous_response_not_found", param="previous_response_id")
-        return
-    if isinstance(call.dialect, _Remembering):
-        call.dialect.previous = previous
+        return None
     body = {name: value for name, value in call.body.items() if name != "previous_response_id"}
     call.body = {**body, "input": [*kept.conversation, *_items(call.body)]}
+    return previous
 
 
 def _items(body: dict[str, Json]) -> list[Json]:
@@ -135,21 +106,23 @@ def _items(body: dict[str, Json]) -> list[Json]:
     return [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
 
 
-async def _keeping(frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str) -> AsyncGenerator[bytes]:
+async def _keeping(
+    frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str, speaks: Remembering
+) -> AsyncGenerator[bytes]:
     """The frames; the response is kept before the last of them leaves, so that the caller can go on from it at once."""
     kept = False
     try:
         async for data in frames:
-            if not kept and isinstance(call.dialect, _Remembering) and call.dialect.written is not None:
+            if not kept and speaks.written is not None:
                 kept = True
-                await _keep(gateway, call, owner)
+                await _keep(gateway, call, owner, speaks)
             yield data
     finally:
         await frames.aclose()
 
 
-async def _keep(gateway: Gateway, call: Call, owner: str) -> None:
-    response = call.dialect.written if isinstance(call.dialect, _Remembering) else None
+async def _keep(gateway: Gateway, call: Call, owner: str, speaks: Remembering) -> None:
+    response = speaks.written
     if response is None:
         return
     kept = Kept([*_items(call.body), *response["output"]], response)

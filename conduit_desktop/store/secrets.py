@@ -88,7 +88,7 @@ def _keyring(home: Home) -> SecretStore:
 
 
 def _vault(home: Home, passphrase: str | None) -> Vault:
-    from conduit_desktop.store.vault import Vault  # imports cryptography, some megabytes
+    from conduit_desktop.store.vault import Vault
 
     return Vault.open(home, passphrase)
 

@@ -2,6 +2,7 @@
 
 The file is a line that names the format, a line of JSON that says how the key is made, and a nonce with AES-256-GCM over
 a JSON object; both lines are authenticated with it. The key comes from a passphrase by scrypt, or is the file `vault.key`.
+cryptography is some megabytes, and loaded when something is sealed or unsealed: a home without secrets does without.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
@@ -135,6 +134,8 @@ class Vault(SecretStore):
             self._seen = signature
 
     def _save(self) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
         if self._key is None:
             self._key = self._new_key()
         nonce = os.urandom(_NONCE_BYTES)
@@ -214,6 +215,9 @@ def _check(secret: bytes) -> str:
 
 
 def _unseal(key: _Key, sealed: bytes) -> dict[str, str]:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         plain = AESGCM(key.secret).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _MAGIC + key.header)
     except (InvalidTag, ValueError) as error:

@@ -10,6 +10,7 @@ import pytest
 from conduit_desktop.actions import operations, transfer
 from conduit_desktop.actions.config_file import parse
 from conduit_desktop.actions.house import House
+from conduit_desktop.actions.release import release_file
 from conduit_desktop.core.errors import ConfigFileBroken, Conflict, Invalid
 from tests.actions.conftest import OPENAI, Do
 from tests.fakes.house import DictSecrets
@@ -224,8 +225,8 @@ async def test_the_file_takes_over_what_the_user_had_made(house: House, do: Do) 
 
 async def test_a_start_without_the_file_gives_its_things_to_the_user(house: House, do: Do) -> None:
     await sync(house, FILE)
-    assert await transfer.release_file(house) == 6
-    assert await transfer.release_file(house) == 0
+    assert await release_file(house) == 6
+    assert await release_file(house) == 0
     assert (await do("PATCH", "/models/fast", {"retries": 0}))["locked"] is False
 
 

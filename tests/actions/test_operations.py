@@ -10,6 +10,7 @@ import pytest
 
 from conduit_desktop.actions import operations
 from conduit_desktop.actions.house import House
+from conduit_desktop.actions.routes import WrongMethod
 from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ActionError, Conflict, Invalid, NotFound
 from tests.actions.conftest import OPENAI, Do
@@ -144,7 +145,7 @@ async def test_statuses_are_created_no_content_and_ok(house: House) -> None:
         ("GET", "/requests/nothing", None, NotFound, None),
         ("DELETE", "/ip-rules/none", None, NotFound, None),
         ("POST", "/notifications/none/read", None, NotFound, None),
-        ("DELETE", "/status", None, operations.WrongMethod, None),
+        ("DELETE", "/status", None, WrongMethod, None),
     ],
 )
 async def test_a_wrong_wish_is_refused_by_field(

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions import requests
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.wire import sse
@@ -65,6 +64,8 @@ def frame(change: Change) -> bytes:
 
 def _shown(payload: Any) -> Any:
     if isinstance(payload, RequestRecord):
+        from conduit_desktop.actions import requests  # as the table of operations, loaded when first needed
+
         return requests.view(payload).model_dump(mode="json")
     if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
         return dataclasses.asdict(payload)
