@@ -65,7 +65,8 @@ def _chat_message(seen: Seen, message: Fields, streamed: dict[Any, list[str]]) -
         elif part.get("type") == "thinking":
             inner = part.get("thinking") or ()
             seen.thinking += inner if isinstance(inner, str) else "".join(piece.get("text", "") for piece in inner)
-    seen.text += message.get("refusal") or ""
+    if message.get("refusal"):
+        seen.refused(message["refusal"])
     details = message.get("reasoning_details") or ()
     said = "".join(one.get("text") or one.get("summary") or "" for one in details if isinstance(one, dict))
     seen.thinking += message.get("reasoning_content") or message.get("reasoning") or said
@@ -125,7 +126,9 @@ def responses(body: Fields) -> Seen:
         match item.get("type"):
             case "message":
                 for part in item.get("content") or ():
-                    seen.text += part.get("text") or part.get("refusal") or ""
+                    seen.text += part.get("text") or ""
+                    if part.get("refusal"):
+                        seen.refused(part["refusal"])
                     seen.citations |= {note["url"] for note in part.get("annotations") or () if note.get("type") == "url_citation"}
             case "reasoning":
                 said = "".join(part.get("text", "") for part in item.get("summary") or ())

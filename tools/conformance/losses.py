@@ -13,14 +13,10 @@ def name_of(crossing: Crossing, field: str, recorded: Any, seen: Any) -> str:
     """The name of a difference; `unexplained` for one that should not be."""
     upstream = crossing.recording.place.dialect if crossing.recording.place else ""
     match field:
-        case "citations" if crossing.caller == "anthropic_messages":
-            return "sources: Anthropic's citations point into its own documents and searches, so others' cannot be said"
         case "citations" if upstream == "anthropic_messages":
             return "sources without an address (passages of the caller's own documents) cannot be said"
         case "finish" if recorded == "other" and upstream == "openai_responses":
             return "a response made in the background has no end yet, which only Responses can say"
-        case "finish" if (recorded, seen) == ("stop", "filtered"):
-            return "a refusal that its vendor ends with `stop` is told as a refusal"
         case "finish" if recorded == "other" or seen == "other":
             return "reasons to stop that the other dialect has no word for"
         case "usage.cache_write" if crossing.caller == "gemini":

@@ -22,6 +22,7 @@ class Seen:
     citations: set[str] = field(default_factory=set)
     media: int = 0
     choices: int = 1
+    refusal: bool = False
     status: int = 200
     error: str = ""
 
@@ -29,10 +30,20 @@ class Seen:
         """A tool call; its arguments are parsed where they are JSON."""
         self.calls.append((name, parsed(arguments)))
 
+    def refused(self, text: str) -> None:
+        """The model's own words for not answering: a refusal, whatever the vendor calls the end."""
+        self.text += text
+        self.refusal = True
+
     def ended(self, reason: str | None, words: dict[str, str]) -> None:
         """How the answer ended, in our word for the dialect's."""
         if reason is not None:
             self.finish = words.get(reason, "other")
+
+    @property
+    def end(self) -> str:
+        """How it ended, as it is told: some vendors end a refusal with `stop`, others with a word of its own."""
+        return "filtered" if self.refusal and self.finish == "stop" else self.finish
 
     def counted(self, input: int, cache_read: int, cache_write: int, output: int, reasoning: int) -> None:
         """Tokens; `input` and `output` are totals that include the others."""
@@ -61,12 +72,14 @@ def differences(recorded: Seen, seen: Seen) -> dict[str, tuple[Any, Any]]:
         # A stream that ends in an error is no answer: only that it is told counts.
         return {} if recorded.finish == seen.finish else {"finish": (recorded.finish, seen.finish)}
     found: dict[str, tuple[Any, Any]] = {}
-    for name in ("text", "thinking", "calls", "finish", "media", "choices"):
+    if recorded.end and recorded.end != seen.end:
+        found["finish"] = (recorded.end, seen.end)
+    for name in ("text", "thinking", "calls", "media", "choices"):
         one, other = getattr(recorded, name), getattr(seen, name)
         if name in ("text", "thinking"):
             # Thoughts come in parts; what stands between them is the dialect's own.
             one, other = (one.strip(), other.strip()) if name == "text" else ("".join(one.split()), "".join(other.split()))
-        if one != other and not (name == "finish" and not one):
+        if one != other:
             found[name] = (one, other)
     if recorded.citations != seen.citations:
         found["citations"] = (sorted(recorded.citations), sorted(seen.citations))
