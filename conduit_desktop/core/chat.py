@@ -7,7 +7,7 @@ has two spellings (`max_tokens` or `max_completion_tokens`), for its own writer 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Json = Any
@@ -23,8 +23,8 @@ CacheTtl = Literal["5m", "1h"]
 class Citation:
     """A source behind a stretch of an answer's text.
 
-    `start` and `end` are character offsets into the text they belong to, where the dialect gives them. `raw` is the
-    citation as `dialect` said it, so that the same dialect can say it again.
+    `start` and `end` are character offsets into the part it belongs to, where they are known; `quote` is the source's own
+    words. `raw` is the citation as `dialect` said it, so that the same dialect can say it again.
     """
 
     url: str | None = None
@@ -34,6 +34,14 @@ class Citation:
     end: int | None = None
     dialect: str = ""
     raw: Json = None
+
+    def moved(self, by: int) -> Citation:
+        """The same, `by` characters further on, where it has a place."""
+        return self if self.start is None or self.end is None else replace(self, start=self.start + by, end=self.end + by)
+
+    def over(self, length: int) -> Citation:
+        """The same for the whole of a text of `length` characters, where it has no place of its own."""
+        return replace(self, start=0, end=length) if length and self.start is None else self
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Anthropic's Messages API, both ways.
 
 The parts: `_blocks` and `_request` read requests; `_parts`, `_layout` and `_params` write them; `_answer`, `_reader`,
-`_writer` and `_usage` are answers whole and streamed; `_errors` is what goes wrong. Source: platform.claude.com/docs/en/api.
+`_writer` and `_usage` are answers whole and streamed; `_foreign` is what other providers made; `_errors` is what goes wrong.
+Source: platform.claude.com/docs/en/api.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from conduit_desktop.wire import anthropic_messages_answer as answers
 from conduit_desktop.wire import anthropic_messages_errors as errors
 from conduit_desktop.wire import anthropic_messages_params as params
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, respell
+from conduit_desktop.wire.anthropic_messages_foreign import without_foreign
 from conduit_desktop.wire.anthropic_messages_layout import (
     Layout,
     foreign_layout,
@@ -56,8 +58,8 @@ class AnthropicMessages:
         return Outgoing(body, list(parts.dropped))
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """Only the model is another; usage is in every stream of this dialect."""
-        return {**body, "model": model}
+        """Only the model is another, and what other providers made stays behind; usage is in every stream of this dialect."""
+        return {**without_foreign(body), "model": model}
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
         """Always: there is no stream without usage here."""

@@ -12,6 +12,7 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Started
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic_messages_errors import error_in_answer
+from conduit_desktop.wire.anthropic_messages_foreign import proof, write_citation
 from conduit_desktop.wire.anthropic_messages_parts import tool_input
 from conduit_desktop.wire.anthropic_messages_usage import read_finish, read_usage, write_finish, write_usage
 
@@ -42,7 +43,7 @@ def read_response(body: Fields) -> list[Event]:
 def _read_part(block: Fields) -> AnswerPart:
     match block:
         case {"type": "text", "text": str(text)}:
-            return Text(text, citations=[read_citation(raw) for raw in block.get("citations") or ()])
+            return Text(text, citations=[read_citation(raw, len(text)) for raw in block.get("citations") or ()])
         case {"type": "thinking", "thinking": str(text)}:
             return Thinking(text, block.get("signature") or None)
         case {"type": "redacted_thinking", "data": str(data)}:
@@ -57,8 +58,9 @@ def _read_part(block: Fields) -> AnswerPart:
 
 
 def write_response(answer: Answer, request: ChatRequest) -> Fields:
-    """The message. Only the first choice can be said; citations and hidden blocks of other dialects cannot."""
-    own = answer.started.dialect == NAME
+    """The message. Only the first choice can be said; hidden blocks of other dialects cannot."""
+    said_in = answer.started.dialect
+    own = said_in == NAME
     first = answer.first
     called = any(isinstance(part, ToolCall) for part in first.parts)
     refused = any(isinstance(part, Refusal) for part in first.parts)
@@ -67,7 +69,7 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
         "type": "message",
         "role": "assistant",
         "model": answer.started.model or request.model,
-        "content": [block for part in first.parts if (block := write_block(part, own)) is not None],
+        "content": [block for part in first.parts if (block := write_block(part, said_in)) is not None],
         **write_finish(first.finish, called, refused),
         "usage": write_usage(answer.usage, own),
     }
@@ -76,20 +78,20 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
     return body
 
 
-def write_block(part: AnswerPart, own: bool) -> Fields | None:
-    """An answer's part as a block; None for text without words and for what only another dialect can say."""
+def write_block(part: AnswerPart, said_in: str) -> Fields | None:
+    """A part of an answer in the dialect `said_in`; None for text without words and for what only another dialect can say."""
     match part:
         case Text():
             return _text(part)
         case Refusal():
             return {"type": "text", "text": part.text}
         case Thinking():
-            return {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
+            return {"type": "thinking", "thinking": part.text, "signature": proof(part.signature or "", said_in)}
         case RedactedThinking():
             return {"type": "redacted_thinking", "data": part.data}
         case ToolCall():
             made, _ = tool_input(part.arguments, part.kind == "custom")
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": made, **(part.extra if own else {})}
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": made, **(part.extra if said_in == NAME else {})}
         case Opaque():
             return dict(part.value) if part.dialect == NAME else None
         case _:
@@ -97,7 +99,7 @@ def write_block(part: AnswerPart, own: bool) -> Fields | None:
 
 
 def _text(part: Text) -> Fields | None:
-    citations = [citation.raw for citation in part.citations if citation.dialect == NAME]
+    citations = [written for citation in part.citations if (written := write_citation(citation)) is not None]
     if not part.text and not citations:
         return None
     return {"type": "text", "text": part.text, **({"citations": citations} if citations else {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import cast
 
@@ -22,6 +23,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.wire.seal import unseal
 
 NAME = "anthropic_messages"
 
@@ -30,6 +32,8 @@ Fields = dict[str, Json]
 TOOL_USE = frozenset({"type", "id", "name", "input"})
 """What a tool call is made of, in answers."""
 
+_PLACE = re.compile(r"(\d{1,9})-(\d{1,9})", re.ASCII)
+"""Where in its text a source stands, as its mark keeps it."""
 _TYPE_NAMES = {str: "a string", int: "an integer", bool: "true or false", dict: "an object", list: "an array"}
 
 
@@ -129,14 +133,22 @@ def read_block(block: Json, where: str, spelling: Spelling) -> Part:
     return reader(block, where, spelling) if reader is not None else Opaque(NAME, kind, block)
 
 
-def read_citation(raw: Json) -> Citation:
-    """A citation of any of Anthropic's kinds, with its own words kept in `raw`."""
+def read_citation(raw: Json, length: int) -> Citation:
+    """A citation of any of Anthropic's kinds, with its own words kept in `raw`, for a text of `length` characters.
+
+    It stands for the whole of its text; another's, that a caller hands back, for the place that its mark says.
+    """
     if not isinstance(raw, dict):
         return Citation(dialect=NAME, raw=raw)
+    sealed = unseal(raw.get("encrypted_index"))
+    place = _PLACE.fullmatch(sealed.data if sealed is not None else f"0-{length}" if length else "")
+    source = raw.get("source")  # of a search result: an address, or whatever the caller calls it
     return Citation(
-        url=raw.get("url") or raw.get("source"),
-        title=raw.get("title") or raw.get("document_title"),
-        quote=raw.get("cited_text"),
+        url=raw.get("url") or (source if isinstance(source, str) and "://" in source else None),
+        title=raw.get("title") or raw.get("document_title") or source,
+        quote=raw.get("cited_text") or None,
+        start=int(place[1]) if place else None,
+        end=int(place[2]) if place else None,
         dialect=NAME,
         raw=raw,
     )
@@ -147,7 +159,8 @@ def _text(block: Fields, where: str, spelling: Spelling) -> Part:
     extra = rest(block, where, spelling, "type", "text", "cache_control", "citations")
     citations = block.get("citations")
     if isinstance(citations, list) and citations:
-        return Text(text, read_cache(block, where, spelling, extra), [read_citation(raw) for raw in citations], extra)
+        cited = [read_citation(raw, len(text)) for raw in citations]
+        return Text(text, read_cache(block, where, spelling, extra), cited, extra)
     if citations == []:
         spelling[f"{where}.citations"] = "list"
     return Text(text, read_cache(block, where, spelling, extra), extra=extra)
@@ -212,8 +225,13 @@ def _tool_result(block: Fields, where: str, spelling: Spelling) -> Part:
 
 
 def _thinking(block: Fields, where: str, spelling: Spelling) -> Part:
-    text = required(block, "thinking", str, where)
-    return Thinking(text, optional_text(block, "signature", where), rest(block, where, spelling, "type", "thinking", "signature"))
+    """A thought: a Claude's, or another's that finds its way back by its mark."""
+    text, signature = required(block, "thinking", str, where), optional_text(block, "signature", where)
+    extra = rest(block, where, spelling, "type", "thinking", "signature")
+    sealed = unseal(signature)
+    if sealed is None:
+        return Thinking(text, signature, extra)
+    return Thinking(text, signature if sealed.id else sealed.data or None, extra, sealed.dialect)
 
 
 def _redacted(block: Fields, where: str, spelling: Spelling) -> Part:

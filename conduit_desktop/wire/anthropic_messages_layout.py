@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from conduit_desktop.core.chat import Media, Message, Part, Text
+from conduit_desktop.core.chat import Json, Media, Message, Part, Text
 from conduit_desktop.wire.anthropic_messages_blocks import Fields
 from conduit_desktop.wire.anthropic_messages_parts import PartWriter
 
@@ -67,12 +67,15 @@ def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
 
     With thinking on, such a turn is refused: "a final `assistant` message must start with a thinking block".
     """
-    if len(messages) < 2 or messages[-1]["role"] != "user" or isinstance(messages[-1]["content"], str):
+    if len(messages) < 2 or "tool_result" not in _types(messages[-1]):
         return False
-    if not any(block["type"] == "tool_result" for block in messages[-1]["content"]):
-        return False
-    content = messages[-2]["content"]
-    return isinstance(content, str) or content[0]["type"] not in ("thinking", "redacted_thinking")
+    return _types(messages[-2])[:1] not in (["thinking"], ["redacted_thinking"])
+
+
+def _types(message: Json) -> list[Json]:
+    """What the blocks of a message are, as far as it has any."""
+    content = message.get("content") if isinstance(message, dict) else None
+    return [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
 def _content(message: Message, parts: PartWriter) -> str | list[Fields]:

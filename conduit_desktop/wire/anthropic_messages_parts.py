@@ -26,7 +26,10 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, Fields, cache_mark
 from conduit_desktop.wire.base64_text import standard
+from conduit_desktop.wire.seal import Sealed, seal, unseal
 
+_SIGNERS = ("", NAME, "bedrock")
+"""The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
 _UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 _IMAGE_MAGIC = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
@@ -92,11 +95,13 @@ class PartWriter:
         return self.marks(block, part.cache, part.extra, "content")
 
     def _thinking(self, part: Thinking) -> Fields | None:
-        if not self.own and (part.signature is None or part.dialect not in ("", NAME)):
-            self.drop("thinking")  # thoughts without Anthropic's own signature are refused
+        if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
+            self.drop("thinking")  # thoughts without a Claude's signature are refused
             return None
         block: Fields = {"type": "thinking", "thinking": part.text}
-        if part.signature is not None:
+        if self.own and part.dialect not in ("", NAME):
+            block["signature"] = part.signature if unseal(part.signature) else seal(Sealed(part.dialect, part.signature or ""))
+        elif part.signature is not None:
             block["signature"] = part.signature
         return self.marks(block, None, part.extra, "content")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import orjson
 
-from conduit_desktop.core.chat import Opaque
+from conduit_desktop.core.chat import Json, Opaque
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import (
     Cited,
@@ -35,12 +35,18 @@ _KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_del
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is open: `raw` as it began, `silent` until it gave its first event, `pieces` of its JSON input."""
+    """A block that is open: `raw` as it began, `silent` until it gave its first event, `pieces` of its JSON input,
+    `length` of its words.
+
+    What it cites waits for its end: the sources are those of all its words, which come after them.
+    """
 
     kind: Literal["text", "thinking", "redacted", "tool", "opaque"]
     raw: Fields
     silent: bool = True
     pieces: list[str] = field(default_factory=list)
+    length: int = 0
+    cited: list[Json] = field(default_factory=list)
 
 
 class MessagesReader:
@@ -151,8 +157,7 @@ class MessagesReader:
             if self._last_kind == "text":
                 self._say(block, TextStarted(), events)
             self._delta_of(block, {"type": "text_delta", "text": raw.get("text") or ""}, events)
-            for citation in raw.get("citations") or ():
-                self._say(block, Cited(read_citation(citation)), events)
+            block.cited += raw.get("citations") or ()
         elif kind == "thinking":
             if self._last_kind == "thinking":
                 self._say(block, ThinkingStarted(), events)
@@ -183,6 +188,7 @@ class MessagesReader:
             _grow(block, delta)
         elif kind == "text_delta":
             if delta["text"]:
+                block.length += len(delta["text"])
                 self._say(block, TextDelta(delta["text"]), events)
         elif kind == "thinking_delta":
             if delta["thinking"]:
@@ -195,12 +201,14 @@ class MessagesReader:
             if delta["signature"]:
                 self._say(block, ThinkingSigned(delta["signature"]), events)
         elif kind == "citations_delta":
-            self._say(block, Cited(read_citation(delta["citation"])), events)
+            block.cited.append(delta["citation"])
 
     def _stop_block(self, index: int, events: list[Event]) -> None:
         block = self._blocks.pop(index, None)
         if block is None:
             return
+        for raw in block.cited:
+            self._say(block, Cited(read_citation(raw, block.length)), events)
         if block.kind == "tool":
             if not block.pieces:  # no arguments, or all of them at the start
                 events.append(ToolCallDelta(block.raw["id"], orjson.dumps(block.raw.get("input") or {}).decode()))

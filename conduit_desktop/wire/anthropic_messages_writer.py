@@ -30,6 +30,7 @@ from conduit_desktop.wire import sse
 from conduit_desktop.wire.anthropic_messages_answer import message_id
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, Fields
 from conduit_desktop.wire.anthropic_messages_errors import write_error
+from conduit_desktop.wire.anthropic_messages_foreign import proof, write_citation
 from conduit_desktop.wire.anthropic_messages_tools import OpenTool
 from conduit_desktop.wire.anthropic_messages_usage import write_finish, write_usage
 
@@ -69,6 +70,7 @@ class MessagesWriter:
         self._begun = False
         self._index = -1
         self._open: _Kind = ""
+        self._signature = ""
         self._tool: OpenTool | None = None
         self._calls: set[str] = set()
         self._refused = False
@@ -142,13 +144,15 @@ class MessagesWriter:
             case ToolCallDelta():
                 return self._arguments(event)
             case ThinkingDelta():
-                return self._thinking({"type": "thinking_delta", "thinking": event.text}) if event.text else b""
+                return self._thinking(event.text) if event.text else b""
             case TextStarted():
                 return self._close() if self._open == "text" else b""
             case ThinkingStarted():
                 return self._close() if self._open == "thinking" else b""
             case ThinkingSigned():
-                return self._thinking({"type": "signature_delta", "signature": event.signature})
+                opened = self._thinking("")
+                self._signature += event.signature
+                return opened
             case ToolCallStarted():
                 return self._start_tool(event)
             case Refused():
@@ -167,16 +171,21 @@ class MessagesWriter:
         opened = b"" if self._open == kind else self._block({"type": "text", "text": ""}, kind)
         return opened + self._delta({"type": "text_delta", "text": text})
 
-    def _thinking(self, delta: Fields) -> bytes:
+    def _thinking(self, text: str) -> bytes:
         opened = b"" if self._open == "thinking" else self._block({"type": "thinking", "thinking": "", "signature": ""}, "thinking")
-        return opened + self._delta(delta)
+        return opened + (self._delta({"type": "thinking_delta", "thinking": text}) if text else b"")
+
+    def _sign(self) -> bytes:
+        """The signature of the thought that is over; it may have come in pieces."""
+        signature, self._signature = proof(self._signature, self._started.dialect), ""
+        return self._delta({"type": "signature_delta", "signature": signature}) if signature else b""
 
     def _cite(self, citation: Citation) -> bytes:
-        """Only Anthropic's own citations can be said: each of its kinds points into its own documents or searches."""
-        if citation.dialect != NAME:
+        written = write_citation(citation)
+        if written is None:
             return b""
         opened = b"" if self._open == "text" else self._block({"type": "text", "text": "", "citations": []}, "text")
-        return opened + self._delta({"type": "citations_delta", "citation": citation.raw})
+        return opened + self._delta({"type": "citations_delta", "citation": written})
 
     def _start_tool(self, event: ToolCallStarted) -> bytes:
         if event.id in self._calls:
@@ -218,7 +227,7 @@ class MessagesWriter:
     def _close(self) -> bytes:
         if not self._open:
             return b""
-        rest = self._json(self._tool.rest()) if self._tool is not None else b""
+        rest = self._json(self._tool.rest()) if self._tool is not None else self._sign() if self._open == "thinking" else b""
         self._open, self._tool = "", None
         return rest + _frame({"type": "content_block_stop", "index": self._index})
 

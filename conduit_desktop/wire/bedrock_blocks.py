@@ -156,7 +156,7 @@ def _guarded(value: Json) -> Part | None:
 def _cited(value: Json) -> Part | None:
     match value:
         case {"content": [{"text": str(text)}], "citations": [*citations]} if len(value) == 2 and citations:
-            return Text(text, citations=[read_citation(raw) for raw in citations])
+            return Text(text, citations=[read_citation(raw).over(len(text)) for raw in citations])
         case {"citations": [*citations]} if len(value) == 1 and citations:  # sources of what stands elsewhere
             return Text("", citations=[read_citation(raw) for raw in citations])
         case _:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import orjson
 
-from conduit_desktop.core.chat import Json, Opaque
+from conduit_desktop.core.chat import Citation, Json, Opaque
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
     Cited,
@@ -54,6 +54,8 @@ class ConverseReader(FrameReader):
         super().__init__(EventSplitter())
         self._blocks: dict[int, _Block] = {}
         self._last: tuple[int, Kind] = (-1, "")
+        self._cited: list[Citation] = []
+        self._length = 0
         self._finish: Finished | None = None
         self._counted = False
 
@@ -99,6 +101,7 @@ class ConverseReader(FrameReader):
         if "text" in delta:
             if delta["text"]:
                 self._begin(index, "text", events)
+                self._length += len(delta["text"])
                 self._say(index, "text", TextDelta(delta["text"]), events)
         elif "toolUse" in delta:
             if block is None:
@@ -111,7 +114,8 @@ class ConverseReader(FrameReader):
             self._thought(index, delta["reasoningContent"], events)
         elif "citation" in delta:
             self._begin(index, "text", events)
-            self._say(index, "text", Cited(read_citation(delta["citation"])), events)
+            self._last = (index, "text")
+            self._cited.append(read_citation(delta["citation"]))
         elif block is not None and isinstance(delta.get("toolResult"), list):
             block.said += delta["toolResult"]
 
@@ -128,14 +132,25 @@ class ConverseReader(FrameReader):
     def _begin(self, index: int, kind: Literal["text", "thinking"], events: list[Event]) -> None:
         """Say that a block of the same kind as the last is another."""
         last, same = self._last
+        if last != index:
+            self._cite(events)
         if same == kind and last != index:
             events.append(TextStarted() if kind == "text" else ThinkingStarted())
 
+    def _cite(self, events: list[Event]) -> None:
+        """Give the sources of the text that is over: they are those of all its words, which may come after them."""
+        events += [Cited(citation.over(self._length)) for citation in self._cited]
+        self._cited, self._length = [], 0
+
     def _say(self, index: int, kind: Kind, event: Event, events: list[Event]) -> None:
+        if index != self._last[0]:
+            self._cite(events)
         self._last = (index, kind)
         events.append(event)
 
     def _stop(self, index: int, events: list[Event]) -> None:
+        if index == self._last[0]:
+            self._cite(events)
         block = self._blocks.pop(index, None)
         if block is None:
             return
@@ -155,6 +170,7 @@ class ConverseReader(FrameReader):
     def _message_stop(self, payload: dict[str, Json], events: list[Event]) -> None:
         for index in list(self._blocks):  # real streams leave text blocks open; a tool's may be, too
             self._stop(index, events)
+        self._cite(events)
         extra = {name: value for name, value in payload.items() if name not in ("stopReason", "p")}
         self._finish = read_finish(payload["stopReason"], extra)
         self._over = True

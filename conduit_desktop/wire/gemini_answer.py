@@ -15,6 +15,7 @@ from conduit_desktop.wire.gemini_grounding import write_citations
 from conduit_desktop.wire.gemini_signature import as_base64
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import read_usage, reason_name, write_finish, write_usage
+from conduit_desktop.wire.openai_chat_sources import sources
 from conduit_desktop.wire.tool_arguments import as_object
 
 _KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion")
@@ -122,8 +123,7 @@ def _candidate(choice: Choice, index: int | None, own: bool) -> Fields:
     if index is not None:
         candidate["index"] = index
     if not own:
-        texts = [part for part in choice.parts if isinstance(part, Text)]
-        return {**candidate, **write_citations([c for part in texts for c in part.citations], choice.text)}
+        return {**candidate, **write_citations(sources(choice.parts), choice.text)}
     extra = dict(choice.finish.extra) if choice.finish is not None else {}
     beside = extra.pop("content", None)
     if beside is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -44,8 +45,10 @@ class CandidateReader:
         self._whole = whole
         self._kind = ""
         self._text: list[str] = []
+        self._length = 0
         self._signature: Opaque | None = None
-        self._cited = False
+        self._begin = 0
+        self._given: set[int] = set()
         self._calls = 0
         self._partial: PartialCall | None = None
         self._extra: Fields = {}
@@ -71,7 +74,9 @@ class CandidateReader:
     def _finish(self, reason: Json, events: list[Event]) -> None:
         if self._partial is not None:
             self._end_partial(events)
-        self._release(events, cite=True)
+        if self._kind == "text" or (self._text and not self._whole):
+            self._cite(events, last=True)
+        self._release(events)
         self.finished = True
         finish = read_finish(reason, self._calls > 0, self._extra)
         finish.choice = self._index
@@ -98,12 +103,15 @@ class CandidateReader:
             self._thought(text, signature, events)
             return
         if text or (self._whole and not signature):
-            self._release(events)
+            self._release(events, cite=self._whole)
             if (self._whole and self._kind == "text") or not text:
                 events.append(TextStarted(self._index))
+            if self._whole or self._kind != "text":
+                self._begin = self._length
             self._kind = "text"
             if text:
                 self._text.append(text)
+                self._length += len(text)
                 events.append(TextDelta(text, self._index))
         if isinstance(signature, str) and signature:
             self._release(events)
@@ -123,14 +131,23 @@ class CandidateReader:
 
     def _release(self, events: list[Event], cite: bool = False) -> None:
         """Give the sources of the text that is over, and the signature that was waiting: text after it is a part of its own."""
-        if cite and self._kind == "text" and not self._cited:
-            found = [Cited(citation, self._index) for citation in read_citations(self._extra, "".join(self._text))]
-            self._cited = bool(found)
-            events += found
+        if cite and self._kind == "text":
+            self._cite(events)
         if self._signature is not None:
             events.append(OpaqueBlock(self._signature, self._index))
             self._signature = None
             self._kind = "opaque"
+
+    def _cite(self, events: list[Event], last: bool = False) -> None:
+        """The sources up to the end of the open text; Google counts from the first word of the answer, we from that of the text."""
+        for number, citation in enumerate(read_citations(self._extra, "".join(self._text))):
+            at = citation.start
+            if number in self._given or (at is not None and at >= self._length and not last):
+                continue
+            self._given.add(number)
+            if at is not None and not self._begin <= at < self._length:
+                citation = replace(citation, start=None, end=None)  # it was said in a text that is over
+            events.append(Cited(citation.moved(-self._begin), self._index))
 
     def _call(self, part: Fields, seed: str, events: list[Event]) -> None:
         inner: Fields = part["functionCall"]

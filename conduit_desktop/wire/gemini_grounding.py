@@ -34,16 +34,16 @@ def _grounded(grounding: Fields, encoded: bytes) -> Iterator[Citation]:
         for index in indices if isinstance(indices, list) else ():
             if isinstance(index, int) and 0 <= index < len(chunks):
                 used.add(index)
-                yield _citation(chunks[index], segment.get("text"), start, end)
+                yield _citation(chunks[index], start, end)
     for index, chunk in enumerate(chunks):
         if index not in used:
-            yield _citation(chunk, None, None, None)
+            yield _citation(chunk, None, None)
 
 
-def _citation(chunk: Fields, quote: Json, start: int | None, end: int | None) -> Citation:
+def _citation(chunk: Fields, start: int | None, end: int | None) -> Citation:
     source: Fields = next((chunk[kind] for kind in _KINDS if isinstance(chunk.get(kind), dict)), {})
-    said = quote if isinstance(quote, str) else None
-    return Citation(source.get("uri") or source.get("sourceUri"), source.get("title"), said, start, end, NAME, chunk)
+    url, title, text = (value if isinstance(value := source.get(name), str) else None for name in ("uri", "title", "text"))
+    return Citation(url or source.get("sourceUri"), title, text, start, end, NAME, chunk)
 
 
 def _place(fields: Fields, encoded: bytes) -> tuple[int | None, int | None]:
@@ -63,19 +63,31 @@ def _dicts(rows: Json) -> Iterator[Fields]:
 
 
 def write_citations(citations: Iterable[Citation], text: str) -> Fields:
-    """Citations of other dialects as `groundingMetadata`; empty where none has an address."""
-    chunks: dict[str, Fields] = {}
+    """Citations of other dialects as `groundingMetadata`; their places count characters of `text`. Empty where none has a name."""
+    chunks: list[Fields] = []
     supports: list[Fields] = []
     for citation in citations:
-        if citation.url is None:
+        chunk = _chunk(citation)
+        if chunk is None:
             continue
-        chunks.setdefault(citation.url, {"web": {"uri": citation.url, **({"title": citation.title} if citation.title else {})}})
-        index = list(chunks).index(citation.url)
+        if chunk not in chunks:
+            chunks.append(chunk)
+        index = chunks.index(chunk)
         if citation.start is not None and citation.end is not None:
             start, end = (len(text[:at].encode("utf-8", "surrogatepass")) for at in (citation.start, citation.end))
             segment = {"startIndex": start, "endIndex": end, "text": text[citation.start : citation.end]}
             supports.append({"segment": segment, "groundingChunkIndices": [index]})
     if not chunks:
         return {}
-    metadata: Fields = {"groundingChunks": list(chunks.values())}
+    metadata: Fields = {"groundingChunks": chunks}
     return {"groundingMetadata": metadata | ({"groundingSupports": supports} if supports else {})}
+
+
+def _chunk(citation: Citation) -> Fields | None:
+    """A source: a page of the web, or a passage of the caller's own documents; None for one without address and title."""
+    title = {"title": citation.title} if citation.title else {}
+    if citation.url:
+        return {"web": {"uri": citation.url, **title}}
+    if not title:
+        return None
+    return {"retrievedContext": {**title, **({"text": citation.quote} if citation.quote else {})}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import assert_never
 
 import orjson
@@ -33,6 +34,7 @@ from conduit_desktop.wire.gemini_grounding import write_citations
 from conduit_desktop.wire.gemini_signature import as_base64
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import write_finish, write_usage
+from conduit_desktop.wire.openai_chat_sources import Place
 
 
 class GeminiWriter:
@@ -45,6 +47,7 @@ class GeminiWriter:
         self._ends: dict[int, Finished] = {}
         self._calls: dict[tuple[int, str], ToolCall] = {}
         self._texts: dict[int, str] = {}
+        self._places: defaultdict[int, Place] = defaultdict(Place)
         self._citations: dict[int, list[Citation]] = {}
         self._id = ""
 
@@ -59,6 +62,7 @@ class GeminiWriter:
                 self._ends[event.choice] = event
                 return self._finished_calls(event.choice, every=True)
             case ToolCallStarted():
+                self._place(event.choice, event)
                 out = self._finished_calls(event.choice)
                 call = ToolCall(event.id, event.name, "", event.kind, event.signature, extra=event.extra)
                 self._calls.setdefault((event.choice, event.id), call)
@@ -66,11 +70,19 @@ class GeminiWriter:
             case ToolCallDelta():
                 self._calls[event.choice, event.id].arguments += event.arguments
             case Cited():
-                self._citations.setdefault(event.choice, []).append(event.citation)
+                begin = self._place(event.choice, event).begin
+                self._citations.setdefault(event.choice, []).append(event.citation.moved(begin))
             case _:
+                self._place(event.choice, event)
                 part = self._part(event)
                 return b"" if part is None else self._finished_calls(event.choice) + self._chunk({event.choice: [part]})
         return b""
+
+    def _place(self, choice: int, event: Event) -> Place:
+        """Where the text of the choice stands with `event`."""
+        place = self._places[choice]
+        place.see(TextDelta(event.text) if isinstance(event, Refused) else event)
+        return place
 
     def _part(
         self,

@@ -12,7 +12,7 @@ from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
 from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object
 from conduit_desktop.wire.openai_chat_fields import NAME
-from conduit_desktop.wire.openai_chat_sources import read_sources
+from conduit_desktop.wire.openai_chat_sources import read_sources, sources, write_span
 from conduit_desktop.wire.openai_chat_stream import CHUNK, started
 from conduit_desktop.wire.openai_chat_thinking import thinking_fields
 from conduit_desktop.wire.openai_chat_usage import read_usage, write_usage
@@ -105,8 +105,7 @@ def _write_choice(choice: Choice, index: int, own: bool) -> dict[str, Json]:
 def _message(choice: Choice, own: bool) -> dict[str, Json]:
     refusal = "".join(part.text for part in choice.parts if isinstance(part, Refusal))
     message: dict[str, Json] = {"role": "assistant", "content": _content(choice), "refusal": refusal or None}
-    sources = [part.citations for part in choice.parts if isinstance(part, Text)]
-    annotations = write_citations(citation for citations in sources for citation in citations)
+    annotations = write_citations(sources(choice.parts))
     if annotations:
         message["annotations"] = annotations
     message.update(thinking_fields(choice.parts))
@@ -147,6 +146,5 @@ def write_citations(citations: Iterable[Citation]) -> list[Json]:
                 written.append(citation.raw)
         elif citation.url:
             body = {"url": citation.url, "title": citation.title or citation.url}
-            span = {"start_index": citation.start or 0, "end_index": citation.end or 0}
-            written.append({"type": "url_citation", "url_citation": {**body, **span}})
+            written.append({"type": "url_citation", "url_citation": {**body, **write_span(citation)}})
     return written

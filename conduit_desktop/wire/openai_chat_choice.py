@@ -19,6 +19,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.openai_chat_calls import CallReader
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_messages import thinking_text
+from conduit_desktop.wire.openai_chat_sources import read_span
 from conduit_desktop.wire.openai_chat_thinking import FIELDS, ThinkingReader
 
 _REASONS: dict[str, FinishReason] = {
@@ -157,13 +158,14 @@ class ChoiceReader:
         self._annotated = True
         body = annotation.get("url_citation") if isinstance(annotation, dict) else None
         body = body if isinstance(body, dict) else {}
+        span = read_span(body)
         cited = Cited(
             Citation(
                 url=body.get("url"),
                 title=body.get("title"),
                 quote=body.get("content"),
-                start=body.get("start_index"),
-                end=body.get("end_index"),
+                start=span[0],
+                end=span[1],
                 dialect=NAME,
                 raw=annotation,
             ),

@@ -1,10 +1,13 @@
-"""Sources that stand beside the choices of an answer, not in its message: Perplexity's `search_results` and `citations`."""
+"""Sources of an answer: where they stand in it, and those beside the choices (Perplexity's `search_results`, `citations`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from conduit_desktop.core.chat import Citation, Json
+from conduit_desktop.core.chat import Citation, Json, Text
+from conduit_desktop.core.events import Cited, Event, TextDelta, TextStarted
 from conduit_desktop.wire.openai_chat_fields import NAME
 
 
@@ -21,3 +24,43 @@ def read_sources(body: dict[str, Any]) -> list[Citation]:
 def _result(row: dict[str, Json]) -> Citation:
     url, title, quote = (value if isinstance(value := row.get(name), str) else None for name in ("url", "title", "snippet"))
     return Citation(url=url, title=title, quote=quote, dialect=NAME)
+
+
+def read_span(note: dict[str, Json]) -> tuple[int | None, int | None]:
+    """The place of an annotation; none where it says nothing: OpenRouter's are from 0 to 0 then."""
+    start, end = note.get("start_index"), note.get("end_index")
+    return (start, end) if isinstance(start, int) and isinstance(end, int) and 0 <= start < end else (None, None)
+
+
+def write_span(citation: Citation) -> dict[str, Json]:
+    """The same place again; both ends are required."""
+    return {"start_index": citation.start or 0, "end_index": citation.end or 0}
+
+
+def sources(parts: Iterable[object]) -> Iterator[Citation]:
+    """The sources of all texts among `parts`, each with its place in the words of them all."""
+    at = 0
+    for part in parts:
+        if isinstance(part, Text):
+            yield from (citation.moved(at) for citation in part.citations)
+            at += len(part.text)
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the open text of a stream begins in all the words of its choice."""
+
+    begin: int = 0
+    end: int = 0
+    is_open: bool = False
+
+    def see(self, event: Event) -> None:
+        """Take in an event of the choice, as `collect` would."""
+        if type(event) is TextDelta:
+            if not self.is_open:
+                self.begin, self.is_open = self.end, True
+            self.end += len(event.text)
+        elif isinstance(event, TextStarted) or (isinstance(event, Cited) and not self.is_open):
+            self.begin, self.is_open = self.end, True
+        elif not isinstance(event, Cited):
+            self.is_open = False

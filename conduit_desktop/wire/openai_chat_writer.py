@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import assert_never
 
 import orjson
@@ -31,6 +32,7 @@ from conduit_desktop.wire.openai_chat_answer import finish_word, own_extra, writ
 from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_errors import error_body
 from conduit_desktop.wire.openai_chat_fields import NAME
+from conduit_desktop.wire.openai_chat_sources import Place
 from conduit_desktop.wire.openai_chat_thinking import redacted_detail, signature_detail
 from conduit_desktop.wire.openai_chat_usage import write_usage
 
@@ -55,10 +57,13 @@ class ChatWriter:
         self._first: dict[str, Json] = {}
         self._own = False
         self._choices: dict[int, _Choice] = {}
+        self._places: defaultdict[int, Place] = defaultdict(Place)
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
         """The chunk that says `event`; empty for what OpenAI's chunks do not say."""
+        if not isinstance(event, (Started, UsageReported)):
+            self._places[event.choice].see(event)
         match event:
             case TextDelta():
                 return self._delta(event.choice, {"content": event.text})
@@ -79,7 +84,7 @@ class ChatWriter:
             case Refused():
                 return self._delta(event.choice, {"refusal": event.text})
             case Cited():
-                said = write_citations([event.citation])
+                said = write_citations([event.citation.moved(self._places[event.choice].begin)])
                 return self._delta(event.choice, {"annotations": said}) if said else b""
             case OpaqueBlock():
                 return self._opaque(event.choice, event.block)

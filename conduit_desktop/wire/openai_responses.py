@@ -1,8 +1,8 @@
 """OpenAI's Responses API, both ways.
 
 The parts: `_request`, `_items` and `_parts` read requests; `_outgoing` and `_turns` write them, `_names` flattens
-namespaces; `_answer` and `_reader` read answers; `_writer`, `_output` and `_skeleton` write them, `_seal` marks proofs
-of thinking; `_usage` and `_errors`. Source: https://platform.openai.com/docs/api-reference/responses
+namespaces; `_answer` and `_reader` read answers; `_writer`, `_output` and `_skeleton` write them; `_foreign`
+is what other providers made; `_usage` and `_errors`. Source: https://platform.openai.com/docs/api-reference/responses
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from conduit_desktop.wire.openai_chat_errors import write_error
 from conduit_desktop.wire.openai_responses_answer import read_response
 from conduit_desktop.wire.openai_responses_errors import read_error
 from conduit_desktop.wire.openai_responses_fields import NAME
+from conduit_desktop.wire.openai_responses_foreign import without_foreign
 from conduit_desktop.wire.openai_responses_outgoing import write_request
 from conduit_desktop.wire.openai_responses_reader import ResponsesReader
 from conduit_desktop.wire.openai_responses_request import read_request
-from conduit_desktop.wire.openai_responses_seal import unseal
 from conduit_desktop.wire.openai_responses_writer import ResponsesWriter, write_response
 
 
@@ -40,12 +40,8 @@ class OpenAIResponses:
         return write_request(request, model)
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """`body` for `model`, without the thoughts of other providers that the caller carries: OpenAI refuses them."""
-        native = {**body, "model": model}
-        items = body.get("input")
-        if isinstance(items, list) and any(_is_foreign_thought(item) for item in items):
-            native["input"] = [item for item in items if not _is_foreign_thought(item)]
-        return native
+        """`body` for `model`, without what other providers made and the caller carries: OpenAI refuses it."""
+        return {**without_foreign(body), "model": model}
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
         """Always: every stream of this dialect ends with it."""
@@ -78,7 +74,3 @@ class OpenAIResponses:
     def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
         """Status and body, in OpenAI's one shape for errors."""
         return write_error(error)
-
-
-def _is_foreign_thought(item: Json) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and unseal(item.get("encrypted_content")) is not None

@@ -28,8 +28,8 @@ from conduit_desktop.wire.openai_responses_errors import error_in_answer, failed
 from conduit_desktop.wire.openai_responses_fields import NAME
 from conduit_desktop.wire.openai_responses_items import CALLS, thought
 from conduit_desktop.wire.openai_responses_parts import CONTENT, read_citation
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal, unseal
 from conduit_desktop.wire.openai_responses_usage import read_usage
+from conduit_desktop.wire.seal import Sealed, seal, unseal
 
 _KNOWN = frozenset({"id", "object", "created_at", "model", "status", "output", "usage", "error", "incomplete_details"})
 _CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments", "input"})
@@ -153,7 +153,7 @@ def thought_events(item: dict[str, Any], told: Told, events: list[Event]) -> Non
     """A whole reasoning item; one without words or proof says nothing."""
     text = thought(item)
     sealed = unseal(item.get("encrypted_content"))
-    if text or (item.get("encrypted_content") and not (sealed and (sealed.hidden or not sealed.data))):
+    if text or (item.get("encrypted_content") and not (sealed and (sealed.kind == "hidden" or not sealed.data))):
         open_thinking(told, events)
     if text:
         events.append(ThinkingDelta(text))
@@ -166,7 +166,7 @@ def proof_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:
     if not isinstance(encrypted, str) or not encrypted:
         return
     sealed = unseal(encrypted)
-    if sealed is not None and sealed.hidden:
+    if sealed is not None and sealed.kind == "hidden":
         events.append(ThinkingRedacted(sealed.data))
         told.last = "hidden"
     elif sealed is None:

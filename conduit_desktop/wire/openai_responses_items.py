@@ -23,7 +23,7 @@ from conduit_desktop.wire.openai_chat_fields import Fields, invalid, missing
 from conduit_desktop.wire.openai_responses_fields import HEAD, NAME, remember
 from conduit_desktop.wire.openai_responses_names import Names
 from conduit_desktop.wire.openai_responses_parts import read_part
-from conduit_desktop.wire.openai_responses_seal import unseal
+from conduit_desktop.wire.seal import unseal
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
 CALLS = {"function_call": "function", "custom_tool_call": "custom"}
@@ -126,11 +126,8 @@ class ItemReader:
             part = Thinking(thought(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
         else:
             remember(self._spelling, path, {"raw": raw})
-            part = (
-                RedactedThinking(sealed.data)
-                if sealed.hidden
-                else Thinking(thought(raw), sealed.data or None, dialect=sealed.dialect)
-            )
+            hidden = sealed.kind == "hidden"
+            part = RedactedThinking(sealed.data) if hidden else Thinking(thought(raw), sealed.data or None, dialect=sealed.dialect)
         self._assistant().parts.append(part)
 
     def _opaque(self, kind: str, raw: dict[str, Json]) -> None:

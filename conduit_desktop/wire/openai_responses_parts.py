@@ -8,7 +8,9 @@ from typing import Literal, assert_never
 from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refusal, Text
 from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.openai_chat_fields import Fields, invalid
+from conduit_desktop.wire.openai_chat_sources import read_span, write_span
 from conduit_desktop.wire.openai_responses_fields import NAME
+from conduit_desktop.wire.seal import Sealed, seal
 
 CONTENT = "content:"
 """Before the name of an opaque content part; an opaque item bears its type alone."""
@@ -58,14 +60,9 @@ def read_citation(raw: Json) -> Citation:
     """An annotation of any kind, with its own words kept in `raw`."""
     if not isinstance(raw, dict):
         return Citation(dialect=NAME, raw=raw)
-    return Citation(
-        url=_word(raw.get("url")),
-        title=_word(raw.get("title") or raw.get("filename")),
-        start=raw.get("start_index") if isinstance(raw.get("start_index"), int) else None,
-        end=raw.get("end_index") if isinstance(raw.get("end_index"), int) else None,
-        dialect=NAME,
-        raw=raw,
-    )
+    start, end = read_span(raw)
+    title = _word(raw.get("title") or raw.get("filename"))
+    return Citation(url=_word(raw.get("url")), title=title, start=start, end=end, dialect=NAME, raw=raw)
 
 
 def _word(value: Json) -> str | None:
@@ -73,13 +70,14 @@ def _word(value: Json) -> str | None:
 
 
 def write_citation(citation: Citation) -> Json:
-    """An annotation; None for a source without an address."""
+    """An annotation; None for a source with neither address nor title. A passage of the caller's own is one of a file."""
     if citation.dialect == NAME and citation.raw is not None:
         return citation.raw
     if not citation.url:
-        return None
-    span = {"start_index": citation.start or 0, "end_index": citation.end or 0}
-    return {"type": "url_citation", "url": citation.url, "title": citation.title or citation.url, **span}
+        no_file = seal(Sealed(citation.dialect, "", "cited"))
+        said = {"type": "file_citation", "file_id": no_file, "filename": citation.title, "index": citation.end or 0}
+        return said if citation.title else None
+    return {"type": "url_citation", "url": citation.url, "title": citation.title or citation.url, **write_span(citation)}
 
 
 def _image(fields: Fields) -> Media:

@@ -22,7 +22,7 @@ from conduit_desktop.wire.openai_responses_fields import NAME, recall
 from conduit_desktop.wire.openai_responses_items import CALLS
 from conduit_desktop.wire.openai_responses_names import Names
 from conduit_desktop.wire.openai_responses_parts import CONTENT, write_media, write_text
-from conduit_desktop.wire.openai_responses_seal import unseal
+from conduit_desktop.wire.seal import Sealed, unseal
 
 _ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
 
@@ -81,6 +81,7 @@ class Items:
         plain = envelope["plain"] if envelope else not self.own or (message.plain and role != "assistant")
         if plain and all(part["type"] == kind for part in content):
             body: Json = "".join(part["text"] for part in content)
+            self.dropped += ["citations" for part in content if "annotations" in part]
         elif not content and not envelope and message.parts:
             return  # nothing of it could be said
         else:
@@ -165,8 +166,8 @@ class Items:
         if isinstance(part, Thinking) and part.dialect == NAME and part.raw is not None:
             self.items.append(part.raw)
             return
-        sealed = unseal(part.signature) if isinstance(part, Thinking) else None
-        if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME:
+        sealed = unseal(part.signature) or Sealed(part.dialect, part.signature or "") if isinstance(part, Thinking) else None
+        if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME and sealed.data:
             named = {"id": sealed.id} if sealed.id else {}  # without its own it is better off with none
             summary = [{"type": "summary_text", "text": part.text}] if part.text else []
             self.items.append({"type": "reasoning", **named, "summary": summary, "encrypted_content": sealed.data})

@@ -34,9 +34,9 @@ from conduit_desktop.wire.openai_responses_errors import failure_code
 from conduit_desktop.wire.openai_responses_fields import NAME
 from conduit_desktop.wire.openai_responses_names import Names
 from conduit_desktop.wire.openai_responses_output import CallItem, MessageItem, ReasoningItem, Said
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal, unseal
 from conduit_desktop.wire.openai_responses_skeleton import ending, item_id, skeleton
 from conduit_desktop.wire.openai_responses_usage import write_usage
+from conduit_desktop.wire.seal import Sealed, seal, unseal
 
 MessageWrite = Callable[[MessageItem], Said]
 ReasoningWrite = Callable[[ReasoningItem], Said]
@@ -218,7 +218,7 @@ class ResponsesWriter:
         out = self._close_open() + self._reasoning(lambda reasoning: [])
         assert self._open is not None
         index, item = self._open
-        item.item["encrypted_content"] = seal(Sealed(self._started.dialect, data, hidden=True))
+        item.item["encrypted_content"] = seal(Sealed(self._started.dialect, data, "hidden"))
         self._open = None
         return out + self._done(index, item.item)
 
@@ -246,7 +246,8 @@ class ResponsesWriter:
 
     def _opaque(self, block: Opaque) -> bytes:
         if block.dialect != NAME or not self._own:
-            return b""
+            # Left out, but the text after it is another, and places are counted from its beginning.
+            return self._message(MessageItem.close_part) if self._open and isinstance(self._open[1], MessageItem) else b""
         out = self._begin() + self._close_before_next()
         index, added = self._add(dict(block.value))
         return out + added + self._done(index, self._body["output"][index])

@@ -195,7 +195,7 @@ def test_thinking_keeps_its_blocks_and_signatures() -> None:
     )
     assert made == [
         {"type": "thinking", "thinking": "one", "signature": "c2ln"},
-        {"type": "thinking", "thinking": "two", "signature": ""},
+        {"type": "thinking", "thinking": "two", "signature": "conduit.v1.openai_chat.signed."},
         {"type": "redacted_thinking", "data": "eA=="},
         {"type": "thinking", "thinking": "", "signature": "eno="},
         {"type": "text", "text": "a"},
@@ -221,9 +221,9 @@ def test_blocks_of_other_dialects_are_left_out() -> None:
     assert made == [use, {"type": "text", "text": "a"}]
 
 
-def test_only_anthropics_own_citations_are_said() -> None:
+def test_sources_without_an_address_are_said_by_anthropic_alone() -> None:
     raw = {"type": "char_location", "cited_text": "q", "document_index": 0, "start_char_index": 0, "end_char_index": 1}
-    cited = [Cited(Citation("https://x")), Cited(Citation(dialect=NAME, raw=raw))]
+    cited = [Cited(Citation(title="a file", dialect="cohere")), Cited(Citation(dialect=NAME, raw=raw))]
     deltas = [each["delta"] for each in payloads(write([STARTED, TextDelta("a"), *cited, DONE])) if "delta" in each]
     assert deltas[:2] == [{"type": "text_delta", "text": "a"}, {"type": "citations_delta", "citation": raw}]
 

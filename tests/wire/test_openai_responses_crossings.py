@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking
 from conduit_desktop.core.events import Answer, Event, Started, collect
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal
+from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.messages_frames import check_rules
 from tests.wire.responses_frames import RESPONSES, payloads
 from tests.wire.strategies import Features, answers, requests

@@ -9,7 +9,7 @@ import pytest
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, TextDelta, Usage, collect
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal
+from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, completed, delta, done, event, heard, read, response
 
 URL = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
@@ -125,7 +125,7 @@ def test_summaries_are_thoughts_and_their_proof_is_marked() -> None:
         added(1, "reasoning", summary=[]),
         done(1, "reasoning", summary=[{"type": "summary_text", "text": "late"}]),
         added(2, "reasoning", summary=[]),
-        done(2, "reasoning", summary=[], encrypted_content=seal(Sealed("anthropic_messages", "x", hidden=True))),
+        done(2, "reasoning", summary=[], encrypted_content=seal(Sealed("anthropic_messages", "x", "hidden"))),
         added(3, "reasoning", summary=[]),
         done(3, "reasoning", summary=[]),
     )

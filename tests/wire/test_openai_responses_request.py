@@ -27,13 +27,13 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal
+from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.responses_frames import RESPONSES
 from tests.wire.strategies import Features, requests
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 SIGNED = seal(Sealed("anthropic_messages", "c2ln"))
-HIDDEN = seal(Sealed("anthropic_messages", "aGlkZGVu", hidden=True))
+HIDDEN = seal(Sealed("anthropic_messages", "aGlkZGVu", "hidden"))
 
 ITEMS: list[dict[str, Any]] = [
     {"role": "user", "content": "easy"},

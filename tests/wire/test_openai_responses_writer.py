@@ -24,7 +24,7 @@ from conduit_desktop.core.events import (
     Usage,
     collect,
 )
-from conduit_desktop.wire.openai_responses_seal import Sealed, seal
+from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.responses_frames import ASKED, RESPONSES, payloads, read, told
 from tests.wire.strategies import Features, answers
 
@@ -187,7 +187,7 @@ def test_a_call_that_was_cut_off_is_incomplete() -> None:
 def test_proofs_of_another_provider_are_marked_and_its_hidden_blocks_too() -> None:
     output = RESPONSES.write_response(answer(Thinking("a", "c2ln"), RedactedThinking("x"), Refusal("no")), ASKED)["output"]
     proofs = [item["encrypted_content"] for item in output[:2]]
-    assert proofs == [seal(Sealed("anthropic_messages", "c2ln")), seal(Sealed("anthropic_messages", "x", hidden=True))]
+    assert proofs == [seal(Sealed("anthropic_messages", "c2ln")), seal(Sealed("anthropic_messages", "x", "hidden"))]
     assert output[2]["content"] == [{"type": "refusal", "refusal": "no"}]
 
 
