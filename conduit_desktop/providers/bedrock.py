@@ -1,4 +1,4 @@
-"""Amazon Bedrock: the models of many vendors, through Converse; embeddings, which it has none of, through InvokeModel."""
+"""Amazon Bedrock: the models of many vendors, through Converse; through InvokeModel what that has no words for."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ _OFFERED = (
     "us.amazon.nova-micro-v1:0", "us.amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "openai.gpt-oss-20b-1:0",
 )  # fmt: skip
 
-_EMBEDDERS = (("cohere.embed", "bedrock_cohere"), ("nova", "bedrock_nova"))
+_FAMILIES: Mapping[Endpoint, tuple[tuple[str, str], ...]] = {
+    "embeddings": (("cohere.embed", "bedrock_cohere"), ("nova", "bedrock_nova")),
+    "images": (("stability.", "bedrock_stability"),),
+}
+"""Forms by what stands in a model's name, where they are not its kind's."""
 
 
 class Bedrock(AwsKind):
@@ -42,7 +46,8 @@ class Bedrock(AwsKind):
     dialects = ("bedrock",)
     default_base_url = f"https://bedrock-runtime.{DEFAULT_REGION}.amazonaws.com"
     fields = (KEY, REGION, PROFILE, BASE_URL)
-    endpoints = frozenset({"chat", "embeddings"})
+    endpoints = frozenset({"chat", "embeddings", "images", "rerank"})
+    forms: ClassVar[Mapping[Endpoint, str]] = {"rerank": "bedrock", "images": "bedrock_amazon", "embeddings": "bedrock_titan"}
     price_provider: ClassVar[str | None] = "aws"
     service = "bedrock"
 
@@ -54,10 +59,8 @@ class Bedrock(AwsKind):
         )
 
     def form_for(self, endpoint: Endpoint, model: str) -> str:
-        """InvokeModel takes each family's own words; an inference profile that does not name its model counts as Titan."""
-        if endpoint != "embeddings":
-            return super().form_for(endpoint, model)
-        return next((form for mark, form in _EMBEDDERS if mark in model), "bedrock_titan")
+        """InvokeModel takes each family's own words; an inference profile that does not name its model counts as Amazon's."""
+        return next((form for mark, form in _FAMILIES.get(endpoint, ()) if mark in model), super().form_for(endpoint, model))
 
     def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
         """The tokens, which not every model's answer holds."""
@@ -93,11 +96,8 @@ class Bedrock(AwsKind):
         ways = row.get("inferenceTypesSupported") or ()
         status = (row.get("modelLifecycle") or {}).get("status")
         makes = row.get("outputModalities") or ("TEXT",)
-        if (
-            status not in (None, "ACTIVE")
-            or not ({"ON_DEMAND", "INFERENCE_PROFILE"} & {*ways})
-            or not ({"TEXT", "EMBEDDING"} & {*makes})
-        ):
+        asked = {"ON_DEMAND", "INFERENCE_PROFILE"} & {*ways} and {"TEXT", "EMBEDDING"} & {*makes}
+        if status not in (None, "ACTIVE") or not asked:
             return None
         name = str(row["modelId"])
         if "ON_DEMAND" not in ways:

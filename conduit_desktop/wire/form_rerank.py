@@ -18,14 +18,18 @@ from conduit_desktop.wire.forms import Sending, Told, Wish
 
 
 class Rerank:
-    """See `Form`. `texts`: documents must be plain strings; `top`: the vendor's name for `top_n`."""
+    """See `Form`. `texts`: documents must be plain strings; `top`: the vendor's name for `top_n`.
+
+    On `bedrock` the model stands in the address, and Cohere's want the version of their API.
+    """
 
     own = False
 
-    def __init__(self, texts: bool = False, top: str = "top_n", refused: tuple[str, ...] = ()) -> None:
+    def __init__(self, texts: bool = False, top: str = "top_n", refused: tuple[str, ...] = (), bedrock: bool = False) -> None:
         self._texts = texts
         self._top = top
         self._refused = refused
+        self._bedrock = bedrock
 
     def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
         """One request; `return_documents` is done here where the vendor does not."""
@@ -38,6 +42,9 @@ class Rerank:
             body[self._top] = top
         if self._texts:
             body["documents"] = [_text(document, n) for n, document in enumerate(documents(wish.body))]
+        if self._bedrock:
+            del body["model"]
+            body |= {"api_version": 2} if "cohere" in model else {}
         return [Sending(orjson.dumps(body))]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:

@@ -149,10 +149,13 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "bedrock_cohere"): (_VECTORS, "CohereEmbeddings", {"bedrock": True}),
     ("embeddings", "bedrock_nova"): (_BEDROCK, "NovaEmbeddings", {}),
     ("embeddings", "bedrock_titan"): (_BEDROCK, "TitanEmbeddings", {}),
+    ("images", "bedrock_amazon"): ("conduit_desktop.wire.form_bedrock_pictures", "AmazonPictures", {}),
+    ("images", "bedrock_stability"): ("conduit_desktop.wire.form_bedrock_pictures", "StabilityPictures", {}),
     ("image_edits", "openrouter"): ("conduit_desktop.wire.form_openrouter", "OpenRouterPictures", {}),
     ("images", "openrouter"): ("conduit_desktop.wire.form_openrouter", "OpenRouterPictures", {}),
     ("rerank", "openai"): (_RERANK, "Rerank", {}),
     ("rerank", "cohere"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",)}),
+    ("rerank", "bedrock"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",), "bedrock": True}),
     ("rerank", "jina"): (_RERANK, "Rerank", {"refused": ("max_chunks_per_doc", "max_tokens_per_doc")}),
     ("rerank", "voyage"): (
         _RERANK, "Rerank",

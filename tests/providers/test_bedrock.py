@@ -55,6 +55,14 @@ def test_embeddings_are_invoked_in_the_familys_words(model: str, form: str) -> N
     assert bedrock().url("embeddings", model, "bedrock", False).endswith(f"/model/{quote(model, safe='')}/invoke")
 
 
+def test_pictures_and_rankings_are_invoked_too() -> None:
+    kind = bedrock()
+    assert kind.form_for("images", "amazon.nova-canvas-v1:0") == "bedrock_amazon"
+    assert kind.form_for("images", "us.stability.stable-image-core-v1:1") == "bedrock_stability"
+    assert kind.form_for("rerank", "cohere.rerank-v3-5:0") == "bedrock"
+    assert kind.url("images", "amazon.nova-canvas-v1:0", "bedrock", False).endswith("/model/amazon.nova-canvas-v1%3A0/invoke")
+
+
 def test_tokens_are_found_in_the_header_where_the_answer_has_none() -> None:
     answer: dict[str, object] = {}
     bedrock().complete(answer, {"x-amzn-bedrock-input-token-count": "4"})

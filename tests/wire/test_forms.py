@@ -197,12 +197,16 @@ def test_an_encoding_that_does_not_exist_is_named() -> None:
     assert refused.value.param == "encoding_format"
 
 
-def test_rerank_in_three_vendors_words() -> None:
+def test_rerank_in_every_vendors_words() -> None:
     ask: dict[str, Any] = {"query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "return_documents": True}
     (cohere,), _ = written("rerank", "cohere", **ask)
     assert cohere == {"model": "up", "query": "q", "documents": ["a", "b"], "top_n": 1}
     (voyage,), _ = written("rerank", "voyage", **ask)
     assert voyage == {"model": "up", "query": "q", "documents": ["a", "b"], "top_k": 1}
+    (bedrock,), _ = written("rerank", "bedrock", **ask)
+    assert bedrock == {"query": "q", "documents": ["a", "b"], "top_n": 1}
+    (sending,) = form("rerank", "bedrock").write(Wish("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", [])
+    assert orjson.loads(sending.body)["api_version"] == 2
     (jina,), _ = written("rerank", "jina", **ask)
     assert jina["top_n"] == 1
     assert jina["return_documents"] is True
