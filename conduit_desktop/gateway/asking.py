@@ -155,7 +155,7 @@ async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, respon
     value = _json(body)
     if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
         # Some vendors say 200 and mean an error.
-        raise _refusal_in_200(lane, response, body)
+        raise _refusal_in_200(lane, response, body, value)
     with readable():
         events = _events(call, lane, value)
     if not any(isinstance(event, CONTENT_EVENTS) for event in events):
@@ -175,7 +175,16 @@ def _events(call: Call, lane: Lane, value: Json) -> list[Event]:
     return events + reader.close()
 
 
-def _refusal_in_200(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+def _refusal_in_200(lane: Lane, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
+    """Why it came, as its dialect reads an error in place of an answer; in another shape, as any refusal."""
+    try:
+        lane.upstream.read_response(value)
+    except UpstreamError as told:
+        told.dialect, told.body = lane.upstream.name, body
+        told.headers = {name.lower(): said for name, said in response.headers.items()}
+        return told
+    except MalformedStream:
+        pass
     error = refusal(lane, response, body)
     if error.status < 400:
         error.status = 502

@@ -76,6 +76,8 @@ class OpenAICompatible(ProviderKind):
     """Fields this vendor passes over without a word; taken out of translated requests so that they can be named."""
     model_unsupported: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
     """(regular expression at the start of a model's name, fields those models refuse)."""
+    model_defaults: ClassVar[tuple[tuple[str, Mapping[str, Json]], ...]] = ()
+    """(the same, fields that these models are sent in translated requests)."""
     not_reasoning: ClassVar[str] = ""
     """A regular expression at the start of the names of models that are known to refuse `reasoning_effort`."""
     effort_words: ClassVar[EffortWords] = ()
@@ -130,6 +132,7 @@ class OpenAICompatible(ProviderKind):
             dropped += self.switch.apply(body) if self.switch is not None else []
             dropped += [] if self.forces_tools else _unforce(body)
             dropped += self._mend_schema(body)
+            self._add_defaults(body)
         return dropped
 
     def _rename(self, body: dict[str, Json]) -> None:
@@ -167,6 +170,11 @@ class OpenAICompatible(ProviderKind):
         model = str(body.get("model", ""))
         refused = [name for pattern, names in self.model_unsupported if re.match(pattern, model) for name in names]
         return [] if effort == "none" else _drop(body, refused)
+
+    def _add_defaults(self, body: dict[str, Json]) -> None:
+        for pattern, fields in self.model_defaults:
+            if re.match(pattern, str(body.get("model", ""))):
+                body.update({name: value for name, value in fields.items() if name not in body})
 
     def _mend_effort(self, body: dict[str, Json]) -> list[str]:
         effort, model = body.get("reasoning_effort"), str(body.get("model", ""))

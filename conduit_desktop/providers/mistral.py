@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.compatible import BASE_URL, OpenAICompatible, key_from
+from conduit_desktop.providers.compatible import BASE_URL, EffortWords, OpenAICompatible, key_from
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -30,7 +30,12 @@ class Mistral(OpenAICompatible):
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
     message_refused = ("reasoning_content",)
-    not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large|nemo|saba)"
+    not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
+    # https://docs.mistral.ai/capabilities/reasoning/adjustable: Small and Medium think or do not.
+    effort_words: ClassVar[EffortWords] = (
+        (r"mistral-large-4", {"minimal": "low", "xhigh": "high", "max": "high"}),
+        (r"mistral-(small|medium)", {"minimal": "none", **dict.fromkeys(("low", "medium", "xhigh", "max"), "high")}),
+    )
 
     def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """What every strict vendor needs, and tool-call ids of Mistral's own length."""

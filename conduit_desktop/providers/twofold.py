@@ -157,7 +157,8 @@ class MiniMax(TwofoldVendor):
         Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
     )
     price_provider = "minimax"
-    switch = _object("adaptive")
+    # https://platform.minimax.io/docs/api-reference/responses-create: the second generation always thinks.
+    switch = _object("adaptive", always="MiniMax-M2")
     max_tokens_field = "max_completion_tokens"
     unsupported = (
         "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",

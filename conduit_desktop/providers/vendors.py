@@ -47,6 +47,8 @@ class Groq(OpenAICompatible):
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
     unsupported = ("n", "metadata", "store")
+    # Without it they think inside their answer, between tags.
+    model_defaults = ((r"qwen|deepseek-r1", {"reasoning_format": "parsed"}),)
     # https://console.groq.com/docs/errors: status 498.
     reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"

@@ -15,6 +15,7 @@ _BY_CODE: dict[str, Reason] = {
     "string_above_max_length": "context_length",
     "content_filter": "content_filter",
     "content_filtered": "content_filter",
+    "data_inspection_failed": "content_filter",
     "content_policy_violation": "content_filter",
     "responsibleaipolicyviolation": "content_filter",
     "moderation_blocked": "content_filter",
@@ -108,6 +109,13 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
     429: ((_MONEY, "money"), (_OVERLOADED, "overloaded")),
     500: ((_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),
 }
+
+
+STATUS_OF: dict[Reason, int] = {
+    "context_length": 400, "content_filter": 400, "auth": 401, "money": 402, "permission": 403, "model_not_found": 404,
+    "rate_limit": 429, "overloaded": 503,
+}  # fmt: skip
+"""What an error would have come with, had its vendor not said 200 before it; every other is 500."""
 
 
 def classify(status: int, kind: str | None, text: str) -> Reason:

@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, MalformedStream, Reason, UpstreamError
-from conduit_desktop.wire.error_reason import classify
+from conduit_desktop.wire.error_reason import STATUS_OF, classify
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.retry_hints import retry_hint
 
@@ -56,11 +56,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 def read_error_object(value: Any) -> UpstreamError:
     """An error inside a stream, or in a body that came with status 200."""
     message, kind, param, text = _facts(value)
-    status = _status(value)
-    reason = classify(status, kind, text)
+    said = _status(value)
+    reason = classify(said or 500, kind, text)
     return UpstreamError(
         message or "the provider reported an error without saying which",
-        status=status,
+        status=said or STATUS_OF.get(reason, 500),
         reason=reason,
         kind=kind,
         param=param,
@@ -176,8 +176,8 @@ def _kind(error: dict[str, Any]) -> str | None:
     return kind if isinstance(kind, str) and kind else None
 
 
-def _status(value: Any) -> int:
-    """The HTTP status an error in a stream stands for; 500 where it does not say."""
+def _status(value: Any) -> int | None:
+    """The HTTP status that an error in a stream stands for, where it says so."""
     error = value.get("error") if isinstance(value, dict) else None
     for holder in (error, value):
         if isinstance(holder, dict):
@@ -187,7 +187,7 @@ def _status(value: Any) -> int:
                     found = int(found)
                 if isinstance(found, int) and 400 <= found <= 599:
                     return found
-    return 500
+    return None
 
 
 def _plain(status: int, body: bytes) -> str:

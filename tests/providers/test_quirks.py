@@ -124,6 +124,12 @@ def test_groq_is_spared_what_it_answers_400_to_even_in_the_native_lane():
     assert body["stream_options"] == {"include_usage": True}
 
 
+def test_groqs_models_that_think_between_tags_are_asked_not_to():
+    assert adapt("groq", {"model": "qwen/qwen3-32b"}) == ({"model": "qwen/qwen3-32b", "reasoning_format": "parsed"}, [])
+    for body, translated in (({"model": "openai/gpt-oss-20b"}, True), ({"model": "qwen/qwen3-32b"}, False)):
+        assert adapt("groq", body, translated) == (body, [])
+
+
 def test_cerebras_is_spared_what_it_answers_400_to():
     body, dropped = adapt("cerebras", {**FULL, "presence_penalty": 1}, translated=False)
     assert dropped == ["presence_penalty", "logit_bias"]
@@ -208,6 +214,10 @@ def test_a_native_request_to_claude_is_left_alone():
         ("xai", "grok-4-1-fast-non-reasoning", "low", None),
         ("mistral", "mistral-large-latest", "high", None),
         ("mistral", "magistral-medium-latest", "high", "high"),
+        ("mistral", "mistral-small-latest", "low", "high"),
+        ("mistral", "mistral-medium-3-5", "minimal", "none"),
+        ("mistral", "mistral-large-4-0", "medium", "medium"),
+        ("mistral", "mistral-large-2512", "medium", None),
         ("perplexity", "sonar-pro", "high", None),
         ("perplexity", "sonar-deep-research", "high", "high"),
     ],

@@ -75,6 +75,7 @@ def test_each_side_gets_its_own_headers() -> None:
         ("zai", "glm-5.3", "xhigh", {"reasoning_effort": "max"}, False),
         ("minimax", "MiniMax-M3", "low", {"thinking": {"type": "adaptive"}}, True),
         ("minimax", "MiniMax-M3", "none", {"thinking": {"type": "disabled"}}, False),
+        ("minimax", "MiniMax-M2.7", "none", {}, True),
     ],
 )
 def test_thinking_is_switched_in_the_vendors_own_words(
