@@ -35,6 +35,8 @@ _NOT_FOR_CHAT = (
     "embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard", "davinci",
     "babbage", "sora", "veo", "ocr",
 )  # fmt: skip
+_OTHER_TRADES = frozenset({"embeddings", "images"})
+"""Features of models that do not chat."""
 _MODELS_TRIED = 3
 """How many models are asked where the list's first are not for chat, or not for this key."""
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSQMA7+f+Ae2HGQMAAAAASUVORK5CYII="
@@ -165,13 +167,17 @@ async def _some_models(gateway: Gateway, bound: Bound) -> list[str]:
     """Chat models of the provider: one that an alias uses, else those it offers; raises Invalid where there is none."""
     for alias in gateway.snapshot.aliases.values():
         for target in alias.targets:
-            if target.provider.lower() == bound.name.lower() and "*" not in target.model:
+            if target.provider.lower() == bound.name.lower() and "*" not in target.model and _may_chat(target.model):
                 return [target.model]
-    offered = [model for model in await offered_models(gateway, bound.name) if "embeddings" not in model.features]
-    chat = [model.id for model in offered if not any(word in model.id.lower() for word in _NOT_FOR_CHAT)]
+    offered = await offered_models(gateway, bound.name)
+    chat = [model.id for model in offered if _OTHER_TRADES.isdisjoint(model.features) and _may_chat(model.id)]
     if not chat:
         raise Invalid(f"{bound.name} offers no chat model to test.")
     return chat
+
+
+def _may_chat(model: str) -> bool:
+    return not any(word in model.lower() for word in _NOT_FOR_CHAT)
 
 
 def _question(model: str, **fields: Any) -> Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conduit_desktop.providers import Endpoint, Outbound, Secrets
+from conduit_desktop.providers import Endpoint, Field, Outbound, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
 _NATIVE = {"ollama": "/api/chat", "ollama_generate": "/api/generate"}
@@ -25,6 +25,10 @@ class Ollama(LocalServer):
     kind = "ollama"
     label = "Ollama"
     docs = "https://docs.ollama.com/api/openai-compatibility"
+    fields = (
+        Field("base_url", "Base URL", help="Empty: http://localhost:11434/v1. Ollama's own machines: https://ollama.com/v1"),
+        Field("api_key", "API key", secret=True, help="For Ollama's own machines alone: made at ollama.com/settings/keys."),
+    )
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
     forms = TEXT_EMBEDDINGS

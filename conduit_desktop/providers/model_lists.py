@@ -135,7 +135,8 @@ def _features(row: dict[str, Any]) -> Iterator[str]:
         "audio": "audio" in inputs,
         "thinking": "reasoning" in parameters,
         "json": "structured_outputs" in parameters,
-        "embeddings": row.get("type") in ("embedding", "embeddings"),
+        "embeddings": row.get("type") in ("embedding", "embeddings"),  # LM Studio, Together
+        "images": row.get("type") == "image",
     }
     for feature, by_kind in said.items():
         if by_kind or any(at(row, path) is True for path in FEATURES.get(feature, ())):

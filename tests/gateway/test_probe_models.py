@@ -73,6 +73,14 @@ async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: 
     assert {call.body["model"] for call in vendor.asked[2:]} == {MODELS[1]}
 
 
+async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("oa", vendor.openai_url)
+    await gateway.add_alias("vectors", "oa/text-embedding-3-small")
+    await gateway.add_alias("chat", "oa/gpt-x")
+    assert (await probe.test_provider(gateway, "oa")).ok
+    assert {call.body["model"] for call in vendor.asked} == {"gpt-x"}
+
+
 async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: Furnished, vendor: Vendor) -> None:
     vendor.script(Step(status=404, message="no such thing"))
     await gateway.add_provider("oa", vendor.openai_url)

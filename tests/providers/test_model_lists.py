@@ -39,6 +39,7 @@ def test_a_router_without_a_price_of_its_own_has_none():
 def test_together_gives_a_bare_list_with_dollars_per_million():
     row = {"id": "x/y", "display_name": "Y", "context_length": 8192, "pricing": {"input": 0.18, "output": 0.2}}
     assert read("together", [row]) == [OfferedModel("x/y", "Y", 8192, None, 0.18, 0.2)]
+    assert read("together", [{"id": "black-forest-labs/FLUX.2", "type": "image"}])[0].features == ("images",)
 
 
 def test_xai_counts_cents_per_hundred_million():
