@@ -145,7 +145,7 @@ def announce(house: House) -> None:
 
 def run_desktop(options: Options) -> int:
     """The desktop app; where there is no display, it says so and serves headless."""
-    if why := _no_window():
+    if why := no_window():
         sys.stderr.write(f"{why}: serving without a window.\n")
         return run_headless(options)
     from conduit_desktop.gui.app import run
@@ -168,7 +168,7 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _no_window() -> str:
+def no_window() -> str:
     """Why no window can be shown; empty where one can."""
     asked = os.environ.get("QT_QPA_PLATFORM")
     if sys.platform.startswith("linux") and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):

@@ -228,7 +228,7 @@ def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Pat
 
 
 def test_usage_prints_csv_json_and_a_table(sh: Shell) -> None:
-    assert sh("usage", "--csv").stdout == ""
+    assert sh("usage", "--by", "day,key", "--csv").stdout.startswith("day,key,key_name,requests,errors,input,")
     assert sh.json("usage", "--by", "day,model") == []
     assert "unpriced" in sh("usage", "--by", "key").stdout
 
@@ -240,12 +240,26 @@ def test_doctor_says_a_line_about_everything(sh: Shell) -> None:
         port = str(taken.getsockname()[1])
         result = sh("--port", port, "doctor", code=1)
     lines = {line[6:15].strip(): line for line in result.stdout.splitlines()}
-    assert set(lines) == {"home", "server", "database", "secrets", "port", "display", "prices"}
+    assert set(lines) == {"home", "server", "database", "secrets", "providers", "config", "port", "display", "prices"}
     assert lines["port"].startswith("bad")
     assert "taken" in lines["port"]
     assert "vault.key" in lines["secrets"]
     verdicts = {row["what"]: row["verdict"] for row in sh.json("--port", "0", "doctor")}
     assert verdicts["port"] == verdicts["prices"] == "ok"
+
+
+def test_doctor_names_the_keys_that_are_missing(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-some-0123456789")
+    sh("providers", "add", "one", "--kind", "openai", "--api-key", "env:SOME_KEY")
+    assert "ok    providers  1, with every key" in sh("--port", "0", "doctor").stdout
+    monkeypatch.delenv("SOME_KEY")
+    assert "bad   providers  keys are missing: one: SOME_KEY is not set" in sh("--port", "0", "doctor", code=1).stdout
+
+
+def test_doctor_reads_the_config_file(sh: Shell, tmp_path: Path) -> None:
+    config = tmp_path / "conduit.toml"
+    config.write_text("[settings]\nprot = 1\n")
+    assert "line 2: prot: there is no such field" in sh("--port", "0", "--config", str(config), "doctor", code=1).stdout
 
 
 def test_doctor_names_a_damaged_database(sh: Shell, home: Home) -> None:

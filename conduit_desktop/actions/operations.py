@@ -114,7 +114,7 @@ async def _offered(asked: Asked) -> Any:
 async def _usage(asked: Asked) -> Any:
     rows = await usage.usage(asked.house, asked.query)
     if asked.query.format == "csv":
-        return Text("text/csv", usage.as_csv(rows))
+        return Text("text/csv", usage.as_csv(rows, asked.query.group_by))
     return _in_order(rows, asked.query)
 
 

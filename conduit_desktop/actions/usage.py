@@ -58,13 +58,10 @@ async def usage(house: House, query: UsageQuery) -> list[dict[str, Any]]:
     return [view(row, group_by) for row in rows]
 
 
-def as_csv(rows: Iterable[dict[str, Any]]) -> str:
+def as_csv(rows: Iterable[dict[str, Any]], group_by: str) -> str:
     """The rows as CSV with a heading; texts that a spreadsheet would take for a formula are disarmed."""
-    rows = list(rows)
-    if not rows:
-        return ""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(out, list(view(UsageRow(), groups(group_by))), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return out.getvalue()

@@ -32,7 +32,22 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+BEGIN = """\b
+To begin:
+  conduit-desktop providers add openai --kind openai
+  conduit-desktop models add gpt --target openai/gpt-5-mini
+  conduit-desktop keys create --name laptop --budget 5 --period monthly
+  conduit-desktop serve
+A command's own --help says more; `conduit-desktop doctor` says what is wrong."""
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=BEGIN,
+)
 @home_option(environment=True)
 @serving_options(environment=True)
 @click.version_option(__version__, prog_name="Conduit Desktop")

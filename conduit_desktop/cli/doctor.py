@@ -6,11 +6,11 @@ import contextlib
 import os
 import socket
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 import click
+import orjson
 
 from conduit_desktop.cli.given import Given, Wish
 from conduit_desktop.core.errors import ConduitError
@@ -25,7 +25,10 @@ Finding = tuple[Verdict, str, str]
 @click.command(cls=Wish)
 @click.pass_obj
 def doctor(given: Given, /) -> None:
-    """Check the home, its databases and secrets, the port, the display and the prices."""
+    """Say what is well, what is not, and what to do about it.
+
+    Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices.
+    """
     as_json = bool(given.values.pop("json", False))
     found = list(findings(given.options()))
     if as_json:
@@ -41,8 +44,8 @@ def doctor(given: Given, /) -> None:
 def findings(options: Options) -> Iterator[Finding]:
     """Every check in turn; one that fails is itself a finding."""
     checks: tuple[tuple[str, Callable[[Options], Finding]], ...] = (
-        ("home", _home), ("server", _server), ("database", _database), ("secrets", _secrets), ("port", _port),
-        ("display", _display), ("prices", _prices),
+        ("home", _home), ("server", _server), ("database", _database), ("secrets", _secrets),
+        ("providers", _providers), ("config", _config), ("port", _port), ("display", _display), ("prices", _prices),
     )  # fmt: skip
     for what, check in checks:
         try:
@@ -91,6 +94,41 @@ def _secrets(options: Options) -> Finding:
     return ("note" if secrets.note else "ok"), "secrets", text
 
 
+def _providers(options: Options) -> Finding:
+    """Whether the keys that providers name are there: with the secrets, or in the environment as this shell has it."""
+    from conduit_desktop.store import connections
+    from conduit_desktop.store.secrets import open_secrets, resolve
+
+    path = options.folder.database
+    if not path.exists():
+        return "ok", "providers", "none yet"
+    with contextlib.closing(connections.reading(path)) as connection:
+        rows = connection.execute("SELECT name, credentials FROM providers WHERE enabled").fetchall()
+    named = [(name, one["secret"]) for name, credentials in rows for one in orjson.loads(credentials) if one["secret"]]
+    if not named:
+        return "ok", "providers", f"{len(rows)}, and none names a key" if rows else "none yet"
+    secrets = open_secrets(options.folder, os.environ.get("CONDUIT_SECRETS", "auto"))
+    lacking = [f"{name}: {_place(secret)}" for name, secret in named if resolve(secrets, secret) is None]
+    if lacking:
+        return "bad", "providers", f"keys are missing: {'; '.join(lacking)}"
+    return "ok", "providers", f"{len(rows)}, with every key that they name"
+
+
+def _place(secret: str) -> str:
+    return (
+        f"{secret[4:]} is not set in this shell" if secret.startswith("env:") else "its key is not with the secrets; enter it anew"
+    )
+
+
+def _config(options: Options) -> Finding:
+    from conduit_desktop.actions.config_file import load
+
+    if options.config is None:
+        return "ok", "config", "no config file is followed"
+    load(options.config)
+    return "ok", "config", f"{options.config} can be read"
+
+
 def _port(options: Options) -> Finding:
     from conduit_desktop.server.holder import hint, holder
     from conduit_desktop.store.lock import HomeLock
@@ -132,10 +170,11 @@ def _wanted_port(options: Options) -> int:
 
 
 def _display(options: Options) -> Finding:
-    asked = os.environ.get("QT_QPA_PLATFORM")
-    if sys.platform.startswith("linux") and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "note", "display", "there is none: the app serves without a window"
-    return "ok", "display", "there is one"
+    from conduit_desktop.app import no_window
+
+    if why := no_window():
+        return "note", "display", f"{why}: the app serves without a window"
+    return "ok", "display", "a window can be shown"
 
 
 def _prices(options: Options) -> Finding:

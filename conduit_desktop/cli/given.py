@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _Port(click.IntRange):
+    """A port, called by its name where a value is none."""
+
+    name = "port"
+
+
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -99,8 +106,8 @@ def serving_options(environment: bool = False) -> Callable[[F], F]:
 
     options = (
         click.option("--host", envvar=variable("HOST"), help="Address to listen on; this computer alone unless said."),
-        click.option("--port", type=click.IntRange(0, 65535), envvar=variable("PORT"), help="Port, 5000 unless said; 0 for any."),
-        click.option("--config", type=_FILE, envvar=variable("CONFIG"), help="A conduit.toml to follow."),
+        click.option("--port", type=_Port(0, 65535), envvar=variable("PORT"), help="Port, 5000 unless said; 0 for any."),
+        click.option("--config", type=_FILE, envvar=variable("CONFIG"), help="A conduit.toml to follow: what it defines holds."),
         click.option("--tls-cert", type=_FILE, envvar=variable("TLS_CERT"), help="Certificate chain (PEM)."),
         click.option("--tls-key", type=_FILE, envvar=variable("TLS_KEY"), help="The certificate's key (PEM)."),
     )

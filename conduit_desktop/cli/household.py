@@ -49,7 +49,7 @@ def rotate(reach: Reach) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_house
 def backup(reach: Reach, file: Path) -> None:
-    """Write a consistent copy of the databases to FILE; secrets are not in it."""
+    """Copy the databases to FILE. Secrets are not in it."""
     made = reach.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
     printing.as_json(made) if reach.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
 
@@ -59,7 +59,7 @@ def backup(reach: Reach, file: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def restore(given: Given, /, file: Path, yes: bool) -> None:
-    """Put the databases of a backup in the place of this home's; nobody may serve it."""
+    """Put a backup back in place. Nobody may serve the home meanwhile."""
     from conduit_desktop.store.backup import restore as put_back
 
     given.values.pop("json", None)
@@ -74,7 +74,7 @@ def restore(given: Given, /, file: Path, yes: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @with_house
 def export(reach: Reach, file: Path) -> None:
-    """Write the configuration to FILE as conduit.toml, without secrets; `-` prints it."""
+    """Write the configuration as a conduit.toml. Secrets are not in it; `-` as FILE prints it."""
     text = reach.call("GET", "/export")["toml"]
     if str(file) == "-":
         click.echo(text, nl=False)
@@ -91,7 +91,7 @@ def export(reach: Reach, file: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_house
 def import_(reach: Reach, file: Any, yes: bool) -> None:
-    """Read a conduit.toml: shows what would change, then asks."""
+    """Read a conduit.toml. Shows what would change, then asks."""
     text = file.read()
     preview = reach.call("POST", "/import", {"toml": text})
     _preview(reach, preview["changes"])

@@ -52,7 +52,7 @@ def show(reach: Reach, pattern: str) -> None:
 @fields
 @with_house
 def add(reach: Reach, /, pattern: str, **values: Any) -> None:
-    """Set what a model costs; PATTERN is provider/model or a model's name, with * for any text."""
+    """Set what a model costs. PATTERN is provider/model or a model's name, with * for any text."""
     _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", said(values)))
 
 
@@ -61,7 +61,7 @@ def add(reach: Reach, /, pattern: str, **values: Any) -> None:
 @fields
 @with_house
 def edit(reach: Reach, /, pattern: str, **values: Any) -> None:
-    """Change the rates given of the price that holds; `none` clears one."""
+    """Change the rates given; `none` clears one. The others stay as the price that holds now has them."""
     before = reach.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
     _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", kept | said(values)))

@@ -56,7 +56,7 @@ COLUMNS: tuple[printing.Column, ...] = (
 @click.option("--follow", is_flag=True, help="Go on as requests come, until Ctrl-C.")
 @with_house
 def requests(reach: Reach, /, id: str | None, follow: bool, **query: Any) -> None:
-    """The request log, newest first; with ID one request in full."""
+    """The request log, newest first. With an ID: that request in full."""
     if id is not None:
         row = reach.call("GET", f"/requests/{id}")
         printing.as_json(row) if reach.as_json else printing.details(row)

@@ -164,7 +164,8 @@ class UsagePage(Page):
         first, last = self.span()
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
-            text = usage.as_csv(await usage.usage(self.house, self._query()))
+            query = self._query()
+            text = usage.as_csv(await usage.usage(self.house, query), query.group_by)
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Written to {path.name}")
 
