@@ -77,12 +77,12 @@ class Search:
         return None
 
     async def _try_target(self, target: BoundTarget, others: bool) -> Opened | None:
-        tries = 0
+        tries, pause = 0, None
         while self._may_ask(target):
             error = await self._try_doors(target)
             if isinstance(error, Opened):
                 return error
-            pause = self._pause(target, error, tries, others)
+            pause = self._pause(target, error, tries, pause or 0.0, others)
             if pause is None:
                 break
             tries += 1
@@ -187,7 +187,7 @@ class Search:
         else:
             self.health.target(name).finished(None, latency_ms, record.output)
 
-    def _pause(self, target: BoundTarget, error: UpstreamError | None, tries: int, others: bool) -> float | None:
+    def _pause(self, target: BoundTarget, error: UpstreamError | None, tries: int, before: float, others: bool) -> float | None:
         """Seconds before the same target may be asked again; None where it shall not, or that is too long to wait for."""
         if error is None:
             return None
@@ -199,8 +199,7 @@ class Search:
             return None
         if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
             return None  # the caller has waited long enough, or nobody knows how long this one will rest
-        # Each pause is drawn from the upper part of its span, so that the next is longer whatever is drawn.
-        pause = min(BACKOFF_S * 2**tries, BACKOFF_MAX_S) * random.uniform(0.56, 1) if rest is None else rest  # noqa: S311
+        pause = backoff(tries, before) if rest is None else rest
         left = self.deadline - asyncio.get_running_loop().time()
         return pause + _SLACK_S if pause <= min(WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S, left) else None
 
@@ -256,6 +255,12 @@ class Search:
         for name, why in self.passed_over.items():
             lines.setdefault(name, f"{name}: {why}")
         return "; ".join((*lines.values(), *self.missing)) or "The alias has no target."
+
+
+def backoff(tries: int, before: float) -> float:
+    """Seconds to wait after `tries` retries: anything up to a span that doubles, yet longer than the pause before."""
+    span = min(BACKOFF_S * 2**tries, BACKOFF_MAX_S)
+    return random.uniform(min(before * 1.2, span), span)  # noqa: S311
 
 
 def _one_line(text: str) -> str:

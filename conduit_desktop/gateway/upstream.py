@@ -207,7 +207,7 @@ def _url(text: str) -> URL:
 
 @lru_cache(maxsize=64)
 def _timeout(connect_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect_s)
+    return aiohttp.ClientTimeout(total=None, connect=connect_s)  # the host name is looked up in it, too
 
 
 def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from email.utils import formatdate
+from itertools import pairwise
 
 import orjson
 import pytest
 
-from conduit_desktop.gateway import health, upstream
+from conduit_desktop.gateway import failover, health, upstream
 from tests.fakes.crossing import LONG, Crossing
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
@@ -358,6 +359,24 @@ async def test_s21_a_name_that_does_not_resolve_is_stood_in_for_and_named(crossi
     assert "nowhere.invalid cannot be resolved" in heard.message
 
 
+async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect_time_out(
+    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silence(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    await crossing.furnish(timeouts={"connect_s": 0.3})
+    provider = await crossing.gateway.store.providers.get("a")
+    assert provider is not None
+    await crossing.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
+    await crossing.gateway.refresh()
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silence)
+    heard = await crossing.ask()
+    assert heard.by == "b"
+    assert crossing.outcomes == [("a", "timeout"), ("b", "ok")]
+    assert 0.25 < crossing.record.attempts[0].duration_ms / 1000 < 3
+
+
 async def test_s21_a_broken_tls_is_stood_in_for_and_named(crossing: Crossing) -> None:
     await crossing.furnish()
     provider = await crossing.gateway.store.providers.get("a")
@@ -473,6 +492,22 @@ async def test_a_credential_that_a_provider_quotes_is_blotted_out(crossing: Cros
     notes, _ = await crossing.gateway.store.notifications.list()
     assert notes
     assert all(key not in note.text + note.title for note in notes)
+
+
+def test_s03_pauses_are_drawn_from_a_span_that_doubles_and_each_is_longer_than_the_one_before() -> None:
+    ways = []
+    for _ in range(500):
+        way = [0.0]
+        for tries in range(7):
+            way.append(failover.backoff(tries, way[-1]))
+        ways.append(way[1:])
+    for place in range(7):
+        span = min(failover.BACKOFF_S * 2**place, failover.BACKOFF_MAX_S)
+        assert all(way[place] <= span for way in ways)
+    firsts = sorted(way[0] / failover.BACKOFF_S for way in ways)
+    assert firsts[25] < 0.15, "callers that failed together come back apart"
+    assert firsts[-25] > 0.85
+    assert all(earlier < later or later == failover.BACKOFF_MAX_S for way in ways for earlier, later in pairwise(way))
 
 
 async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
