@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.gateway.strategies import Turns
+from conduit_desktop.gateway.trimming import trim
 from conduit_desktop.providers import Feature, Outbound
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
@@ -219,6 +220,7 @@ async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
     return tested, other_may
 
 
+_CAUSES = {"context_length": "what is too long", "content_filter": "what was filtered"}
 _QUESTIONS: dict[Feature, dict[str, Any]] = {
     "tools": {
         "tools": [
@@ -256,17 +258,26 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
     turns = Turns(dict(gateway.turns.next))
     ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
     call = Call(dialect(_DIALECT), {"model": name, **body}, name)
+    if route.alias is not None and route.alias.trim and route.alias.max_context_tokens:
+        trim(call, route.alias.max_context_tokens)
     unfit = gateway.capabilities.unfit(call, route)
     ordered = [target for target in ordered if target.name not in unfit] + [target for target in ordered if target.name in unfit]
     rows = [_explained(gateway, route, target, place, unfit) for place, target in enumerate(ordered)]
-    for other in route.fallbacks:
+    for what, other in _others(route):
         await gateway.tariffs.find(other.targets, gateway.snapshot)
         unfit = gateway.capabilities.unfit(call, other)
         for target in other.targets:
             row = _explained(gateway, other, target, 0, unfit)
-            row.reason = f"fallback {other.name}: {row.reason}"
+            row.reason = f"{what} {other.name}: {row.reason}"
             rows.append(row)
     return rows
+
+
+def _others(route: routing.Route) -> Iterator[tuple[str, routing.Route]]:
+    """Where a request goes when no target of the route answered, or refused it for a cause."""
+    yield from (("fallback", other) for other in route.fallbacks)
+    for cause, others in route.by_cause.items():
+        yield from ((f"fallback for {_CAUSES[cause]}", other) for other in others)
 
 
 def _explained(
@@ -286,7 +297,8 @@ def _explained(
     elif waits and not any(wait == 0 for wait in waits):
         usable, reason = False, f"rests for {min(wait for wait in waits if wait):.0f} s after a rate limit"
     elif route.alias and route.alias.strategy in ("fastest", "least_busy") and health:
-        reason += f" ({health.in_flight} in flight, first answer after {health.latency_ms or 0:.0f} ms)"
+        speed = f", {1000 / health.token_ms:,.0f} tokens/s" if health.token_ms else ""
+        reason += f" ({health.in_flight} in flight, first answer after {health.latency_ms or 0:.0f} ms{speed})"
     elif route.alias and route.alias.strategy == "weighted":
         reason += f" (weight {target.weight})"
     elif route.alias and route.alias.strategy == "cheapest":

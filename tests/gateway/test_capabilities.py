@@ -108,6 +108,22 @@ async def test_explain_names_the_target_that_cannot(two: Furnished) -> None:
     assert all(row.usable for row in await probe.explain(two, "both", {"messages": body["messages"]}))
 
 
+async def test_explain_shows_where_what_is_too_long_goes(two: Furnished) -> None:
+    await two.add_alias("wide", "b/large")
+    await two.add_alias("narrow", "a/small", max_context_tokens=500, context_fallbacks=("wide",))
+    long, wide = await probe.explain(two, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
+    assert (long.provider, long.usable) == ("a", False)
+    assert (wide.provider, wide.usable) == ("b", True)
+    assert wide.reason.startswith("fallback for what is too long wide: ")
+
+
+async def test_explain_counts_what_is_left_after_trimming(two: Furnished) -> None:
+    await two.add_alias("trimmed", "a/small", max_context_tokens=500, trim=True)
+    turns = [{"role": role, "content": "word " * 300} for _ in range(5) for role in ("user", "assistant")]
+    [row] = await probe.explain(two, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
+    assert row.usable, row.reason
+
+
 async def test_what_is_learnt_later_holds_from_then_on(two: Furnished, vendor: Vendor, other: Vendor) -> None:
     await two.ask("both", **WISHES["tools"])
     known(two, lacks=("tools",))
