@@ -127,9 +127,11 @@ def count_handler(gateway: Gateway) -> Handler:
 
     async def count(request: web.Request) -> web.StreamResponse:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = make_call(request, gateway, dialect("anthropic_messages"), {**body, "stream": False})
+        language = dialect("anthropic_messages")
+        call = make_call(request, gateway, language, {**body, "stream": False})
         reading.need_messages(body)
-        call.endpoint, call.body, call.wish = "count_tokens", body, Wish("count_tokens", body)
+        call.endpoint, call.body = "count_tokens", body
+        call.wish = Wish("count_tokens", language.native_request(body, call.model))
         return await answer(request, gateway, call)
 
     return count

@@ -20,6 +20,7 @@ from conduit_desktop.wire.gemini_config import NUMBERS
 from conduit_desktop.wire.gemini_outgoing import write_request
 from conduit_desktop.wire.gemini_reader import GeminiReader
 from conduit_desktop.wire.gemini_request import read_request
+from conduit_desktop.wire.gemini_signature import without_foreign
 from conduit_desktop.wire.gemini_spelling import NAME
 from conduit_desktop.wire.gemini_writer import ArrayWriter, GeminiWriter
 
@@ -41,8 +42,8 @@ class Gemini:
         return write_request(request)
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """As it came: the model stands in the URL, and usage is in every stream."""
-        return {key: value for key, value in body.items() if key != "model"}
+        """As it came, but for the thoughts of others: the model stands in the URL, and usage is in every stream."""
+        return {key: value for key, value in without_foreign(body).items() if key != "model"}
 
     def override(self, body: dict[str, Json], name: str, value: Json) -> None:
         """Set (None: remove) a parameter by its neutral name, which lies in `generationConfig`, or by Gemini's own on top."""

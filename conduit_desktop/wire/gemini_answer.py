@@ -12,7 +12,7 @@ from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finis
 from conduit_desktop.wire.gemini_candidate import ATTACHED, CandidateReader
 from conduit_desktop.wire.gemini_errors import error_in_answer
 from conduit_desktop.wire.gemini_grounding import write_citations
-from conduit_desktop.wire.gemini_signature import as_base64
+from conduit_desktop.wire.gemini_signature import as_base64, proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import read_usage, reason_name, write_finish, write_usage
 from conduit_desktop.wire.openai_chat_sources import sources
@@ -100,7 +100,9 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
         body["promptFeedback"] = feedback
     else:
         many = len(answer.choices) > 1
-        body["candidates"] = [_candidate(choice, index if many else None, own) for index, choice in enumerate(answer.choices)]
+        body["candidates"] = [
+            _candidate(choice, index if many else None, answer.started.dialect) for index, choice in enumerate(answer.choices)
+        ]
     if answer.usage is not None:
         body["usageMetadata"] = write_usage(answer.usage, own)
     body["modelVersion"] = answer.started.model or request.model
@@ -115,8 +117,9 @@ def response_id() -> str:
     return uuid4().hex
 
 
-def _candidate(choice: Choice, index: int | None, own: bool) -> Fields:
-    parts = write_parts(choice.parts, own)
+def _candidate(choice: Choice, index: int | None, said_in: str) -> Fields:
+    own = said_in == NAME
+    parts = write_parts(choice.parts, said_in)
     candidate: Fields = {} if not parts else {"content": {"parts": parts, "role": "model"}}
     if choice.finish is not None:
         candidate["finishReason"] = write_finish(choice.finish, own)
@@ -131,26 +134,27 @@ def _candidate(choice: Choice, index: int | None, own: bool) -> Fields:
     return {**candidate, **extra}
 
 
-def write_parts(said: list[AnswerPart], own: bool) -> list[Fields]:
-    """An answer's parts; without those that only another dialect can say."""
+def write_parts(said: list[AnswerPart], said_in: str) -> list[Fields]:
+    """The parts of an answer in the dialect `said_in`; without those that only another dialect than this can say."""
     parts: list[Fields] = []
     for part in said:
         if isinstance(part, Opaque) and part.dialect == NAME and part.name == ATTACHED and parts and "text" in parts[-1]:
             parts[-1]["thoughtSignature"] = part.value["thoughtSignature"]
-        elif (written := write_part(part, own)) is not None:
+        elif (written := write_part(part, said_in)) is not None:
             parts.append(written)
     return parts
 
 
-def write_part(part: AnswerPart, own: bool) -> Fields | None:
+def write_part(part: AnswerPart, said_in: str) -> Fields | None:
     """One part of an answer; None for what has no words here, and for text without any that another dialect made."""
+    own = said_in == NAME
     match part:
         case Text():
             return {"text": part.text} if part.text or own else None
         case Refusal():
             return {"text": part.text} if part.text else None
         case Thinking():
-            signed = {} if part.signature is None else {"thoughtSignature": as_base64(part.signature)}
+            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, said_in)}
             return {"text": part.text, "thought": True, **signed}
         case ToolCall():
             return write_call(part, own)

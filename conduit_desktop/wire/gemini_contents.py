@@ -20,6 +20,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire.gemini_signature import foreign
 from conduit_desktop.wire.gemini_spelling import (
     NAME,
     Fields,
@@ -30,6 +31,7 @@ from conduit_desktop.wire.gemini_spelling import (
     note,
     wrong,
 )
+from conduit_desktop.wire.seal import unseal
 
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool"}
 _BARE = ("output", "result", "error")
@@ -200,8 +202,18 @@ def _text(part: Fields, where: str) -> Part:
     if not isinstance(text, str):
         raise wrong(f"{where}.text", "a string")
     if part.get("thought") is True:
-        return Thinking(text, _signature(part), _rest(part, "text", "thought", "thoughtSignature"), dialect=NAME)
+        return _thought(part, text)
     return Text(text, extra=_rest(part, "text"))
+
+
+def _thought(part: Fields, text: str) -> Thinking:
+    """A thought of Gemini's, or another's that finds its way back by its mark."""
+    signature, extra = _signature(part), _rest(part, "text", "thought", "thoughtSignature")
+    marked = foreign(signature)
+    sealed = unseal(marked)
+    if sealed is None:
+        return Thinking(text, signature, extra, dialect=NAME)
+    return Thinking(text, marked if sealed.id else sealed.data or None, extra, sealed.dialect)
 
 
 def _signature(part: Fields) -> str | None:

@@ -22,6 +22,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.base64_text import standard
+from conduit_desktop.wire.gemini_signature import proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.tool_arguments import as_object
 
@@ -86,10 +87,11 @@ class PartWriter:
 
     def _thinking(self, part: Thinking) -> Fields | None:
         """Thoughts of other models mean nothing here; Gemini's own come from a caller of its dialect, or were kept for us."""
-        if part.dialect != NAME:
+        if part.dialect != NAME and not self.own:
             self.dropped.append("thinking")
             return None
-        signed = {} if part.signature is None else {"thoughtSignature": part.signature}
+        signature = part.signature if part.dialect in ("", NAME) else proof(part.signature or "", part.dialect)
+        signed = {} if signature is None else {"thoughtSignature": signature}
         return self._rest({"text": part.text, "thought": True, **signed}, part.extra, "content")
 
     def _media(self, part: Media) -> Fields | None:

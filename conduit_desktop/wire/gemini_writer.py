@@ -31,7 +31,7 @@ from conduit_desktop.wire import sse
 from conduit_desktop.wire.gemini_answer import response_id, write_call
 from conduit_desktop.wire.gemini_errors import write_error
 from conduit_desktop.wire.gemini_grounding import write_citations
-from conduit_desktop.wire.gemini_signature import as_base64
+from conduit_desktop.wire.gemini_signature import proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import write_finish, write_usage
 from conduit_desktop.wire.openai_chat_sources import Place
@@ -102,7 +102,7 @@ class GeminiWriter:
             case ThinkingDelta():
                 return {"text": event.text, "thought": True} if event.text else None
             case ThinkingSigned():
-                return {"text": "", "thought": True, "thoughtSignature": as_base64(event.signature)}
+                return {"text": "", "thought": True, "thoughtSignature": proof(event.signature, self._started.dialect)}
             case OpaqueBlock():
                 return _own_block(event.block)
             case TextStarted() | ThinkingStarted() | ThinkingRedacted():

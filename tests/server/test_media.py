@@ -18,6 +18,7 @@ from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway import probe
 from conduit_desktop.server.serving import Server
+from conduit_desktop.wire.seal import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
@@ -347,6 +348,14 @@ async def test_tokens_are_counted_by_who_can_and_else_estimated(door: Door) -> N
     door.vendor.script(Step(status=404, body=refusal))
     status, body, headers = await door.post("/v1/messages/count_tokens", {**ask, "model": "an/claude-x"})
     assert (status, body, "x-conduit-token-count" in headers) == (404, refusal, False)
+
+
+async def test_tokens_are_counted_without_the_thoughts_of_others(door: Door) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": seal(Sealed("gemini", "Z2Vt"))}
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": [thought, {"type": "text", "text": "so"}]}]
+    status, _, _ = await door.post("/v1/messages/count_tokens", {"model": "claude", "messages": turns})
+    assert status == 200
+    assert door.vendor.asked[-1].body["messages"][1]["content"] == [{"type": "text", "text": "so"}]
 
 
 async def test_budgets_hold_for_pictures_and_speech(door: Door) -> None:

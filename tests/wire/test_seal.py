@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+from google.genai.types import Content as SdkContent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from conduit_desktop.wire import dialect
 from conduit_desktop.wire.seal import Kind, Sealed, seal, unseal
 from tests.wire.messages_frames import MESSAGES, read
 
+GEMINI = dialect("gemini")
 Fields = dict[str, Any]
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 CALL = ToolCall("toolu_1", "f", "{}")
@@ -81,6 +83,29 @@ def test_a_thought_finds_its_way_home() -> None:
 def test_a_turn_of_nothing_but_foreign_thoughts_is_left_out() -> None:
     given = body(told("gemini", Thinking("hm", "Z2Vt")), AGAIN)
     assert MESSAGES.native_request(given, "m")["messages"] == [given["messages"][0], given["messages"][2]]
+
+
+def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them() -> None:
+    answer = Answer(
+        Started("x", "m", dialect="anthropic_messages"), [Choice([Thinking("hm", "c2ln-_"), Text("so")], Finished("stop"))]
+    )
+    writer = GEMINI.writer(ChatRequest("gemini", "m"))
+    frames = b"".join([writer.write(event) for event in answer.events()]) + writer.end()
+    chunks = [orjson.loads(row[5:])["candidates"][0] for row in frames.splitlines() if row[:5] == b"data:"]
+    streamed = [part for chunk in chunks for part in chunk["content"]["parts"]]
+    whole = GEMINI.write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]["content"]["parts"]
+    for parts in (whole, [part for part in streamed if part["text"] or "thoughtSignature" in part]):
+        SdkContent.model_validate({"role": "model", "parts": parts})
+        given = {"contents": [{"role": "user", "parts": [{"text": "?"}]}, {"role": "model", "parts": parts}]}
+        left = GEMINI.native_request(given, "gemini-x")["contents"][1]["parts"]
+        assert "so" in [part["text"] for part in left]
+        assert not any("thoughtSignature" in part for part in left)
+        request = GEMINI.read_request(given, {"model": "m"})
+        assert GEMINI.write_request(request, "m").body["contents"] == given["contents"]
+        said = MESSAGES.write_request(request, "claude-x").body["messages"][1]["content"]
+        assert "c2ln-_" in [block.get("signature") for block in said]
+    own = {"contents": [{"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}, {"text": "so"}]}]}
+    assert GEMINI.native_request(own, "gemini-x")["contents"] is own["contents"]
 
 
 EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]}
