@@ -64,7 +64,7 @@ def _choice(raw: Any, place: int, answer_id: str, events: list[Event]) -> Choice
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The whole body. `created` is 0 where the answer does not say when it was made."""
+    """The whole body. `created` is 0 where the answer does not say when it was made; clients count on one choice."""
     begin = answer.started
     own = begin.dialect == NAME
     body: dict[str, Json] = {
@@ -72,7 +72,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         "object": "chat.completion",
         "created": begin.created or 0,
         "model": begin.model or request.model,
-        "choices": [_write_choice(choice, index, own) for index, choice in enumerate(answer.choices)],
+        "choices": [_write_choice(choice, index, own) for index, choice in enumerate(answer.choices or [Choice()])],
     }
     if answer.usage is not None:
         body["usage"] = write_usage(answer.usage, own)
@@ -132,7 +132,8 @@ def _is_content(part: object) -> bool:
 
 
 def _write_call(call: ToolCall, own: bool) -> dict[str, Json]:
-    inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
+    said = call.arguments or ("" if own or call.kind == "custom" else "{}")  # clients parse it, and nothing is no JSON
+    inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": said}
     signed = signature_field(call.signature) if call.signature else {}
     return {"id": call.id, "type": call.kind, call.kind: inner, **(call.extra if own else {}), **signed}
 

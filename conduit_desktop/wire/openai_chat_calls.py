@@ -96,7 +96,9 @@ class CallReader:
         )
 
     def read_legacy(self, delta: dict[str, Json], events: list[Event]) -> None:
-        """A `function_call`, which has no id and is the only one."""
+        """A `function_call`, which has no id and is the only one; beside `tool_calls` it says one of them again."""
+        if self._last is not None and not self._last.extra.get("function_call"):
+            return
         name = delta.get("name")
         text = _arguments(delta, "arguments")
         if name or text or self._last:

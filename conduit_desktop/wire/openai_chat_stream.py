@@ -160,8 +160,10 @@ class ChatReader:
             for raw in choices:
                 self._choice(raw, chunk, events)
         usage = chunk.get("usage")
-        if not usage and type(groq := chunk.get("x_groq")) is dict:
-            usage = groq.get("usage")
+        if type(groq := chunk.get("x_groq")) is dict:
+            usage = usage or groq.get("usage")
+            if groq.get("error"):
+                raise read_error_object(groq)
         if usage and isinstance(usage, dict):
             events.append(UsageReported(read_usage(usage)))
 

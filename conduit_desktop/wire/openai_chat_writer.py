@@ -38,18 +38,27 @@ from conduit_desktop.wire.openai_chat_usage import write_usage
 
 
 class _Choice:
-    """What has been written of one choice. `calls` maps a call's id to its index and kind (legacy calls: "legacy")."""
+    """What has been written of one choice. `calls` maps a call's id to its index and kind (legacy calls: "legacy").
 
-    __slots__ = ("calls", "details", "ended")
+    `bare` are the functions called without arguments so far.
+    """
+
+    __slots__ = ("bare", "calls", "details", "ended", "sources")
 
     def __init__(self) -> None:
         self.calls: dict[str, tuple[int, str]] = {}
+        self.bare: set[str] = set()
         self.details = 0
+        self.sources = 0
         self.ended = False
 
 
 class ChatWriter:
-    """Writes one streamed answer; a frame an event. Usage comes last, if the caller asked for it."""
+    """Writes one streamed answer; a frame an event. Usage comes last, if the caller asked for it.
+
+    OpenAI's SDKs put chunks together: choices must begin in order, and sources come at once where they can (the one for Node
+    keeps the last list alone), numbered where they cannot (the one for Python counts on it).
+    """
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -58,6 +67,7 @@ class ChatWriter:
         self._own = False
         self._choices: dict[int, _Choice] = {}
         self._places: defaultdict[int, Place] = defaultdict(Place)
+        self._sources: dict[int, list[Json]] = {}
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
@@ -84,8 +94,9 @@ class ChatWriter:
             case Refused():
                 return self._delta(event.choice, {"refusal": event.text})
             case Cited():
-                said = write_citations([event.citation.moved(self._places[event.choice].begin)])
-                return self._delta(event.choice, {"annotations": said}) if said else b""
+                if said := write_citations([event.citation.moved(self._places[event.choice].begin)]):
+                    self._sources.setdefault(event.choice, []).extend(said)
+                return b""
             case OpaqueBlock():
                 return self._opaque(event.choice, event.block)
             case UsageReported():
@@ -125,10 +136,23 @@ class ChatWriter:
         return b"data: " + orjson.dumps({**self._head, **fields, **first}) + b"\n\n"
 
     def _delta(self, index: int, delta: dict[str, Json]) -> bytes:
+        before = self._cite(index) if index in self._sources and "content" not in delta else b""
         if index not in self._choices:
+            before = self._begin_those_before(index)
             self._choices[index] = _Choice()
             delta = {"role": "assistant", "content": None, **delta}
-        return self._chunk({"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}]})
+        return before + self._chunk({"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}]})
+
+    def _cite(self, index: int) -> bytes:
+        """The sources that wait: the words they belong to are over."""
+        sources, first = self._sources.pop(index), self._state(index).sources
+        numbered = [source if self._own else {**source, "index": first + place} for place, source in enumerate(sources)]
+        written = self._delta(index, {"annotations": numbered})
+        self._choices[index].sources += len(sources)
+        return written
+
+    def _begin_those_before(self, index: int) -> bytes:
+        return b"".join([self._delta(before, {}) for before in range(index) if before not in self._choices])
 
     def _state(self, index: int) -> _Choice:
         return self._choices.get(index) or _Choice()
@@ -154,10 +178,15 @@ class ChatWriter:
             delta = {"tool_calls": [{"index": number, "id": event.id, "type": event.kind, event.kind: inner, **extra, **signed}]}
         written = self._delta(event.choice, delta)
         self._choices[event.choice].calls[event.id] = (number, "legacy" if legacy else event.kind)
+        if event.kind == "function":
+            self._choices[event.choice].bare.add(event.id)
         return written
 
     def _arguments(self, event: ToolCallDelta) -> bytes:
-        number, kind = self._state(event.choice).calls.get(event.id, (-1, ""))
+        state = self._state(event.choice)
+        number, kind = state.calls.get(event.id, (-1, ""))
+        if event.arguments:
+            state.bare.discard(event.id)
         if kind == "legacy":
             return self._delta(event.choice, {"function_call": {"arguments": event.arguments}})
         if not kind:
@@ -173,9 +202,14 @@ class ChatWriter:
     def _finish(self, event: Finished) -> bytes:
         extra, more = own_extra(event, self._own)
         late = event.extra.get("response", {}) if self._own else {}
+        before = self._cite(event.choice) if event.choice in self._sources else b""
+        if not self._own:  # clients parse what the arguments are, and nothing is no JSON
+            bare = sorted(self._state(event.choice).bare)
+            before += b"".join([self._arguments(ToolCallDelta(call_id, "{}", event.choice)) for call_id in bare])
         if event.choice not in self._choices:
+            before = self._begin_those_before(event.choice)
             self._choices[event.choice] = _Choice()
             more = {"role": "assistant", **more}
         self._choices[event.choice].ended = True
         choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": finish_word(event, self._own), **extra}
-        return self._chunk({"choices": [choice], **late})
+        return before + self._chunk({"choices": [choice], **late})
