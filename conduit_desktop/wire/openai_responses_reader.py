@@ -33,6 +33,10 @@ from conduit_desktop.wire.sse import Frame, FrameSplitter
 _BEGINNINGS = frozenset({"response.created", "response.in_progress", "response.queued"})
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.cancelled"})
 _TEXTS: dict[str, type[TextDelta | Refused]] = {"output_text": TextDelta, "refusal": Refused}
+_ARGUMENTS = frozenset({"function_call_arguments", "custom_tool_call_input"})
+_THOUGHTS = {"reasoning_text": "content", "reasoning_summary_text": "summary"}
+_IN_PIECES = frozenset({*_TEXTS, *_ARGUMENTS, *_THOUGHTS})
+"""Whose deltas are read; others' need not even be text."""
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class ResponsesReader:
 
     def _event(self, kind: str, payload: dict[str, Any], events: list[Event]) -> None:
         family, _, step = kind.removeprefix("response.").rpartition(".")
-        if step == "delta" and not isinstance(payload["delta"], str):
+        if step == "delta" and family in _IN_PIECES and not isinstance(payload["delta"], str):
             raise MalformedStream("a delta that is no text")
         if kind in _BEGINNINGS:
             self._begin(payload["response"], events)
@@ -129,10 +133,10 @@ class ResponsesReader:
             self._annotation(payload, events)
         elif family == "content_part" and step == "done":
             self._sources(payload, events)
-        elif family in ("function_call_arguments", "custom_tool_call_input"):
+        elif family in _ARGUMENTS:
             self._arguments(step, payload, events)
-        elif family in ("reasoning_text", "reasoning_summary_text"):
-            self._thought("content" if family == "reasoning_text" else "summary", step, payload, events)
+        elif family in _THOUGHTS:
+            self._thought(_THOUGHTS[family], step, payload, events)
 
     def _begin(self, response: dict[str, Any], events: list[Event]) -> None:
         if self._begun is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 import orjson
@@ -60,6 +61,7 @@ class ResponsesWriter:
         self._open: tuple[int, MessageItem | ReasoningItem] | None = None
         self._calls: dict[str, tuple[int, CallItem]] = {}
         self._known_calls: set[str] = set()
+        self._refused = False
         self._usage: Usage | None = None
         self._finish = Finished("stop")
 
@@ -78,7 +80,9 @@ class ResponsesWriter:
         if event.choice != 0:
             return b""
         if isinstance(event, Finished):
-            self._finish = event
+            # Without words of its own a refusal has no part to stand in.
+            filtered = event.reason == "refusal" and not self._refused
+            self._finish = replace(event, reason="content_filter") if filtered else event
             return self._close_all()
         return self._say(event)
 
@@ -139,6 +143,7 @@ class ResponsesWriter:
             case TextStarted():
                 return self._message(lambda message: [*message.close_part(), *message.open("output_text")])
             case Refused():
+                self._refused = True
                 return self._message(lambda message: message.write("refusal", event.text)) if event.text else b""
             case Cited():
                 return self._message(lambda message: message.cite(event.citation))
