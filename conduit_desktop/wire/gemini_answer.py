@@ -8,13 +8,13 @@ from uuid import uuid4
 
 from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, Started, UsageReported, collect
+from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Started, UsageReported, collect
 from conduit_desktop.wire.gemini_candidate import ATTACHED, CandidateReader
 from conduit_desktop.wire.gemini_errors import error_in_answer
 from conduit_desktop.wire.gemini_grounding import write_citations
 from conduit_desktop.wire.gemini_signature import as_base64, proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
-from conduit_desktop.wire.gemini_usage import read_usage, reason_name, write_finish, write_usage
+from conduit_desktop.wire.gemini_usage import read_usage, write_finish, write_usage
 from conduit_desktop.wire.openai_chat_sources import sources
 from conduit_desktop.wire.tool_arguments import as_object
 
@@ -28,15 +28,13 @@ class AnswerReader:
         self._whole = whole
         self._seed = ""
         self._candidates: dict[int, CandidateReader] = {}
-        self._blocked = False
         self.complete = False
         """Every candidate has ended, and usage came with the end or after it."""
 
     @property
     def finished(self) -> bool:
-        """Every candidate that began has ended, or the prompt was blocked."""
-        ended = all(candidate.finished for candidate in self._candidates.values())
-        return self._blocked or (bool(self._candidates) and ended)
+        """Every candidate that began has ended."""
+        return bool(self._candidates) and all(candidate.finished for candidate in self._candidates.values())
 
     def take(self, chunk: Fields, events: list[Event]) -> None:
         """Add the chunk's events; raises UpstreamError for an error, MalformedStream for what is no answer."""
@@ -52,12 +50,18 @@ class AnswerReader:
                 self._candidates[index] = CandidateReader(index, self._whole)
             self._candidates[index].take(candidate, self._seed, events)
         feedback = chunk.get("promptFeedback")
-        if isinstance(feedback, dict) and feedback.get("blockReason") and not self._candidates and not self._blocked:
-            self._blocked = True
-            events.append(Finished("content_filter", reason_name(feedback["blockReason"]), extra={"promptFeedback": feedback}))
+        if isinstance(feedback, dict) and feedback.get("blockReason") and not self.finished:
+            self._block(feedback, events)
         if isinstance(chunk.get("usageMetadata"), dict):
             events.append(UsageReported(read_usage(chunk["usageMetadata"])))
             self.complete = self.finished
+
+    def _block(self, feedback: Fields, events: list[Event]) -> None:
+        """The prompt is blocked: at once, or when some of the answer has been said."""
+        if not self._candidates:
+            self._candidates[0] = CandidateReader(0, self._whole)
+        for candidate in self._candidates.values():
+            candidate.block(feedback, events)
 
 
 def _started(chunk: Fields) -> Started:

@@ -13,6 +13,7 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
     Cited,
     Event,
+    Finished,
     OpaqueBlock,
     TextDelta,
     TextStarted,
@@ -25,7 +26,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.gemini_grounding import read_citations
 from conduit_desktop.wire.gemini_partial_call import PartialCall
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
-from conduit_desktop.wire.gemini_usage import read_finish
+from conduit_desktop.wire.gemini_usage import read_finish, reason_name
 
 SIGNATURE = "textSignature"
 """The name of a part that is nothing but the signature of the text before it."""
@@ -71,14 +72,22 @@ class CandidateReader:
         if beside != _WHOLE_CONTENT and self._whole:
             self._extra["content"] = beside
 
-    def _finish(self, reason: Json, events: list[Event]) -> None:
+    def block(self, feedback: Fields, events: list[Event]) -> None:
+        """End here, unless it has ended, for what the feedback on the prompt says."""
+        if not self.finished:
+            self._finish(feedback["blockReason"], events, {"promptFeedback": feedback})
+
+    def _finish(self, reason: Json, events: list[Event], blocked: Fields | None = None) -> None:
         if self._partial is not None:
             self._end_partial(events)
         if self._kind == "text" or (self._text and not self._whole):
             self._cite(events, last=True)
         self._release(events)
         self.finished = True
-        finish = read_finish(reason, self._calls > 0, self._extra)
+        if blocked is None:
+            finish = read_finish(reason, self._calls > 0, self._extra)
+        else:
+            finish = Finished("content_filter", reason_name(reason), extra=blocked)
         finish.choice = self._index
         events.append(finish)
 
