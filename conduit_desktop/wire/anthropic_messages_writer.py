@@ -34,7 +34,7 @@ from conduit_desktop.wire.anthropic_messages_foreign import proof, write_citatio
 from conduit_desktop.wire.anthropic_messages_tools import OpenTool
 from conduit_desktop.wire.anthropic_messages_usage import write_finish, write_usage
 
-_BESIDE_DELTA = frozenset({"context_management"})
+_BESIDE_DELTA = frozenset({"context_management", "input_transformations"})
 """What `message_delta` carries next to its `delta`, not in it."""
 
 ContentEvent = (

@@ -19,6 +19,8 @@ _REASONS: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
+    "malformed_model_output": "error",
+    "malformed_tool_use": "error",
 }
 _WORDS: dict[FinishReason, str] = {
     "stop": "end_turn",
@@ -44,7 +46,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     extra = {name: value for name, value in body.items() if name not in _KNOWN}
     try:
         parts = [_read_part(block) for block in message["content"]]
-    except (BadRequest, AttributeError, StopIteration) as error:
+    except (AttributeError, StopIteration) as error:
         raise MalformedStream(f"the answer cannot be read: {error}") from error
     answer = Answer(Started(dialect=NAME), [Choice(parts)])
     if body.get("stopReason"):
@@ -55,7 +57,10 @@ def read_response(body: dict[str, Json]) -> list[Event]:
 
 
 def _read_part(block: dict[str, Json]) -> AnswerPart:
-    part = read_block(block, "", {})
+    try:
+        part = read_block(block, "", {})
+    except BadRequest:  # a block that lacks something, or one that is newer than this reader
+        return Opaque(NAME, next(iter(block)), block)
     if isinstance(part, Text | Thinking | RedactedThinking | ToolCall | Opaque):
         return part
     return Opaque(NAME, next(iter(block)), block)

@@ -95,10 +95,11 @@ def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
 
 
 def _media(kind: MediaKind, fields: Fields) -> Media | None:
-    said = fields.need_text("format")
+    said = fields.text("format") if kind == "document" else fields.need_text("format")
     source: Json = fields.mapping("source")
     name = fields.text("name")
-    media = Media(kind, media_type=FORMATS[kind].get(said, f"{kind}/{said}"), name=name, extra=fields.rest)
+    media_type = None if said is None else FORMATS[kind].get(said, f"{kind}/{said}")
+    media = Media(kind, media_type=media_type, name=name, extra=fields.rest)
     match source:
         case {"bytes": str(data)} if len(source) == 1:
             media.data = data

@@ -146,10 +146,11 @@ class PartWriter:
         part = part if self.own else standard(part)
         word = self._word(part)
         source = self._source(part)
-        if word is None or source is None:
+        unsaid = self.own and part.kind == "document" and part.media_type is None
+        if (word is None and not unsaid) or source is None:
             self.drop(f"{part.kind}.{'file_id' if part.file_id else 'url' if part.url else part.media_type or 'data'}")
             return None
-        said: Block = {"format": word, "source": source}
+        said: Block = {"source": source} if unsaid else {"format": word, "source": source}
         if part.name is not None or part.kind == "document":
             said["name"] = part.name if self.own else document_name(part.name)
             if self.own and part.name is None:

@@ -98,9 +98,9 @@ def _cited(parts: list[AnswerPart], texts: list[Text], raw: dict[str, Json]) -> 
 
 def read_call(call: dict[str, Json]) -> ToolCall:
     """A whole tool call."""
-    inner = call["function"]
+    inner = call.get("function") or {}
     extra = {name: value for name, value in call.items() if name not in ("id", "type", "function")}
-    return ToolCall(call["id"], inner["name"], inner.get("arguments") or "", extra=extra)
+    return ToolCall(call["id"], inner.get("name") or "", inner.get("arguments") or "", extra=extra)
 
 
 def read_citation(raw: dict[str, Json]) -> Citation:
