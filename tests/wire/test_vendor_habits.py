@@ -1,0 +1,129 @@
+"""What single vendors do now and then, and what clients cannot do without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.core.chat import Citation, Opaque, Text, ToolCall
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.events import (
+    Answer,
+    Choice,
+    Cited,
+    Event,
+    Finished,
+    Started,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    collect,
+)
+from conduit_desktop.wire import dialect, sse
+from tests.wire import chat_frames, responses_frames
+from tests.wire.chat_frames import call, chunk
+from tests.wire.responses_frames import event
+from tests.wire.speech import again, asked, heard, say
+
+CHAT, RESPONSES, GEMINI = dialect("openai_chat"), dialect("openai_responses"), dialect("gemini")
+STARTED = Started("a", "m", 1, dialect="anthropic_messages")
+
+
+def chunks(*events: Event) -> list[dict[str, Any]]:
+    return chat_frames.payloads(say(CHAT, [STARTED, *events]))
+
+
+def choices(said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [choice for each in said for choice in each["choices"]]
+
+
+def cited(name: str) -> Cited:
+    return Cited(Citation(url=f"https://{name}.example", title=name))
+
+
+def test_groqs_error_in_its_own_corner_is_raised() -> None:
+    with pytest.raises(UpstreamError, match="over capacity"):
+        chat_frames.heard(chunk({"content": "a"}), chunk({}, x_groq={"id": "req_1", "error": "over capacity"}))
+
+
+def test_a_call_that_is_said_in_the_old_way_too_counts_once() -> None:
+    said = {"name": "weather", "arguments": "{}"}
+    answer = chat_frames.heard(call(index=0, id="call_1", type="function", function=said), chunk({"function_call": said}))
+    assert answer.first.tool_calls == [ToolCall("call_1", "weather", "{}")]
+
+
+def test_sources_are_said_at_once_and_after_their_words() -> None:
+    """OpenAI's SDK for Node keeps the last list alone."""
+    said = choices(chunks(TextDelta("a"), cited("one"), cited("two"), TextDelta("b"), Finished("stop")))
+    deltas = [choice["delta"] for choice in said]
+    assert [delta.get("content") for delta in deltas] == ["a", "b", None, None]
+    assert [note["url_citation"]["title"] for note in deltas[2]["annotations"]] == ["one", "two"]
+
+
+def test_sources_of_several_texts_are_numbered() -> None:
+    """OpenAI's SDK for Python refuses a second list without numbers."""
+    call = [ToolCallStarted("call_1", "weather"), ToolCallDelta("call_1", "{}")]
+    said = choices(chunks(TextDelta("a"), cited("one"), *call, TextDelta("b"), cited("two"), Finished("tool_calls")))
+    noted = [note for choice in said for note in choice["delta"].get("annotations", [])]
+    assert [note["index"] for note in noted] == [0, 1]
+
+
+def test_choices_begin_in_order() -> None:
+    """OpenAI's SDK keeps them in a list."""
+    said = choices(chunks(TextDelta("b", 1), TextDelta("a", 0), Finished("stop", choice=1), Finished("stop", choice=0)))
+    assert [choice["index"] for choice in said[:3]] == [0, 1, 0]
+    assert [choice["delta"].get("role") for choice in said[:3]] == ["assistant", "assistant", None]
+
+
+def test_a_choice_that_only_ends_begins_after_those_before_it() -> None:
+    assert [choice["index"] for choice in choices(chunks(Finished("stop", choice=1), Finished("stop")))] == [0, 1, 0]
+
+
+def test_a_function_without_arguments_is_called_with_an_empty_object() -> None:
+    answer = Answer(STARTED, [Choice([ToolCall("call_1", "now", "")], Finished("tool_calls"))])
+    whole = CHAT.write_response(answer, asked(CHAT))
+    assert whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == "{}"
+    assert chat_frames.heard(say(CHAT, list(answer.events()))).first.tool_calls == [ToolCall("call_1", "now", "{}")]
+
+
+def test_an_answer_without_choices_has_one() -> None:
+    assert [choice["finish_reason"] for choice in CHAT.write_response(Answer(STARTED), asked(CHAT))["choices"]] == ["stop"]
+
+
+def test_a_refusal_without_words_is_not_told_as_success() -> None:
+    answer = Answer(STARTED, [Choice([Text("Well")], Finished("refusal"))])
+    said = RESPONSES.write_response(answer, asked(RESPONSES))
+    assert (said["status"], said["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+    assert collect(RESPONSES.read_response(said)).first.text == "Well"
+
+
+def test_deltas_of_kinds_that_nobody_knows_need_not_be_text() -> None:
+    strange = event("mcp_call.arguments.delta", output_index=0, delta={"a": 1}) + event("new.delta", output_index=0)
+    assert responses_frames.heard(strange, responses_frames.delta("output_text", "a")).first.text == "a"
+
+
+def test_a_prompt_that_is_blocked_late_ends_the_answer() -> None:
+    """Google looks on while it answers; what it has said by then stays."""
+    said = {"candidates": [{"content": {"role": "model", "parts": [{"text": "Well"}]}, "index": 0}], "responseId": "r"}
+    blocked = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 3}}
+    answer = heard(GEMINI, b"".join(sse.write(orjson.dumps(each)) for each in (said, blocked)))
+    assert answer.first.text == "Well"
+    assert answer.first.finish is not None
+    assert (answer.first.finish.reason, answer.first.finish.raw) == ("content_filter", "PROHIBITED_CONTENT")
+
+
+@pytest.mark.parametrize("block", [{"document": {"name": "a", "source": {"text": "b"}}}, {"image": {"source": {"bytes": "eA=="}}}])
+def test_a_block_of_converse_that_lacks_something_does_not_break_the_answer(block: dict[str, Any]) -> None:
+    message = {"role": "assistant", "content": [block, {"text": "a"}]}
+    body = {"output": {"message": message}, "stopReason": "malformed_model_output", "usage": {}}
+    answer = collect(dialect("bedrock").read_response(body))
+    assert answer.first.parts == [Opaque("bedrock", next(iter(block)), block), Text("a")]
+    assert answer.first.finish is not None
+    assert answer.first.finish.reason == "error"
+
+
+def test_a_document_for_converse_need_not_name_its_format() -> None:
+    document = {"document": {"name": "a", "source": {"bytes": "eA=="}}}
+    again(dialect("bedrock"), {"messages": [{"role": "user", "content": [document]}]}, "m")
