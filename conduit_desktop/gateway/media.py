@@ -147,8 +147,9 @@ async def ask(
     """Put the request to one target; raises UpstreamError, or BadRequest where it cannot be said there."""
     kind = target.bound.kind
     assert call.wish is not None
-    wish, form = forms.said_to(call.wish, kind.form_for(call.endpoint, target.model), call.model, overrides)
-    upstream_dialect = call.dialect if kind.speaks(call.dialect.name) else dialect(kind.dialects[0])
+    wish, form = forms.said_to(call.wish, kind.form_for(call.endpoint, target.model), kind.own_words, call.model, overrides)
+    reworded = call.wish.words is not None and wish is not call.wish
+    upstream_dialect = call.dialect if kind.speaks(call.dialect.name) and not reworded else dialect(kind.dialects[0])
     lane = Lane(call, upstream_dialect, native=form.own, body=b"")
     sendings = form.write(wish, kind.named(target.model), lane.dropped)
     errand = Errand(upstream, call, wish, form, lane, target, door, limits, door.secrets)

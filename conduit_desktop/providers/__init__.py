@@ -98,6 +98,8 @@ class ProviderKind:
     endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
     forms: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
     """How an endpoint beside chat is said (`wire.forms`), where that is not OpenAI's way."""
+    own_words: ClassVar[frozenset[str]] = frozenset()
+    """Of callers who ask for embeddings in other words than OpenAI's, those that are understood as they are."""
     price_provider: ClassVar[str | None] = None
     """The provider's id in the price catalog; None: nothing is known of its prices."""
     free: ClassVar[bool] = False

@@ -37,6 +37,7 @@ class Gemini(ProviderKind):
     fields = (key_from("aistudio.google.com/apikey", "AIza…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
+    own_words = frozenset({"gemini"})
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)
 

@@ -7,8 +7,11 @@ from dataclasses import replace
 from conduit_desktop.providers import Endpoint, Field, Outbound, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
-_NATIVE = {"ollama": "/api/chat", "ollama_generate": "/api/generate"}
-"""Ollama's own paths, beside the versioned ones."""
+_NATIVE = {
+    ("chat", "ollama"): "/api/chat", ("chat", "ollama_generate"): "/api/generate", ("embeddings", "ollama"): "/api/embed",
+    ("embedding", "ollama"): "/api/embeddings",
+}  # fmt: skip
+"""Ollama's own paths by endpoint and dialect, beside the versioned ones."""
 
 
 class LocalServer(OpenAICompatible):
@@ -32,12 +35,13 @@ class Ollama(LocalServer):
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
     forms = TEXT_EMBEDDINGS
+    own_words = frozenset({"ollama"})
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The versioned paths, or Ollama's own, which lie beside the version."""
-        if endpoint == "chat" and dialect in _NATIVE:
-            return self.root.removesuffix("/v1") + _NATIVE[dialect]
+        if (endpoint, dialect) in _NATIVE:
+            return self.root.removesuffix("/v1") + _NATIVE[endpoint, dialect]
         return super().url(endpoint, model, dialect, stream)
 
 

@@ -8,20 +8,20 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 
 from conduit_desktop.core.entities import ModelAlias, OfferedModel
 from conduit_desktop.core.errors import BadRequest, Forbidden, Invalid, ModelNotFound
 from conduit_desktop.gateway import access, probe, routing
-from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import reading
 from conduit_desktop.server.chat import answer
 from conduit_desktop.server.door import REQUEST_ID, Handler, caller_of, foreign_page
+from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
-from conduit_desktop.wire.form_usage import told_usage
 from conduit_desktop.wire.forms import Wish
+from conduit_desktop.wire.ollama_embeddings import OllamaWords, asked
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -103,35 +103,18 @@ def _loaded(call: Call, speaks: Dialect) -> dict[str, Any]:
 
 
 def embed_handler(gateway: Gateway) -> Handler:
-    """Any provider's embeddings: asked in OpenAI's way, told in Ollama's, and in its older one where a `prompt` asked."""
+    """Any provider's embeddings; Ollama's hear and say what is said here. Where a `prompt` asks, it is the older way."""
 
     async def embed(request: web.Request) -> web.StreamResponse:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = _call(request, gateway, dialect("openai_chat"), body, stream=False)
+        call = _call(request, gateway, dialect("ollama"), body, stream=False)
         older = "input" not in body and "prompt" in body
-        asked = body.get("prompt" if older else "input")
-        if not isinstance(asked, (str, list)):
-            raise BadRequest("The field 'input' must be a string or a list of strings.", param="input")
-        wanted = {"dimensions": body["dimensions"]} if isinstance(body.get("dimensions"), int) else {}
-        call.body = {"model": call.model, "input": asked, "encoding_format": "float", **wanted}
-        call.endpoint, call.wish = "embeddings", Wish("embeddings", call.body)
-        exchange = await gateway.answer(call)
-        if not isinstance(exchange, Reply):
-            await exchange.close()
-            raise BadRequest(f"{call.model} does not answer with embeddings.", param="model")
-        response = json_response(_embedded(body["model"], orjson.loads(exchange.body), older))
-        response.headers.update(exchange.headers)
-        return response
+        asked(body, older)
+        call.stream, call.endpoint = False, "embeddings"
+        call.wish = Wish("embeddings", body, words=OllamaWords(str(body["model"]), older))
+        return await answer_beside(request, gateway, call)
 
     return embed
-
-
-def _embedded(model: str, told: dict[str, Any], older: bool) -> dict[str, Any]:
-    vectors = [row["embedding"] for row in told["data"]]
-    if older:
-        return {"embedding": vectors[0] if vectors else []}
-    counted = told_usage("embeddings", told)
-    return {"model": model, "embeddings": vectors, "prompt_eval_count": counted.input if counted else 0}
 
 
 def tags_handler(gateway: Gateway) -> Handler:

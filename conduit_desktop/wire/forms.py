@@ -6,7 +6,7 @@ caller speaks OpenAI's way (for rerank, where OpenAI has none: Cohere's), or ano
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -71,7 +71,7 @@ class Words(Protocol):
     """Another API's way to ask for what an endpoint gives."""
 
     native: str
-    """The name of the form of vendors who understand it as it is."""
+    """The name by which vendors say that they understand it as it is."""
     form: Form
     """How it goes on to those."""
 
@@ -104,13 +104,13 @@ class Reworded:
         return told
 
 
-def said_to(wish: Wish, name: str, model: str, overrides: Mapping[str, Json]) -> tuple[Wish, Form]:
-    """What to say to vendors whose form is `name`, and how: in the caller's own words where they understand them.
+def said_to(wish: Wish, name: str, understood: Collection[str], model: str, overrides: Mapping[str, Json]) -> tuple[Wish, Form]:
+    """What to say to a vendor whose form is `name`, and how: in the caller's own words where they are among those `understood`.
 
     Overrides are in OpenAI's words; a request that has some is said in those.
     """
     words = wish.words
-    if words is not None and words.native == name and not overrides:
+    if words is not None and words.native in understood and not overrides:
         return wish, words.form
     chosen = form(wish.endpoint, name)
     body = wish.body if words is None else words.in_openai(wish.body, model)

@@ -22,6 +22,8 @@ from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
 KEY = "condt_" + "k" * 43
+NO = {"error": "no"}
+OPEN = "condt_" + "o" * 43
 ASKED = [{"role": "user", "content": "hello there"}]
 TOOL = {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": {"type": "object"}}}
 
@@ -114,6 +116,33 @@ async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
     assert all(made.embeddings)
     assert made.prompt_eval_count
     assert list((await client.embeddings("gpt", "one")).embedding)
+
+
+async def test_ollama_hears_what_is_to_become_vectors_as_it_was_said(server: TestServer, house: House, vendor: Vendor) -> None:
+    credential = Credential(label="0", secret="provider/oa/0", hint="…")
+    await house.store.providers.insert(
+        Provider(id="prov_ol", name="ol", kind="ollama", base_url=vendor.anthropic_url, credentials=(credential,))
+    )
+    await house.store.keys.insert(VirtualKey(id="key_all", name="all", digest=digest(OPEN), hint="condt_…"))
+    await house.gateway.refresh()
+    answer = {"model": "up", "embeddings": [[0.5]], "total_duration": 7, "prompt_eval_count": 3}
+    vendor.script(
+        Step(status=200, body=answer), Step(status=200, body={"embedding": [0.5]}), Step(status=400, body={"error": "no"})
+    )
+    ask = {"model": "ol/nomic", "input": "a", "truncate": False, "keep_alive": "5m"}
+    auth = {"Authorization": f"Bearer {OPEN}"}
+    async with aiohttp.ClientSession() as session:
+        async with session.post(server.make_url("/api/embed"), json=ask, headers=auth) as response:
+            assert await response.json() == answer
+        older = {"model": "ol/nomic", "prompt": "a"}
+        async with session.post(server.make_url("/api/embeddings"), json=older, headers=auth) as response:
+            assert await response.json() == {"embedding": [0.5]}
+        async with session.post(server.make_url("/api/embed"), json=ask, headers=auth) as response:
+            assert (response.status, await response.json()) == (400, NO)
+    assert [(call.path, call.body) for call in vendor.asked] == [
+        ("/api/embed", {**ask, "model": "nomic"}), ("/api/embeddings", {**older, "model": "nomic"}),
+        ("/api/embed", {**ask, "model": "nomic"}),
+    ]  # fmt: skip
 
 
 async def test_a_stream_that_breaks_ends_in_an_error(client: ollama.AsyncClient, vendor: Vendor) -> None:
