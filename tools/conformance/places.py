@@ -153,7 +153,7 @@ class Recording:
         """A place that the client API has in OpenAI's words alone: embeddings and pictures of other APIs."""
         if self.path.endswith("/v2/embed"):
             return Place("cohere", "", "", "", {})
-        if self.kind == "invoke" and is_embedder(self.line["req"]):
+        if self.kind == "invoke" and self._embeds():
             return Place("bedrock", "", "", "", {})
         if self.path.endswith(":predict") and all("content" in one for one in self.line["req"].get("instances") or [{}]):
             base, options = self._google()
@@ -161,6 +161,13 @@ class Recording:
         if self.provider == "openrouter" and self.path.endswith("/images"):
             return Place("openrouter", self.path.removesuffix("/images"), "", "", {})
         return None
+
+    def _embeds(self) -> bool:
+        """Whether a call of InvokeModel was for embeddings of text."""
+        body = self.line["req"]
+        told = parse(self.answer)
+        made = isinstance(told, dict) and ("embedding" in told or "embeddings" in told)
+        return (made or "embed" in self.model) and bool({"inputText", "texts", "singleEmbeddingParams"} & body.keys())
 
     def _chat(self) -> Place:
         dialect, end = _CHAT[self.kind]
@@ -192,11 +199,6 @@ class Recording:
         if found := re.match(r"(/v\d\w*)/projects/([^/]+)/locations/([^/]+)/", self.path):
             return found[1], {"project": found[2], "location": found[3]}
         return self.path.partition("/models/")[0], {}
-
-
-def is_embedder(body: Fields) -> bool:
-    """Whether a body of InvokeModel's asks for embeddings."""
-    return "texts" in body or "singleEmbeddingParams" in body or ("inputText" in body and "textGenerationConfig" not in body)
 
 
 def _is_writers_own(recording: Recording) -> bool:

@@ -21,6 +21,8 @@ class Embedded:
 def in_openai(recording: Recording) -> Fields | None:
     """A recorded request for embeddings of texts in OpenAI's words; None for what those cannot say, or is no such request."""
     body = {name: value for name, value in recording.request.items() if value is not None and name != "model"}
+    if body.get("embedding_types", ["float"]) != ["float"] or "inputImage" in body:
+        return None
     match body:
         case {"input": _}:
             return body
