@@ -54,6 +54,7 @@ def _view(house: House, name: str, aliases: list[str]) -> TargetHealthView:
         errors=health.recent_faults(name, ERRORS_WITHIN_S),
         last_error=known.last_error,
         next_probe_s=health.next_probe_s(name),
+        rest_s=health.target_rest_s(name),
         turns=_turns(house, name),
         credentials=[_credential(house, bound, door.label, model) for door in bound.doors],
     )

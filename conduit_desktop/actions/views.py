@@ -292,8 +292,8 @@ class CircuitTurnView(View):
 class TargetHealthView(View):
     """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
 
-    `next_probe_s`: seconds until an open breaker lets one request through. `turns`: its circuit's of the last day, the newest
-    last.
+    `next_probe_s`: seconds until an open breaker lets one request through; `rest_s`: until its provider wants to be asked
+    again. `turns`: its circuit's of the last day, the newest last.
     """
 
     name: str
@@ -309,6 +309,7 @@ class TargetHealthView(View):
     errors: dict[str, int]
     last_error: str
     next_probe_s: float | None
+    rest_s: float
     turns: list[CircuitTurnView]
     credentials: list[CredentialHealthView]
 

@@ -24,6 +24,8 @@ class TargetHealth:
     outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     state: State = "closed"
     open_until: float = 0.0
+    rest_until: float = 0.0
+    """Until then the provider asked to be left alone, of a failure that was its own."""
     openings: int = 0
     probing: bool = False
     in_flight: int = 0

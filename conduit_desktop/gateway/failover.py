@@ -57,6 +57,8 @@ class Search:
     """Why a target was not asked, by its name."""
     rests: dict[str, float] = field(default_factory=dict)
     """Seconds that rate-limited targets are to be left alone, as of the last look at each."""
+    waits: dict[str, float] = field(default_factory=dict)
+    """Seconds until targets that were not asked can be."""
     targets: list[BoundTarget] = field(default_factory=list)
     unfit: dict[str, GatewayError] = field(default_factory=dict)
     """Why the request cannot be said in a target's dialect, by the target's name."""
@@ -94,6 +96,9 @@ class Search:
             why = target.bound.problem
         elif not self.health.may_ask(target.name):
             why = self.health.why_not(target.name)
+            wait = self.health.wait_s(target.name)
+            if wait is not None:
+                self.waits[target.name] = wait
         elif asyncio.get_running_loop().time() >= self.deadline:
             why = "not asked, the time for this request is over"
         else:
@@ -219,7 +224,8 @@ class Search:
         if self.rests and all(error.reason == "rate_limit" for error in errors):
             return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, min(self.rests.values())))
         if not errors:
-            return NoHealthyTarget("No target can be asked now. " + self._account())
+            soonest = min(self.waits.values(), default=None)
+            return NoHealthyTarget("No target can be asked now. " + self._account(), retry_after=soonest)
         last = errors[-1]
         if last.reason == "timeout":
             return ProviderTimeout("No target answered in time. " + self._account())

@@ -50,15 +50,22 @@ class Health:
         return found
 
     def _forget_idle(self) -> None:
-        for name in [name for name, one in self.targets.items() if one.state == "closed" and not one.in_flight]:
+        for name in [name for name, one in self.targets.items() if self._is_idle(one)]:
             del self.targets[name]
+
+    def _is_idle(self, one: TargetHealth) -> bool:
+        return one.state == "closed" and not one.in_flight and one.rest_until <= self.now()
 
     def may_ask(self, name: str) -> bool:
         """Whether the breaker lets a request through now; taking the half-open probe is `begin`'s business."""
         if self.paused and name in self.paused:
             return False
         health = self.targets.get(name)
-        if health is None or health.state == "closed":
+        if health is None:
+            return True
+        if health.rest_until and health.rest_until > self.now():
+            return False
+        if health.state == "closed":
             return True
         if health.state == "open" and self.now() >= health.open_until:
             health.state = "half_open"
@@ -69,8 +76,21 @@ class Health:
         """In words, why `may_ask` said no."""
         if name in self.paused:
             return "not asked, the operator paused it"
+        said = self.targets[name].last_error if name in self.targets else ""
+        if rest_s := self.target_rest_s(name):
+            return f"not asked, its provider asked to be left alone for {rest_s:.0f} s more ({said})"
+        return f"not asked, its circuit is open ({said})"
+
+    def target_rest_s(self, name: str) -> float:
+        """Seconds that the target's provider still asked to be left alone."""
         health = self.targets.get(name)
-        return f"not asked, its circuit is open ({health.last_error if health else ''})"
+        return max(0.0, health.rest_until - self.now()) if health is not None and health.rest_until else 0.0
+
+    def wait_s(self, name: str) -> float | None:
+        """Seconds until the target can be asked again; None where nobody knows, as of one that is paused."""
+        if name in self.paused:
+            return None
+        return max(self.target_rest_s(name), self.next_probe_s(name) or 0.0)
 
     def next_probe_s(self, name: str) -> float | None:
         """Seconds until an open breaker lets a probe through; None while it is closed."""
@@ -158,6 +178,8 @@ class Health:
         health.faults.append((self.now(), error.reason))
         tried = probe is not None and probe.circuit
         if error.reason in _TARGET_FAULTS:
+            if error.retry_after:
+                health.rest_until = self.now() + min(error.retry_after, COOLDOWN_MAX_S)
             self._judge(name, health, tried)
         elif tried and health.state == "half_open":
             self._close(name, health)  # a refusal is an answer, too

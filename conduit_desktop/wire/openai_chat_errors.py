@@ -46,7 +46,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
         reason=reason,
         kind=kind,
         param=param,
-        retry_after=retry_hint({**_quoted(parsed), **headers}, text) if reason in _WAITABLE else None,
+        retry_after=(
+            retry_hint({**_quoted(parsed), **headers}, text, limited=reason == "rate_limit") if reason in _WAITABLE else None
+        ),
         dialect=NAME,
         body=body,
         headers=headers,

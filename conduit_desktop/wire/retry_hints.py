@@ -35,11 +35,12 @@ _STRUCTURED = re.compile(r"\br=(\d+)\s*;\s*t=(\d+)")
 _LONGEST_S = 31 * 86400.0
 
 
-def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = None) -> float | None:
+def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = None, limited: bool = True) -> float | None:
     """Seconds to wait, or None where nothing says so.
 
     `headers` have lower-case names. `now` is epoch seconds; without it the answer's own `date` counts. `Retry-After` and
-    its relatives win, then the words of the error, then the resets of the limits that are used up, else the nearest.
+    its relatives win, then the words of the error, then the resets of the limits that are used up, else the nearest: every
+    answer tells of its limits, so those say nothing where the error is not about them (not `limited`).
     """
     if now is None:
         now = _epoch(headers)
@@ -48,7 +49,9 @@ def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = N
         found = duration(headers.get("retry-after", ""))
     if found is None:
         found = seconds_in_words(text)
-    return _resets(headers, now) if found is None else _sane(found)
+    if found is None:
+        return _resets(headers, now) if limited else None
+    return _sane(found)
 
 
 def seconds_in_words(text: str) -> float | None:

@@ -121,6 +121,28 @@ async def test_s04_a_target_that_is_down_for_good_is_stood_in_for(crossing: Cros
     assert len(crossing.a.asked) == 2
 
 
+async def test_s04_a_target_that_says_when_it_is_back_is_left_alone_until_then(crossing: Crossing) -> None:
+    await crossing.furnish(retries=0)
+    crossing.a.script(Step(status=503, headers={"retry-after": "1"}), Step())
+    for _ in range(3):
+        assert (await crossing.ask()).by == "b"
+    assert len(crossing.a.asked) == 1
+    alone = await crossing.ask("a")
+    assert (alone.status, alone.headers["retry-after"]) == (503, "1")
+    assert "asked to be left alone" in alone.message
+    assert len(crossing.a.asked) == 1
+    crossing.gateway.health.target("a/alpha").rest_until -= 1
+    assert (await crossing.ask()).by == "a"
+
+
+async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(crossing: Crossing) -> None:
+    await crossing.furnish()
+    crossing.a.script(Step(status=503, headers={"retry-after-ms": "400"}), Step())
+    good(await crossing.ask("a"))
+    first, second = crossing.a.asked
+    assert 0.4 <= second.at - first.at < 2
+
+
 async def test_s05_a_reset_before_any_byte_is_stood_in_for(crossing: Crossing) -> None:
     await crossing.furnish()
     crossing.a.script(Step(reset=True))

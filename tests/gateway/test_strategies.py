@@ -53,7 +53,8 @@ def orders(made: Route, health: Health, rounds: int, rates: Rates | None = None)
 
 def fail(health: Health, name: str, reason: str = "server", times: int = 5) -> None:
     for _ in range(times):
-        health.failed(f"{name}/m", f"prov_{name}", "0", UpstreamError("down", status=500, reason=reason, retry_after=60))
+        wait = 60 if reason == "rate_limit" else None
+        health.failed(f"{name}/m", f"prov_{name}", "0", UpstreamError("down", status=500, reason=reason, retry_after=wait))
 
 
 def shares(found: list[str]) -> dict[str, float]:

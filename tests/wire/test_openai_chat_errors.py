@@ -181,3 +181,11 @@ def test_minimax_says_its_errors_with_status_200(code: int, text: str, status: i
 def test_a_good_answer_of_minimax_is_no_error() -> None:
     body = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "base_resp": {"status_code": 0, "status_msg": ""}}
     assert collect(CHAT.read_response(body)).first.text == "hi"
+
+
+@pytest.mark.parametrize(("status", "wait"), [(429, 6.0), (500, None), (503, None)])
+def test_limits_that_every_answer_tells_of_say_nothing_about_a_failing_server(status: int, wait: float | None) -> None:
+    headers = {"x-ratelimit-remaining-requests": "9999", "x-ratelimit-reset-requests": "6s"}
+    body = b'{"error": {"message": "The server had an error", "type": "server_error"}}'
+    assert CHAT.read_error(status, headers, body).retry_after == wait
+    assert CHAT.read_error(503, {**headers, "retry-after": "3"}, body).retry_after == 3

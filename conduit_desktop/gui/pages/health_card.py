@@ -139,6 +139,8 @@ def _facts(target: TargetHealthView) -> list[str]:
     if target.turns:
         last = target.turns[-1]
         facts.append(f"circuit {'opened' if last.state == 'open' else 'closed'} {moments.ago(last.at)}")
+    if target.rest_s:
+        facts.append(f"asked to be left alone for {target.rest_s:,.0f} s")
     if target.state == "probing":
         facts.append("one request tries it out" if target.in_flight else "next request tries it out")
     elif target.next_probe_s is not None and target.state == "failing":
