@@ -103,14 +103,18 @@ async def test_a_target_without_a_model_is_told_in_its_row(house: House, ui: Not
 @pytest.mark.usefixtures("demo")
 async def test_an_alias_is_shown_whole_in_its_editor(house: House, ui: NotingUi):
     await alias(house, "base", "demo-chat")
-    more = {"sticky": "prefix", "trim": True, "strategy": "weighted"}
+    more = {"sticky": "prefix", "trim": True, "strategy": "weighted", "context_fallbacks": ["base"]}
     await alias(house, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
     before = await models.get(house, "smart")
     dialog = ModelDialog(None, house, ui, ["demo"], ["base", "smart"], before)
     dialog.open()
+    assert dialog.form.value("context_fallbacks") == ["base"]
+    dialog.form.set_values({**dialog.form.values(), "content_filter_fallbacks": ["base"]})
     dialog.primary.click()
     await until(lambda: not dialog.isVisible())
     after = await models.get(house, "smart")
+    assert after.content_filter_fallbacks == ["base"]
+    after = after.model_copy(update={"content_filter_fallbacks": before.content_filter_fallbacks})
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at"})
 
 

@@ -29,7 +29,7 @@ STRATEGIES = {
     "weighted": ("By weight", "Random, but as often as its weight says."),
     "random": ("Random", "Any target."),
     "least_busy": ("Least busy", "The target with the fewest requests in flight."),
-    "fastest": ("Fastest", "The target that began its answers soonest of late."),
+    "fastest": ("Fastest", "The target whose answers of usual length came soonest of late: first token and tokens a second."),
     "cheapest": ("Cheapest", "The target with the lowest price."),
 }
 STICKY: tuple[tuple[str, str | None], ...] = (
@@ -83,6 +83,9 @@ class ModelDialog(FormDialog):
         form.add_combo("strategy", "Which target first", [(words, name) for name, (words, _) in STRATEGIES.items()], " ")
         form.add_combo("sticky", "Keep together", STICKY, "At the target that answered before, whose prompt cache knows them.")
         form.add_list("fallbacks", "Fallbacks", f"Aliases to try when all targets fail. {_among(others)}")
+        too_long = form.add_list("context_fallbacks", "For what is too long", "Instead of the fallbacks above.")
+        filtered = form.add_list("content_filter_fallbacks", "For what was filtered", "Instead of the fallbacks above.")
+        form.add_widget(side_by_side(too_long, filtered))
         form.add_widget(section("Patience"))
         retries = form.add_number("retries", "Retries on the same target", optional=False)
         context = form.add_number("max_context_tokens", "Longest prompt", unit="tokens", placeholder="No limit")
