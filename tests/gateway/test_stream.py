@@ -62,7 +62,7 @@ async def test_what_the_caller_was_told_puts_the_ping_off() -> None:
 
 
 async def test_s09_silence_is_counted_over_pings() -> None:
-    pulse = Pulse(Upstream(), keepalive_s=0.05, idle_s=0.18)
+    pulse = Pulse(Upstream(), keepalive_s=0.2, idle_s=0.75)
     for _ in range(3):
         assert await pulse.chunk(said=True) is None
     with pytest.raises(UpstreamError) as raised:
