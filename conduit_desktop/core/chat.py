@@ -170,6 +170,11 @@ class ToolChoice:
     name: str | None = None
     extra: dict[str, Json] = field(default_factory=dict)
 
+    @property
+    def demands(self) -> bool:
+        """Whether anything is lost where no tool is on offer."""
+        return self.mode in ("required", "tool") or bool(self.extra)
+
 
 @dataclass(slots=True)
 class OutputFormat:

@@ -15,7 +15,11 @@ _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
 class Mistral(OpenAICompatible):
-    """Mistral's platform. It answers 422 to a field it does not know, and to tool-call ids other than nine letters or digits."""
+    """Mistral's platform.
+
+    It answers 422 to a field it does not know, to tool-call ids other than nine letters or digits, and to functions whose
+    parameters are left out.
+    """
 
     kind = "mistral"
     label = "Mistral"
@@ -29,7 +33,7 @@ class Mistral(OpenAICompatible):
     strict = True
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
-    message_refused = ("reasoning_content",)
+    message_refused = ("reasoning_content", "refusal")
     not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
     # https://docs.mistral.ai/capabilities/reasoning/adjustable: Small and Medium think or do not.
     effort_words: ClassVar[EffortWords] = (
@@ -38,11 +42,20 @@ class Mistral(OpenAICompatible):
     )
 
     def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """What every strict vendor needs, and tool-call ids of Mistral's own length."""
+        """What every strict vendor needs, tool-call ids of Mistral's own length, and parameters for every function."""
         dropped = super().adapt(body, dialect, translated)
         if isinstance(body.get("messages"), list):
             body["messages"] = [_with_short_ids(message) for message in body["messages"]]
+        if isinstance(body.get("tools"), list):
+            body["tools"] = [_with_parameters(tool) for tool in body["tools"]]
         return dropped
+
+
+def _with_parameters(tool: Any) -> Any:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or isinstance(function.get("parameters"), dict):
+        return tool
+    return {**tool, "function": {**function, "parameters": {"type": "object", "properties": {}}}}
 
 
 def _with_short_ids(message: Any) -> Any:

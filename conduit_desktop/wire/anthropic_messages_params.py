@@ -65,7 +65,8 @@ def write_tools(request: ChatRequest, parts: PartWriter) -> Fields:
     if choice is None:
         return body
     if not parts.own and not _possible(choice, tools):
-        parts.drop("tool_choice")
+        if request.tool_choice is not None and request.tool_choice.demands:
+            parts.drop("tool_choice")
         return body
     body["tool_choice"] = choice
     return body

@@ -174,6 +174,9 @@ class PartWriter:
             return {"type": "base64", "media_type": image_type(part), "data": part.data}
         if part.kind == "document" and part.data is not None:
             return self._document_source(part)
+        if part.url is None and (part.kind == "image" or part.text is None):
+            self.drop(part.kind)  # nothing is there
+            return None
         return _plain_source(part)
 
     def _document_source(self, part: Media) -> Fields | None:

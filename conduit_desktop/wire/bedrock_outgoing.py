@@ -71,7 +71,7 @@ def _tools(request: ChatRequest, parts: PartWriter) -> Block:
     if choice is not None and choice.mode != "none" and (written or parts.own):
         word = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
         config["toolChoice"] = {word: {"name": choice.name} if choice.mode == "tool" else {}}
-    elif choice is not None and choice.mode == "none":
+    elif choice is not None and (choice.mode == "none" or choice.demands):
         parts.drop("tool_choice")
     return config
 
@@ -114,7 +114,11 @@ def _foreign(request: ChatRequest, parts: PartWriter, model: str) -> Block:
         config = {"tools": [{"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}} for name in names]}
     if config:
         body["toolConfig"] = config
-    if sampling := _sampling(request):
+    sampling = _sampling(request)
+    if "" in (request.stop or ()):
+        sampling["stopSequences"] = [text for text in request.stop or () if text]
+        parts.drop("stop")
+    if sampling:
         body["inferenceConfig"] = sampling
     _write_format(body, request.output, parts)
     _write_labels(body, request, parts)

@@ -21,6 +21,7 @@ from conduit_desktop.core.chat import (
     Thinking,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 from conduit_desktop.wire import Outgoing
@@ -68,9 +69,11 @@ class _Writer:
         return written
 
     def _turn(self, message: Message, parts: list[Part]) -> dict[str, Json]:
-        said: dict[str, Json] = {"role": "system" if message.role == "developer" else message.role}
+        role = {"developer": "system", "tool": "user"}.get(message.role, message.role)
+        said: dict[str, Json] = {"role": role}
         if message.name is not None:
             self.drop("messages.name")
+        parts = [part for part in parts if self.own or self._fits(part, role)]
         calls = [part for part in parts if isinstance(part, ToolCall) and self._known(part)]
         plan = "".join(part.text for part in parts if isinstance(part, Thinking) and _is_plan(part))
         content = [block for part in parts if (block := self._block(part)) is not None]
@@ -86,6 +89,16 @@ class _Writer:
         if calls:
             said["tool_calls"] = [self._call(call) for call in calls]
         return self._extra(said, message.extra, "messages")
+
+    def _fits(self, part: Part, role: str) -> bool:
+        """Whether a part may stand in a turn of `role`: only a user shows files, only an assistant thinks and calls."""
+        if isinstance(part, Media) and part.text is None and role != "user":
+            self.drop(f"{role}.{part.kind}")
+            return False
+        if isinstance(part, Thinking | ToolCall) and role != "assistant":
+            self.drop("thinking" if isinstance(part, Thinking) else "tool_calls")
+            return False
+        return True
 
     def _extra(self, said: dict[str, Json], extra: dict[str, Json], what: str) -> dict[str, Json]:
         if self.own:
@@ -168,9 +181,7 @@ class _Writer:
     def _result(self, result: ToolResult) -> dict[str, Json]:
         content: list[dict[str, Json]] = []
         for part in result.parts:
-            if isinstance(part, Media) and not self.own and part.text is None:
-                self.drop(f"tool_result.{part.kind}")  # words and documents alone
-            elif (block := self._block(part)) is not None:
+            if (self.own or self._fits(part, "tool_result")) and (block := self._block(part)) is not None:
                 content.append(block)
         if result.is_error and not self.own:
             content.insert(0, {"type": "text", "text": "Error: "})
@@ -182,6 +193,9 @@ class _Writer:
     def tools(self, body: dict[str, Json]) -> None:
         """The tools. One of them alone can only be demanded by offering no other."""
         choice = self.request.tool_choice
+        if choice is not None and not self.own and choice.demands and not _possible(choice, self.request.tools):
+            self.drop("tool_choice")
+            choice = None
         only = choice.name if choice is not None and choice.mode == "tool" else None
         written = [said for tool in self.request.tools if only in (None, tool.name) and (said := self._tool(tool)) is not None]
         if written:
@@ -253,6 +267,10 @@ class _Writer:
         if request.n is not None and request.n > 1:
             self.drop("n")
         self.drop(*(name for name, value in request.extra.items() if value is not None))
+
+
+def _possible(choice: ToolChoice, tools: list[Tool]) -> bool:
+    return any(choice.name in (None, tool.name) for tool in tools if tool.kind != "hosted")
 
 
 def _is_plan(part: Part) -> bool:

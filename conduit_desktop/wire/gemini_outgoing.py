@@ -80,7 +80,8 @@ def _tools(request: ChatRequest, parts: PartWriter) -> Fields:
         parts.dropped += [f"tool_choice.{name}" for name in choice.extra]
         names = {each["name"] for entry in tools for each in entry.get("functionDeclarations", ())}
         if not names or (choice.name is not None and choice.name not in names):
-            parts.dropped.append("tool_choice")
+            if choice.demands:
+                parts.dropped.append("tool_choice")
             return body
     body["toolConfig"] = {"functionCallingConfig": _choice(choice, parts.own)}
     return body

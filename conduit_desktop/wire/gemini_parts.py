@@ -97,8 +97,8 @@ class PartWriter:
     def _media(self, part: Media) -> Fields | None:
         if not self.own and part.text is not None:
             return {"text": part.text}
-        if not self.own and part.file_id is not None and not part.file_id.startswith("gs://"):
-            self.dropped.append("file_id")
+        if not self.own and part.data is None and part.url is None and not (part.file_id or "").startswith("gs://"):
+            self.dropped.append("file_id" if part.file_id else part.kind)
             return None
         if part.detail not in (None, "auto"):
             self.dropped.append(f"{part.kind}.detail")

@@ -189,7 +189,7 @@ class _Writer:
         written = [said for tool in self.request.tools if (said := self._tool(tool)) is not None]
         if written and not (choice is not None and choice.mode == "none"):
             body["tools"] = written
-        if choice is not None and choice.mode in ("required", "tool"):
+        if choice is not None and choice.demands:
             self.drop("tool_choice")
         if self.request.parallel_tool_calls is False:
             self.drop("parallel_tool_calls")
@@ -226,7 +226,7 @@ class _Writer:
         if not self.own or not request.stream or request.spelling.get("stream") == "said":
             body["stream"] = request.stream  # left out means: stream
         if request.output is not None and request.output.kind != "text":
-            body["format"] = request.output.schema if request.output.kind == "schema" else "json"
+            body["format"] = request.output.schema or "json"
         if request.reasoning is not None and (think := self._think(request.reasoning, str(body["model"]))) is not None:
             body["think"] = think
         for name in ("logprobs", "top_logprobs"):

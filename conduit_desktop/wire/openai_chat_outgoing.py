@@ -56,8 +56,11 @@ class _Settings:
         tools = [written for tool in request.tools if (written := self._tool(tool)) is not None]
         if tools:
             self.body["tools"] = tools
-        if request.tool_choice is not None and (tools or self.own):
-            self.put("tool_choice", self._choice(request.tool_choice))
+        choice = request.tool_choice
+        if choice is not None and (tools or self.own):
+            self.put("tool_choice", self._choice(choice))
+        elif choice is not None and choice.demands:
+            self.dropped.append("tool_choice")
         if tools or self.own:
             self.put("parallel_tool_calls", request.parallel_tool_calls)
 
@@ -151,7 +154,10 @@ class _Settings:
         if self.own and self.request.spelling.get("reasoning") == "object":
             self.body["reasoning"] = _reasoning_object(reasoning)
             return
-        self.put("reasoning_effort", reasoning.effort if self.own else effort_of(reasoning))
+        effort = reasoning.effort if self.own else effort_of(reasoning)
+        self.put("reasoning_effort", effort)
+        if reasoning.effort is not None and effort is None:
+            self.dropped.append("reasoning.effort")  # a word that is not OpenAI's
         if reasoning.summary is not None:
             self.dropped.append("reasoning.summary")
         self.dropped += [f"reasoning.{name}" for name in reasoning.extra]

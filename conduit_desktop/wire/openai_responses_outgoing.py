@@ -96,8 +96,11 @@ class _Settings:
                 break
         if written:
             self.body["tools"] = written
-        if self.request.tool_choice is not None and (written or self.own):
-            self.put("tool_choice", self._choice(self.request.tool_choice))
+        choice = self.request.tool_choice
+        if choice is not None and (written or self.own):
+            self.put("tool_choice", self._choice(choice))
+        elif choice is not None and choice.demands:
+            self.dropped.append("tool_choice")
         if written or self.own:
             self.put("parallel_tool_calls", self.request.parallel_tool_calls)
 
@@ -181,6 +184,8 @@ class _Settings:
             self.body["reasoning"] = {**said, **reasoning.extra}
             return
         self.dropped += [f"reasoning.{name}" for name in reasoning.extra]
+        if reasoning.effort is not None and effort is None:
+            self.dropped.append("reasoning.effort")  # a word that is not OpenAI's
         if said:
             self.body["reasoning"] = said
         if effort != "none":
@@ -202,7 +207,7 @@ def _format(output: OutputFormat, own: bool) -> dict[str, Json]:
     extra = output.extra if own else {}
     if output.kind == "text":
         return {"type": "text", **extra}
-    if output.kind == "json":
+    if output.kind == "json" or (output.schema is None and not own):
         return {"type": "json_object", **extra}
     name = output.name if own else output.name or "answer"
     fields = {"name": name, "schema": output.schema, "description": output.description, "strict": output.strict}

@@ -102,8 +102,8 @@ class Items:
                 said, lost = write_text(part, self.spelling.get(f"{path}.type", kind) if self.own else kind, self.own)
                 self.dropped += lost
                 return said
-            case Refusal():
-                return {"type": "refusal", "refusal": part.text}
+            case Refusal():  # as such it would need the id of its message
+                return {"type": "refusal", "refusal": part.text} if self.own else {"type": kind, "text": part.text}
             case Media():
                 if kind == "output_text" and not self.own:
                     self.dropped.append(f"assistant.{part.kind}")

@@ -153,6 +153,15 @@ def test_mistral_keeps_its_own_ids():
     assert adapt("mistral", said, translated=False) == (said, [])
 
 
+def test_mistral_is_told_the_parameters_of_every_function():
+    bare, full = {"name": "f"}, {"name": "g", "parameters": {"type": "object", "properties": {"x": {}}}}
+    said = {"messages": [], "tools": [{"type": "function", "function": bare}, {"type": "function", "function": full}, "odd"]}
+    body, dropped = adapt("mistral", said, translated=False)
+    assert body["tools"][0]["function"] == {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    assert body["tools"][1:] == said["tools"][1:]
+    assert dropped == []
+
+
 def claude(model: str, **fields: Any) -> tuple[dict[str, Any], list[str]]:
     body, dropped = adapt("anthropic", {"model": model, **fields}, dialect="anthropic_messages")
     del body["model"]
