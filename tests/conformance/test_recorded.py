@@ -71,5 +71,6 @@ async def test_no_crossing_loses_what_has_no_name(recordings: Path, home: Home, 
         if name_of(one, field, *values) == UNKNOWN
     ]
     assert lost == []
+    assert [(one.recording.name, one.invalid) for one in found if one.invalid] == []
     assert len(found) > 30
     assert sum(not one.differences for one in found) >= 0.9 * len(found)

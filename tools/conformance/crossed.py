@@ -10,7 +10,7 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.wire import dialect
-from tools.conformance import frames, sdk
+from tools.conformance import frames, request_types, sdk
 from tools.conformance.hall import Hall, Heard
 from tools.conformance.lenses import STREAMED, WHOLE
 from tools.conformance.places import Recording, parse
@@ -64,7 +64,8 @@ async def run(hall: Hall, caller: str, wanted: Iterable[Recording], progress: Ca
             crossing.sent = entry["body"]
             place = crossing.recording.place
             assert place is not None
-            crossing.invalid = sdk.invalid_request(place.dialect, crossing.sent)
+            upstream = "mistral" if place.kind == "mistral" else place.dialect
+            crossing.invalid = request_types.invalid_request(upstream, crossing.sent)
     return list(made.values())
 
 
