@@ -165,6 +165,8 @@ class CandidateReader:
             if not inner.get("willContinue"):
                 self._end_partial(events)
             return
+        if not inner:
+            return  # the end of a call in pieces, whose last piece has said so
         if not isinstance(inner.get("name"), str):
             raise MalformedStream("a function call without a name")
         extra: Fields = {key: value for key, value in part.items() if key not in ("functionCall", "thoughtSignature")}
