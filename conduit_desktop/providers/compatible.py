@@ -31,6 +31,12 @@ PATHS: dict[Endpoint, str] = {
 TEXT_EMBEDDINGS: Mapping[Endpoint, str] = {"embeddings": "text"}
 """The `forms` of vendors whose embeddings take texts, and no token ids."""
 EffortWords = tuple[tuple[str, Mapping[str, str]], ...]
+OPENAI_THINKERS = r"(?:openai/)?(?:o\d|gpt-[5-9]|codex)(?!.*chat)"
+"""OpenAI's reasoning models, at their maker's and behind relays; not `gpt-oss`, which anybody serves."""
+THINKERS_REFUSE = (
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop",
+)  # fmt: skip
+"""What those refuse while they think, beside `max_tokens`. https://platform.openai.com/docs/guides/latest-model"""
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
 
@@ -60,6 +66,8 @@ class OpenAICompatible(ProviderKind):
     """Model names where there is no list."""
 
     max_tokens_field: ClassVar[str] = "max_tokens"
+    newer_limit: ClassVar[str] = ""
+    """A regular expression at the start of the names of models that refuse `max_tokens` for `max_completion_tokens`."""
     developer_role: ClassVar[bool] = False
     """Knows the role `developer`; others get `system`."""
     json_schema: ClassVar[bool] = True
@@ -136,8 +144,10 @@ class OpenAICompatible(ProviderKind):
         return dropped
 
     def _rename(self, body: dict[str, Json]) -> None:
-        other = "max_tokens" if self.max_tokens_field == "max_completion_tokens" else "max_completion_tokens"
-        for old, new in ((other, self.max_tokens_field), *self.renamed.items()):
+        newer = self.newer_limit and re.match(self.newer_limit, str(body.get("model", "")))
+        limit = "max_completion_tokens" if newer else self.max_tokens_field
+        other = "max_tokens" if limit == "max_completion_tokens" else "max_completion_tokens"
+        for old, new in ((other, limit), *self.renamed.items()):
             if old in body:
                 value = body.pop(old)
                 body.setdefault(new, value)
@@ -250,3 +260,6 @@ class AnyOpenAICompatible(OpenAICompatible):
     )
     endpoints = frozenset(PATHS)
     relayed_headers = ("openai-",)
+    # A relay hands these on to OpenAI, which refuses them. https://github.com/continuedev/continue/issues/7052
+    newer_limit = OPENAI_THINKERS
+    model_unsupported = ((OPENAI_THINKERS, THINKERS_REFUSE),)

@@ -6,11 +6,7 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Field, Secrets
-from conduit_desktop.providers.compatible import BASE_URL, OpenAICompatible, key_from
-
-_REASONING_REFUSES = (
-    "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias", "stop",
-)  # fmt: skip
+from conduit_desktop.providers.compatible import BASE_URL, OPENAI_THINKERS, THINKERS_REFUSE, OpenAICompatible, key_from
 
 
 class OpenAI(OpenAICompatible):
@@ -46,8 +42,8 @@ class OpenAI(OpenAICompatible):
     max_tokens_field = "max_completion_tokens"
     developer_role = True
     # The reasoning models refuse max_tokens and, while they think, everything that steers sampling.
-    model_unsupported = ((r"(o\d|gpt-5|codex)(?!.*chat)", _REASONING_REFUSES),)
-    not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-5[^:]*-chat|davinci|babbage)"
+    model_unsupported = ((OPENAI_THINKERS, THINKERS_REFUSE),)
+    not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-[5-9][^:]*-chat|davinci|babbage)"
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
     """The beginnings of models that `/chat/completions` answers with 404: https://platform.openai.com/docs/models"""
 

@@ -7,7 +7,15 @@ from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, Field
-from conduit_desktop.providers.compatible import BASE_URL, TEXT_EMBEDDINGS, EffortWords, OpenAICompatible, key_from
+from conduit_desktop.providers.compatible import (
+    BASE_URL,
+    OPENAI_THINKERS,
+    TEXT_EMBEDDINGS,
+    THINKERS_REFUSE,
+    EffortWords,
+    OpenAICompatible,
+    key_from,
+)
 from conduit_desktop.providers.model_lists import PriceFields
 from conduit_desktop.providers.thinking import ThinkingSwitch
 
@@ -245,6 +253,10 @@ class GitHubModels(OpenAICompatible):
     version = ""
     endpoints = frozenset({"chat", "embeddings"})
     models_url = "https://models.github.ai/catalog/models"
+    # https://github.com/actions/ai-inference/issues/116; gpt-4o: https://github.com/heshengtao/super-agent-party/issues/384
+    newer_limit = rf"{OPENAI_THINKERS}|openai/gpt-(?:5|4o$)"
+    model_unsupported = ((OPENAI_THINKERS, THINKERS_REFUSE),)
+    not_reasoning = r"openai/gpt-(4|[5-9][^:]*-chat)"
     unsupported = ("logit_bias", "metadata", "service_tier", "store", "user")
 
 

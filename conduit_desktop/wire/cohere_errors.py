@@ -11,8 +11,8 @@ from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire import openai_chat_errors as generic
 from conduit_desktop.wire.cohere_request import NAME
 
-_BY_STATUS: dict[int, Reason] = {498: "auth", 499: "server"}
-"""Statuses of Cohere's own: an invalid token, a call they cancelled."""
+_BY_STATUS: dict[int, Reason] = {498: "content_filter", 499: "server"}
+"""Statuses of Cohere's own: a deny-listed token in what was asked or answered, a call they cancelled."""
 _BY_TYPE: dict[str, Reason] = {"TOO_MANY_TOKENS": "context_length"}
 
 

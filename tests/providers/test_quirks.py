@@ -73,6 +73,36 @@ def test_a_reasoning_model_gets_no_sampling_parameters():
     assert dropped == ["temperature", "top_p"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("github", "openai/gpt-5-mini"), ("github", "openai/o3"), ("openai-compatible", "gpt-5.2"),
+     ("openai-compatible", "openai/o4-mini"),
+     ("openai", "gpt-6")],
+)  # fmt: skip
+def test_openais_reasoning_models_are_the_same_behind_a_relay(kind: str, model: str):
+    body, dropped = adapt(kind, {"model": model, "max_tokens": 9, "temperature": 0.2})
+    assert body == {"model": model, "max_completion_tokens": 9}
+    assert dropped == ["temperature"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "field"),
+    [
+        ("github", "openai/gpt-4o", "max_completion_tokens"),
+        ("github", "openai/gpt-5-chat", "max_completion_tokens"),
+        ("github", "openai/gpt-4o-mini", "max_tokens"),
+        ("github", "meta/llama-3.3-70b-instruct", "max_tokens"),
+        ("openai-compatible", "openai/gpt-oss-120b", "max_tokens"),
+        ("openai-compatible", "llama", "max_tokens"),
+    ],
+)
+def test_a_relays_other_models_keep_their_sampling(kind: str, model: str, field: str):
+    assert adapt(kind, {"model": model, "max_tokens": 9, "temperature": 0.2}) == (
+        {"model": model, field: 9, "temperature": 0.2},
+        [],
+    )
+
+
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest"])
 def test_other_models_keep_theirs(model: str):
     assert adapt("openai", {"model": model, "temperature": 0.2}) == ({"model": model, "temperature": 0.2}, [])
@@ -213,6 +243,8 @@ def test_a_native_request_to_claude_is_left_alone():
         ("openai", "gpt-5.1-chat-latest", "low", None),
         ("openai", "gpt-5.2", "low", "low"),
         ("openai", "o4-mini", "high", "high"),
+        ("github", "openai/gpt-4.1", "low", None),
+        ("github", "openai/gpt-5", "low", "low"),
         ("groq", "llama-3.3-70b-versatile", "low", None),
         ("groq", "qwen/qwen3-32b", "low", "default"),
         ("groq", "qwen/qwen3-32b", "none", "none"),

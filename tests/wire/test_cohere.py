@@ -268,7 +268,7 @@ def test_what_is_no_frame_of_an_answer_is_malformed(junk: bytes) -> None:
         (404, {"message": "model 'x' not found"}, "model_not_found"),
         (422, {"message": "invalid request: messages must not be empty"}, "bad_request"),
         (429, {"message": "You are using a Trial key, which is limited to 20 API calls / minute"}, "rate_limit"),
-        (498, {"message": "invalid token"}, "auth"),
+        (498, {"message": "the prompt contains a deny-listed token"}, "content_filter"),
         (500, {"message": "internal server error"}, "server"),
     ],
 )
