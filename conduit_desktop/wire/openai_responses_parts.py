@@ -166,7 +166,7 @@ def _say_audio(media: Media, own: bool) -> dict[str, Json] | None:
     if media.data is None or not own:
         return None
     form = "mp3" if media.media_type == "audio/mpeg" else (media.media_type or "").removeprefix("audio/")
-    return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": form} if form else {})}}
+    return {"type": "input_audio", "input_audio": {"data": media.data, **({} if media.media_type is None else {"format": form})}}
 
 
 def _say_image(media: Media, own: bool) -> dict[str, Json] | None:
@@ -180,7 +180,7 @@ def _say_image(media: Media, own: bool) -> dict[str, Json] | None:
     if media.file_id is not None and own:
         said["file_id"] = media.file_id
     if media.detail is not None or not own:
-        said["detail"] = media.detail or "auto"
+        said["detail"] = media.detail if own else media.detail or "auto"
     return said
 
 

@@ -133,9 +133,9 @@ def _tool_choice(fields: Fields, names: Names) -> ToolChoice | None:
             return ToolChoice(value)
         case {"type": "function" | "custom" as kind, "name": str(name), **rest}:
             fields.spelling["tool_choice.type"] = kind
-            namespace = rest.pop("namespace", None)
+            namespace = rest.pop("namespace") if isinstance(rest.get("namespace"), str) else None
             return ToolChoice("tool", names.flatten(namespace, name), extra=cast(_Rest, rest))
-        case {"type": "allowed_tools", "mode": "auto" | "required" as mode, **rest}:
+        case {"type": "allowed_tools", "mode": "auto" | "required" as mode, **rest} if rest:
             return ToolChoice(mode, extra=cast(_Rest, rest))
         case {"type": str()}:
             return ToolChoice("auto", extra=value)
