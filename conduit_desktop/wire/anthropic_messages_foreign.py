@@ -9,17 +9,12 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, Fields
 from conduit_desktop.wire.anthropic_messages_layout import open_tool_loop_without_thinking
-from conduit_desktop.wire.seal import Sealed, seal, unseal
-
-_CLAUDES = ("bedrock", "openai_chat")
-"""Where signatures are a Claude's, who signs alike wherever it is served (in chat, OpenRouter's)."""
+from conduit_desktop.wire.seal import CLAUDES, Sealed, marked, seal, unseal
 
 
 def proof(signature: str, dialect: str) -> str:
     """The signature of a thought that was said in `dialect`: a Claude's as it is, anything else and none at all with a mark."""
-    if dialect in ("", NAME) or (signature and dialect in _CLAUDES) or unseal(signature) is not None:
-        return signature
-    return seal(Sealed(dialect, signature))
+    return marked(signature, dialect, CLAUDES if signature else ("", NAME))
 
 
 def write_citation(citation: Citation) -> Fields | None:

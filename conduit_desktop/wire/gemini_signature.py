@@ -8,7 +8,7 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
-from conduit_desktop.wire.seal import Sealed, seal, unseal
+from conduit_desktop.wire.seal import marked, unseal
 
 _ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STANDARD = str.maketrans("-_", "+/")
@@ -28,8 +28,7 @@ def as_base64(signature: str) -> str:
 
 def proof(signature: str, said_in: str) -> str:
     """The signature of a thought that was said in the dialect `said_in`."""
-    own = said_in in ("", NAME) or unseal(signature) is not None
-    return as_base64(signature if own else seal(Sealed(said_in, signature)))
+    return as_base64(marked(signature, said_in, ("", NAME)))
 
 
 def foreign(signature: Json) -> str | None:

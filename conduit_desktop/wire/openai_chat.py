@@ -20,6 +20,7 @@ from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_outgoing import write_request
 from conduit_desktop.wire.openai_chat_request import read_request
 from conduit_desktop.wire.openai_chat_stream import ChatReader
+from conduit_desktop.wire.openai_chat_thinking import without_foreign
 from conduit_desktop.wire.openai_chat_writer import ChatWriter
 
 
@@ -38,8 +39,8 @@ class OpenAIChat:
         return write_request(request, model)
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """`body` for `model`; a stream always reports its usage."""
-        native = {**body, "model": model}
+        """`body` for `model`, without the signatures of others; a stream always reports its usage."""
+        native = {**without_foreign(body), "model": model}
         if body.get("stream"):
             options = body.get("stream_options")
             native["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}

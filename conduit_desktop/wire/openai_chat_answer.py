@@ -72,7 +72,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         "object": "chat.completion",
         "created": begin.created or 0,
         "model": begin.model or request.model,
-        "choices": [_write_choice(choice, index, own) for index, choice in enumerate(answer.choices or [Choice()])],
+        "choices": [_write_choice(choice, index, begin.dialect) for index, choice in enumerate(answer.choices or [Choice()])],
     }
     if answer.usage is not None:
         body["usage"] = write_usage(answer.usage, own)
@@ -95,20 +95,22 @@ def own_extra(finished: Finished | None, own: bool) -> tuple[dict[str, Json], di
     return extra, extra.pop("message", {})
 
 
-def _write_choice(choice: Choice, index: int, own: bool) -> dict[str, Json]:
+def _write_choice(choice: Choice, index: int, said_in: str) -> dict[str, Json]:
+    own = said_in == NAME
     finish = choice.finish or Finished("stop")
     extra, more = own_extra(choice.finish, own)
-    message = {**_message(choice, own), **more}
+    message = {**_message(choice, said_in), **more}
     return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_word(finish, own), **extra}
 
 
-def _message(choice: Choice, own: bool) -> dict[str, Json]:
+def _message(choice: Choice, said_in: str) -> dict[str, Json]:
+    own = said_in == NAME
     refusal = "".join(part.text for part in choice.parts if isinstance(part, Refusal))
     message: dict[str, Json] = {"role": "assistant", "content": _content(choice), "refusal": refusal or None}
     annotations = write_citations(sources(choice.parts))
     if annotations:
         message["annotations"] = annotations
-    message.update(thinking_fields(choice.parts))
+    message.update(thinking_fields(choice.parts, said_in))
     calls = [part for part in choice.parts if isinstance(part, ToolCall) and part.kind != "hosted"]
     for call in calls:
         if own and call.extra.get("function_call"):

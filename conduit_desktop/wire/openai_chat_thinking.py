@@ -20,6 +20,7 @@ from conduit_desktop.core.events import (
     ThinkingStarted,
 )
 from conduit_desktop.wire.openai_chat_fields import NAME
+from conduit_desktop.wire.seal import CLAUDES, marked, unseal
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 CLAUDE = "anthropic-claude-v1"
@@ -70,10 +71,11 @@ class ThinkingReader:
         return [*opened, ThinkingDelta(text, self.choice)]
 
 
-def signature_detail(signature: str, index: int, text: str | None = None) -> dict[str, Json]:
-    """A signed block as an entry of `reasoning_details`."""
+def signature_detail(signature: str, index: int, said_in: str, text: str | None = None) -> dict[str, Json]:
+    """A signed block of the dialect `said_in` as an entry of `reasoning_details`."""
     said = {} if text is None else {"text": text}
-    return {"type": "reasoning.text", **said, "signature": signature, "format": CLAUDE, "index": index}
+    proof = marked(signature, said_in, CLAUDES)
+    return {"type": "reasoning.text", **said, "signature": proof, "format": "unknown" if unseal(proof) else CLAUDE, "index": index}
 
 
 def redacted_detail(data: str, index: int) -> dict[str, Json]:
@@ -81,8 +83,8 @@ def redacted_detail(data: str, index: int) -> dict[str, Json]:
     return {"type": "reasoning.encrypted", "data": data, "format": CLAUDE, "index": index}
 
 
-def thinking_fields(parts: Iterable[AnswerPart]) -> dict[str, Json]:
-    """What a message says of the thinking in `parts`; empty where there is none."""
+def thinking_fields(parts: Iterable[AnswerPart], said_in: str = NAME) -> dict[str, Json]:
+    """What a message says of the thinking in `parts` of an answer in the dialect `said_in`; empty where there is none."""
     text: list[str] = []
     details: list[dict[str, Json]] = []
     proved = False
@@ -90,7 +92,7 @@ def thinking_fields(parts: Iterable[AnswerPart]) -> dict[str, Json]:
         if isinstance(part, Thinking):
             text.append(part.text)
             if part.signature:
-                details.append(signature_detail(part.signature, len(details), part.text))
+                details.append(signature_detail(part.signature, len(details), said_in, part.text))
                 proved = True
             elif part.text:
                 details.append({"type": "reasoning.text", "text": part.text, "index": len(details)})
@@ -102,3 +104,29 @@ def thinking_fields(parts: Iterable[AnswerPart]) -> dict[str, Json]:
             proved = True
     said: dict[str, Json] = {"reasoning_content": "".join(text)} if any(text) else {}
     return {**said, "reasoning_details": details} if proved else said
+
+
+def without_foreign(body: dict[str, Json]) -> dict[str, Json]:
+    """`body` without the signatures of others, which no vendor can check; the very same where there are none."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not any(_is_foreign(detail) for message in messages for detail in _details(message)):
+        return body
+    return {**body, "messages": [_own(message) for message in messages]}
+
+
+def _details(message: Json) -> list[Json]:
+    details = message.get("reasoning_details") if isinstance(message, dict) else None
+    return details if isinstance(details, list) else []
+
+
+def _is_foreign(detail: Json) -> bool:
+    return isinstance(detail, dict) and unseal(detail.get("signature")) is not None
+
+
+def _own(message: Json) -> Json:
+    details = _details(message)
+    kept = [detail for detail in details if not _is_foreign(detail)]
+    if len(kept) == len(details):
+        return message
+    rest = {name: value for name, value in message.items() if name != "reasoning_details"}
+    return {**rest, "reasoning_details": kept} if kept else rest

@@ -64,6 +64,7 @@ class ChatWriter:
         self._request = request
         self._head: dict[str, Json] = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": request.model}
         self._first: dict[str, Json] = {}
+        self._said_in = ""
         self._own = False
         self._choices: dict[int, _Choice] = {}
         self._places: defaultdict[int, Place] = defaultdict(Place)
@@ -124,6 +125,7 @@ class ChatWriter:
         return sse.comment("ping")
 
     def _begin(self, event: Started) -> bytes:
+        self._said_in = event.dialect
         self._own = event.dialect == NAME
         self._head["id"] = event.id
         self._head["created"] = event.created or 0
@@ -159,7 +161,7 @@ class ChatWriter:
 
     def _detail(self, index: int, value: str, signed: bool) -> bytes:
         number = self._state(index).details
-        detail = signature_detail(value, number) if signed else redacted_detail(value, number)
+        detail = signature_detail(value, number, self._said_in) if signed else redacted_detail(value, number)
         written = self._delta(index, {"reasoning_details": [detail]})
         self._choices[index].details += 1
         return written

@@ -7,6 +7,7 @@ field holds is marked with the dialect it came from, so that it finds its way ba
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,6 +15,8 @@ from conduit_desktop.core.chat import Json
 
 Kind = Literal["signed", "hidden", "cited"]
 
+CLAUDES = ("", "anthropic_messages", "bedrock", "openai_chat")
+"""Where signatures are a Claude's, who signs alike wherever it is served (in chat, OpenRouter's), or nobody says whose."""
 _MARK = "conduit.v1."
 _KIND = re.compile(r"(signed|hidden|cited)(?:@([\w-]+))?", re.ASCII)
 
@@ -35,6 +38,11 @@ def seal(sealed: Sealed) -> str:
     """What was made, with its mark."""
     named = f"{sealed.kind}@{sealed.id}"
     return f"{_MARK}{sealed.dialect}.{named if _KIND.fullmatch(named) else sealed.kind}.{sealed.data}"
+
+
+def marked(signature: str, said_in: str, signers: Collection[str]) -> str:
+    """A signature from the dialect `said_in`: as it is where that is among `signers` or a mark is on it, else with one."""
+    return signature if said_in in signers or unseal(signature) is not None else seal(Sealed(said_in, signature))
 
 
 def unseal(text: Json) -> Sealed | None:

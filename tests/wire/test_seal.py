@@ -16,7 +16,7 @@ from conduit_desktop.wire import dialect
 from conduit_desktop.wire.seal import Kind, Sealed, seal, unseal
 from tests.wire.messages_frames import MESSAGES, read
 
-GEMINI = dialect("gemini")
+CHAT, GEMINI = dialect("openai_chat"), dialect("gemini")
 Fields = dict[str, Any]
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 CALL = ToolCall("toolu_1", "f", "{}")
@@ -106,6 +106,20 @@ def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them
         assert "c2ln-_" in [block.get("signature") for block in said]
     own = {"contents": [{"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}, {"text": "so"}]}]}
     assert GEMINI.native_request(own, "gemini-x")["contents"] is own["contents"]
+
+
+@pytest.mark.parametrize(("said_in", "is_claudes"), [("gemini", False), ("bedrock", True), ("anthropic_messages", True)])
+def test_signatures_that_no_claude_made_are_not_called_so_and_reach_no_vendor(said_in: str, is_claudes: bool) -> None:
+    answer = Answer(Started("x", "m", dialect=said_in), [Choice([Thinking("hm", "Z2Vt"), Text("so")], Finished("stop"))])
+    writer = CHAT.writer(ChatRequest("openai_chat", "m"))
+    frames = b"".join([writer.write(event) for event in answer.events()]) + writer.end()
+    deltas = [orjson.loads(row[6:])["choices"][0]["delta"] for row in frames.splitlines() if row.startswith(b"data: {")]
+    whole = CHAT.write_response(answer, ChatRequest("openai_chat", "m"))["choices"][0]["message"]
+    for details in (whole["reasoning_details"], [one for delta in deltas for one in delta.get("reasoning_details", ())]):
+        assert [one["format"] == "anthropic-claude-v1" for one in details] == [is_claudes]
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "so", "reasoning_details": details}, "odd"]
+        native = CHAT.native_request({"model": "m", "messages": turns}, "x")["messages"]
+        assert native == (turns if is_claudes else [turns[0], {"role": "assistant", "content": "so"}, "odd"])
 
 
 EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]}
