@@ -160,8 +160,10 @@ class Meter:
         record.duration_ms = self._call.elapsed_ms()
         record.upstream_ms = self.upstream_ms or None
         self._count(status)
-        if self.at_end is not None:
-            self.at_end()
+        # Let go of: it holds the answer, and, through the search, this meter; a circle would wait for the collector.
+        at_end, self.at_end = self.at_end, None
+        if at_end is not None:
+            at_end()
         if self._reservation is not None:
             used = record.input + record.cache_read + record.cache_write + record.audio_in + record.output + record.audio_out
             self._reservation.settle(record.cost_nano or 0, used)

@@ -1,12 +1,15 @@
 """One question's way, with real stores and a scripted vendor at the end of it."""
 
 import asyncio
+import gc
 
 import orjson
 import pytest
 
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, ModelNotFound, Unauthorized
 from conduit_desktop.gateway.call import Reply
+from conduit_desktop.gateway.failover import Search
+from conduit_desktop.gateway.meter import Meter
 from tests.fakes.furnished import Furnished, call
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
@@ -50,6 +53,21 @@ async def test_every_crossing_streams_to_its_terminal_event(gateway: Furnished, 
     assert (record.status, record.cost_state, record.streamed) == ("success", "final", True)
     assert record.first_token_ms is not None
     assert gateway.in_flight == 0
+
+
+@pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
+async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(gateway: Furnished, vendor: Vendor, alias: str) -> None:
+    """It looks seldom: circles of a thousand requests, with their answers, would be megabytes."""
+    await furnish(gateway, vendor)
+    gc.collect()
+    gc.disable()
+    try:
+        await gateway.ask(alias)
+        await gateway.stream(alias)
+        left = [type(one) for one in gc.get_objects() if type(one) in (Meter, Search)]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: Furnished, vendor: Vendor) -> None:
