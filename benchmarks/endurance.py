@@ -170,6 +170,8 @@ def judge(seen: Seen, admin: Admin, key: dict[str, Any], warm: Seen, before: Hol
     for name in SPEECHES:
         mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
         print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
+    turns = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
+    print(f"circuits     {sum(turns)} turns remembered, of {sum(map(bool, turns))} of {len(turns)} targets")
     for line, holds in checks.items():
         print(f"{line}{'' if holds else '   BROKEN'}")
     return sum(not holds for holds in checks.values())

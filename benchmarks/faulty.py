@@ -37,13 +37,18 @@ def steps(good_between: int) -> list[Step]:
     return [step for fault in FAULTS for step in (fault, *[GOOD] * good_between)]
 
 
+OUTAGE = [*[Step(status=503, message="on holiday")] * 30, *[GOOD] * 300]
+"""What opens a circuit, and then lets it close."""
+
+
 async def serve(port: int) -> None:
-    """Models named `first-…` fail one time in eight, all others one time in forty."""
+    """Models named `first-…` fail one time in eight, one of them for a while at a time, all others one time in forty."""
     vendor = Vendor()
     vendor.calls = deque(maxlen=10)  # type: ignore[assignment]
     vendor.script(*steps(39), cycle=True)
-    for number in range(8):
+    for number in range(7):
         vendor.script(*steps(7), model=f"first-{number}", cycle=True)
+    vendor.script(*OUTAGE, model="first-7", cycle=True)
     await vendor.start(port)
     print(f"Vendor listening on {vendor.anthropic_url}", flush=True)
     await asyncio.Event().wait()
