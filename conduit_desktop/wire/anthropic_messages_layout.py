@@ -33,7 +33,12 @@ def own_layout(messages: list[Message], parts: PartWriter, system_on_top: bool) 
     if system_on_top and messages and messages[0].role == "system":
         system = _content(messages[0], parts)
         messages = messages[1:]
-    return Layout(system, [{"role": m.role, "content": _content(m, parts), **m.extra} for m in messages])
+    return Layout(system, [{"role": m.role, **_own_content(m, parts), **m.extra} for m in messages])
+
+
+def _own_content(message: Message, parts: PartWriter) -> Fields:
+    """Text without a text is no content at all."""
+    return {"content": _content(message, parts)} if message.parts or not message.plain else {}
 
 
 def foreign_layout(messages: list[Message], parts: PartWriter) -> Layout:

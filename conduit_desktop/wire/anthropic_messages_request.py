@@ -84,7 +84,10 @@ def _message(message: Json, where: str, spelling: Spelling) -> Message:
     role = _ROLES.get(required(message, "role", str, where))
     if role is None:
         raise wrong(f"{where}.role", "Input should be 'user', 'assistant' or 'system'")
-    parts, plain = read_content(message.get("content"), f"{where}.content", spelling)
+    if role == "system" and "content" not in message and message.get("output_config"):
+        parts, plain = [], True  # it sets the output of a turn, and says nothing
+    else:
+        parts, plain = read_content(message.get("content"), f"{where}.content", spelling)
     return Message(role, parts, plain=plain, extra=rest(message, where, spelling, "role", "content"))
 
 

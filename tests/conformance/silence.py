@@ -78,7 +78,8 @@ def _core(value: Any) -> Any:
     """What a value says, without what is empty, blank or false; None where nothing is left."""
     if isinstance(value, dict):
         held = {name: core for name, inner in value.items() if (core := _core(inner)) is not None}
-        return None if not held or value.get("tools") == [] else held
+        blank = any(_core(value[name]) is None for name in ("text", "tools") if name in value)
+        return None if blank or not held else held
     if isinstance(value, list):
         return [core for inner in value if (core := _core(inner)) is not None] or None
     if isinstance(value, str):

@@ -38,6 +38,7 @@ EVERYTHING = {
     "system text": asked("x", system="Be brief."),
     "system blocks": asked("x", system=[{"type": "text", "text": "Be", "cache_control": HOUR}, {"type": "text", "text": "brief"}]),
     "system in the middle": asked("x") | {"messages": [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}]},
+    "system that sets but says nothing": asked("x") | {"messages": [{"role": "system", "output_config": {"effort": "low"}}]},
     "both systems": asked("x", role="system", system="top"),
     "image by url": asked({"type": "image", "source": {"type": "url", "url": "https://x/y.png"}, "cache_control": MARK}),
     "image file": asked({"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
