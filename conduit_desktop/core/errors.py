@@ -128,6 +128,8 @@ class GatewayError(ConduitError):
     status: int = 500
     type: str = "api_error"
     code: str = "internal_error"
+    told: Mapping[str, str] = MappingProxyType({})
+    """Headers that go with it: who was asked, and how the key's limits stand."""
 
     def __init__(
         self,
@@ -215,8 +217,6 @@ class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
-    limits: Mapping[str, str] = MappingProxyType({})
-    """Headers that tell how the key's limits stand, in the caller's own dialect."""
 
 
 class Internal(GatewayError):

@@ -99,6 +99,12 @@ def _within(address: str, network: str) -> bool:
     return parsed.version == block.version and parsed in block
 
 
+def check_model(key: VirtualKey | None, asked: str, name: str) -> None:
+    """Raises Forbidden where the key may call a model neither by the name that was asked for, nor by the one it leads to."""
+    if not (may_call(key, asked) or may_call(key, name)):
+        raise Forbidden(f"This key may not call the model {asked!r}.", param="model")
+
+
 def may_call(key: VirtualKey | None, model: str) -> bool:
     """Whether the key's allow list (empty: everything) lets `model` through. Patterns ignore case."""
     if key is None or not key.models:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import Forbidden, UpstreamError
+from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway import access, routing
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call
@@ -30,8 +30,7 @@ async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
     snapshot = gateway.snapshot
     caller = access.identify(call, snapshot)
     route = routing.find(call.model, snapshot)
-    if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
-        raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
+    access.check_model(caller.key, call.model, route.name)
     for target in route.targets if caller.own_key is None else ():
         kind = target.bound.kind
         if "count_tokens" not in kind.endpoints or call.dialect.name not in kind.dialects_for(target.model):

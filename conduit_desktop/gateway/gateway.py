@@ -12,16 +12,7 @@ from functools import partial
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest
-from conduit_desktop.core.errors import (
-    BadRequest,
-    Forbidden,
-    GatewayError,
-    Internal,
-    RateLimited,
-    RecordsRefused,
-    Unauthorized,
-    UpstreamError,
-)
+from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, RateLimited, RecordsRefused, Unauthorized, UpstreamError
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import access, counting, headers, lane, media, pieces, routing, sticky
@@ -80,6 +71,7 @@ class Gateway(Desk):
             return exchange
         except GatewayError as error:
             await meter.settle("error", error.status, error)
+            error.told = headers.of_failure(call, asked.caller, self.gate, meter.record)
             raise
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
@@ -115,7 +107,7 @@ class Gateway(Desk):
         try:
             meter.admitted(self.gate.admit(key, expected), tariffs)
         except RateLimited as error:
-            error.limits = headers.limits_of(call, caller, self.gate)
+            error.told = headers.limits_of(call, caller, self.gate)
             raise
         return Asked(call, caller, route, snapshot, meter)
 
@@ -123,9 +115,9 @@ class Gateway(Desk):
         try:
             route = routing.find(call.model, snapshot, call.endpoint)
         except BadRequest:  # what a model cannot do is told only to those who may call it
-            _check_allowed(call, caller, routing.find(call.model, snapshot, endpoint=None))
+            access.check_model(caller.key, call.model, routing.find(call.model, snapshot, endpoint=None).name)
             raise
-        _check_allowed(call, caller, route)
+        access.check_model(caller.key, call.model, route.name)
         if caller.own_key is not None:
             open_to_it = tuple(target for target in route.targets if target.bound.provider.accept_client_keys)
             if not open_to_it:
@@ -278,11 +270,6 @@ class Gateway(Desk):
         opened.target.bound.kind.judge(error)
         label = opened.door.label if opened.door in opened.target.bound.doors else None
         self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
-
-
-def _check_allowed(call: Call, caller: Caller, route: Route) -> None:
-    if not (access.may_call(caller.key, call.model) or access.may_call(caller.key, route.name)):
-        raise Forbidden(f"This key may not call the model {call.model!r}.", param="model")
 
 
 def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:

@@ -35,6 +35,16 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
     return told
 
 
+def of_failure(call: Call, caller: Caller, gate: Gate, record: RequestRecord) -> dict[str, str]:
+    """The headers of an error, with the last target that was asked, if one was."""
+    told = limits_of(call, caller, gate)
+    if record.attempts:
+        last = record.attempts[-1]
+        told["x-conduit-provider"], told["x-conduit-model"] = last.provider, _printable(last.model)
+        told["x-conduit-attempts"] = str(len(record.attempts))
+    return told
+
+
 def _relayed(opened: Opened, with_limits: bool) -> dict[str, str]:
     headers = [(name.lower(), value) for name, value in opened.response.headers.items()]
     return {name: _printable(value) for name, value in headers if name in _TOLD or (with_limits and name.startswith(_LIMITS))}

@@ -23,7 +23,6 @@ from conduit_desktop.core.errors import (
     Internal,
     MethodNotAllowed,
     PayloadTooLarge,
-    RateLimited,
     UnknownPath,
     UpstreamError,
 )
@@ -198,14 +197,14 @@ def dialect_of(request: web.Request) -> Dialect:
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error in the caller's dialect; a provider's own words go through unchanged where the dialect is the same."""
     speaks = dialect_of(request)
-    headers = {"x-conduit-request-id": request[REQUEST_ID]} if REQUEST_ID in request else {}
+    headers = dict(error.told)
+    if REQUEST_ID in request:
+        headers["x-conduit-request-id"] = request[REQUEST_ID]
     if isinstance(error, UpstreamError) and error.body and error.dialect == speaks.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]
         return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
     status, body = speaks.write_error(error)
-    if isinstance(error, RateLimited):
-        headers |= error.limits
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)

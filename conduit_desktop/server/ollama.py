@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.entities import ModelAlias, OfferedModel
-from conduit_desktop.core.errors import BadRequest, Forbidden, Invalid, ModelNotFound
+from conduit_desktop.core.errors import BadRequest, Invalid, ModelNotFound
 from conduit_desktop.gateway import access, probe, routing
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import reading
@@ -149,8 +149,7 @@ def show_handler(gateway: Gateway) -> Handler:
         model = named(reading.model_of({"model": body.get("model") or body.get("name")}), gateway)
         caller = access.identify(caller_of(request, gateway), gateway.snapshot)
         route = routing.find(model, gateway.snapshot, endpoint=None)
-        if not (access.may_call(caller.key, model) or access.may_call(caller.key, route.name)):
-            raise Forbidden(f"This key may not call the model {model!r}.", param="model")
+        access.check_model(caller.key, model, route.name)
         if not route.targets:
             raise ModelNotFound(f"The model {model!r} has no target.", param="model")
         return json_response(_shown(route, await _known(gateway, route)))

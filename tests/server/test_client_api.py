@@ -16,6 +16,7 @@ from conduit_desktop.actions.house import House
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.serving import Server
 from tests.fakes.furnished import KEY, Furnished, furnished
+from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
 CHAT = {"model": "alias", "messages": [{"role": "user", "content": "hello"}]}
@@ -231,6 +232,20 @@ async def test_the_way_of_an_answer_is_in_its_headers(door: Door) -> None:
     assert float(headers["x-conduit-overhead-ms"]) >= 0
     _, _, headers = await door.call("POST", "/v1/chat/completions", {**CHAT, "model": "claude", "seed": 7})
     assert "seed" in headers["x-conduit-dropped"]
+
+
+async def test_an_errors_headers_tell_who_was_asked_and_how_often(door: Door) -> None:
+    door.vendor.script(Step(status=400), model="gpt-x")
+    status, _, headers = await door.call("POST", "/v1/chat/completions", CHAT)
+    assert (status, headers["x-conduit-provider"], headers["x-conduit-model"], headers["x-conduit-attempts"]) == (
+        400,
+        "oa",
+        "gpt-x",
+        "1",
+    )
+    door.vendor.script(Step(status=500), model="gpt-x")
+    status, _, headers = await door.call("POST", "/v1/messages", MESSAGES)
+    assert (status, headers["x-conduit-provider"], headers["x-conduit-attempts"]) == (502, "oa", "2")
 
 
 async def test_limits_are_told_in_the_callers_dialect(door: Door) -> None:
