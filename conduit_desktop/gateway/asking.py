@@ -21,6 +21,7 @@ from conduit_desktop.gateway.upstream import ERROR_BODY_LIMIT, LocalResponse, Re
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamReader, sse
 
+_EVENTS = "text/event-stream"
 _MAX_HELD = 16 * 1024 * 1024
 
 
@@ -127,21 +128,29 @@ async def _open(call: Call, lane: Lane, target: BoundTarget, door: Door, respons
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if 300 <= response.status < 400:
         raise UpstreamError(f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server")
-    if not call.stream or content_type in ("application/json", "text/html"):
-        return await _whole(call, lane, target, door, response)
+    first = b""
+    if not call.stream or content_type == "text/html":
+        return await _whole(call, lane, target, door, response, await response.read())
+    if content_type != _EVENTS:
+        # Under another name, or none, what comes tells what it is; lines of JSON alone begin as a whole answer does.
+        first = await response.chunk()
+        lines = lane.upstream.content_type.partition(";")[0] != _EVENTS and content_type != "application/json"
+        if first.lstrip()[:1] in (b"{", b"[", b"<") and not lines:
+            return await _whole(call, lane, target, door, response, first + await response.read())
     opened = Opened(target, door, lane, response, reader=lane.upstream.reader())
-    await _until_content(opened)
+    await _until_content(opened, first)
     return opened
 
 
-async def _until_content(opened: Opened) -> None:
+async def _until_content(opened: Opened, first: bytes) -> None:
+    """Read on from the bytes in `first` until something was said."""
     reader = opened.reader
     assert reader is not None
     held: list[bytes] = []
     size = 0
     while not any(isinstance(event, CONTENT_EVENTS) for event in opened.events):
         opened.check()
-        data = await opened.response.chunk()
+        data, first = first or await opened.response.chunk(), b""
         opened.events += opened.take(data)
         held.append(data)
         size += len(data)
@@ -150,8 +159,7 @@ async def _until_content(opened: Opened) -> None:
     opened.held = b"".join(held)
 
 
-async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response) -> Opened:
-    body = await response.read()
+async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response, body: bytes) -> Opened:
     value = _json(body)
     if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
         # Some vendors say 200 and mean an error.

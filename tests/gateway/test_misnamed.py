@@ -1,0 +1,51 @@
+"""Answers under another content type than theirs, or none: what comes tells what it is."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from tests.fakes.furnished import Furnished
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+
+HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+CHUNKS = [
+    {**HEAD, "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]},
+    {**HEAD, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}},
+]
+STREAM = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in CHUNKS) + b"data: [DONE]\n\n"
+WHOLE = {
+    **HEAD, "object": "chat.completion", "usage": CHUNKS[1]["usage"],
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
+}  # fmt: skip
+
+
+@pytest.fixture
+async def house(gateway: Furnished, vendor: Vendor) -> Furnished:
+    await gateway.add_provider("oa", vendor.openai_url)
+    await gateway.add_key()
+    return gateway
+
+
+@pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "application/json"])
+async def test_a_stream_is_one_whatever_it_is_called(house: Furnished, vendor: Vendor, called: str) -> None:
+    vendor.script(Step(body=STREAM, content_type=called))
+    assert await house.stream("oa/m", stream_options={"include_usage": True}) == STREAM
+    assert (house.records[-1].status, house.records[-1].output) == ("success", 2)
+
+
+@pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "application/json"])
+async def test_a_whole_answer_to_who_asked_for_a_stream_is_streamed(house: Furnished, vendor: Vendor, called: str) -> None:
+    vendor.script(Step(body=WHOLE, content_type=called))
+    said = await house.stream("oa/m")
+    assert b'"content":"hi"' in said
+    assert said.endswith(b"data: [DONE]\n\n")
+    assert (house.records[-1].status, house.records[-1].output) == ("success", 2)
+
+
+@pytest.mark.parametrize("called", ["application/octet-stream", "text/plain"])
+async def test_a_web_page_is_no_answer(house: Furnished, vendor: Vendor, called: str) -> None:
+    vendor.script(Step(body=b"<html>Sign in</html>", content_type=called))
+    with pytest.raises(Exception, match="web page"):
+        await house.stream("oa/m")
