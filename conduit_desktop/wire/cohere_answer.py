@@ -103,12 +103,16 @@ def read_call(call: dict[str, Json]) -> ToolCall:
     return ToolCall(call["id"], inner.get("name") or "", inner.get("arguments") or "", extra=extra)
 
 
+_OF_A_SOURCE = ("url", "title", "snippet", "text")
+
+
 def read_citation(raw: dict[str, Json]) -> Citation:
     """A citation, with its own words kept in `raw`; its place counts characters of the text."""
     source: Json = next(iter(raw.get("sources") or ()), None)
     document = source.get("document") if isinstance(source, dict) else None
     told = document if isinstance(document, dict) else {}
-    return Citation(told.get("url"), told.get("title"), raw.get("text"), raw.get("start"), raw.get("end"), NAME, raw)
+    url, title, snippet, text = (value if isinstance(value := told.get(name), str) else None for name in _OF_A_SOURCE)
+    return Citation(url, title, snippet or text, raw.get("start"), raw.get("end"), NAME, raw)
 
 
 def read_finish(word: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
@@ -205,15 +209,18 @@ def write_call(call: ToolCall, own: bool) -> dict[str, Json]:
     return {"id": call.id, "type": "function", "function": inner, **(call.extra if own else {})}
 
 
-def write_citation(citation: Citation) -> Json:
-    """A citation: as it came, or its place, words and source."""
+def write_citation(citation: Citation, text: str) -> Json:
+    """A citation: as it came, or its place, the words of `text` that stand there, and its source."""
     if citation.dialect == NAME:
         return citation.raw
     document = {"title": citation.title or "", **({"url": citation.url} if citation.url else {})}
+    if citation.quote:
+        document["snippet"] = citation.quote
+    start, end = citation.start or 0, citation.end or 0
     source = {"type": "document", "id": citation.url or citation.title or "", "document": document}
-    return {"start": citation.start or 0, "end": citation.end or 0, "text": citation.quote or "", "sources": [source]}
+    return {"start": start, "end": end, "text": text[start:end], "sources": [source]}
 
 
 def write_citations(texts: Iterable[Text]) -> list[Json]:
     """Every citation of the answer's texts."""
-    return [write_citation(citation) for text in texts for citation in text.citations]
+    return [write_citation(citation, text.text) for text in texts for citation in text.citations]

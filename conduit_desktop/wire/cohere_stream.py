@@ -132,6 +132,7 @@ class CohereWriter:
         self._begun = False
         self._index = -1
         self._open: Literal["", "text", "thinking"] = ""
+        self._words: list[str] = []
         self._calls: dict[str, tuple[int, bool]] = {}
         self._free_text: dict[str, str] = {}
         self._citations = 0
@@ -203,8 +204,9 @@ class CohereWriter:
         if self._open != kind:
             out = self._begin() + self._close()
             self._index += 1
-            self._open = kind
+            self._open, self._words = kind, []
             out += self._content_frame("content-start", {"type": kind, kind: ""})
+        self._words.append(text)
         return out + self._content_frame("content-delta", {kind: text})
 
     def _content_frame(self, kind: str, content: dict[str, Json]) -> bytes:
@@ -241,7 +243,8 @@ class CohereWriter:
 
     def _cite(self, event: Cited) -> bytes:
         index, self._citations = self._citations, self._citations + 1
-        start = {"type": "citation-start", "index": index, "delta": {"message": {"citations": write_citation(event.citation)}}}
+        said = write_citation(event.citation, "".join(self._words))
+        start = {"type": "citation-start", "index": index, "delta": {"message": {"citations": said}}}
         return self._begin() + _frame(start) + _frame({"type": "citation-end", "index": index})
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from conduit_desktop.core.chat import (
     ChatRequest,
+    Citation,
     Media,
     Message,
     OutputFormat,
@@ -24,7 +25,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage, collect
+from conduit_desktop.core.events import Answer, Choice, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage, collect
 from conduit_desktop.wire import dialect, sse
 from tests.wire.speech import Recording, again, asked, heard, read, recorded, say
 from tests.wire.strategies import Features, answers, requests
@@ -189,12 +190,13 @@ def test_whatever_openai_callers_ask_can_be_said_and_read_again(request: ChatReq
 
 
 def test_a_stream_split_anywhere_makes_the_answer() -> None:
-    citation = {"start": 0, "end": 2, "text": "Hé", "sources": [{"type": "document", "document": {"title": "T", "url": "u"}}]}
+    document = {"title": "T", "url": "u", "snippet": "as said"}
+    citation = {"start": 0, "end": 2, "text": "Hé", "sources": [{"type": "document", "document": document}]}
     data = START + content(0, "thinking", "h", "m") + content(1, "text", "Hé", "!") + frame("citation-start", 0, citations=citation)
     answer = heard(COHERE, data + end())
     assert (answer.first.thinking, answer.first.text) == ("hm", "Hé!")
     cited = answer.first.parts[1].citations[0]  # type: ignore[union-attr]
-    assert (cited.url, cited.title, cited.quote, cited.start, cited.end, cited.raw) == ("u", "T", "Hé", 0, 2, citation)
+    assert (cited.url, cited.title, cited.quote, cited.start, cited.end, cited.raw) == ("u", "T", "as said", 0, 2, citation)
     assert answer.first.finish == Finished("stop", "COMPLETE")
     assert answer.usage == Usage(input=3, output=5, extra=COUNTS)
 
@@ -417,3 +419,16 @@ def test_the_vendors_own_types_take_what_is_written(cassettes: list[Recording]) 
 def test_a_cut_answer_says_so() -> None:
     answer = heard(COHERE, say(COHERE, [Started(), TextDelta("a"), Finished("length")]))
     assert answer.first.finish == Finished("length", "MAX_TOKENS")
+
+
+def test_a_foreign_source_is_cited_with_the_words_that_it_stands_for() -> None:
+    cited = Text("grün ist gut", citations=[Citation("https://a.example", "A", "as said", 0, 4, "gemini")])
+    answer = Answer(Started("x", "m", dialect="gemini"), [Choice([cited], Finished("stop"))])
+    body = COHERE.write_response(answer, ChatRequest("cohere", "m"))
+    (whole,) = body["message"]["citations"]
+    document = {"title": "A", "url": "https://a.example", "snippet": "as said"}
+    source = {"type": "document", "id": "https://a.example", "document": document}
+    assert whole == {"start": 0, "end": 4, "text": "grün", "sources": [source]}
+    writer = COHERE.writer(ChatRequest("cohere", "m", stream=True))
+    frames = b"".join([writer.write(event) for event in answer.events()])
+    assert orjson.dumps(whole) in frames
