@@ -8,14 +8,25 @@ import orjson
 import pytest
 
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking, ToolCall
-from conduit_desktop.core.events import Event, Finished, TextDelta, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ToolCallStarted
+from conduit_desktop.core.events import (
+    Event,
+    Finished,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ThinkingSigned,
+    ToolCallStarted,
+    collect,
+)
 from conduit_desktop.gateway.signatures import Proof, Signatures
+from conduit_desktop.wire import dialect
 from tests.fakes.furnished import Furnished
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_anthropic import SIGNATURE as CLAUDES
 from tests.fakes.vendor_gemini import SIGNATURE as GEMINIS
 
+MESSAGES = dialect("anthropic_messages")
 TOOL = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
 
@@ -130,3 +141,24 @@ async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: F
     sent = vendor.asked[-1].body
     assert sent["messages"][1]["content"][0] == {"type": "thinking", "thinking": "the weather it is", "signature": CLAUDES}
     assert sent["thinking"]["type"] == "enabled"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Furnished, vendor: Vendor, stream: bool):
+    """A conversation that Gemini began goes on at Claude, in the caller's own dialect: the thought would be a 400."""
+    await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+    await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
+    await gateway.add_alias("g", "ge/gemini-3-flash")
+    await gateway.add_alias("c", "an/claude-x")
+    await gateway.add_key()
+    vendor.script(Step(thinking="so it is"), Step())
+    asked: dict[str, Any] = {"speaks": "anthropic_messages", "max_tokens": 99}
+    user = {"role": "user", "content": "hello"}
+    if stream:
+        events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **asked))
+        content = MESSAGES.write_response(collect(events), ChatRequest("anthropic_messages", "g"))["content"]
+    else:
+        content = (await gateway.ask("g", messages=[user], **asked))["content"]
+    assert [block["type"] for block in content] == ["thinking", "text"]
+    await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **asked)
+    assert vendor.asked[-1].body["messages"][1]["content"] == content[1:]
