@@ -10,6 +10,7 @@ from conduit_desktop.core.chat import (
     Json,
     Message,
     OutputFormat,
+    Part,
     Reasoning,
     Role,
     Text,
@@ -84,9 +85,10 @@ def _message(message: Json, where: str, spelling: Spelling) -> Message:
     role = _ROLES.get(required(message, "role", str, where))
     if role is None:
         raise wrong(f"{where}.role", "Input should be 'user', 'assistant' or 'system'")
-    if role == "system" and "content" not in message and message.get("output_config"):
-        parts, plain = [], True  # it sets the output of a turn, and says nothing
-    else:
+    parts: list[Part] = []
+    plain = True
+    # One that sets the output of a turn may say nothing.
+    if role != "system" or "content" in message or not message.get("output_config"):
         parts, plain = read_content(message.get("content"), f"{where}.content", spelling)
     return Message(role, parts, plain=plain, extra=rest(message, where, spelling, "role", "content"))
 
