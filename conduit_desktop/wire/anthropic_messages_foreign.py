@@ -20,7 +20,7 @@ def proof(signature: str, dialect: str) -> str:
 def write_citation(citation: Citation) -> Fields | None:
     """A source: Anthropic's own as it was, another's as a search's result; None for one without an address."""
     if citation.dialect == NAME:
-        return dict(citation.raw)
+        return citation.raw if isinstance(citation.raw, dict) else None
     if not citation.url:
         return None
     place = "" if citation.start is None or citation.end is None else f"{citation.start}-{citation.end}"

@@ -15,7 +15,7 @@ from conduit_desktop.wire.gemini_grounding import write_citations
 from conduit_desktop.wire.gemini_signature import as_base64, proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import read_usage, write_finish, write_usage
-from conduit_desktop.wire.openai_chat_sources import sources
+from conduit_desktop.wire.places import sources
 from conduit_desktop.wire.tool_arguments import as_object
 
 _KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion")

@@ -34,7 +34,7 @@ from conduit_desktop.wire.gemini_grounding import write_citations
 from conduit_desktop.wire.gemini_signature import proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import write_finish, write_usage
-from conduit_desktop.wire.openai_chat_sources import Place
+from conduit_desktop.wire.places import Place
 
 
 class GeminiWriter:

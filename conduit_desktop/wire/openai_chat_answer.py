@@ -12,10 +12,11 @@ from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
 from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object
 from conduit_desktop.wire.openai_chat_fields import NAME
-from conduit_desktop.wire.openai_chat_sources import read_sources, sources, write_span
+from conduit_desktop.wire.openai_chat_sources import read_sources, write_span
 from conduit_desktop.wire.openai_chat_stream import CHUNK, started
 from conduit_desktop.wire.openai_chat_thinking import thinking_fields
 from conduit_desktop.wire.openai_chat_usage import read_usage, write_usage
+from conduit_desktop.wire.places import sources
 
 _REASONS: dict[FinishReason, str] = {
     "stop": "stop",

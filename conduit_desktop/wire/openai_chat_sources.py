@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from conduit_desktop.core.chat import Citation, Json, Text
-from conduit_desktop.core.events import Cited, Event, TextDelta, TextStarted
+from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire.openai_chat_fields import NAME
 
 
@@ -35,32 +32,3 @@ def read_span(note: dict[str, Json]) -> tuple[int | None, int | None]:
 def write_span(citation: Citation) -> dict[str, Json]:
     """The same place again; both ends are required."""
     return {"start_index": citation.start or 0, "end_index": citation.end or 0}
-
-
-def sources(parts: Iterable[object]) -> Iterator[Citation]:
-    """The sources of all texts among `parts`, each with its place in the words of them all."""
-    at = 0
-    for part in parts:
-        if isinstance(part, Text):
-            yield from (citation.moved(at) for citation in part.citations)
-            at += len(part.text)
-
-
-@dataclass(slots=True)
-class Place:
-    """Where the open text of a stream begins in all the words of its choice."""
-
-    begin: int = 0
-    end: int = 0
-    is_open: bool = False
-
-    def see(self, event: Event) -> None:
-        """Take in an event of the choice, as `collect` would."""
-        if type(event) is TextDelta:
-            if not self.is_open:
-                self.begin, self.is_open = self.end, True
-            self.end += len(event.text)
-        elif isinstance(event, TextStarted) or (isinstance(event, Cited) and not self.is_open):
-            self.begin, self.is_open = self.end, True
-        elif not isinstance(event, Cited):
-            self.is_open = False

@@ -32,9 +32,9 @@ from conduit_desktop.wire.openai_chat_answer import finish_word, own_extra, writ
 from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_errors import error_body
 from conduit_desktop.wire.openai_chat_fields import NAME
-from conduit_desktop.wire.openai_chat_sources import Place
 from conduit_desktop.wire.openai_chat_thinking import redacted_detail, signature_detail
 from conduit_desktop.wire.openai_chat_usage import write_usage
+from conduit_desktop.wire.places import Place
 
 
 class _Choice:
