@@ -34,7 +34,7 @@ FAULTS = {
     "S08": ("cut after three frames", "error event, no success marker; recorded as broken, cost estimated"),
     "S09": ("stalls after three frames", "error event after the idle time-out, A is stopped"),
     "S10": ("a malformed frame", "before content B answers, after it an error event"),
-    "S11": ("ends without its terminal event", "error event"),
+    "S11": ("ends without its terminal event", "error event; a whole answer without its end: B answers"),
     "S12": ("400, context length", "not retried; a fallback answers, else relayed"),
     "S13": ("400, content filter", "not retried; a fallback answers, else relayed"),
     "S14": ("503, and B refuses the request", "the caller sees why, and A's cause"),
