@@ -73,15 +73,21 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         gateway.health.target("a/one").open_until = 0
-    vendor.script(Step(think_s=0.2))
+    vendor.script(Step(hang=True))
     asked = len(vendor.asked)
     async with process(home, secrets) as gateway:
-        results = await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True)
-        assert sum(isinstance(result, dict) for result in results) == 1
-        assert sum(isinstance(result, NoHealthyTarget) for result in results) == 19
+        probe = asyncio.ensure_future(gateway.ask("m"))
+        async with asyncio.timeout(5):
+            while len(vendor.asked) == asked:
+                await asyncio.sleep(0.005)
+        for result in await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True):
+            assert isinstance(result, NoHealthyTarget)
         assert len(vendor.asked) == asked + 1
-        assert gateway.health.target("a/one").state == "closed"
+        probe.cancel()
+        await asyncio.wait({probe})
+        vendor.script(Step())
         await gateway.ask("m")
+        assert gateway.health.target("a/one").state == "closed"
 
 
 async def kept(gateway: Furnished, *words: str) -> None:
