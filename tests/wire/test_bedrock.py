@@ -347,6 +347,14 @@ def test_a_stream_split_anywhere_makes_the_answer() -> None:
     assert (found.input, found.cache_read, found.cache_write_5m, found.cache_write_1h, found.output) == (3, 4, 1, 2, 5)
 
 
+def test_a_source_stands_for_its_whole_block_even_where_it_comes_first_and_the_block_stays_open() -> None:
+    note = {"title": "t", "location": {"web": {"url": "u"}}}
+    blocks = delta(0, citation=note) + delta(0, text="Hé") + delta(0, text="!") + delta(1, text="so") + delta(2, citation=note)
+    answer = heard(BEDROCK, START + blocks + end())
+    said = [(part.text, [(c.start, c.end) for c in part.citations]) for part in answer.first.parts if isinstance(part, Text)]
+    assert said == [("Hé!", [(0, 3)]), ("so", []), ("", [(None, None)])]
+
+
 def test_interleaved_calls_arrive_whole() -> None:
     def begin(index: int) -> bytes:
         return frame("contentBlockStart", contentBlockIndex=index, start={"toolUse": {"toolUseId": f"t{index}", "name": "f"}})
