@@ -10,10 +10,11 @@ import orjson
 from conduit_desktop.core.errors import GatewayError, MalformedStream, ProviderFailed, ProviderTimeout, UpstreamError
 from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.blotting import blot
+from conduit_desktop.gateway.lane import NativeRelay
 from conduit_desktop.gateway.media import OpenedMedia
 from conduit_desktop.gateway.meter import Meter
 from conduit_desktop.gateway.stream import Pulse, own_fault
-from conduit_desktop.wire import sse
+from conduit_desktop.wire import Dialect, sse
 from conduit_desktop.wire.form_usage import told_usage
 
 _NEVER = 10**6.0
@@ -27,8 +28,11 @@ class Cut(Exception):  # no error of ours: it says to cut the connection
 
 
 async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken, pulses: set[Pulse]) -> AsyncGenerator[bytes]:
-    """The answer's bytes as they come. The record is durable before the last of them; raises Cut where the upstream broke."""
-    events = Events() if opened.content_type.startswith("text/event-stream") else None
+    """The answer's bytes as they come, events in whole frames. The record is durable before the last of them.
+
+    Raises Cut where the upstream broke and no words can say so.
+    """
+    events = Events(opened.lane.upstream) if opened.content_type.startswith("text/event-stream") else None
     response, pulse = opened.response, Pulse(opened.response, _NEVER, idle_s)
     last, got = b"", 0
     pulses.add(pulse)
@@ -37,17 +41,19 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
         while data:
             got += len(data)
             if events is not None:
-                events.watch(data, meter)
-                meter.keep(data)
-            out, last = last + data[:-1], data[-1:]
-            if out:
-                yield out
+                data = events.take(data, meter)
+            if data:
+                out, last = last + data[:-1], data[-1:]
+                if out:
+                    yield out
+            if events is not None and events.failure is not None:
+                raise events.failure
             data = await pulse.chunk(said=True)
         if (opened.length is not None and got != opened.length) or (events is not None and not events.whole):
             raise UpstreamError("the answer ended before its end", status=502, reason="broken")
         response.finish()
         await meter.settle("success")
-        yield last
+        yield last + (events.relay.end() if events is not None else b"")
     except (asyncio.CancelledError, GeneratorExit):
         response.abort()
         meter.close("cancelled", 499)
@@ -62,8 +68,8 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
         await meter.settle("broken", told.status, told)
         if events is None:
             raise Cut from error
-        # The byte held back ends the line that came last, so the error begins a frame of its own.
-        yield last + b"\n\n" + sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
+        own = sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
+        yield last + (events.relay.last_words(opened.sent) or own)
     finally:
         pulses.discard(pulse)
 
@@ -76,9 +82,14 @@ def _told(error: Exception, opened: Opened) -> GatewayError:
 
 
 class Events:
-    """Watches relayed server-sent events for usage, errors, and the last one."""
+    """Relays server-sent events frame by frame, and watches them for usage, errors, and the last one.
 
-    def __init__(self) -> None:
+    `failure` is what stands behind the frames that were fit to be passed on.
+    """
+
+    def __init__(self, upstream: Dialect) -> None:
+        self.relay = NativeRelay(upstream, hide_usage=False)
+        self.failure: UpstreamError | None = None
         self._splitter = sse.FrameSplitter()
         self._typed = False
         self._over = False
@@ -88,8 +99,17 @@ class Events:
         """The stream has said that it is complete; one whose events have no types cannot say so."""
         return self._over or not self._typed
 
-    def watch(self, data: bytes, meter: Meter) -> None:
-        """Read on; raises UpstreamError for an error in the stream."""
+    def take(self, data: bytes, meter: Meter) -> bytes:
+        """Read on; the bytes to pass on."""
+        try:
+            self._watch(data, meter)
+        except UpstreamError as failure:
+            self.failure = failure
+        whole = self.relay.pass_on(data, [], self.failure is not None)
+        meter.keep(whole)
+        return whole
+
+    def _watch(self, data: bytes, meter: Meter) -> None:
         try:
             frames = self._splitter.feed(data)
         except MalformedStream as error:

@@ -21,7 +21,7 @@ from conduit_desktop.server.serving import Server
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
-from tests.fakes.vendor import Vendor
+from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
 
 RANKED = {"model": "m", "query": "q", "documents": ["a", "bbb", "cc"]}
@@ -217,6 +217,20 @@ async def test_streamed_pictures_are_relayed_with_their_usage(door: Door) -> Non
     door.vendor.script(Step(no_end=True))
     _, raw, _ = await door.post("/v1/images/generations", {"model": "oa/gpt-image", "prompt": "x", "stream": True})
     assert b"provider_stream_broken" in raw
+    assert (door.record.status, door.record.error_code) == ("broken", "provider_stream_broken")
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+async def test_an_error_among_streamed_pictures_is_told_once(door: Door, quoted: bool) -> None:
+    first = b'event: image_generation.partial_image\ndata: {"type":"image_generation.partial_image","b64_json":"AA"}\n\n'
+    error = {"type": "error", "error": {"code": "moderation_blocked", "message": API_KEY if quoted else "no"}}
+    said = first + b"event: error\ndata: " + orjson.dumps(error) + b"\n\n"
+    door.vendor.script(Step(body=said, content_type="text/event-stream"))
+    _, raw, _ = await door.post("/v1/images/generations", {"model": "m", "prompt": "x", "stream": True})
+    assert raw.startswith(first)
+    assert raw.count(b'"error":{') == 1
+    assert (raw == said) is not quoted, "relayed as it came, unless it quotes the credential"
+    assert API_KEY.encode() not in raw
     assert (door.record.status, door.record.error_code) == ("broken", "provider_stream_broken")
 
 
