@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +117,42 @@ def test_s24_a_kill_loses_no_record_of_a_whole_answer_and_keeps_no_reservation(t
             spent = sum(float(record["cost_usd"]) for record in recorded.values())
             assert float(found["spend_usd"]) == pytest.approx(spent)
             assert served.admin("GET", "/status")["in_flight"] == 0
+
+
+def states(served: Served) -> dict[str, str]:
+    """How every target fares, by name."""
+    return {target["name"]: target["state"] for target in served.admin("GET", "/health")["data"]}
+
+
+def status_of(served: Served, key: str, model: str) -> int:
+    """The status of one whole answer."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}).encode()
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(served.address + PATHS["openai"], body, headers), timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_s24_what_failed_and_what_was_paused_is_known_after_a_kill(tmp_path: Path) -> None:
+    expected = {"oa/gpt-x": "failing", "an/claude-x": "paused"}
+    with vendor() as upstream:
+        with conduit(tmp_path / "home") as served:
+            key = furnish(served, upstream)
+            script(upstream, "gpt-x", status=503)
+            served.admin("PATCH", "/models/to-openai", {"retries": 0})
+            assert [status_of(served, key, "to-openai") for _ in range(6)] == [502] * 5 + [503]
+            served.admin("POST", "/health/an/claude-x/pause")
+            assert states(served).items() >= expected.items()
+            served.process.send_signal(signal.SIGKILL)
+            served.process.wait(10)
+        with conduit(tmp_path / "home") as served:
+            assert states(served).items() >= expected.items()
+            assert status_of(served, key, "to-anthropic") == 503
+            served.admin("POST", "/health/an/claude-x/resume")
+            assert status_of(served, key, "to-anthropic") == 200
 
 
 def all_records(served: Served) -> dict[str, dict[str, Any]]:
