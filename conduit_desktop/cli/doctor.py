@@ -102,8 +102,11 @@ def _providers(options: Options) -> Finding:
     path = options.folder.database
     if not path.exists():
         return "ok", "providers", "none yet"
-    with contextlib.closing(connections.reading(path)) as connection:
-        rows = connection.execute("SELECT name, credentials FROM providers WHERE enabled").fetchall()
+    try:
+        with contextlib.closing(connections.reading(path)) as connection:
+            rows = connection.execute("SELECT name, credentials FROM providers WHERE enabled").fetchall()
+    except sqlite3.Error:  # a damaged database is told of by its own check
+        return "note", "providers", "cannot be read from this database"
     named = [(name, one["secret"]) for name, credentials in rows for one in orjson.loads(credentials) if one["secret"]]
     if not named:
         return "ok", "providers", f"{len(rows)}, and none names a key" if rows else "none yet"
