@@ -7,7 +7,7 @@ from typing import assert_never
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, FinishReason, Started, Usage
-from conduit_desktop.wire.bedrock_blocks import NAME, cited_block, read_block
+from conduit_desktop.wire.bedrock_blocks import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.bedrock_errors import error_in_answer
 from conduit_desktop.wire.tool_arguments import as_object
 
@@ -61,9 +61,17 @@ def _read_part(block: dict[str, Json]) -> AnswerPart:
         part = read_block(block, "", {})
     except BadRequest:  # a block that lacks something, or one that is newer than this reader
         return Opaque(NAME, next(iter(block)), block)
+    if isinstance(part, Opaque) and isinstance(said := block.get("citationsContent"), dict):
+        return _cited_words(said)
     if isinstance(part, Text | Thinking | RedactedThinking | ToolCall | Opaque):
         return part
     return Opaque(NAME, next(iter(block)), block)
+
+
+def _cited_words(said: dict[str, Json]) -> Text:
+    """Words in several pieces, or without a source after all."""
+    pieces = [each.get("text") or "" for each in said.get("content") or ()]
+    return Text("".join(pieces), citations=[read_citation(raw) for raw in said.get("citations") or ()])
 
 
 def read_finish(word: str, extra: dict[str, Json]) -> Finished:

@@ -127,3 +127,10 @@ def test_a_block_of_converse_that_lacks_something_does_not_break_the_answer(bloc
 def test_a_document_for_converse_need_not_name_its_format() -> None:
     document = {"document": {"name": "a", "source": {"bytes": "eA=="}}}
     again(dialect("bedrock"), {"messages": [{"role": "user", "content": [document]}]}, "m")
+
+
+@pytest.mark.parametrize("texts", [["a"], ["a", "b"]], ids=["without a source", "in pieces"])
+def test_words_that_could_have_a_source_are_words(texts: list[str]) -> None:
+    said = {"citationsContent": {"content": [{"text": text} for text in texts]}}
+    body = {"output": {"message": {"role": "assistant", "content": [said]}}, "stopReason": "end_turn", "usage": {}}
+    assert collect(dialect("bedrock").read_response(body)).first.parts == [Text("".join(texts))]
