@@ -233,6 +233,14 @@ def test_usage_prints_csv_json_and_a_table(sh: Shell) -> None:
     assert "unpriced" in sh("usage", "--by", "key").stdout
 
 
+def test_a_providers_several_keys_are_added_replaced_and_taken_away(sh: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARE", "sk-spare-0123456789")
+    made = sh.json("providers", "add", "work", "--kind", "openai", "--key", "a=sk-aaaa-0123456789AA", "--key", "b=env:SPARE")
+    assert [(one["label"], one["hint"]) for one in made["keys"]] == [("a", "sk-…89AA"), ("b", "env:SPARE")]
+    changed = sh.json("providers", "edit", "work", "--key", "b=none", "--key", "c=sk-cccc-0123456789CC")
+    assert [(one["label"], one["hint"]) for one in changed["keys"]] == [("a", "sk-…89AA"), ("c", "sk-…89CC")]
+
+
 def test_doctor_says_a_line_about_everything(sh: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -9,7 +10,10 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.given import WishGroup
 from conduit_desktop.cli.reach import Reach, segment, with_house
-from conduit_desktop.cli.values import Pair, body_option, merged, options, said, secret
+from conduit_desktop.cli.values import NONE, Pair, body_option, merged, options, said, secret
+
+Pairs = tuple[Any, ...]
+"""What `Pair` makes of a repeatable option: names with their values, or the word `none` alone."""
 
 COLUMNS = (
     ("name", "name"), ("kind", "kind"), ("base URL", "base_url"),
@@ -19,6 +23,9 @@ COLUMNS = (
 fields = options(
     body_option("--base-url", help="Where it lives, if not at the vendor's own address."),
     body_option("--api-key", help="`-` reads standard input, `env:NAME` names a variable; else it is asked for."),
+    click.option(
+        "--key", "keys", type=Pair(), multiple=True, metavar="LABEL=KEY", help="One of several keys; LABEL=none takes it away."
+    ),
     body_option("--header", "headers", type=Pair(), multiple=True, help="A further header; may be repeated."),
     body_option("--option", "options", type=Pair(json=True), multiple=True, help="One of the kind's own fields; may be repeated."),
     body_option("--accept-client-keys/--refuse-client-keys", "accept_client_keys", default=None, help="Let clients use their own."),
@@ -61,12 +68,12 @@ def show(reach: Reach, name: str) -> None:
 @click.option("--kind", required=True, help="What it is; `providers kinds` lists them.")
 @fields
 @with_house
-def add(reach: Reach, /, name: str, kind: str, **values: Any) -> None:
+def add(reach: Reach, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
     """Add a provider. Its key goes to the secret store."""
     kinds = {row["kind"]: row for row in reach.all("/catalog")}
     needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
-    values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key)
-    _show(reach, reach.call("POST", "/providers", {"name": name, "kind": kind, **_body(values)}))
+    values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key and not keys)
+    _show(reach, reach.call("POST", "/providers", {"name": name, "kind": kind, **_body(values), **_keys(keys)}))
 
 
 @providers.command()
@@ -75,10 +82,11 @@ def add(reach: Reach, /, name: str, kind: str, **values: Any) -> None:
 @click.option("--kind", help="What it is.")
 @fields
 @with_house
-def edit(reach: Reach, /, name: str, rename: str | None, kind: str | None, **values: Any) -> None:
+def edit(reach: Reach, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     values["api_key"] = secret(values["api_key"], f"API key of {name}")
-    body = said({"name": rename, "kind": kind}) | _body(values)
+    before = reach.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
+    body = said({"name": rename, "kind": kind}) | _body(values) | _keys(keys, before)
     _show(reach, reach.call("PATCH", f"/providers/{segment(name)}", body))
 
 
@@ -114,6 +122,18 @@ def models(reach: Reach, name: str, refresh: bool) -> None:
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
     return merged(said(values), "headers", "options")
+
+
+def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The body's `api_keys`: those given, laid over those of other labels that are there already."""
+    if not given:
+        return {}
+    if NONE in given:
+        return {"api_keys": None}
+    new = {label: secret(text, label) for label, text in given if text != NONE}
+    named = {label for label, _ in given}
+    kept = [{"label": one["label"], "weight": one["weight"]} for one in before if one["label"] not in named]
+    return {"api_keys": [*kept, *({"label": label, "api_key": key} for label, key in new.items())]}
 
 
 def _show(reach: Reach, row: dict[str, Any]) -> None:
