@@ -15,7 +15,7 @@ from aiohttp import web
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, UnknownPath
-from conduit_desktop.gateway import access
+from conduit_desktop.gateway import access, routing
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.estimate import input_tokens
 from conduit_desktop.server import reading
@@ -160,7 +160,11 @@ def _count(gateway: Gateway) -> Handler:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = caller_of(request, gateway)
         call.body = body
-        await _expand(call, gateway, _owner(call, gateway))
+        owner = _owner(call, gateway)
+        if body.get("model") is not None:  # the API lets it be left out
+            name, snapshot = reading.model_of(body), gateway.snapshot
+            access.check_model(access.identify(call, snapshot).key, name, routing.find(name, snapshot, endpoint=None).name)
+        await _expand(call, gateway, owner)
         if call.untranslatable is not None:
             raise call.untranslatable
         told = {"object": "response.input_tokens", "input_tokens": input_tokens(call.body)}

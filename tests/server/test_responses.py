@@ -161,6 +161,8 @@ async def test_input_tokens_are_estimated_with_the_conversation_before(door: Doo
     _, long, _ = await door.call("POST", "/v1/responses/input_tokens", asked)
     assert long["input_tokens"] > short["input_tokens"] + 400
     assert (await door.call("POST", "/v1/responses/input_tokens", {"input": "hi"}, key="condt_wrong"))[0] == 401
+    status, body, _ = await door.call("POST", "/v1/responses/input_tokens", {"model": "nothing", "input": "hi"})
+    assert (status, body["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_a_native_stream_that_fails_says_so_once(door: Door) -> None:
