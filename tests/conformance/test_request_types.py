@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,7 +17,9 @@ from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.wire import Outgoing, dialect
 from tests.conformance import drawn
 from tests.conformance.silence import lost
+from tests.fakes.replay import interactions
 from tests.wire.strategies import Features, requests
+from tools.conformance import places
 from tools.conformance.request_types import PACKAGES, invalid_request, is_known
 
 CALLERS = {
@@ -79,6 +82,21 @@ def test_whatever_an_sdk_may_send_is_refused_by_name_or_fits_everywhere_and_lose
         out = written(name, request)
         assert (name, invalid_request(name, out.body)) == (name, [])
         assert (name, lost(body, out, lambda less, to=name: written(to, heard(caller, less, stream)))) == (name, [])
+
+
+def test_whatever_was_recorded_fits_every_vendor_in_whatever_dialect_it_is_asked(recordings: Path) -> None:
+    """Every other request that its own vendor took, as clients of all dialects would send it."""
+    asked = [one for one in places.recordings(interactions(recordings)) if one.status < 400 and one.place and one.place.dialect]
+    faults: set[tuple[str, ...]] = set()
+    for one in asked[::2]:
+        assert one.place is not None
+        neutral = dialect(one.place.dialect).read_request(one.request, {"model": one.model, "stream": one.stream})
+        for caller in CALLERS:
+            request = heard(caller, dialect(caller).write_request(neutral, "model").body, one.stream)
+            for name in vendors(caller):
+                faults |= {(one.name, caller, name, fault) for fault in invalid_request(name, written(name, request).body)}
+    assert faults == set()
+    assert len(asked) > 100
 
 
 HELLO = {"role": "user", "content": "hello"}
