@@ -147,7 +147,9 @@ class PartWriter:
         """The result as an object: its own where its text is one, else under the keys that Google names for text."""
         texts = [each.text or "" for each in part.parts if isinstance(each, Text | Media)]
         for each in part.parts:
-            if not isinstance(each, Text | Media):
+            if isinstance(each, Text):
+                self._text(each)  # which names what is lost beside its words
+            elif not isinstance(each, Media):
                 self.dropped.append("tool_result.content")
         text = "\n".join(text for text in texts if text)
         if part.is_error:

@@ -131,6 +131,8 @@ class _Writer:
             return
         if part.cache:
             self.drop("cache_control")
+        if isinstance(part, Text) and part.citations:
+            self.drop("citations")
         self.drop(*(f"content.{name}" for name in part.extra))
 
     def _media(self, part: Media, content: list[str], images: list[str]) -> None:
@@ -165,6 +167,7 @@ class _Writer:
         for part in result.parts:
             if isinstance(part, Text):
                 content.append(part.text)
+                self._note(part)
             elif isinstance(part, Media):
                 self._media(part, content, images)
             else:

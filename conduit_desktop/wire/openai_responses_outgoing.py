@@ -23,12 +23,12 @@ def write_request(request: ChatRequest, model: str) -> Outgoing:
     body: dict[str, Json] = {"model": model}
     messages = request.messages
     if items.own and request.spelling.get("instructions") == "top":
-        body["instructions"] = _words(messages[:1])
+        body["instructions"] = items.words(messages[:1])
         messages = messages[1:]
     elif not items.own:
         ahead = _leading_instructions(messages)
         if ahead:
-            body["instructions"] = _words(messages[:ahead])
+            body["instructions"] = items.words(messages[:ahead])
             messages = messages[ahead:]
     said = items.write(messages)
     how = request.spelling.get("input") if items.own else None
@@ -49,10 +49,6 @@ def _leading_instructions(messages: list[Message]) -> int:
         if message.role not in ("system", "developer") or not all(isinstance(part, Text) for part in message.parts):
             return index
     return len(messages)
-
-
-def _words(messages: list[Message]) -> str:
-    return "\n\n".join("".join(part.text for part in message.parts if isinstance(part, Text)) for message in messages)
 
 
 def write_settings(request: ChatRequest) -> tuple[dict[str, Json], list[str]]:

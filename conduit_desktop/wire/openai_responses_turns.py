@@ -46,10 +46,21 @@ class Items:
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All items, in order."""
         for message in messages:
-            if not self.own:
-                self.dropped += [f"messages.{name}" for name in message.extra] + (["messages.name"] if message.name else [])
+            self._note(message)
             self._turn(message)
         return self.items
+
+    def words(self, messages: list[Message]) -> str:
+        """Instructions that are words alone, beside the items."""
+        texts = [[part for part in message.parts if isinstance(part, Text)] for message in messages]
+        for message, parts in zip(messages, texts, strict=True):
+            self._note(message)
+            self.dropped += [name for part in parts for name in write_text(part, "input_text", self.own)[1]]
+        return "\n\n".join("".join(part.text for part in parts) for parts in texts)
+
+    def _note(self, message: Message) -> None:
+        if not self.own:
+            self.dropped += [f"messages.{name}" for name in message.extra] + (["messages.name"] if message.name else [])
 
     def _turn(self, message: Message) -> None:
         parts = deque(message.parts)

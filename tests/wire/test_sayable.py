@@ -8,6 +8,7 @@ import pytest
 
 from conduit_desktop.core.chat import (
     ChatRequest,
+    Citation,
     Media,
     Message,
     OutputFormat,
@@ -58,6 +59,17 @@ def test_a_file_that_is_nowhere_is_named(upstream: str) -> None:
     out = said(upstream, Message("user", [Text("look"), Media("image")]))
     assert len(out.dropped) == 1
     assert out.dropped[0].startswith("image")
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("role", ["system", "tool"])
+def test_marks_on_words_are_named_wherever_the_words_go(upstream: str, role: Any) -> None:
+    """Instructions become a field of their own, and results plain text: what was said beside the words is lost there, too."""
+    marked = Text("rules", citations=[Citation(url="https://example.com")], extra={"shade": 1})
+    call = Message("assistant", [ToolCall("c", "f", "{}")])
+    before = [Message("user", [Text("hi")]), call, Message("tool", [ToolResult("c", [marked])])]
+    out = said(upstream, *([Message("system", [marked])] if role == "system" else before))
+    assert {"content.shade", "citations"} <= set(out.dropped)
 
 
 @pytest.mark.parametrize("upstream", ["openai_responses", "ollama"])
