@@ -106,6 +106,7 @@ def _foreign(request: ChatRequest, parts: PartWriter, model: str) -> Block:
     """The request by Converse's rules: turns alternate, the user begins, nothing is blank, calls need their tools."""
     body: Block = {"messages": _turns(request.messages, parts)}
     system = [part for message in request.messages if message.role in ("system", "developer") for part in message.parts]
+    parts.drop(*(f"system.{type(part).__name__.lower()}" for part in system if not isinstance(part, Text)))
     if blocks := parts.content(part for part in system if isinstance(part, Text)):
         body["system"] = blocks
     config = _tools(request, parts)

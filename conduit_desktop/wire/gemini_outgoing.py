@@ -56,6 +56,7 @@ def _contents(messages: list[Message], parts: PartWriter) -> Fields:
             if turns:
                 parts.dropped.append("system.position")
             system += parts.content(part for part in message.parts if isinstance(part, Text))
+            parts.dropped += [f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)]
             continue
         role = "model" if message.role == "assistant" else "user"
         content = parts.content(message.parts)

@@ -184,6 +184,7 @@ class Turns:
         if self.own:
             return _plain(content) if message.plain else content
         if message.role in ("system", "developer"):
+            self.dropped += ["system.media"] * any(part.get("type") != "text" for part in content)
             return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
         alone = not content or (len(content) == 1 and content[0].get("type") == "text")
         return _plain(content) if alone else content

@@ -72,6 +72,12 @@ def test_marks_on_words_are_named_wherever_the_words_go(upstream: str, role: Any
     assert {"content.shade", "citations"} <= set(out.dropped)
 
 
+@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic_messages", "gemini", "bedrock"])
+def test_pictures_among_the_instructions_are_named_where_those_are_words_alone(upstream: str) -> None:
+    out = said(upstream, Message("system", [Text("rules"), Media("image", url="https://example.com/a.png")]))
+    assert out.dropped == ["system.media"]
+
+
 @pytest.mark.parametrize("upstream", ["openai_responses", "ollama"])
 def test_a_schema_that_was_not_given_asks_for_any_json(upstream: str) -> None:
     body = said(upstream, output=OutputFormat("schema", name="answer")).body
