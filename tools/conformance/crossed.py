@@ -13,7 +13,7 @@ from conduit_desktop.wire import dialect
 from tools.conformance import frames, request_types, sdk
 from tools.conformance.hall import Hall, Heard
 from tools.conformance.lenses import STREAMED, WHOLE
-from tools.conformance.places import Recording, parse
+from tools.conformance.places import Place, Recording, parse
 from tools.conformance.seen import Seen, differences
 
 Fields = dict[str, Any]
@@ -64,9 +64,16 @@ async def run(hall: Hall, caller: str, wanted: Iterable[Recording], progress: Ca
             crossing.sent = entry["body"]
             place = crossing.recording.place
             assert place is not None
-            upstream = "mistral" if place.kind == "mistral" else place.dialect
-            crossing.invalid = request_types.invalid_request(upstream, crossing.sent)
+            crossing.invalid = _faults(place, crossing.sent)
     return list(made.values())
+
+
+def _faults(place: Place, sent: Fields) -> list[str]:
+    """What the vendor's types would not take. Most who speak OpenAI's dialect have fields of their own beside it."""
+    faults = request_types.invalid_request("mistral" if place.kind == "mistral" else place.dialect, sent)
+    if place.dialect != "openai_chat" or place.kind in ("openai", "mistral"):
+        return faults
+    return [fault for fault in faults if "." in fault or not fault.endswith(": extra_forbidden")]
 
 
 async def _cross(hall: Hall, caller: str, recording: Recording) -> Crossing | None:
