@@ -84,7 +84,7 @@ async def test_a_card_with_much_to_say_is_no_wider_than_the_page(page: HealthPag
     for reason in ("server", "timeout", "overloaded", "connect", "malformed", "broken", "rate_limit") * 3:
         known.failed(A, owner, None, UpstreamError("a long story " * 30, status=503, reason=reason))
     page.show_targets()
-    assert page.cards[A].minimumSizeHint().width() < 700
+    assert page.cards[A].minimumSizeHint().width() < 600
 
 
 async def test_every_credential_is_told_of(page: HealthPage):

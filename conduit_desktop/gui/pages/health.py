@@ -95,7 +95,7 @@ class HealthPage(Page):
         self.paused.show_value(
             f"{states['paused']:,}", "until resumed" if states["paused"] else "none", "warning" if states["paused"] else ""
         )
-        self.parked.show_value(f"{len(parked):,}", "refused by their provider" if parked else "none", "danger" if parked else "")
+        self.parked.show_value(f"{len(parked):,}", "not used any more" if parked else "none", "danger" if parked else "")
 
     def _new_card(self, name: str) -> HealthCard:
         card = self.cards[name] = HealthCard()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Dot, Pill, clear, label
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.sparkline import Sparkline
 
 TONES: dict[TargetState, str] = {
@@ -37,7 +38,8 @@ class HealthCard(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.dot = Dot()
-        self.name, self.pill = label("", "cardTitle"), Pill()
+        self.name, self.pill = Elided("", "cardTitle"), Pill()
+        self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.facts, self.trouble = label("", "fieldHelp", wrap=True), label("", "fieldError", wrap=True)
         self.spark = Sparkline()
         self.latency, self.speed = label("", "muted"), label("", "figureNote")
@@ -60,14 +62,17 @@ class HealthCard(QFrame):
         words.addLayout(title)
         words.addWidget(self.facts)
         words.addWidget(self.trouble)
-        words.addLayout(self.credentials)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
+        row = QHBoxLayout()
         row.setSpacing(theme.M)
         row.addLayout(words, 1)
         row.addWidget(self.spark)
         row.addWidget(self._measured())
         row.addWidget(self.switch)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
+        whole.setSpacing(theme.XS)
+        whole.addLayout(row)
+        whole.addLayout(self.credentials)
 
     def _measured(self) -> QWidget:
         """Until the first content, and how fast after it; as wide on every card."""
@@ -87,6 +92,7 @@ class HealthCard(QFrame):
         self.target = target
         self.dot.set_tone(TONES[target.state])
         self.name.setText(target.name)
+        self.name.setToolTip(target.name)
         self.pill.show_text(CIRCUITS.get(target.state, target.state), TONES[target.state])
         self.facts.setText(" · ".join(_facts(target)))
         text = target.text if target.state in ("failing", "probing", "unready", "disabled") else ""
