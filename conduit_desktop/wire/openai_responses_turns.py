@@ -127,8 +127,9 @@ class Items:
                     return dict(part.value)
                 self.dropped.append(f"content[{part.name}]")
                 return None
-            case Thinking() | RedactedThinking() | ToolCall() | ToolResult():
-                return None  # items of their own
+            case Thinking() | RedactedThinking() | ToolCall() | ToolResult():  # items of their own, but not within a result
+                self.dropped += [] if self.own else ["tool_result.content"]
+                return None
             case _:
                 assert_never(part)
 

@@ -65,6 +65,8 @@ def _asks(name: str, value: Any, among: Fields) -> bool:
         return False
     if name in _TOOLS and not (among.get("tools") and _mode(among.get("tool_choice")) != "none"):
         return name == "tool_choice" and _mode(value) not in ("auto", "none")
+    if name == "tools" and all(set(tool.get("function") or tool) <= {"name", "type"} for tool in value):
+        return False  # Converse is told of every tool that was called
     if name in ("thinking", "output_config"):
         return not (among.get("thinking") and among.get("output_config"))  # the one may say the same as the other
     return not (name == "include" and set(core) == {"reasoning.encrypted_content"}) and name != "stream_options"

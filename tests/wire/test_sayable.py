@@ -111,6 +111,12 @@ def test_cohere_holds_only_what_fits_a_turns_role(role: Any, parts: list[Part], 
     assert not any(word in str(out.body["messages"]) for word in ("hm", "image_url", "tool_calls"))
 
 
+def test_thoughts_within_a_result_are_named_to_responses() -> None:
+    out = said("openai_responses", Message("tool", [ToolResult("c", [Thinking("hm"), Text("done")])]))
+    assert out.dropped == ["tool_result.content"]
+    assert out.body["input"][0]["output"] == "done"
+
+
 def test_cohere_keeps_its_tools_where_the_one_demanded_is_not_among_them() -> None:
     out = said("cohere", tools=[Tool("f")], tool_choice=ToolChoice("tool", "g"))
     assert [tool["function"]["name"] for tool in out.body["tools"]] == ["f"]
