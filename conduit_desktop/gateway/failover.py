@@ -216,8 +216,8 @@ class Search:
         waits = [self.health.door_wait(provider_id, door.label, target.model) for door in target.bound.doors]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def verdict(self, alone: bool) -> GatewayError:
-        """What the caller is told when no target answered. `alone`: the route had only one target."""
+    def verdict(self, alone: bool, dialect: str) -> GatewayError:
+        """What a caller of that dialect is told when no target answered. `alone`: the route had only one target."""
         errors = [error for _, error in self.failures]
         if self.unfit and not errors and self.passed_over.keys() == self.unfit.keys():
             return self._all_unfit()
@@ -231,8 +231,9 @@ class Search:
             return ProviderTimeout("No target answered in time. " + self._account())
         if self.own_key is not None and last.reason in _DOOR_FAULTS:
             return last  # it is the caller's key: the provider's own words are for the caller
-        if alone and len({error.status for error in errors}) == 1 and (last.status == 529 or last.reason == "model_not_found"):
-            # Nothing else was asked: the provider's own words say most.
+        overloaded = last.status == 529 and last.dialect == dialect
+        if alone and len({error.status for error in errors}) == 1 and (overloaded or last.reason == "model_not_found"):
+            # Nothing else was asked: the provider's own words say most, to those who know its status.
             return last
         return ProviderFailed("No target could answer. " + self._account())
 

@@ -164,7 +164,7 @@ class Gateway(Desk):
                 if together is not None:
                     self.sticky.answered(together, opened.target.name)
                 return opened
-        raise refusal or search.verdict(alone=len(route.targets) == 1 and not fallbacks)
+        raise refusal or search.verdict(len(route.targets) == 1 and not fallbacks, asked.call.dialect.name)
 
     async def _ask_target(self, asked: Asked, limits: Limits, deadline: float, target: BoundTarget, door: Door) -> Opened:
         overrides = asked.route.alias.overrides if asked.route.alias else {}

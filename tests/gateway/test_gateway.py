@@ -6,7 +6,7 @@ import gc
 import orjson
 import pytest
 
-from conduit_desktop.core.errors import BudgetExceeded, Forbidden, ModelNotFound, Unauthorized
+from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, ModelNotFound, Unauthorized
 from conduit_desktop.gateway.call import Reply
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.meter import Meter
@@ -68,6 +68,17 @@ async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(gateway
     finally:
         gc.enable()
     assert left == []
+
+
+@pytest.mark.parametrize(("speaks", "status"), [("anthropic_messages", 529), ("openai_chat", 502)])
+async def test_overloaded_is_said_in_its_own_status_to_those_alone_who_know_it(
+    gateway: Furnished, vendor: Vendor, speaks: str, status: int
+) -> None:
+    await furnish(gateway, vendor)
+    vendor.script(Step(status=529))
+    with pytest.raises(GatewayError) as told:
+        await gateway.ask("to-anthropic", speaks=speaks)
+    assert told.value.status == status
 
 
 async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: Furnished, vendor: Vendor) -> None:
