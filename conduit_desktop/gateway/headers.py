@@ -10,7 +10,7 @@ from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.limits import Gate
 
-_TOLD = frozenset({"request-id", "x-request-id", "openai-processing-ms", "openai-version"})
+_TOLD = ("request-id", "x-request-id", "openai-processing-ms", "openai-version")
 """The provider's own headers that its SDKs show; relayed in the native lane."""
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 """The same, where the key has no limits of its own that go by these names."""
@@ -46,8 +46,12 @@ def of_failure(call: Call, caller: Caller, gate: Gate, record: RequestRecord) ->
 
 
 def _relayed(opened: Opened, with_limits: bool) -> dict[str, str]:
-    headers = [(name.lower(), value) for name, value in opened.response.headers.items()]
-    return {name: _printable(value) for name, value in headers if name in _TOLD or (with_limits and name.startswith(_LIMITS))}
+    headers = opened.response.headers
+    told = {name: _printable(headers[name]) for name in _TOLD if name in headers}
+    if with_limits:
+        limits = [name for name in headers if "-ratelimit-" in name.lower()]
+        told |= {name.lower(): _printable(headers[name]) for name in limits if name.lower().startswith(_LIMITS)}
+    return told
 
 
 def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:
