@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from conduit_desktop.actions import keys, models, notifications, providers
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewKey, NewModel, NewProvider, read
+from conduit_desktop.actions.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.entities import Attempt, RequestRecord
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.money import show_usd, to_usd
 
 DAY_MS = 86_400_000
 PROVIDERS = (
@@ -31,7 +31,7 @@ PROVIDERS = (
     {"name": "demo", "kind": "demo", "options": {"pace_ms": "1"}},
 )
 ALIASES = (
-    {"alias": "smart", "targets": [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-5.1")], "fallbacks": ["fast"]},
+    {"alias": "smart", "targets": [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-5.1")]},
     {"alias": "fast", "strategy": "fastest", "targets": [("openai", "gpt-5-mini"), ("anthropic", "claude-haiku-4-5")]},
     {"alias": "gpt-*", "targets": [("openai", "gpt-5.1")]},
     {"alias": "local", "targets": [("workstation", "qwen3-30b"), ("workstation", "llama-3.3-70b")]},
@@ -40,7 +40,7 @@ ALIASES = (
 KEYS = (
     {"name": "Claude Code", "description": "My laptop", "budget_usd": 60, "budget_period": "monthly"},
     {"name": "Open WebUI", "budget_usd": 25, "budget_period": "monthly", "rpm": 60},
-    {"name": "aider", "budget_usd": 11, "budget_period": "monthly", "models": ["smart", "fast", "gpt-*"]},
+    {"name": "aider", "budget_usd": 20, "budget_period": "monthly", "models": ["smart", "fast", "gpt-*"]},
     {"name": "Obsidian notes", "description": "Summaries at night", "rpm": 20, "max_parallel": 2},
 )
 ASKED = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
@@ -78,7 +78,8 @@ async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7
         await providers.create(house, read(NewProvider, provider), "gui")
     for alias in ALIASES:
         targets = [{"provider": name, "model": model} for name, model in alias["targets"]]
-        await models.create(house, read(NewModel, {**alias, "fallbacks": [], "targets": targets}), "gui")
+        await models.create(house, read(NewModel, {**alias, "targets": targets}), "gui")
+    await models.edit(house, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
     made = {str(key["name"]): await keys.create(house, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
     records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
@@ -88,13 +89,15 @@ async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7
     await house.gateway.refresh()
     await house.gateway.reload_spend()
     _live_through(dice, house)
-    spent = show_usd(house.gateway.account(ids["aider"]).spend_nano)
+    spent_nano = house.gateway.account(ids["aider"]).spend_nano
+    budget_usd = max(1, math.ceil(to_usd(spent_nano) / 0.9))
+    await keys.edit(house, ids["aider"], read(KeyPatch, {"budget_usd": budget_usd}), "gui")
     await notifications.notify(
         house,
         "budget",
         "warning",
         "aider has used most of its budget",
-        f"{spent} of $11.00. Then it is refused.",
+        f"{show_usd(spent_nano)} of ${budget_usd}.00. Then it is refused.",
     )
     await notifications.notify(house, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
 
@@ -187,7 +190,7 @@ def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
     if fate < 0.03:
         return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
     if fate < 0.04:
-        text = "The key has used its budget of $11.00; it begins anew on the first of the month."
+        text = "The key has used its budget; it begins anew on the first of the month."
         refused = replace(nothing, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
         return replace(refused, provider="", upstream_model="", attempts=[], upstream_ms=None, duration_ms=0.4)
     if fate < 0.08:
