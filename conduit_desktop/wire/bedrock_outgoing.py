@@ -71,6 +71,8 @@ def _tools(request: ChatRequest, parts: PartWriter) -> Block:
     if choice is not None and choice.mode != "none" and (written or parts.own):
         word = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
         config["toolChoice"] = {word: {"name": choice.name} if choice.mode == "tool" else {}}
+        if not parts.own:
+            parts.drop(*(f"tool_choice.{name}" for name in choice.extra))
     elif choice is not None and (choice.mode == "none" or choice.demands):
         parts.drop("tool_choice")
     return config

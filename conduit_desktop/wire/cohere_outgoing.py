@@ -196,6 +196,8 @@ class _Writer:
         if choice is not None and not self.own and choice.demands and not _possible(choice, self.request.tools):
             self.drop("tool_choice")
             choice = None
+        if choice is not None and not self.own:
+            self.drop(*(f"tool_choice.{name}" for name in choice.extra))
         only = choice.name if choice is not None and choice.mode == "tool" else None
         written = [said for tool in self.request.tools if only in (None, tool.name) and (said := self._tool(tool)) is not None]
         if written:

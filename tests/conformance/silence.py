@@ -22,13 +22,12 @@ _GRANTED: dict[str, tuple[Any, ...]] = {
     "store": (True,),
     "think": (True,),
     "thinking": ({"type": "adaptive"},),
-    "tool_choice": ("auto", {"type": "auto"}),
     "response_format": ({"type": "text"},),
     "responseMimeType": ("text/plain",),
     "text": ({"format": {"type": "text"}},),
 }
 """What asks for nothing that is not so anyway, or that the house itself sees to."""
-_TOOLS = ("tool_choice", "toolConfig", "parallel_tool_calls", "tools")
+_TOOLS = ("toolConfig", "parallel_tool_calls", "tools")
 
 
 def lost(body: Fields, out: Outgoing, write: Callable[[Fields], Outgoing]) -> list[str]:
@@ -63,8 +62,10 @@ def _asks(name: str, value: Any, among: Fields) -> bool:
     core = _core(value)
     if core is None or name in _NEEDED or core in _GRANTED.get(name, ()):
         return False
+    if name == "tool_choice":
+        return _mode(value) not in ("auto", "none")
     if name in _TOOLS and not (among.get("tools") and _mode(among.get("tool_choice")) != "none"):
-        return name == "tool_choice" and _mode(value) not in ("auto", "none")
+        return False
     if name == "tools" and all(set(tool.get("function") or tool) <= {"name", "type"} for tool in value):
         return False  # Converse is told of every tool that was called
     if name in ("thinking", "output_config"):

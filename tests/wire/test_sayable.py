@@ -43,6 +43,12 @@ def test_a_demand_for_tools_that_are_not_there_is_named(upstream: str, choice: T
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
+def test_a_demand_in_words_of_another_vendor_is_named_beside_the_tools(upstream: str) -> None:
+    out = said(upstream, tools=[Tool("f")], tool_choice=ToolChoice("auto", extra={"type": "file_search"}))
+    assert out.dropped[0].startswith("tool_choice")
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_leaving_it_to_the_model_where_there_are_no_tools_is_no_loss(upstream: str) -> None:
     assert said(upstream, tool_choice=ToolChoice("auto")).dropped == []
 
