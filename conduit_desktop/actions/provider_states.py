@@ -41,7 +41,8 @@ def _state(house: House, name: str) -> tuple[ProviderState, str]:
         return "unready", bound.problem
     parked = [door.parked for (owner, _), door in health.doors.items() if owner == bound.provider.id and door.parked]
     if parked:
-        return "troubled", f"Refuses its key: {parked[0]}"
+        keys = "its key" if len(bound.doors) == 1 else f"{len(parked)} of its {len(bound.doors)} keys"
+        return "troubled", f"Refuses {keys}: {parked[0]}"
     targets = [target for path, target in health.targets.items() if path.startswith(f"{name}/")]
     resting = [target for target in targets if target.state != "closed"]
     if resting:

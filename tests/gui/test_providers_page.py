@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewModel, NewProvider, read
-from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.errors import Invalid, UpstreamError
 from conduit_desktop.gui.form_dialog import errors_of
 from conduit_desktop.gui.pages.provider_catalog import CatalogGrid, group_of
 from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
@@ -40,6 +40,17 @@ async def opened(kind: type[QDialog]) -> QDialog:
 
 async def add(house: House, **values: object) -> None:
     await providers.create(house, read(NewProvider, values), "gui")
+
+
+async def test_a_card_with_much_to_say_is_no_wider_than_the_page(house: House, ui: NotingUi):
+    keys = [{"label": label, "api_key": f"sk-{label}"} for label in ("team", "private")]
+    await add(house, name="openai", kind="openai", api_keys=keys)
+    owner = house.gateway.snapshot.providers["openai"].provider.id
+    house.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
+    (card,) = (await shown(house, ui)).cards.values()
+    assert card.state.text().startswith("Refuses 1 of its 2 keys: a long story")
+    assert card.state.toolTip() == card.state.text()
+    assert card.minimumSizeHint().width() < 800
 
 
 async def test_a_provider_is_added_and_its_models_published(house: House, ui: NotingUi, qtbot: QtBot):

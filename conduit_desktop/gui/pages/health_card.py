@@ -92,7 +92,6 @@ class HealthCard(QFrame):
         self.target = target
         self.dot.set_tone(TONES[target.state])
         self.name.setText(target.name)
-        self.name.setToolTip(target.name)
         self.pill.show_text(CIRCUITS.get(target.state, target.state), TONES[target.state])
         self.facts.setText(" · ".join(_facts(target)))
         text = target.text if target.state in ("failing", "probing", "unready", "disabled") else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView
 from conduit_desktop.actions.views import KindView, ProviderView
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import IconLabel
 from conduit_desktop.gui.widgets.monogram import Monogram
 from conduit_desktop.gui.widgets.switch import Switch
@@ -36,7 +37,8 @@ class ProviderCard(QFrame):
         self.dot = IconLabel("circle-fill", 10)
         self.name = _label("cardTitle")
         self.kind = _label("muted")
-        self.state = _label("fieldHelp")
+        self.state = Elided("", "fieldHelp")
+        self.state.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.keys = QHBoxLayout()
         self.keys.setSpacing(theme.XS + 2)
         self.switch = Switch()
