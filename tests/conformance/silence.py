@@ -10,7 +10,8 @@ from conduit_desktop.wire import Outgoing
 
 Fields = dict[str, Any]
 
-_NEEDED = frozenset({"model", "messages", "input", "contents", "max_tokens"})
+_NEEDED = frozenset({"model", "messages", "input", "contents", "max_tokens", "system", "systemInstruction"})
+"""What cannot be left out, and the conversation, whose parts are named one by one."""
 _NESTED = ("generationConfig", "options")
 """Fields that hold what stands at the top elsewhere."""
 _GRANTED: dict[str, tuple[Any, ...]] = {
