@@ -19,7 +19,7 @@ from conduit_desktop.gateway.capabilities import Capabilities
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.limits import Gate
 from conduit_desktop.gateway.signatures import Signatures
-from conduit_desktop.gateway.snapshot import Snapshot, take
+from conduit_desktop.gateway.snapshot import Bound, Snapshot, take
 from conduit_desktop.gateway.sticky import Sticky
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.gateway.stream import Pulse
@@ -95,18 +95,27 @@ class Desk:
             stored = await self.store.settings.all()
             settings = Settings.model_validate({**stored, **self.overrides})
             before, after = self.snapshot, await take(self.store, self.secrets, settings)
-            names = {bound.provider.id: bound.name for bound in after.providers.values()}
-            for name, bound in before.providers.items():
-                now = after.providers.get(name)
-                if names.get(bound.provider.id) != bound.name:
-                    self.health.renamed(bound.name, names.get(bound.provider.id))
-                if now is None or now.provider != bound.provider or now.doors != bound.doors:
-                    self.health.forget(bound.provider.id, bound.name)
             await self._load_accounts(after, self.budgets.stale(after.keys.values()))
+            # No await from here on: a call with the old providers would fill the health of the new ones.
+            self._forget_changed(before, after)
             self.budgets.forget(after.keys)
             self.gate.forget(after.keys)
             self.tariffs.forget()
             self.snapshot = after
+
+    def _forget_changed(self, before: Snapshot, after: Snapshot) -> None:
+        names = {bound.provider.id: bound.name for bound in after.providers.values()}
+        for name, bound in before.providers.items():
+            now = after.providers.get(name)
+            if names.get(bound.provider.id) != bound.name:
+                self.health.renamed(bound.name, names.get(bound.provider.id))
+            if now is None or not now.same_as(bound):
+                self.health.forget(bound.provider.id, bound.name)
+
+    def holds(self, bound: Bound) -> bool:
+        """Whether the provider still is what `bound` says; what was asked of an older one says nothing of its credentials."""
+        now = self.snapshot.providers.get(bound.name.lower())
+        return now is bound or (now is not None and now.same_as(bound))
 
     async def reload_spend(self) -> None:
         """Take every key's spend from the ledger again, as after costs were computed anew."""

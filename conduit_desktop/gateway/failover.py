@@ -19,11 +19,10 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.gateway.asking import Opened
-from conduit_desktop.gateway.condition import Probe
 from conduit_desktop.gateway.health import Health
 from conduit_desktop.gateway.meter import Meter, attempt_of
 from conduit_desktop.gateway.routing import BoundTarget, Limits
-from conduit_desktop.gateway.snapshot import Door
+from conduit_desktop.gateway.snapshot import Bound, Door
 
 BACKOFF_S = 0.25
 BACKOFF_MAX_S = 4.0
@@ -45,6 +44,8 @@ class Search:
 
     ask: Ask
     health: Health
+    holds: Callable[[Bound], bool]
+    """Whether the provider still is what it was when the request was let in."""
     meter: Meter
     limits: Limits
     deadline: float
@@ -161,7 +162,7 @@ class Search:
         try:
             opened = await self.ask(target, door)
         except UpstreamError as error:
-            self.health.failed(target.name, provider_id, label, error, probe)
+            self.health.failed(target.name, provider_id, label if self.holds(target.bound) else None, error, probe)
             self.meter.attempted(attempt_of(target, door.label, began, error))
             return error
         except GatewayError as error:
@@ -176,14 +177,14 @@ class Search:
             if opened is None:
                 self.health.end(target.name, probe)
         latency_ms = (time.monotonic() - began) * 1000
-        self.meter.at_end = partial(self._over, target.name, probe, opened, latency_ms)
+        self.meter.at_end = partial(self._over, target.name, opened, latency_ms)
         self.health.succeeded(target.name, provider_id, door.label, latency_ms, probe)
         self.meter.attempted(attempt_of(target, door.label, began))
         return opened
 
-    def _over(self, name: str, probe: Probe | None, opened: Opened, latency_ms: float) -> None:
+    def _over(self, name: str, opened: Opened, latency_ms: float) -> None:
         """The request is settled: what it says of the target's speed."""
-        self.health.end(name, probe)
+        self.health.end(name)
         record = self.meter.record
         if record.status != "success":
             return

@@ -133,8 +133,9 @@ class Gateway(Desk):
         deadline = asyncio.get_running_loop().time() + limits.total_s
         own_key = Door("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
         search = Search(
-            partial(self._ask_target, asked, limits, deadline), self.health, asked.meter, limits, deadline, own_key, route.missing
-        )
+            partial(self._ask_target, asked, limits, deadline), self.health, self.holds, asked.meter, limits, deadline, own_key,
+            route.missing,
+        )  # fmt: skip
         refusal: UpstreamError | None = None
         fallbacks = () if own_key else route.fallbacks
         by_cause = {} if own_key else dict(route.by_cause)
@@ -268,8 +269,9 @@ class Gateway(Desk):
 
     def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
         opened.target.bound.kind.judge(error)
-        label = opened.door.label if opened.door in opened.target.bound.doors else None
-        self.health.failed(opened.target.name, opened.target.bound.provider.id, label, error)
+        bound = opened.target.bound
+        label = opened.door.label if opened.door in bound.doors and self.holds(bound) else None
+        self.health.failed(opened.target.name, bound.provider.id, label, error)
 
 
 def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:

@@ -121,7 +121,7 @@ class Health:
         return dict(Counter(reason for at, reason in health.faults if at >= since)) if health else {}
 
     def begin(self, name: str, provider_id: str = "", label: str | None = None) -> Probe | None:
-        """A request goes to the target with that credential. What it tries out, if anything, is to be handed back below."""
+        """A request goes to the target with that credential. What it tries out, if anything, is to be handed back once."""
         health = self.target(name)
         health.in_flight += 1
         circuit = health.state == "half_open" and not health.probing
@@ -140,8 +140,8 @@ class Health:
         door = self.doors.get((provider_id, label))
         return door.rests.get(model) if door is not None else None
 
-    def end(self, name: str, probe: Probe | None) -> None:
-        """The request is over, in whatever way."""
+    def end(self, name: str, probe: Probe | None = None) -> None:
+        """The request is over, in whatever way; `probe` is what it tried out, unless it told what came of that before."""
         health = self.target(name)
         health.in_flight = max(0, health.in_flight - 1)
         if probe is not None:
@@ -151,7 +151,7 @@ class Health:
                 probe.rest.probing = False
 
     def succeeded(self, name: str, provider_id: str, label: str, latency_ms: float, probe: Probe | None = None) -> None:
-        """The target answered: its first content came after `latency_ms`."""
+        """The target answered: its first content came after `latency_ms`. With that, what was tried out is known."""
         health = self.target(name)
         health.answered(latency_ms)
         if health.state == "closed":
@@ -265,7 +265,9 @@ class Health:
             del self.doors[key]
         prefix = f"{name.lower()}/"
         for target in [target for target in self.targets if target.lower().startswith(prefix)]:
-            del self.targets[target]
+            in_flight = self.targets.pop(target).in_flight
+            if in_flight:  # it is counted down when they end
+                self.targets[target] = TargetHealth(in_flight=in_flight)
 
     def renamed(self, name: str, after: str | None) -> None:
         """The provider bears another name, or is gone (None): what was paused follows it."""

@@ -45,6 +45,10 @@ class Bound:
         """The configured name."""
         return self.provider.name
 
+    def same_as(self, other: Bound) -> bool:
+        """Whether nothing was changed between the two, in the provider or in its secrets."""
+        return self.provider == other.provider and self.doors == other.doors
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

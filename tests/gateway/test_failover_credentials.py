@@ -9,6 +9,8 @@ import pytest
 
 from conduit_desktop.core.entities import Credential
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.upstream import Response
+from conduit_desktop.providers import Outbound
 from tests.fakes.crossing import LONG, Crossing, Way, opened_crossing
 from tests.fakes.furnished import KEY
 from tests.fakes.script import Step
@@ -56,6 +58,30 @@ async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_ch
     crossing.a.script(Step(), key=SECOND)
     await give_a(crossing, SECOND)
     assert (await crossing.ask()).by == "a"
+
+
+async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
+    wholes: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await wholes.furnish()
+    wholes.a.script(Step(status=401))
+    wholes.a.script(Step(), key=SECOND)
+    send, asked, changed = wholes.gateway.upstream.send, asyncio.Event(), asyncio.Event()
+
+    async def late(outbound: Outbound, connect_s: float) -> Response:
+        response = await send(outbound, connect_s)
+        asked.set()
+        await changed.wait()
+        return response
+
+    monkeypatch.setattr(wholes.gateway.upstream, "send", late)
+    asking = asyncio.ensure_future(wholes.ask())
+    await asked.wait()
+    await give_a(wholes, SECOND)
+    changed.set()
+    assert (await asking).by == "b"
+    assert await notes(wholes) == []
+    assert (await wholes.ask()).by == "a"
 
 
 async def test_s19_the_only_target_refusing_its_credential_is_502_and_then_503(crossing: Crossing) -> None:

@@ -133,8 +133,8 @@ def test_least_busy_asks_who_has_least_in_flight() -> None:
     health.begin("a/m")
     health.begin("b/m")
     assert orders(route("least_busy", {"a": 1, "b": 1, "c": 1}), health, 1) == ["cba"]
-    health.end("a/m", None)
-    health.end("a/m", None)
+    health.end("a/m")
+    health.end("a/m")
     assert orders(route("least_busy", {"a": 1, "b": 1, "c": 1}), health, 1) == ["acb"]
 
 
@@ -205,9 +205,23 @@ def test_s15_a_half_open_breaker_lets_one_through_and_latecomers_do_not_count() 
     health.succeeded("a/m", "prov_a", "0", 5.0)
     assert health.target("a/m").state == "half_open", "neither says anything new"
     health.succeeded("a/m", "prov_a", "0", 5.0, probe)
-    health.end("a/m", probe)
+    health.end("a/m")
     assert health.target("a/m").state == "closed"
     assert told == ["target a/m down", "target a/m answers again"]
+
+
+def test_s15_the_end_of_a_stream_that_closed_the_circuit_frees_no_later_probes_place() -> None:
+    health, clock, _ = breaker()
+    fail(health, "a")
+    clock.advance(60)
+    assert health.may_ask("a/m")
+    health.succeeded("a/m", "prov_a", "0", 5.0, health.begin("a/m"))  # its stream goes on for long
+    fail(health, "a")
+    clock.advance(60)
+    assert health.may_ask("a/m")
+    health.begin("a/m")
+    health.end("a/m")
+    assert not health.may_ask("a/m"), "the later probe is still out"
 
 
 def test_s15_every_failed_probe_doubles_the_wait() -> None:
@@ -278,6 +292,20 @@ def test_the_turns_of_a_circuit_are_remembered() -> None:
     clock.advance(5)
     assert health.turns("a/m", 3600) == [(65.0, "open"), (5.0, "closed")]
     assert health.turns("a/m", 10) == [(5.0, "closed")]
+
+
+def test_a_changed_providers_requests_in_flight_are_counted_to_their_end() -> None:
+    health = Health()
+    fail(health, "a")
+    health.begin("a/m")
+    health.forget("prov_a", "a")
+    assert health.may_ask("a/m")
+    health.begin("a/m")
+    health.end("a/m")
+    assert health.target("a/m").in_flight == 1
+    health.end("a/m")
+    health.forget("prov_a", "a")
+    assert not health.targets
 
 
 def test_made_up_names_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
