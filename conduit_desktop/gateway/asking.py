@@ -160,7 +160,7 @@ async def _until_content(opened: Opened, first: bytes) -> None:
 
 
 async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response, body: bytes) -> Opened:
-    value = _json(body)
+    value = read_json(body)
     if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
         # Some vendors say 200 and mean an error.
         raise _refusal_in_200(lane, response, body, value)
@@ -201,7 +201,8 @@ def _refusal_in_200(lane: Lane, response: Response, body: bytes, value: dict[str
     return error
 
 
-def _json(body: bytes) -> Json:
+def read_json(body: bytes) -> Json:
+    """What a provider answered; raises UpstreamError where it is no JSON."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

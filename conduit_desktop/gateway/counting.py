@@ -10,9 +10,11 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway import access, routing
+from conduit_desktop.gateway.asking import read_json
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget
+from conduit_desktop.gateway.snapshot import Door
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -35,10 +37,11 @@ async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
         kind = target.bound.kind
         if "count_tokens" not in kind.endpoints or call.dialect.name not in kind.dialects_for(target.model):
             continue
-        if target.bound.problem or not gateway.health.may_ask(target.name):
+        door = _door(gateway, target)
+        if door is None or target.bound.problem or not gateway.health.may_ask(target.name):
             continue
         try:
-            return await _ask(gateway, call, target)
+            return await _ask(gateway, call, target, door)
         except UpstreamError as error:
             if final(error, target.model):
                 raise
@@ -53,23 +56,28 @@ def final(error: UpstreamError, model: str) -> bool:
     return error.callers_fault or (error.reason == "model_not_found" and model in error.message)
 
 
-async def _ask(gateway: Gateway, call: Call, target: BoundTarget) -> bytes:
-    kind, door = target.bound.kind, target.bound.doors[0]
+def _door(gateway: Gateway, target: BoundTarget) -> Door | None:
+    """The first credential that may be used now."""
+    owner = target.bound.provider.id
+    return next((one for one in target.bound.doors if gateway.health.door_wait(owner, one.label, target.model) == 0), None)
+
+
+async def _ask(gateway: Gateway, call: Call, target: BoundTarget, door: Door) -> bytes:
+    kind = target.bound.kind
     body = orjson.dumps(_fitted(call.body, target.model, kind.kind))
     try:
         async with asyncio.timeout(COUNT_S):
             secrets = await kind.credentials(door.secrets)
             outbound = kind.prepare("count_tokens", target.model, call.dialect.name, False, body, secrets, {})
-            response = await gateway.upstream.send(outbound, gateway.snapshot.settings.connect_s)
-            answer = await response.read()
-            response.finish()
+            response, answer = await gateway.upstream.fetch(outbound, gateway.snapshot.settings.connect_s)
     except TimeoutError as error:
         raise UpstreamError(f"{target.name} did not count within {COUNT_S:g} s", status=504, reason="timeout") from error
     if response.status < 400:
+        read_json(answer)  # a web page counts nothing
         return answer
     headers = {name.lower(): value for name, value in response.headers.items()}
     refused = call.dialect.read_error(response.status, headers, answer)
-    blot(refused, door.secrets)
+    blot(refused, secrets)
     raise refused
 
 

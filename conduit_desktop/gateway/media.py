@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-import orjson
-
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.gateway.asking import Opened, readable, refusal
+from conduit_desktop.gateway.asking import Opened, read_json, readable, refusal
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.lane import Lane
@@ -100,7 +98,7 @@ class Errand:
 
     async def _read(self, response: Response) -> tuple[dict[str, Json], bytes]:
         raw = await response.read()
-        answer = await _aside(len(raw), _json, raw)
+        answer = await _aside(len(raw), _object, raw)
         self.target.bound.kind.complete(answer, response.headers)
         if answer.get("error") and len(answer) < 4:
             raise self._refusal_in_200(response, raw)
@@ -195,12 +193,8 @@ async def _aside(size: int, work: Callable[..., T], *args: object) -> T:
     return await asyncio.to_thread(work, *args) if size > ASIDE else work(*args)
 
 
-def _json(body: bytes) -> dict[str, Json]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        what = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
-        raise UpstreamError(f"the provider's answer is {what}", status=502, reason="malformed") from error
+def _object(body: bytes) -> dict[str, Json]:
+    value = read_json(body)
     if not isinstance(value, dict):
         raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
     return value

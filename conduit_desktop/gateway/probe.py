@@ -24,7 +24,7 @@ from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.gateway.strategies import Turns
 from conduit_desktop.gateway.trimming import trim
-from conduit_desktop.providers import Feature, Outbound
+from conduit_desktop.providers import Feature, Outbound, Secrets
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
 
@@ -79,11 +79,12 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
         raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
     try:
         async with asyncio.timeout(LIST_S):
-            lists = bound.kind.model_lists(await bound.kind.credentials(bound.doors[0].secrets))
+            secrets = await bound.kind.credentials(bound.doors[0].secrets)
+            lists = bound.kind.model_lists(secrets)
             for fuller in lists[:-1]:
                 with suppress(UpstreamError, ValueError):
-                    return await _listed(gateway, bound, fuller)
-            return await _listed(gateway, bound, lists[-1]) if lists else bound.kind.known_models()
+                    return await _listed(gateway, bound, fuller, secrets)
+            return await _listed(gateway, bound, lists[-1], secrets) if lists else bound.kind.known_models()
     except TimeoutError:
         raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
     except UpstreamError as error:
@@ -92,15 +93,14 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
         raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
 
 
-async def _listed(gateway: Gateway, bound: Bound, asked: Outbound) -> list[OfferedModel]:
+async def _listed(gateway: Gateway, bound: Bound, asked: Outbound, sent: Secrets) -> list[OfferedModel]:
     """What one list tells; raises UpstreamError, and ValueError for what is no list."""
-    response = await gateway.upstream.send(asked, gateway.snapshot.settings.connect_s)
-    body = await response.read()
+    response, body = await gateway.upstream.fetch(asked, gateway.snapshot.settings.connect_s)
     if response.status >= 400:
         headers = {key.lower(): value for key, value in response.headers.items()}
         refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
         bound.kind.judge(refusal)
-        blot(refusal, bound.doors[0].secrets)
+        blot(refusal, sent)
         raise refusal
     return bound.kind.read_models(orjson.loads(body))
 

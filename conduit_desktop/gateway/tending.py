@@ -65,8 +65,8 @@ class Tending:
             self._news.clear()
             try:
                 if every and time.monotonic() - self._checked_at >= every:
-                    await self.check()
                     self._checked_at = time.monotonic()
+                    await self.check()
                 await self.write()
             except Exception:
                 log.exception("looking after failing targets failed; it goes on")
@@ -105,9 +105,7 @@ class Tending:
                 outbound = bound.kind.models_request(await bound.kind.credentials(bound.doors[0].secrets))
                 if outbound is None:
                     return False
-                response = await self._desk.upstream.send(outbound, self._desk.snapshot.settings.connect_s)
-                await response.read()
-                response.finish()
+                response, _ = await self._desk.upstream.fetch(outbound, self._desk.snapshot.settings.connect_s)
         except (ConduitError, TimeoutError) as error:
             log.debug("%s does not answer: %s", bound.name, describe(error))
             return False

@@ -179,6 +179,17 @@ class Upstream:
             )
         return HttpResponse(response)
 
+    async def fetch(self, outbound: Outbound, connect_s: float) -> tuple[Response, bytes]:
+        """The answer with its body; one that is not waited for to its end is listened to no more. Raises UpstreamError."""
+        response = await self.send(outbound, connect_s)
+        try:
+            body = await response.read()
+        except BaseException:
+            response.abort()
+            raise
+        response.finish()
+        return response, body
+
     def replace_connections(self) -> None:
         """Use new connections from now on, as after the computer slept; answers under way keep theirs."""
         if self._session is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gateway import probe
 from tests.fakes.furnished import Furnished
 from tests.fakes.script import Step
@@ -27,8 +31,7 @@ FULLER = {
 NOT_THERE = {"error": "Unexpected endpoint or method. (GET /api/v0/models)"}
 
 
-@asynccontextmanager
-async def lists(own: Any, status: int = 200) -> AsyncIterator[str]:
+def lists(own: Any, status: int = 200) -> AbstractAsyncContextManager[str]:
     """A server with LM Studio's two lists; its address."""
 
     async def answer(request: web.Request) -> web.Response:
@@ -37,9 +40,15 @@ async def lists(own: Any, status: int = 200) -> AsyncIterator[str]:
         assert request.path == "/v1/models"
         return web.json_response(PLAIN)
 
+    return serving(answer)
+
+
+@asynccontextmanager
+async def serving(answer: Handler) -> AsyncIterator[str]:
+    """A server that answers every GET so; its address."""
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -62,6 +71,27 @@ async def test_an_older_one_is_asked_for_the_plain_list(gateway: Furnished) -> N
             await gateway.add_provider(f"lm{number}", address, kind="lmstudio")
             found = await probe.offered_models(gateway, f"lm{number}")
             assert [model.id for model in found] == ["qwen3-8b", "nomic"]
+
+
+async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "LIST_S", 0.2)
+    left = asyncio.Event()
+
+    async def begin(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return response
+
+    async with serving(begin) as address:
+        await gateway.add_provider("slow", address)
+        with pytest.raises(Invalid, match="did not list its models within"):
+            await probe.offered_models(gateway, "slow")
+        async with asyncio.timeout(5):
+            await left.wait()
 
 
 async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: Furnished, vendor: Vendor) -> None:

@@ -10,10 +10,12 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.counting import count_tokens
 from conduit_desktop.gateway.probe import offered_models
 from tests.fakes.furnished import Furnished, call, furnished
+from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
 PLACE = "/v1/projects/p1/locations/global/publishers"
@@ -85,6 +87,28 @@ async def test_tokens_are_counted_by_vertex_field_by_field(house: tuple[Furnishe
 async def test_claude_is_not_asked_to_count_for_gemini(house: tuple[Furnished, Vendor]):
     gateway, vendor = house
     assert await count_tokens(gateway, call("cla", speaks="gemini")) is None
+    assert vendor.asked == []
+
+
+@pytest.mark.parametrize("step", [Step(status=500), Step(body="<html>sign in</html>", content_type="text/html")])
+async def test_what_cannot_count_leaves_it_to_the_estimate(house: tuple[Furnished, Vendor], step: Step):
+    gateway, vendor = house
+    vendor.script(step)
+    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
+
+
+async def test_a_refusal_to_count_does_not_quote_the_token(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    vendor.script(Step(status=400, message="ya29.token asks oddly"))
+    with pytest.raises(UpstreamError, match="asks oddly") as refused:
+        await count_tokens(gateway, call("gem", speaks="gemini"))
+    assert "ya29.token" not in f"{refused.value} {refused.value.body!r}"
+
+
+async def test_a_parked_credential_is_not_used_to_count(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    gateway.health.failed("v/gemini-3-flash", "prov_v", "0", UpstreamError("not welcome", status=401, reason="auth"))
+    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
     assert vendor.asked == []
 
 
