@@ -162,6 +162,7 @@ class Gateway(Desk):
                 routes = list(by_cause.pop(error.reason, routes))
                 continue
             if opened is not None:
+                asked.meter.record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
                 if together is not None:
                     self.sticky.answered(together, opened.target.name)
                 return opened

@@ -29,9 +29,8 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
     told["x-conduit-provider"] = opened.target.bound.name
     told["x-conduit-model"] = _printable(opened.target.model)
     told["x-conduit-attempts"] = str(len(record.attempts))
-    if opened.lane.dropped:
-        told["x-conduit-dropped"] = _printable(", ".join(dict.fromkeys(opened.lane.dropped)))
-        record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
+    if record.dropped:
+        told["x-conduit-dropped"] = _printable(", ".join(record.dropped))
     return told
 
 

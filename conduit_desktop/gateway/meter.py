@@ -178,7 +178,7 @@ class Meter:
         if self._call.wish is not None:
             self._count_beside(status)
             return
-        usage = self.usage
+        usage = self._told
         if usage is None or (status != "success" and not record.finish):
             usage = self._estimate(usage)
         self._take(usage)
@@ -188,7 +188,7 @@ class Meter:
 
     def _count_beside(self, status: RequestStatus) -> None:
         """What was asked beside chat: in the tokens reported, or else in units; counting tokens costs nothing."""
-        record, usage = self.record, self.usage
+        record, usage = self.record, self._told
         if record.endpoint == "count_tokens":
             record.cost_nano, record.cost_state = 0, "final"
             return
@@ -200,6 +200,14 @@ class Meter:
         if record.cost_nano is not None:
             sure = status == "success" and (usage is None or usage.source == "reported")
             record.cost_state = "final" if sure else "estimated"
+
+    @property
+    def _told(self) -> Usage | None:
+        """The usage that was reported; servers that do not count report nothing but zeros, and that is none."""
+        usage = self.usage
+        if usage is None or not (usage.total_input or usage.total_output or usage.cost_nano is not None):
+            return None
+        return usage
 
     @property
     def _tariff(self) -> Tariff | None:

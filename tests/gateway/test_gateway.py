@@ -11,7 +11,7 @@ from conduit_desktop.gateway.call import Reply
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.meter import Meter
 from tests.fakes.furnished import Furnished, call
-from tests.fakes.script import Step
+from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor
 
 DIALECTS = ("openai_chat", "anthropic_messages")
@@ -189,6 +189,17 @@ async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: Furnished,
     assert isinstance(reply, Reply)
     assert reply.headers["x-conduit-cost-usd"] == "unknown"
     assert gateway.records[-1].cost_nano is None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_usage_of_zeros_is_none_and_makes_nothing_free(gateway: Furnished, vendor: Vendor, stream: bool) -> None:
+    await furnish(gateway, vendor)
+    vendor.script(Step(tokens=Tokens(input=0, output=0)))
+    await (gateway.stream("to-openai") if stream else gateway.ask("to-openai"))
+    record = gateway.records[-1]
+    assert (record.status, record.cost_state) == ("success", "estimated")
+    assert record.input > 0 < record.output
+    assert record.cost_nano
 
 
 async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(gateway: Furnished, vendor: Vendor) -> None:
