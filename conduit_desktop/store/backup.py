@@ -25,12 +25,17 @@ PAGES_A_STEP = 256
 
 
 async def backup(home: Home, target: Path) -> Path:
-    """Write the archive `target` (mode 0600), in place only once it is whole; raises DatabaseUnusable, Invalid("path")."""
+    """Write the archive `target` (mode 0600), in place only once it is whole; raises DatabaseUnusable, Invalid("path").
+
+    Only an earlier archive is replaced: any other file, the home's own databases among them, is somebody's.
+    """
     return await asyncio.to_thread(backup_now, home, target)
 
 
 def backup_now(home: Home, target: Path) -> Path:
     """As `backup`, blocking."""
+    if not target.name or (target.exists() and not zipfile.is_zipfile(target)):
+        raise Invalid(f"path: {target} is there already, and is no backup", "path")
     part = target.with_name(f".{target.name}.part")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".conduit-backup-") as folder:

@@ -146,6 +146,23 @@ async def test_a_damaged_or_newer_backup_changes_nothing(home: Home, tmp_path: P
     assert home.database.read_bytes() == before
 
 
+async def test_a_backup_takes_the_place_of_an_earlier_one_and_of_nothing_else(home: Home, tmp_path: Path):
+    target = await _backup(home, tmp_path / "conduit.zip")
+    earlier = target.read_bytes()
+    mine = tmp_path / "notes.txt"
+    mine.write_text("mine")
+    store = Store.open(home)
+    await write(store, record(999))
+    await store.backup(target)
+    assert target.read_bytes() != earlier
+    for taken in (home.database, home.payloads, mine, tmp_path, Path("/")):
+        with pytest.raises(Invalid, match="is there already"):
+            await store.backup(taken)
+    assert mine.read_text() == "mine"
+    assert len((await store.ledger.list(limit=500))[0]) == 51
+    await store.close()
+
+
 async def test_a_backup_to_a_place_that_cannot_be_written_is_named(home: Home, tmp_path: Path):
     store = Store.open(home)
     with pytest.raises(Invalid, match="nowhere") as caught:
