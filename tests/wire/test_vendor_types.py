@@ -48,8 +48,12 @@ def kept(seen: Seen) -> tuple[str, str, list[tuple[str, Any]]]:
     return seen.text.strip(), run_together(seen.thinking), [(name, bare(said)) for name, said in seen.calls]
 
 
-def first(answer: Answer) -> tuple[str, str, list[tuple[str, Any]]]:
-    text = "".join(part.text for part in answer.first.parts if isinstance(part, Text | Refusal))
+def first(answer: Answer, refusal_last: bool = False) -> tuple[str, str, list[tuple[str, Any]]]:
+    """What the first choice says; with `refusal_last` as chat does, where a refusal has a field of its own."""
+    words = [part for part in answer.first.parts if isinstance(part, Text | Refusal)]
+    if refusal_last:
+        words.sort(key=lambda part: isinstance(part, Refusal))
+    text = "".join(part.text for part in words)
     calls = [(call.name, bare(call.arguments)) for call in answer.first.tool_calls]
     return text.strip(), run_together(answer.first.thinking), calls
 
@@ -64,7 +68,7 @@ def every(answer: Answer) -> list[tuple[Any, ...]]:
 
 def told(caller: str, seen: Seen, answer: Answer) -> None:
     """The caller sees what the answer says, and how it ended."""
-    assert kept(seen) == first(answer), caller
+    assert kept(seen) == first(answer, refusal_last=caller == "openai_chat"), caller
     refused = any(isinstance(part, Refusal) for part in answer.first.parts)
     if not (refused and caller == "openai_responses"):  # where a refusal is a part of an answer that is complete
         assert answer.first.finish is not None
