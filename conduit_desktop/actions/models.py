@@ -13,7 +13,7 @@ from conduit_desktop.actions.inputs import ModelPatch, NewModel
 from conduit_desktop.actions.views import ExplainedView, ModelView, rfc3339
 from conduit_desktop.core.entities import ModelAlias, Source, Target
 from conduit_desktop.core.errors import Invalid, NotFound
-from conduit_desktop.gateway import probe
+from conduit_desktop.gateway import explaining
 
 BY_CAUSE = ("context_fallbacks", "content_filter_fallbacks")
 """The fields of an alias that name others to be asked for one cause alone."""
@@ -105,7 +105,7 @@ async def discard(house: House, alias: ModelAlias, actor: Actor) -> None:
 
 async def explain(house: House, alias: str, body: Mapping[str, Any]) -> list[ExplainedView]:
     """Where a request for `alias` would go now: the targets in order, each with the reason. Raises NotFound."""
-    rows = await probe.explain(house.gateway, alias, dict(body))
+    rows = await explaining.explain(house.gateway, alias, dict(body))
     return [ExplainedView.model_validate(row, from_attributes=True) for row in rows]
 
 

@@ -1,10 +1,9 @@
-"""Looking at a provider before it is relied on: what it offers, whether it answers, what it can do, where a name leads."""
+"""Looking at a provider before it is relied on: what it offers, whether it answers, what it can do."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +14,10 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat,
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, Invalid, UpstreamError
 from conduit_desktop.core.events import UsageReported
-from conduit_desktop.core.money import show_usd
-from conduit_desktop.gateway import routing
 from conduit_desktop.gateway.blotting import blot
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
-from conduit_desktop.gateway.routing import BoundTarget
 from conduit_desktop.gateway.snapshot import Bound
-from conduit_desktop.gateway.strategies import Turns
-from conduit_desktop.gateway.trimming import trim
 from conduit_desktop.providers import Feature, Outbound, Secrets
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
@@ -53,16 +47,6 @@ class Tested:
     features: dict[str, bool | None] = field(
         default_factory=lambda: dict.fromkeys(("stream", "tools", "vision", "json", "usage_in_stream"))
     )
-
-
-@dataclass(slots=True)
-class Explained:
-    """One target of a name, in the order in which they would be asked."""
-
-    provider: str
-    model: str
-    reason: str
-    usable: bool
 
 
 async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> list[OfferedModel]:
@@ -220,7 +204,6 @@ async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
     return tested, other_may
 
 
-_CAUSES = {"context_length": "what is too long", "content_filter": "what was filtered"}
 _QUESTIONS: dict[Feature, dict[str, Any]] = {
     "tools": {
         "tools": [
@@ -246,61 +229,3 @@ async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool
     except (GatewayError, TimeoutError):
         return None
     return True
-
-
-async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Explained]:
-    """Where a request for `name` would go now, with the reason for each place; raises ModelNotFound. Takes no turn.
-
-    `body` is the request, in OpenAI's words: some targets cannot serve every one.
-    """
-    route = routing.find(name, gateway.snapshot, endpoint=None)
-    await gateway.tariffs.find(route.targets, gateway.snapshot)
-    turns = Turns(dict(gateway.turns.next))
-    ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
-    call = Call(dialect(_DIALECT), {"model": name, **body}, name)
-    if route.alias is not None and route.alias.trim and route.alias.max_context_tokens:
-        trim(call, route.alias.max_context_tokens)
-    unfit = gateway.capabilities.unfit(call, route)
-    ordered = [target for target in ordered if target.name not in unfit] + [target for target in ordered if target.name in unfit]
-    rows = [_explained(gateway, route, target, place, unfit) for place, target in enumerate(ordered)]
-    for what, other in _others(route):
-        await gateway.tariffs.find(other.targets, gateway.snapshot)
-        unfit = gateway.capabilities.unfit(call, other)
-        for target in other.targets:
-            row = _explained(gateway, other, target, 0, unfit)
-            row.reason = f"{what} {other.name}: {row.reason}"
-            rows.append(row)
-    return rows
-
-
-def _others(route: routing.Route) -> Iterator[tuple[str, routing.Route]]:
-    """Where a request goes when no target of the route answered, or refused it for a cause."""
-    yield from (("fallback", other) for other in route.fallbacks)
-    for cause, others in route.by_cause.items():
-        yield from ((f"fallback for {_CAUSES[cause]}", other) for other in others)
-
-
-def _explained(
-    gateway: Gateway, route: routing.Route, target: BoundTarget, place: int, unfit: Mapping[str, GatewayError]
-) -> Explained:
-    health = gateway.health.targets.get(target.name)
-    usable, reason = True, f"{route.alias.strategy if route.alias else 'direct'}: place {place + 1}"
-    waits = [gateway.health.door_wait(target.bound.provider.id, door.label, target.model) for door in target.bound.doors]
-    if target.bound.problem:
-        usable, reason = False, target.bound.problem
-    elif target.name in unfit:
-        usable, reason = False, f"cannot serve this request: {unfit[target.name]}"
-    elif not gateway.health.may_ask(target.name):
-        usable, reason = False, gateway.health.why_not(target.name).removeprefix("not asked, ")
-    elif waits and all(wait is None for wait in waits):
-        usable, reason = False, "all its credentials are parked: the provider refused them"
-    elif waits and not any(wait == 0 for wait in waits):
-        usable, reason = False, f"rests for {min(wait for wait in waits if wait):.0f} s after a rate limit"
-    elif route.alias and route.alias.strategy in ("fastest", "least_busy") and health:
-        speed = f", {1000 / health.token_ms:,.0f} tokens/s" if health.token_ms else ""
-        reason += f" ({health.in_flight} in flight, first answer after {health.latency_ms or 0:.0f} ms{speed})"
-    elif route.alias and route.alias.strategy == "weighted":
-        reason += f" (weight {target.weight})"
-    elif route.alias and route.alias.strategy == "cheapest":
-        reason += f" (1,000 tokens in and 500 out: {show_usd(gateway.tariffs.rate(target.name))})"
-    return Explained(target.bound.name, target.model, reason, usable)

@@ -8,7 +8,7 @@ import pytest
 
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.gateway import probe
+from conduit_desktop.gateway import explaining
 from tests.fakes.furnished import Furnished
 from tests.fakes.vendor import Vendor
 
@@ -101,17 +101,17 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Furn
 async def test_explain_names_the_target_that_cannot(two: Furnished) -> None:
     known(two, lacks=("tools",))
     body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
-    able, unable = await probe.explain(two, "both", body)
+    able, unable = await explaining.explain(two, "both", body)
     assert (able.provider, able.usable) == ("b", True)
     assert (unable.provider, unable.usable) == ("a", False)
     assert "does not take tools" in unable.reason
-    assert all(row.usable for row in await probe.explain(two, "both", {"messages": body["messages"]}))
+    assert all(row.usable for row in await explaining.explain(two, "both", {"messages": body["messages"]}))
 
 
 async def test_explain_shows_where_what_is_too_long_goes(two: Furnished) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, context_fallbacks=("wide",))
-    long, wide = await probe.explain(two, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
+    long, wide = await explaining.explain(two, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
     assert (long.provider, long.usable) == ("a", False)
     assert (wide.provider, wide.usable) == ("b", True)
     assert wide.reason.startswith("fallback for what is too long wide: ")
@@ -120,7 +120,7 @@ async def test_explain_shows_where_what_is_too_long_goes(two: Furnished) -> None
 async def test_explain_counts_what_is_left_after_trimming(two: Furnished) -> None:
     await two.add_alias("trimmed", "a/small", max_context_tokens=500, trim=True)
     turns = [{"role": role, "content": "word " * 300} for _ in range(5) for role in ("user", "assistant")]
-    [row] = await probe.explain(two, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
+    [row] = await explaining.explain(two, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
     assert row.usable, row.reason
 
 

@@ -16,7 +16,7 @@ import pytest
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import probe
+from conduit_desktop.gateway import explaining, probe
 from conduit_desktop.server.serving import Server
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
@@ -412,7 +412,7 @@ async def test_providers_without_chat_can_be_tested_and_explained(door: Door) ->
     tested = await probe.test_provider(door.gateway, "voyage")
     assert not tested.ok
     assert "no such key" in (tested.error or "")
-    (row,) = await probe.explain(door.gateway, "jina/j", {})
+    (row,) = await explaining.explain(door.gateway, "jina/j", {})
     assert row.usable
 
 
