@@ -5,9 +5,7 @@ The responses that callers asked to keep are in the same file (`store/responses.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +13,11 @@ from pathlib import Path
 from conduit_desktop.core.errors import DatabaseTooNew
 from conduit_desktop.store import connections
 from conduit_desktop.store.database import Database
+from conduit_desktop.store.pruning import prune
 
 VERSION = 2
 MAX_BODY = 1_000_000
 """Bytes kept of one body; what is beyond is cut off, and said to be."""
-
-PRUNE_STEP = 50
-PRUNE_PAUSE_S = 0.01
-MAX_FREED = 4000
-"""Pages given back to the disk in one step."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,12 +61,7 @@ class Payloads:
 
     async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
         """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
-        now = int(time.time() * 1000) if now_ms is None else now_ms
-        removed = 0
-        while gone := await self.database.write(lambda c: _prune_step(c, now - max_age_days * 86_400_000, max_mb * 1024 * 1024)):
-            removed += gone
-            await asyncio.sleep(PRUNE_PAUSE_S)
-        return removed
+        return await prune(self.database, "payloads", max_age_days, max_mb, now_ms)
 
     async def close(self) -> None:
         """End the file's threads."""
@@ -125,26 +114,3 @@ def _put(connection: sqlite3.Connection, id: str, request: bytes, response: byte
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (id, at, sum(map(len, bodies)), *bodies, len(request) > MAX_BODY, len(response) > MAX_BODY),
     )
-
-
-def _prune_step(connection: sqlite3.Connection, before_ms: int, max_bytes: int) -> int:
-    oldest = connection.execute("SELECT rowid, at, bytes FROM payloads ORDER BY at LIMIT ?", (PRUNE_STEP,)).fetchall()
-    surplus = int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM payloads").fetchone()[0]) - max_bytes
-    gone: list[tuple[int]] = []
-    for rowid, at, size in oldest:
-        if at >= before_ms and surplus <= 0:
-            break
-        gone.append((rowid,))
-        surplus -= size
-    connection.executemany("DELETE FROM payloads WHERE rowid = ?", gone)
-    if gone:
-        shrink(connection)
-    return len(gone)
-
-
-def shrink(connection: sqlite3.Connection) -> None:
-    """Give free pages back to the disk, a bounded number of them."""
-    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-    for _ in range(min(free, MAX_FREED)):
-        # One page at a time: the statement frees a page a step, and the module takes a single step where no columns come.
-        connection.execute("PRAGMA incremental_vacuum(1)")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-import time
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.store.database import Database
-from conduit_desktop.store.payloads import PRUNE_PAUSE_S, PRUNE_STEP, shrink
+from conduit_desktop.store.pruning import prune
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one conversation with its response; a longer one is not kept."""
@@ -53,12 +51,7 @@ class StoredResponses:
 
     async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
         """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
-        now = int(time.time() * 1000) if now_ms is None else now_ms
-        removed = 0
-        while gone := await self._database.write(lambda c: _prune_step(c, now - max_age_days * 86_400_000, max_mb * 1024 * 1024)):
-            removed += gone
-            await asyncio.sleep(PRUNE_PAUSE_S)
-        return removed
+        return await prune(self._database, "responses", max_age_days, max_mb, now_ms)
 
 
 def _put(connection: sqlite3.Connection, id: str, owner: str, bodies: tuple[bytes, bytes], at: int) -> None:
@@ -70,18 +63,3 @@ def _put(connection: sqlite3.Connection, id: str, owner: str, bodies: tuple[byte
         " response = excluded.response WHERE owner = excluded.owner",
         (id, owner, at, sum(map(len, packed)), *packed),
     )
-
-
-def _prune_step(connection: sqlite3.Connection, before_ms: int, max_bytes: int) -> int:
-    oldest = connection.execute("SELECT rowid, at, bytes FROM responses ORDER BY at LIMIT ?", (PRUNE_STEP,)).fetchall()
-    surplus = int(connection.execute("SELECT coalesce(sum(bytes), 0) FROM responses").fetchone()[0]) - max_bytes
-    gone: list[tuple[int]] = []
-    for rowid, at, size in oldest:
-        if at >= before_ms and surplus <= 0:
-            break
-        gone.append((rowid,))
-        surplus -= size
-    connection.executemany("DELETE FROM responses WHERE rowid = ?", gone)
-    if gone:
-        shrink(connection)
-    return len(gone)
