@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -27,13 +27,20 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
     return chat
 
 
-def make_call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, object]) -> Call:
-    """The request as a call; raises BadRequest."""
+def make_call(
+    request: web.Request,
+    gateway: Gateway,
+    speaks: Dialect,
+    body: dict[str, Any],
+    model: str | None = None,
+    stream: bool | None = None,
+) -> Call:
+    """The request as a call; raises BadRequest. `model` and `stream` are the body's to say, where no one else has."""
     call = Call(
         speaks,
         body,
-        reading.model_of(body),
-        stream=reading.flag(body, "stream"),
+        reading.model_of(body) if model is None else model,
+        stream=reading.flag(body, "stream") if stream is None else stream,
         headers=request.headers,
         credential=reading.credential(request),
         client_ip=request.remote or "",

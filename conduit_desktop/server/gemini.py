@@ -12,8 +12,7 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.counting import count_tokens
 from conduit_desktop.gateway.estimate import input_tokens
 from conduit_desktop.server import reading
-from conduit_desktop.server.chat import answer
-from conduit_desktop.server.door import REQUEST_ID, foreign_page
+from conduit_desktop.server.chat import answer, make_call
 from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, model_handler, models_handler
 from conduit_desktop.wire import dialect
@@ -60,19 +59,7 @@ def _call(request: web.Request, gateway: Gateway, body: dict[str, Any], model: s
     events = not stream or request.query.get("alt", request.query.get("$alt")) == "sse"
     if len(model) > 512:
         raise BadRequest("The model's name is too long.", param="model")
-    call = Call(
-        dialect("gemini" if events else "gemini_array"),
-        body,
-        model,
-        stream=stream,
-        headers=request.headers,
-        credential=reading.credential(request),
-        client_ip=request.remote or "",
-        client=reading.client_name(request),
-        foreign_page=foreign_page(request, gateway),
-    )
-    request[REQUEST_ID] = call.id
-    return call
+    return make_call(request, gateway, dialect("gemini" if events else "gemini_array"), body, model, stream)
 
 
 async def _generate(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:

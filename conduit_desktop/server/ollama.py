@@ -15,8 +15,8 @@ from conduit_desktop.core.errors import BadRequest, Invalid, ModelNotFound
 from conduit_desktop.gateway import access, probe, routing
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import reading
-from conduit_desktop.server.chat import answer
-from conduit_desktop.server.door import REQUEST_ID, Handler, caller_of, foreign_page
+from conduit_desktop.server.chat import answer, make_call
+from conduit_desktop.server.door import Handler, caller_of
 from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
@@ -74,19 +74,8 @@ def chat_handler(gateway: Gateway, name: str, asks: str) -> Handler:
 
 def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, Any], stream: bool = True) -> Call:
     """The request as a call; `stream`: what holds where the body does not say."""
-    call = Call(
-        speaks,
-        body,
-        named(reading.model_of(body), gateway),
-        stream=stream if body.get("stream") is None else reading.flag(body, "stream"),
-        headers=request.headers,
-        credential=reading.credential(request),
-        client_ip=request.remote or "",
-        client=reading.client_name(request),
-        foreign_page=foreign_page(request, gateway),
-    )
-    request[REQUEST_ID] = call.id
-    return call
+    streamed = stream if body.get("stream") is None else reading.flag(body, "stream")
+    return make_call(request, gateway, speaks, body, named(reading.model_of(body), gateway), streamed)
 
 
 def named(model: str, gateway: Gateway) -> str:
