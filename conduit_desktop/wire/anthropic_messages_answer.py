@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 from uuid import uuid4
 
@@ -15,11 +16,13 @@ from conduit_desktop.wire.anthropic_messages_errors import error_in_answer
 from conduit_desktop.wire.anthropic_messages_foreign import proof, write_citation
 from conduit_desktop.wire.anthropic_messages_parts import tool_input
 from conduit_desktop.wire.anthropic_messages_usage import read_finish, read_usage, write_finish, write_usage
+from conduit_desktop.wire.soundness import whole
 
 _KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
 
 
-def read_response(body: Fields) -> list[Event]:
+@whole
+def read_response(body: Fields) -> Iterable[Event]:
     """A message as the events that would have made it; raises MalformedStream for a body that is no message.
 
     Raises UpstreamError for an error that came with a success status.
@@ -37,7 +40,7 @@ def read_response(body: Fields) -> list[Event]:
     answer.choices.append(choice)
     if isinstance(body.get("usage"), dict):
         answer.usage = read_usage(body["usage"])
-    return list(answer.events())
+    return answer.events()
 
 
 def _read_part(block: Fields) -> AnswerPart:

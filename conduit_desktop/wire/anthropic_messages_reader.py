@@ -8,7 +8,6 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import Json, Opaque
-from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import (
     Cited,
     Event,
@@ -27,6 +26,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic_messages_errors import error_in_answer
 from conduit_desktop.wire.anthropic_messages_usage import merge_usage, read_finish, read_usage
+from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.sse import Frame, FrameSplitter
 
 _BLOCK_KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "redacted", "tool_use": "tool"}
@@ -49,69 +49,25 @@ class _Block:
     cited: list[Json] = field(default_factory=list)
 
 
-class MessagesReader:
-    """Reads one streamed message. What stands before an error in the same bytes is given first, the error next."""
+class MessagesReader(FrameReader):
+    """Reads one streamed message."""
+
+    terminal = "message_stop"
 
     def __init__(self) -> None:
-        self._splitter = FrameSplitter()
+        super().__init__(FrameSplitter())
         self._blocks: dict[int, _Block] = {}
         self._last_kind = ""
         self._usage: Fields = {}
-        self._over = False
-        self._error: ConduitError | None = None
 
-    @property
-    def done(self) -> bool:
-        """`message_stop` has been read."""
-        return self._over
-
-    def feed(self, data: bytes) -> list[Event]:
-        """The events these bytes complete; raises MalformedStream or UpstreamError."""
-        self._raise_what_waits()
-        events: list[Event] = []
-        try:
-            for frame in self._splitter.feed(data):
-                if frame.data:
-                    self._frame(frame, events)
-        except ConduitError as error:
-            self._error = error
-            if not events:
-                raise
-        return events
-
-    def close(self) -> list[Event]:
-        """The last frame, if only its blank line was missing; raises StreamBroken if `message_stop` never came."""
-        self._raise_what_waits()
-        events: list[Event] = []
-        if not self._over and self._splitter.rest.strip():
-            try:
-                events = self.feed(b"\n\n")
-            except MalformedStream:
-                self._error = None  # a frame cut in its middle: the stream is broken, not wrong
-        if not self._over:
-            self._raise_what_waits()
-            raise StreamBroken("the stream ended before message_stop")
-        return events
-
-    def _raise_what_waits(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _frame(self, frame: Frame, events: list[Event]) -> None:
-        try:
-            payload = orjson.loads(frame.data)
-        except orjson.JSONDecodeError as error:
-            if frame.data.strip() == b"[DONE]":  # some compatible servers end in OpenAI's way
-                return
-            raise MalformedStream(f"a frame is not JSON: {error}") from error
-        if not isinstance(payload, dict):
-            raise MalformedStream("a frame is not a JSON object")
-        try:
-            if frame.event == "error" or ("error" in payload and "type" not in payload):
-                raise error_in_answer(payload)
-            self._event(payload.get("type") or frame.event, payload, events)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise MalformedStream(f"a frame lacks what its type needs: {error!r}") from error
+    def read(self, frame: Frame, events: list[Event]) -> None:
+        """One event; raises UpstreamError for an error."""
+        if frame.data.strip() == b"[DONE]":  # some compatible servers end in OpenAI's way
+            return
+        payload = json_object(frame)
+        if frame.event == "error" or ("error" in payload and "type" not in payload):
+            raise error_in_answer(payload)
+        self._event(payload.get("type") or frame.event, payload, events)
 
     def _event(self, kind: str | None, payload: Fields, events: list[Event]) -> None:
         if kind == "content_block_delta":
@@ -125,8 +81,7 @@ class MessagesReader:
         elif kind == "message_delta":
             self._message_delta(payload, events)
         elif kind == "message_stop":
-            for index in list(self._blocks):
-                self._stop_block(index, events)
+            self._stop_all(events)
             self._over = True
         elif kind == "error":
             raise error_in_answer(payload)
@@ -140,6 +95,7 @@ class MessagesReader:
     def _message_delta(self, payload: Fields, events: list[Event]) -> None:
         delta = payload.get("delta") or {}
         if delta.get("stop_reason") is not None:
+            self._stop_all(events)
             extra = {key: value for key, value in delta.items() if key not in ("stop_reason", "stop_sequence")}
             extra.update({key: value for key, value in payload.items() if key not in ("type", "delta", "usage")})
             events.append(read_finish(delta["stop_reason"], delta, extra))
@@ -152,6 +108,8 @@ class MessagesReader:
 
     def _start_block(self, index: int, raw: Fields, events: list[Event]) -> None:
         kind = _BLOCK_KINDS.get(raw["type"], "opaque")
+        if kind == "tool":
+            raw = {**raw, "id": self.soundness.new_id(raw["id"])}
         block = self._blocks[index] = _Block(kind, raw)  # type: ignore[arg-type]  # the table's values are the kinds
         if kind == "text":
             if self._last_kind == "text":
@@ -202,6 +160,11 @@ class MessagesReader:
                 self._say(block, ThinkingSigned(delta["signature"]), events)
         elif kind == "citations_delta":
             block.cited.append(delta["citation"])
+
+    def _stop_all(self, events: list[Event]) -> None:
+        """End what a server left open: nothing of an answer comes after its finish."""
+        for index in list(self._blocks):
+            self._stop_block(index, events)
 
     def _stop_block(self, index: int, events: list[Event]) -> None:
         block = self._blocks.pop(index, None)

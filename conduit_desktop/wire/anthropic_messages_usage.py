@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.anthropic_messages_blocks import Fields
+from conduit_desktop.wire.counts import count
+from conduit_desktop.wire.soundness import word
 
 FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -39,19 +41,24 @@ def read_usage(raw: Fields) -> Usage:
     Where the split by lifetime is missing or falls short of the total (final counts give the total alone), the rest
     counts as written for five minutes, the default.
     """
-    split = raw.get("cache_creation") or {}
-    one_hour = split.get("ephemeral_1h_input_tokens") or 0
-    five_minutes = split.get("ephemeral_5m_input_tokens") or 0
-    total = raw.get("cache_creation_input_tokens") or 0
+    split, details = _fields(raw, "cache_creation"), _fields(raw, "output_tokens_details")
+    one_hour = count(split.get("ephemeral_1h_input_tokens"))
+    five_minutes = count(split.get("ephemeral_5m_input_tokens"))
+    total = count(raw.get("cache_creation_input_tokens"))
     return Usage(
-        input=raw.get("input_tokens") or 0,
-        cache_read=raw.get("cache_read_input_tokens") or 0,
+        input=count(raw.get("input_tokens")),
+        cache_read=count(raw.get("cache_read_input_tokens")),
         cache_write_5m=max(total - one_hour, five_minutes),
         cache_write_1h=one_hour,
-        output=raw.get("output_tokens") or 0,
-        reasoning=(raw.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        output=count(raw.get("output_tokens")),
+        reasoning=count(details.get("thinking_tokens")),
         extra={key: value for key, value in raw.items() if key not in _COUNTED and value is not None},
     )
+
+
+def _fields(raw: Fields, name: str) -> Fields:
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def write_usage(usage: Usage | None, own: bool) -> Fields:
@@ -83,7 +90,7 @@ def merge_usage(known: Fields, news: Fields) -> None:
 
 def read_finish(stop_reason: str, fields: Fields, extra: Fields) -> Finished:
     """Why the model stopped; `fields` holds the reason's companions, `extra` what else goes with the end."""
-    return Finished(FINISH.get(stop_reason, "other"), stop_reason, fields.get("stop_sequence"), extra=extra)
+    return Finished(FINISH.get(stop_reason, "other"), word(stop_reason), word(fields.get("stop_sequence")), extra=extra)
 
 
 def write_finish(finish: Finished | None, called: bool, refused: bool) -> Fields:

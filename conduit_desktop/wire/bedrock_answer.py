@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
@@ -9,6 +10,8 @@ from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, FinishReason, Started, Usage
 from conduit_desktop.wire.bedrock_blocks import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.bedrock_errors import error_in_answer
+from conduit_desktop.wire.counts import count
+from conduit_desktop.wire.soundness import whole, word
 from conduit_desktop.wire.tool_arguments import as_object
 
 _REASONS: dict[str, FinishReason] = {
@@ -35,7 +38,8 @@ _WORDS: dict[FinishReason, str] = {
 _KNOWN = frozenset({"output", "stopReason", "usage"})
 
 
-def read_response(body: dict[str, Json]) -> list[Event]:
+@whole
+def read_response(body: dict[str, Json]) -> Iterable[Event]:
     """A whole answer; raises MalformedStream for what is none, UpstreamError for an error in its place."""
     output = body.get("output")
     message = output.get("message") if isinstance(output, dict) else None
@@ -44,16 +48,12 @@ def read_response(body: dict[str, Json]) -> list[Event]:
             raise error_in_answer(None, body)
         raise MalformedStream("the answer holds no message")
     extra = {name: value for name, value in body.items() if name not in _KNOWN}
-    try:
-        parts = [_read_part(block) for block in message["content"]]
-    except (AttributeError, StopIteration) as error:
-        raise MalformedStream(f"the answer cannot be read: {error}") from error
-    answer = Answer(Started(dialect=NAME), [Choice(parts)])
+    answer = Answer(Started(dialect=NAME), [Choice([_read_part(block) for block in message["content"]])])
     if body.get("stopReason"):
         answer.first.finish = read_finish(body["stopReason"], extra)
     if isinstance(body.get("usage"), dict):
         answer.usage = read_usage(body["usage"])
-    return list(answer.events())
+    return answer.events()
 
 
 def _read_part(block: dict[str, Json]) -> AnswerPart:
@@ -74,22 +74,22 @@ def _cited_words(said: dict[str, Json]) -> Text:
     return Text("".join(pieces), citations=[read_citation(raw) for raw in said.get("citations") or ()])
 
 
-def read_finish(word: str, extra: dict[str, Json]) -> Finished:
+def read_finish(said: str, extra: dict[str, Json]) -> Finished:
     """Why the model stopped."""
-    return Finished(_REASONS.get(word, "other"), word, extra=extra)
+    return Finished(_REASONS.get(said, "other"), word(said), extra=extra)
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """Counts as Converse says them: `inputTokens` are the fresh ones alone."""
-    written = raw.get("cacheWriteInputTokens") or 0
+    written = count(raw.get("cacheWriteInputTokens"))
     details = [each for each in raw.get("cacheDetails") or () if isinstance(each, dict)]
-    one_hour = sum(each.get("inputTokens") or 0 for each in details if each.get("ttl") == "1h")
+    one_hour = sum(count(each.get("inputTokens")) for each in details if each.get("ttl") == "1h")
     return Usage(
-        input=raw.get("inputTokens") or 0,
-        cache_read=raw.get("cacheReadInputTokens") or 0,
+        input=count(raw.get("inputTokens")),
+        cache_read=count(raw.get("cacheReadInputTokens")),
         cache_write_5m=max(0, written - one_hour),
         cache_write_1h=one_hour,
-        output=raw.get("outputTokens") or 0,
+        output=count(raw.get("outputTokens")),
         extra=raw,
     )
 

@@ -90,6 +90,7 @@ class ConverseReader(FrameReader):
     def _start(self, index: int, start: dict[str, Json], events: list[Event]) -> None:
         call = start.get("toolUse")
         if isinstance(call, dict) and call.get("type") in (None, "tool_use"):
+            call = {**call, "toolUseId": self.soundness.new_id(call["toolUseId"])}
             self._blocks[index] = _Block("tool", call)
             extra = {name: value for name, value in call.items() if name not in ("toolUseId", "name")}
             self._say(index, "tool", ToolCallStarted(call["toolUseId"], call["name"], extra=extra), events)

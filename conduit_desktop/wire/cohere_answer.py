@@ -22,6 +22,8 @@ from conduit_desktop.core.errors import MalformedStream, Reason, UpstreamError
 from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, FinishReason, Started, Usage
 from conduit_desktop.wire.cohere_errors import error_in_answer
 from conduit_desktop.wire.cohere_request import NAME
+from conduit_desktop.wire.counts import count
+from conduit_desktop.wire.soundness import whole, word
 from conduit_desktop.wire.tool_arguments import as_object
 
 _REASONS: dict[str, FinishReason] = {
@@ -49,17 +51,15 @@ _PLAN_AT = "tool_plan"
 """Where `Finished.extra` keeps which part of the answer is the tool plan."""
 
 
-def read_response(body: dict[str, Json]) -> list[Event]:
+@whole
+def read_response(body: dict[str, Json]) -> Iterable[Event]:
     """A whole answer; raises UpstreamError for one that failed, MalformedStream for what is no answer."""
     message = body.get("message")
     if not isinstance(message, dict):
         if message or body.get("error"):
             raise error_in_answer(body)
         raise MalformedStream("the answer holds no message")
-    try:
-        return list(_answer(body, message).events())
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedStream(f"the answer cannot be read: {error!r}") from error
+    return _answer(body, message).events()
 
 
 def _answer(body: dict[str, Json], message: dict[str, Json]) -> Answer:
@@ -115,14 +115,14 @@ def read_citation(raw: dict[str, Json]) -> Citation:
     return Citation(url, title, snippet or text, raw.get("start"), raw.get("end"), NAME, raw)
 
 
-def read_finish(word: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
+def read_finish(said: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
     """Why the model stopped; raises UpstreamError where the word says that it failed."""
-    if word is None:
+    if said is None:
         return None
-    if word in _FAILURES:
-        status, reason = _FAILURES[word]
-        raise UpstreamError(str(error or f"the answer ended with {word}"), status=status, reason=reason, kind=word, dialect=NAME)
-    return Finished(_REASONS.get(word, "other"), word, extra=extra)
+    if said in _FAILURES:
+        status, reason = _FAILURES[said]
+        raise UpstreamError(str(error or f"the answer ended with {said}"), status=status, reason=reason, kind=said, dialect=NAME)
+    return Finished(_REASONS.get(said, "other"), word(said), extra=extra)
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
@@ -130,11 +130,11 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     tokens = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else {}
     billed = raw.get("billed_units") if isinstance(raw.get("billed_units"), dict) else {}
     counted = {**(tokens or {}), **(billed or {})}
-    output = int(counted.get("output_tokens") or 0)
+    output = count(counted.get("output_tokens"))
     return Usage(
-        input=int(counted.get("input_tokens") or 0),
+        input=count(counted.get("input_tokens")),
         output=output,
-        reasoning=min(output, int(counted.get("reasoning_tokens") or 0)),
+        reasoning=min(output, count(counted.get("reasoning_tokens"))),
         extra=raw,
     )
 

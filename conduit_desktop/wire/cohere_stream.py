@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, ToolCall
-from conduit_desktop.core.errors import GatewayError, MalformedStream
+from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
     Cited,
     Event,
@@ -40,7 +40,7 @@ from conduit_desktop.wire.cohere_answer import (
 )
 from conduit_desktop.wire.cohere_errors import error_in_answer, write_error
 from conduit_desktop.wire.cohere_request import NAME
-from conduit_desktop.wire.frame_reader import FrameReader
+from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.sse import Frame, FrameSplitter
 
 
@@ -65,12 +65,7 @@ class CohereReader(FrameReader):
         if frame.data.strip() == b"[DONE]":
             self._said_done = self._over
             return
-        try:
-            payload = orjson.loads(frame.data)
-        except orjson.JSONDecodeError as error:
-            raise MalformedStream(f"a frame is not JSON: {error}") from error
-        if not isinstance(payload, dict):
-            raise MalformedStream("a frame is no JSON object")
+        payload = json_object(frame)
         kind = payload.get("type") or frame.event
         if kind in ("error", None) and (payload.get("message") or payload.get("error")):
             raise error_in_answer(payload)
@@ -109,7 +104,7 @@ class CohereReader(FrameReader):
         events.append(event)
 
     def _start_call(self, index: int, call: ToolCall, events: list[Event]) -> None:
-        self._calls[index] = call.id
+        self._calls[index] = call.id = self.soundness.new_id(call.id)
         self._say("call", ToolCallStarted(call.id, call.name, extra=call.extra), events)
         if call.arguments:
             events.append(ToolCallDelta(call.id, call.arguments))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
+
+import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
+from conduit_desktop.wire.soundness import FAULTS, Soundness
 from conduit_desktop.wire.sse import Frame
 
 
@@ -17,6 +20,17 @@ class Splitter(Protocol):
     def feed(self, data: bytes) -> list[Frame]: ...
     @property
     def rest(self) -> bytes: ...
+
+
+def json_object(frame: Frame) -> dict[str, Any]:
+    """What a frame holds; raises MalformedStream for anything but a JSON object."""
+    try:
+        payload = orjson.loads(frame.data)
+    except orjson.JSONDecodeError as error:
+        raise MalformedStream(f"a frame is not JSON: {error}") from error
+    if not isinstance(payload, dict):
+        raise MalformedStream("a frame is not a JSON object")
+    return payload
 
 
 class FrameReader:
@@ -32,6 +46,7 @@ class FrameReader:
         self._splitter = splitter
         self._fault: ConduitError | None = None
         self._over = False
+        self.soundness = Soundness()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Add the events of a frame that holds data; set `_over` at the terminal one."""
@@ -57,9 +72,15 @@ class FrameReader:
         return events
 
     def _read(self, frame: Frame, events: list[Event]) -> None:
+        said: list[Event] = []
         try:
-            self.read(frame, events)
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            try:
+                self.read(frame, said)
+            finally:
+                for event in said:
+                    self.soundness.check(event)
+                    events.append(event)
+        except FAULTS as error:
             raise MalformedStream(f"a frame lacks what its kind needs: {error!r}") from error
 
     def close(self) -> list[Event]:

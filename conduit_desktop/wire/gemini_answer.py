@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import assert_never
 from uuid import uuid4
@@ -16,6 +17,7 @@ from conduit_desktop.wire.gemini_signature import as_base64, proof
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.gemini_usage import read_usage, write_finish, write_usage
 from conduit_desktop.wire.places import sources
+from conduit_desktop.wire.soundness import MOST_CHOICES, whole, word
 from conduit_desktop.wire.tool_arguments import as_object
 
 _KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion")
@@ -41,11 +43,13 @@ class AnswerReader:
         if chunk.get("error"):
             raise error_in_answer(chunk)
         if not self._seed:
-            self._seed = chunk.get("responseId") or uuid4().hex
+            self._seed = word(chunk.get("responseId")) or uuid4().hex
             events.append(_started(chunk))
         candidates = chunk.get("candidates")
         for position, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
-            index = candidate.get("index", position)
+            index = position if (said := candidate.get("index")) is None else said
+            if type(index) is not int or not 0 <= index < MOST_CHOICES:
+                raise MalformedStream("a candidate without a proper index")
             if index not in self._candidates:
                 self._candidates[index] = CandidateReader(index, self._whole)
             self._candidates[index].take(candidate, self._seed, events)
@@ -79,7 +83,8 @@ def _epoch(moment: object) -> int | None:
         return None
 
 
-def read_response(body: Fields) -> list[Event]:
+@whole
+def read_response(body: Fields) -> Iterable[Event]:
     """A whole answer as the events that would have made it; raises MalformedStream for a body that is none.
 
     Raises UpstreamError for an error that came with a success status.
@@ -87,12 +92,9 @@ def read_response(body: Fields) -> list[Event]:
     events: list[Event] = []
     if not isinstance(body.get("candidates"), list) and not body.get("promptFeedback") and not body.get("error"):
         raise MalformedStream("the answer has no candidates")
-    try:
-        AnswerReader(whole=True).take(body, events)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedStream(f"the answer lacks what it needs: {error!r}") from error
+    AnswerReader(whole=True).take(body, events)
     # Candidates come one after the other, their ends last, as in any stream.
-    return list(collect(events).events())
+    return collect(events).events()
 
 
 def write_response(answer: Answer, request: ChatRequest) -> Fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
+from conduit_desktop.wire.counts import count
 from conduit_desktop.wire.gemini_spelling import Fields
 
 FINISH: dict[str, FinishReason] = {
@@ -90,10 +91,7 @@ def read_usage(raw: Fields) -> Usage:
 
 
 def _count(raw: Fields, name: str) -> int:
-    value = raw.get(name)
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and value > 0 else 0
+    return count(raw.get(name))
 
 
 def _audio(details: Json) -> int:

@@ -68,7 +68,8 @@ class GeminiWriter:
                 self._calls.setdefault((event.choice, event.id), call)
                 return out
             case ToolCallDelta():
-                self._calls[event.choice, event.id].arguments += event.arguments
+                if (event.choice, event.id) in self._calls:  # else blanks after its end
+                    self._calls[event.choice, event.id].arguments += event.arguments
             case Cited():
                 begin = self._place(event.choice, event).begin
                 self._citations.setdefault(event.choice, []).append(event.citation.moved(begin))

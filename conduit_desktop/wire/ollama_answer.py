@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 
-import orjson
-
 from conduit_desktop.core.chat import Json, Opaque
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
@@ -22,11 +20,13 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from conduit_desktop.wire.frame_reader import FrameReader
+from conduit_desktop.wire.counts import count
+from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.ndjson import LineSplitter
 from conduit_desktop.wire.ollama_errors import error_in_answer
 from conduit_desktop.wire.ollama_outgoing import arguments_text
 from conduit_desktop.wire.ollama_request import NAME
+from conduit_desktop.wire.soundness import whole, word
 from conduit_desktop.wire.sse import Frame
 
 _REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
@@ -90,9 +90,9 @@ class Lines:
         extra = {name: value for name, value in line.items() if name not in _LINE}
         if self._logprobs:
             extra["logprobs"] = self._logprobs
-        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, raw, extra=extra))
+        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, word(raw), extra=extra))
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
-            usage = Usage(input=line.get("prompt_eval_count") or 0, output=line.get("eval_count") or 0)
+            usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))
             events.append(UsageReported(usage))
 
 
@@ -109,24 +109,16 @@ class OllamaReader(FrameReader):
         """One line; raises MalformedStream for what is no object."""
         if self._over:
             return
-        try:
-            line = orjson.loads(frame.data)
-        except orjson.JSONDecodeError as error:
-            raise MalformedStream(f"a line is not JSON: {error}") from error
-        if not isinstance(line, dict):
-            raise MalformedStream("a line is no JSON object")
-        self._over = self._lines.take(line, events)
+        self._over = self._lines.take(json_object(frame), events)
 
 
+@whole
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A whole answer; raises UpstreamError for an error in its place, MalformedStream for what is no answer."""
     if not body.get("error") and not isinstance(body.get("message"), dict) and not isinstance(body.get("response"), str):
         raise MalformedStream("the answer holds neither a message nor a response")
     events: list[Event] = []
-    try:
-        Lines().take(body, events)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedStream(f"the answer cannot be read: {error!r}") from error
+    Lines().take(body, events)
     return events
 
 

@@ -17,6 +17,7 @@ from conduit_desktop.wire.openai_chat_stream import CHUNK, started
 from conduit_desktop.wire.openai_chat_thinking import thinking_fields
 from conduit_desktop.wire.openai_chat_usage import read_usage, write_usage
 from conduit_desktop.wire.places import sources
+from conduit_desktop.wire.soundness import whole
 
 _REASONS: dict[FinishReason, str] = {
     "stop": "stop",
@@ -30,6 +31,7 @@ _REASONS: dict[FinishReason, str] = {
 }
 
 
+@whole
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A whole answer as events; raises UpstreamError for an error body, MalformedStream for what is no answer."""
     if body.get("error") or body.get("object") == "error":

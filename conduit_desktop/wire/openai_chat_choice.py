@@ -21,6 +21,7 @@ from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_messages import thinking_text
 from conduit_desktop.wire.openai_chat_sources import read_span
 from conduit_desktop.wire.openai_chat_thinking import FIELDS, ThinkingReader
+from conduit_desktop.wire.soundness import word
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -161,9 +162,9 @@ class ChoiceReader:
         span = read_span(body)
         cited = Cited(
             Citation(
-                url=body.get("url"),
-                title=body.get("title"),
-                quote=body.get("content"),
+                url=word(body.get("url")),
+                title=word(body.get("title")),
+                quote=word(body.get("content")),
                 start=span[0],
                 end=span[1],
                 dialect=NAME,

@@ -14,24 +14,17 @@ from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_er
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.openai_chat_sources import read_sources
 from conduit_desktop.wire.openai_chat_usage import read_usage
+from conduit_desktop.wire.soundness import MOST_CHOICES, moment
 from conduit_desktop.wire.sse import Frame, FrameSplitter, parse
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read; `obfuscation` and Mistral's `p` are padding."""
 _BODY_LIMIT = 1024 * 1024
-_MOST_CHOICES = 1024
 
 
 def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
     """The beginning of an answer, from a chunk or a whole body."""
-    created = body.get("created")
-    return Started(
-        str(body.get("id") or ""),
-        str(body.get("model") or ""),
-        int(created) if isinstance(created, (int, float)) else None,
-        extra,
-        NAME,
-    )
+    return Started(str(body.get("id") or ""), str(body.get("model") or ""), moment(body.get("created")), extra, NAME)
 
 
 class ChatReader:
@@ -171,7 +164,7 @@ class ChatReader:
         if type(raw) is not dict:
             raise MalformedStream("a choice that is no object")
         index = raw.get("index") or 0
-        if type(index) is not int or not 0 <= index < _MOST_CHOICES:
+        if type(index) is not int or not 0 <= index < MOST_CHOICES:
             raise MalformedStream("a choice without a proper index")
         choice = self._choices.get(index)
         if choice is None:

@@ -12,6 +12,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.wire.counts import count
 
 _TICKS_PER_NANO = 10
 """xAI's ticks are 1e-10 US dollars (https://docs.x.ai/developers/cost-tracking)."""
@@ -25,16 +26,11 @@ _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_token
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
 
 
-def _number(value: Json) -> int:
-    """The value, where it is a positive number."""
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
-
-
-def _count(*values: Json) -> int:
+def _first(*values: Json) -> int:
     """The first of the values that is a positive number."""
     for value in values:
-        if value is not None and (count := _number(value)):
-            return count
+        if value is not None and (found := count(value)):
+            return found
     return 0
 
 
@@ -45,19 +41,19 @@ def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """`usage` of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
-    prompt, completion = _number(raw.get("prompt_tokens")), _number(raw.get("completion_tokens"))
+    prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
     heard, made = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    cached = _count(
+    cached = _first(
         heard.get("cached_tokens"),
         raw.get("prompt_cache_hit_tokens"),
         raw.get("num_cached_tokens"),
         raw.get("cached_tokens"),
         raw.get("cache_read_input_tokens"),
     )
-    written = _count(heard.get("cache_write_tokens"), heard.get("cache_creation_tokens"), raw.get("cache_creation_input_tokens"))
-    audio_in, audio_out = _number(heard.get("audio_tokens")), _number(made.get("audio_tokens"))
-    reasoning = _number(made.get("reasoning_tokens"))
-    outside = max(0, _number(raw.get("total_tokens")) - prompt - completion)
+    written = _first(heard.get("cache_write_tokens"), heard.get("cache_creation_tokens"), raw.get("cache_creation_input_tokens"))
+    audio_in, audio_out = count(heard.get("audio_tokens")), count(made.get("audio_tokens"))
+    reasoning = count(made.get("reasoning_tokens"))
+    outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
     if audio_in and outside in (audio_in, audio_in + reasoning):
         prompt += audio_in
         outside -= audio_in

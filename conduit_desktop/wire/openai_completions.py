@@ -11,16 +11,17 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Text
-from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream, UpstreamError
+from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
 from conduit_desktop.core.events import Answer, Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import Outgoing, sse
-from conduit_desktop.wire.frame_reader import FrameReader
+from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat import OpenAIChat
 from conduit_desktop.wire.openai_chat_answer import finish_word
 from conduit_desktop.wire.openai_chat_errors import error_body, read_error_object
 from conduit_desktop.wire.openai_chat_request import read_request
 from conduit_desktop.wire.openai_chat_stream import started
 from conduit_desktop.wire.openai_chat_usage import read_usage, write_usage
+from conduit_desktop.wire.soundness import MOST_CHOICES, whole
 
 NAME = "openai_completions"
 _REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
@@ -59,17 +60,7 @@ class OpenAICompletions(OpenAIChat):
 
     def read_response(self, body: dict[str, Json]) -> list[Event]:
         """A whole completion as events."""
-        if body.get("error"):
-            raise read_error_object(body)
-        choices = body.get("choices")
-        if not isinstance(choices, list) or not choices:
-            raise MalformedStream("the answer holds no choices")
-        events: list[Event] = [started(body, {})]
-        for index, raw in enumerate(choices):
-            _read_choice(raw, index, events)
-        if isinstance(usage := body.get("usage"), dict) and usage:
-            events.append(UsageReported(read_usage(usage)))
-        return events
+        return read_response(body)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
         """A whole completion."""
@@ -90,11 +81,27 @@ def prompt_of(body: dict[str, Json]) -> str:
     return prompt
 
 
+@whole
+def read_response(body: dict[str, Json]) -> list[Event]:
+    """A whole completion as events; raises UpstreamError for an error in its place, MalformedStream for what is none."""
+    if body.get("error"):
+        raise read_error_object(body)
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise MalformedStream("the answer holds no choices")
+    events: list[Event] = [started(body, {})]
+    for index, raw in enumerate(choices):
+        _read_choice(raw, index, events)
+    if isinstance(usage := body.get("usage"), dict) and usage:
+        events.append(UsageReported(read_usage(usage)))
+    return events
+
+
 def _read_choice(raw: Any, place: int, events: list[Event]) -> None:
     if not isinstance(raw, dict):
         raise MalformedStream("a choice that is no object")
     index = raw.get("index")
-    index = index if isinstance(index, int) and 0 <= index < 1024 else place
+    index = index if type(index) is int and 0 <= index < MOST_CHOICES else place
     if isinstance(text := raw.get("text"), str) and text:
         events.append(TextDelta(text, index))
     if isinstance(reason := raw.get("finish_reason"), str) and reason:
@@ -114,12 +121,9 @@ class CompletionsReader(FrameReader):
         if frame.data.strip() == b"[DONE]":
             self._over = True
             return
-        try:
-            chunk = orjson.loads(frame.data)
-        except orjson.JSONDecodeError as error:
-            raise MalformedStream(f"a frame that is no JSON: {error}") from error
-        if not isinstance(chunk, dict) or chunk.get("error") or frame.event == "error":
-            raise _in_stream(chunk)
+        chunk = json_object(frame)
+        if chunk.get("error") or frame.event == "error":
+            raise read_error_object(chunk)
         if not self._begun:
             self._begun = True
             events.append(started(chunk, {}))
@@ -127,10 +131,6 @@ class CompletionsReader(FrameReader):
             _read_choice(raw, index, events)
         if isinstance(usage := chunk.get("usage"), dict) and usage:
             events.append(UsageReported(read_usage(usage)))
-
-
-def _in_stream(chunk: Json) -> UpstreamError | MalformedStream:
-    return read_error_object(chunk) if isinstance(chunk, dict) else MalformedStream("a frame that is no object")
 
 
 def _head(begin: Started, request: ChatRequest) -> dict[str, Json]:

@@ -30,12 +30,14 @@ from conduit_desktop.wire.openai_responses_items import CALLS, thought
 from conduit_desktop.wire.openai_responses_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses_usage import read_usage
 from conduit_desktop.wire.seal import Sealed, seal, unseal
+from conduit_desktop.wire.soundness import moment, whole
 
 _KNOWN = frozenset({"id", "object", "created_at", "model", "status", "output", "usage", "error", "incomplete_details"})
 _CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments", "input"})
 _CUT: dict[str, FinishReason] = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
 
 
+@whole
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A whole response as events; raises UpstreamError for a failed one, MalformedStream for what is none."""
     if body.get("status") == "failed":
@@ -47,22 +49,18 @@ def read_response(body: dict[str, Json]) -> list[Event]:
         raise MalformedStream("the answer is no response: it has no output")
     told = Told()
     events: list[Event] = [started(body)]
-    try:
-        for item in output:
-            item_events(item, told, events)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedStream(f"an item lacks what its type needs: {error!r}") from error
+    for item in output:
+        item_events(item, told, events)
     ended(body, told, {}, events)
     return events
 
 
 def started(response: dict[str, Any]) -> Started:
     """The beginning of an answer; `extra` is what the response says besides."""
-    created = response.get("created_at")
     return Started(
         str(response.get("id") or ""),
         str(response.get("model") or ""),
-        int(created) if isinstance(created, (int, float)) else None,
+        moment(response.get("created_at")),
         further(response),
         NAME,
     )

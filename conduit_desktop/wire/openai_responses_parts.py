@@ -11,6 +11,7 @@ from conduit_desktop.wire.openai_chat_fields import Fields, invalid
 from conduit_desktop.wire.openai_chat_sources import read_span, write_span
 from conduit_desktop.wire.openai_responses_fields import NAME
 from conduit_desktop.wire.seal import Sealed, seal
+from conduit_desktop.wire.soundness import word
 
 CONTENT = "content:"
 """Before the name of an opaque content part; an opaque item bears its type alone."""
@@ -61,12 +62,8 @@ def read_citation(raw: Json) -> Citation:
     if not isinstance(raw, dict):
         return Citation(dialect=NAME, raw=raw)
     start, end = read_span(raw)
-    title = _word(raw.get("title") or raw.get("filename"))
-    return Citation(url=_word(raw.get("url")), title=title, start=start, end=end, dialect=NAME, raw=raw)
-
-
-def _word(value: Json) -> str | None:
-    return value if isinstance(value, str) else None
+    title = word(raw.get("title") or raw.get("filename"))
+    return Citation(url=word(raw.get("url")), title=title, start=start, end=end, dialect=NAME, raw=raw)
 
 
 def write_citation(citation: Citation) -> Json:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
+from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.core.events import Cited, Event, Refused, TextDelta, ThinkingDelta, ToolCallDelta
+from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat_errors import unexpected_body
 from conduit_desktop.wire.openai_responses_answer import (
     Told,
@@ -51,69 +50,34 @@ class _Item:
     cited: dict[int, int] = field(default_factory=dict)
 
 
-class ResponsesReader:
-    """Reads one streamed response. What stands before an error in the same bytes is given first, the error next."""
+class ResponsesReader(FrameReader):
+    """Reads one streamed response."""
+
+    terminal = "response.completed"
 
     def __init__(self) -> None:
-        self.done = False
-        self._splitter = FrameSplitter()
-        self._error: ConduitError | None = None
+        super().__init__(FrameSplitter())
         self._begun: dict[str, Json] | None = None
         self._items: dict[int, _Item] = {}
         self._told = Told()
         self._open: tuple[int, str, int] | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events these bytes complete; raises MalformedStream or UpstreamError."""
-        self._raise_what_waits()
-        events: list[Event] = []
-        try:
-            for frame in self._splitter.feed(data):
-                if frame.data and not self.done:
-                    self._frame(frame, events)
-        except ConduitError as error:
-            self._error = error
-            if not events:
-                raise
-        return events
-
     def close(self) -> list[Event]:
-        """The last frame, if only its blank line was missing; raises StreamBroken if no terminal event came."""
-        self._raise_what_waits()
-        events: list[Event] = []
+        """As any; a whole body in the stream's place is told for what it is."""
         rest = self._splitter.rest.strip()
-        if not self.done and rest[:1] in (b"{", b"<", b"["):
-            self._error = _own(unexpected_body(rest))
-        elif not self.done and rest:
-            try:
-                events = self.feed(b"\n\n")
-            except MalformedStream:
-                self._error = None  # a frame cut in its middle: the stream is broken, not wrong
-        if not self.done:
-            self._raise_what_waits()
-            raise StreamBroken("the stream ended before response.completed")
-        return events
+        if self._fault is None and not self._over and rest[:1] in (b"{", b"<", b"["):
+            self._fault = _own(unexpected_body(rest))
+        return super().close()
 
-    def _raise_what_waits(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def _frame(self, frame: Frame, events: list[Event]) -> None:
-        if frame.data.strip() == b"[DONE]":
+    def read(self, frame: Frame, events: list[Event]) -> None:
+        """One event; raises UpstreamError for an error. What follows the end means nothing."""
+        if self._over or frame.data.strip() == b"[DONE]":
             return
-        try:
-            payload = orjson.loads(frame.data)
-        except orjson.JSONDecodeError as error:
-            raise MalformedStream(f"a frame is not JSON: {error}") from error
-        if not isinstance(payload, dict):
-            raise MalformedStream("a frame is not a JSON object")
+        payload = json_object(frame)
         kind = payload.get("type") or frame.event
         if kind == "error" or frame.event == "error" or (payload.get("error") and "type" not in payload):
             raise error_in_answer(payload)
-        try:
-            self._event(str(kind), payload, events)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise MalformedStream(f"a frame lacks what its type needs: {error!r}") from error
+        self._event(str(kind), payload, events)
 
     def _event(self, kind: str, payload: dict[str, Any], events: list[Event]) -> None:
         family, _, step = kind.removeprefix("response.").rpartition(".")
@@ -151,7 +115,7 @@ class ResponsesReader:
         begun = self._begun or {}
         late = {name: value for name, value in further(response).items() if begun.get(name, ...) != value}
         ended(response, self._told, late, events)
-        self.done = True
+        self._over = True
 
     def _output_item(self, step: str, payload: dict[str, Any], events: list[Event]) -> None:
         index, raw = payload["output_index"], payload["item"]

@@ -22,13 +22,16 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.wire import openai_chat_errors as generic
 from conduit_desktop.wire import sse
+from conduit_desktop.wire.counts import count
 from conduit_desktop.wire.frame_reader import FrameReader
 from conduit_desktop.wire.replicate_request import NAME
+from conduit_desktop.wire.soundness import whole
 
 FINISHED = "prediction"
 """The event that holds the finished prediction. It is not Replicate's own: the provider asks for it when a stream is done."""
 
 
+@whole
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A prediction that has succeeded; raises UpstreamError for one that has not."""
     status = body.get("status")
@@ -72,10 +75,10 @@ def read_usage(metrics: Json) -> Usage | None:
     if not isinstance(metrics, dict):
         return None
     asked, said = metrics.get("input_token_count"), metrics.get("output_token_count")
-    if not isinstance(asked, int) and not isinstance(said, int):
+    if asked is None and said is None:
         return None
     extra = {name: value for name, value in metrics.items() if name not in ("input_token_count", "output_token_count")}
-    return Usage(input=asked or 0, output=said or 0, extra=extra)
+    return Usage(input=count(asked), output=count(said), extra=extra)
 
 
 def _unsuccessful(status: str, said: Json) -> UpstreamError:
