@@ -6,6 +6,7 @@ from typing import Literal
 
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.views import View
+from conduit_desktop.gateway.snapshot import Bound
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
 
@@ -28,12 +29,11 @@ def provider_states(house: House) -> dict[str, ProviderStateView]:
     return {
         bound.name: ProviderStateView(state=state, text=text, aliases=sorted(set(users.get(bound.name.lower(), []))))
         for bound in snapshot.providers.values()
-        for state, text in [_state(house, bound.name)]
+        for state, text in [_state(house, bound)]
     }
 
 
-def _state(house: House, name: str) -> tuple[ProviderState, str]:
-    bound = next(one for one in house.gateway.snapshot.providers.values() if one.name == name)
+def _state(house: House, bound: Bound) -> tuple[ProviderState, str]:
     health = house.gateway.health
     if not bound.provider.enabled:
         return "disabled", "Disabled"
@@ -43,7 +43,7 @@ def _state(house: House, name: str) -> tuple[ProviderState, str]:
     if parked:
         keys = "its key" if len(bound.doors) == 1 else f"{len(parked)} of its {len(bound.doors)} keys"
         return "troubled", f"Refuses {keys}: {parked[0]}"
-    targets = [target for path, target in health.targets.items() if path.startswith(f"{name}/")]
+    targets = [target for path, target in health.targets.items() if path.startswith(f"{bound.name}/")]
     resting = [target for target in targets if target.state != "closed"]
     if resting:
         return "troubled", resting[0].last_error or "Failing"

@@ -8,11 +8,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView, provider_states
+from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.views import KeyView
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.provider_card import TONES as PROVIDER_TONES
 from conduit_desktop.gui.records import TONES, Line
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Dot, clear, label
@@ -25,13 +26,6 @@ NEARLY = 0.8
 """The share of a budget from which it is shown."""
 
 MOST = 5
-STATES: dict[ProviderState, str] = {
-    "answering": "success",
-    "unused": "text_faint",
-    "disabled": "text_faint",
-    "troubled": "warning",
-    "unready": "danger",
-}
 
 
 def cost_text(line: Line) -> str:
@@ -85,10 +79,10 @@ class ProvidersCard(Card):
             line = QHBoxLayout(row)
             line.setContentsMargins(0, 2, 0, 2)
             line.setSpacing(theme.S)
-            dot = Dot(STATES[state.state])
+            dot = Dot(PROVIDER_TONES[state.state])
             words = Elided(state.text, "faint", Qt.AlignmentFlag.AlignRight)
             line.addWidget(dot)
-            line.addWidget(label(name))
+            line.addWidget(Elided(name, snug=True))
             line.addWidget(words, 1)
             self.body.addWidget(row)
         if len(states) > MOST:
@@ -117,8 +111,7 @@ class BudgetsCard(Card):
         clear(self.body)
         for key, share in sorted(near, key=lambda pair: -pair[1])[:MOST]:
             row = QHBoxLayout()
-            row.addWidget(label(key.name))
-            row.addStretch(1)
+            row.addWidget(Elided(key.name), 1)
             row.addWidget(label(f"{moments.cost(key.spend_usd)} of {moments.cost(key.budget_usd)}", "muted"))
             bar = QProgressBar()
             bar.setTextVisible(False)

@@ -15,6 +15,7 @@ from conduit_desktop.gui import theme
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.health_card import HealthCard
 from conduit_desktop.gui.widgets.card import Figure, scrolled
+from conduit_desktop.gui.widgets.cards import Cards
 from conduit_desktop.gui.widgets.empty import EmptyState
 
 PULSE_MS = 1000
@@ -36,13 +37,14 @@ class HealthPage(Page):
 
     def __init__(self, house: House, ui: Ui) -> None:
         super().__init__(house, ui)
-        self.cards: dict[str, HealthCard] = {}
+        self.column: Cards[TargetHealthView, HealthCard] = Cards(self._new_card, self._fill)
+        self.cards = self.column.cards
         content = QWidget()
-        self._column = QVBoxLayout(content)
-        self._column.setContentsMargins(0, 0, 0, theme.S)
-        self._column.setSpacing(theme.S + 2)
-        self._column.addLayout(self._figures())
-        self._column.addStretch(1)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, theme.S)
+        column.setSpacing(theme.S + 2)
+        column.addLayout(self._figures())
+        column.addWidget(self.column, 1)
         empty = EmptyState("heartbeat", "No targets yet", "A target is a provider's model that an alias names.")
         empty.add_button("Add a model", lambda: self.ui.navigate("models"), icon="cube")
         self._layers = QStackedWidget()
@@ -51,13 +53,13 @@ class HealthPage(Page):
         self.body.addWidget(self._layers, 1)
         self.pulse = QTimer(self)
         self.pulse.setInterval(PULSE_MS)
-        self.pulse.timeout.connect(self.show_targets)
+        self.pulse.timeout.connect(self.ask_refresh)
 
     def _figures(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(theme.M)
         self.answering = Figure("Answering", "Targets whose last answers came")
-        self.troubled = Figure("In trouble", "Targets with an open circuit or without a usable key")
+        self.troubled = Figure("In trouble", "Targets that failed when last asked, are passed over, or lack what they need")
         self.paused = Figure("Paused", "Targets that you took out")
         self.parked = Figure(
             "Parked credentials", "Keys that a provider refused: not used until the provider changes or you release them"
@@ -67,38 +69,29 @@ class HealthPage(Page):
         return row
 
     async def refresh(self) -> None:
-        """Show the targets; nothing has to be loaded."""
-        self.show_targets()
-
-    def show_targets(self) -> None:
-        """Read memory, and show what is there; a card stays the same widget across changes."""
+        """Read memory, and show what is there."""
         targets = sorted(health.targets(self.house), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
-        shown = targets[:MOST]
-        for gone in set(self.cards) - {one.name for one in shown}:
-            card = self.cards.pop(gone)
-            self._column.removeWidget(card)
-            card.deleteLater()
-        for place, one in enumerate(shown, 1):
-            card = self.cards.get(one.name) or self._new_card(one.name)
-            if self._column.indexOf(card) != place:
-                self._column.insertWidget(place, card)
-            card.show_target(one)
         self._show_figures(targets)
         self._layers.setCurrentIndex(0 if targets else 1)
+        await self.column.show_items({one.name: one for one in targets[:MOST]})
 
     def _show_figures(self, targets: list[TargetHealthView]) -> None:
         states = Counter(one.state for one in targets)
         troubled = states["failing"] + states["probing"] + states["unready"]
         parked = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}
         self.answering.show_value(f"{states['answering']:,}", f"of {len(targets):,} targets")
-        self.troubled.show_value(f"{troubled:,}", "passed over" if troubled else "none", "danger" if troubled else "")
+        self.troubled.show_value(f"{troubled:,}", "failing or not ready" if troubled else "none", "danger" if troubled else "")
         self.paused.show_value(
             f"{states['paused']:,}", "until resumed" if states["paused"] else "none", "warning" if states["paused"] else ""
         )
         self.parked.show_value(f"{len(parked):,}", "not used any more" if parked else "none", "danger" if parked else "")
 
+    def _fill(self, card: HealthCard, target: TargetHealthView) -> None:
+        bound = self.house.gateway.snapshot.providers.get(target.provider.lower())
+        card.show_target(target, keyless=bound is not None and not bound.provider.credentials)
+
     def _new_card(self, name: str) -> HealthCard:
-        card = self.cards[name] = HealthCard()
+        card = HealthCard()
         card.pause_asked.connect(lambda: self.ui.run(health.pause(self.house, name, "gui")))
         card.resume_asked.connect(lambda: self.ui.run(health.resume(self.house, name, "gui")))
         card.release_asked.connect(lambda label: self.ui.run(health.release(self.house, card.target.provider, label, "gui")))

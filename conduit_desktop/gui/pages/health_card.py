@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.gui import moments, theme
@@ -23,7 +21,6 @@ TONES: dict[TargetState, str] = {
     "unready": "danger",
     "disabled": "text_muted",
 }
-CIRCUITS: dict[TargetState, str] = {"failing": "circuit open", "probing": "circuit half open"}
 
 
 class HealthCard(QFrame):
@@ -38,8 +35,7 @@ class HealthCard(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.dot = Dot()
-        self.name, self.pill = Elided("", "cardTitle"), Pill()
-        self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.name, self.pill = Elided("", "cardTitle", snug=True), Pill()
         self.facts, self.trouble = label("", "fieldHelp", wrap=True), label("", "fieldError", wrap=True)
         self.spark = Sparkline()
         self.latency, self.speed = label("", "muted"), label("", "figureNote")
@@ -47,7 +43,7 @@ class HealthCard(QFrame):
         self.switch.setMinimumWidth(104)
         self.credentials = QVBoxLayout()
         self.credentials.setSpacing(theme.XS)
-        self._shown: list[CredentialHealthView] = []
+        self.rows: list[CredentialRow] = []
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -87,13 +83,13 @@ class HealthCard(QFrame):
         column.addStretch(1)
         return holder
 
-    def show_target(self, target: TargetHealthView) -> None:
-        """Show this target as it is now."""
+    def show_target(self, target: TargetHealthView, keyless: bool = False) -> None:
+        """Show this target as it is now; of a `keyless` provider's credential one hears only when it is refused or limited."""
         self.target = target
         self.dot.set_tone(TONES[target.state])
         self.name.setText(target.name)
-        self.pill.show_text(CIRCUITS.get(target.state, target.state), TONES[target.state])
-        self.facts.setText(" · ".join(_facts(target)))
+        self.pill.show_text(_condition(target), TONES[target.state])
+        self.facts.setText(" · ".join(_facts(target, keyless)))
         text = target.text if target.state in ("failing", "probing", "unready", "disabled") else ""
         self.trouble.setText(text)
         self.trouble.setVisible(bool(text))
@@ -102,37 +98,63 @@ class HealthCard(QFrame):
         self.speed.setText(f"{target.tokens_per_s:,.0f} tokens/s" if target.tokens_per_s else "")
         self.speed.setVisible(bool(target.tokens_per_s))
         paused = target.state == "paused"
-        self.switch.setText("Resume" if paused else "Pause")
-        self.switch.setIcon(theme.icon("play" if paused else "pause"))
-        self.switch.setAccessibleName(f"{'Resume' if paused else 'Pause'} {target.name}")
+        wish = "Resume" if paused else "Pause"
+        if self.switch.accessibleName() != f"{wish} {target.name}":  # an icon, even the same, has the whole page laid out anew
+            self.switch.setText(wish)
+            self.switch.setIcon(theme.icon("play" if paused else "pause"))
+            self.switch.setAccessibleName(f"{wish} {target.name}")
         self._show_credentials([one for one in target.credentials if one.state != "ready"])
 
     def _show_credentials(self, troubled: list[CredentialHealthView]) -> None:
-        if troubled == self._shown:
-            return
-        self._shown = troubled
-        clear(self.credentials)
-        for one in troubled:
-            row = QWidget()
-            line = QHBoxLayout(row)
-            line.setContentsMargins(0, 0, 0, 0)
-            line.setSpacing(theme.S)
-            line.addWidget(label(f"Key {one.label}", "muted"))
-            line.addWidget(Pill(one.state, "danger" if one.state == "parked" else "warning"))
-            wait = f", {one.wait_s:,.0f} s more" if one.wait_s else ""
-            line.addWidget(label(f"{one.reason}{wait}", "fieldHelp", wrap=True), 1)
-            line.addWidget(button("Use again", "ghost", on_click=partial(self.release_asked.emit, one.label)))
-            self.credentials.addWidget(row)
+        """A row stays the same widget while its wait runs down: else a button would be gone before it is let go."""
+        if [one.label for one in troubled] != [row.label for row in self.rows]:
+            clear(self.credentials)
+            self.rows = [CredentialRow(one.label) for one in troubled]
+            for row in self.rows:
+                row.release_asked.connect(self.release_asked)
+                self.credentials.addWidget(row)
+        for row, one in zip(self.rows, troubled, strict=True):
+            row.show_credential(one)
 
     def _on_switch(self) -> None:
         (self.resume_asked if self.target.state == "paused" else self.pause_asked).emit()
 
 
-def _facts(target: TargetHealthView) -> list[str]:
+class CredentialRow(QWidget):
+    """A credential that is not used now, why, and the way to use it again."""
+
+    release_asked = Signal(str)
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.label = name
+        self.pill, self.why = Pill(), label("", "fieldHelp", wrap=True)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(theme.S)
+        line.addWidget(label(_key(name, "Key"), "muted"))
+        line.addWidget(self.pill)
+        line.addWidget(self.why, 1)
+        line.addWidget(button("Use again", "ghost", on_click=lambda: self.release_asked.emit(name)))
+
+    def show_credential(self, one: CredentialHealthView) -> None:
+        """Show it as it is now."""
+        self.pill.show_text(one.state, "danger" if one.state == "parked" else "warning")
+        self.why.setText(f"{one.reason}, {one.wait_s:,.0f} s more" if one.wait_s else one.reason)
+
+
+def _condition(target: TargetHealthView) -> str:
+    """The state in a word or two: a target can fail before its circuit opens."""
+    if target.state == "probing":
+        return "circuit half open"
+    return "circuit open" if target.state == "failing" and target.next_probe_s is not None else target.state
+
+
+def _facts(target: TargetHealthView, keyless: bool) -> list[str]:
     facts = [f"in {', '.join(target.aliases[:3])}" if target.aliases else "in no alias"]
     if len(target.aliases) > 3:
         facts[0] += f" and {len(target.aliases) - 3} more"
-    if target.credentials:
+    if target.credentials and not keyless:
         facts.append(_ready(target.credentials))
     if target.state == "unused":
         facts.append("not called since the start")
@@ -157,5 +179,10 @@ def _ready(credentials: list[CredentialHealthView]) -> str:
     """How many of its keys can be used."""
     ready = [one.label for one in credentials if one.state == "ready"]
     if len(credentials) == 1:
-        return f"key {credentials[0].label} {credentials[0].state}"
+        return f"{_key(credentials[0].label)} {credentials[0].state}"
     return f"{len(ready)} of {len(credentials)} keys ready" + (f" ({', '.join(ready)})" if 0 < len(ready) <= 3 else "")
+
+
+def _key(name: str, word: str = "key") -> str:
+    """A key by its label; the one that nobody gave a label is just the key."""
+    return word if name == "default" else f"{word} {name}"

@@ -30,8 +30,8 @@ COLUMNS: list[Column[ModelView]] = [
         "Alias", lambda row: row.alias, width=220, bold=True, icon=lambda row: theme.icon("lock-simple") if row.locked else None
     ),
     Column("Targets", lambda row: " ".join(targets(row)), chips=targets, tooltip=lambda row: "\n".join(targets(row))),
-    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=120, colour=lambda _: "text_muted"),
-    Column("Fallbacks", lambda row: " ".join(row.fallbacks) or "—", width=170, colour=lambda _: "text_muted"),
+    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=120, spare=2, colour=lambda _: "text_muted"),
+    Column("Fallbacks", lambda row: ", ".join(row.fallbacks) or "—", width=170, spare=3, colour=lambda _: "text_muted"),
     Column(
         "Status",
         lambda row: "Enabled" if row.enabled else "Disabled",

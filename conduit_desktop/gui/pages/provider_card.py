@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
 from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView
 from conduit_desktop.actions.views import KindView, ProviderView
@@ -12,11 +12,12 @@ from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import IconLabel
 from conduit_desktop.gui.widgets.monogram import Monogram
+from conduit_desktop.gui.widgets.pills import Chips
 from conduit_desktop.gui.widgets.switch import Switch
 
 TONES: dict[ProviderState, str] = {
     "disabled": "text_faint",
-    "unready": "warning",
+    "unready": "danger",
     "troubled": "danger",
     "answering": "success",
     "unused": "text_faint",
@@ -35,12 +36,10 @@ class ProviderCard(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.dot = IconLabel("circle-fill", 10)
-        self.name = _label("cardTitle")
-        self.kind = _label("muted")
-        self.state = Elided("", "fieldHelp")
-        self.state.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        self.keys = QHBoxLayout()
-        self.keys.setSpacing(theme.XS + 2)
+        self.name = Elided("", "cardTitle", snug=True)
+        self.kind = Elided("", "muted", snug=True)
+        self.state = Elided("", "fieldHelp", snug=True)
+        self.keys = Chips()
         self.switch = Switch()
         self.switch.clicked.connect(self.toggled)
         self.models_button = button("Models", icon="cube", on_click=self.models_asked.emit, tip="Test it and choose its models")
@@ -58,7 +57,7 @@ class ProviderCard(QFrame):
         below.setSpacing(theme.S)
         below.addWidget(self.dot)
         below.addWidget(self.state)
-        below.addLayout(self.keys)
+        below.addWidget(self.keys)
         below.addStretch(1)
         words = QVBoxLayout()
         words.setSpacing(theme.XS)
@@ -85,7 +84,7 @@ class ProviderCard(QFrame):
         self.kind.setText(" · ".join(part for part in (label, place.split("://")[-1]) if part and part != provider.name))
         self.mark.show_name(label, faded=not provider.enabled)
         self._show_state(state)
-        self._show_keys([f"{one.label} {one.hint}".strip() for one in provider.keys])
+        self.keys.show_names([f"{one.label} {one.hint}".strip().removeprefix("default ") for one in provider.keys])
         self.switch.setChecked(provider.enabled)
         self.switch.setAccessibleName(f"{provider.name} enabled")
         for made in (self.switch, self.edit_button, self.delete_button):
@@ -98,24 +97,3 @@ class ProviderCard(QFrame):
         count = len(state.aliases) if state is not None else 0
         used = f" · in {count} {'alias' if count == 1 else 'aliases'}" if count else " · in no alias"
         self.state.setText((state.text if state is not None else "Not loaded") + used)
-
-    def _show_keys(self, hints: list[str]) -> None:
-        while self.keys.count():
-            item = self.keys.takeAt(0)
-            if item is not None and (widget := item.widget()) is not None:
-                widget.deleteLater()
-        for hint in hints[:3]:
-            chip = _label("chip")
-            chip.setText(hint.removeprefix("default "))
-            self.keys.addWidget(chip)
-        if len(hints) > 3:
-            more = _label("fieldHelp")
-            more.setText(f"+{len(hints) - 3}")
-            self.keys.addWidget(more)
-
-
-def _label(name: str) -> QLabel:
-    label = QLabel()
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    return label

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import ProviderPatch, read
-from conduit_desktop.actions.provider_states import provider_states
-from conduit_desktop.actions.views import ProviderView
-from conduit_desktop.gui import theme
+from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
+from conduit_desktop.actions.views import KindView, ProviderView
 from conduit_desktop.gui.dialogs import answer, confirm
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.provider_card import ProviderCard
 from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
 from conduit_desktop.gui.pages.provider_models import OfferedDialog
 from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.card import scrolled
+from conduit_desktop.gui.widgets.cards import Cards
 from conduit_desktop.gui.widgets.empty import EmptyState
+
+Shown = tuple[ProviderView, KindView | None, ProviderStateView | None]
 
 
 class ProvidersPage(Page):
@@ -33,7 +36,8 @@ class ProvidersPage(Page):
     def __init__(self, house: House, ui: Ui) -> None:
         super().__init__(house, ui)
         self.kinds = {kind.kind: kind for kind in providers.catalog()}
-        self.cards: dict[str, ProviderCard] = {}
+        self.column: Cards[Shown, ProviderCard] = Cards(self._new_card, lambda card, shown: card.show_provider(*shown))
+        self.cards = self.column.cards
         self.add_button = button("Add provider", "primary", "plus", self.on_add)
         self.add_action(self.add_button)
         self.empty = EmptyState(
@@ -41,33 +45,17 @@ class ProvidersPage(Page):
         )
         self.empty.add_button("Add a provider", self.on_add, icon="plus")
         self.empty.add_button("Try the demo", lambda: self.on_add("demo"), "plain", "flask")
-        page = QWidget()
-        self._column = QVBoxLayout(page)
-        self._column.setContentsMargins(0, 0, theme.S, 0)
-        self._column.setSpacing(theme.S + 2)
-        self._column.addStretch(1)
-        area = QScrollArea()
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setWidgetResizable(True)
-        area.setWidget(page)
         self._layers = QStackedWidget()
-        self._layers.addWidget(area)
+        self._layers.addWidget(scrolled(self.column))
         self._layers.addWidget(self.empty)
         self.body.addWidget(self._layers, 1)
 
     async def refresh(self) -> None:
-        """Load the providers; a card stays the same widget across changes."""
+        """Load the providers."""
         rows = await providers.all_providers(self.house)
         states = provider_states(self.house)
-        for gone in set(self.cards) - {row.id for row in rows}:
-            card = self.cards.pop(gone)
-            self._column.removeWidget(card)
-            card.deleteLater()
-        for at, row in enumerate(rows):
-            card = self.cards.get(row.id) or self._new_card(row.id)
-            self._column.insertWidget(at, card)
-            card.show_provider(row, self.kinds.get(row.kind), states.get(row.name))
         self._layers.setCurrentIndex(0 if rows else 1)
+        await self.column.show_items({row.id: (row, self.kinds.get(row.kind), states.get(row.name)) for row in rows})
 
     def show_context(self, **context: Any) -> None:
         """`new=True` opens the catalog; with `kind`, that kind's form."""
@@ -78,8 +66,8 @@ class ProvidersPage(Page):
         """Add a provider."""
         self.ui.run(self._add(kind))
 
-    def _new_card(self, provider_id: str) -> ProviderCard:
-        card = self.cards[provider_id] = ProviderCard()
+    def _new_card(self, _id: str) -> ProviderCard:
+        card = ProviderCard()
         card.toggled.connect(lambda on: self.ui.run(self._toggle(card.provider, on)))
         card.models_asked.connect(lambda: self.ui.run(self._models(card.provider.name)))
         card.edit_asked.connect(lambda: self.ui.run(self._edit(card.provider)))

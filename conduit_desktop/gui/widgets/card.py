@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from conduit_desktop.gui import theme
-from conduit_desktop.gui.widgets.tableview import paint_pill
+from conduit_desktop.gui.widgets.elided import Elided
+from conduit_desktop.gui.widgets.pills import paint_pill
 
 
 class Card(QFrame):
@@ -54,8 +55,7 @@ class Figure(QFrame):
         column.setContentsMargins(theme.M + 2, theme.M, theme.M, theme.M)
         column.setSpacing(2)
         self._value = label("–", "figure")
-        self._note = label("", "figureNote")
-        self._note.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._note = Elided("", "figureNote")
         column.addWidget(label(name, "figureName"))
         column.addWidget(self._value)
         column.addWidget(self._note)
@@ -84,18 +84,18 @@ class Pill(QWidget):
     def __init__(self, text: str = "", tone: str = "text_muted") -> None:
         super().__init__()
         self.setFixedHeight(20)
+        self.text, self._tone = "", ""
         self.show_text(text, tone)
 
     def show_text(self, text: str, tone: str) -> None:
         """Show another text in the colour of a token."""
-        self.text, self._tone = text, tone
-        self.setAccessibleName(text)
-        self.updateGeometry()
-        self.update()
+        if (text, tone) != (self.text, self._tone):
+            self.text, self._tone = text, tone
+            self.setAccessibleName(text)
+            self.updateGeometry()
+            self.update()
 
     def sizeHint(self) -> QSize:
-        from PySide6.QtGui import QFontMetrics
-
         return QSize(QFontMetrics(theme.font(11, medium=True)).horizontalAdvance(self.text) + 18, 20)
 
     def minimumSizeHint(self) -> QSize:

@@ -8,19 +8,22 @@ from PySide6.QtWidgets import QLabel, QSizePolicy
 
 
 class Elided(QLabel):
-    """In one of the style's voices, as `label` is; the whole text is its tooltip."""
+    """In one of the style's voices, as `label` is; the whole text is its tooltip. `snug` is never wider than its text."""
 
-    def __init__(self, text: str, name: str = "", alignment: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft) -> None:
+    def __init__(
+        self, text: str, name: str = "", alignment: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft, snug: bool = False
+    ) -> None:
         super().__init__(text)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setObjectName(name)
         self.setToolTip(text)
         self.setAlignment(alignment | Qt.AlignmentFlag.AlignVCenter)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum if snug else QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def setText(self, text: str) -> None:
-        super().setText(text)
-        self.setToolTip(text)
+        if text != self.text():
+            super().setText(text)
+            self.setToolTip(text)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPen
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.empty import EmptyState
 from conduit_desktop.gui.widgets.header import Header
+from conduit_desktop.gui.widgets.pills import paint_bar, paint_chips, paint_pill
 from conduit_desktop.gui.widgets.table import Column, TableFilter, TableModel
 
 T = TypeVar("T")
@@ -230,17 +231,8 @@ class _Cell(QStyledItemDelegate):
 
     def _paint_chips(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model, chips = self._table.model(), self._columns[index.column()].chips
-        names = list(chips(model.row_at(index))) if chips is not None and isinstance(model, TableFilter) else []
-        rect = option.rect.adjusted(theme.M, 0, -theme.M, 0)
-        metrics = QFontMetrics(theme.font(11, medium=True))
-        for at, name in enumerate(names):
-            more = f"+{len(names) - at}"
-            room = rect.width() - (metrics.horizontalAdvance(more) + 22 if at < len(names) - 1 else 0)
-            if metrics.horizontalAdvance(name) + 16 > room and at:
-                paint_pill(painter, rect, more, "text_muted")
-                return
-            paint_pill(painter, rect, name, "text_muted")
-            rect.setLeft(rect.left() + metrics.horizontalAdvance(name) + 16 + theme.XS + 2)
+        if chips is not None and isinstance(model, TableFilter):
+            paint_chips(painter, option.rect.adjusted(theme.M, 0, -theme.M, 0), list(chips(model.row_at(index))))
 
     def _paint_bar(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model, bar = self._table.model(), self._columns[index.column()].bar
@@ -254,32 +246,3 @@ class _Cell(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         hint = super().sizeHint(option, index)
         return QSize(hint.width() + 2 * theme.M, ROW_HEIGHT)
-
-
-def paint_pill(painter: QPainter, rect: Any, text: str, tone: str) -> None:
-    """A small rounded label at the left of `rect`, in the colour of `tone` on its tint."""
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setFont(theme.font(11, medium=True))
-    width = min(rect.width(), painter.fontMetrics().horizontalAdvance(text) + 16)
-    box = QRectF(rect.left(), rect.center().y() - 9.5, width, 20)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(theme.colour(f"{tone}_tint" if f"{tone}_tint" in theme.theme().palette else "sunken"))
-    painter.drawRoundedRect(box, 6, 6)
-    painter.setPen(theme.colour(tone))
-    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
-    painter.restore()
-
-
-def paint_bar(painter: QPainter, rect: Any, share: float) -> None:
-    """A thin track below `rect`, filled by `share`, in the colour that says how near the end is."""
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    track = QRectF(rect.left(), rect.bottom() + 1, rect.width(), 4)
-    painter.setBrush(theme.colour("border"))
-    painter.drawRoundedRect(track, 2, 2)
-    painter.setBrush(theme.colour("danger" if share >= 1 else "warning" if share >= 0.8 else "accent"))
-    if share > 0:
-        painter.drawRoundedRect(QRectF(track.left(), track.top(), max(4.0, track.width() * min(share, 1.0)), 4), 2, 2)
-    painter.restore()
