@@ -80,7 +80,8 @@ class RequestsPage(Page):
         self.search.addAction(theme.icon("magnifying-glass", "text_faint"), QLineEdit.ActionPosition.LeadingPosition)
         self.status, self.key, self.model = ComboBox(), ComboBox(), ComboBox()
         for combo, name in ((self.status, "Any status"), (self.key, "Any key"), (self.model, "Any model")):
-            combo.setMinimumWidth(130)
+            combo.setFixedWidth(130)  # long names must not take the search field's room; the list below is as wide as they are
+            combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setAccessibleName(name)
             combo.addItem(name, None)
             combo.activated.connect(lambda _: self.ask_refresh())

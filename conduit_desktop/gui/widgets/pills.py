@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from conduit_desktop.gui import theme
 
 _PADDING, _GAP = 16, theme.XS + 2
+_LEAST = 90
+"""Pixels in which an elided pill still says something."""
 
 
 def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
@@ -46,9 +48,11 @@ def fitting(names: Sequence[str], width: int) -> list[str]:
 
 
 def paint_chips(painter: QPainter, rect: QRect, names: Sequence[str]) -> None:
-    """Pills side by side in `rect`; where even the first has too little room, it is elided and leaves room for the count."""
+    """Pills side by side in `rect`. Where the first has too little room, it is elided; where it has none, nothing is shown."""
     metrics = QFontMetrics(theme.font(11, medium=True))
     shown = fitting(names, rect.width())
+    if sum(_wide(metrics, name) + _GAP for name in shown) - _GAP > rect.width() < _LEAST:
+        return
     place = QRect(rect)
     for at, name in enumerate(shown):
         after = sum(_wide(metrics, other) + _GAP for other in shown[at + 1 :])
