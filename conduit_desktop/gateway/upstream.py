@@ -233,7 +233,8 @@ def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
         case aiohttp.ClientConnectorDNSError():
             return UpstreamError(f"the host name {error.host} cannot be resolved", status=502, reason="connect")
         case aiohttp.ClientConnectorError():
-            where, cause = f"{error.host}:{error.port}", _cause(error.os_error)
+            where, refused = f"{error.host}:{error.port}", isinstance(error.os_error, ConnectionRefusedError)
+            cause = "connection refused" if refused else _cause(error.os_error)
             return UpstreamError(f"cannot connect to {where}: {cause}", status=502, reason="connect")
         case aiohttp.ServerDisconnectedError():
             return UpstreamError("the connection was closed before an answer", status=502, reason=reset)

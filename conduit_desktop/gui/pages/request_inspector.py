@@ -18,9 +18,10 @@ from conduit_desktop.gui.records import TONES
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.card import Facts, Pill, clear, label, scrolled
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.painted import SegmentBar
 
-WIDTH = 390
+WIDTH = 430
 LONGEST = 200_000
 """Characters of a payload that are shown; the whole of it is in the log."""
 
@@ -34,7 +35,6 @@ class Inspector(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.setMinimumWidth(320)
-        self.resize(WIDTH, self.height())
         self.house, self.ui = house, ui
         self.request_id: str | None = None
         self.detail: RequestDetailView | None = None
@@ -53,7 +53,7 @@ class Inspector(QFrame):
         head.setContentsMargins(theme.L, 0, theme.S, 0)
         head.setSpacing(theme.XS)
         self.pill = Pill()
-        self.title = label("", "cardTitle")
+        self.title = Elided("", "cardTitle", snug=True)
         head.addWidget(self.title)
         head.addWidget(self.pill)
         head.addStretch(1)

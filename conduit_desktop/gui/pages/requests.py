@@ -17,7 +17,7 @@ from conduit_desktop.core.errors import NotFound
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.dashboard_cards import cost_text
-from conduit_desktop.gui.pages.request_inspector import Inspector
+from conduit_desktop.gui.pages.request_inspector import WIDTH, Inspector
 from conduit_desktop.gui.records import TONES, Line, line_of
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import label
@@ -48,6 +48,7 @@ class RequestsPage(Page):
         super().__init__(house, ui)
         self._cursor: str | None = None
         self._wanted: str | None = None
+        self._inspected = False
         self._header_actions()
         self._filters()
         empty = EmptyState("activity", "No requests", "Requests appear here the moment they are made.")
@@ -149,7 +150,15 @@ class RequestsPage(Page):
         if self.table.model.row(request_id) is not None:
             self.table.select(request_id)
         self.inspector.show_request(detail)
+        self._show_inspector()
+
+    def _show_inspector(self) -> None:
+        """As wide as a request's id, where the window has that room; where the user drew the border, it stays."""
         self.inspector.show()
+        if not self._inspected:
+            self._inspected = True
+            wide = min(WIDTH, self.splitter.width() * 4 // 9)
+            self.splitter.setSizes([self.splitter.width() - wide, wide])
 
     def on_changes(self, changes: Sequence[Change]) -> None:
         """Put new requests on top while following; load anew after a batch that was missed."""
@@ -179,7 +188,7 @@ class RequestsPage(Page):
         if request_id is not None and request_id != self.inspector.request_id:
             self.ui.run(self._open(request_id))
         elif request_id is not None:
-            self.inspector.show()
+            self._show_inspector()
 
     def _on_closed(self) -> None:
         self.inspector.hide()

@@ -150,10 +150,9 @@ class Facts(QWidget):
 
     def _add_label(self) -> None:
         at = len(self._labels)
-        made = label("", "muted" if at % 2 == 0 else "")
+        made = label("", "muted" if at % 2 == 0 else "", wrap=at % 2 == 1)
         if at % 2:
             made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            made.setWordWrap(True)
         self._labels.append(made)
         self._grid.addWidget(made, at // 2, at % 2, Qt.AlignmentFlag.AlignTop)
 
@@ -164,6 +163,8 @@ def label(text: str, name: str = "", wrap: bool = False) -> QLabel:
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setObjectName(name)
     made.setWordWrap(wrap)
+    if wrap:
+        made.setMinimumWidth(1)  # else one long word makes everything around it as wide as itself
     return made
 
 

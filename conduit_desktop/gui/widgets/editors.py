@@ -14,6 +14,9 @@ from conduit_desktop.gui import theme
 from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.switch import Switch
 
+WIDEST_LIST = 480
+"""Pixels of a combo box's list, which may be wider than the box."""
+
 
 class Editor(QWidget):
     """Something with a value. `edited` fires for the user's changes, never for `set_value`."""
@@ -61,6 +64,7 @@ class TextLine(Editor):
 
     def set_value(self, value: Any) -> None:
         self.line.setText("" if value is None else str(value))
+        self.line.setCursorPosition(0)  # of a long text, the beginning tells more than the end
 
     def focus_target(self) -> QWidget:
         return self.line
@@ -167,6 +171,10 @@ class ComboBox(QComboBox):
         self.setMaxVisibleItems(14)
         self.view().setTextElideMode(Qt.TextElideMode.ElideRight)
 
+    def showPopup(self) -> None:
+        self.view().setMinimumWidth(min(WIDEST_LIST, self.view().sizeHintForColumn(0) + 32))
+        super().showPopup()
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
             super().wheelEvent(event)
@@ -180,6 +188,8 @@ class Combo(Editor):
     def __init__(self, choices: Sequence[str | tuple[str, Any]] = (), editable: bool = False) -> None:
         super().__init__()
         self.combo = ComboBox()
+        self.combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(8)  # the form gives it room; one long choice must not take it all
         self.combo.setEditable(editable)
         self.set_choices(choices)
         self.combo.activated.connect(lambda _: self.edited.emit())
@@ -209,6 +219,8 @@ class Combo(Editor):
             self.combo.setCurrentIndex(max(at, 0))
         else:
             self.combo.setEditText("" if value is None else str(value))
+        if (line := self.combo.lineEdit()) is not None:
+            line.setCursorPosition(0)
 
     def focus_target(self) -> QWidget:
         return self.combo

@@ -180,6 +180,7 @@ def _line(text: str, name: str) -> QLabel:
     label = QLabel(text)
     label.setObjectName(name)
     label.setWordWrap(True)
+    label.setMinimumWidth(1)
     if not text:  # never show() without a parent: that would be a window of its own, for a moment
         label.hide()
     return label
