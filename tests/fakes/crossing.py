@@ -208,8 +208,12 @@ class Crossing:
     async def settled(self, within_s: float = 2.0) -> None:
         """Wait until nothing is under way, at the gateway and at the vendors; fails after `within_s`."""
         async with asyncio.timeout(within_s):
-            while self.gateway.in_flight or any(call.outcome == "open" for vendor in (self.a, self.b) for call in vendor.calls):
+            while self._busy():
                 await asyncio.sleep(0.005)
+
+    def _busy(self) -> bool:
+        asked = (call for vendor in (self.a, self.b) for call in vendor.calls)
+        return bool(self.gateway.in_flight or self.gateway._side_work) or any(call.outcome == "open" for call in asked)
 
     def check(self) -> None:
         """What holds after every test: one record a request that arrived, nothing reserved, nothing in flight."""
