@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 import orjson
 
-from conduit_desktop.core.errors import GatewayError, MalformedStream, ProviderFailed, ProviderTimeout, UpstreamError
-from conduit_desktop.gateway.asking import Opened
-from conduit_desktop.gateway.blotting import blot
+from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.gateway.lane import NativeRelay
 from conduit_desktop.gateway.media import OpenedMedia
 from conduit_desktop.gateway.meter import Meter
-from conduit_desktop.gateway.stream import Pulse, own_fault
+from conduit_desktop.gateway.stream import Broken, Pulse, broke_off
 from conduit_desktop.wire import Dialect, sse
 from conduit_desktop.wire.form_usage import told_usage
 
 _NEVER = 10**6.0
 """Seconds: bytes of sound have no pings."""
-
-Broken = Callable[[Opened, UpstreamError], None]
 
 
 class Cut(Exception):  # no error of ours: it says to cut the connection
@@ -59,26 +55,13 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
         meter.close("cancelled", 499)
         raise
     except Exception as error:  # whatever went wrong, the caller must not take it for success
-        response.abort()
-        if isinstance(error, UpstreamError):
-            blot(error, opened.sent)
-            meter.broke(error)
-            broken(opened, error)
-        told = _told(error, opened)
-        await meter.settle("broken", told.status, told)
+        told = await broke_off(opened, meter, broken, error)
         if events is None:
             raise Cut from error
         own = sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
         yield last + (events.relay.last_words(opened.sent) or own)
     finally:
         pulses.discard(pulse)
-
-
-def _told(error: Exception, opened: Opened) -> GatewayError:
-    if not isinstance(error, UpstreamError):
-        return own_fault(error)
-    text = f"The answer of {opened.target.name} broke off: {error.message}"
-    return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
 
 
 class Events:

@@ -131,13 +131,7 @@ async def relayed(
         meter.close("cancelled", 499)
         raise
     except Exception as error:  # whatever went wrong, the caller must not take it for success
-        opened.response.abort()
-        if isinstance(error, UpstreamError):
-            blot(error, opened.sent)
-            meter.broke(error)
-            broken(opened, error)
-        told = _told(error, opened)
-        await meter.settle("broken", told.status, told)
+        told = await broke_off(opened, meter, broken, error)
         yield relay.last_words(opened.sent) or writer.fail(told)
     finally:
         pulses.discard(pulse)
@@ -160,6 +154,18 @@ def _count(meter: Meter, events: list[Event]) -> None:
     if not meter.covered():
         meter.output_bytes = before
         raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
+
+
+async def broke_off(opened: Opened, meter: Meter, broken: Broken, error: Exception) -> GatewayError:
+    """What the caller is told of a stream that could not be relayed to its end; it is settled, and its target judged."""
+    opened.response.abort()
+    if isinstance(error, UpstreamError):
+        blot(error, opened.sent)
+        meter.broke(error)
+        broken(opened, error)
+    told = _told(error, opened)
+    await meter.settle("broken", told.status, told)
+    return told
 
 
 def _told(error: Exception, opened: Opened) -> GatewayError:
