@@ -9,7 +9,8 @@ from pathlib import Path
 from conduit_desktop.actions.changes import now_ms
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import BackupWish
-from conduit_desktop.actions.views import BackupView, rfc3339
+from conduit_desktop.actions.reports import BackupView
+from conduit_desktop.actions.views import rfc3339
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.store.backup import backup
 

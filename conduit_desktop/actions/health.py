@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conduit_desktop.actions.changes import made_known, now_ms
 from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.views import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState, rfc3339
+from conduit_desktop.actions.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.actions.views import rfc3339
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.gateway.condition import TargetHealth
 from conduit_desktop.gateway.snapshot import Bound

@@ -9,7 +9,8 @@ import orjson
 
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import RequestQuery, epoch_ms
-from conduit_desktop.actions.views import AttemptView, RequestDetailView, RequestView, rfc3339
+from conduit_desktop.actions.reports import AttemptView, RequestDetailView, RequestView
+from conduit_desktop.actions.views import rfc3339
 from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_usd

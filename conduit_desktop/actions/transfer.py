@@ -14,7 +14,7 @@ from conduit_desktop.actions.config_text import document
 from conduit_desktop.actions.house import Actor, House
 from conduit_desktop.actions.inputs import ImportWish
 from conduit_desktop.actions.merging import Merge, Step
-from conduit_desktop.actions.views import ChangeView, ImportView
+from conduit_desktop.actions.reports import ChangeView, ImportView
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.views import NotificationView
+from conduit_desktop.actions.reports import NotificationView
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.moments import ago
 from conduit_desktop.gui.widgets.banner import ICONS

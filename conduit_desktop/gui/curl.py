@@ -6,8 +6,8 @@ import shlex
 
 import orjson
 
+from conduit_desktop.actions.reports import RequestDetailView
 from conduit_desktop.actions.snippets import PLACEHOLDER
-from conduit_desktop.actions.views import RequestDetailView
 
 _PATHS = {
     "openai_chat": "/v1/chat/completions",

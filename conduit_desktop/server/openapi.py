@@ -15,26 +15,28 @@ from pydantic.json_schema import models_json_schema
 
 from conduit_desktop import __version__
 from conduit_desktop.actions.operations import OPERATIONS, Operation
-from conduit_desktop.actions.views import (
+from conduit_desktop.actions.reports import (
     AuditView,
     BackupView,
-    ExplainedView,
     ImportView,
+    NotificationView,
+    RequestDetailView,
+    RequestView,
+    TargetHealthView,
+)
+from conduit_desktop.actions.views import (
+    ExplainedView,
     IpRuleView,
     KeyView,
     KindView,
     ModelView,
     NewKeyView,
-    NotificationView,
     OfferedView,
     ProviderTestView,
     ProviderView,
     RepricedView,
-    RequestDetailView,
-    RequestView,
     SettingView,
     StatusView,
-    TargetHealthView,
 )
 from conduit_desktop.server.openapi_client import CLIENT_PATHS, ERRORS
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QPushButton
 from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewModel, NewProvider, read
-from conduit_desktop.actions.views import AttemptView
+from conduit_desktop.actions.reports import AttemptView
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gui.pages.health import HealthPage
 from conduit_desktop.gui.pages.request_inspector import _step

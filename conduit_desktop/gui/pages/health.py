@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import health
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.views import TargetHealthView
+from conduit_desktop.actions.reports import TargetHealthView
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.health_card import HealthCard

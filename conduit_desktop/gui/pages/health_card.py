@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.views import CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.actions.reports import CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Dot, Pill, clear, label

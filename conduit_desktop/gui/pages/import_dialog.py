@@ -7,7 +7,7 @@ from functools import partial
 
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from conduit_desktop.actions.views import ChangeView
+from conduit_desktop.actions.reports import ChangeView
 from conduit_desktop.gui import theme
 from conduit_desktop.gui.dialogs import Dialog
 from conduit_desktop.gui.pages import Ui

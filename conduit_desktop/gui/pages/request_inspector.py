@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.views import AttemptView, RequestDetailView
+from conduit_desktop.actions.reports import AttemptView, RequestDetailView
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.curl import as_curl
 from conduit_desktop.gui.pages import Ui

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.views import AttemptView
+from conduit_desktop.actions.reports import AttemptView
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.widgets.card import Pill, label
 
