@@ -16,7 +16,7 @@ HELLO = [Message("user", [Text("Hello")], plain=True)]
 
 @pytest.fixture(autouse=True)
 async def demo(do: Do) -> None:
-    await do("POST", "/providers", {"name": "demo", "kind": "demo"})
+    await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
     await do("POST", "/models", {"alias": "talk", "targets": [{"provider": "demo", "model": "demo-chat"}]})
 
 
