@@ -12,9 +12,10 @@ from typing import Protocol
 
 import orjson
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.core.events import Event, UsageReported, collect
+from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.blotting import quotes
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing import BoundTarget

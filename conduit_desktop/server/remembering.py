@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.events import Answer
 from conduit_desktop.wire.openai_responses import OpenAIResponses
 from conduit_desktop.wire.openai_responses_fields import recall, remember
 from conduit_desktop.wire.openai_responses_writer import ResponsesWriter

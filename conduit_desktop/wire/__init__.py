@@ -12,9 +12,10 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.core.events import Event
 
 
 @dataclass(slots=True)

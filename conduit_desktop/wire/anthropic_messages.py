@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Outgoing
 from conduit_desktop.wire import anthropic_messages_answer as answers
 from conduit_desktop.wire import anthropic_messages_errors as errors

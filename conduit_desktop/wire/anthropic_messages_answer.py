@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import orjson
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice
 from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Started
+from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.anthropic_messages_blocks import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic_messages_errors import error_in_answer
 from conduit_desktop.wire.anthropic_messages_foreign import proof, write_citation

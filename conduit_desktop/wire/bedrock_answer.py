@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import BadRequest, MalformedStream
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, FinishReason, Started, Usage
+from conduit_desktop.core.events import Event, Finished, FinishReason, Started, Usage
 from conduit_desktop.wire.bedrock_blocks import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.bedrock_errors import error_in_answer
 from conduit_desktop.wire.counts import count

@@ -7,6 +7,7 @@ from typing import assert_never
 
 import orjson
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice
 from conduit_desktop.core.chat import (
     ChatRequest,
     Citation,
@@ -19,7 +20,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
 )
 from conduit_desktop.core.errors import MalformedStream, Reason, UpstreamError
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Finished, FinishReason, Started, Usage
+from conduit_desktop.core.events import Event, Finished, FinishReason, Started, Usage
 from conduit_desktop.wire.cohere_errors import error_in_answer
 from conduit_desktop.wire.cohere_request import NAME
 from conduit_desktop.wire.counts import count

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import assert_never
 from uuid import uuid4
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Event, Started, UsageReported, collect
+from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.gemini_candidate import ATTACHED, CandidateReader
 from conduit_desktop.wire.gemini_errors import error_in_answer
 from conduit_desktop.wire.gemini_grounding import write_citations

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
 from conduit_desktop.wire import ollama_answer as answers
 from conduit_desktop.wire import ollama_errors as errors

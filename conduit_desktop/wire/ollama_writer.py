@@ -7,10 +7,10 @@ from typing import assert_never
 
 import orjson
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
-    Answer,
     Cited,
     Event,
     Finished,

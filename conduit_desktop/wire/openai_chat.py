@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Answer, Event
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
 from conduit_desktop.wire.openai_chat_answer import read_response, write_response
 from conduit_desktop.wire.openai_chat_errors import read_error, write_error

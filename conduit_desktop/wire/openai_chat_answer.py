@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from conduit_desktop.core.answer import Answer, Choice
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, Refusal, Text, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Answer, Choice, Event, Finished, FinishReason, UsageReported
+from conduit_desktop.core.events import Event, Finished, FinishReason, UsageReported
 from conduit_desktop.wire.openai_chat_calls import signature_field
 from conduit_desktop.wire.openai_chat_choice import ChoiceReader
 from conduit_desktop.wire.openai_chat_errors import base_response_fault, read_error_object

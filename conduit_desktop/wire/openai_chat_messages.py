@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import get_args
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import (
     CacheTtl,
     Json,
@@ -19,7 +20,6 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.core.events import collect
 from conduit_desktop.wire.openai_chat_calls import thought_signature
 from conduit_desktop.wire.openai_chat_fields import NAME, Fields, invalid, missing
 from conduit_desktop.wire.openai_chat_thinking import FIELDS, ThinkingReader

@@ -9,16 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from conduit_desktop.core.answer import AnswerPart
 from conduit_desktop.core.chat import Json, Opaque, RedactedThinking, Thinking
-from conduit_desktop.core.events import (
-    AnswerPart,
-    Event,
-    OpaqueBlock,
-    ThinkingDelta,
-    ThinkingRedacted,
-    ThinkingSigned,
-    ThinkingStarted,
-)
+from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
 from conduit_desktop.wire.openai_chat_fields import NAME
 from conduit_desktop.wire.seal import CLAUDES, marked, unseal
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json, Text
 from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
-from conduit_desktop.core.events import Answer, Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
+from conduit_desktop.core.events import Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import Outgoing, sse
 from conduit_desktop.wire.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat import OpenAIChat

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from conduit_desktop.core.answer import AnswerPart
 from conduit_desktop.core.chat import Citation, Text
-from conduit_desktop.core.events import AnswerPart, Cited, Event, TextDelta, TextStarted
+from conduit_desktop.core.events import Cited, Event, TextDelta, TextStarted
 
 
 def sources(parts: Iterable[AnswerPart]) -> Iterator[Citation]:

@@ -8,18 +8,10 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import (
-    Answer,
-    Event,
-    Finished,
-    Refused,
-    Started,
-    TextDelta,
-    Usage,
-    UsageReported,
-)
+from conduit_desktop.core.events import Event, Finished, Refused, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import openai_chat_errors as generic
 from conduit_desktop.wire import sse
 from conduit_desktop.wire.counts import count

@@ -6,9 +6,10 @@ import pytest
 
 from conduit_desktop.actions.chat import stream_chat
 from conduit_desktop.actions.house import House
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import GatewayError, ModelNotFound
-from conduit_desktop.core.events import TextDelta, collect
+from conduit_desktop.core.events import TextDelta
 from tests.actions.conftest import Do
 
 HELLO = [Message("user", [Text("Hello")], plain=True)]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.core.events import collect
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.wire import dialect

@@ -7,17 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking, ToolCall
-from conduit_desktop.core.events import (
-    Event,
-    Finished,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingRedacted,
-    ThinkingSigned,
-    ToolCallStarted,
-    collect,
-)
+from conduit_desktop.core.events import Event, Finished, TextDelta, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ToolCallStarted
 from conduit_desktop.gateway.signatures import Proof, Signatures
 from conduit_desktop.wire import dialect
 from tests.fakes.furnished import Furnished

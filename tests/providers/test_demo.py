@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import MalformedStream, StreamBroken
-from conduit_desktop.core.events import Answer, collect
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.providers.demo import Demo
 from conduit_desktop.providers.demo_script import sample

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
-from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import sse
 from conduit_desktop.wire.anthropic_messages import AnthropicMessages
 

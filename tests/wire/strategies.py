@@ -13,6 +13,7 @@ from typing import Any, Literal
 import orjson
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice
 from conduit_desktop.core.chat import (
     ChatRequest,
     Citation,
@@ -29,7 +30,7 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Finished, FinishReason, Started, Usage
+from conduit_desktop.core.events import Finished, FinishReason, Started, Usage
 
 
 @dataclass(frozen=True, slots=True)

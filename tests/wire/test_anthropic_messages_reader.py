@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Citation, Opaque
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import (
@@ -23,7 +24,6 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
     UsageReported,
-    collect,
 )
 from tests.wire.messages_frames import MESSAGES, block, frame, read, start, stop, text
 

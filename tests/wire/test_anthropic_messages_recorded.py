@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Opaque, RedactedThinking, Text, Thinking, ToolCall
-from conduit_desktop.core.events import Answer, collect
 from tests.wire.messages_frames import ASKED, MESSAGES, heard, payloads, read, told, write
 
 Recording = dict[str, Any]

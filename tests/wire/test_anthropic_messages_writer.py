@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque
 from conduit_desktop.core.errors import ProviderFailed
 from conduit_desktop.core.events import (
-    Answer,
     Cited,
     Event,
     Finished,
@@ -32,7 +32,6 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
     UsageReported,
-    collect,
 )
 from tests.wire.messages_frames import ASKED, MESSAGES, heard, payloads, read, told, write
 from tests.wire.strategies import Features, answers

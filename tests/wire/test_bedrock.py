@@ -14,6 +14,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import (
     ChatRequest,
     Media,
@@ -30,7 +31,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, RateLimited, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer, Event, Finished, Started, ToolCallDelta, ToolCallStarted, collect
+from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
 from conduit_desktop.wire import dialect, eventstream
 from tests.wire.speech import again, asked, heard, read, say
 from tests.wire.strategies import Features, answers, requests

@@ -13,10 +13,11 @@ import orjson
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import (
     Opaque,
 )
-from conduit_desktop.core.events import Usage, collect
+from conduit_desktop.core.events import Usage
 from conduit_desktop.wire import dialect
 from tests.wire.speech import Recording, again, asked, heard, read, recorded, say
 

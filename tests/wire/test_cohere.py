@@ -11,6 +11,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import (
     ChatRequest,
     Citation,
@@ -25,7 +26,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer, Choice, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage, collect
+from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire import dialect, sse
 from tests.wire.speech import Recording, again, asked, heard, read, recorded, say
 from tests.wire.strategies import Features, answers, requests

@@ -11,9 +11,10 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Media, Message, RedactedThinking, Refusal, Text, Thinking, ToolResult
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.core.events import Answer, Event, Started, collect
+from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
 from tests.wire.messages_frames import block, check_rules, start, stop, text
 from tests.wire.strategies import Features, answers, requests

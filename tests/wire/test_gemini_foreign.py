@@ -10,6 +10,7 @@ import pytest
 from google.genai import types
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import (
     ChatRequest,
     Citation,
@@ -24,7 +25,7 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.core.events import Answer, Choice, Finished, Started, Usage, collect
+from conduit_desktop.core.events import Finished, Started, Usage
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.gemini_schema import for_gemini, to_json_schema
 from tests.wire.strategies import Features, answers, requests

@@ -10,9 +10,10 @@ import orjson
 import pytest
 from google.genai import types
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import StreamBroken
-from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Opaque, Text
 from conduit_desktop.core.errors import MalformedStream, ProviderFailed, RateLimited, StreamBroken, UpstreamError
-from conduit_desktop.core.events import (
-    Answer,
-    Finished,
-    Started,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-    Usage,
-    UsageReported,
-    collect,
-)
+from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage, UsageReported
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.json_array import ArraySplitter
 

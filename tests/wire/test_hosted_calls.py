@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import Text, ToolCall
-from conduit_desktop.core.events import Answer, Choice, Finished, Started, Usage, collect
+from conduit_desktop.core.events import Finished, Started, Usage
 from conduit_desktop.wire import dialect
 from tests.wire.speech import asked, heard, say
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai import OpenAI
 
-from conduit_desktop.core.events import Answer, Event, collect
+from conduit_desktop.core.answer import Answer, collect
+from conduit_desktop.core.events import Event
 from conduit_desktop.wire import dialect
 from tests.wire import responses_frames
 from tests.wire.speech import read, say

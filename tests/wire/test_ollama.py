@@ -10,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import (
     ChatRequest,
     Media,
@@ -24,7 +25,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage, collect
+from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire import dialect
 from tests.wire.speech import again, asked, heard, read, recorded, say
 from tests.wire.strategies import Features, answers, requests

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, ProviderFailed, UpstreamError
 from conduit_desktop.core.events import (
-    Answer,
-    Choice,
     Cited,
     Finished,
     FinishReason,
@@ -27,7 +26,6 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
     UsageReported,
-    collect,
 )
 from tests.wire.chat_frames import ASKED, CHAT, DONE, payloads, read, told
 from tests.wire.strategies import Features, answers

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, RateLimited, UpstreamError
-from conduit_desktop.core.events import collect
 from conduit_desktop.wire import StreamReader
 from tests.wire.chat_frames import CHAT
 

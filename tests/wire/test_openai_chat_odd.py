@@ -10,9 +10,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import BadRequest, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import collect
 from conduit_desktop.wire import sse
 from tests.wire.chat_frames import ASKED, CHAT, DONE, read, told
 

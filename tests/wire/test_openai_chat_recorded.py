@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.core.events import Answer, collect
 from tests.wire.chat_frames import CHAT, read, told
 
 Recording = dict[str, Any]

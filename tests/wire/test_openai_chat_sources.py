@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Citation
-from conduit_desktop.core.events import Cited, Event, collect
+from conduit_desktop.core.events import Cited, Event
 from conduit_desktop.wire import dialect
 
 CHAT = dialect("openai_chat")

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import BadRequest, ConduitError, ProviderFailed, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallStarted, Usage, UsageReported, collect
+from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallStarted, Usage, UsageReported
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 

@@ -8,8 +8,9 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking
-from conduit_desktop.core.events import Answer, Event, Started, collect
+from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.messages_frames import check_rules

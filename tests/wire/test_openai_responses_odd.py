@@ -10,9 +10,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import BadRequest, MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import collect
 from conduit_desktop.wire import dialect, sse
 from tests.wire.responses_frames import RESPONSES, response
 from tests.wire.test_openai_responses_request import ITEMS, SETTINGS

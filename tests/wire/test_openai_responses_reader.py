@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Finished, TextDelta, Usage, collect
+from conduit_desktop.core.events import Finished, TextDelta, Usage
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, completed, delta, done, event, heard, read, response
 

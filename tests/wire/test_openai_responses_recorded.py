@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Thinking
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.core.events import Answer, collect
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 from tests.wire.messages_frames import check_rules

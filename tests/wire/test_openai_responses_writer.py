@@ -10,20 +10,10 @@ from hypothesis import given, settings
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, UpstreamError
-from conduit_desktop.core.events import (
-    Answer,
-    Choice,
-    Event,
-    Finished,
-    Started,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-    Usage,
-    collect,
-)
+from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.wire.responses_frames import ASKED, RESPONSES, payloads, read, told
 from tests.wire.strategies import Features, answers

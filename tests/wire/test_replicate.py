@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
 from conduit_desktop.core.errors import BadRequest, ProviderFailed, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer, Event, Finished, Started, TextDelta, Usage, UsageReported, collect
+from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.replicate_answer import ReplicateReader
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.errors import BudgetExceeded, StreamBroken, UpstreamError
-from conduit_desktop.core.events import Answer
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.eventstream import write
 from tests.wire.chat_frames import DONE, chunk

@@ -10,8 +10,9 @@ from google.genai.types import Content as SdkContent
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, RedactedThinking, Text, Thinking, ToolCall
-from conduit_desktop.core.events import Answer, AnswerPart, Choice, Finished, Started, collect
+from conduit_desktop.core.events import Finished, Started
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.seal import Kind, Sealed, seal, unseal
 from tests.wire.messages_frames import MESSAGES, read

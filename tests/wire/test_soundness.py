@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import collect
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
     Cited,
@@ -18,7 +19,6 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
     UsageReported,
-    collect,
 )
 from conduit_desktop.wire import dialect, eventstream, sse
 from tests.wire.speech import asked, read, say

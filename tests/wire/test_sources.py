@@ -11,8 +11,9 @@ from anthropic.types import Message as SdkMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Text
-from conduit_desktop.core.events import Answer, Choice, Event, Finished, Started, collect
+from conduit_desktop.core.events import Event, Finished, Started
 from conduit_desktop.wire import dialect
 from tests.wire.messages_frames import MESSAGES, block, payloads, read, start, stop
 

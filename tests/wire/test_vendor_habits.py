@@ -7,20 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
+from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import Citation, Opaque, Text, ToolCall
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.core.events import (
-    Answer,
-    Choice,
-    Cited,
-    Event,
-    Finished,
-    Started,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-    collect,
-)
+from conduit_desktop.core.events import Cited, Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted
 from conduit_desktop.wire import dialect, sse
 from tests.wire import chat_frames, responses_frames
 from tests.wire.chat_frames import call, chunk

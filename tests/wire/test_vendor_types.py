@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Refusal, Text
-from conduit_desktop.core.events import Answer, collect
 from conduit_desktop.wire import dialect
 from tests.wire.speech import asked, read, say
 from tests.wire.vendor_streams import STREAMS

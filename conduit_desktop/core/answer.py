@@ -1,0 +1,218 @@
+"""A whole answer: what a stream of events folds into, and the stream that would have made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from conduit_desktop.core.chat import Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from conduit_desktop.core.events import (
+    Cited,
+    Event,
+    Finished,
+    OpaqueBlock,
+    Refused,
+    Started,
+    TextDelta,
+    TextStarted,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ThinkingSigned,
+    ThinkingStarted,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+    UsageReported,
+)
+
+AnswerPart = Text | Thinking | RedactedThinking | Refusal | ToolCall | Opaque
+
+
+@dataclass(slots=True)
+class Choice:
+    """One of the answers asked for (nearly always the only one)."""
+
+    parts: list[AnswerPart] = field(default_factory=list)
+    finish: Finished | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer's words alone."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def thinking(self) -> str:
+        """The thoughts alone."""
+        return "".join(part.text for part in self.parts if isinstance(part, Thinking))
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The tools asked for, in order."""
+        return [part for part in self.parts if isinstance(part, ToolCall)]
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole answer."""
+
+    started: Started = field(default_factory=Started)
+    choices: list[Choice] = field(default_factory=list)
+    usage: Usage | None = None
+
+    @property
+    def first(self) -> Choice:
+        """The only choice, nearly always; an empty one where none came."""
+        return self.choices[0] if self.choices else Choice()
+
+    def events(self) -> Iterator[Event]:
+        """The answer as the stream that would have made it."""
+        yield self.started
+        for index, choice in enumerate(self.choices):
+            previous: type | None = None
+            for part in choice.parts:
+                yield from _part_events(part, index, type(part) is previous)
+                previous = type(part)
+        for choice in self.choices:
+            if choice.finish is not None:
+                yield choice.finish
+        if self.usage is not None:
+            yield UsageReported(self.usage)
+
+
+def _part_events(part: AnswerPart, choice: int, same_kind: bool) -> Iterator[Event]:
+    match part:
+        case Text():
+            yield from _text_events(part, choice, same_kind)
+        case Thinking():
+            yield from _thinking_events(part, choice, same_kind)
+        case RedactedThinking():
+            yield ThinkingRedacted(part.data, choice)
+        case Refusal():
+            yield Refused(part.text, choice)
+        case ToolCall():
+            yield ToolCallStarted(part.id, part.name, part.kind, part.signature, choice, part.extra)
+            if part.arguments:
+                yield ToolCallDelta(part.id, part.arguments, choice)
+        case Opaque():
+            yield OpaqueBlock(part, choice)
+        case _:
+            assert_never(part)
+
+
+def _text_events(part: Text, choice: int, same_kind: bool) -> Iterator[Event]:
+    if same_kind or not part.text:
+        yield TextStarted(choice)
+    if part.text:
+        yield TextDelta(part.text, choice)
+    for citation in part.citations:
+        yield Cited(citation, choice)
+
+
+def _thinking_events(part: Thinking, choice: int, same_kind: bool) -> Iterator[Event]:
+    if same_kind or not (part.text or part.signature):
+        yield ThinkingStarted(choice)
+    if part.text:
+        yield ThinkingDelta(part.text, choice)
+    if part.signature is not None:
+        yield ThinkingSigned(part.signature, choice)
+
+
+def collect(events: Iterable[Event]) -> Answer:
+    """Fold a stream into the answer it makes."""
+    answer = Answer()
+    for event in events:
+        _fold(answer, event)
+    return answer
+
+
+def _fold(answer: Answer, event: Event) -> None:
+    match event:
+        case Started():
+            answer.started = event
+        case UsageReported():
+            answer.usage = event.usage
+        case _:
+            _fold_into_choice(_choice(answer, event.choice), event)
+
+
+def _choice(answer: Answer, index: int) -> Choice:
+    while len(answer.choices) <= index:
+        answer.choices.append(Choice())
+    return answer.choices[index]
+
+
+def _fold_into_choice(  # noqa: C901  (one arm for each event: the match is meant to be whole)
+    choice: Choice,
+    event: TextStarted
+    | TextDelta
+    | ThinkingStarted
+    | ThinkingDelta
+    | ThinkingSigned
+    | ThinkingRedacted
+    | ToolCallStarted
+    | ToolCallDelta
+    | Refused
+    | Cited
+    | OpaqueBlock
+    | Finished,
+) -> None:
+    match event:
+        case TextStarted():
+            choice.parts.append(Text(""))
+        case TextDelta():
+            _open_text(choice).text += event.text
+        case ThinkingStarted():
+            choice.parts.append(Thinking(""))
+        case ThinkingDelta():
+            _open_thinking(choice).text += event.text
+        case ThinkingSigned():
+            thinking = _open_thinking(choice)
+            thinking.signature = (thinking.signature or "") + event.signature
+        case ThinkingRedacted():
+            choice.parts.append(RedactedThinking(event.data))
+        case ToolCallStarted():
+            choice.parts.append(ToolCall(event.id, event.name, "", event.kind, event.signature, extra=event.extra))
+        case ToolCallDelta():
+            _call(choice, event.id).arguments += event.arguments
+        case Refused():
+            _open_refusal(choice).text += event.text
+        case Cited():
+            _open_text(choice).citations.append(event.citation)
+        case OpaqueBlock():
+            choice.parts.append(event.block)
+        case Finished():
+            choice.finish = event
+        case _:
+            assert_never(event)
+
+
+def _open_text(choice: Choice) -> Text:
+    if not choice.parts or not isinstance(choice.parts[-1], Text):
+        choice.parts.append(Text(""))
+    part = choice.parts[-1]
+    assert isinstance(part, Text)
+    return part
+
+
+def _open_thinking(choice: Choice) -> Thinking:
+    if not choice.parts or not isinstance(choice.parts[-1], Thinking):
+        choice.parts.append(Thinking(""))
+    part = choice.parts[-1]
+    assert isinstance(part, Thinking)
+    return part
+
+
+def _open_refusal(choice: Choice) -> Refusal:
+    if not choice.parts or not isinstance(choice.parts[-1], Refusal):
+        choice.parts.append(Refusal(""))
+    part = choice.parts[-1]
+    assert isinstance(part, Refusal)
+    return part
+
+
+def _call(choice: Choice, call_id: str) -> ToolCall:
+    for part in reversed(choice.parts):
+        if isinstance(part, ToolCall) and part.id == call_id:
+            return part
+    raise ValueError(f"arguments for a tool call that never started: {call_id!r}")
