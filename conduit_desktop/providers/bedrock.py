@@ -12,6 +12,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Outbound, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.compatible import BASE_URL
+from conduit_desktop.wire.counts import count
 
 _RUNTIME_HOST = re.compile(r"^https://bedrock-runtime(-fips)?\.")
 _PASTED = re.compile(r"/model/.*$")
@@ -64,9 +65,8 @@ class Bedrock(AwsKind):
 
     def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
         """The tokens, which not every model's answer holds."""
-        tokens = headers.get("x-amzn-bedrock-input-token-count", "")
-        if tokens.isdecimal():
-            answer.setdefault("inputTextTokenCount", int(tokens))
+        if tokens := count(headers.get("x-amzn-bedrock-input-token-count")):
+            answer.setdefault("inputTextTokenCount", tokens)
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The model's own address; ids hold colons, and ARNs slashes. Raises ValueError for what Bedrock is not asked for."""

@@ -57,8 +57,8 @@ def _read_tools(request: ChatRequest, fields: Fields) -> None:
         mode = next((word for word in _CHOICES if word in choice), None)
         if mode is None:
             raise invalid("toolConfig.toolChoice", "auto, any or tool", choice)
-        value = choice[mode] if isinstance(choice[mode], dict) else {}
-        request.tool_choice = ToolChoice(_CHOICES[mode], value.get("name") if mode == "tool" else None)
+        name = Fields(choice[mode], "toolConfig.toolChoice.tool", {}).need_text("name") if mode == "tool" else None
+        request.tool_choice = ToolChoice(_CHOICES[mode], name)
     if inner.rest:
         request.extra["toolConfig"] = inner.rest
 
@@ -73,8 +73,9 @@ def _add_tool(tools: list[Tool], tool: Json, path: str, spelling: dict[str, str]
         tools.append(Tool("", kind="hosted", type=next(iter(fields.rest), ""), extra=fields.rest))
         return
     spec = fields.inner("toolSpec")
-    schema = spec.mapping("inputSchema")
-    made = Tool(spec.need_text("name"), spec.text("description"), (schema or {}).get("json"), strict=spec.flag("strict"))
+    said = spec.mapping("inputSchema")
+    schema = Fields(said, spec.at("inputSchema"), {}).mapping("json") if said is not None else None
+    made = Tool(spec.need_text("name"), spec.text("description"), schema, strict=spec.flag("strict"))
     made.extra = spec.rest
     tools.append(made)
 
@@ -86,7 +87,7 @@ def _read_sampling(request: ChatRequest, fields: Fields) -> None:
     inner = Fields(config, "inferenceConfig", request.spelling)
     request.max_tokens = inner.whole("maxTokens")
     request.temperature, request.top_p = inner.number("temperature"), inner.number("topP")
-    request.stop = cast("list[str] | None", inner.array("stopSequences"))
+    request.stop = inner.texts("stopSequences")
     request.extra["inferenceConfig"] = inner.rest
 
 

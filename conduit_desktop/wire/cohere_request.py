@@ -142,11 +142,7 @@ def _read_sampling(request: ChatRequest, fields: Fields) -> None:
     request.frequency_penalty = fields.number("frequency_penalty")
     request.presence_penalty = fields.number("presence_penalty")
     request.logprobs = fields.flag("logprobs")
-    stop = fields.array("stop_sequences")
-    for index, text in enumerate(stop or ()):
-        if not isinstance(text, str):
-            raise invalid(f"stop_sequences[{index}]", "a string", text)
-    request.stop = cast("list[str] | None", stop)
+    request.stop = fields.texts("stop_sequences")
 
 
 def _read_format(request: ChatRequest, fields: Fields) -> None:

@@ -16,6 +16,7 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.form_embeddings import in_base64, texts
 from conduit_desktop.wire.form_embeddings_foreign import BEDROCK_TOKENS, OPENAI, told
+from conduit_desktop.wire.form_usage import summed
 from conduit_desktop.wire.forms import Sending, Told, Wish
 
 
@@ -79,5 +80,4 @@ def _vector(answer: dict[str, Json]) -> Json:
 
 
 def _usage(answers: Sequence[dict[str, Json]]) -> Usage | None:
-    counts: list[Any] = [answer.get(BEDROCK_TOKENS) for answer in answers]
-    return Usage(input=sum(int(count) for count in counts)) if all(isinstance(count, (int, float)) for count in counts) else None
+    return summed([answer.get(BEDROCK_TOKENS) for answer in answers])

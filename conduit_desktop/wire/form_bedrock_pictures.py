@@ -25,6 +25,8 @@ _RATIOS = {
 }
 _SHARED = frozenset({"model", "prompt", "n", "size", "seed", "negative_prompt"})
 _FORMATS = ("png", "jpeg")
+_MOST = 10
+"""OpenAI's own limit of pictures for one request; here each is a request of its own."""
 
 
 class AmazonPictures:
@@ -70,7 +72,10 @@ class StabilityPictures:
             said["output_format"] = body["output_format"]
         known = _SHARED | {"aspect_ratio"} | ({"output_format"} if "output_format" in said else set())
         dropped += _dropped(body, known)
-        return [Sending(orjson.dumps(said))] * asked_units(wish.endpoint, body).images
+        wanted = asked_units(wish.endpoint, body).images
+        if wanted > _MOST:
+            raise BadRequest(f"'n' must be at most {_MOST}.", param="n")
+        return [Sending(orjson.dumps(said))] * wanted
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
         """OpenAI's list of pictures in base64."""

@@ -11,6 +11,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.form_embeddings import encoded, in_base64, items, parted, texts, usage_body
+from conduit_desktop.wire.form_usage import summed
 from conduit_desktop.wire.forms import Sending, Told, Wish
 
 OPENAI = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
@@ -51,16 +52,14 @@ class CohereEmbeddings:
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
         """OpenAI's list."""
         vectors: list[Json] = []
-        tokens: list[int] = []
+        counts: list[Json] = []
         for answer in answers:
             found = answer.get("embeddings")
             vectors += _list(found.get("float") if isinstance(found, dict) else found)
             meta = answer.get("meta")
             billed = meta.get("billed_units") if isinstance(meta, dict) else None
-            count = billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS)
-            tokens += [int(count)] if isinstance(count, (int, float)) else []
-        usage = Usage(input=sum(tokens)) if len(tokens) == len(answers) else None
-        return told(vectors, usage, wish, model)
+            counts.append(billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS))
+        return told(vectors, summed(counts), wish, model)
 
 
 class GeminiEmbeddings:
@@ -97,13 +96,12 @@ class GeminiEmbeddings:
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
         """OpenAI's list. The older models report no usage."""
         vectors: list[Json] = []
-        counts: list[Any] = []
+        counts: list[Json] = []
         for answer in answers:
             rows = [answer["embedding"]] if "embedding" in answer else _list(answer.get("embeddings"))
             vectors += [_dict(row).get("values") for row in rows]
             counts.append(_dict(answer.get("usageMetadata") or {}).get("promptTokenCount"))
-        known = all(isinstance(count, int) for count in counts)
-        return told(vectors, Usage(input=sum(counts)) if known else None, wish, model)
+        return told(vectors, summed(counts), wish, model)
 
 
 class VertexPredictions:
@@ -131,10 +129,8 @@ class VertexPredictions:
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
         """OpenAI's list; each vector says how many tokens its text had."""
         rows = [_dict(_dict(row).get("embeddings")) for answer in answers for row in _list(answer.get("predictions"))]
-        counts: list[Any] = [_dict(row.get("statistics") or {}).get("token_count") for row in rows]
-        known = all(isinstance(count, (int, float)) for count in counts)
-        usage = Usage(input=sum(int(count) for count in counts)) if known else None
-        return told([row.get("values") for row in rows], usage, wish, model)
+        counts = [_dict(row.get("statistics") or {}).get("token_count") for row in rows]
+        return told([row.get("values") for row in rows], summed(counts), wish, model)
 
 
 def told(vectors: list[Json], usage: Usage | None, wish: Wish, model: str) -> Told:

@@ -6,6 +6,7 @@ https://openrouter.ai/docs/api/api-reference/images/generate-an-image
 from __future__ import annotations
 
 import base64
+import re
 from typing import Any
 
 import orjson
@@ -31,7 +32,7 @@ class OpenRouterPictures(Plain):
         dropped += [name for name in _UNKNOWN if body.pop(name, None) not in (None, "b64_json") or (name == "mask" and masked)]
         pictures = _files(wish) if wish.form is not None else [_address(one) for one in given] if isinstance(given, list) else []
         if wish.form is not None:
-            body |= {name: int(body[name]) for name in _COUNTS & body.keys() if str(body[name]).isdecimal()}
+            body |= {name: int(body[name]) for name in _COUNTS & body.keys() if re.fullmatch(r"\d{1,18}", str(body[name]))}
         if pictures:
             body["input_references"] = [{"type": "image_url", "image_url": {"url": url}} for url in pictures]
         return [Sending(orjson.dumps(body))]

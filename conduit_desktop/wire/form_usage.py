@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
+from conduit_desktop.wire.counts import count
 from conduit_desktop.wire.openai_chat_usage import read_usage
 
 READ_ONLY = frozenset({"embeddings", "rerank", "moderations"})
@@ -16,7 +18,7 @@ READ_ONLY = frozenset({"embeddings", "rerank", "moderations"})
 def asked_units(endpoint: str, body: dict[str, Json]) -> Units:
     """The units that a request asks for; an answer may say it better."""
     if endpoint in ("images", "image_edits"):
-        return Units(images=_positive(body.get("n")) or 1)
+        return Units(images=count(body.get("n")) or 1)
     if endpoint == "speech":
         text = body.get("input")
         return Units(characters=len(text) if isinstance(text, str) else 0)
@@ -51,19 +53,17 @@ def told_usage(endpoint: str, answer: dict[str, Json]) -> Usage | None:
     return counted if said or counted.cost_nano is not None else None
 
 
+def summed(counts: Sequence[Json]) -> Usage | None:
+    """The input of an answer that came in parts; None where one of them does not say."""
+    return Usage(input=sum(map(count, counts))) if all(isinstance(each, (int, float)) for each in counts) else None
+
+
 def _new_words(raw: dict[str, Any]) -> Usage:
-    read, made = _positive(raw.get("input_tokens")), _positive(raw.get("output_tokens"))
+    read, made = count(raw.get("input_tokens")), count(raw.get("output_tokens"))
     details = raw.get("input_tokens_details") or raw.get("input_token_details")
-    heard = min(read, _positive(details.get("audio_tokens"))) if isinstance(details, dict) else 0
-    cached = min(read - heard, _positive(details.get("cached_tokens"))) if isinstance(details, dict) else 0
+    heard = min(read, count(details.get("audio_tokens"))) if isinstance(details, dict) else 0
+    cached = min(read - heard, count(details.get("cached_tokens"))) if isinstance(details, dict) else 0
     return Usage(input=read - heard - cached, cache_read=cached, audio_in=heard, output=made)
-
-
-def _positive(value: Json) -> int:
-    """A count, also as the text that forms hold; 0 for what is none."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 10:
-        return int(value)
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 2**53 else 0
 
 
 def _seconds(value: Json) -> float | None:

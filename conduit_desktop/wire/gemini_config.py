@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning
 from conduit_desktop.wire.gemini_schema import for_gemini, to_json_schema
-from conduit_desktop.wire.gemini_spelling import Fields, instead, note, renamed, wrong
+from conduit_desktop.wire.gemini_spelling import INT64, Fields, instead, note, renamed, wrong
 
 NUMBERS = {
     "maxOutputTokens": "max_tokens",
@@ -65,7 +65,7 @@ def _read_sampling(request: ChatRequest, config: Fields) -> None:
 
 def _number(value: Json, name: str) -> Json:
     """A number; whole ones may come as 40.0, and as text, as Google's JSON writes int64."""
-    if isinstance(value, str) and name in _WHOLE and value.lstrip("-").isdecimal():
+    if isinstance(value, str) and name in _WHOLE and INT64.fullmatch(value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"{_WHERE}.{name}", "a number")

@@ -8,8 +8,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.form_usage import told_usage
+from conduit_desktop.wire.form_usage import summed, told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 from conduit_desktop.wire.gemini_spelling import Fields, missing, normalised, wrong
 
@@ -59,7 +58,7 @@ class AsAsked:
             raise MalformedStream("it holds no embedding")
         usage = answer.get("usageMetadata")
         tokens = usage.get("promptTokenCount") if isinstance(usage, dict) else None
-        return Told(raw, Usage(input=tokens) if isinstance(tokens, int) else None)
+        return Told(raw, summed([tokens]))
 
 
 def read_request(body: Fields, model: str, batch: bool) -> Fields:

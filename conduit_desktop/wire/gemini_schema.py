@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.wire.gemini_spelling import INT64
 
 Fields = dict[str, Json]
 
@@ -39,7 +40,7 @@ def to_json_schema(schema: Json) -> Json:
         if isinstance(made.get("enum"), list) and None not in made["enum"]:
             made["enum"] = [*made["enum"], None]
     for name in ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"):
-        if isinstance(made.get(name), str) and made[name].isdecimal():  # int64 is a string in Google's JSON
+        if isinstance(made.get(name), str) and INT64.fullmatch(made[name]):
             made[name] = int(made[name])
     return _within(made, to_json_schema)
 

@@ -26,6 +26,8 @@ Spelling = dict[str, str]
 as a null. `object`: as an object with nothing in it.
 """
 
+INT64 = re.compile(r"-?\d{1,19}", re.ASCII)
+"""A whole number that Google's JSON writes as text."""
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)+")
 _OPAQUE = frozenset({
     "args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels", "partMetadata",

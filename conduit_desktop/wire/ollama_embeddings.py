@@ -8,8 +8,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
-from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.form_usage import told_usage
+from conduit_desktop.wire.form_usage import summed, told_usage
 from conduit_desktop.wire.forms import Form, Sending, Told, Wish
 
 Fields = dict[str, Json]
@@ -57,8 +56,7 @@ class AsAsked:
         answer = answers[-1]
         if not isinstance(answer.get("embedding" if self._older else "embeddings"), list):
             raise MalformedStream("it holds no embedding")
-        tokens = answer.get("prompt_eval_count")
-        return Told(raw, Usage(input=tokens) if isinstance(tokens, int) else None)
+        return Told(raw, summed([answer.get("prompt_eval_count")]))
 
 
 def asked(body: Fields, older: bool) -> Json:

@@ -185,7 +185,7 @@ def _status(value: Any) -> int | None:
         if isinstance(holder, dict):
             for name in ("status_code", "code", "status", "http_status"):
                 found = holder.get(name)
-                if isinstance(found, str) and found.isdigit():
+                if isinstance(found, str) and len(found) == 3 and found.isdecimal():
                     found = int(found)
                 if isinstance(found, int) and 400 <= found <= 599:
                     return found

@@ -116,6 +116,14 @@ class Fields:
             raise invalid(self.at(name), "an array", value)
         return value
 
+    def texts(self, name: str) -> list[str] | None:
+        """An array of strings, or None."""
+        value = self.array(name)
+        for index, text in enumerate(value or ()):
+            if not isinstance(text, str):
+                raise invalid(f"{self.at(name)}[{index}]", "a string", text)
+        return value
+
     def inner(self, name: str) -> Fields:
         """An object that must be there, to be read field by field."""
         value = self.take(name)

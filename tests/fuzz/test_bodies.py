@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import http.client
 import os
 from collections.abc import Iterator
@@ -19,47 +18,13 @@ from hypothesis import strategies as st
 
 from tests.fakes.furnished import KEY
 from tests.fuzz.samples import REQUESTS
+from tests.fuzz.spoiling import JSON, places, spoilt
 from tests.fuzz.upstream import TARGETS, serving
 
 EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "70"))
 PER_PATH = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 PER_TARGET = settings(PER_PATH, max_examples=-(-EXAMPLES // len(TARGETS)))
-SCALARS = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=20),
-    st.sampled_from(["", "user", "assistant", "tool", "system", "text", "function", "auto", "none", "to-anthropic", "base64"]),
-)  # fmt: skip
 CONTENT_TYPES = ("application/json", "multipart/form-data; boundary=x", "text/plain", "", "\xff")
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=8
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a value."""
-    yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        yield from places(one, (*path, key))
-
-
-def spoilt(body: Any, path: tuple[Any, ...], how: str, value: Any) -> Any:
-    """A copy with one place changed, taken out, or doubled."""
-    made = copy.deepcopy(body)
-    if not path:
-        return value
-    owner = made
-    for key in path[:-1]:
-        owner = owner[key]
-    if how == "remove":
-        del owner[path[-1]]
-    elif how == "double" and isinstance(owner, list):
-        owner.insert(path[-1], copy.deepcopy(owner[path[-1]]))
-    elif how == "add" and isinstance(owner[path[-1]], (dict, list)):
-        target = owner[path[-1]]
-        target.append(value) if isinstance(target, list) else target.update({"type": value})
-    else:
-        owner[path[-1]] = value
-    return made
 
 
 @st.composite

@@ -61,3 +61,9 @@ def test_a_picture_that_was_held_back_is_the_filters_doing() -> None:
 def test_an_answer_without_pictures_is_none() -> None:
     with pytest.raises(MalformedStream):
         told("bedrock_amazon", {"images": []})
+
+
+def test_so_many_pictures_that_each_asks_the_vendor_anew_are_refused() -> None:
+    with pytest.raises(BadRequest) as refused:
+        written("bedrock_stability", n=10**9)
+    assert refused.value.param == "n"

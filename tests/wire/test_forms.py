@@ -178,6 +178,13 @@ def test_openrouter_is_shown_pictures_as_references() -> None:
         written("image_edits", "openrouter", prompt="p", images=[{"file_id": "file-1"}])
 
 
+def test_a_number_in_a_form_that_is_too_long_for_one_stays_text() -> None:
+    raw = '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + "9" * 5000 + "\r\n--b--\r\n"
+    parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
+    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", [])
+    assert orjson.loads(sending.body)["n"] == "9" * 5000
+
+
 def test_openrouter_is_shown_the_files_of_a_form() -> None:
     parts = [('name="prompt"', "p"), ('name="n"', "2"), ('name="mask"; filename="m.png"', "M")]
     raw = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts)

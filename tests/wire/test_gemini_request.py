@@ -255,6 +255,7 @@ def test_what_only_google_knows_is_kept_and_named_where_it_is_lost():
         ),
         ({"contents": [{"parts": [{"inlineData": {}}]}]}, "contents.0.parts.0.inlineData.data"),
         ({"contents": [HELLO], "generationConfig": {"temperature": "hot"}}, "generationConfig.temperature"),
+        ({"contents": [HELLO], "generationConfig": {"maxOutputTokens": "9" * 5000}}, "generationConfig.maxOutputTokens"),
         ({"contents": [HELLO], "generationConfig": {"stopSequences": "x"}}, "generationConfig.stopSequences"),
         ({"contents": [HELLO], "tools": [{"functionDeclarations": [{}]}]}, "tools.0.functionDeclarations.0.name"),
         (

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from conduit_desktop.core.answer import collect
-from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.core.events import (
     Cited,
     Event,
@@ -21,6 +21,7 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire import dialect, eventstream, sse
+from conduit_desktop.wire.forms import Wish, form
 from tests.wire.speech import asked, read, say
 
 
@@ -173,3 +174,22 @@ def test_blanks_behind_a_call_that_is_over_are_nothing() -> None:
     ]
     gemini = dialect("gemini")
     assert called(read(gemini, say(gemini, [*events, UsageReported(Usage())]))) == [("f", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("name", "form_name", "answer"),
+    [
+        ("embeddings", "cohere", {"embeddings": [[1.0]], "meta": {"billed_units": {"input_tokens": -7}}}),
+        ("embeddings", "gemini", {"embeddings": [{"values": [1.0]}], "usageMetadata": {"promptTokenCount": 1e300}}),
+        ("embeddings", "bedrock_titan", {"embedding": [1.0], "inputTextTokenCount": -7}),
+    ],
+)
+def test_counts_beside_chat_that_are_none_count_nothing(name: str, form_name: str, answer: dict[str, Any]) -> None:
+    told = form(name, form_name).read([answer], b"", Wish(name, {"model": "m", "input": "hi"}), "m")
+    assert told.usage == Usage()
+
+
+@pytest.mark.parametrize("code", ["²²²", "9" * 5000, "4٣٠0"])
+def test_an_error_in_a_stream_with_an_odd_status_is_an_error(code: str) -> None:
+    with pytest.raises(UpstreamError, match="went wrong"):
+        read(dialect("openai_chat"), sse_of({"error": {"message": "it went wrong", "code": code}}))
