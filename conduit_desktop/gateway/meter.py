@@ -51,7 +51,7 @@ class Meter:
         self._reservation: Reservation | None = None
         self._tariffs: Mapping[str, Tariff | None] = {}
         self._target: BoundTarget | None = None
-        self._asked = False
+        self._asked = self._answered = False
         self.output_bytes = 0
         """UTF-8 bytes of what the answer has said so far."""
         self.usage: Usage | None = None
@@ -87,7 +87,7 @@ class Meter:
 
     def asking(self, target: BoundTarget) -> None:
         """A target is being asked: what was counted of an earlier one is void."""
-        self._target, self._asked = target, True
+        self._target, self._asked, self._answered = target, True, False
         self.output_bytes, self.usage = 0, None
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
 
@@ -95,7 +95,7 @@ class Meter:
         """An attempt is over, or has been answered."""
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
-        self._asked = attempt.outcome == "ok"
+        self._asked = self._answered = attempt.outcome == "ok"
 
     def broke(self, error: UpstreamError) -> None:
         """The answer that had begun broke off: its attempt was none that succeeded."""
@@ -172,7 +172,8 @@ class Meter:
 
     def _count(self, status: RequestStatus) -> None:
         record = self.record
-        if status in ("refused", "error") or not self._asked:
+        # What failed in the house after a target had answered was paid for all the same.
+        if status == "refused" or not (self._answered if status == "error" else self._asked):
             record.cost_nano, record.cost_state = 0, "final"
             return
         if self._call.wish is not None:

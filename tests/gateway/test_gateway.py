@@ -6,9 +6,10 @@ import gc
 import orjson
 import pytest
 
-from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, ModelNotFound, Unauthorized
+from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, Internal, ModelNotFound, Unauthorized
 from conduit_desktop.gateway.call import Reply
 from conduit_desktop.gateway.failover import Search
+from conduit_desktop.gateway.lane import Lane
 from conduit_desktop.gateway.meter import Meter
 from tests.fakes.furnished import Furnished, call
 from tests.fakes.script import Step, Tokens
@@ -189,6 +190,22 @@ async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: Furnished,
     assert isinstance(reply, Reply)
     assert reply.headers["x-conduit-cost-usd"] == "unknown"
     assert gateway.records[-1].cost_nano is None
+
+
+async def test_an_answer_that_the_house_could_not_pass_on_was_paid_for(
+    gateway: Furnished, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await furnish(gateway, vendor)
+
+    def fail(*_: object) -> bytes:
+        raise RuntimeError("a fault of the house's own")
+
+    monkeypatch.setattr(Lane, "write_answer", fail)
+    with pytest.raises(Internal):
+        await gateway.ask("to-openai")
+    record = gateway.records[-1]
+    assert (record.status, record.http_status, record.cost_state) == ("error", 500, "final")
+    assert record.cost_nano == gateway.account("key_tester").spend_nano > 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
