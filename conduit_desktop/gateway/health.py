@@ -103,6 +103,11 @@ class Health:
         health.turn("open", self.now())
         health.open_until, health.openings, health.last_error = self.now() + for_s, openings, last_error
 
+    def rest(self, name: str, for_s: float, why: str) -> None:
+        """The target's provider asked to be left alone for `for_s` more seconds."""
+        health = self.target(name)
+        health.rest_until, health.last_error = self.now() + min(for_s, COOLDOWN_MAX_S), why
+
     def half_open(self, name: str) -> None:
         """There is reason to think that the target is well again: let one probe through before the pause is over."""
         health = self.targets.get(name)
@@ -174,12 +179,12 @@ class Health:
         `label` None: a client's own key, whose faults are its owner's business.
         """
         health = self.target(name)
-        health.last_error = error.message[:300]
+        health.last_error = why = error.message[:300]
         health.faults.append((self.now(), error.reason))
         tried = probe is not None and probe.circuit
         if error.reason in _TARGET_FAULTS:
             if error.retry_after:
-                health.rest_until = self.now() + min(error.retry_after, COOLDOWN_MAX_S)
+                self.rest(name, error.retry_after, why)
             self._judge(name, health, tried)
         elif tried and health.state == "half_open":
             self._close(name, health)  # a refusal is an answer, too

@@ -17,13 +17,17 @@ _LONGEST_S = OPEN_MAX_S * 1.2
 
 
 class KeptTarget(BaseModel):
-    """A target whose circuit is open until `until_ms` or waits for its probe; `changed_at`: its provider's last change."""
+    """A target whose circuit is open until `until_ms` or waits for its probe (None: it is closed), or which is to be left alone.
+
+    `changed_at`: its provider's last change. `rest_ms`: until then its provider asked to be left alone.
+    """
 
     name: str
     changed_at: int
-    until_ms: int
+    until_ms: int | None
     openings: int
     error: str
+    rest_ms: int = 0
 
 
 class KeptRest(BaseModel):
@@ -63,13 +67,13 @@ def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Ke
     """The open circuits, pauses, parked and resting credentials of providers that are there."""
     kept = Kept(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
     for name, target in health.targets.items():
-        left_s, bound = health.next_probe_s(name), _owner(name, snapshot)
-        if left_s is not None and bound is not None:
-            until_ms = _until_ms(now_ms, min(left_s, _LONGEST_S)) if left_s else 0
-            changed_at, error = bound.provider.updated_at, target.last_error
-            kept.targets.append(
-                KeptTarget(name=name, changed_at=changed_at, until_ms=until_ms, openings=target.openings, error=error)
-            )
+        left_s, rest_s, bound = health.next_probe_s(name), health.target_rest_s(name), _owner(name, snapshot)
+        if bound is not None and (left_s is not None or rest_s):
+            kept.targets.append(KeptTarget(
+                name=name, changed_at=bound.provider.updated_at, openings=target.openings, error=target.last_error,
+                until_ms=None if left_s is None else _until_ms(now_ms, min(left_s, _LONGEST_S)) if left_s else 0,
+                rest_ms=_until_ms(now_ms, rest_s) if rest_s else 0,
+            ))  # fmt: skip
     if health.doors:
         kept.doors.extend(_doors(health, snapshot, salt, now_ms))
     return kept
@@ -82,6 +86,11 @@ def _owner(name: str, snapshot: Snapshot) -> Bound | None:
 def _until_ms(now_ms: int, left_s: float) -> int:
     """In whole seconds, so that the same moment looks the same whenever it is looked at."""
     return int(now_ms / 1000 + left_s) * 1000
+
+
+def _left_s(until_ms: int, now_ms: int, longest_s: float) -> float:
+    """Seconds until then, `longest_s` at most: the clock may have been set."""
+    return max(0.0, min((until_ms - now_ms) / 1000, longest_s))
 
 
 def _doors(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Iterator[KeptDoor]:
@@ -110,10 +119,13 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
     except ValidationError:
         return
     for target in kept.targets:
-        left_s = max(0.0, min((target.until_ms - now_ms) / 1000, _LONGEST_S))  # the clock may have been set
         bound = _owner(target.name, snapshot)
-        if bound is not None and bound.provider.updated_at == target.changed_at:
-            health.reopen(target.name, left_s, target.openings, target.error)
+        if bound is None or bound.provider.updated_at != target.changed_at:
+            continue
+        if target.until_ms is not None:
+            health.reopen(target.name, _left_s(target.until_ms, now_ms, _LONGEST_S), target.openings, target.error)
+        if rest_s := _left_s(target.rest_ms, now_ms, COOLDOWN_MAX_S):
+            health.rest(target.name, rest_s, target.error)
     health.paused.update(name for name in kept.paused if _owner(name, snapshot) is not None)
     by_id = {bound.provider.id: bound for bound in snapshot.providers.values()}
     for door in kept.doors:
@@ -122,8 +134,7 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
             continue
         made = health.doors[door.provider_id, door.label] = DoorHealth(door.parked, dict(door.models))
         for model, rest in door.rests.items():
-            left_s = min((rest.until_ms - now_ms) / 1000, COOLDOWN_MAX_S)
-            if left_s > 0:
+            if left_s := _left_s(rest.until_ms, now_ms, COOLDOWN_MAX_S):
                 made.rests[model] = Rest(health.now() + left_s, rest.strikes)
 
 

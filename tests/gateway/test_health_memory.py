@@ -161,6 +161,23 @@ async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Ho
     assert len(vendor.asked) == 1
 
 
+async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one", retries=0)
+        await gateway.add_key()
+        vendor.script(Step(status=503, message="closed for lunch", headers={"retry-after": "600"}), Step())
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("m")
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="closed for lunch") as caught:
+            await gateway.ask("m")
+        assert caught.value.retry_after is not None
+        assert 590 < caught.value.retry_after <= 600
+        assert gateway.health.target("a/one").state == "closed"
+    assert len(vendor.asked) == 1
+
+
 async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
     async with process(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
