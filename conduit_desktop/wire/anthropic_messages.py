@@ -7,13 +7,7 @@ Source: platform.claude.com/docs/en/api.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Outgoing
 from conduit_desktop.wire import anthropic_messages_answer as answers
 from conduit_desktop.wire import anthropic_messages_errors as errors
@@ -30,17 +24,21 @@ from conduit_desktop.wire.anthropic_messages_parts import PartWriter
 from conduit_desktop.wire.anthropic_messages_reader import MessagesReader
 from conduit_desktop.wire.anthropic_messages_request import read_request
 from conduit_desktop.wire.anthropic_messages_writer import MessagesWriter
+from conduit_desktop.wire.door import Door
 
 
-class AnthropicMessages:
+class AnthropicMessages(Door):
     """The dialect of `POST /v1/messages`."""
 
     name = NAME
     content_type = "text/event-stream; charset=utf-8"
-
-    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """Raises BadRequest with the field's path in `param` (`messages.2.content.0.type`)."""
-        return read_request(body, path)
+    read_request = staticmethod(read_request)
+    reader = MessagesReader
+    writer = MessagesWriter
+    read_response = staticmethod(answers.read_response)
+    write_response = staticmethod(answers.write_response)
+    read_error = staticmethod(errors.read_error)
+    write_error = staticmethod(errors.write_error)
 
     def write_request(self, request: ChatRequest, model: str) -> Outgoing:
         """A request of this dialect comes out as it went in; one of another is laid out by this dialect's rules."""
@@ -61,38 +59,6 @@ class AnthropicMessages:
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """Only the model is another, and what other providers made stays behind; usage is in every stream of this dialect."""
         return {**without_foreign(body), "model": model}
-
-    def asks_for_usage(self, body: dict[str, Json]) -> bool:
-        """Always: there is no stream without usage here."""
-        return True
-
-    def says_only_usage(self, data: bytes) -> bool:
-        """Never: usage is part of frames that say more."""
-        return False
-
-    def reader(self) -> MessagesReader:
-        """A reader for one stream."""
-        return MessagesReader()
-
-    def writer(self, request: ChatRequest) -> MessagesWriter:
-        """A writer for one stream."""
-        return MessagesWriter(request)
-
-    def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """Raises MalformedStream for a body that is no message, UpstreamError for an error in one."""
-        return answers.read_response(body)
-
-    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """The first choice as a message."""
-        return answers.write_response(answer, request)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """Classified by type, then by text; header names in lower case."""
-        return errors.read_error(status, headers, body)
-
-    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
-        """The status and `{"type": "error", "error": {…}}`."""
-        return errors.write_error(error)
 
 
 def _body(model: str, layout: Layout) -> dict[str, Json]:

@@ -7,14 +7,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from conduit_desktop.core.answer import Answer
-from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Event
-from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
+from conduit_desktop.core.chat import Json
 from conduit_desktop.wire import bedrock_answer as answers
 from conduit_desktop.wire import bedrock_errors as errors
 from conduit_desktop.wire.bedrock_blocks import NAME
@@ -22,54 +15,23 @@ from conduit_desktop.wire.bedrock_outgoing import write_request
 from conduit_desktop.wire.bedrock_reader import ConverseReader
 from conduit_desktop.wire.bedrock_request import read_request
 from conduit_desktop.wire.bedrock_writer import ConverseWriter
+from conduit_desktop.wire.door import Door
 
 
-class BedrockConverse:
+class BedrockConverse(Door):
     """The dialect of `POST /model/{id}/converse` and `/converse-stream`."""
 
     name = NAME
     content_type = "application/vnd.amazon.eventstream"
-
-    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
-        return read_request(body, path)
-
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
-        """A request for `model`, and what could not be said."""
-        return write_request(request, model)
+    read_request = staticmethod(read_request)
+    write_request = staticmethod(write_request)
+    reader = ConverseReader
+    writer = ConverseWriter
+    read_response = staticmethod(answers.read_response)
+    write_response = staticmethod(answers.write_response)
+    read_error = staticmethod(errors.read_error)
+    write_error = staticmethod(errors.write_error)
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """As it is: the model stands in the address, and every answer ends with its counts."""
         return dict(body)
-
-    def asks_for_usage(self, body: dict[str, Json]) -> bool:
-        """Always: `metadata` holds it."""
-        return True
-
-    def says_only_usage(self, data: bytes) -> bool:
-        """Never: `metadata` is owed to every caller."""
-        return False
-
-    def reader(self) -> StreamReader:
-        """Reads one stream."""
-        return ConverseReader()
-
-    def writer(self, request: ChatRequest) -> StreamWriter:
-        """Writes one stream."""
-        return ConverseWriter(request)
-
-    def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """A whole answer as events."""
-        return answers.read_response(body)
-
-    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole answer as a body."""
-        return answers.write_response(answer, request)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """Bedrock's refusal, classified."""
-        return errors.read_error(status, headers, body)
-
-    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
-        """Status and body of an error of ours."""
-        return errors.write_error(error)

@@ -11,21 +11,24 @@ from typing import Any
 
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Event
-from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.wire import Outgoing, StreamWriter
 from conduit_desktop.wire import ollama_answer as answers
 from conduit_desktop.wire import ollama_errors as errors
 from conduit_desktop.wire import ollama_outgoing as outgoing
+from conduit_desktop.wire.door import Door
 from conduit_desktop.wire.ollama_request import NAME, read_chat, read_generate
 from conduit_desktop.wire.ollama_writer import OllamaWriter, write_response
 
 
-class OllamaChat:
+class OllamaChat(Door):
     """The dialect of `POST /api/chat`."""
 
     name = NAME
     content_type = "application/x-ndjson"
+    reader = answers.OllamaReader
+    read_response = staticmethod(answers.read_response)
+    write_error = staticmethod(errors.write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         """A request body in neutral form."""
@@ -35,29 +38,9 @@ class OllamaChat:
         """A request for `model`, and what could not be said."""
         return outgoing.write_chat(request, model, request.dialect == self.name)
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """Only the model is another: every answer ends with its counts."""
-        return {**body, "model": model}
-
-    def asks_for_usage(self, body: dict[str, Json]) -> bool:
-        """Always: the last line holds it."""
-        return True
-
-    def says_only_usage(self, data: bytes) -> bool:
-        """Never: the last line says more."""
-        return False
-
-    def reader(self) -> StreamReader:
-        """Reads one stream of lines."""
-        return answers.OllamaReader()
-
     def writer(self, request: ChatRequest) -> StreamWriter:
         """Writes one stream of lines."""
         return OllamaWriter(request, chat=True)
-
-    def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """A whole answer as events."""
-        return answers.read_response(body)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
         """A whole answer as a body."""
@@ -66,10 +49,6 @@ class OllamaChat:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """A server's refusal, classified."""
         return self._named(errors.read_error(status, headers, body))
-
-    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
-        """Status and body of an error of ours."""
-        return errors.write_error(error)
 
     def _named(self, error: UpstreamError) -> UpstreamError:
         error.dialect = self.name

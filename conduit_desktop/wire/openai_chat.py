@@ -10,11 +10,9 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.core.errors import GatewayError, UpstreamError
-from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
+from conduit_desktop.wire.door import Door
 from conduit_desktop.wire.openai_chat_answer import read_response, write_response
 from conduit_desktop.wire.openai_chat_errors import read_error, write_error
 from conduit_desktop.wire.openai_chat_fields import NAME
@@ -25,11 +23,15 @@ from conduit_desktop.wire.openai_chat_thinking import without_foreign
 from conduit_desktop.wire.openai_chat_writer import ChatWriter
 
 
-class OpenAIChat:
+class OpenAIChat(Door):
     """See `Dialect`. The path says nothing that the body does not."""
 
     name = NAME
     content_type = "text/event-stream"
+    read_response = staticmethod(read_response)
+    write_response = staticmethod(write_response)
+    read_error = staticmethod(read_error)
+    write_error = staticmethod(write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         """A request body in neutral form."""
@@ -64,19 +66,3 @@ class OpenAIChat:
     def writer(self, request: ChatRequest) -> StreamWriter:
         """Writes one stream of chunks."""
         return ChatWriter(request)
-
-    def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """A whole answer as events."""
-        return read_response(body)
-
-    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole answer as a body."""
-        return write_response(answer, request)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """A provider's refusal, classified."""
-        return read_error(status, headers, body)
-
-    def write_error(self, error: GatewayError) -> tuple[int, dict[str, Json]]:
-        """Status and body of an error of ours."""
-        return write_error(error)

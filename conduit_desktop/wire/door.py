@@ -1,0 +1,21 @@
+"""What the doors of the dialects share; each says in a table of its rooms how it reads and writes."""
+
+from __future__ import annotations
+
+from conduit_desktop.core.chat import Json
+
+
+class Door:
+    """Usage is in every stream unasked, and in the native lane only the model is another."""
+
+    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """`body` for `model`."""
+        return {**body, "model": model}
+
+    def asks_for_usage(self, body: dict[str, Json]) -> bool:
+        """Always: there is no stream without usage."""
+        return True
+
+    def says_only_usage(self, data: bytes) -> bool:
+        """Never: usage is part of frames that say more."""
+        return False
