@@ -161,8 +161,10 @@ def _route(alias: ModelAlias, asked: str, snapshot: Snapshot) -> Route:
             missing.append(f"{target.provider}: no such provider")
         elif not bound.provider.enabled:
             missing.append(f"{target.provider}: disabled")
+        elif not _is_name(model := _target_model(alias, target, asked)):
+            missing.append(f"{bound.name}: {model!r} is no model's name")
         else:
-            found.append(BoundTarget.of(bound, _target_model(alias, target, asked), target.weight))
+            found.append(BoundTarget.of(bound, model, target.weight))
     return Route(alias.alias, alias, tuple(found), limits(alias, snapshot.settings), tuple(missing))
 
 
@@ -173,10 +175,15 @@ def _target_model(alias: ModelAlias, target: Target, asked: str) -> str:
     return asked if target.model == "*" else target.model.replace("*", star(alias.alias, asked) or "", 1)
 
 
+def _is_name(model: str) -> bool:
+    """Some vendors have the model in their addresses, where segments of dots would lead elsewhere."""
+    return {".", ".."}.isdisjoint(model.split("/"))
+
+
 def _direct(name: str, snapshot: Snapshot) -> Route | None:
     provider, slash, model = name.partition("/")
     bound = snapshot.providers.get(provider.lower()) if slash and model else None
-    if bound is None:
+    if bound is None or not _is_name(model):
         return None
     if not bound.provider.enabled:
         return Route(name, None, (), limits(None, snapshot.settings), (f"{bound.name}: disabled",))

@@ -6,7 +6,15 @@ import gc
 import orjson
 import pytest
 
-from conduit_desktop.core.errors import BudgetExceeded, Forbidden, GatewayError, Internal, ModelNotFound, Unauthorized
+from conduit_desktop.core.errors import (
+    BudgetExceeded,
+    Forbidden,
+    GatewayError,
+    Internal,
+    ModelNotFound,
+    NoHealthyTarget,
+    Unauthorized,
+)
 from conduit_desktop.gateway.call import Reply
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.lane import Lane
@@ -115,6 +123,17 @@ async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: Fur
         assert gateway.records[-1].status == "refused"
         assert gateway.records[-1].cost_nano == 0
     assert not vendor.asked
+
+
+async def test_a_models_name_leads_to_no_other_address_of_its_vendor(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("v", vendor.anthropic_url, kind="replicate")
+    await gateway.add_alias("any/*", "v/*")
+    await gateway.add_alias("in-*", "v/owner/*")
+    await gateway.add_key()
+    for model, error in (("v/../account", ModelNotFound), ("any/../../x", NoHealthyTarget), ("in-..", NoHealthyTarget)):
+        with pytest.raises(error):
+            await gateway.ask(model)
+    assert not vendor.calls
 
 
 async def test_200_calls_at_once_on_a_budget_for_3_let_3_through(gateway: Furnished, vendor: Vendor) -> None:
