@@ -63,6 +63,18 @@ def test_while_an_answer_comes_stop_takes_the_place_of_send(composer: Composer, 
     assert not composer.send_button.isVisible()
 
 
+def test_escape_stops_what_is_under_way_and_nothing_else(composer: Composer, qtbot: QtBot):
+    stopped: list[bool] = []
+    composer.stopped.connect(lambda: stopped.append(True))
+    composer.activateWindow()
+    composer.edit.setFocus()
+    qtbot.keyClick(composer.edit, Qt.Key.Key_Escape)
+    composer.set_busy(True)
+    assert stopped == []
+    qtbot.keyClick(composer.edit, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: stopped == [True])
+
+
 async def test_a_large_picture_is_shrunk_and_shown(composer: Composer, png: Path):
     picture = await attachments.from_file(png)
     image = QImage.fromData(base64.b64decode(picture.data))

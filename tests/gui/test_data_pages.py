@@ -19,7 +19,7 @@ from conduit_desktop.core.entities import Attempt
 from conduit_desktop.gui.pages.dashboard import DashboardPage
 from conduit_desktop.gui.pages.requests import RequestsPage
 from conduit_desktop.gui.pages.usage import UsagePage
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import NotingUi, child, until
 from tests.gui.samples import keep, record
 
 
@@ -57,6 +57,13 @@ async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(house: Ho
     assert page.requests.value == "4"
     assert page.recent.model.row("req_live").model == "fast"
     assert len(page.recent.model.rows) == 4
+
+
+async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
+    dashboard = await opened(DashboardPage(house, ui), ui, qtbot)
+    usage = await opened(UsagePage(house, ui), ui, qtbot)
+    assert dashboard.spend.value == usage.cost.value == "unknown"
 
 
 async def test_a_flood_keeps_the_dashboard_to_its_few_rows(house: House, ui: NotingUi, qtbot: QtBot):
@@ -193,7 +200,7 @@ async def test_the_inspector_explains_a_request_and_its_way(house: House, ui: No
     assert '{"model":"smart","messages":[]}' in ui.copied[0]
 
 
-async def test_a_click_opens_the_inspector_and_its_cross_closes_it(house: House, ui: NotingUi, qtbot: QtBot):
+async def test_a_click_opens_the_inspector_and_escape_closes_it(house: House, ui: NotingUi, qtbot: QtBot):
     await keep(house, record(id="req_x", status="refused", error_code="invalid_api_key", error_text="No such key.", attempts=[]))
     page = await opened(RequestsPage(house, ui), ui, qtbot)
     spot = page.table.table.visualRect(page.table.index("req_x", 1)).center()
@@ -201,8 +208,9 @@ async def test_a_click_opens_the_inspector_and_its_cross_closes_it(house: House,
     await ui.settle()
     assert page.inspector.isVisible()
     assert "No such key. (200 invalid_api_key)" in page.inspector.error.text.text()
-    page.inspector.closed.emit()
-    assert not page.inspector.isVisible()
+    page.activateWindow()
+    qtbot.keyClick(page.table.table, Qt.Key.Key_Escape)
+    await until(lambda: not page.inspector.isVisible())
 
 
 async def test_a_request_that_is_gone_is_said_so(house: House, ui: NotingUi, qtbot: QtBot):

@@ -163,7 +163,7 @@ class DashboardPage(Page):
             moments.count(tally.requests), f"{tally.requests - tally.errors:,} answered" if tally.requests else ""
         )
         unpriced = f"{tally.unpriced:,} of unknown price" if tally.unpriced else ""
-        known = show_usd(tally.spent_nano) if tally.spend or not tally.unpriced else "unknown"
+        known = show_usd(tally.spent_nano) if tally.spent_nano or not tally.unpriced else "unknown"
         self.spend.show_value(known, unpriced, "warning" if unpriced else "")
         self.tokens.show_value(moments.count(tally.tokens))
         share = f"{tally.errors / tally.requests:.1%} of all" if tally.errors else "none" if tally.requests else ""

@@ -80,20 +80,20 @@ def locked_icon(row: KeyView | ModelView) -> QIcon | None:
 
 COLUMNS: list[Column[KeyView]] = [
     Column("Name", lambda key: key.name, bold=True, tooltip=described, icon=locked_icon),
-    Column("Key", lambda key: key.hint, width=108, spare=3, mono=True, colour=lambda _: "text_muted"),
-    Column("Status", lambda key: STATUS[key.status][0], width=108, pill=True, colour=lambda key: STATUS[key.status][1]),
+    Column("Key", lambda key: key.hint, width=104, spare=3, mono=True, colour=lambda _: "text_muted"),
+    Column("Status", lambda key: STATUS[key.status][0], width=114, pill=True, colour=lambda key: STATUS[key.status][1]),
     Column("Spend", spend, sort=lambda key: key.spend_usd, width=196, bar=share),
-    Column("Resets", lambda key: day(key.next_reset), width=106, spare=4, colour=lambda _: "text_muted"),
-    Column("Limits", limits, width=152, spare=1, colour=lambda _: "text_muted", tooltip=limits),
+    Column("Resets", lambda key: day(key.next_reset), width=100, spare=4, colour=lambda _: "text_muted"),
+    Column("Limits", limits, width=146, spare=1, colour=lambda _: "text_muted", tooltip=limits),
     Column(
         "Models",
         lambda key: ", ".join(key.models) or "All",
-        width=100,
+        width=92,
         spare=2,
         colour=lambda _: "text_muted",
         tooltip=lambda key: "\n".join(key.models),
     ),
-    Column("Expires", lambda key: day(key.expires_at), width=106, spare=5, colour=lambda _: "text_muted"),
+    Column("Expires", lambda key: day(key.expires_at), width=100, spare=5, colour=lambda _: "text_muted"),
 ]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.house import House
@@ -58,7 +59,9 @@ class Inspector(QFrame):
         head.addWidget(self.pill)
         head.addStretch(1)
         head.addWidget(icon_button("terminal-window", "Copy as curl", self.copy_curl))
-        head.addWidget(icon_button("x", "Close", self.closed.emit))
+        cross = icon_button("x", "Close  (Esc)", self.closed.emit)
+        cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
+        head.addWidget(cross)
         return head
 
     def _parts(self) -> None:

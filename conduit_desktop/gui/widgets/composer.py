@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QMimeData, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.attachments import Picture, Thumbnails, is_offered
@@ -79,11 +79,12 @@ class Composer(QFrame):
         self.thumbnails.changed.connect(self._update)
         self.attach_button = button("Attach image", "ghost", "image")
         self.attach_button.clicked.connect(self.attach_clicked)
-        self.hint = QLabel("Enter to send · Shift+Enter for a new line")
+        self.hint = QLabel()
         self.hint.setObjectName("fieldHelp")
         self.send_button = button("Send", "primary", "paper-plane-right")
         self.send_button.clicked.connect(self.send)
         self.stop_button = button("Stop", icon="stop")
+        self.stop_button.setShortcut(QKeySequence(Qt.Key.Key_Escape))
         self.stop_button.clicked.connect(self.stopped)
         self._lay_out()
         self._update()
@@ -126,6 +127,7 @@ class Composer(QFrame):
         self.edit.setFocus()
 
     def _update(self) -> None:
+        self.hint.setText("Esc to stop" if self._busy else "Enter to send · Shift+Enter for a new line")
         self.send_button.setVisible(not self._busy)
         self.stop_button.setVisible(self._busy)
         self.send_button.setEnabled(bool(self.edit.toPlainText().strip() or self.thumbnails.pictures))
