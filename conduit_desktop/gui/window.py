@@ -102,8 +102,12 @@ class Window(QWidget):
         QShortcut(QKeySequence(keys), self).activated.connect(lambda: do())
 
     def start(self) -> None:
-        """Show the first page and the state of things; a loop must be running."""
-        self.navigate("dashboard" if self.house.gateway.snapshot.settings.welcome_done else "welcome")
+        """Show the first page and the state of things; a loop must be running.
+
+        Who set providers up otherwise, in the config file or by commands, needs no welcome.
+        """
+        known = self.house.gateway.snapshot
+        self.navigate("dashboard" if known.settings.welcome_done or known.providers else "welcome")
         self.server.refresh()
         self.run(self._load_unread())
 

@@ -55,6 +55,15 @@ async def test_a_card_with_much_to_say_is_no_wider_than_the_page(house: House, u
     assert card.keys.toolTip().splitlines() == list(card.keys.names)
 
 
+async def test_what_the_config_file_defines_bears_a_lock(house: House, ui: NotingUi):
+    await add(house, name="demo", kind="demo")
+    (card,) = (await shown(house, ui)).cards.values()
+    assert not card.lock.isVisible()
+    card.show_provider(card.provider.model_copy(update={"locked": True}), None, None)
+    assert card.lock.isVisible()
+    assert not card.switch.isEnabled()
+
+
 async def test_a_provider_is_added_and_its_models_published(house: House, ui: NotingUi, qtbot: QtBot):
     page = await shown(house, ui)
     page.add_button.click()

@@ -12,8 +12,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import notifications, settings
+from conduit_desktop.actions import notifications, providers, settings
 from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewProvider, read
 from conduit_desktop.core.errors import Invalid, PortTaken
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.actions import next_free_port
@@ -67,6 +68,15 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: Window, qtbot: 
     qapp.removeEventFilter(strays)
     assert window.toaster.toasts == []
     assert strays.seen == []
+
+
+async def test_who_has_providers_already_needs_no_welcome(house: House):
+    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
+    window = Window(house)
+    window.start()
+    await window.settle()
+    assert window.current == "dashboard"
+    await window.finish()
 
 
 async def test_the_first_start_begins_with_the_welcome(house: House, home: Home):

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 from conduit_desktop.core.bus import Change, Topic
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.gui import theme
+from conduit_desktop.gui.widgets.elided import Elided
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.house import House
@@ -72,13 +73,13 @@ class Page(QWidget):
         row.setSpacing(theme.S)
         self.heading = QLabel(self.title)
         self.heading.setObjectName("pageTitle")
-        self.tagline = QLabel(self.subtitle)
-        self.tagline.setObjectName("pageSubtitle")
-        if not self.subtitle:
-            self.tagline.hide()
         row.addWidget(self.heading)
-        row.addWidget(self.tagline)
-        row.addStretch(1)
+        if self.subtitle:
+            tagline = Elided(self.subtitle, "pageSubtitle")
+            tagline.setContentsMargins(theme.XS, theme.XS + 1, 0, 0)
+            row.addWidget(tagline, 1)
+        else:
+            row.addStretch(1)
         self._actions = row
         return row
 

@@ -79,7 +79,7 @@ class HealthPage(Page):
         states = Counter(one.state for one in targets)
         troubled = states["failing"] + states["probing"] + states["unready"]
         parked = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}
-        self.answering.show_value(f"{states['answering']:,}", f"of {len(targets):,} targets")
+        self.answering.show_value(f"{states['answering']:,}", f"of {len(targets):,} {'target' if len(targets) == 1 else 'targets'}")
         self.troubled.show_value(f"{troubled:,}", "failing or not ready" if troubled else "none", "danger" if troubled else "")
         self.paused.show_value(
             f"{states['paused']:,}", "until resumed" if states["paused"] else "none", "warning" if states["paused"] else ""

@@ -37,6 +37,8 @@ class ProviderCard(QFrame):
         self.setObjectName("card")
         self.dot = IconLabel("circle-fill", 10)
         self.name = Elided("", "cardTitle", snug=True)
+        self.lock = IconLabel("lock-simple", 14)
+        self.lock.setFixedWidth(14)
         self.kind = Elided("", "muted")
         self.state = Elided("", "fieldHelp", snug=True)
         self.keys = Chips()
@@ -51,6 +53,7 @@ class ProviderCard(QFrame):
         title = QHBoxLayout()
         title.setSpacing(theme.S)
         title.addWidget(self.name)
+        title.addWidget(self.lock)
         title.addWidget(self.kind, 1)
         below = QHBoxLayout()
         below.setSpacing(theme.S)
@@ -88,6 +91,7 @@ class ProviderCard(QFrame):
         self.switch.setAccessibleName(f"{provider.name} enabled")
         for made in (self.switch, self.edit_button, self.delete_button):
             made.setEnabled(not provider.locked)
+        self.lock.setVisible(provider.locked)
         self.setToolTip("Defined in the config file" if provider.locked else "")
 
     def _show_state(self, state: ProviderStateView | None) -> None:
