@@ -35,13 +35,14 @@ class Tariffs:
 
     async def find(self, targets: Iterable[BoundTarget], snapshot: Snapshot) -> dict[str, Tariff | None]:
         """Look the targets' tariffs up, in a worker thread: the price catalog is a file."""
+        known = self._known  # where a price is changed meanwhile, what is found here holds for this call alone
         wanted = [Priced(target.bound.kind, target.bound.name, target.model) for target in targets]
         now = int(time.time() * 1000)
         job = partial(tariffs, wanted, snapshot.prices, now, snapshot.settings.catalog_prices)
         found = await asyncio.to_thread(job)
-        if len(self._known) + len(found) > MAX_KEPT:
-            self._known.clear()
-        self._known.update(found)
+        if len(known) + len(found) > MAX_KEPT:
+            known.clear()
+        known.update(found)
         return found
 
     def rate(self, name: str) -> int | None:
@@ -51,4 +52,4 @@ class Tariffs:
 
     def forget(self) -> None:
         """A price, a provider or an alias was changed."""
-        self._known.clear()
+        self._known = {}
