@@ -54,6 +54,10 @@ class Capabilities:
                 found[target.name] = reason
         return found
 
+    def forget(self) -> None:
+        """A provider was changed: what its models can do is to be found out anew."""
+        self._facts.clear()
+
     def _of(self, target: BoundTarget) -> Facts:
         """The facts of a target; read again when its provider was asked again."""
         source = self._offered.get(target.bound.name)

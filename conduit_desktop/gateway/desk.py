@@ -111,6 +111,8 @@ class Desk:
                 self.health.renamed(bound.name, names.get(bound.provider.id))
             if now is None or not now.same_as(bound):
                 self.health.forget(bound.provider.id, bound.name)
+                self.offered.pop(bound.name, None)
+                self.capabilities.forget()
 
     def holds(self, bound: Bound) -> bool:
         """Whether the provider still is what `bound` says; what was asked of an older one says nothing of its credentials."""

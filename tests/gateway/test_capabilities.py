@@ -46,6 +46,20 @@ async def test_a_target_that_lacks_what_is_needed_is_passed_over(two: Furnished,
     assert len(vendor.asked) == 1, "what it can serve goes to it"
 
 
+async def test_a_changed_providers_models_are_not_known_any_more(two: Furnished, vendor: Vendor) -> None:
+    provider = await two.store.providers.get("a")
+    assert provider is not None
+    for kind in ("replicate", "openai-compatible"):  # the first one's models call no tools
+        known(two, lacks=("tools",))
+        await two.store.providers.replace(provider.model_copy(update={"kind": kind}))
+        await two.refresh()
+        if kind == "replicate":
+            with pytest.raises(BadRequest, match="does not take tools"):
+                await two.ask("alone", **WISHES["tools"])
+    await two.ask("alone", **WISHES["tools"])
+    assert len(vendor.asked) == 1
+
+
 @pytest.mark.parametrize("need", WISHES)
 async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: Furnished, vendor: Vendor, need: str) -> None:
     known(two, lacks=(need,))
