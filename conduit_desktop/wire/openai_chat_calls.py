@@ -33,6 +33,9 @@ class _Call:
 
     def complete(self) -> bool:
         """The arguments are whole: more of them would be another call's."""
+        begin, end = (self.said[0].lstrip()[:1], self.said[-1].rstrip()[-1:]) if self.said else ("", "")
+        if begin == "{" and end not in ("", "}"):  # known without parsing it all anew at each piece
+            return False
         try:
             orjson.loads("".join(self.said))
         except orjson.JSONDecodeError:
