@@ -7,12 +7,11 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import Outgoing, free_text
 from conduit_desktop.wire.bedrock_blocks import NAME
 from conduit_desktop.wire.bedrock_models import write_model_fields
 from conduit_desktop.wire.bedrock_parts import Block, PartWriter, cache_point
 from conduit_desktop.wire.openai_chat_fields import respell
-from conduit_desktop.wire.tool_arguments import custom_schema
 
 _SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
 _UNSAYABLE = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
@@ -85,9 +84,10 @@ def _tool(tool: Tool, parts: PartWriter) -> Json:
         parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     spec: Block = {"name": tool.name}
-    if tool.description or (parts.own and tool.description is not None):
-        spec["description"] = tool.description
-    schema = custom_schema() if tool.kind == "custom" else tool.schema
+    description = free_text.described(tool)
+    if description or (parts.own and description is not None):
+        spec["description"] = description
+    schema = free_text.schema() if tool.kind == "custom" else tool.schema
     if not parts.own:
         schema = {"type": "object", **(schema or {})}
         parts.drop(*(f"tools.{name}" for name in tool.extra))

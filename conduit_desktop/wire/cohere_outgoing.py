@@ -27,35 +27,28 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire import Outgoing
 from conduit_desktop.wire.base64_text import standard
 from conduit_desktop.wire.cohere_request import NAME, PLAN
-from conduit_desktop.wire.openai_chat_fields import respell
-from conduit_desktop.wire.tool_arguments import as_object, custom_schema
+from conduit_desktop.wire.request_writer import RequestWriter
+from conduit_desktop.wire.tool_arguments import as_object
 
 _SAMPLING = {
     "max_tokens": "max_tokens", "temperature": "temperature", "top_p": "p", "top_k": "k", "seed": "seed",
     "frequency_penalty": "frequency_penalty", "presence_penalty": "presence_penalty", "logprobs": "logprobs",
     "stop": "stop_sequences",
 }  # fmt: skip
-_UNSAYABLE = ("user", "metadata", "service_tier", "top_logprobs")
 
 
 def write_request(request: ChatRequest, model: str) -> Outgoing:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
-    writer = _Writer(request)
+    writer = _Writer(request, request.dialect == NAME)
     body: dict[str, Json] = {"model": model, "messages": writer.messages()}
     writer.tools(body)
     writer.settings(body)
-    writer.rest(body)
+    writer.rest(body, request.extra)
     return Outgoing(body, list(writer.dropped))
 
 
-class _Writer:
-    def __init__(self, request: ChatRequest) -> None:
-        self.request = request
-        self.own = request.dialect == NAME
-        self.dropped: dict[str, None] = {}
-
-    def drop(self, *names: str) -> None:
-        self.dropped.update(dict.fromkeys(names))
+class _Writer(RequestWriter):
+    unsayable = ("user", "metadata", "service_tier", "top_logprobs")
 
     def messages(self) -> list[Json]:
         """Every turn; tool results are turns of their own here."""
@@ -63,7 +56,7 @@ class _Writer:
         for message in self.request.messages:
             results = [part for part in message.parts if isinstance(part, ToolResult)]
             for result in results:
-                written.append(self._extra({"role": "tool", **self._result(result)}, message.extra, "messages"))
+                written.append(self.with_extra({"role": "tool", **self._result(result)}, message.extra, "messages"))
             if len(results) < len(message.parts) or not results:
                 written.append(self._turn(message, message.parts))
         return written
@@ -88,7 +81,7 @@ class _Writer:
             said["tool_plan"] = plan
         if calls:
             said["tool_calls"] = [self._call(call) for call in calls]
-        return self._extra(said, message.extra, "messages")
+        return self.with_extra(said, message.extra, "messages")
 
     def _fits(self, part: Part, role: str) -> bool:
         """Whether a part may stand in a turn of `role`: only a user shows files, only an assistant thinks and calls."""
@@ -99,12 +92,6 @@ class _Writer:
             self.drop("thinking" if isinstance(part, Thinking) else "tool_calls")
             return False
         return True
-
-    def _extra(self, said: dict[str, Json], extra: dict[str, Json], what: str) -> dict[str, Json]:
-        if self.own:
-            return {**said, **extra}
-        self.drop(*(f"{what}.{name}" for name, value in extra.items() if value is not None))
-        return said
 
     def _block(self, part: Part) -> dict[str, Json] | None:
         match part:
@@ -128,14 +115,14 @@ class _Writer:
 
     def _text(self, part: Text) -> dict[str, Json]:
         self.drop(*(name for name, there in (("cache_control", part.cache), ("citations", part.citations)) if there))
-        return self._extra({"type": "text", "text": part.text}, part.extra, "content")
+        return self.with_extra({"type": "text", "text": part.text}, part.extra, "content")
 
     def _thought(self, part: Thinking) -> dict[str, Json] | None:
         if _is_plan(part):
             return None
         if part.signature is not None:
             self.drop("thinking.signature")
-        return self._extra({"type": "thinking", "thinking": part.text}, part.extra, "content")
+        return self.with_extra({"type": "thinking", "thinking": part.text}, part.extra, "content")
 
     def _opaque(self, part: Opaque) -> dict[str, Json] | None:
         if part.dialect == NAME and isinstance(part.value, dict):
@@ -157,7 +144,7 @@ class _Writer:
         extra = dict(part.extra)
         if self.own:
             inner |= extra.pop("image_url", {})
-        return self._extra({"type": "image_url", "image_url": inner}, extra, "content")
+        return self.with_extra({"type": "image_url", "image_url": inner}, extra, "content")
 
     def _known(self, call: ToolCall) -> bool:
         if call.kind == "hosted":
@@ -199,32 +186,13 @@ class _Writer:
         if choice is not None and not self.own:
             self.drop(*(f"tool_choice.{name}" for name in choice.extra))
         only = choice.name if choice is not None and choice.mode == "tool" else None
-        written = [said for tool in self.request.tools if only in (None, tool.name) and (said := self._tool(tool)) is not None]
+        written = [said for tool in self.request.tools if only in (None, tool.name) and (said := self.tool(tool)) is not None]
         if written:
             body["tools"] = written
         if choice is not None and choice.mode != "auto" and (written or self.own):
             body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
         if self.request.parallel_tool_calls is False:
             self.drop("parallel_tool_calls")
-
-    def _tool(self, tool: Tool) -> Json:
-        if tool.kind == "hosted":
-            self.drop(f"tools[{tool.type or tool.name}]")
-            return None
-        inner: dict[str, Json] = {"name": tool.name}
-        if tool.description is not None:
-            inner["description"] = tool.description
-        schema = custom_schema() if tool.kind == "custom" else tool.schema
-        if schema is not None or not self.own:
-            inner["parameters"] = schema or {"type": "object", "properties": {}}
-        if self.own:
-            extra = dict(tool.extra)
-            inner |= extra.pop("function", {})
-            return {**({} if tool.type is None else {"type": tool.type}), "function": inner, **extra}
-        self.drop(*(f"tools.{name}" for name in tool.extra), *(["cache_control"] if tool.cache else []))
-        if tool.strict:
-            self.drop("tools.strict")
-        return {"type": "function", "function": inner}
 
     def settings(self, body: dict[str, Json]) -> None:
         """Sampling, format, thinking, and whether to stream."""
@@ -243,7 +211,7 @@ class _Writer:
         if output.description is not None:
             self.drop("response_format.description")
         said = {"type": "text" if output.kind == "text" else "json_object", **schema}
-        return self._extra(said, output.extra, "response_format")
+        return self.with_extra(said, output.extra, "response_format")
 
     def _thinking(self, reasoning: Reasoning) -> Json:
         if reasoning.summary is not None:
@@ -256,19 +224,7 @@ class _Writer:
                 self.drop("reasoning.effort")
         if reasoning.budget_tokens is not None and (self.own or said["type"] == "enabled"):
             said["token_budget"] = reasoning.budget_tokens
-        return self._extra(said, reasoning.extra, "reasoning")
-
-    def rest(self, body: dict[str, Json]) -> None:
-        """What only this dialect knows, or what it has no word for."""
-        request = self.request
-        if self.own:
-            body.update(request.extra)
-            respell(body, request.spelling)
-            return
-        self.drop(*(name for name in _UNSAYABLE if getattr(request, name) is not None))
-        if request.n is not None and request.n > 1:
-            self.drop("n")
-        self.drop(*(name for name, value in request.extra.items() if value is not None))
+        return self.with_extra(said, reasoning.extra, "reasoning")
 
 
 def _possible(choice: ToolChoice, tools: list[Tool]) -> bool:

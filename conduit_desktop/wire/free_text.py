@@ -14,7 +14,8 @@ def schema() -> dict[str, Json]:
 
 def described(tool: Tool) -> str | None:
     """The tool's description with the grammar of its input: without it a model could only guess the form."""
-    form = tool.extra.get("format") or (tool.extra.get("custom") or {}).get("format")
+    custom = tool.extra.get("custom")
+    form = tool.extra.get("format") or (custom.get("format") if isinstance(custom, dict) else None)
     form = form.get("grammar") or form if isinstance(form, dict) else {}
     if tool.kind != "custom" or not isinstance(form, dict) or not isinstance(form.get("definition"), str):
         return tool.description

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import Outgoing, free_text
 from conduit_desktop.wire.gemini_config import write_config, write_tier
 from conduit_desktop.wire.gemini_parts import PartWriter
 from conduit_desktop.wire.gemini_schema import for_gemini
 from conduit_desktop.wire.gemini_spelling import NAME, Fields, respell
-from conduit_desktop.wire.tool_arguments import custom_schema
 
 FILLER = "."
 """What a user says in a conversation that has nothing but instructions: contents are required."""
@@ -115,7 +114,7 @@ def _foreign_tools(request: ChatRequest, parts: PartWriter) -> list[Fields]:
             continue
         if tool.kind == "custom":
             parts.dropped.append("tools.custom")
-        schema = custom_schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
+        schema = free_text.schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
         written = _function(tool, None)
         if schema:
             written["parametersJsonSchema"] = schema
@@ -126,7 +125,7 @@ def _foreign_tools(request: ChatRequest, parts: PartWriter) -> list[Fields]:
 
 
 def _function(tool: Tool, schema: Fields | None) -> Fields:
-    fields = {"name": tool.name, "description": tool.description, "parameters": schema}
+    fields = {"name": tool.name, "description": free_text.described(tool), "parameters": schema}
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -18,17 +18,15 @@ from conduit_desktop.core.chat import (
     Refusal,
     Text,
     Thinking,
-    Tool,
     ToolCall,
     ToolResult,
 )
 from conduit_desktop.wire import Outgoing
 from conduit_desktop.wire.base64_text import standard_base64
 from conduit_desktop.wire.ollama_request import OPTIONS
-from conduit_desktop.wire.openai_chat_fields import respell
-from conduit_desktop.wire.tool_arguments import as_object, custom_schema
+from conduit_desktop.wire.request_writer import RequestWriter
+from conduit_desktop.wire.tool_arguments import as_object
 
-_UNSAYABLE = ("user", "metadata", "service_tier")
 _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 _LOW, _MEDIUM = 4_096, 16_384
 """Thinking budgets in tokens, at most, for the levels `low` and `medium`."""
@@ -67,15 +65,12 @@ def _words(parts: list[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, Text | Refusal))
 
 
-class _Writer:
-    def __init__(self, request: ChatRequest, own: bool) -> None:
-        self.request = request
-        self.own = own
-        self.dropped: dict[str, None] = {}
-        self._names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
+class _Writer(RequestWriter):
+    unsayable = ("user", "metadata", "service_tier")
 
-    def drop(self, *names: str) -> None:
-        self.dropped.update(dict.fromkeys(names))
+    def __init__(self, request: ChatRequest, own: bool) -> None:
+        super().__init__(request, own)
+        self._names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
 
     def messages(self) -> list[Json]:
         """Every turn; where another dialect puts results and words into one, the results are turns of their own."""
@@ -118,13 +113,7 @@ class _Writer:
         if content or not self.own:
             said["content"] = "".join(content)
         said |= {name: value for name, value in (("images", images), ("tool_calls", calls)) if value}
-        return self._with_extra(said, message.extra, "messages")
-
-    def _with_extra(self, said: dict[str, Json], extra: dict[str, Json], what: str) -> dict[str, Json]:
-        if self.own:
-            return {**said, **extra}
-        self.drop(*(f"{what}.{name}" for name, value in extra.items() if value is not None))
-        return said
+        return self.with_extra(said, message.extra, "messages")
 
     def _note(self, part: Text | Media) -> None:
         if self.own:
@@ -184,37 +173,18 @@ class _Writer:
             said["tool_name"] = name
         if not (self.own and self.request.spelling.get(f"{path}.tool_call_id") == "made"):
             said["tool_call_id"] = result.call_id
-        return self._with_extra(said, extra, "messages")
+        return self.with_extra(said, extra, "messages")
 
     def tools(self, body: dict[str, Json]) -> None:
         """The tools; that one must be called, or which, cannot be said. None to be called: none on offer."""
         choice = self.request.tool_choice
-        written = [said for tool in self.request.tools if (said := self._tool(tool)) is not None]
+        written = [said for tool in self.request.tools if (said := self.tool(tool)) is not None]
         if written and not (choice is not None and choice.mode == "none"):
             body["tools"] = written
         if choice is not None and choice.demands:
             self.drop("tool_choice")
         if self.request.parallel_tool_calls is False:
             self.drop("parallel_tool_calls")
-
-    def _tool(self, tool: Tool) -> Json:
-        if tool.kind == "hosted":
-            self.drop(f"tools[{tool.type or tool.name}]")
-            return None
-        inner: dict[str, Json] = {"name": tool.name}
-        if tool.description is not None:
-            inner["description"] = tool.description
-        schema = custom_schema() if tool.kind == "custom" else tool.schema
-        if schema is not None or not self.own:
-            inner["parameters"] = schema or {"type": "object", "properties": {}}
-        if not self.own:
-            self.drop(*(f"tools.{name}" for name in tool.extra))
-            if tool.cache:
-                self.drop("cache_control")
-            return {"type": "function", "function": inner}
-        extra = dict(tool.extra)
-        inner |= extra.pop("function", {})
-        return {**({} if tool.type is None else {"type": tool.type}), "function": inner, **extra}
 
     def finish(self, body: dict[str, Json]) -> Outgoing:
         """Everything but the conversation."""
@@ -235,7 +205,7 @@ class _Writer:
         for name in ("logprobs", "top_logprobs"):
             if (value := getattr(request, name)) is not None:
                 body[name] = value
-        self._rest(body)
+        self.rest(body, {name: value for name, value in request.extra.items() if name != "options"})
         return Outgoing(body, list(self.dropped))
 
     def _think(self, reasoning: Reasoning, model: str) -> Json:
@@ -247,17 +217,6 @@ class _Writer:
         if level is None and reasoning.budget_tokens:
             level = "low" if reasoning.budget_tokens <= _LOW else "medium" if reasoning.budget_tokens <= _MEDIUM else "high"
         return level if level is not None and "gpt-oss" in model else True  # other models refuse a level
-
-    def _rest(self, body: dict[str, Json]) -> None:
-        request = self.request
-        if self.own:
-            body.update({name: value for name, value in request.extra.items() if name != "options"})
-            respell(body, request.spelling)
-            return
-        self.drop(*(name for name in _UNSAYABLE if getattr(request, name) is not None))
-        if request.n is not None and request.n > 1:
-            self.drop("n")
-        self.drop(*(name for name, value in request.extra.items() if value is not None))
 
 
 def arguments_text(value: Json) -> str:

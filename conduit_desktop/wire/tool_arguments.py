@@ -18,8 +18,3 @@ def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
     except orjson.JSONDecodeError:
         return {"input": call.arguments}, False
     return (value, True) if isinstance(value, dict) else ({"input": value}, False)
-
-
-def custom_schema() -> dict[str, Json]:
-    """The schema of a free-text tool where only objects can be said."""
-    return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}

@@ -101,6 +101,23 @@ def test_a_coding_agents_request_reaches_anthropic() -> None:
     assert not {"store", "include"} & set(out.dropped), "the house does what these ask for"
 
 
+@pytest.mark.parametrize("name", ["bedrock", "cohere", "gemini", "ollama"])
+def test_the_grammar_of_a_free_text_tool_is_told_in_words_where_tools_are_functions(name: str) -> None:
+    """Without it a model could only guess the form."""
+    out = dialect(name).write_request(RESPONSES.read_request(ASKED, {}), "m")
+    assert any(GRAMMAR["definition"] in text for text in said_of_tools(out.body))
+
+
+def said_of_tools(value: Any) -> list[str]:
+    """Every description within a value."""
+    if isinstance(value, list):
+        return [found for each in value for found in said_of_tools(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["description"]] if isinstance(value.get("description"), str) else []
+    return own + [found for each in value.values() for found in said_of_tools(each)]
+
+
 @pytest.mark.parametrize("source", OTHERS, ids=NAMES)
 @settings(max_examples=30)
 @given(answer=answers(Features(thinking=True)))
