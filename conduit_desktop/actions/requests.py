@@ -41,6 +41,13 @@ async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], st
     return [view(record) for record in found], cursor
 
 
+def cursor_at(at: int) -> str:
+    """The cursor of what began at `at` (epoch ms) or before."""
+    from conduit_desktop.store.paging import write_cursor
+
+    return write_cursor(at + 1, "")
+
+
 async def records(house: House, query: RequestQuery) -> tuple[list[RequestRecord], str | None]:
     """The same as records: to make hundreds of views at once would hold up the streams."""
     from conduit_desktop.store import RequestFilter

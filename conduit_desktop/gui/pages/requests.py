@@ -31,7 +31,7 @@ PART = 200
 """Requests loaded at once."""
 
 MOST_LIVE = 500
-"""Requests kept in the table while following; older ones are a click away."""
+"""Requests kept in the table while following, and all that the user loaded; older ones are a click away."""
 
 MOST_A_BREATH = 40
 """Of a flood, the newest are shown."""
@@ -48,6 +48,7 @@ class RequestsPage(Page):
         super().__init__(house, ui)
         self._cursor: str | None = None
         self._wanted: str | None = None
+        self._most = MOST_LIVE
         self._inspected = False
         self._header_actions()
         self._filters()
@@ -116,6 +117,7 @@ class RequestsPage(Page):
         self._fill(self.model, [(alias, alias) for alias in sorted(one.alias for one in self._aliases())])
         found, self._cursor = await requests.records(self.house, self._query())
         self.table.model.set_rows(line_of(record) for record in found)
+        self._most = MOST_LIVE
         self.older.setVisible(self._cursor is not None)
         if self._wanted is not None:
             await self._open(self._wanted)
@@ -137,6 +139,7 @@ class RequestsPage(Page):
         """Put the next part of the log below what is shown."""
         found, self._cursor = await requests.records(self.house, self._query(self._cursor))
         self.table.model.upsert(line_of(record) for record in found)
+        self._most = max(MOST_LIVE, len(self.table.model.rows))
         self.older.setVisible(self._cursor is not None)
 
     async def _open(self, request_id: str) -> None:
@@ -166,10 +169,17 @@ class RequestsPage(Page):
         if self.follow.isChecked():
             fitting = [line_of(record) for record in reversed(records[-MOST_A_BREATH:]) if self._fits(record)]
             if fitting:
-                self.table.model.upsert(fitting, at_top=True)
-                self.table.model.trim(MOST_LIVE)
+                self._put_on_top(fitting)
             if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
                 self.ask_refresh()
+
+    def _put_on_top(self, lines: list[Line]) -> None:
+        with self.table.steady():
+            self.table.model.upsert(lines, at_top=True)
+            gone = self.table.model.trim(self._most)
+        if gone:
+            self._cursor = requests.cursor_at(max(line.at for line in gone))
+            self.older.show()
 
     def _fits(self, record: RequestRecord) -> bool:
         status, key, model = self.status.currentData(), self.key.currentData(), self.model.currentData()

@@ -82,13 +82,15 @@ class TableModel(QAbstractTableModel, Generic[T]):
             self._number()
             self.endRemoveRows()
 
-    def trim(self, limit: int) -> None:
-        """Drop the rows after the first `limit`."""
-        if len(self.rows) > limit:
+    def trim(self, limit: int) -> list[T]:
+        """Drop the rows after the first `limit`, and say which they were."""
+        gone = self.rows[limit:]
+        if gone:
             self.beginRemoveRows(QModelIndex(), limit, len(self.rows) - 1)
             del self.rows[limit:]
             self._number()
             self.endRemoveRows()
+        return gone
 
     def row(self, key: Hashable) -> T | None:
         """The row called `key`."""

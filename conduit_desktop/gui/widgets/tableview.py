@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -89,6 +90,17 @@ class TableView(QFrame, Generic[T]):
             index = self.proxy.mapFromSource(self.model.index(place, 0))
             self.table.setCurrentIndex(index)
             self.table.scrollTo(index)
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Rows come and go within, and what is being read stays in its place; a view at its top stays at its top."""
+        bar, table = self.table.verticalScrollBar(), self.table
+        first = self._key(table.indexAt(QPoint(1, 1))) if bar.value() else None
+        before = table.rowViewportPosition(self.index(first).row())
+        yield
+        if first is not None and self.model.place(first) is not None:
+            table.updateGeometries()  # the bar learns now, not later, how far it reaches
+            bar.setValue(bar.value() + table.rowViewportPosition(self.index(first).row()) - before)
 
     def index(self, key: Hashable, column: int = 0) -> QModelIndex:
         """The view's index of a row, for tests and menus."""
