@@ -21,14 +21,6 @@ _SKIPPED = frozenset(
 )
 
 
-def tokens_in_text(text: str) -> int:
-    """Tokens in `text`, at least one where there is any."""
-    if not text:
-        return 0
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
-    return max(1, size // BYTES_PER_TOKEN)
-
-
 def input_tokens(body: Json) -> int:
     """Tokens of a request body of any dialect: its texts, and its pictures and documents at a flat sum."""
     size, media = _measure(body)

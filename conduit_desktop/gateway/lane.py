@@ -14,7 +14,6 @@ import orjson
 
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.blotting import quotes
 from conduit_desktop.gateway.call import Call
@@ -206,9 +205,3 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
         else:
             body[name] = value
     return Lane(call, upstream, native, orjson.dumps(body), dropped, watch)
-
-
-def error_in(call: Call, error: GatewayError) -> tuple[int, bytes]:
-    """An error in the caller's dialect: its status and body."""
-    status, body = call.dialect.write_error(error)
-    return status, orjson.dumps(body)
