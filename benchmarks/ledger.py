@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from conduit_desktop.core.entities import Attempt, RequestRecord
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.store import Store
 
 ALONE = 3_000

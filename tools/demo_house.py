@@ -12,9 +12,9 @@ from dataclasses import replace
 from conduit_desktop.actions import keys, models, notifications, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
-from conduit_desktop.core.entities import Attempt, RequestRecord
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.money import show_usd, to_usd
+from conduit_desktop.core.records import Attempt, RequestRecord
 
 DAY_MS = 86_400_000
 PROVIDERS = (

@@ -7,8 +7,9 @@ from collections import deque
 
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord, VirtualKey
+from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.records import RequestRecord
 
 ALMOST = 0.8
 """The part of a budget after which its key is told of."""

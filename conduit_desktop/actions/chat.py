@@ -9,8 +9,8 @@ import orjson
 from conduit_desktop.actions.house import House
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.chat import ChatRequest, Message, OutputFormat, Reasoning, Text, Tool
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.events import Event
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.call import Call, Reply
 from conduit_desktop.wire import dialect
 

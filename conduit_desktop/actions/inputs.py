@@ -23,7 +23,8 @@ from conduit_desktop.actions.checks import (
 )
 from conduit_desktop.actions.reading import Body, Query
 from conduit_desktop.actions.reading import read as read
-from conduit_desktop.core.entities import BudgetPeriod, RequestStatus, Sticky, Strategy, Timeouts
+from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Timeouts
+from conduit_desktop.core.records import RequestStatus
 
 ProviderName = Annotated[str, AfterValidator(provider_name)]
 AliasName = Annotated[str, AfterValidator(alias_name)]

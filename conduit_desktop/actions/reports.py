@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from conduit_desktop.actions.views import View
-from conduit_desktop.core.entities import CostState, NotificationKind, RequestStatus, Severity
+from conduit_desktop.core.entities import NotificationKind, Severity
+from conduit_desktop.core.records import CostState, RequestStatus
 
 TargetState = Literal["answering", "unused", "failing", "probing", "paused", "unready", "disabled"]
 CredentialState = Literal["ready", "resting", "parked"]

@@ -11,9 +11,9 @@ from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import RequestQuery, epoch_ms
 from conduit_desktop.actions.reports import AttemptView, RequestDetailView, RequestView
 from conduit_desktop.actions.views import rfc3339
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_usd
+from conduit_desktop.core.records import RequestRecord
 
 if TYPE_CHECKING:
     from conduit_desktop.store import Payload

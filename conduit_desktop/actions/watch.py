@@ -12,8 +12,8 @@ from conduit_desktop.actions.alerts import Alerts
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.release import release_file
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ConduitError
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.store.lock import HomeLock
 
 log = logging.getLogger(__name__)

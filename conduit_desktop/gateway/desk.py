@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.entities import Notification, OfferedModel, RequestRecord
+from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.budgets import Account, Budgets, first_day
 from conduit_desktop.gateway.capabilities import Capabilities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.asking import Opened
 from conduit_desktop.gateway.call import Call

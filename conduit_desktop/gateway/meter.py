@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.entities import Attempt, RequestRecord, RequestStatus
 from conduit_desktop.core.errors import GatewayError, RecordsUnavailable, UpstreamError
 from conduit_desktop.core.events import (
     Event,
@@ -26,6 +25,7 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.core.media import Units
+from conduit_desktop.core.records import Attempt, RequestRecord, RequestStatus
 from conduit_desktop.gateway.access import Caller
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.estimate import BYTES_PER_TOKEN

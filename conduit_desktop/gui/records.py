@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conduit_desktop.core.entities import CostState, RequestRecord, RequestStatus
+from conduit_desktop.core.records import CostState, RequestRecord, RequestStatus
 
 TONES: dict[RequestStatus, str] = {
     "success": "success",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from conduit_desktop.core.entities import RequestRecord, RequestStatus
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui.records import FAILED, Line
 
 DAY_MS = 86_400_000

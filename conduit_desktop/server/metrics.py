@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ActionError, Unauthorized
 from conduit_desktop.core.money import decimal_usd
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.admin.access import check
 from conduit_desktop.server.door import Handler
 

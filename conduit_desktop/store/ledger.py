@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from conduit_desktop.core.entities import RequestRecord, RequestStatus, UsageRow
+from conduit_desktop.core.records import RequestRecord, RequestStatus, UsageRow
 from conduit_desktop.store import usage as sums
 from conduit_desktop.store.database import Database
 from conduit_desktop.store.paging import page, read_cursor

@@ -15,8 +15,8 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.entities import Attempt, RequestRecord
 from conduit_desktop.core.errors import RecordsUnavailable
+from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.store.connections import explain, is_trouble
 
 log = logging.getLogger(__name__)

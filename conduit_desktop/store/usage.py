@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from conduit_desktop.core.entities import UsageRow
+from conduit_desktop.core.records import UsageRow
 from conduit_desktop.store.records import TOTALS_OF_REQUEST
 
 Group = Literal["day", "model", "key", "provider"]

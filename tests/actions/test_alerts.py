@@ -11,7 +11,7 @@ import pytest
 
 from conduit_desktop.actions.alerts import LATELY_MS, SOON_MS, TRIES, Alerts
 from conduit_desktop.actions.house import House
-from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do
 
 NOW = 1_790_000_000_000

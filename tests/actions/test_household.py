@@ -10,8 +10,8 @@ import pytest
 
 from conduit_desktop.actions import master_key, notifications
 from conduit_desktop.actions.house import House
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import Conflict
+from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import OPENAI, Do
 from tests.fakes.house import DictSecrets, heard
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do
 
 

@@ -11,8 +11,8 @@ import pytest
 from conduit_desktop.actions import operations
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.routes import WrongMethod
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import ActionError, Conflict, Invalid, NotFound
+from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import OPENAI, Do
 
 ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mini"}]}

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.entities import Credential, ModelAlias, Price, Provider, RequestRecord, Target, Timeouts, VirtualKey
+from conduit_desktop.core.entities import Credential, ModelAlias, Price, Provider, Target, Timeouts, VirtualKey
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.access import digest
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.gateway.gateway import Gateway

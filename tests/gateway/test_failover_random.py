@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway import health
 from tests.fakes.crossing import LONG, OTHER_WAYS, WAYS, Crossing, Heard, opened_crossing
 from tests.fakes.script import Step

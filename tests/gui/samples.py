@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from conduit_desktop.actions.house import House
-from conduit_desktop.core.entities import Attempt, RequestRecord
+from conduit_desktop.core.records import Attempt, RequestRecord
 
 _count = iter(range(1, 1_000_000))
 

@@ -11,9 +11,9 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import keys, models, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewKey, NewModel, NewProvider, ProviderPatch, read
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import BudgetExceeded, RateLimited
 from conduit_desktop.core.events import TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui.pages.chat import ChatPage
 from conduit_desktop.gui.pages.chat_words import answered_by, figures, trouble
 from conduit_desktop.gui.widgets.answer import AnswerBody

@@ -15,7 +15,7 @@ from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import Attempt
+from conduit_desktop.core.records import Attempt
 from conduit_desktop.gui.pages.dashboard import DashboardPage
 from conduit_desktop.gui.pages.requests import RequestsPage
 from conduit_desktop.gui.pages.usage import UsagePage

@@ -8,7 +8,7 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import keys, models, providers
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewKey, NewModel, NewProvider, read
-from conduit_desktop.core.entities import Attempt
+from conduit_desktop.core.records import Attempt
 from conduit_desktop.gui.pages.model_dialogs import ModelDialog
 from conduit_desktop.gui.pages.models import ModelsPage
 from conduit_desktop.gui.pages.requests import RequestsPage

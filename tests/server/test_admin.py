@@ -16,8 +16,8 @@ from conduit_desktop.actions import keys, master_key
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewKey, read
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed, table
 from tests.fakes.house import opened_house

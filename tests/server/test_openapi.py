@@ -12,8 +12,8 @@ import pytest
 from aiohttp.test_utils import TestServer
 
 from conduit_desktop.actions.operations import OPERATIONS
-from conduit_desktop.core.entities import Attempt, RequestRecord
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.server.app import build
 from conduit_desktop.server.docs import policy
 from conduit_desktop.server.metrics import Metrics, sample

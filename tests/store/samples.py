@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from conduit_desktop.core.entities import Attempt, RequestRecord, UsageRow
+from conduit_desktop.core.records import Attempt, RequestRecord, UsageRow
 from conduit_desktop.store import Store
 
 NOON = 1_772_366_400_000

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conduit_desktop.core.entities import Attempt, RequestRecord, VirtualKey
+from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.store import RequestFilter, Store
 from tests.store.samples import DAY, NOON, record, total, write
 

@@ -10,9 +10,10 @@ import sys
 
 import pytest
 
-from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, RequestRecord, VirtualKey
+from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable
 from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.store import Store, migrations
 from conduit_desktop.store.records import COLUMNS
 from tests.store.samples import record

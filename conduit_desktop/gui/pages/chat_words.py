@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.records import RequestRecord
 
 
 @dataclass(frozen=True, slots=True)

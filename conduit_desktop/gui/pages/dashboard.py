@@ -14,8 +14,8 @@ from conduit_desktop.actions import keys, requests, usage
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import RequestQuery, UsageQuery
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord
 from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.dashboard_cards import BudgetsCard, ProvidersCard, recent_table

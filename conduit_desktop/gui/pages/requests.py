@@ -12,8 +12,8 @@ from conduit_desktop.actions import requests
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.entities import RequestRecord, RequestStatus
 from conduit_desktop.core.errors import NotFound
+from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui import moments, theme
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.dashboard_cards import cost_text

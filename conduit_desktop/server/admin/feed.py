@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop.core.bus import Bus, Change
-from conduit_desktop.core.entities import RequestRecord
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.wire import sse
 
 PING_S = 10.0
