@@ -42,13 +42,28 @@ def _luminance(name: str) -> float:
     return 0.2126 * linear(tone.redF()) + 0.7152 * linear(tone.greenF()) + 0.0722 * linear(tone.blueF())
 
 
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+READABLE = 4.5
+"""To 1: what WCAG AA asks of text."""
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("words", ["text", "text_muted", "success", "warning", "danger", "info", "accent_text"])
-@pytest.mark.parametrize("ground", ["window", "surface", "raised"])
+@pytest.mark.parametrize("words", ["text", "text_muted", "text_faint", "success", "warning", "danger", "info", "accent_text"])
+@pytest.mark.parametrize("ground", ["window", "surface", "raised", "sunken"])
 def test_words_can_be_read_on_every_ground(palette: dict[str, str], words: str, ground: str):
-    """WCAG AA: a contrast of 4.5 to 1."""
-    lighter, darker = sorted((_luminance(palette[words]), _luminance(palette[ground])), reverse=True)
-    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+    assert _contrast(palette[words], palette[ground]) >= READABLE
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_words_can_be_read_on_what_is_coloured(palette: dict[str, str]):
+    """Pills and banners on their tints, primary buttons, and the number at the bell."""
+    pairs = [(tone, f"{tone}_tint") for tone in ("success", "warning", "danger", "info")]
+    for words, ground in (*pairs, ("text", "selected"), ("on_accent", "accent"), ("surface", "danger")):
+        assert _contrast(palette[words], palette[ground]) >= READABLE, (words, ground)
 
 
 def test_a_change_of_mode_changes_colours_style_and_icons_at_once(qapp: QApplication):
