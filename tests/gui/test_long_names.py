@@ -95,6 +95,15 @@ def test_as_many_chips_as_there_is_room_for(qtbot: QtBot):
     assert fitting([], 90) == []
 
 
+def test_the_count_of_what_is_left_out_is_never_cut(qtbot: QtBot):
+    few, many = Chips(), Chips()
+    for one, names in ((few, [LONG, "two"]), (many, [LONG, "two", "three"])):
+        qtbot.addWidget(one)
+        one.show_names(names)
+        one.setFixedSize(120, 22)
+    assert few.grab().toImage() != many.grab().toImage()  # +1 and +2
+
+
 def test_a_chip_that_is_cut_is_cut_where_the_room_ends(qtbot: QtBot):
     chips, other = Chips(), Chips()
     for one, name in ((chips, "m" * 40), (other, "m" * 40 + "x")):

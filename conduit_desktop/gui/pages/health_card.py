@@ -100,7 +100,7 @@ class HealthCard(QFrame):
         paused = target.state == "paused"
         wish = "Resume" if paused else "Pause"
         if self.switch.accessibleName() != f"{wish} {target.name}":  # an icon, even the same, has the whole page laid out anew
-            self.switch.setText(wish)
+            self.switch.setText(f" {wish}")
             self.switch.setIcon(theme.icon("play" if paused else "pause"))
             self.switch.setAccessibleName(f"{wish} {target.name}")
         self._show_credentials([one for one in target.credentials if one.state != "ready"])

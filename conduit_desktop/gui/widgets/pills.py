@@ -21,7 +21,7 @@ def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme.font(11, medium=True))
     metrics = painter.fontMetrics()
-    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(0, rect.width() - _PADDING))
+    shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, max(0, rect.width() - _PADDING + 1))
     width = min(rect.width(), metrics.horizontalAdvance(shown) + _PADDING)
     if shown and width > _PADDING:
         box = QRectF(rect.left(), rect.center().y() - 9.5, width, 20)
