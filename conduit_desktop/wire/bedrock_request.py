@@ -102,6 +102,8 @@ def _read_output(request: ChatRequest, fields: Fields) -> None:
                 schema = orjson.loads(text)
             except orjson.JSONDecodeError:
                 raise invalid("outputConfig.textFormat.structure.jsonSchema.schema", "JSON", text) from None
+            if not isinstance(schema, dict):
+                raise invalid("outputConfig.textFormat.structure.jsonSchema.schema", "an object as JSON", schema)
             said: Any = more
             request.output = OutputFormat("schema", schema, said.get("name"), said.get("description"))
             request.spelling["outputConfig.schema"] = text

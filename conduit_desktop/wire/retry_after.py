@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+LONGEST_S = 31 * 86400.0
+"""More than this no provider means, and nobody waits for."""
+
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, never negative; None where nothing readable is said. Header names are in lower case.
@@ -16,16 +19,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """
     fine = _number(headers.get("retry-after-ms"))
     if fine is not None:
-        return fine / 1000
+        return min(fine / 1000, LONGEST_S)
     said = headers.get("retry-after")
     seconds = _number(said)
-    return seconds if seconds is not None else until(said, headers)
+    return min(seconds, LONGEST_S) if seconds is not None else until(said, headers)
 
 
 def until(moment: str | None, headers: Mapping[str, str]) -> float | None:
     """Seconds from the answer's `date` to `moment`, an HTTP date or an RFC 3339 time."""
-    then, now = _moment(moment), _moment(headers.get("date"))
-    return None if then is None or now is None else max(0.0, (then - now).total_seconds())
+    then, now = when(moment), when(headers.get("date"))
+    return None if then is None or now is None else min(max(0.0, (then - now).total_seconds()), LONGEST_S)
 
 
 def _number(text: str | None) -> float | None:
@@ -36,7 +39,8 @@ def _number(text: str | None) -> float | None:
     return max(0.0, number) if math.isfinite(number) else None
 
 
-def _moment(text: str | None) -> datetime | None:
+def when(text: str | None) -> datetime | None:
+    """An HTTP date or an RFC 3339 time; None for what is neither."""
     if not text:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):

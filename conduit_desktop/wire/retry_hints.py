@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from conduit_desktop.wire.retry_after import retry_after, until
+from conduit_desktop.wire.retry_after import LONGEST_S, retry_after, until, when
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)(?![a-z]))"
@@ -32,7 +32,6 @@ _RESETS = (
 )
 _STRUCTURED = re.compile(r"\br=(\d+)\s*;\s*t=(\d+)")
 """Hugging Face's `RateLimit: "api";r=0;t=55`: what remains, and seconds until there is more."""
-_LONGEST_S = 31 * 86400.0
 
 
 def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = None, limited: bool = True) -> float | None:
@@ -84,13 +83,13 @@ def _number(text: str) -> float | None:
 
 
 def _sane(seconds: float) -> float | None:
-    return min(seconds, _LONGEST_S) if math.isfinite(seconds) and seconds >= 0 else None
+    return min(seconds, LONGEST_S) if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def _epoch(headers: Mapping[str, str]) -> float | None:
-    """The answer's own `date` in epoch seconds: how long after 1970 it lies."""
-    elapsed = until(headers.get("date"), {"date": "Thu, 01 Jan 1970 00:00:00 GMT"})
-    return elapsed or None
+    """The answer's own `date` in epoch seconds."""
+    date = when(headers.get("date"))
+    return None if date is None else date.timestamp()
 
 
 def _resets(headers: Mapping[str, str], now: float | None) -> float | None:
@@ -102,7 +101,7 @@ def _resets(headers: Mapping[str, str], now: float | None) -> float | None:
         if wait is not None:
             (used_up if _number(headers.get(remaining, "")) == 0 else others).append(wait)
     for left, seconds in _STRUCTURED.findall(headers.get("ratelimit", "")):
-        (used_up if left == "0" else others).append(min(float(seconds), _LONGEST_S))
+        (used_up if left == "0" else others).append(min(float(seconds), LONGEST_S))
     return max(used_up) if used_up else min(others, default=None)
 
 

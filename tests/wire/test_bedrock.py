@@ -153,6 +153,10 @@ def test_a_cache_point_is_a_mark_on_the_part_before_it() -> None:
         ({"messages": [{"role": "user", "content": [{"text": 5}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "user", "content": [{"image": {}}]}]}, "messages[0].content[0].image.format"),
         ({"toolConfig": {"toolChoice": {"odd": {}}}}, "toolConfig.toolChoice"),
+        (
+            {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "[]"}}}}},
+            "outputConfig.textFormat.structure.jsonSchema.schema",
+        ),
         ({"toolConfig": {"toolChoice": {"tool": {}}}}, "toolConfig.toolChoice.tool.name"),
         ({"toolConfig": {"toolChoice": {"tool": {"name": {}}}}}, "toolConfig.toolChoice.tool.name"),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.wire.retry_after import retry_after, until
+from conduit_desktop.wire.retry_after import LONGEST_S, retry_after, until
 
 NOON = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}
 
@@ -23,6 +23,9 @@ NOON = {"date": "Sat, 21 Nov 2026 12:00:00 GMT"}
         ({"retry-after": "Sat, 21 Nov 2026 12:01:30 GMT", **NOON}, 90.0),
         ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT", **NOON}, 0.0),
         ({"retry-after": "Sat, 21 Nov 2026 12:01:30 GMT"}, None),
+        ({"retry-after": "9" * 30}, LONGEST_S),
+        ({"retry-after-ms": "9" * 30}, LONGEST_S),
+        ({"retry-after": "Sat, 21 Nov 9999 12:01:30 GMT", **NOON}, LONGEST_S),
     ],
 )
 def test_the_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
