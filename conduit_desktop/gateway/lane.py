@@ -138,6 +138,11 @@ def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
     return fit, None
 
 
+_CONVERSATIONS = ("messages", "input", "contents")
+"""Where each dialect's request holds the turns so far."""
+_FOREIGN = "thoughts and sources of other providers"
+
+
 @dataclass(slots=True)
 class Lane:
     """One request on its way to one target. `upstream` is the dialect spoken there."""
@@ -183,7 +188,8 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
     native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
     if native:
         upstream = call.dialect
-        body, dropped = upstream.native_request(call.body, kind.named(target.model)), []
+        body = upstream.native_request(call.body, kind.named(target.model))
+        dropped = _left_behind(call.body, body)
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
@@ -205,3 +211,10 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
         else:
             body[name] = value
     return Lane(call, upstream, native, orjson.dumps(body), dropped, watch)
+
+
+def _left_behind(said: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
+    """The native lane touches a conversation only to take out what another provider made and this one would refuse."""
+    if all(sent.get(name) is said.get(name) for name in _CONVERSATIONS):
+        return []
+    return [_FOREIGN, *(["thinking"] if "thinking" in said and "thinking" not in sent else [])]

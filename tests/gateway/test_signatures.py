@@ -154,3 +154,6 @@ async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Furni
     assert [block["type"] for block in content] == ["thinking", "text"]
     await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **asked)
     assert vendor.asked[-1].body["messages"][1]["content"] == content[1:]
+    assert gateway.records[-1].dropped == ("thoughts and sources of other providers",)
+    await gateway.ask("c", messages=[user], **asked)
+    assert gateway.records[-1].dropped == ()
