@@ -52,9 +52,13 @@ def ask(address: str) -> Iterator[Any]:
 
     def post(path: str, body: bytes, content_type: str = "application/json") -> tuple[int, bytes, str]:
         headers = {"Authorization": f"Bearer {KEY}", "Content-Type": content_type}
-        connection.request("POST", path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read(), answer.headers.get("Content-Type", "")
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers.get("Content-Type", "")
+        except BaseException:
+            connection.close()  # or every question after this one fails, too
+            raise
 
     yield post
     connection.close()
