@@ -62,13 +62,20 @@ WAITS = {
 
 async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Crossing) -> None:
     await wholes.furnish()
-    for headers, least in WAITS[wholes.way.upstream]:
-        moment = time.time() + 2
-        given = {"DATE": formatdate(moment, usegmt=True), "RFC3339": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))}
-        wholes.a.script(Step(status=429, headers={key: given.get(value, value) for key, value in headers.items()}), Step())
-        good(await wholes.ask("a"))
-        first, second = wholes.a.asked[-2:]
+    waits = WAITS[wholes.way.upstream]
+    for number in range(len(waits)):
+        await wholes.gateway.add_alias(f"waits-{number}", f"a/waits-{number}")
+    moment = time.time() + 2
+    given = {"DATE": formatdate(moment, usegmt=True), "RFC3339": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))}
+
+    async def understood(model: str, headers: dict[str, str], least: float) -> None:
+        said = {key: given.get(value, value) for key, value in headers.items()}
+        wholes.a.script(Step(status=429, headers=said), Step(), model=model)
+        good(await wholes.ask(model))
+        first, second = (call for call in wholes.a.asked if call.body["model"] == model)
         assert second.at - first.at >= least, headers
+
+    await asyncio.gather(*(understood(f"waits-{number}", *one) for number, one in enumerate(waits)))
 
 
 async def test_s02_a_rate_limited_target_cools_down_and_is_left_alone(crossing: Crossing) -> None:
