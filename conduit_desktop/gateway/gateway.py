@@ -254,11 +254,13 @@ class Gateway(Desk):
 
         async def abandon() -> None:
             nonlocal open_still
-            await dropped(opening)
-            asked.meter.close("cancelled", 499)
-            if open_still:
-                open_still = False
-                self.end()
+            try:
+                await dropped(opening)
+            finally:  # who waits for that may be called off, too
+                asked.meter.close("cancelled", 499)
+                if open_still:
+                    open_still = False
+                    self.end()
 
         return StreamReply(told, frames, call.dialect.content_type, abandon)
 

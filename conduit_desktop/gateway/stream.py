@@ -214,8 +214,14 @@ async def kept_alive(
 
 async def dropped(opening: asyncio.Task[Opened]) -> None:
     """Stop looking for a target, or listening to the one that was found; returns when nothing is left of it."""
-    if not opening.done():
-        opening.cancel()
-        await asyncio.wait({opening})
+    if opening.done():
+        _let_go(opening)
+        return
+    opening.cancel()
+    opening.add_done_callback(_let_go)  # also where nobody waits for it any more
+    await asyncio.wait({opening})
+
+
+def _let_go(opening: asyncio.Task[Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().response.abort()

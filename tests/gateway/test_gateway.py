@@ -15,11 +15,12 @@ from conduit_desktop.core.errors import (
     NoHealthyTarget,
     Unauthorized,
 )
-from conduit_desktop.gateway.call import Reply
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.call import Reply, StreamReply
 from conduit_desktop.gateway.failover import Search
 from conduit_desktop.gateway.lane import Lane
 from conduit_desktop.gateway.meter import Meter
-from tests.fakes.furnished import Furnished, call
+from tests.fakes.furnished import Furnished, call, furnished
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor
 
@@ -248,8 +249,6 @@ async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(g
 
 
 async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Vendor) -> None:
-    from tests.fakes.furnished import furnished
-
     async with furnished(home) as first:
         await furnish(first, vendor)
         await first.ask("to-openai")
@@ -258,6 +257,22 @@ async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Ve
     async with furnished(home) as second:
         account = second.account("key_tester")
         assert (account.spend_nano, account.reserved_nano) == (spent, 0)
+
+
+async def test_a_stream_whose_end_is_called_off_is_settled_all_the_same(home: Home, vendor: Vendor) -> None:
+    async with furnished(home, keepalive_s=0.05) as gateway:
+        await furnish(gateway, vendor)
+        vendor.script(Step(hang=True))
+        reply = await gateway.answer(call("to-openai", stream=True))
+        assert isinstance(reply, StreamReply)
+        closing = asyncio.ensure_future(reply.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert gateway.in_flight == 0
+        assert gateway.account("key_tester").reserved_nano == 0
+        assert [record.status for record in gateway.records] == ["cancelled"]
 
 
 async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
