@@ -34,21 +34,20 @@ async def backup(home: Home, target: Path) -> Path:
 
 def backup_now(home: Home, target: Path) -> Path:
     """As `backup`, blocking."""
-    if not target.name or (target.exists() and not zipfile.is_zipfile(target)):
-        raise Invalid(f"path: {target} is there already, and is no backup", "path")
-    part = target.with_name(f".{target.name}.part")
     try:
+        if not target.name or (target.exists() and not zipfile.is_zipfile(target)):
+            raise Invalid(f"path: {target} is there already, and is no backup", "path")
+        # Made in a folder of our own, which nobody else can look into or prepare.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".conduit-backup-") as folder:
-            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            part = Path(folder) / "backup.zip"
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
                 for path in (home.database, home.payloads):
                     archive.write(_copy(path, Path(folder)), path.name)
                 archive.writestr(MANIFEST, _manifest())
-        os.replace(part, target)
+            os.replace(part, target)
     except OSError as error:
         raise Invalid(f"cannot write the backup {target}: {error.strerror or error}", "path") from error
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

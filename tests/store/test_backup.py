@@ -58,6 +58,15 @@ async def test_a_backup_is_private(home: Home, tmp_path: Path):
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own")
+async def test_a_link_that_waits_beside_a_backup_leads_nowhere(home: Home, tmp_path: Path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / ".conduit.zip.part").symlink_to(mine)
+    await _backup(home, tmp_path / "conduit.zip")
+    assert mine.read_text() == "mine"
+
+
 async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path):
     store = Store.open(home)
     going = True
