@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
@@ -30,19 +31,26 @@ class ProviderDialog(FormDialog):
         self.provider = provider
         self.made: ProviderView | None = None
         self.form.hide()
-        kinds = {one.kind: one for one in providers.catalog()}
-        self.grid = CatalogGrid(list(kinds.values()))
-        self.grid.chosen.connect(self.choose)
+        self.kinds = {one.kind: one for one in providers.catalog()}
+        self._shown: QWidget | None = None
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(470)
-        self.stack.addWidget(self.grid)
         self.body.addWidget(self.stack, 1)
         self.back = button("Back", "ghost", "arrow-left", self.on_back)
         self.footer.insertWidget(0, self.back)
-        self.on_back()
-        wanted = provider.kind if provider is not None else kind
-        if wanted in kinds:
-            self.choose(kinds[wanted])
+        wanted = self.kinds.get(provider.kind if provider is not None else kind or "")
+        if wanted is not None:
+            self.choose(wanted)
+        else:
+            self.on_back()
+
+    @cached_property
+    def grid(self) -> CatalogGrid:
+        """The kinds to choose from; most dialogs are for one that is known, and its many tiles take a while to make."""
+        made = CatalogGrid(list(self.kinds.values()))
+        made.chosen.connect(self.choose)
+        self.stack.addWidget(made)
+        return made
 
     def choose(self, kind: KindView) -> None:
         """Show the form of `kind`."""
@@ -53,12 +61,12 @@ class ProviderDialog(FormDialog):
         column.addWidget(_about(kind))
         column.addWidget(self.form)
         column.addStretch(1)
-        while self.stack.count() > 1:
-            if (old := self.stack.widget(1)) is not None:
-                self.stack.removeWidget(old)
-                old.deleteLater()
-        self.stack.addWidget(framed(page, 0))
-        self.stack.setCurrentIndex(1)
+        if self._shown is not None:
+            self.stack.removeWidget(self._shown)
+            self._shown.deleteLater()
+        self._shown = framed(page, 0)
+        self.stack.addWidget(self._shown)
+        self.stack.setCurrentWidget(self._shown)
         self.primary.setText("Save" if self.provider is not None else f"Add {kind.label}")
         self.primary.show()
         self.back.setVisible(self.provider is None)
@@ -68,7 +76,7 @@ class ProviderDialog(FormDialog):
 
     def on_back(self) -> None:
         """To the catalog."""
-        self.stack.setCurrentIndex(0)
+        self.stack.setCurrentWidget(self.grid)
         self.primary.hide()
         self.back.hide()
         self.grid.search.setFocus()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -58,28 +59,31 @@ class SettingsPage(Page):
         """Show every option as it holds now; what is being typed is left alone."""
         views = [view for view in await settings.show(self.house) if view.name not in HIDDEN]
         if not self.rows:
-            self._build(views)
+            await self._build(views)
         for view in views:
             self.rows[view.name].show_setting(view, self._choices(view.name))
         await self.about.refresh()
 
-    def _build(self, views: list[SettingView]) -> None:
+    async def _build(self, views: list[SettingView]) -> None:
         groups: dict[str, list[SettingView]] = {name: [] for name in ORDER}
         for view in views:
             groups.setdefault(view.group, []).append(view)
         for group, members in groups.items():
-            if not members:
-                continue
-            card = Card(group)
-            card.setMaximumWidth(WIDTH)
-            for place, view in enumerate(members):
-                if place:
-                    card.body.addWidget(hairline())
-                row = SettingRow(view, self._choices(view.name))
-                row.changed.connect(partial(self._on_changed, view.name))
-                self.rows[view.name] = row
-                card.body.addWidget(row)
-            self._groups.addWidget(card, 0, Qt.AlignmentFlag.AlignTop)
+            if members:
+                self._groups.addWidget(self._card(group, members), 0, Qt.AlignmentFlag.AlignTop)
+                await asyncio.sleep(0.001)  # others have their turn: all at once would cost a stream its next frame
+
+    def _card(self, group: str, members: list[SettingView]) -> Card:
+        card = Card(group)
+        card.setMaximumWidth(WIDTH)
+        for place, view in enumerate(members):
+            if place:
+                card.body.addWidget(hairline())
+            row = SettingRow(view, self._choices(view.name))
+            row.changed.connect(partial(self._on_changed, view.name))
+            self.rows[view.name] = row
+            card.body.addWidget(row)
+        return card
 
     def _choices(self, name: str) -> list[tuple[str, Any]] | None:
         """Names to choose from, where an option names a key or an alias."""
