@@ -21,6 +21,7 @@ from conduit_desktop.gateway.snapshot import Bound
 from conduit_desktop.providers import Feature, Outbound, Secrets
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.forms import Wish
+from conduit_desktop.wire.soundness import FAULTS
 
 PROBE_S = 20.0
 """How long one question of a test may take."""
@@ -86,7 +87,10 @@ async def _listed(gateway: Gateway, bound: Bound, asked: Outbound, sent: Secrets
         bound.kind.judge(refusal)
         blot(refusal, sent)
         raise refusal
-    return bound.kind.read_models(orjson.loads(body))
+    try:
+        return bound.kind.read_models(orjson.loads(body))
+    except FAULTS as error:
+        raise ValueError(f"no list of models: {error!r}") from error
 
 
 def _bound(gateway: Gateway, name: str) -> Bound:

@@ -73,6 +73,16 @@ async def test_an_older_one_is_asked_for_the_plain_list(gateway: Furnished) -> N
             assert [model.id for model in found] == ["qwen3-8b", "nomic"]
 
 
+async def test_a_list_of_another_shape_than_its_vendors_is_no_list(gateway: Furnished) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({"models": [{"name": "models/a", "supportedGenerationMethods": 7}]})
+
+    async with serving(answer) as address:
+        await gateway.add_provider("odd", address, kind="gemini")
+        with pytest.raises(Invalid, match="no list of models"):
+            await probe.offered_models(gateway, "odd")
+
+
 async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "LIST_S", 0.2)
     left = asyncio.Event()
