@@ -46,6 +46,7 @@ class GeminiWriter:
         self._usage: Usage | None = None
         self._ends: dict[int, Finished] = {}
         self._calls: dict[tuple[int, str], ToolCall] = {}
+        self._pieces: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self._texts: dict[int, str] = {}
         self._places: defaultdict[int, Place] = defaultdict(Place)
         self._citations: dict[int, list[Citation]] = {}
@@ -68,8 +69,7 @@ class GeminiWriter:
                 self._calls.setdefault((event.choice, event.id), call)
                 return out
             case ToolCallDelta():
-                if (event.choice, event.id) in self._calls:  # else blanks after its end
-                    self._calls[event.choice, event.id].arguments += event.arguments
+                self._pieces[event.choice, event.id].append(event.arguments)
             case Cited():
                 begin = self._place(event.choice, event).begin
                 self._citations.setdefault(event.choice, []).append(event.citation.moved(begin))
@@ -116,9 +116,11 @@ class GeminiWriter:
         own = self._started.dialect == NAME
         parts: list[Fields] = []
         for key in [key for key in self._calls if key[0] == choice]:
-            if not every and not _is_whole(self._calls[key]):
+            if not every and not _is_whole(self._calls[key], self._pieces[key]):
                 break
-            parts.append(write_call(self._calls.pop(key), own))
+            call = self._calls.pop(key)
+            call.arguments = "".join(self._pieces.pop(key, ()))
+            parts.append(write_call(call, own))
         return self._chunk({choice: parts}) if parts else b""
 
     def end(self) -> bytes:
@@ -193,12 +195,12 @@ def _own_block(block: Opaque) -> Fields | None:
     return dict(block.value) if block.dialect == NAME else None
 
 
-def _is_whole(call: ToolCall) -> bool:
+def _is_whole(call: ToolCall, pieces: list[str]) -> bool:
     """Whether the arguments cannot grow: a whole JSON object."""
-    if call.kind == "custom" or not call.arguments.rstrip().endswith("}"):
+    if call.kind == "custom" or not pieces or not pieces[-1].rstrip().endswith("}"):
         return False
     try:
-        orjson.loads(call.arguments)
+        orjson.loads("".join(pieces))
     except orjson.JSONDecodeError:
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -108,6 +109,7 @@ class OllamaWriter:
         self._started = Started()
         self._head = head(self._started, request)
         self._calls: dict[str, ToolCall] = {}
+        self._pieces: defaultdict[str, list[str]] = defaultdict(list)
         self._finish = Finished("stop")
         self._usage: Usage | None = None
 
@@ -130,7 +132,7 @@ class OllamaWriter:
                 self._calls.setdefault(event.id, ToolCall(event.id, event.name, "", event.kind, extra=event.extra))
                 return b""
             case ToolCallDelta():
-                self._calls[event.id].arguments += event.arguments
+                self._pieces[event.id].append(event.arguments)
                 return b""
             case OpaqueBlock():
                 block = event.block
@@ -159,6 +161,8 @@ class OllamaWriter:
 
     def _say_calls(self) -> bytes:
         own = self._started.dialect == NAME
+        for call in self._calls.values():
+            call.arguments = "".join(self._pieces.pop(call.id, ()))
         calls = [write_call(call, own) for call in self._calls.values() if call.kind != "hosted"]
         self._calls = {}
         return self._line({"role": "assistant", "content": "", "tool_calls": calls}) if calls else b""
