@@ -15,6 +15,9 @@ TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out
 MOST = 7
 """Series of the chart; the rest are joined as `others`."""
 
+NAMELESS: dict[GroupBy, str] = {"model": "no known model", "key": "no key", "provider": "no provider was asked", "day": "–"}
+"""What is said of requests that have none: refused before they went anywhere, or asked in this window."""
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -66,7 +69,7 @@ def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[Totals]:
     field = "key_name" if group == "key" else group
     parts: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        parts.setdefault(str(row[field] or "–"), []).append(row)
+        parts.setdefault(str(row[field] or NAMELESS[group]), []).append(row)
     return [totals_of(name, some) for name, some in parts.items()]
 
 
@@ -83,7 +86,7 @@ def stacked(
     series: dict[str, list[float]] = {}
     for row in rows:
         if row["day"] in places:
-            values = series.setdefault(str(row["model"] or "–"), [0.0] * len(days))
+            values = series.setdefault(str(row["model"] or NAMELESS["model"]), [0.0] * len(days))
             values[places[row["day"]]] += _value(row, measure)
     ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
     if len(ranked) > MOST + 1:

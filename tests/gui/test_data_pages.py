@@ -102,6 +102,14 @@ async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(hous
     assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
 
 
+async def test_what_went_nowhere_is_named_in_the_sums(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
+    page = await opened(UsagePage(house, ui), ui, qtbot)
+    for group, name in (("model", "no known model"), ("key", "no key"), ("provider", "no provider was asked")):
+        qtbot.mouseClick(page.group.button(group), Qt.MouseButton.LeftButton)
+        assert shown(page.table, 0) == [name]
+
+
 async def test_the_usage_chart_follows_measure_and_range(house: House, ui: NotingUi, qtbot: QtBot):
     await keep(house, record(), record(model="fast"))
     page = await opened(UsagePage(house, ui), ui, qtbot)
