@@ -113,16 +113,22 @@ class HttpResponse:
 class LocalResponse:
     """An answer from inside the house."""
 
-    __slots__ = ("_frames", "headers", "status")
+    __slots__ = ("_coming", "_frames", "headers", "status")
 
     def __init__(self, answer: LocalAnswer) -> None:
+        self._coming: asyncio.Future[bytes] | None = None
         self.status = answer.status
         self.headers: Mapping[str, str] = {"content-type": answer.content_type}
         self._frames: AsyncIterator[bytes] = answer.frames
 
     async def chunk(self) -> bytes:
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(anext(self._frames, b""))
         with _READING:
-            return await anext(self._frames, b"")
+            # Shielded: a reader that stops waiting, as for a ping, would end the generator.
+            data = await asyncio.shield(self._coming)
+        self._coming = None
+        return data
 
     async def read(self) -> bytes:
         with _READING:
@@ -133,6 +139,8 @@ class LocalResponse:
 
     def abort(self) -> None:
         """The frames stop with their last reader."""
+        if self._coming is not None:
+            self._coming.cancel()
 
 
 class Upstream:

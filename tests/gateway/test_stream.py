@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from conduit_desktop.core.errors import Closing, UpstreamError
 from conduit_desktop.gateway.stream import Pulse
+from conduit_desktop.gateway.upstream import LocalResponse
+from conduit_desktop.providers import LocalAnswer
 
 
 class Upstream:
@@ -96,3 +99,38 @@ async def test_a_stream_that_does_not_wait_is_cut_off_at_the_next_look() -> None
     pulse.cut()
     with pytest.raises(Closing):
         await pulse.chunk(said=True)
+
+
+async def test_pings_do_not_end_an_answer_from_inside_the_house() -> None:
+    ready = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        await ready.wait()
+        yield b"one"
+        yield b"two"
+
+    pulse = Pulse(LocalResponse(LocalAnswer(200, "text/event-stream", frames())), keepalive_s=0.01, idle_s=50)
+    assert [await pulse.chunk(said=True) for _ in range(3)] == [None, None, None]
+    ready.set()
+    heard: list[bytes] = []
+    while b"" not in heard:
+        data = await pulse.chunk(said=True)
+        heard += [] if data is None else [data]
+    assert heard == [b"one", b"two", b""]
+
+
+async def test_an_answer_from_inside_the_house_stops_with_its_reader() -> None:
+    left = asyncio.Event()
+
+    async def frames() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        yield b""
+
+    response = LocalResponse(LocalAnswer(200, "text/event-stream", frames()))
+    assert await Pulse(response, keepalive_s=0.01, idle_s=50).chunk(said=True) is None
+    response.abort()
+    async with asyncio.timeout(5):
+        await left.wait()
