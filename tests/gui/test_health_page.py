@@ -159,5 +159,7 @@ def test_the_way_says_why_each_target_was_asked():
 
 def test_an_attempt_says_what_came_of_it(qapp: object):
     row = AttemptRow(_attempt("a", outcome="rate_limit"), "first", last=False)
-    assert row.words == "rate limit"
-    row.deleteLater()
+    heard, left = AttemptRow(_attempt("a"), "first", last=True), AttemptRow(_attempt("a"), "first", last=True, left=True)
+    assert [one.words for one in (row, heard, left)] == ["rate limit", "answered", "caller left"]
+    for one in (row, heard, left):
+        one.deleteLater()

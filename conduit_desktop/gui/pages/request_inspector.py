@@ -134,7 +134,7 @@ class Inspector(QFrame):
         for place, attempt in enumerate(detail.attempts):
             last = place == len(detail.attempts) - 1
             before = detail.attempts[place - 1] if place else None
-            self.way.addWidget(AttemptRow(attempt, _step(before, attempt), last))
+            self.way.addWidget(AttemptRow(attempt, _step(before, attempt), last, left=detail.status == "cancelled"))
         if not detail.attempts:
             self.way.addWidget(label("No provider was asked.", "muted"))
 

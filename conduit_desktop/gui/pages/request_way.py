@@ -14,16 +14,18 @@ _TOP = 20.0
 
 
 class AttemptRow(QWidget):
-    """One question to one target; `step` says why it was asked, and a line leads on to the next."""
+    """One question to one target; `step` says why it was asked, and a line leads on to the next.
 
-    def __init__(self, attempt: AttemptView, step: str, last: bool) -> None:
+    `left`: the caller hung up, so that what answered was not heard to its end.
+    """
+
+    def __init__(self, attempt: AttemptView, step: str, last: bool, left: bool = False) -> None:
         super().__init__()
-        good = attempt.outcome == "ok"
-        self.words = "answered" if good else attempt.outcome.replace("_", " ")
+        self.words, tone = _outcome(attempt, left)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.S)
-        row.addWidget(Rail("success" if good else "danger", first=step == "first", last=last))
+        row.addWidget(Rail(tone, first=step == "first", last=last))
         well = QFrame()
         well.setObjectName("well")
         column = QVBoxLayout(well)
@@ -31,7 +33,7 @@ class AttemptRow(QWidget):
         column.setSpacing(2)
         head = QHBoxLayout()
         head.addWidget(label(f"{attempt.provider}/{attempt.model}", "", wrap=True), 1)
-        head.addWidget(Pill(self.words, "success" if good else "danger"), 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(Pill(self.words, tone), 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         column.addWidget(label(" · ".join(_facts(attempt, step)), "faint", wrap=True))
         if attempt.detail:
@@ -40,6 +42,13 @@ class AttemptRow(QWidget):
         holder.setContentsMargins(0, 0, 0, 0 if last else theme.S)
         holder.addWidget(well)
         row.addLayout(holder, 1)
+
+
+def _outcome(attempt: AttemptView, left: bool) -> tuple[str, str]:
+    """In a word or two, and their colour."""
+    if attempt.outcome != "ok":
+        return attempt.outcome.replace("_", " "), "danger"
+    return ("caller left", "text_muted") if left else ("answered", "success")
 
 
 def _facts(attempt: AttemptView, step: str) -> list[str]:
