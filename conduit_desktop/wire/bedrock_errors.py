@@ -14,6 +14,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire import openai_chat_errors as generic
 from conduit_desktop.wire.bedrock_blocks import NAME
+from conduit_desktop.wire.error_reason import LOOKED_AT
 
 _REASONS: dict[str, tuple[Reason, int]] = {
     "throttlingexception": ("rate_limit", 429),
@@ -38,11 +39,11 @@ _REASONS: dict[str, tuple[Reason, int]] = {
 
 _MODEL = re.compile(
     r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
-    r"|endpoint \S+ .{0,60}not found",
+    r"|endpoint \S{1,120} .{0,60}not found",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
-_SIGNED = re.compile(rb"(?:\\n)*The Canonical String for this request.*", re.DOTALL)
+_SIGNED = re.compile(rb"(?:\\n){0,9}The Canonical String for this request.*", re.DOTALL)
 _TOLD_BY_WORDS = frozenset({"context_length", "content_filter", "model_not_found", "money"})
 _FAULTS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
 
@@ -84,7 +85,13 @@ def _classify(error: UpstreamError) -> None:
     if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
         reason = error.reason
     if reason in ("bad_request", "permission"):
-        reason = "model_not_found" if _MODEL.search(error.message) else "auth" if _KEY.search(error.message) else reason
+        reason = (
+            "model_not_found"
+            if _MODEL.search(error.message, 0, LOOKED_AT)
+            else "auth"
+            if _KEY.search(error.message, 0, LOOKED_AT)
+            else reason
+        )
     error.judge(reason)
 
 

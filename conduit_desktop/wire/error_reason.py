@@ -75,7 +75,7 @@ _AUTH = re.compile(
     re.IGNORECASE,
 )
 _MODEL = re.compile(
-    r"model\S* .{0,80}(does not exist|not found|is not (available|supported|a valid)|has been (deprecated|decommissioned))"
+    r"model\S{0,120} .{0,80}(does not exist|not found|is not (available|supported|a valid)|has been (deprecated|decommissioned))"
     r"|(unknown|invalid|no such|unsupported) model|not a valid model|model not exist|specified version does not exist",
     re.IGNORECASE,
 )
@@ -118,6 +118,10 @@ STATUS_OF: dict[Reason, int] = {
 """What an error would have come with, had its vendor not said 200 before it; every other is 500."""
 
 
+LOOKED_AT = 8_192
+"""Characters of an error that are searched: why it came stands at its beginning, and some vendors quote all that was asked."""
+
+
 def classify(status: int, kind: str | None, text: str) -> Reason:
     """The reason behind an error of `status`. `kind` is the vendor's code or type, `text` all it said."""
     known = _BY_CODE.get(kind.lower()) if kind else None
@@ -125,6 +129,6 @@ def classify(status: int, kind: str | None, text: str) -> Reason:
         return known
     row = 400 if status in (400, 409, 422) else 500 if status >= 500 else status
     for pattern, reason in _BY_TEXT.get(row, ()):
-        if pattern.search(text):
+        if pattern.search(text, 0, LOOKED_AT):
             return reason
     return "bad_request" if status == 409 else classify_status(status)

@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
-from conduit_desktop.wire.error_reason import classify
+from conduit_desktop.wire.error_reason import LOOKED_AT, classify
 from conduit_desktop.wire.gemini_spelling import NAME, Fields
 from conduit_desktop.wire.retry_hints import duration, retry_hint
 
@@ -77,7 +77,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     except orjson.JSONDecodeError:
         fields = None
     error = _error_of(fields)
-    text = body[:20_000].decode("utf-8", "replace")
+    text = body[:LOOKED_AT].decode("utf-8", "replace")
     message = error.get("message") if isinstance(error.get("message"), str) else None
     kind = error.get("status") if isinstance(error.get("status"), str) else None
     return UpstreamError(
@@ -143,12 +143,12 @@ def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
         if known is not None:
             return known
     reason = _STATUSES[kind][0] if kind in _STATUSES else classify_status(status)
-    if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text):
+    if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text, 0, LOOKED_AT):
         return "money"
     if reason == "bad_request":
-        if _CONTEXT.search(text):
+        if _CONTEXT.search(text, 0, LOOKED_AT):
             return "context_length"
-        if _SAFETY.search(text):
+        if _SAFETY.search(text, 0, LOOKED_AT):
             return "content_filter"
         if kind == "FAILED_PRECONDITION":
             return "permission"  # "User location is not supported for the API use."

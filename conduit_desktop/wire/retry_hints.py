@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from conduit_desktop.wire.error_reason import LOOKED_AT
 from conduit_desktop.wire.retry_after import LONGEST_S, retry_after, until, when
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -55,10 +56,10 @@ def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = N
 
 def seconds_in_words(text: str) -> float | None:
     """The wait in an error's text: "try again in 1m2.5s", "retry after 20 seconds", Google's `retryDelay`."""
-    delay = _DELAY_FIELD.search(text)
+    delay = _DELAY_FIELD.search(text, 0, LOOKED_AT)
     if delay:
         return _sane(float(delay[1]))
-    found = _IN_WORDS.search(text)
+    found = _IN_WORDS.search(text, 0, LOOKED_AT)
     if found is None:
         return None
     if found["span"]:

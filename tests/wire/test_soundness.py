@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -193,3 +194,14 @@ def test_counts_beside_chat_that_are_none_count_nothing(name: str, form_name: st
 def test_an_error_in_a_stream_with_an_odd_status_is_an_error(code: str) -> None:
     with pytest.raises(UpstreamError, match="went wrong"):
         read(dialect("openai_chat"), sse_of({"error": {"message": "it went wrong", "code": code}}))
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "anthropic_messages", "gemini", "bedrock", "cohere", "ollama", "replicate"])
+@pytest.mark.parametrize("word", ["model", "violat", "<script", "\\n", "try again in 1d"])
+def test_an_error_that_quotes_a_long_prompt_is_read_in_no_time(name: str, word: str) -> None:
+    """Vendors quote what was asked: a caller could write what takes minutes to search, while everybody waits."""
+    said = word * (1_000_000 // len(word))
+    for body in (orjson.dumps({"error": {"message": said}, "message": said}), said.encode()):
+        began = time.process_time()
+        dialect(name).read_error(400, {}, body)
+        assert time.process_time() - began < 2
