@@ -85,13 +85,8 @@ def _classify(error: UpstreamError) -> None:
     if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
         reason = error.reason
     if reason in ("bad_request", "permission"):
-        reason = (
-            "model_not_found"
-            if _MODEL.search(error.message, 0, LOOKED_AT)
-            else "auth"
-            if _KEY.search(error.message, 0, LOOKED_AT)
-            else reason
-        )
+        said = error.message[:LOOKED_AT]
+        reason = "model_not_found" if _MODEL.search(said) else "auth" if _KEY.search(said) else reason
     error.judge(reason)
 
 
