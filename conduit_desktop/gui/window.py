@@ -31,7 +31,6 @@ from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.toast import Toaster
 
 log = logging.getLogger(__name__)
-NARROW_BELOW = 900
 
 
 class Window(QWidget):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QScrollArea
+from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import keys, models, providers
@@ -13,6 +13,7 @@ from conduit_desktop.gui.pages.model_dialogs import ModelDialog
 from conduit_desktop.gui.pages.models import ModelsPage
 from conduit_desktop.gui.pages.requests import RequestsPage
 from conduit_desktop.gui.widgets.pills import Chips, fitting
+from conduit_desktop.gui.widgets.turns import QuestionCard
 from tests.gui.conftest import NotingUi
 from tests.gui.samples import keep, record
 
@@ -85,6 +86,28 @@ async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(house: House, 
     line = dialog.targets.rows[0].model.combo.lineEdit()
     assert line is not None
     assert line.cursorPosition() == 0
+
+
+async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(house: House, ui: NotingUi, qtbot: QtBot):
+    await _furnish(house)
+    page = ModelsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(600, 500)
+    page.show()
+    await ui.settle()
+    page.view.select(LONG)
+    edit = page.bar.buttons["edit"]
+    assert (edit.text(), edit.toolTip(), edit.accessibleName()) == ("", "Edit", "Edit")
+    assert edit.x() > page.bar.filter.geometry().right()
+    page.resize(1100, 500)
+    QApplication.processEvents()
+    assert edit.text().strip() == "Edit"
+
+
+def test_a_long_address_in_a_question_does_not_widen_the_conversation(qtbot: QtBot):
+    card = QuestionCard(f"http://{LONG * 5}", [])
+    qtbot.addWidget(card)
+    assert card.minimumSizeHint().width() < 240
 
 
 def test_as_many_chips_as_there_is_room_for(qtbot: QtBot):

@@ -24,7 +24,7 @@ async def shown(house: House, ui: NotingUi) -> ProvidersPage:
     page = ProvidersPage(house, ui)
     page.resize(900, 600)
     page.show()
-    await until(lambda: not page._stale)
+    await ui.settle()
     return page
 
 

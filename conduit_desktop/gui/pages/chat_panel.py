@@ -21,7 +21,7 @@ class ChatPanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self.setFixedWidth(290)
+        self.setFixedWidth(264)
         self.form = Form()
         self.form.add_combo(
             "key_id", "Ask as", [("Operator (no limits)", None)], "A virtual key's limits and budget hold, as for any app."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.attachments import Picture, Thumbnails, is_offered
 from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.elided import Elided
 
 _LINES = (2, 9)
 """The fewest and the most lines shown before the text scrolls."""
@@ -79,8 +80,7 @@ class Composer(QFrame):
         self.thumbnails.changed.connect(self._update)
         self.attach_button = button("Attach image", "ghost", "image")
         self.attach_button.clicked.connect(self.attach_clicked)
-        self.hint = QLabel()
-        self.hint.setObjectName("fieldHelp")
+        self.hint = Elided("", "fieldHelp", snug=True)
         self.send_button = button("Send", "primary", "paper-plane-right")
         self.send_button.clicked.connect(self.send)
         self.stop_button = button("Stop", icon="stop")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QMenu, QPushButton, QWidget
 
 from conduit_desktop.gui import theme
@@ -13,12 +14,16 @@ from conduit_desktop.gui.widgets.tableview import TableView
 
 
 class SelectionBar(QWidget):
-    """`buttons` by name, shown while a row is selected; the same are the row's context menu, and Enter presses the `default`."""
+    """`buttons` by name, shown while a row is selected; the same are the row's context menu, and Enter presses the `default`.
+
+    Where the room is scarce, they show their icons alone.
+    """
 
     def __init__(self, view: TableView[Any], placeholder: str, buttons: Mapping[str, QPushButton], default: str) -> None:
         super().__init__()
         self.view = view
         self.buttons = dict(buttons)
+        self._words = {name: made.text() for name, made in self.buttons.items()}
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(placeholder)
         self.filter.setAccessibleName(placeholder)
@@ -30,7 +35,9 @@ class SelectionBar(QWidget):
         row.setSpacing(theme.XS)
         row.addWidget(self.filter)
         row.addStretch(1)
-        for made in self.buttons.values():
+        for name, made in self.buttons.items():
+            made.setAccessibleName(self._words[name].strip())
+            made.setToolTip(made.toolTip() or made.accessibleName())
             row.addWidget(made)
         view.activated.connect(lambda _: self.buttons[default].click())
         view.menu_asked.connect(self._show_menu)
@@ -40,17 +47,36 @@ class SelectionBar(QWidget):
         for name, made in self.buttons.items():
             made.setVisible(selected)
             made.setEnabled(name not in disabled)
+        self._fit()
 
     def rename(self, name: str, text: str) -> None:
         """Another text on a button, at the same distance from its icon."""
-        self.buttons[name].setText(f" {text}")
+        self._words[name] = f" {text}"
+        self.buttons[name].setAccessibleName(text)
+        self.buttons[name].setToolTip(text)
+        self._fit()
+
+    def _fit(self) -> None:
+        """With words, if there is room for all of them."""
+        for name, made in self.buttons.items():
+            made.setText(self._words[name])
+        needed = self.filter.width() + sum(made.sizeHint().width() + theme.XS for made in self.buttons.values()) + theme.XS
+        if needed > self.width():
+            for made in self.buttons.values():
+                made.setText("")
 
     def _show_menu(self, key: Any, at: QPoint) -> None:
         self.view.select(key)
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for made in self.buttons.values():
-            entry = menu.addAction(made.icon(), made.text().strip())
+        for name, made in self.buttons.items():
+            entry = menu.addAction(made.icon(), self._words[name].strip())
             entry.triggered.connect(made.click)
             entry.setEnabled(made.isEnabled())
         menu.popup(at)
+
+    # Qt's own
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()

@@ -12,6 +12,7 @@ from conduit_desktop.gui.widgets.answer import AnswerBody
 from conduit_desktop.gui.widgets.attachments import Picture, Thumbnails
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.code import copy_button
+from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import IconLabel
 
 _LINE = 560
@@ -65,6 +66,9 @@ class _Wrapped(QLabel):
         width = min(longest + 4, _LINE)
         return QSize(width, self.heightForWidth(width))
 
+    def minimumSizeHint(self) -> QSize:
+        return QSize(40, super().minimumSizeHint().height())  # one long address must not widen the whole conversation
+
 
 class ErrorCard(QFrame):
     """Why there is no (whole) answer, and what to do about it."""
@@ -101,8 +105,7 @@ class AnswerCard(QWidget):
     def __init__(self, model: str) -> None:
         super().__init__()
         self.request_id = ""
-        self.name = _words(model, "fieldHelp")
-        self.name.setWordWrap(False)
+        self.name = Elided(model, "fieldHelp", snug=True)
         self.state = _words("Waiting for the first token…", "fieldHelp")
         self.body = AnswerBody()
         self.figures = _words("", "fieldHelp")
@@ -161,6 +164,7 @@ def _words(text: str, name: str) -> QLabel:
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
+    label.setMinimumWidth(1)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     if name:
         label.setObjectName(name)
