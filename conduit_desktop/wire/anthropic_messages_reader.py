@@ -62,7 +62,7 @@ class MessagesReader(FrameReader):
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """One event; raises UpstreamError for an error."""
-        if frame.data.strip() == b"[DONE]":  # some compatible servers end in OpenAI's way
+        if frame.data[:6] == b"[DONE]":  # some compatible servers end in OpenAI's way
             return
         payload = json_object(frame)
         if frame.event == "error" or ("error" in payload and "type" not in payload):

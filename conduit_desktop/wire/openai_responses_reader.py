@@ -71,7 +71,7 @@ class ResponsesReader(FrameReader):
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """One event; raises UpstreamError for an error. What follows the end means nothing."""
-        if self._over or frame.data.strip() == b"[DONE]":
+        if self._over or frame.data[:6] == b"[DONE]":
             return
         payload = json_object(frame)
         kind = payload.get("type") or frame.event
