@@ -14,6 +14,7 @@ from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.wire.counts import count
 
+_DEAREST_USD = 1_000_000
 _TICKS_PER_NANO = 10
 """xAI's ticks are 1e-10 US dollars (https://docs.x.ai/developers/cost-tracking)."""
 
@@ -102,12 +103,12 @@ def _cost(raw: dict[str, Json]) -> int | None:
         upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
         return nano + (_nano(upstream) or 0)
     ticks = raw.get("cost_in_usd_ticks")
-    return ticks // _TICKS_PER_NANO if isinstance(ticks, int) and ticks > 0 else None
+    return ticks // _TICKS_PER_NANO if type(ticks) is int and 0 < ticks < _DEAREST_USD * 10**10 else None
 
 
 def _nano(usd: Json) -> int | None:
-    """A price in nano-dollars; None for what is no price."""
-    return to_nano(usd) if isinstance(usd, (int, float)) and not isinstance(usd, bool) and usd >= 0 else None
+    """A price in nano-dollars; None for what is none of an answer's, and would not fit where money is kept."""
+    return to_nano(usd) if type(usd) in (int, float) and 0 <= usd < _DEAREST_USD else None
 
 
 def write_usage(usage: Usage, own: bool) -> dict[str, Json]:

@@ -108,6 +108,13 @@ def test_counts_that_are_none_count_nothing(name: str, body: dict[str, Any]) -> 
     assert [(usage.input, usage.output) for usage in found] == [(12, 0)]
 
 
+@pytest.mark.parametrize("cost", [{"cost": 1e300}, {"cost": {"total_cost": -1}}, {"cost_in_usd_ticks": 10**30}])
+def test_a_cost_that_no_answer_has_is_none(cost: dict[str, Any]) -> None:
+    body = {"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": 1, **cost}}
+    found = [event.usage for event in dialect("openai_chat").read_response(body) if isinstance(event, UsageReported)]
+    assert [usage.cost_nano for usage in found] == [None]
+
+
 def test_what_an_answer_can_do_without_is_left_out_where_it_is_odd() -> None:
     body = {"id": 7, "model": ["m"], "content": [], "stop_reason": 3, "stop_sequence": {}}
     answer = collect(dialect("anthropic_messages").read_response(body))
