@@ -46,6 +46,9 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         return web.Response(body=orjson.dumps(_vectors(request.path, body)), content_type="application/json")
     if request.path.endswith("/rerank"):
         return web.Response(body=b'{"results": [{"index": 0, "relevance_score": 0.5}]}', content_type="application/json")
+    if request.path.endswith("/invoke"):  # whatever Bedrock's models are asked for beside chat
+        told = {"embedding": [0.5], "inputTextTokenCount": 7, "images": ["AAAA"], "results": [{"index": 0, "relevance_score": 0.5}]}
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
     name, stream = _spoken(request.path, body)
     spoken = dialect(name)
     asked = ChatRequest(name, "model", stream=stream, include_usage=True)
