@@ -24,10 +24,10 @@ from conduit_desktop.wire.anthropic_messages_parts import PartWriter
 from conduit_desktop.wire.anthropic_messages_reader import MessagesReader
 from conduit_desktop.wire.anthropic_messages_request import read_request
 from conduit_desktop.wire.anthropic_messages_writer import MessagesWriter
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 
 
-class AnthropicMessages(Door):
+class AnthropicMessages(BaseDialect):
     """The dialect of `POST /v1/messages`."""
 
     name = NAME

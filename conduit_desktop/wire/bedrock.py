@@ -10,15 +10,15 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire import bedrock_answer as answers
 from conduit_desktop.wire import bedrock_errors as errors
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.bedrock_blocks import NAME
 from conduit_desktop.wire.bedrock_outgoing import write_request
 from conduit_desktop.wire.bedrock_reader import ConverseReader
 from conduit_desktop.wire.bedrock_request import read_request
 from conduit_desktop.wire.bedrock_writer import ConverseWriter
-from conduit_desktop.wire.door import Door
 
 
-class BedrockConverse(Door):
+class BedrockConverse(BaseDialect):
     """The dialect of `POST /model/{id}/converse` and `/converse-stream`."""
 
     name = NAME

@@ -12,13 +12,13 @@ from typing import Any
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire import cohere_answer as answers
 from conduit_desktop.wire import cohere_errors as errors
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.cohere_outgoing import write_request
 from conduit_desktop.wire.cohere_request import NAME, read_request
 from conduit_desktop.wire.cohere_stream import CohereReader, CohereWriter
-from conduit_desktop.wire.door import Door
 
 
-class Cohere(Door):
+class Cohere(BaseDialect):
     """The dialect of `POST /v2/chat`."""
 
     name = NAME

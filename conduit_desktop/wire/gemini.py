@@ -11,7 +11,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire import Outgoing
 from conduit_desktop.wire import gemini_answer as answers
 from conduit_desktop.wire import gemini_errors as errors
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.gemini_config import NUMBERS
 from conduit_desktop.wire.gemini_outgoing import write_request
 from conduit_desktop.wire.gemini_reader import GeminiReader
@@ -23,7 +23,7 @@ from conduit_desktop.wire.gemini_writer import ArrayWriter, GeminiWriter
 _CONFIG = {name: said for said, name in NUMBERS.items()} | {"stop": "stopSequences", "max_completion_tokens": "maxOutputTokens"}
 
 
-class Gemini(Door):
+class Gemini(BaseDialect):
     """The dialect of `:generateContent` and of `:streamGenerateContent?alt=sse`."""
 
     name = NAME

@@ -16,12 +16,12 @@ from conduit_desktop.wire import Outgoing, StreamWriter
 from conduit_desktop.wire import ollama_answer as answers
 from conduit_desktop.wire import ollama_errors as errors
 from conduit_desktop.wire import ollama_outgoing as outgoing
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.ollama_request import NAME, read_chat, read_generate
 from conduit_desktop.wire.ollama_writer import OllamaWriter, write_response
 
 
-class OllamaChat(Door):
+class OllamaChat(BaseDialect):
     """The dialect of `POST /api/chat`."""
 
     name = NAME

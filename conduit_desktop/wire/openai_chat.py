@@ -12,7 +12,7 @@ import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.openai_chat_answer import read_response, write_response
 from conduit_desktop.wire.openai_chat_errors import read_error, write_error
 from conduit_desktop.wire.openai_chat_fields import NAME
@@ -23,7 +23,7 @@ from conduit_desktop.wire.openai_chat_thinking import without_foreign
 from conduit_desktop.wire.openai_chat_writer import ChatWriter
 
 
-class OpenAIChat(Door):
+class OpenAIChat(BaseDialect):
     """See `Dialect`. The path says nothing that the body does not."""
 
     name = NAME

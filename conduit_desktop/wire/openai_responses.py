@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.openai_chat_errors import write_error
 from conduit_desktop.wire.openai_responses_answer import read_response
 from conduit_desktop.wire.openai_responses_errors import read_error
@@ -23,7 +23,7 @@ from conduit_desktop.wire.openai_responses_request import read_request
 from conduit_desktop.wire.openai_responses_writer import ResponsesWriter, write_response
 
 
-class OpenAIResponses(Door):
+class OpenAIResponses(BaseDialect):
     """The dialect of `POST /v1/responses`. The path says nothing that the body does not."""
 
     name = NAME

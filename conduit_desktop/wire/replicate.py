@@ -10,11 +10,11 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire import replicate_answer as answers
-from conduit_desktop.wire.door import Door
+from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.replicate_request import NAME, read_request, write_request
 
 
-class Replicate(Door):
+class Replicate(BaseDialect):
     """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the streams behind it."""
 
     name = NAME

@@ -1,11 +1,11 @@
-"""What the doors of the dialects share; each says in a table of its rooms how it reads and writes."""
+"""What dialects have in common; each names, as a table, the functions and classes it reads and writes with."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 
 
-class Door:
+class BaseDialect:
     """Usage is in every stream unasked, and in the native lane only the model is another."""
 
     def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
