@@ -215,6 +215,9 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
 
 def _left_behind(said: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
     """The native lane touches a conversation only to take out what another provider made and this one would refuse."""
-    if all(sent.get(name) is said.get(name) for name in _CONVERSATIONS):
+    for name in _CONVERSATIONS:
+        if sent.get(name) is not said.get(name):
+            break
+    else:
         return []
     return [_FOREIGN, *(["thinking"] if "thinking" in said and "thinking" not in sent else [])]

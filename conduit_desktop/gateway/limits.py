@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
@@ -162,11 +163,13 @@ class Gate:
             return found
         use, now = self._use(key), time.time()
         windows = [
-            (limit, one) for limit, one in ((key.rpm, use.minute), (key.rpd, use.day)) if limit is not None and one is not None
+            (limit - one.used(now), limit, one)
+            for limit, one in ((key.rpm, use.minute), (key.rpd, use.day))
+            if limit is not None and one is not None
         ]
         if windows:
-            limit, one = min(windows, key=lambda pair: pair[0] - pair[1].used(now))
-            found["requests"] = (limit, max(0, limit - one.used(now)), one.reset_s(now))
+            left, limit, one = min(windows, key=itemgetter(0))
+            found["requests"] = (limit, max(0, left), one.reset_s(now))
         if key.tpm is not None:
             left = key.tpm - use.minute_tokens.used(now) - use.tokens
             found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))

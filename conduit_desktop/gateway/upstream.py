@@ -89,6 +89,10 @@ class HttpResponse:
 
     async def read(self) -> bytes:
         limit = ERROR_BODY_LIMIT if self.status >= 400 else WHOLE_LIMIT
+        length = self._response.content_length
+        if length is not None and length <= LARGE and "content-encoding" not in self.headers:
+            with _READING:
+                return await self._response.content.read()
         pieces: list[bytes] = []
         size = 0
         while size <= limit and (data := await self.chunk()):

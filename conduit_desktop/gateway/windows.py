@@ -67,7 +67,7 @@ class Exact:
 class Sliced:
     """Uses by the slice of time they came in. A slice goes as a whole, when its first moment is `span_s` ago."""
 
-    __slots__ = ("_slices", "_total", "_width", "span_s")
+    __slots__ = ("_looked", "_slices", "_total", "_width", "span_s")
 
     def __init__(self, span_s: int) -> None:
         self.span_s = span_s
@@ -75,12 +75,16 @@ class Sliced:
         self._slices: deque[tuple[int, int]] = deque()
         """Each slice's number since the epoch, and what was used in it."""
         self._total = 0
+        self._looked = 0
+        """The slice of the last look: while it runs, nothing else goes."""
 
     def used(self, now: float) -> int:
-        slices, running = self._slices, int(now // self._width)
-        # A slice that is still to come was begun before the clock was set back: by a little, it is kept.
-        while slices and not running - SLICES < slices[0][0] <= running + SLICES // 2:
-            self._total -= slices.popleft()[1]
+        running = int(now // self._width)
+        if running != self._looked:
+            self._looked, slices = running, self._slices
+            # A slice that is still to come was begun before the clock was set back: by a little, it is kept.
+            while slices and not running - SLICES < slices[0][0] <= running + SLICES // 2:
+                self._total -= slices.popleft()[1]
         return self._total
 
     def add(self, now: float, amount: int = 1) -> None:
