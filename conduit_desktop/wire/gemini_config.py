@@ -69,6 +69,8 @@ def _number(value: Json, name: str) -> Json:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(f"{_WHERE}.{name}", "a number")
+    if name in _WHOLE and abs(value) >= 2**63:
+        raise wrong(f"{_WHERE}.{name}", "an integer of 64 bits")  # 1e300 is whole, and no JSON integer can hold it
     return int(value) if name in _WHOLE and value == int(value) else value
 
 

@@ -55,3 +55,12 @@ def test_a_spoilt_request_is_refused_or_can_be_written_for_every_vendor(name: st
         return
     for to in TARGETS:
         orjson.dumps(dialect(to).write_request(request, "m").body)
+
+
+@pytest.mark.parametrize("name", ["maxOutputTokens", "seed", "candidateCount"])
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_a_whole_number_that_no_integer_holds_is_the_callers_fault(name: str, value: float) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}], "generationConfig": {name: value}}
+    with pytest.raises(BadRequest) as raised:
+        dialect("gemini").read_request(body, {"model": "m"})
+    assert raised.value.param == f"generationConfig.{name}"
