@@ -2,7 +2,7 @@
 
 import pytest
 
-from conduit_desktop.gateway.windows import EXACT_UP_TO, MINUTE_S, SLICES, Exact, Sliced, Window, fitting
+from conduit_desktop.gateway.windows import DAY_S, EXACT_UP_TO, MINUTE_S, SLICES, Exact, Sliced, Window, fitting
 
 NOON = 1_800_000_000.0
 """The beginning of a minute."""
@@ -81,3 +81,81 @@ def test_small_limits_are_counted_exactly_and_keep_their_window_when_they_change
     assert fitting(window, 90, MINUTE_S) is window
     assert isinstance(fitting(window, EXACT_UP_TO + 1, MINUTE_S), Sliced)
     assert fitting(window, None, MINUTE_S) is None
+    assert fitting(None, None, MINUTE_S) is None
+
+
+def test_the_window_kind_changes_above_the_exact_limit_in_both_directions():
+    assert isinstance(fitting(None, EXACT_UP_TO, MINUTE_S), Exact)
+    wide = fitting(None, EXACT_UP_TO + 1, MINUTE_S)
+    assert isinstance(wide, Sliced)
+    assert fitting(wide, EXACT_UP_TO + 2, MINUTE_S) is wide
+    assert isinstance(fitting(wide, EXACT_UP_TO, MINUTE_S), Exact)
+
+
+@pytest.mark.parametrize("span_s", [MINUTE_S, DAY_S])
+def test_a_use_counts_in_an_exact_window_for_its_whole_span(span_s: int):
+    assert filled(Exact(span_s), 0).used(NOON) == 1
+    assert filled(Exact(span_s), 0).used(NOON + span_s) == 1
+    assert filled(Exact(span_s), 0).used(NOON + span_s + 0.001) == 0
+
+
+@pytest.mark.parametrize("span_s", [MINUTE_S, DAY_S])
+def test_a_use_counts_in_a_sliced_window_until_its_slice_is_a_span_old(span_s: int):
+    width = span_s / SLICES
+    assert filled(Sliced(span_s), 0).used(NOON) == 1
+    assert filled(Sliced(span_s), 0).used(NOON + span_s - 0.001) == 1
+    assert filled(Sliced(span_s), 0).used(NOON + span_s) == 0
+    assert filled(Sliced(span_s), width - 0.001).used(NOON + span_s - 0.001) == 1
+    assert filled(Sliced(span_s), width - 0.001).used(NOON + span_s) == 0
+
+
+@pytest.mark.parametrize("kind", [Exact, Sliced])
+def test_a_day_window_reports_its_seconds_in_a_day(kind: type[Exact] | type[Sliced]):
+    window = filled(kind(DAY_S), 0)
+    assert window.reset_s(NOON + 3600) == DAY_S - 3600
+    assert window.wait_s(NOON + 3600, limit=1) == DAY_S - 3600
+
+
+@pytest.mark.parametrize("kind", [Exact, Sliced])
+def test_an_empty_window_has_room_at_once(kind: type[Exact] | type[Sliced]):
+    window = kind(MINUTE_S)
+    assert (window.used(NOON), window.reset_s(NOON), window.wait_s(NOON, limit=1)) == (0, 0, 0)
+    window.add(NOON)
+    assert (window.used(NOON + 61), window.reset_s(NOON + 61), window.wait_s(NOON + 61, limit=1)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [Exact, Sliced])
+def test_an_amount_is_counted_in_full(kind: type[Exact] | type[Sliced]):
+    window = kind(MINUTE_S)
+    window.add(NOON, 5)
+    window.add(NOON + 0.1, 2)
+    assert window.used(NOON + 0.1) == 7
+    assert window.wait_s(NOON + 0.1, limit=7) == pytest.approx(59.9)
+    assert window.wait_s(NOON + 0.1, limit=8) == 0
+
+
+@pytest.mark.parametrize("kind", [Exact, Sliced])
+def test_more_than_the_limit_waits_no_longer_than_until_the_window_is_empty(kind: type[Exact] | type[Sliced]):
+    window = filled(kind(MINUTE_S), 0, 10)
+    assert window.wait_s(NOON + 20, limit=1, amount=5) == pytest.approx(50)
+
+
+def test_a_moment_ahead_of_a_clock_that_was_set_back_is_dropped_from_an_exact_window():
+    window = filled(Exact(MINUTE_S), 0, 10)
+    assert window.used(NOON + 5) == 2  # the oldest moment decides, and it is in the past
+    assert window.used(NOON - 1) == 0
+
+
+def test_a_sliced_window_keeps_half_a_span_of_uses_ahead_of_a_clock_that_was_set_back():
+    assert filled(Sliced(MINUTE_S), 30).used(NOON) == 1
+    assert filled(Sliced(MINUTE_S), 30.5).used(NOON) == 0
+
+
+def test_a_use_that_is_counted_after_its_slice_was_looked_at_is_forgotten_in_time():
+    window = Sliced(MINUTE_S)
+    assert window.used(NOON) == 0
+    window.add(NOON + 0.2, 3)
+    window.add(NOON + 0.4, 4)
+    assert window.used(NOON + 0.4) == 7
+    assert len(window._slices) == 1
+    assert window.used(NOON + 60) == 0
