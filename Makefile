@@ -21,6 +21,8 @@ check: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+# Writes docs/performance.md. To see whether a change costs throughput, compare a revision with the working tree (or two revisions)
+# in alternating pairs; fails if the second is slower: make bench BENCH="--compare HEAD~1"    make bench BENCH="--compare v1 HEAD"
 bench: setup
 	$(PY) -m benchmarks $(BENCH)
 

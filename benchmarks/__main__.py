@@ -1,9 +1,10 @@
-"""`make bench`: runs the measures, prints a table, writes docs/performance.md."""
+"""`make bench`: runs the measures, prints a table, writes docs/performance.md; with --compare, measures two revisions instead."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.bench import NAMES, Bench, Row, running
+from benchmarks.compare import DEFAULT, KINDS, PAIRS, compare, show_comparison
 from benchmarks.measures import MEASURES
 from benchmarks.report import document, show
 from benchmarks.subjects import ROOT
@@ -19,13 +21,21 @@ from benchmarks.subjects import ROOT
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Conduit beside a bare proxy and its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything, and no document")
-    parser.add_argument("--only", default=",".join(MEASURES), help=f"measures, of: {', '.join(MEASURES)}")
+    parser.add_argument("--only", help=f"measures, of: {', '.join(MEASURES)}; with --compare of: {', '.join(KINDS)}")
     parser.add_argument("--subjects", default=",".join(NAMES), help=f"of: {', '.join(NAMES)}")
-    parser.add_argument("--rounds", type=int, default=0, help="default 5, quick 1")
+    parser.add_argument("--rounds", "--pairs", type=int, default=0, help=f"default 5, quick 1; with --compare {PAIRS}, quick 3")
     parser.add_argument("--pin", action="store_true", help="gateways on core 0, load and upstream on core 1 (needs taskset)")
     parser.add_argument("--output", type=Path, help="where the document goes; a full run writes docs/performance.md")
+    parser.add_argument(
+        "--compare", nargs="+", metavar="REVISION", help="measure BASE and the working tree, or BASE and HEAD, in alternating pairs"
+    )
+    parser.add_argument("--allow-slower", action="store_true", help="with --compare: exit with 0 even if a measure is slower")
     options = parser.parse_args()
-    for given, known in ((options.only, MEASURES), (options.subjects, NAMES)):
+    if options.compare and (len(options.compare) > 2 or options.output or options.subjects != ",".join(NAMES)):
+        parser.error("--compare takes one or two revisions, and neither --output nor --subjects")
+    measures = tuple(KINDS if options.compare else MEASURES)
+    options.only = options.only or ",".join(DEFAULT if options.compare else MEASURES)
+    for given, known in ((options.only, measures), (options.subjects, NAMES)):
         if unknown := set(given.split(",")) - set(known):
             parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     if options.pin and not shutil.which("taskset"):
@@ -40,15 +50,35 @@ def _output(options: argparse.Namespace) -> Path | None:
     return ROOT / "docs" / "performance.md" if is_full else None
 
 
+def _pin(bench: Bench, options: argparse.Namespace) -> None:
+    if options.pin:
+        bench.gateway_prefix, bench.load_prefix = ("taskset", "-c", "0"), ("taskset", "-c", "1")
+
+
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    """The exit code: 1 if a measure is slower, unless that is allowed."""
+    # Like Ctrl-C, so that a run that a CI job cancels also removes its worktrees.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    base, head = (*options.compare, None)[:2]
+    with tempfile.TemporaryDirectory(prefix="conduit-bench-") as folder:
+        bench = Bench(Path(folder), options.rounds or (3 if options.quick else PAIRS), 1 if options.quick else 3, options.quick)
+        _pin(bench, options)
+        rows = compare(bench, base, head, options.only.split(","), console)
+    show_comparison(rows, Console(width=None if sys.stdout.isatty() else 160))
+    slower = any(row.verdict == "slower" for row in rows)
+    return int(slower and not options.allow_slower)
+
+
 def main() -> None:
     """Run what was asked for."""
     options = _options()
     console = Console(stderr=True)
+    if options.compare:
+        sys.exit(_compare(options, console))
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="conduit-bench-") as folder:
         bench = Bench(Path(folder), options.rounds or (1 if options.quick else 5), 2 if options.quick else 5, options.quick)
-        if options.pin:
-            bench.gateway_prefix, bench.load_prefix = ("taskset", "-c", "0"), ("taskset", "-c", "1")
+        _pin(bench, options)
         with running(bench, options.subjects.split(",")):
             console.print(f"Measuring {', '.join(bench.subjects)}")
             for name in options.only.split(","):

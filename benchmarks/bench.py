@@ -62,9 +62,10 @@ class Bench:
             for subject in self.subjects.values():
                 yield number, subject
 
-    def load(self, subject: Subject, connections: int) -> Load:
-        """One stretch of small whole calls."""
-        return load(subject.url(), subject.body(), subject.all_headers(), connections, self.seconds, self.load_prefix)
+    def load(self, subject: Subject, connections: int, seconds: float | None = None) -> Load:
+        """Send small whole calls for `seconds`, by default the bench's own."""
+        lasting = self.seconds if seconds is None else seconds
+        return load(subject.url(), subject.body(), subject.all_headers(), connections, lasting, self.load_prefix)
 
     def streams(self, subject: Subject, dialect: str, count: int) -> Lateness:
         """One wave of streams."""

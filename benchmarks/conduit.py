@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.subjects import Process, Subject, module, start
+from benchmarks.subjects import ROOT, Process, Subject, module, start
 
 PLENTY = 1_000_000_000
 
@@ -24,15 +24,17 @@ class Home:
     key: str
     log: Path
     version: str
+    tree: Path = ROOT
+    """Where the source is: `python -m` imports from the current folder first."""
 
     def serve(self, prefix: Sequence[str] = ()) -> Process:
         """The headless gateway."""
-        return start(module("conduit_desktop", "serve", *self._options), self.log, self.env, prefix)
+        return start(module("conduit_desktop", "serve", *self._options), self.log, self.env, prefix, cwd=self.tree)
 
     def desktop(self, display: Mapping[str, str], prefix: Sequence[str] = (), driven: bool = False) -> Process:
         """The desktop app on `display`; `driven`: with somebody at the mouse (`benchmarks.desktop`)."""
         command = module("benchmarks.desktop" if driven else "conduit_desktop", *self._options)
-        return start(command, self.log, {**self.env, **display}, prefix)
+        return start(command, self.log, {**self.env, **display}, prefix, cwd=self.tree)
 
     @property
     def _options(self) -> tuple[str, ...]:
@@ -44,12 +46,12 @@ class Home:
         return Subject(name, process.address, process, headers, model="bench", version=self.version)
 
 
-def prepare(folder: Path, upstream: str) -> Home:
-    """Make a home: a provider at `upstream`, a price, an alias, a key with every limit and a budget."""
+def prepare(folder: Path, upstream: str, tree: Path = ROOT) -> Home:
+    """Make a home with the source in `tree`: a provider at `upstream`, a price, an alias, a key with every limit and a budget."""
     master = secrets.token_urlsafe(24)
     env = {"CONDUIT_MASTER_KEY": master, "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": secrets.token_urlsafe(24)}
     log = folder.with_suffix(".log")
-    process = start(module("conduit_desktop", "serve", "--home", str(folder), "--port", "0"), log, env)
+    process = start(module("conduit_desktop", "serve", "--home", str(folder), "--port", "0"), log, env, cwd=tree)
     try:
         admin = Admin(process.address, master)
         provider = {"name": "bench", "kind": "openai-compatible", "base_url": f"{upstream}/v1", "api_key": "sk-bench"}
@@ -62,7 +64,7 @@ def prepare(folder: Path, upstream: str) -> Home:
         version = str(admin.send("GET", "/status").get("version", ""))
     finally:
         process.stop()
-    return Home(folder, env, str(made["key"]), log, version)
+    return Home(folder, env, str(made["key"]), log, version, tree)
 
 
 @dataclass(frozen=True, slots=True)

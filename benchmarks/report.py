@@ -25,13 +25,14 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row in words."""
     if not row.values:
         return row.measure, row.subject, "fails", "", "", row.target, ""
-    spread = "" if len(row.values) == 1 else f"{_number(min(row.values))} – {_number(max(row.values))}"
+    spread = "" if len(row.values) == 1 else f"{number(min(row.values))} – {number(max(row.values))}"
     ratio = "" if row.ratio is None else f"{row.ratio:.0%}"
     met = "" if row.met is None else "yes" if row.met else "**no**"
-    return row.measure, row.subject, f"{_number(row.value)} {row.unit}", spread, ratio, row.target, met
+    return row.measure, row.subject, f"{number(row.value)} {row.unit}", spread, ratio, row.target, met
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A value with about three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
@@ -111,6 +112,22 @@ Medians of {rounds} rounds; a stretch of load lasts {seconds} s. Subjects take t
 {table}
 
 {notes}
+
+## Comparing two revisions
+
+`make bench BENCH="--compare BASE"` measures the git revision BASE and the working tree; `--compare BASE HEAD` measures two
+revisions. It answers one question: does the change cost speed?
+
+- Each side runs from its own folder (a temporary git worktree, or a copy of the working tree), with the same installed
+  packages. The worktrees are removed at the end, also after Ctrl-C.
+- Both gateways are started anew for each of 7 pairs and warmed up. A pair measures base, bare proxy, head; the next pair
+  measures in reverse order. A machine that becomes slower during the run affects both sides, and the bare proxy shows it.
+- Measured are small calls at 32 connections and the p50 of one connection; `--only throughput,latency,streams` adds streams.
+- *Head's speed* is the median of the pairs' ratios; below 1 is slower, for rates and for times. *Pairs* is their range. *Of
+  bare proxy* is base, then head: a higher share is better for rates, a lower one for times.
+- *Slower* means a median below 0.97, with at least all pairs but one below 1; *faster* is the reverse. The command exits with
+  1 if any measure is slower; `--allow-slower` makes that 0. A difference of less than 3 % stays "no difference seen".
+- The load and the proxy are those of the working tree. Both sides are used only through the command line and HTTP.
 
 ## How
 

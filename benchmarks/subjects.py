@@ -82,14 +82,19 @@ class Subject:
 
 
 def start(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, prefix: Sequence[str] = (), within_s: float = 30
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    prefix: Sequence[str] = (),
+    within_s: float = 30,
+    cwd: Path = ROOT,
 ) -> Process:
     """Start a program that prints `… listening on ADDRESS`; its standard error goes to `log`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CONDUIT_")}
     begun = time.perf_counter()
     with log.open("ab") as errors:
         popen = subprocess.Popen(
-            [*prefix, *command], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT,
+            [*prefix, *command], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=cwd,
             env={**clean, **(env or {})}, start_new_session=True,
         )  # fmt: skip
     assert popen.stdout is not None
@@ -98,6 +103,12 @@ def start(
         for line in popen.stdout:
             if found := LISTENING.search(line):
                 return Process(popen, found[1], time.perf_counter() - begun)
+    except BaseException:
+        # Ctrl-C does not reach the program: it runs in a session of its own.
+        popen.kill()
+        popen.wait()
+        popen.stdout.close()
+        raise
     finally:
         watchdog.cancel()
     popen.wait()
