@@ -33,9 +33,9 @@ async def read_body(request: web.Request, max_mb: int) -> bytes:
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(max_mb)
     first = await request.content.readany()
+    if len(first) > limit:
+        raise _too_large(max_mb)
     if request.content.at_eof():
-        if len(first) > limit:
-            raise _too_large(max_mb)
         return first
     body = bytearray(first)
     while chunk := await request.content.readany():
