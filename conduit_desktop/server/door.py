@@ -157,8 +157,6 @@ _GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", 
 
 def _stranger(request: web.Request, gateway: Gateway) -> GatewayError | None:
     """Why the caller may not ask at all: it is told that before what is wrong with what it asked."""
-    if REQUEST_ID in request:  # a call: the gateway knows its caller
-        return None
     try:
         access.identify(caller_of(request, gateway), gateway.snapshot)
     except GatewayError as error:

@@ -97,7 +97,11 @@ async def test_no_key_is_refused_in_each_dialect(door: Door) -> None:
     assert (status, body["type"], body["error"]["type"]) == (401, "error", "authentication_error")
 
 
-@pytest.mark.parametrize("body", [b"{", {}, {"model": "alias", "pad": "x" * 1_100_000}], ids=["no JSON", "no model", "too large"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", {}, {"model": "alias"}, {"model": "alias", "pad": "x" * 1_100_000}],
+    ids=["no JSON", "no model", "no messages", "too large"],
+)
 async def test_a_stranger_is_told_that_it_is_one_before_what_is_wrong_with_its_body(door: Door, body: Any) -> None:
     status, told, _ = await door.call("POST", "/v1/chat/completions", body, key=False)
     assert (status, told["error"]["code"]) == (401, "missing_api_key")
