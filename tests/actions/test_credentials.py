@@ -77,13 +77,17 @@ async def test_a_key_without_a_secret_or_with_a_label_twice_is_refused_and_chang
 
 async def test_a_failure_restores_what_was_replaced_and_forgets_what_was_new(store: DictSecrets) -> None:
     before = dict(store.kept)
-    with pytest.raises(RuntimeError):
+
+    async def failing() -> None:
         async with SecretDraft(store) as draft:
             await draft.put("provider/p/a", "second")
             await draft.put("provider/p/a", "third")
             await draft.put("provider/p/new", "first")
             draft.drop({"provider/p/b"})
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await failing()
     assert store.kept == before
 
 

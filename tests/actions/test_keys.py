@@ -7,8 +7,13 @@ import re
 
 import pytest
 
+from conduit_desktop.actions import keys
 from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewKey, read
+from conduit_desktop.core.entities import VirtualKey
+from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.gateway.budgets import Account
 from tests.actions.conftest import Do
 
 
@@ -76,3 +81,78 @@ async def test_a_removed_key_is_unknown_at_once(house: House, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "a"})
     await do("DELETE", f"/keys/{made['id']}")
     assert house.gateway.snapshot.keys == {}
+
+
+async def test_only_the_digest_of_the_newest_key_is_known_after_each_rotation(house: House, do: Do) -> None:
+    made = await do("POST", "/keys", {"name": "a"})
+    for _ in range(2):
+        rotated = await do("POST", "/keys/a/rotate")
+        assert rotated["key"] != made["key"]
+        wanted = hashlib.sha256(rotated["key"].encode()).hexdigest()
+        assert list(house.gateway.snapshot.keys_by_digest) == [wanted]
+        assert [key.digest for key in await house.store.keys.all()] == [wanted]
+        assert rotated["hint"] == f"condt_…{rotated['key'][-4:]}"
+
+
+async def test_a_name_that_another_key_has_is_a_conflict_whatever_its_case(do: Do) -> None:
+    await do("POST", "/keys", {"name": "a"})
+    await do("POST", "/keys", {"name": "b"})
+    with pytest.raises(Conflict) as raised:
+        await do("PATCH", "/keys/b", {"name": "A"})
+    assert raised.value.field == "name"
+    assert (await do("PATCH", "/keys/a", {"name": "A"}))["name"] == "A"
+
+
+async def test_a_name_cannot_be_cleared(do: Do) -> None:
+    await do("POST", "/keys", {"name": "a"})
+    with pytest.raises(Invalid) as raised:
+        await do("PATCH", "/keys/a", {"name": None})
+    assert raised.value.field == "name"
+
+
+async def test_a_key_expires_at_its_time_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = VirtualKey(id="k", name="k", digest="", hint="", expires_at=1000)
+    for now, wanted in ((999, "active"), (1000, "expired"), (1001, "expired")):
+        monkeypatch.setattr(keys, "now_ms", lambda now=now: now)
+        assert keys.status(key, Account()) == wanted
+
+
+def test_a_budget_is_spent_when_the_spend_reaches_it() -> None:
+    key = VirtualKey(id="k", name="k", digest="", hint="", budget_nano=10)
+    account = Account()
+    for spent, wanted in ((9, "active"), (10, "budget_spent"), (11, "budget_spent")):
+        account.spend_nano = spent
+        assert keys.status(key, account) == wanted
+    assert keys.status(key.model_copy(update={"enabled": False}), account) == "disabled"
+
+
+async def test_a_new_key_does_not_print_itself(house: House) -> None:
+    made = await keys.create(house, read(NewKey, {"name": "a"}), "gui")
+    assert made.key not in repr(made)
+    assert made.key not in str(made)
+
+
+async def test_a_key_is_made_of_32_random_bytes() -> None:
+    assert len({keys.fresh() for _ in range(100)}) == 100
+    assert re.fullmatch(r"condt_[A-Za-z0-9_-]{43}", keys.fresh())
+
+
+async def test_the_audit_log_names_what_rotation_removal_and_reset_did_and_no_key(do: Do) -> None:
+    made = await do("POST", "/keys", {"name": "a"})
+    rotated = await do("POST", "/keys/a/rotate")
+    await do("POST", "/keys/a/reset-spend")
+    await do("DELETE", "/keys/a")
+    rows = (await do("GET", "/audit"))["data"]
+    assert [(row["action"], row["changes"]) for row in rows[:3]] == [
+        ("key.remove", {"hint": rotated["hint"]}), ("key.reset-spend", {"spend_usd": 0}), ("key.rotate", {"hint": rotated["hint"]}),
+    ]  # fmt: skip
+    assert made["key"] not in str(rows)
+    assert rotated["key"] not in str(rows)
+
+
+async def test_a_removed_key_is_not_found_by_any_verb(do: Do) -> None:
+    made = await do("POST", "/keys", {"name": "a"})
+    await do("DELETE", f"/keys/{made['id']}")
+    for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/reset-spend")):
+        with pytest.raises(NotFound):
+            await do(method, f"/keys/{made['id']}{path}")

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from conduit_desktop.core.errors import Invalid
+from conduit_desktop.actions import models
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.inputs import NewModel, read
+from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from tests.actions.conftest import OPENAI, Do
 
 TARGETS = [{"provider": "openai", "model": "m"}]
@@ -85,3 +88,53 @@ async def test_explain_says_where_a_request_would_go(do: Do) -> None:
     await chain(do, ("a", []))
     rows = (await do("POST", "/models/a/explain", {}))["data"]
     assert [(row["provider"], row["model"], bool(row["reason"])) for row in rows] == [("openai", "m", True)]
+
+
+async def test_a_new_name_that_another_alias_has_is_a_conflict_and_changes_no_fallback(do: Do) -> None:
+    await chain(do, ("b", []), ("c", []), ("a", ["b"]))
+    with pytest.raises(Conflict):
+        await do("PATCH", "/models/b", {"alias": "C"})
+    assert (await do("GET", "/models/a"))["fallbacks"] == ["b"]
+
+
+async def test_targets_are_checked_in_a_change_too(do: Do) -> None:
+    await chain(do, ("a", []))
+    with pytest.raises(Invalid) as raised:
+        await do("PATCH", "/models/a", {"targets": [TARGETS[0], {"provider": "nobody", "model": "m"}]})
+    assert raised.value.field == "targets[1].provider"
+    await do("PATCH", "/models/a", {"targets": [{"provider": "OpenAI", "model": "m"}]})
+
+
+@pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
+async def test_a_new_alias_may_name_neither_itself_nor_what_is_missing_as_a_fallback(do: Do, field: str) -> None:
+    await chain(do, ("b", []))
+    for wrong, words in (("A", "leads back"), ("nobody", "there is no model alias")):
+        with pytest.raises(Invalid, match=words) as raised:
+            await do("POST", "/models", {"alias": "a", "targets": TARGETS, field: ["b", wrong]})
+        assert raised.value.field == f"{field}[1]"
+
+
+async def test_an_alias_of_the_config_file_that_falls_back_on_another_locks_the_name_of_that_one(house: House, do: Do) -> None:
+    await chain(do, ("b", []))
+    new = read(NewModel, {"alias": "a", "targets": TARGETS, "fallbacks": ["b"]})
+    await models.create(house, new, "file", "file")
+    with pytest.raises(Conflict, match="config file"):
+        await do("PATCH", "/models/b", {"alias": "c"})
+    assert [row["alias"] for row in (await do("GET", "/models"))["data"]] == ["a", "b"]
+    await do("PATCH", "/models/b", {"retries": 0})
+
+
+async def test_a_removed_alias_is_not_found_by_any_verb(do: Do) -> None:
+    await chain(do, ("a", []))
+    await do("DELETE", "/models/A")
+    for method, path, body in (("GET", "", None), ("PATCH", "", {}), ("DELETE", "", None), ("POST", "/explain", {})):
+        with pytest.raises(NotFound):
+            await do(method, f"/models/a{path}", body)
+
+
+async def test_a_removed_alias_may_stay_named_as_a_fallback_and_can_be_taken_out(do: Do) -> None:
+    await chain(do, ("b", []), ("a", ["b"]))
+    await do("DELETE", "/models/b")
+    assert (await do("GET", "/models/a"))["fallbacks"] == ["b"]
+    assert (await do("PATCH", "/models/a", {"retries": 2}))["retries"] == 2
+    assert (await do("PATCH", "/models/a", {"fallbacks": []}))["fallbacks"] == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.first_steps import add_demo
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewProvider, ProviderPatch, read
+from conduit_desktop.actions.inputs import NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.actions.provider_states import provider_states
 from conduit_desktop.actions.publishing import alias_for, publish
+from conduit_desktop.core.errors import Conflict, Invalid
 from tests.actions.conftest import OPENAI
 
 
@@ -44,3 +47,36 @@ async def test_a_providers_state_says_what_is_wrong_and_who_uses_it(house: House
     assert "NOT_SET" in states["openai"].text
     await providers.edit(house, "openai", read(ProviderPatch, {"enabled": False}), "gui")
     assert provider_states(house)["openai"].state == "disabled"
+
+
+async def test_an_alias_that_the_config_file_defines_is_not_changed(house: House):
+    await providers.create(house, read(NewProvider, OPENAI), "gui")
+    await providers.create(house, read(NewProvider, {**OPENAI, "name": "router", "kind": "openrouter"}), "gui")
+    new = read(NewModel, {"alias": "gpt-5", "targets": [{"provider": "openai", "model": "gpt-5"}]})
+    await models.create(house, new, "file", "file")
+    with pytest.raises(Conflict, match="config file"):
+        await publish(house, "router", ["openai/gpt-5"], "gui")
+    assert await publish(house, "openai", ["gpt-5"], "gui") == []
+    (alias,) = await models.all_models(house)
+    assert [one.provider for one in alias.targets] == ["openai"]
+
+
+async def test_two_models_of_one_name_share_an_alias_whatever_their_case(house: House):
+    await providers.create(house, read(NewProvider, OPENAI), "gui")
+    assert await publish(house, "openai", ["a/Mini", "b/mini"], "gui") == ["Mini", "Mini"]
+    (alias,) = await models.all_models(house)
+    assert [one.model for one in alias.targets] == ["a/Mini", "b/mini"]
+
+
+@pytest.mark.parametrize("model", ["a\nb", "x" * 201])
+async def test_a_model_whose_name_cannot_be_an_alias_is_refused(house: House, model: str):
+    await providers.create(house, read(NewProvider, OPENAI), "gui")
+    with pytest.raises(Invalid) as raised:
+        await publish(house, "openai", [model], "gui")
+    assert raised.value.field == "alias"
+
+
+async def test_a_model_of_an_unknown_provider_is_not_published(house: House):
+    with pytest.raises(Invalid):
+        await publish(house, "nobody", ["m"], "gui")
+    assert await models.all_models(house) == []

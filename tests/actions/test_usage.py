@@ -1,0 +1,52 @@
+"""Usage: its groups, unknown costs, and CSV that no spreadsheet runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from conduit_desktop.actions.house import House
+from conduit_desktop.actions.usage import as_csv, groups, view
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.records import RequestRecord, UsageRow
+from tests.actions.conftest import Do
+
+
+def test_groups_are_read_in_order_without_doubles() -> None:
+    assert groups(" model ,day,model,") == ["model", "day"]
+    assert groups("") == []
+    assert groups("day,model,key,provider") == ["day", "model", "key", "provider"]
+
+
+@pytest.mark.parametrize("text", ["week", "day;model", "key_name", "day,Model"])
+def test_an_unknown_group_is_refused(text: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        groups(text)
+    assert raised.value.field == "group_by"
+
+
+@pytest.mark.parametrize(
+    ("cost", "unpriced", "shown"), [(0, 0, 0.0), (0, 1, None), (5_000_000_000, 1, 5.0), (5_000_000_000, 0, 5.0)]
+)
+def test_a_cost_is_unknown_only_where_nothing_is_priced(cost: int, unpriced: int, shown: float | None) -> None:
+    assert view(UsageRow(cost_nano=cost, unpriced_requests=unpriced), [])["cost_usd"] == shown
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1"])
+def test_a_text_that_a_spreadsheet_takes_for_a_formula_is_quoted(text: str) -> None:
+    cell = as_csv([view(UsageRow(model=text), ["model"])], "model").split("\n", 1)[1]
+    assert cell.lstrip('"').startswith(f"'{text[0]}")
+
+
+def test_other_texts_are_left_alone_in_csv() -> None:
+    line = as_csv([view(UsageRow(model="a=b", provider=""), ["model", "provider"])], "model,provider").splitlines()[1]
+    assert line.startswith("a=b,,")
+
+
+async def test_usage_counts_from_since_until_before_until(house: House, do: Do) -> None:
+    for day in (20, 21, 22):
+        at = 1_790_000_000_000 + (day - 21) * 86_400_000
+        await house.store.ledger.record(RequestRecord(id=str(day), started_at=at))
+    rows = (await do("GET", "/usage", group_by="day", since="2026-09-21", until="2026-09-22"))["data"]
+    assert [row["day"] for row in rows] == ["2026-09-21"]
+    assert (await do("GET", "/usage", since="2026-09-21"))["data"][0]["requests"] == 2
+    assert (await do("GET", "/usage", until="2026-09-22"))["data"][0]["requests"] == 2
