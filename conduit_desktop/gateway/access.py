@@ -33,7 +33,8 @@ class Caller:
 
 def digest(key: str) -> str:
     """What is stored of a virtual key: its SHA-256 in hex."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    # aiohttp reads bytes of a header that are no UTF-8 as surrogates: such a key is unknown, and no failure.
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def identify(call: Call, snapshot: Snapshot) -> Caller:

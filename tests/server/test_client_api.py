@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -95,6 +96,18 @@ async def test_no_key_is_refused_in_each_dialect(door: Door) -> None:
     assert (status, body["error"]["code"], body["error"]["type"]) == (401, "missing_api_key", "invalid_request_error")
     status, body, _ = await door.call("POST", "/v1/messages", MESSAGES, key=False)
     assert (status, body["type"], body["error"]["type"]) == (401, "error", "authentication_error")
+
+
+@pytest.mark.parametrize("key", [b"condt_\xe9", b"sk-\xe9"])
+async def test_a_key_of_bytes_that_are_no_text_is_a_wrong_key(door: Door, key: bytes) -> None:
+    port = int((door.house.server.address or "").rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = (b"GET /v1/models HTTP/1.1", b"Host: localhost", b"Connection: close", b"Authorization: Bearer " + key)
+    writer.write(b"\r\n".join((*lines, b"", b"")))
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize(
