@@ -26,6 +26,8 @@ PAIRS = 7
 THRESHOLD = 0.97
 """A median speed below this share of the base's is a slowdown, if the pairs agree."""
 WARM_UP_S = 2
+STEADY = 1.25
+"""How many times its smallest value the bare proxy's largest may be; more means that other work disturbed the run."""
 DEFAULT = ("throughput", "latency")
 
 Verdict = Literal["slower", "no difference seen", "faster"]
@@ -90,6 +92,11 @@ class Comparison:
         if self.ratio > 1 / THRESHOLD and sum(ratio > 1 for ratio in ratios) >= len(ratios) - 1:
             return "faster"
         return "no difference seen"
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the bare proxy, which is the same in every pair, measured about the same in every pair."""
+        return not self.proxy or max(self.proxy) <= STEADY * min(self.proxy)
 
     def of_proxy(self, values: Sequence[float]) -> float | None:
         """The median over the pairs of a side's value by the bare proxy's: of rates and of times alike."""
@@ -221,3 +228,8 @@ def show_comparison(rows: Sequence[Comparison], console: Console) -> None:
     for row in rows:
         table.add_row(*cells(row), style=COLOURS[row.verdict])
     console.print(table)
+    if busy := [row.measure for row in rows if not row.is_steady]:
+        disturbed = f"The bare proxy itself varied by more than {STEADY - 1:.0%} ({'; '.join(busy)})"
+        console.print(
+            f"{disturbed}: other work disturbed the run. Repeat it on an idle machine or with more --pairs.", style="yellow"
+        )

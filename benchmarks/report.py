@@ -127,6 +127,8 @@ revisions. It answers one question: does the change cost speed?
   bare proxy* is base, then head: a higher share is better for rates, a lower one for times.
 - *Slower* means a median below 0.97, with at least all pairs but one below 1; *faster* is the reverse. The command exits with
   1 if any measure is slower; `--allow-slower` makes that 0. A difference of less than 3 % stays "no difference seen".
+- Measure on an idle machine. If the bare proxy varied by more than 25 % between the pairs, a warning says so: then *slower*
+  can be a false alarm, and `--pairs 15` or a second run decides.
 - The load and the proxy are those of the working tree. Both sides are used only through the command line and HTTP.
 
 ## How

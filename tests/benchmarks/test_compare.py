@@ -17,7 +17,7 @@ from benchmarks import __main__ as program
 from benchmarks import compare as comparing
 from benchmarks import load as loading
 from benchmarks.bench import PROXY, Bench
-from benchmarks.compare import Comparison, cells, checkout, compare, imported_from, snapshot
+from benchmarks.compare import Comparison, cells, checkout, compare, imported_from, show_comparison, snapshot
 from benchmarks.load import Load
 from benchmarks.subjects import ROOT, Subject
 
@@ -80,6 +80,13 @@ def test_a_row_shows_both_sides_the_spread_of_the_pairs_and_the_drift_of_the_pro
     row = rates((500, 200, 450), (400, 160, 405), proxy=(1000, 400, 1000))
     shown = ("450 /s", "400 /s", "0.800", "0.800 – 0.900", "50%, 40%", "1,000 (400 – 1,000)", "slower")
     assert cells(row) == ("throughput", *shown)
+
+
+@pytest.mark.parametrize(("proxy", "warned"), [((1000, 1250), False), ((1000, 1251), True), ((1251, 1000), True), ((), False)])
+def test_a_run_in_which_the_bare_proxy_varies_is_shown_with_a_warning(proxy, warned):
+    printed = io.StringIO()
+    show_comparison([rates((100, 100), (100, 100), proxy)], Console(file=printed, width=200))
+    assert ("The bare proxy itself varied by more than 25% (throughput)" in printed.getvalue()) is warned
 
 
 @pytest.fixture
