@@ -8,10 +8,21 @@ from typing import Any
 import orjson
 import pytest
 
-from conduit_desktop.actions import operations
+from conduit_desktop.actions import notifications, operations, transfer
+from conduit_desktop.actions.config_file import parse
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.routes import WrongMethod
-from conduit_desktop.core.errors import ActionError, Conflict, Invalid, NotFound
+from conduit_desktop.core.errors import (
+    ActionError,
+    BadRequest,
+    Conflict,
+    GatewayError,
+    Internal,
+    Invalid,
+    ModelNotFound,
+    NotFound,
+    Unauthorized,
+)
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import OPENAI, Do
 
@@ -281,3 +292,226 @@ async def test_changes_at_the_same_time_lose_nothing(do: Do) -> None:
 async def test_addresses_and_times_come_back_as_they_were_typed(do: Do) -> None:
     typed = {"name": "a", "allowed_ips": ["10.0.0.1", "::1", "10.0.0.0/8"], "expires_at": "2030-01-31T12:00:00Z"}
     assert (await do("POST", "/keys", typed)).items() >= typed.items()
+
+
+OF_FILE = """
+[settings]
+port = 5055
+[[providers]]
+name = "openai"
+kind = "openai"
+api_key = "env:OPENAI_API_KEY"
+[[models]]
+alias = "fast"
+targets = [{ provider = "openai", model = "m" }]
+[[keys]]
+name = "ci"
+key = "condt_0123456789012345678901234567890123456789abc"
+[[prices]]
+pattern = "openai/m"
+input = 1
+"""
+LOCKED: dict[tuple[str, str], tuple[str, Any]] = {
+    ("PATCH", "/providers/{name}"): ("/providers/openai", {"enabled": False}),
+    ("DELETE", "/providers/{name}"): ("/providers/openai", None),
+    ("PATCH", "/models/{alias*}"): ("/models/fast", {"retries": 0}),
+    ("DELETE", "/models/{alias*}"): ("/models/fast", None),
+    ("PATCH", "/keys/{id}"): ("/keys/ci", {"rpm": 1}),
+    ("DELETE", "/keys/{id}"): ("/keys/ci", None),
+    ("POST", "/keys/{id}/rotate"): ("/keys/ci/rotate", None),
+    ("PUT", "/prices/{pattern*}"): ("/prices/openai/m", {"input": 2}),
+    ("DELETE", "/prices/{pattern*}"): ("/prices/openai/m", None),
+    ("PATCH", "/settings"): ("/settings", {"port": 1}),
+}
+"""The operations on what a config file can define, each with a call of it."""
+FREE = {
+    "/providers", "/models", "/keys", "/ip-rules", "/ip-rules/{id}", "/providers/{name}/test", "/models/{alias*}/explain",
+    "/health/{target*}/pause", "/health/{target*}/resume", "/health/{provider}/credentials/{label}/release",
+    "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
+    "/master-key/rotate",
+}  # fmt: skip
+"""Paths of operations that add something new, or do not touch what a config file defines."""
+
+
+def test_every_operation_on_what_a_config_file_can_define_is_known_here() -> None:
+    for row in operations.OPERATIONS:
+        assert row.method == "GET" or row.path in FREE or (row.method, row.path) in LOCKED, row
+
+
+@pytest.mark.parametrize(("method", "path"), LOCKED)
+async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(house: House, do: Do, method: str, path: str) -> None:
+    await transfer.sync_file(house, parse(OF_FILE))
+    before = [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
+    actual, body = LOCKED[method, path]
+    with pytest.raises(Conflict, match="config file") as raised:
+        await do(method, actual, body)
+    assert raised.value.status == 409
+    assert [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")] == before
+
+
+RULE = "the first IP rule"
+CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
+    ("POST", "/providers"): ("/providers", {"name": "other", "kind": "demo"}, "provider.create"),
+    ("PATCH", "/providers/{name}"): ("/providers/openai", {"enabled": False}, "provider.edit"),
+    ("DELETE", "/providers/{name}"): ("/providers/openai", None, "provider.remove"),
+    ("POST", "/models"): ("/models", {**ALIAS, "alias": "other"}, "model.create"),
+    ("PATCH", "/models/{alias*}"): ("/models/fast", {"retries": 0}, "model.edit"),
+    ("DELETE", "/models/{alias*}"): ("/models/fast", None, "model.remove"),
+    ("POST", "/health/{target*}/pause"): ("/health/openai/gpt-4o-mini/pause", None, "target.pause"),
+    ("POST", "/health/{target*}/resume"): ("/health/openai/gpt-4o-mini/resume", None, "target.resume"),
+    ("POST", "/health/{provider}/credentials/{label}/release"): (
+        "/health/openai/credentials/default/release", None, "credential.release",
+    ),
+    ("POST", "/keys"): ("/keys", {"name": "other"}, "key.create"),
+    ("PATCH", "/keys/{id}"): ("/keys/laptop", {"rpm": 1}, "key.edit"),
+    ("DELETE", "/keys/{id}"): ("/keys/laptop", None, "key.remove"),
+    ("POST", "/keys/{id}/rotate"): ("/keys/laptop/rotate", None, "key.rotate"),
+    ("POST", "/keys/{id}/reset-spend"): ("/keys/laptop/reset-spend", None, "key.reset-spend"),
+    ("POST", "/prices/reprice"): ("/prices/reprice", None, "price.reprice"),
+    ("PUT", "/prices/{pattern*}"): ("/prices/other", {"input": 1}, "price.put"),
+    ("DELETE", "/prices/{pattern*}"): ("/prices/openai/gpt-4o-mini", None, "price.remove"),
+    ("PATCH", "/settings"): ("/settings", {"theme": "dark"}, "settings.change"),
+    ("POST", "/ip-rules"): ("/ip-rules", {"action": "deny", "network": "::1"}, "ip-rule.create"),
+    ("DELETE", "/ip-rules/{id}"): (RULE, None, "ip-rule.remove"),
+    ("POST", "/backup"): ("/backup", None, "backup.create"),
+    ("POST", "/import"): ("/import", {"toml": '[[keys]]\nname = "new"\n', "apply": True}, "key.create"),
+    ("POST", "/master-key/rotate"): ("/master-key/rotate", None, "master-key.rotate"),
+    # Nothing of the configuration changes.
+    ("POST", "/providers/{name}/test"): ("/providers/demo/test", None, None),
+    ("POST", "/models/{alias*}/explain"): ("/models/fast/explain", {}, None),
+    ("POST", "/notifications/read"): ("/notifications/read", None, None),
+    ("POST", "/notifications/{id}/read"): ("the first notification", None, None),
+}  # fmt: skip
+"""By method and path of the table: a call, its body, and what the audit log calls it."""
+
+
+CHANGING = [row for row in operations.OPERATIONS if row.method != "GET"]
+
+
+@pytest.mark.parametrize("row", CHANGING, ids=lambda row: f"{row.method}{row.path}")
+async def test_each_operation_that_changes_something_is_audited_once_with_its_actor(
+    house: House, do: Do, row: operations.Operation
+) -> None:
+    await furnished(do)
+    await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
+    await notifications.notify(house, "system", "info", "a", "b")
+    path, body, action = CALLS[row.method, row.path]
+    if path == RULE:
+        path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
+    elif path == "the first notification":
+        path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"
+    before = len((await house.store.audit.list(500))[0])
+    status, _ = await operations.call(house, row.method, path, {}, body, "gui")
+    assert status == row.status
+    entries = (await house.store.audit.list(500))[0]
+    new = entries[: len(entries) - before]
+    assert [(one.actor, one.action) for one in new] == ([] if action is None else [("gui", action)])
+
+
+async def test_nothing_that_only_reads_is_audited(house: House, do: Do) -> None:
+    await furnished(do)
+    before = len((await house.store.audit.list(500))[0])
+    for row in operations.OPERATIONS:
+        if row.method == "GET" and "{" not in row.path:
+            await do("GET", row.path)
+    await do("POST", "/import", {"toml": '[[keys]]\nname = "new"\n'})
+    assert len((await house.store.audit.list(500))[0]) == before
+
+
+@pytest.mark.parametrize("row", operations.OPERATIONS, ids=lambda row: f"{row.method}{row.path}")
+def test_every_operation_is_found_by_its_own_path_and_changes_unless_it_reads(row: operations.Operation) -> None:
+    path = row.path.replace("{", "").replace("*}", "").replace("}", "")
+    assert operations.match(row.method, path)[0] is row
+    reading = row.method == "GET" or row.path in ("/providers/{name}/test", "/models/{alias*}/explain", "/backup")
+    assert row.changes is not reading
+
+
+async def test_a_change_waits_for_the_one_before_and_a_read_does_not(house: House, do: Do) -> None:
+    async with house.turn:
+        change = asyncio.ensure_future(do("POST", "/keys", {"name": "a"}))
+        assert (await do("GET", "/keys"))["data"] == []
+        assert not change.done()
+    assert (await change)["name"] == "a"
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, [], "x", 0, False])
+async def test_an_operation_without_a_body_refuses_one(do: Do, body: Any) -> None:
+    with pytest.raises(Invalid):
+        await do("POST", "/notifications/read", body)
+
+
+@pytest.mark.parametrize("body", [[], "x", 1, False])
+async def test_an_operation_that_takes_any_object_refuses_what_is_none(do: Do, body: Any) -> None:
+    with pytest.raises(Invalid, match="must be an object"):
+        await do("PATCH", "/settings", body)
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted", "status"),
+    [
+        (ModelNotFound("x"), NotFound, 404), (BadRequest("x", param="messages"), Invalid, 422),
+        (Internal("x"), operations.ProviderRefused, 502), (Unauthorized("x"), operations.ProviderRefused, 502),
+    ],
+)  # fmt: skip
+async def test_a_provider_that_refuses_is_an_answer_and_not_a_fault(
+    do: Do, monkeypatch: pytest.MonkeyPatch, error: GatewayError, wanted: type[ActionError], status: int
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(operations.models, "explain", refuse)
+    with pytest.raises(wanted) as raised:
+        await do("POST", "/models/x/explain", {})
+    assert (raised.value.status, raised.value.field) == (status, error.param)
+
+
+@pytest.mark.parametrize("path", ["/keys", "/ip-rules", "/providers", "/models", "/prices"])
+@pytest.mark.parametrize("limit", ["1", "2", "500"])
+async def test_every_list_in_parts_gives_each_row_once(do: Do, path: str, limit: str) -> None:
+    await furnished(do)
+    for number in range(2):
+        await do("POST", "/keys", {"name": f"k{number}"})
+        await do("POST", "/ip-rules", {"action": "deny", "network": f"10.{number}.0.0/16"})
+        await do("POST", "/providers", {"name": f"P{number}", "kind": "demo"})
+        await do("POST", "/models", {**ALIAS, "alias": f"M{number}"})
+        await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": number, "valid_from": f"299{number}-01-01"})
+    whole = (await do("GET", path))["data"]
+    rows: list[Any] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await do("GET", path, limit=limit, **cursor)
+        assert len(page["data"]) <= int(limit)
+        rows += page["data"]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert rows == whole
+    assert len(rows) == 3
+
+
+@pytest.mark.parametrize("path", ["/catalog", "/settings", "/usage", "/health", "/audit", "/notifications", "/requests", "/keys"])
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [({"limit": "0"}, "limit"), ({"limit": "501"}, "limit"), ({"limit": "-1"}, "limit"), ({"cursor": "%"}, "cursor")],
+)
+async def test_every_list_refuses_a_wrong_limit_and_a_wrong_cursor(do: Do, path: str, query: dict[str, str], field: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        await do("GET", path, **query)
+    assert raised.value.field == field
+    assert "data" in await do("GET", path, limit="500")
+    assert len((await do("GET", path, limit="1"))["data"]) <= 1
+
+
+async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(house: House, do: Do) -> None:
+    body = {
+        "name": "a", "kind": "openai", "api_keys": [{"label": "x", "api_key": "sk-private-0123456789-one"}],
+        "headers": {"X-Team": "private-header-0123456789"},
+    }  # fmt: skip
+    answers = [await do("POST", "/providers", body)]
+    answers.append(await do("PATCH", "/providers/a", {"api_keys": [{"label": "x", "api_key": "sk-private-0123456789-two"}]}))
+    answers.append(await do("GET", "/export"))
+    toml = '[[providers]]\nname = "a"\nkind = "openai"\napi_key = "sk-private-three"\n'
+    answers.append(await do("POST", "/import", {"toml": toml, "apply": True}))
+    answers.append(await do("GET", "/audit"))
+    assert b"private" not in orjson.dumps(answers)
+    assert "private" not in repr(house)

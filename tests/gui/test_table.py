@@ -172,3 +172,12 @@ def test_what_is_outside_the_model_has_no_data(model: TableModel[Fruit]):
     assert model.rowCount(model.index(0, 0)) == 0
     assert model.data(QModelIndex()) is None
     assert model.headerData(7, Qt.Orientation.Horizontal) is None
+
+
+def test_a_change_in_a_row_repaints_all_its_columns(model: TableModel[Fruit]):
+    model.set_rows(fruits("apple", "pear", "fig"))
+    spans: list[tuple[int, int, int, int]] = []
+    model.dataChanged.connect(lambda first, last, roles: spans.append((first.row(), first.column(), last.row(), last.column())))
+    model.upsert([Fruit("pear", 1)])
+    model.set_rows([Fruit("apple"), Fruit("pear", 1), Fruit("fig", 3, ripe=False)])
+    assert spans == [(1, 0, 1, 2), (0, 0, 0, 2), (2, 0, 2, 2)]

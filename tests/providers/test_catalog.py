@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from urllib.parse import urlsplit
 
 import pytest
 
+from conduit_desktop import providers
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.providers import Endpoint, ProviderKind, Secrets
@@ -139,3 +142,22 @@ def test_anthropics_version_is_the_callers_or_the_default():
     assert silent.headers["anthropic-version"] == "2023-06-01"
     assert silent.headers["x-api-key"] == "k"
     assert one.url("count_tokens", "m", "anthropic_messages", False).endswith("/v1/messages/count_tokens")
+
+
+def _defined_kinds() -> set[type[ProviderKind]]:
+    """Every class with a kind of its own in the modules of `conduit_desktop.providers`."""
+    found: set[type[ProviderKind]] = set()
+    for info in pkgutil.iter_modules(providers.__path__):
+        module = importlib.import_module(f"{providers.__name__}.{info.name}")
+        found |= {
+            value
+            for value in vars(module).values()
+            if isinstance(value, type) and issubclass(value, ProviderKind) and "kind" in vars(value)
+        }
+    return found
+
+
+def test_every_kind_that_is_defined_is_in_the_catalog_under_its_own_name():
+    assert _defined_kinds() == set(CATALOG.values())
+    assert len(CATALOG) == len(_defined_kinds())
+    assert all(kind.kind == name for name, kind in CATALOG.items())
