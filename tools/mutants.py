@@ -57,7 +57,7 @@ EQUIVALENT = "tools/mutants_equivalent.txt"
 """Mutants that change nothing a test could see, one a line: `path:qualified.function:operator:source line — reason`."""
 
 ROOT = Path(__file__).resolve().parent.parent
-NOT_COPIED = (".*", "__pycache__", "node_modules", "build", "dist", "docs")
+NOT_COPIED = (".*", "__pycache__", "node_modules", "build", "dist")
 START_S, SLOWER, MEMORY_BYTES = 20.0, 5.0, 4 << 30
 """A mutant may take START_S seconds and SLOWER times what its tests took before, and use MEMORY_BYTES."""
 NO_RUN = 70
