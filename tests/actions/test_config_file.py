@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conduit_desktop.actions import operations, transfer
-from conduit_desktop.actions.config_file import parse
+from conduit_desktop.actions.config_file import FileKey, load, parse, secret_of
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.release import release_file
 from conduit_desktop.core.errors import ConfigFileBroken, Conflict, Invalid
@@ -241,3 +243,166 @@ async def test_a_key_of_the_file_may_leave_the_key_itself_to_rotation(house: Hou
     assert (await do("GET", "/keys/app"))["hint"] == rotated["hint"]
     with pytest.raises(Conflict, match="config file"):
         await do("PATCH", "/keys/app", {"rpm": 1})
+
+
+PROVIDER = '[[providers]]\nname = "a"\nkind = "demo"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("[setings]\nport = 1\n", "setings"),
+        (PROVIDER + "nmae = 1\n", "providers[0].nmae"),
+        (PROVIDER + 'api_keys = [{ label = "x", key = "y" }]\n', "providers[0].api_keys[0].key"),
+        ('[[models]]\nalias = "a"\ntargets = []\nmodle = 1\n', "models[0].modle"),
+        ('[[models]]\nalias = "a"\ntargets = []\ntimeouts = { idle = 1 }\n', "models[0].timeouts.idle"),
+        ('[[keys]]\nname = "a"\nbugdet_usd = 1\n', "keys[0].bugdet_usd"),
+        ('[[prices]]\npattern = "a"\ninptu = 1\n', "prices[0].inptu"),
+        ('[[prices]]\npattern = "a"\ninput = 1\ntiers = [{ above = 1, rates = { in = 1 } }]\n', "prices[0].tiers[0].rates.in"),
+    ],
+)
+def test_an_unknown_field_is_refused_with_its_path(text: str, path: str) -> None:
+    with pytest.raises(ConfigFileBroken) as raised:
+        parse(text)
+    assert f"{path}: there is no such field" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        ('[[providers]]\nname = "{}"\nkind = "demo"\n', "providers[1].name"),
+        ('[[models]]\nalias = "{}"\ntargets = [{{ provider = "p", model = "m" }}]\n', "models[1].alias"),
+        ('[[keys]]\nname = "{}"\n', "keys[1].name"),
+        ('[[prices]]\npattern = "{}"\ninput = 1\n', "prices[1].pattern"),
+    ],
+)
+def test_a_name_that_is_there_twice_is_refused_whatever_its_case(table: str, path: str) -> None:
+    parse(table.format("a") + table.format("b"))
+    with pytest.raises(ConfigFileBroken, match="is there twice") as raised:
+        parse(table.format("a") + table.format("A"))
+    assert path in str(raised.value)
+
+
+def test_a_pattern_may_have_a_price_for_each_start() -> None:
+    price = '[[prices]]\npattern = "a"\ninput = 1\nvalid_from = 2030-01-0{}T00:00:00Z\n'
+    assert len(parse(price.format(1) + price.format(2)).prices) == 2
+    with pytest.raises(ConfigFileBroken, match="is there twice"):
+        parse(price.format(1) + price.format(1))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"), [("", "prices[0].pattern"), (" ", "prices[0].pattern"), ("a\\nb", "prices[0].pattern")]
+)
+def test_a_price_needs_a_printable_pattern(pattern: str, path: str) -> None:
+    with pytest.raises(ConfigFileBroken) as raised:
+        parse(f'[[prices]]\npattern = "{pattern}"\ninput = 1\n')
+    assert path in str(raised.value)
+
+
+def test_a_reference_stays_one_for_keys_and_headers_and_is_replaced_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V", "value")
+    config = parse(
+        '[[providers]]\nname = "env:V"\nkind = "demo"\napi_key = "env:V"\nheaders = { X-A = "env:V" }\n'
+        'options = { pace_ms = "env:V" }\n'
+        '[[providers]]\nname = "b"\nkind = "demo"\napi_keys = [{ label = "env:V", api_key = "env:V" }]\n'
+        '[[models]]\nalias = "a"\ntargets = [{ provider = "env:V", model = "env:V" }]\noverrides = { stop = ["env:V"] }\n'
+        '[[keys]]\nname = "env:V"\nkey = "env:V"\n'
+    )
+    first, second = config.providers
+    assert (first.name, first.api_key, first.headers, first.options) == ("value", "env:V", {"X-A": "env:V"}, {"pace_ms": "value"})
+    assert second.api_keys is not None
+    assert (second.api_keys[0].label, second.api_keys[0].api_key) == ("value", "env:V")
+    assert (config.models[0].targets[0].provider, config.models[0].overrides) == ("value", {"stop": ["value"]})
+    assert (config.keys[0].name, config.keys[0].key) == ("value", "env:V")
+
+
+@pytest.mark.parametrize("text", ['[settings]\nhost = "env:UNSET"\n', PROVIDER + 'base_url = "env:UNSET"\n'])
+def test_a_reference_to_a_variable_that_is_not_set_is_refused(text: str) -> None:
+    with pytest.raises(ConfigFileBroken, match="the environment variable UNSET is not set"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["xenv:V", "env:V x", "env:1", "env:"])
+def test_only_a_whole_value_is_a_reference(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("V", "value")
+    assert parse(f'[settings]\nhost = "{text}"\n').settings == {"host": text}
+
+
+@pytest.mark.parametrize(("said", "secret"), [(None, None), (KEY, KEY), ("env:CI_KEY", KEY)])
+def test_the_key_of_a_virtual_key_is_given_in_full_or_by_the_environment(said: str | None, secret: str | None) -> None:
+    assert secret_of(FileKey(name="a", key=said), "keys[0].key") == secret
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "words"),
+    [
+        ("condt_" + "a" * 42, "", "43"), ("condt_" + "a" * 44, "", "43"), ("sk-" + "a" * 43, "", "43"), ("", "", "43"),
+        ("condt_" + "a" * 42 + "!", "", "43"), ("env:OWN", "", "OWN is not set"), ("env:OWN", "  ", "OWN is not set"),
+        ("env:OWN", "sk-private", "43"),
+    ],
+)  # fmt: skip
+def test_a_virtual_key_of_another_form_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, said: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("OWN", value)
+    with pytest.raises(Invalid, match=words) as raised:
+        secret_of(FileKey(name="a", key=said), "keys[0].key")
+    assert raised.value.field == "keys[0].key"
+    assert "private" not in str(raised.value)
+    assert said == "" or said.startswith("env:") or said not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFileBroken, match=r"none\.toml: cannot be read: No such file"):
+        load(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
+    with pytest.raises(ConfigFileBroken, match="it is not UTF-8"):
+        load(tmp_path / "latin.toml")
+    (tmp_path / "good.toml").write_text(PROVIDER)
+    assert [one.name for one in load(tmp_path / "good.toml").providers] == ["a"]
+
+
+def test_a_file_does_not_print_its_values() -> None:
+    config = parse('[[providers]]\nname = "a"\nkind = "openai"\napi_key = "sk-private"\n')
+    assert "private" not in repr(config) + str(config) + repr(config.providers)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ('kind = "openaii"\n', "providers[0].kind"), ('kind = "demo"\nbase_url = "ftp://x"\n', "providers[0].base_url"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("apply", [False, True])
+async def test_a_provider_that_does_not_fit_is_refused_before_anything_is_written(
+    house: House, do: Do, body: str, path: str, apply: bool
+) -> None:
+    text = f'[[keys]]\nname = "k"\n[[providers]]\nname = "a"\n{body}'
+    with pytest.raises(ConfigFileBroken, match=re.escape(path)):
+        await sync(house, text)
+    with pytest.raises(Invalid, match=re.escape(path)) as raised:
+        await do("POST", "/import", {"toml": text, "apply": apply})
+    assert raised.value.field == "toml"
+    assert (await do("GET", "/keys"))["data"] == []
+
+
+@pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
+@pytest.mark.parametrize(("name", "words"), [("a", "leads back"), ("nobody", "there is no model alias")])
+async def test_a_fallback_of_the_file_that_is_missing_or_leads_back_is_refused(
+    house: House, field: str, name: str, words: str
+) -> None:
+    model = f'[[models]]\nalias = "a"\ntargets = [{{ provider = "a", model = "m" }}]\n{field} = ["{name}"]\n'
+    with pytest.raises(ConfigFileBroken, match=words) as raised:
+        await sync(house, PROVIDER + model)
+    assert f"models[0].{field}[0]" in str(raised.value)
+    assert await house.store.providers.all() == []
+
+
+async def test_a_circle_of_fallbacks_over_file_and_database_is_refused(house: House, do: Do) -> None:
+    await sync(house, PROVIDER)
+    target = {"provider": "a", "model": "m"}
+    await do("POST", "/models", {"alias": "y", "targets": [target]})
+    await do("POST", "/models", {"alias": "x", "targets": [target], "fallbacks": ["y"]})
+    text = '[[models]]\nalias = "y"\ntargets = [{ provider = "a", model = "m" }]\nfallbacks = ["x"]\n'
+    with pytest.raises(Invalid, match="leads back"):
+        await do("POST", "/import", {"toml": text, "apply": True})

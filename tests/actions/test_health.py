@@ -6,9 +6,10 @@ import pytest
 
 from conduit_desktop.actions import health, models, providers
 from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewModel, NewProvider, read
+from conduit_desktop.actions.inputs import NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.actions.operations import call
 from conduit_desktop.core.errors import NotFound, UpstreamError
+from tests.fakes.house import heard
 
 A, B = "one/alpha", "two/beta"
 
@@ -96,3 +97,71 @@ async def test_what_does_not_exist_is_not_found(furnished: House):
     for path in ("/health/nobody/x/pause", "/health/nobody/x/resume", "/health/one/credentials/nothing/release"):
         with pytest.raises(NotFound):
             await call(furnished, "POST", path)
+
+
+async def test_pausing_and_resuming_are_written_audited_and_published(furnished: House):
+    changes = heard(furnished)
+    for verb, paused in (("pause", {A}), ("resume", set[str]())):
+        await call(furnished, "POST", f"/health/{A}/{verb}", actor="gui")
+        assert furnished.gateway.health.paused == paused
+        [entry] = (await furnished.store.audit.list(1))[0]
+        assert (entry.actor, entry.action, entry.subject) == ("gui", f"target.{verb}", A)
+    assert [(one.topic, one.payload) for one in changes] == [("health", A), ("health", A)]
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+async def test_a_target_that_no_alias_names_and_nobody_called_cannot_be_paused(furnished: House, verb: str):
+    with pytest.raises(NotFound):
+        await call(furnished, "POST", f"/health/one/other/{verb}")
+    assert furnished.gateway.health.paused == set()
+
+
+async def test_a_target_of_a_disabled_or_unready_provider_says_so_unless_it_is_paused(furnished: House):
+    await providers.edit(furnished, "one", read(ProviderPatch, {"enabled": False}), "gui")
+    assert _one(furnished, A).state == "disabled"
+    await health.pause(furnished, A, "gui")
+    assert _one(furnished, A).state == "paused"
+    new = {"name": "three", "kind": "openai", "api_key": "env:NOT_SET"}
+    await providers.create(furnished, read(NewProvider, new), "gui")
+    target = {"provider": "three", "model": "m"}
+    await models.create(furnished, read(NewModel, {"alias": "c", "targets": [target]}), "gui")
+    assert _one(furnished, "three/m").state == "unready"
+
+
+async def test_targets_of_a_removed_provider_and_patterns_are_not_listed(furnished: House):
+    target = {"provider": "one", "model": "*"}
+    await models.create(furnished, read(NewModel, {"alias": "x-*", "targets": [target]}), "gui")
+    assert [one.name for one in health.targets(furnished)] == [A, B]
+    await health.pause(furnished, A, "gui")
+    await providers.remove(furnished, "one", "gui")
+    assert [one.name for one in health.targets(furnished)] == [B]
+
+
+async def test_a_failure_without_any_answer_is_failing_and_a_half_open_circuit_is_probing(furnished: House):
+    known, owner = furnished.gateway.health, furnished.gateway.snapshot.providers["one"].provider.id
+    down = UpstreamError("down", status=503, reason="server")
+    known.failed(A, owner, None, down)
+    assert (_one(furnished, A).state, _one(furnished, A).text) == ("failing", "down")
+    for _ in range(5):
+        known.failed(A, owner, None, down)
+    known.half_open(A)
+    assert _one(furnished, A).state == "probing"
+
+
+async def test_a_credential_after_a_rate_limit_is_resting_until_it_is_released(furnished: House):
+    bound = furnished.gateway.snapshot.providers["one"]
+    label = bound.doors[0].label
+    limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=60.0)
+    furnished.gateway.health.failed(A, bound.provider.id, label, limited)
+    [credential] = _one(furnished, A).credentials
+    assert credential.state == "resting"
+    assert credential.wait_s is not None
+    assert 0 < credential.wait_s <= 60
+    for path in (f"/health/two/credentials/{label}x/release", "/health/nobody/credentials/default/release"):
+        with pytest.raises(NotFound):
+            await call(furnished, "POST", path)
+    await call(furnished, "POST", f"/health/ONE/credentials/{label}/release")
+    [credential] = _one(furnished, A).credentials
+    assert credential.state == "ready"
+    [entry] = (await furnished.store.audit.list(1))[0]
+    assert (entry.action, entry.subject) == ("credential.release", f"one ({label})")
