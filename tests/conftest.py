@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from conduit_desktop.core.paths import Home
 from tests.fakes.keys import MemoryKeyring
-from tests.fakes.network import loopback_only
+from tests.fakes.network import loopback_only, watched_sockets
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = Path(os.environ.get("CONDUIT_RECORDINGS") or ROOT.parent / "shared" / "replay")
@@ -41,6 +43,24 @@ settings.load_profile("conduit")
 def _network() -> Iterator[list[str]]:
     with loopback_only() as refused:
         yield refused
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sockets() -> Iterator[weakref.WeakSet[socket.socket]]:
+    with watched_sockets() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _no_socket_left(_sockets: weakref.WeakSet[socket.socket]) -> Iterator[None]:
+    """Fails the test that leaves a socket open, not the one, or the end of the run, in which it is collected.
+
+    Fixtures of a module or of the session are made before this one, so theirs do not count.
+    """
+    _sockets.clear()
+    yield
+    left = [sock for sock in list(_sockets) if sock.fileno() != -1]
+    assert left == [], "sockets left open: the test, or a fixture of it, does not close a client, a server or an event loop"
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,13 @@ class Feed(QObject):
         self._timer.setTimerType(Qt.TimerType.CoarseTimer)
         self._timer.setInterval(BREATH_MS)
         self._timer.timeout.connect(self._on_breath)
-        self.close = bus.subscribe(self._on_change)
+        self._unsubscribe = bus.subscribe(self._on_change)
+
+    def close(self) -> None:
+        """Take no more changes, and emit none: nobody may refresh from a closed store."""
+        self._unsubscribe()
+        self._timer.stop()
+        self._waiting.clear()
 
     def pause(self) -> None:
         """The window is hidden: gather nothing but the topics."""

@@ -16,17 +16,25 @@ _MANY_CANCELLED = 100
 
 
 class _Drain(QObject):
-    """Runs, when its posted event arrives, the handles that were waiting by then."""
+    """Runs, when its posted event arrives, the handles that were waiting by then.
 
-    def __init__(self) -> None:
+    Qt delivers events after the loop has stopped, too: what is waiting then is kept for the next run.
+    """
+
+    def __init__(self, is_running: Callable[[], bool]) -> None:
         super().__init__()
         self.waiting: deque[asyncio.Handle] = deque()
+        self._is_running = is_running
         self._posted = False
 
     def add(self, handle: asyncio.Handle) -> None:
         """One more handle; one event serves all of them."""
         self.waiting.append(handle)
-        if not self._posted:
+        self.ask()
+
+    def ask(self) -> None:
+        """Post the event, where there is something to run."""
+        if self.waiting and not self._posted:
             self._posted = True
             self._post()
 
@@ -36,6 +44,9 @@ class _Drain(QObject):
     def event(self, event: QEvent) -> bool:
         if event.type() != QEvent.Type.User:
             return super().event(event)
+        if not self._is_running():
+            self._posted = False
+            return True
         try:
             for _ in range(len(self.waiting)):
                 handle = self.waiting.popleft()
@@ -60,7 +71,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
     call_exception_handler = asyncio.BaseEventLoop.call_exception_handler
 
     def __init__(self, app: QCoreApplication | None = None) -> None:
-        self._drain = _Drain()
+        self._drain = _Drain(self.is_running)
         self._due = math.inf
         self._timer_cancelled_count = 0
         super().__init__(app)
@@ -70,10 +81,16 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._alarm.timeout.connect(self._on_alarm)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
-        """Run `callback` when Qt comes round."""
+        """Run `callback` when Qt comes round; raises RuntimeError once the loop is closed."""
+        self._check_closed()
         handle = asyncio.Handle(callback, args, self, context)
         self._drain.add(handle)
         return handle
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> None:
+        """qasync's own; raises RuntimeError once the loop is closed, where qasync would drop the call."""
+        self._check_closed()
+        super().call_soon_threadsafe(callback, *args, context=context)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
         """asyncio's own heap; the one Qt timer is set to its earliest."""
@@ -105,8 +122,13 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
             self._scheduled[:] = [handle for handle in self._scheduled if not handle.cancelled()]
             heapq.heapify(self._scheduled)
 
+    def _before_run_forever(self) -> None:
+        super()._before_run_forever()
+        self._drain.ask()
+
     def close(self) -> None:
-        """Stop the timer, then all that qasync holds."""
+        """Stop the timer, then all that qasync holds; what was waiting never runs."""
         if not self.is_closed() and not self.is_running():
             self._alarm.stop()
+            self._drain.waiting.clear()
         super().close()

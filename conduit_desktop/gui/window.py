@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QSettings, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
@@ -166,6 +166,9 @@ class Window(QWidget):
         self.feed.close()
         self.server.close()
         self.close()
+        # Their events would come after the end of the loop, or start tasks on a closed store.
+        for timer in self.findChildren(QTimer):
+            timer.stop()
         await self.cancel_tasks()
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:

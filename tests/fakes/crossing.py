@@ -24,6 +24,7 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.app import build
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer
+from tests.fakes.ledger import WITHIN_S, settled
 from tests.fakes.speeches import SPEECHES
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -205,15 +206,13 @@ class Crossing:
         """The latest record's attempts: provider and outcome."""
         return [(attempt.provider, attempt.outcome) for attempt in self.record.attempts]
 
-    async def settled(self, within_s: float = 2.0) -> None:
-        """Wait until nothing is under way, at the gateway and at the vendors; fails after `within_s`."""
-        async with asyncio.timeout(within_s):
-            while self._busy():
-                await asyncio.sleep(0.005)
-
-    def _busy(self) -> bool:
-        asked = (call for vendor in (self.a, self.b) for call in vendor.calls)
-        return bool(self.gateway.in_flight or self.gateway._side_work) or any(call.outcome == "open" for call in asked)
+    async def settled(self) -> None:
+        """Wait until nothing is under way, at the gateway and at the vendors, and every record can be read."""
+        await settled(self.gateway)
+        async with asyncio.timeout(WITHIN_S):
+            for vendor in (self.a, self.b):
+                for call in tuple(vendor.calls):
+                    await call.ended.wait()
 
     def check(self) -> None:
         """What holds after every test: one record a request that arrived, nothing reserved, nothing in flight."""

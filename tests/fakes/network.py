@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +68,26 @@ def loopback_only() -> Iterator[list[str]]:
         patch.setattr(socket.socket, "connect_ex", connect_ex)
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
         yield refused
+
+
+@contextmanager
+def watched_sockets() -> Iterator[weakref.WeakSet[socket.socket]]:
+    """While this is open, the set gathers the sockets the main thread makes; those that are freed leave it.
+
+    An event loop that is not closed shows, too: it holds a pair of sockets to wake itself. Servers in threads of their own are
+    left out: they serve several tests, and close a connection some time after their client did.
+    """
+    made: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+    real_init = socket.socket.__init__
+
+    def init(sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        real_init(sock, *args, **kwargs)
+        if threading.current_thread() is threading.main_thread():
+            made.add(sock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "__init__", init)
+        yield made
 
 
 def _only_numeric(host: Any, refuse: Any) -> None:

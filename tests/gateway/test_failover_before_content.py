@@ -13,6 +13,7 @@ import pytest
 
 from conduit_desktop.gateway import failover, health, upstream
 from tests.fakes.crossing import LONG, Crossing
+from tests.fakes.ledger import settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
 
@@ -518,8 +519,7 @@ async def test_a_credential_that_a_provider_quotes_is_blotted_out(crossing: Cros
         assert quoted.encode() not in heard.raw
     records = b"".join(orjson.dumps(record) for record in crossing.gateway.records)
     assert quoted.encode() not in records
-    await asyncio.sleep(0)
-    await crossing.gateway.store.database.write(lambda connection: None)  # behind the note in the writer's queue
+    await settled(crossing.gateway)
     notes, _ = await crossing.gateway.store.notifications.list()
     assert notes
     assert all(key not in note.text + note.title for note in notes)

@@ -13,6 +13,7 @@ from conduit_desktop.gateway.upstream import Response
 from conduit_desktop.providers import Outbound
 from tests.fakes.crossing import LONG, Crossing, Way, opened_crossing
 from tests.fakes.furnished import KEY
+from tests.fakes.ledger import settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
 
@@ -35,8 +36,7 @@ async def give_a(crossing: Crossing, *keys: str, weights: tuple[int, ...] = ()) 
 
 async def notes(crossing: Crossing) -> list[str]:
     """What the operator was told."""
-    await asyncio.sleep(0)
-    await crossing.gateway.store.database.write(lambda connection: None)
+    await settled(crossing.gateway)
     found, _ = await crossing.gateway.store.notifications.list()
     return [f"{note.severity} {note.title}: {note.text}" for note in found]
 

@@ -121,7 +121,7 @@ async def test_random_faults_end_every_request_once_and_leave_nothing_behind(
     before = asyncio.all_tasks()
     seeds = iter(range(SEEDS))
     left = sum(await asyncio.gather(*(several(crossing, seeds) for _ in range(AT_ONCE))))
-    await crossing.settled(5)
+    await crossing.settled()
     crossing.check()
     outcomes = Counter(record.status for record in crossing.gateway.records)
     assert SEEDS * REQUESTS - left <= sum(outcomes.values()) <= SEEDS * REQUESTS

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from conduit_desktop.actions.house import House
@@ -41,6 +42,8 @@ def _no_window_left() -> Iterator[None]:
         widget.close()
         widget.deleteLater()
     QApplication.processEvents()
+    # processEvents() leaves deleteLater() to the next exec(), which is another test's: the timers would fire there.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from conduit_desktop.gui.widgets.answer import AnswerBody
 from conduit_desktop.gui.widgets.code import CodeBlock
 from conduit_desktop.gui.widgets.transcript import Transcript
 from conduit_desktop.gui.widgets.turns import ErrorCard, QuestionCard
+from tests.fakes.ledger import settled
 from tests.gui.conftest import NotingUi, child, until
 
 
@@ -58,6 +59,7 @@ async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot:
     assert card.name.text() == "chat → demo/demo-chat"
     for words in (" in · ", " out · ", "$0.00", "first token"):
         assert words in card.figures.text()
+    await settled(house.gateway)
     rows, _ = await house.store.ledger.list(None, 10, None)
     assert [row.id for row in rows] == [card.request_id]
 
@@ -82,6 +84,7 @@ async def test_stop_ends_the_upstream_and_keeps_what_came(page: ChatPage, qtbot:
     await until(lambda: card.body.markdown())
     page.composer.stop_button.click()
     await answered(page)
+    await settled(house.gateway)
     record = (await house.store.ledger.list(None, 10, None))[0][0]
     assert record.status == "cancelled"
     assert card.body.markdown()
@@ -119,6 +122,7 @@ async def test_earlier_turns_go_along(page: ChatPage, qtbot: QtBot, house: House
     await answered(page)
     await send(page, qtbot, "two")
     await answered(page)
+    await settled(house.gateway)
     rows, _ = await house.store.ledger.list(None, 10, None)
     newest, oldest = sorted(rows, key=lambda row: -row.started_at)
     assert newest.input > oldest.input + 50
@@ -155,6 +159,7 @@ async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot,
     await answered(page)
     (error,) = page.findChildren(ErrorCard)
     assert error.title.text().startswith("403")
+    await settled(house.gateway)
     assert (await house.store.ledger.list(None, 10, None))[0][0].key_name == "tight"
 
 

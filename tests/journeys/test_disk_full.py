@@ -15,6 +15,7 @@ import pytest
 from conduit_desktop.core.errors import RecordsRefused
 from conduit_desktop.core.paths import Home
 from tests.fakes.furnished import Furnished, furnished
+from tests.fakes.ledger import read_until, settled
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.journeys.processes import Served, conduit, vendor
 from tests.journeys.test_killed import Harvest, all_records, call
@@ -82,8 +83,7 @@ async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(ho
         await make_room(gateway)
         await until(lambda: gateway.store.database.healthy)
         assert (await gateway.ask("m"))["choices"]
-        await asyncio.sleep(0)
-        await gateway.store.database.write(lambda connection: None)
+        await settled(gateway)
         notes, _ = await gateway.store.notifications.list()
         assert {note.title for note in notes} == {"Requests cannot be recorded", "Requests are recorded again"}
         assert any("full" in note.text for note in notes)
@@ -141,7 +141,7 @@ def test_s25_a_real_full_disk_is_survived(small_disk: Path) -> None:
         assert len(harvest.whole) == 1000, "calls are answered all the same"
         ballast.unlink()
         asyncio.run(ask_many(served, key, 20, harvest))
-        asyncio.run(recorded_again(served))
+        recorded_again(served)
         recorded = all_records(served)
         assert set(harvest.whole) == set(recorded)
         notes = served.admin("GET", "/notifications")["data"]
@@ -151,10 +151,8 @@ def test_s25_a_real_full_disk_is_survived(small_disk: Path) -> None:
     connection.close()
 
 
-async def recorded_again(served: Served) -> None:
+def recorded_again(served: Served) -> None:
     """Wait until what waited has been written."""
-    async with asyncio.timeout(20):
-        while "Requests are recorded again" not in {
-            note["title"] for note in (await asyncio.to_thread(served.admin, "GET", "/notifications"))["data"]
-        }:
-            await asyncio.sleep(0.2)
+    read_until(lambda: served.admin("GET", "/notifications")["data"], lambda notes: "Requests are recorded again" in {
+        note["title"] for note in notes
+    })  # fmt: skip

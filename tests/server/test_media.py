@@ -20,6 +20,7 @@ from conduit_desktop.gateway import explaining, probe
 from conduit_desktop.server.serving import Server
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
+from tests.fakes.ledger import WITHIN_S, settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
@@ -284,10 +285,9 @@ async def test_a_caller_that_hangs_up_stops_the_sound(door: Door) -> None:
     async with door.session.post(f"{door.address}/v1/audio/speech", data=body, headers=headers) as response:
         await response.content.readexactly(40_000)
         response.close()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         await door.vendor.asked[-1].ended.wait()
-        while door.gateway.in_flight:
-            await asyncio.sleep(0.01)
+    await settled(door.gateway)
     assert door.vendor.asked[-1].outcome == "hung up"
     assert door.record.status == "cancelled"
 
@@ -442,9 +442,9 @@ async def test_an_aliass_overrides_hold_in_json_and_in_forms(door: Door) -> None
 
 async def kept_of(door: Door) -> Any:
     """The payload of the last request; it is written beside the answer."""
-    async with asyncio.timeout(5):
-        while (payload := await door.gateway.store.payloads.get(door.record.id)) is None:
-            await asyncio.sleep(0.01)
+    await settled(door.gateway)
+    payload = await door.gateway.store.payloads.get(door.record.id)
+    assert payload is not None
     return payload
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QHideEvent, QIcon
 from PySide6.QtWidgets import QPushButton
 
 from conduit_desktop.actions import keys, models
@@ -145,6 +145,12 @@ class KeysPage(Page):
             self.ask_refresh()
         elif any(change.topic == "requests" for change in changes) and not self._spending.isActive():
             self._spending.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._spending.isActive():  # its event would come to a page that nobody sees, or after the end of the loop
+            self._spending.stop()
+            self.mark_stale()
 
     def focus_filter(self) -> None:
         """Ctrl+F."""
