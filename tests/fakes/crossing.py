@@ -24,9 +24,9 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.app import build
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer
-from tests.fakes.ledger import WITHIN_S, settled
 from tests.fakes.speeches import SPEECHES
 from tests.fakes.vendor import API_KEY, Vendor
+from tests.fakes.waiting import WITHIN_S, settled
 
 Speaks = Literal["openai", "anthropic", "responses", "gemini", "ollama"]
 LONG = "one two three four five six seven eight nine ten"

@@ -13,9 +13,9 @@ import pytest
 
 from conduit_desktop.gateway import failover, health, upstream
 from tests.fakes.crossing import LONG, Crossing
-from tests.fakes.ledger import settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
+from tests.fakes.waiting import settled
 
 RATE_LIMITED = Step(status=429, message="Too many requests")
 

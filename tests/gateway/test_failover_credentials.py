@@ -13,9 +13,9 @@ from conduit_desktop.gateway.upstream import Response
 from conduit_desktop.providers import Outbound
 from tests.fakes.crossing import LONG, Crossing, Way, opened_crossing
 from tests.fakes.furnished import KEY
-from tests.fakes.ledger import settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
+from tests.fakes.waiting import settled
 
 SECOND = "sk-vendor-second"
 

@@ -94,15 +94,6 @@ async def ui() -> AsyncIterator[NotingUi]:
     await asyncio.gather(*noting.tasks, return_exceptions=True)
 
 
-async def until(condition: Callable[[], Any], within_s: float = 3.0) -> None:
-    """Wait, without blocking Qt, until `condition` holds."""
-    end = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        if asyncio.get_running_loop().time() > end:
-            raise AssertionError("it did not happen in time")
-        await asyncio.sleep(0.005)
-
-
 def child(parent: QWidget, kind: type[Any], text: str) -> Any:
     """The visible widget of a kind with this text (white space at its ends aside)."""
     found = [one for one in parent.findChildren(kind) if one.text().strip() == text]

@@ -20,8 +20,8 @@ from conduit_desktop.gui.widgets.answer import AnswerBody
 from conduit_desktop.gui.widgets.code import CodeBlock
 from conduit_desktop.gui.widgets.transcript import Transcript
 from conduit_desktop.gui.widgets.turns import ErrorCard, QuestionCard
-from tests.fakes.ledger import settled
-from tests.gui.conftest import NotingUi, child, until
+from tests.fakes.waiting import settled, until
+from tests.gui.conftest import NotingUi, child
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from conduit_desktop.core.records import Attempt
 from conduit_desktop.gui.pages.dashboard import DashboardPage
 from conduit_desktop.gui.pages.requests import RequestsPage
 from conduit_desktop.gui.pages.usage import UsagePage
-from tests.gui.conftest import NotingUi, child, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
 from tests.gui.samples import keep, record
 
 

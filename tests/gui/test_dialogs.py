@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from conduit_desktop.gui.dialogs import Dialog, answer, choose_file, confirm
-from tests.gui.conftest import until
+from tests.fakes.waiting import until
 
 
 def opened() -> Dialog:

@@ -6,7 +6,7 @@ import asyncio
 
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.gui.feed import BREATH_MS, MOST_KEPT, Feed
-from tests.gui.conftest import until
+from tests.fakes.waiting import until
 
 
 def listening() -> tuple[Bus, Feed, list[list[Change]]]:

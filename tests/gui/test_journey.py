@@ -23,7 +23,7 @@ from conduit_desktop.gui.window import Window
 from conduit_desktop.server.serving import Server
 from tests.fakes.house import DictSecrets
 from tests.fakes.vendor import API_KEY, Vendor
-from tests.gui.conftest import until
+from tests.fakes.waiting import until
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from conduit_desktop.gateway.access import digest
 from conduit_desktop.gui.pages.key_dialogs import KeyDialog, KeyShownOnce, SetUpDialog
 from conduit_desktop.gui.pages.keys import KeysPage, limits, share, spend
 from conduit_desktop.gui.widgets.code import CodeBlock
-from tests.gui.conftest import NotingUi, child, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
 
 
 async def shown(house: House, ui: NotingUi) -> KeysPage:

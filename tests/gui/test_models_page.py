@@ -15,7 +15,8 @@ from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gui.pages.model_dialogs import ExplainDialog, ModelDialog, as_object
 from conduit_desktop.gui.pages.models import ModelsPage
 from conduit_desktop.gui.widgets.targets import TargetList
-from tests.gui.conftest import NotingUi, child, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
 
 
 @pytest.fixture

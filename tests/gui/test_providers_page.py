@@ -17,7 +17,8 @@ from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
 from conduit_desktop.gui.pages.provider_form import ProviderForm, free_name
 from conduit_desktop.gui.pages.provider_models import OfferedDialog
 from conduit_desktop.gui.pages.providers import ProvidersPage
-from tests.gui.conftest import NotingUi, child, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
 
 
 async def shown(house: House, ui: NotingUi) -> ProvidersPage:

@@ -18,7 +18,8 @@ from conduit_desktop.gui.dialogs import Dialog
 from conduit_desktop.gui.pages.import_dialog import ImportPreview, NewKeys
 from conduit_desktop.gui.pages.settings import HIDDEN, SettingsPage
 from conduit_desktop.gui.widgets.editors import Combo, Toggle
-from tests.gui.conftest import NotingUi, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi
 
 
 async def opened(house: House, ui: NotingUi, qtbot: QtBot) -> SettingsPage:

@@ -9,7 +9,7 @@ from conduit_desktop.actions.house import House
 from conduit_desktop.gui.listing import PAGES
 from conduit_desktop.gui.warmup import WarmUp
 from conduit_desktop.gui.window import Window
-from tests.gui.conftest import until
+from tests.fakes.waiting import until
 
 
 async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(house: House):

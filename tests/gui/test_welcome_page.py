@@ -10,7 +10,8 @@ from conduit_desktop.actions.discovery import FoundServer
 from conduit_desktop.actions.house import House
 from conduit_desktop.gui.pages import welcome
 from conduit_desktop.gui.pages.welcome import WelcomePage
-from tests.gui.conftest import NotingUi, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi
 
 SECRET = "sk-proj-0123456789abcdefZZZZ"
 

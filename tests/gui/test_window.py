@@ -24,7 +24,8 @@ from conduit_desktop.gui.listing import PAGES
 from conduit_desktop.gui.single import Doorbell, raise_first
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.window import Window
-from tests.gui.conftest import child, until
+from tests.fakes.waiting import until
+from tests.gui.conftest import child
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from conduit_desktop.core.errors import RecordsRefused
 from conduit_desktop.core.paths import Home
 from tests.fakes.furnished import Furnished, furnished
-from tests.fakes.ledger import read_until, settled
 from tests.fakes.vendor import API_KEY, Vendor
+from tests.fakes.waiting import read_until, settled
 from tests.journeys.processes import Served, conduit, vendor
 from tests.journeys.test_killed import Harvest, all_records, call
 

@@ -20,10 +20,10 @@ from conduit_desktop.gateway import explaining, probe
 from conduit_desktop.server.serving import Server
 from conduit_desktop.wire.seal import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
-from tests.fakes.ledger import WITHIN_S, settled
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
+from tests.fakes.waiting import WITHIN_S, settled
 
 RANKED = {"model": "m", "query": "q", "documents": ["a", "bbb", "cc"]}
 
