@@ -159,6 +159,10 @@ def test_a_providers_own_key_is_passed_on_where_a_provider_accepts_it() -> None:
     assert (caller.key, caller.own_key, caller.id) == (None, "sk-client", "")
 
 
+def test_a_providers_own_key_is_not_printed_with_its_caller() -> None:
+    assert "sk-client" not in repr(Caller(own_key="sk-client"))
+
+
 def test_an_unknown_virtual_key_is_never_passed_on_as_a_providers_own_key() -> None:
     with pytest.raises(Unauthorized):
         identify(call(OTHER_SECRET), snapshot(providers=(provider(accept_client_keys=True),)))
