@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from conduit_desktop.gui.eventloop import SelectorLoop
 from conduit_desktop.gui.postedloop import PostedLoop
+from tests.fakes.waiting import WITHIN_S
 
 Run = Callable[[Any], Any]
 LOOPS = [PostedLoop, SelectorLoop] if sys.platform == "linux" else [PostedLoop]
@@ -50,7 +51,7 @@ def test_a_callback_called_from_qt_runs_though_nothing_else_wakes_the_loop(loop:
     async def story() -> str:
         done = loop.create_future()
         QTimer.singleShot(5, lambda: loop.call_soon(done.set_result, "from qt"))
-        return await asyncio.wait_for(done, 2)
+        return await asyncio.wait_for(done, WITHIN_S)
 
     assert loop.run_until_complete(story()) == "from qt"
 
@@ -59,24 +60,27 @@ def test_a_timer_set_from_qt_fires(loop: Any):
     async def story() -> str:
         done = loop.create_future()
         QTimer.singleShot(5, lambda: loop.call_later(0.01, done.set_result, "later"))
-        return await asyncio.wait_for(done, 2)
+        return await asyncio.wait_for(done, WITHIN_S)
 
     assert loop.run_until_complete(story()) == "later"
 
 
 def test_timers_fire_in_order_and_never_early(loop: Any):
-    fired: list[tuple[int, float]] = []
-
-    async def story() -> None:
-        start = loop.time()
+    async def story() -> list[tuple[int, float]]:
+        fired: list[tuple[int, float]] = []
+        start, last = loop.time(), loop.create_future()
         for ms in (40, 10, 25, 0, 10):
             loop.call_later(ms / 1000, lambda ms=ms: fired.append((ms, (loop.time() - start) * 1000)))
-        await asyncio.sleep(0.08)
+        loop.call_later(0.041, last.set_result, None)
+        await asyncio.wait_for(last, WITHIN_S)
+        return fired
 
-    loop.run_until_complete(story())
-    assert [ms for ms, _ in fired] == [0, 10, 10, 25, 40]
-    assert all(at >= ms - 1 for ms, at in fired)
-    assert all(at <= ms + 30 for ms, at in fired)
+    rounds = [loop.run_until_complete(story()) for _ in range(10)]
+    for fired in rounds:
+        assert [ms for ms, _ in fired] == [0, 10, 10, 25, 40]
+        assert all(at >= ms - 1 for ms, at in fired)
+    # A busy machine makes a round late now and then; a timer that is set wrongly makes every round late.
+    assert min(max(at - ms for ms, at in fired) for fired in rounds) <= 30
 
 
 def test_many_cancelled_timers_cost_no_memory_and_do_not_fire(loop: Any):
@@ -105,12 +109,12 @@ def test_other_threads_can_call_in(loop: Any):
 
         thread = threading.Thread(target=call_in)
         thread.start()
-        await asyncio.wait_for(done, 5)
+        await asyncio.wait_for(done, WITHIN_S)
         thread.join()
         return heard
 
     assert loop.run_until_complete(story()) == list(range(500))
-    assert loop.run_until_complete(asyncio.wait_for(_from_thread(), 5)) == 42
+    assert loop.run_until_complete(asyncio.wait_for(_from_thread(), WITHIN_S)) == 42
 
 
 async def _from_thread() -> int:
@@ -206,21 +210,22 @@ def test_sockets_timers_and_callbacks_together_while_qt_paints(loop: Any, qapp: 
     assert heard[0] > 100_000
     gaps = sorted(later - earlier for earlier, later in itertools.pairwise(beats))
     assert len(gaps) > 5
-    assert gaps[int(len(gaps) * 0.99)] < 0.05
+    # A busy machine takes the processor away now and then; a loop that starves Qt does so at every beat, or once and for long.
+    assert gaps[len(gaps) // 2] < 0.05
+    assert gaps[-1] < 2
 
 
 def test_a_task_that_never_waits_does_not_starve_qt(loop: Any):
-    fired: list[float] = []
+    fired: list[str] = []
 
     async def story() -> None:
-        start = time.monotonic()
-        QTimer.singleShot(20, lambda: fired.append(time.monotonic() - start))
-        while time.monotonic() - start < 0.3:
+        end = time.monotonic() + WITHIN_S
+        QTimer.singleShot(20, lambda: fired.append("fired"))
+        while not fired and time.monotonic() < end:
             await asyncio.sleep(0)
 
     loop.run_until_complete(story())
     assert fired
-    assert fired[0] < 0.1
 
 
 def test_the_loop_can_be_run_again_and_keeps_what_was_left(loop: Any):
@@ -234,13 +239,50 @@ def test_the_loop_can_be_run_again_and_keeps_what_was_left(loop: Any):
     assert left == ["timer"]
 
 
+def test_what_is_left_when_the_loop_stops_waits_for_the_next_run(loop: Any, qapp: QApplication):
+    """Qt goes on delivering events after that; a task that ran then would find no running loop."""
+    loops: list[Any] = []
+
+    async def later() -> str:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            loops.append(asyncio.get_running_loop())
+        return "went on"
+
+    async def first() -> asyncio.Task[str]:
+        return loop.create_task(later())
+
+    task = loop.run_until_complete(first())
+    ran = len(loops)
+    for _ in range(5):
+        qapp.processEvents()
+    assert len(loops) == ran
+    assert loop.run_until_complete(task) == "went on"
+    assert loops == [loop] * 3
+
+
+def test_a_closed_loop_runs_nothing_and_takes_nothing(loop: Any, qapp: QApplication):
+    ran: list[str] = []
+    loop.call_soon(ran.append, "soon")
+    loop.call_soon_threadsafe(ran.append, "from a thread")
+    loop.call_later(0, ran.append, "timer")
+    loop.close()
+    qapp.processEvents()
+    time.sleep(0.002)  # the timer is due
+    qapp.processEvents()
+    assert ran == []
+    for call in (loop.call_soon, loop.call_soon_threadsafe):
+        with pytest.raises(RuntimeError, match="closed"):
+            call(ran.append, "too late")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are the system's own there")
 def test_a_signal_wakes_the_sleeping_loop(loop: Any):
     async def story() -> str:
         got = asyncio.Event()
         loop.add_signal_handler(signal.SIGUSR1, got.set)
         threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
-        await asyncio.wait_for(got.wait(), 2)
+        await asyncio.wait_for(got.wait(), WITHIN_S)
         loop.remove_signal_handler(signal.SIGUSR1)
         return "awake"
 

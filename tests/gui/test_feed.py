@@ -59,6 +59,7 @@ async def test_of_a_flood_the_oldest_requests_are_let_go_and_nothing_else():
 
 async def test_a_closed_feed_hears_nothing():
     bus, feed, batches = listening()
+    bus.publish("keys")
     feed.close()
     bus.publish("keys")
     await asyncio.sleep(BREATH_MS / 1000 * 1.5)

@@ -182,3 +182,14 @@ async def test_spend_is_told_anew_a_second_after_a_request(house: House, ui: Not
     await until(lambda: refreshed)
     await ui.settle()
     assert len(refreshed) == 1
+
+
+async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(house: House, ui: NotingUi):
+    page = await shown(house, ui)
+    page.on_changes([Change("requests")])
+    page.hide()
+    assert not page._spending.isActive()
+    assert ui.tasks == []
+    page.show()
+    assert len(ui.tasks) == 1
+    await ui.settle()

@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -15,11 +15,13 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import notifications, providers, settings
 from conduit_desktop.actions.house import House
 from conduit_desktop.actions.inputs import NewProvider, read
+from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import Invalid, PortTaken
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.actions import next_free_port
 from conduit_desktop.gui.dialogs import Dialog
 from conduit_desktop.gui.failures import catch_all
+from conduit_desktop.gui.feed import BREATH_MS
 from conduit_desktop.gui.listing import PAGES
 from conduit_desktop.gui.single import Doorbell, raise_first
 from conduit_desktop.gui.theme import theme
@@ -199,13 +201,27 @@ async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Wind
     window.navigate("settings")
     await window.settle()
     window.navigate("dashboard")
+    batches: list[object] = []
+    window.feed.batch.connect(batches.append)
     await settings.change(house, {"idle_s": 7.0}, "cli")
-    await asyncio.sleep(0.15)
+    await until(lambda: batches)
     page = window.pages["settings"]
     assert page.rows["idle_s"].value() == 60.0  # type: ignore[attr-defined]
     window.navigate("settings")
     await window.settle()
     assert page.rows["idle_s"].value() == 7.0  # type: ignore[attr-defined]
+
+
+async def test_a_window_put_away_asks_the_house_nothing_more(window: Window, house: House):
+    window.navigate("keys")
+    await window.settle()
+    window.pages["keys"]._spending.setInterval(0)  # type: ignore[attr-defined]
+    window.pages["keys"].on_changes([Change("requests")])
+    house.bus.publish("keys")
+    await window.finish()
+    assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
+    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    assert not window._tasks
 
 
 async def test_a_hidden_window_does_no_work_for_the_feed(window: Window, house: House):
