@@ -15,9 +15,12 @@ from conduit_desktop.gateway import failover, health, upstream
 from tests.fakes.crossing import LONG, Crossing
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
-from tests.fakes.waiting import settled
+from tests.fakes.waiting import WITHIN_S, settled
 
 RATE_LIMITED = Step(status=429, message="Too many requests")
+
+SHORT_S = 1.0
+"""A time-out that one target is to run into, and within which the other has to answer, on a busy machine, too."""
 
 
 def good(heard: object) -> None:
@@ -164,13 +167,13 @@ async def test_s05_a_reset_before_any_byte_is_stood_in_for(crossing: Crossing) -
 
 
 async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": 0.4})
+    await crossing.furnish(timeouts={"first_token_s": SHORT_S})
     crossing.a.script(Step(hang=True))
     heard = await crossing.ask()
     good(heard)
     assert heard.by == "b"
-    assert 0.4 <= heard.times[-1] < 1.5
-    assert crossing.outcomes == [("a", "timeout"), ("b", "ok")]
+    assert heard.times[-1] >= SHORT_S
+    assert crossing.outcomes == [("a", "timeout"), ("b", "ok")], "one time-out, however long the rest took"
     await crossing.settled()
     assert crossing.a.asked[0].outcome == "hung up"
 
@@ -187,9 +190,9 @@ async def test_s06_the_only_target_that_never_answers_is_504(crossing: Crossing)
 
 
 async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_token_time_out_is_named(wholes: Crossing) -> None:
-    await wholes.furnish(timeouts={"total_s": 1.0})
+    await wholes.furnish(timeouts={"total_s": 2 * SHORT_S})
     await wholes.gateway.store.models.delete("ab")
-    await wholes.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts={"total_s": 1.0})
+    await wholes.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts={"total_s": 2 * SHORT_S})
     wholes.a.script(Step(hang=True))
     heard = await wholes.ask()
     good(heard)
@@ -197,12 +200,12 @@ async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_toke
 
 
 async def test_s07_a_late_first_token_is_not_waited_for_and_stopped_upstream(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": 0.4})
-    crossing.a.script(Step(think_s=3))
+    await crossing.furnish(timeouts={"first_token_s": SHORT_S})
+    crossing.a.script(Step(think_s=60))
     heard = await crossing.ask()
     good(heard)
     assert heard.by == "b"
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await crossing.a.asked[0].ended.wait()
     assert crossing.a.asked[0].outcome == "hung up"
 
@@ -314,7 +317,7 @@ async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause
 
 
 async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(crossing: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "OPEN_BASE_S", 0.4)
+    monkeypatch.setattr(health, "OPEN_BASE_S", 1000)
     await crossing.furnish(retries=0)
     crossing.a.script(Step(status=500), Step(), cycle=True)
     for _ in range(9):
@@ -325,8 +328,8 @@ async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(crossing:
         good(heard)
         assert heard.by == "b"
     assert len(crossing.a.asked) == before
-    await asyncio.sleep(0.5)
-    crossing.a.script(Step(delay_s=0.2))
+    crossing.gateway.health.target("a/alpha").open_until = 0
+    crossing.a.script(Step(delay_s=1))  # so that all others come while the probe is under way
     for heard in await asyncio.gather(*(crossing.ask() for _ in range(20))):
         good(heard)
     assert len(crossing.a.asked) == before + 1, "one probe"
@@ -451,12 +454,15 @@ async def test_s22_every_target_down_names_each_and_why(crossing: Crossing) -> N
 
 
 async def test_s22_the_total_deadline_bounds_everything(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": 0.5, "total_s": 0.8})
+    times = {"connect_s": 10.0, "first_token_s": 0.5, "idle_s": 10.0, "total_s": 0.8}
+    await crossing.furnish()
+    others = [f"{provider}/model-{number}" for number in range(5) for provider in "ab"]
+    await crossing.gateway.add_alias("many", "a/alpha", "b/beta", *others, timeouts=times)
     crossing.a.script(Step(hang=True))
     crossing.b.script(Step(hang=True))
-    heard = await crossing.ask()
+    heard = await crossing.ask("many")
     assert heard.status == 504
-    assert heard.times[-1] < 1.6
+    assert heard.times[-1] < 4, "12 first-token time-outs are 6 s"
     assert "a/alpha" in heard.message
     assert "b/beta" in heard.message
 
@@ -556,5 +562,5 @@ async def test_s20_of_an_error_without_end_the_beginning_is_enough(crossing: Cro
     assert (await crossing.ask()).by == "b"
     assert crossing.outcomes == [("a", "overloaded"), ("b", "ok")]
     assert len(crossing.record.attempts[0].detail) <= 500
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await crossing.a.asked[0].ended.wait()

@@ -12,6 +12,7 @@ from conduit_desktop.gateway.upstream import Upstream
 from tests.fakes.clock import Clock
 from tests.fakes.crossing import LONG, Crossing
 from tests.fakes.script import Step
+from tests.fakes.waiting import until
 
 HOURS_8 = 8 * 3600.0
 MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC).timestamp()
@@ -68,9 +69,9 @@ async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Crossing, c
 
 async def test_s26_a_stream_under_way_goes_on(streams: Crossing, clock: Clock) -> None:
     await start(streams, clock)
-    streams.a.script(Step(text=LONG, frame_s=0.03))
+    streams.a.script(Step(text=LONG, frame_s=0.1))
     slow = asyncio.ensure_future(streams.ask("a"))
-    await asyncio.sleep(0.1)
+    await until(lambda: streams.a.asked and streams.a.asked[-1].frames_sent > 1)
     clock.sleep(HOURS_8)
     quick = await streams.ask("a", text="hello")
     assert quick.ended_well

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from statistics import median
+from typing import Any
 
 import pytest
 
 from tests.fakes.crossing import LONG, Crossing, Heard
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import API_KEY
+from tests.fakes.waiting import WITHIN_S, until
 
 THREE = "one two"
 """Of what is said, this much at least came through with three content frames."""
+
+AT_ONCE_S = 5.0
+"""A hang-up is passed on without any wait: that is milliseconds, and on a busy machine less than this. The vendors of these tests
+would go on for longer."""
+
+
+async def hang_up(request: asyncio.Future[Any]) -> None:
+    """The caller leaves."""
+    request.cancel()
+    await asyncio.wait({request})
 
 
 def broken(crossing: Crossing, heard: Heard, code: str = "provider_stream_broken") -> None:
@@ -87,7 +100,7 @@ async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Crossing) ->
     broken(streams, heard, "provider_timeout")
     assert heard.text.startswith(THREE)
     assert 0.4 <= heard.times[-1] < 1.5
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await streams.a.asked[0].ended.wait()
     assert streams.a.asked[0].outcome == "hung up"
 
@@ -154,10 +167,10 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
         left = loop.time()
         response.close()
     call = streams.a.asked[0]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
-    assert call.ended_at - left < 1.0
+    assert call.ended_at - left < AT_ONCE_S
     assert call.frames_sent < 9
     await streams.settled()
     record = streams.record
@@ -171,16 +184,23 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
 @pytest.mark.parametrize("keepalive_s", [10.0, 0.1], ids=["before-the-headers", "between-pings"])
 async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: Crossing, keepalive_s: float) -> None:
     await streams.furnish(keepalive_s=keepalive_s)
-    streams.a.script(Step(think_s=5))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await streams.ask()
+    streams.a.script(Step(think_s=60))
+    pings: list[bytes] = []
+
+    async def listen() -> None:
+        async with streams.post() as response:
+            async for piece in response.content.iter_any():
+                pings.append(piece)
+
+    listening = asyncio.ensure_future(listen())
+    await until(lambda: streams.a.asked and (pings or keepalive_s > 1))
+    await hang_up(listening)
     left = asyncio.get_running_loop().time()
     call = streams.a.asked[0]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
-    assert call.ended_at - left < 1.0
+    assert call.ended_at - left < AT_ONCE_S
     await streams.settled()
     assert (streams.record.status, streams.record.cost_state) == ("cancelled", "estimated")
     assert streams.outcomes == [("a", "cancelled")]
@@ -191,16 +211,16 @@ async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: 
 
 async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Crossing) -> None:
     await wholes.furnish()
-    wholes.a.script(Step(think_s=5))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await wholes.ask()
+    wholes.a.script(Step(think_s=60))
+    asking = asyncio.ensure_future(wholes.ask())
+    await until(lambda: wholes.a.asked)
+    await hang_up(asking)
     left = asyncio.get_running_loop().time()
     call = wholes.a.asked[0]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
-    assert call.ended_at - left < 1.0
+    assert call.ended_at - left < AT_ONCE_S
     await wholes.settled()
     assert (wholes.record.status, wholes.record.cost_state) == ("cancelled", "estimated")
     assert wholes.record.cost_nano
@@ -211,9 +231,10 @@ async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream
 async def test_s18_a_hang_up_between_two_attempts_ends_the_search(crossing: Crossing) -> None:
     await crossing.furnish()
     crossing.a.script(Step(status=429, headers={"retry-after": "15"}))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await crossing.ask("a")
+    asking = asyncio.ensure_future(crossing.ask("a"))
+    await until(lambda: crossing.a.asked and crossing.a.asked[0].ended.is_set())
+    await asyncio.sleep(0.1)  # the gateway reads the 429, and waits; a hang-up before that would be recorded all the same
+    await hang_up(asking)
     await crossing.settled()
     assert crossing.record.status == "cancelled"
     assert (crossing.record.cost_nano, crossing.record.cost_state) == (0, "final")
@@ -222,13 +243,14 @@ async def test_s18_a_hang_up_between_two_attempts_ends_the_search(crossing: Cros
 
 async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Crossing) -> None:
     await streams.furnish(keepalive_s=0.1)
-    streams.a.script(Step(think_s=0.65))
+    streams.a.script(Step(think_s=1.2))
     heard = await streams.ask()
     assert heard.ended_well
     assert LONG in heard.text
     assert heard.pings >= 4
     pauses = [later - earlier for earlier, later in zip([0.0, *heard.times], heard.times, strict=False)]
-    assert max(pauses) < 0.35
+    # The median: a busy machine delays a ping now and then, a wrong schedule delays each.
+    assert median(pauses) < 0.35
     first = heard.raw.index(b"ping")
     assert first < heard.raw.index(b"one")
 
@@ -247,7 +269,7 @@ async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: C
 
 async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Crossing) -> None:
     await streams.furnish(keepalive_s=0.1)
-    streams.a.script(Step(text="one two three", frame_s=0.35))
+    streams.a.script(Step(text="one two three", frame_s=0.6))
     heard = await streams.ask()
     assert heard.ended_well
     assert heard.text == "one two three"
@@ -259,11 +281,12 @@ async def test_a_slow_reader_slows_the_upstream_down(streams: Crossing) -> None:
     streams.a.script(Step(text=" ".join(["x" * 100_000] * 400), tokens=Tokens(output=10_000_000)))  # 40 MB
     async with streams.post("a") as response:
         await response.content.readany()
-        await asyncio.sleep(0.7)  # more than the idle time-out: it is not the upstream that is idle
-        sent = streams.a.asked[0].frames_sent
+        sent = -1
+        async with asyncio.timeout(WITHIN_S):
+            while sent != streams.a.asked[0].frames_sent:  # until all buffers on the path are full
+                sent = streams.a.asked[0].frames_sent
+                await asyncio.sleep(0.7)  # more than the idle time-out: it is not the upstream that is idle
         assert sent < 250, "the rest waits at the vendor"
-        await asyncio.sleep(0.3)
-        assert streams.a.asked[0].frames_sent == sent
         size = 0
         last = b""
         async for piece in response.content.iter_any():

@@ -47,7 +47,7 @@ async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gate
 
 async def test_what_was_dropped_is_recorded_where_the_headers_had_left_before_it_was_known(home: Home) -> None:
     async with Vendor() as vendor, furnished(home, keepalive_s=0.05) as gateway:
-        vendor.script(Step(think_s=0.3))
+        vendor.script(Step(think_s=1))
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_key()
         assert b"ping" in await gateway.stream("an/m", seed=7)
