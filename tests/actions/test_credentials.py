@@ -117,3 +117,11 @@ def test_a_hint_shows_a_reference_whole_and_only_the_end_of_a_secret() -> None:
     assert hint("env:OPENAI_API_KEY") == "env:OPENAI_API_KEY"
     assert hint("sk-proj-0123456789abcdef") == "sk-…cdef"
     assert hint("short") == "…"
+
+
+async def test_what_is_named_by_a_reference_or_by_nothing_is_never_removed(store: DictSecrets) -> None:
+    store.kept |= {"env:C": "not ours", "": "not ours"}
+    async with SecretDraft(store) as draft:
+        draft.drop({"env:C", "", "provider/p/a"})
+    assert "provider/p/a" not in store.kept
+    assert {"env:C", ""} <= set(store.kept)
