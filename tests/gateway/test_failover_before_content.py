@@ -153,7 +153,7 @@ async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(crossing: 
     crossing.a.script(Step(status=503, headers={"retry-after-ms": "400"}), Step())
     good(await crossing.ask("a"))
     first, second = crossing.a.asked
-    assert 0.4 <= second.at - first.at < 2
+    assert 0.4 <= second.at - first.at < 5
 
 
 async def test_s05_a_reset_before_any_byte_is_stood_in_for(crossing: Crossing) -> None:
@@ -400,7 +400,7 @@ async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect
     async def silence(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    await crossing.furnish(timeouts={"connect_s": 0.3})
+    await crossing.furnish(timeouts={"connect_s": SHORT_S})
     provider = await crossing.gateway.store.providers.get("a")
     assert provider is not None
     await crossing.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
@@ -409,7 +409,7 @@ async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect
     heard = await crossing.ask()
     assert heard.by == "b"
     assert crossing.outcomes == [("a", "timeout"), ("b", "ok")]
-    assert 0.25 < crossing.record.attempts[0].duration_ms / 1000 < 3
+    assert 0.95 * SHORT_S < crossing.record.attempts[0].duration_ms / 1000 < 8, "not the 10 s of the first token"
 
 
 async def test_s21_a_broken_tls_is_stood_in_for_and_named(crossing: Crossing) -> None:

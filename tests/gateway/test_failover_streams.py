@@ -99,14 +99,14 @@ async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Crossing) ->
     heard = await streams.ask()
     broken(streams, heard, "provider_timeout")
     assert heard.text.startswith(THREE)
-    assert 0.4 <= heard.times[-1] < 1.5
+    assert 0.4 <= heard.times[-1] < 5, "not the 30 s that the whole request may take"
     async with asyncio.timeout(WITHIN_S):
         await streams.a.asked[0].ended.wait()
     assert streams.a.asked[0].outcome == "hung up"
 
 
 async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Crossing) -> None:
-    await wholes.furnish(timeouts={"first_token_s": 0.4})
+    await wholes.furnish(timeouts={"first_token_s": 1.0})  # within which the other target has to answer
     wholes.a.script(Step(stall_after=1))
     heard = await wholes.ask()
     assert heard.by == "b"
@@ -232,8 +232,8 @@ async def test_s18_a_hang_up_between_two_attempts_ends_the_search(crossing: Cros
     await crossing.furnish()
     crossing.a.script(Step(status=429, headers={"retry-after": "15"}))
     asking = asyncio.ensure_future(crossing.ask("a"))
-    await until(lambda: crossing.a.asked and crossing.a.asked[0].ended.is_set())
-    await asyncio.sleep(0.1)  # the gateway reads the 429, and waits; a hang-up before that would be recorded all the same
+    doors = crossing.gateway.health.doors
+    await until(lambda: any(door.rests for door in doors.values()))  # the gateway has read the 429, and waits
     await hang_up(asking)
     await crossing.settled()
     assert crossing.record.status == "cancelled"
