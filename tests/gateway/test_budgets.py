@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
-from conduit_desktop.gateway.budgets import DAY_MS, Budgets, first_day, period
+from conduit_desktop.gateway import budgets as budgets_module
+from conduit_desktop.gateway.budgets import DAY_MS, Account, Budgets, first_day, period
 from tests.fakes.clock import Clock
 
 
@@ -168,7 +170,17 @@ def test_a_key_without_records_has_spent_nothing() -> None:
     budgets = Budgets()
     budgets.load([key()], {"key_other": 70})
     assert budgets.account("key_app").spend_nano == 0
-    assert budgets.account("key_unknown").spend_nano == 0
+    assert budgets.account("key_unknown") == Account(spend_nano=0, reserved_nano=0)
+
+
+def test_periods_follow_the_computers_clock_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = at("2026-11-20T23:59:59.999")
+    monkeypatch.setattr(budgets_module, "time", SimpleNamespace(time=clock.wall))
+    budgets = Budgets()
+    budgets.load([key("daily")], {"key_app": 70})
+    assert budgets.account("key_app").spend_nano == 70
+    clock.advance(0.001)
+    assert budgets.account("key_app").spend_nano == 0
 
 
 def test_an_account_is_loaded_again_after_its_period_or_its_baseline_changed() -> None:

@@ -279,6 +279,13 @@ def test_more_tokens_than_the_limit_are_counted_in_full(clock: Clock) -> None:
     assert admits(gate, of, of_tokens(100))
 
 
+def test_usage_below_zero_gives_no_tokens_back(clock: Clock) -> None:
+    gate, of = Gate(Budgets()), limited(tpm=100)
+    gate.admit(of, of_tokens(1)).settle(0, 60)
+    gate.admit(of, of_tokens(1)).settle(0, -50)
+    assert not admits(gate, of, of_tokens(41))
+
+
 def test_tokens_count_from_the_end_of_their_request(clock: Clock) -> None:
     gate, of = Gate(Budgets()), limited(tpm=100)
     reservation = gate.admit(of, of_tokens(60))
