@@ -131,6 +131,12 @@ def test_the_opening_and_the_closing_are_published_once_each(
     assert changes[1:] == [("target", TARGET, "answers again")]
 
 
+def test_an_answer_is_measured_and_a_failure_is_not(health: Health) -> None:
+    succeed(health)
+    fail(health)
+    assert list(health.target(TARGET).latencies) == [5.0]
+
+
 # While it is open.
 
 

@@ -183,7 +183,7 @@ async def test_a_form_is_refused_where_json_is_needed(kind: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
-        (b"", "empty"),
+        (b"", "body is empty"),
         (b"{", "not valid JSON"), (b"\xff", "not valid JSON"), (b"{} {}", "not valid JSON"), (b"[]", "object"), (b"null", "object"),
     ],
 )  # fmt: skip
