@@ -329,7 +329,8 @@ def test_whoever_has_the_home_needs_no_master_key(
     told = json.loads((sh.home / "conduit.lock").read_text())
     assert (sh.home / "conduit.lock").stat().st_mode & 0o077 == 0
     request = urllib.request.Request(f"{told['address']}/admin/v1/audit", headers={"X-Master-Key": told["token"]})
-    assert json.load(urllib.request.urlopen(request))["data"][0]["actor"] == "cli"
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["data"][0]["actor"] == "cli"
 
 
 def _chat(address: str, key: str) -> None:
@@ -339,7 +340,9 @@ def _chat(address: str, key: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(address).port, timeout=10)
     body = json.dumps({"model": "talk", "messages": [{"role": "user", "content": "hi"}]})
     connection.request("POST", "/v1/chat/completions", body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
-    assert connection.getresponse().status == 200
+    with connection.getresponse() as answer:
+        assert answer.status == 200
+        answer.read()
     connection.close()
 
 

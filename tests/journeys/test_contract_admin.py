@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.waiting import read_until
 from tests.journeys.conftest import Furnished
 from tests.journeys.processes import MASTER_KEY
 
@@ -74,6 +75,11 @@ def test_requests_and_sums_are_those_of_the_filters(furnished: Furnished) -> Non
     between = now()
     assert ask(furnished, made["key"], "to-anthropic").status_code == 200
     assert ask(furnished, made["key"], "oa/gpt-x").status_code == 403
+
+    def newest(count: int) -> list[Any]:
+        return furnished.served.admin("GET", f"/requests?key=filtered&limit={count}")["data"]
+
+    read_until(lambda: newest(3), lambda rows: len(rows) == 3)  # the answer to a refused request does not wait for its record
 
     def count(**filters: str) -> int:
         query = str(httpx.QueryParams({"key": "filtered", **filters}))

@@ -62,7 +62,8 @@ def test_it_prints_one_line_and_says_who_holds_port_and_home(tmp_path: Path) -> 
         address = line.removeprefix("Conduit listening on ").rstrip("\n")
         port = address.rsplit(":", 1)[1]
         assert line == f"Conduit listening on http://127.0.0.1:{port}\n"
-        assert json.load(urllib.request.urlopen(f"{address}/health"))["status"] == "ok"
+        with urllib.request.urlopen(f"{address}/health") as answer:
+            assert json.load(answer)["status"] == "ok"
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
         files = [path for path in home.iterdir() if path.is_file()]
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}

@@ -132,7 +132,8 @@ def status_of(served: Served, key: str, model: str) -> int:
         with urllib.request.urlopen(urllib.request.Request(served.address + PATHS["openai"], body, headers), timeout=20) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
-        return error.code
+        with error:  # it holds the connection
+            return error.code
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -16,8 +17,9 @@ TOOL: Any = {"type": "function", "name": "weather", "description": "The weather.
 
 
 @pytest.fixture
-def client(furnished: Furnished) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0)
+def client(furnished: Furnished) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0) as made:
+        yield made
 
 
 @pytest.mark.parametrize("alias", ALIASES)

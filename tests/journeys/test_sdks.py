@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -20,13 +21,15 @@ FRAGMENT_OF_COST = {"to-openai": (1, 2), "to-anthropic": (3, 15)}
 
 
 @pytest.fixture
-def chat(furnished: Furnished) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0)
+def chat(furnished: Furnished) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0) as client:
+        yield client
 
 
 @pytest.fixture
-def messages(furnished: Furnished) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=furnished.served.address, api_key=furnished.key, max_retries=0)
+def messages(furnished: Furnished) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=furnished.served.address, api_key=furnished.key, max_retries=0) as client:
+        yield client
 
 
 def newest(furnished: Furnished) -> Any:
@@ -174,7 +177,7 @@ def test_openai_is_refused_in_its_own_words(furnished: Furnished) -> None:
     codes = {401: "invalid_api_key", 402: "billing_hard_limit_reached", 403: "model_not_allowed", 404: "model_not_found"}
     for key, model, status in refusals(furnished):
         client = openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=key, max_retries=0)
-        with pytest.raises(openai.APIStatusError) as refused:
+        with client, pytest.raises(openai.APIStatusError) as refused:
             client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
         assert refused.value.status_code == status
         assert refused.value.code == codes[status]
@@ -184,7 +187,7 @@ def test_anthropic_is_refused_in_its_own_words(furnished: Furnished) -> None:
     types = {401: "authentication_error", 402: "billing_error", 403: "permission_error", 404: "not_found_error"}
     for key, model, status in refusals(furnished):
         client = anthropic.Anthropic(base_url=furnished.served.address, api_key=key, max_retries=0)
-        with pytest.raises(anthropic.APIStatusError) as refused:
+        with client, pytest.raises(anthropic.APIStatusError) as refused:
             client.messages.create(model=model, max_tokens=10, messages=[{"role": "user", "content": "hi"}])
         assert refused.value.status_code == status
         body: Any = refused.value.body
