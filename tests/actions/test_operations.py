@@ -349,6 +349,18 @@ async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(house:
     assert [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")] == before
 
 
+async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user_made_is_not(house: House, do: Do) -> None:
+    await transfer.sync_file(house, parse(OF_FILE))
+    await do("POST", "/providers", {**OPENAI, "name": "mine"})
+    await do("POST", "/models", {**ALIAS, "alias": "mine"})
+    await do("POST", "/keys", {"name": "mine"})
+    await do("PUT", "/prices/mine", {"input": 1})
+    for path, field in (("/providers", "name"), ("/models", "alias"), ("/keys", "name"), ("/prices", "pattern")):
+        rows = (await do("GET", path))["data"]
+        assert {row[field] == "mine" for row in rows} == {True, False}
+        assert all(row["locked"] is (row[field] != "mine") for row in rows), path
+
+
 RULE = "the first IP rule"
 CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("POST", "/providers"): ("/providers", {"name": "other", "kind": "demo"}, "provider.create"),
