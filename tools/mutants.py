@@ -14,6 +14,7 @@ import contextlib
 import functools
 import gc
 import importlib
+import itertools
 import os
 import pickle
 import random
@@ -60,6 +61,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = (".*", "__pycache__", "node_modules", "build", "dist")
 START_S, SLOWER, MEMORY_BYTES = 20.0, 5.0, 4 << 30
 """A mutant may take START_S seconds and SLOWER times what its tests took before, and use MEMORY_BYTES."""
+TESTS_S = 20.0
+"""Of the tests that execute a line, the fastest run, up to this many seconds: a rule has its test at a low layer."""
 NO_RUN = 70
 """Exit code of a child that did not come to run pytest."""
 KILLED = ("killed", "time-out")
@@ -143,6 +146,7 @@ def fork(tree: Path, run: Callable[[list[str]], int]) -> int:
     code = NO_RUN
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         os.chdir(tree)
         null = os.open(os.devnull, os.O_RDWR)
@@ -172,7 +176,11 @@ def traced_run(tree: Path, paths: Sequence[str], tests: Sequence[str]) -> dict[s
         report.write_bytes(pickle.dumps(tracer.result()))
         return code
 
-    _, status = os.waitpid(fork(tree, run), 0)
+    child = fork(tree, run)
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        _kill(child)
     if not report.is_file():
         raise SystemExit(f"the tests cannot be run: {os.waitstatus_to_exitcode(status)}")
     found: dict[str, Any] = pickle.loads(report.read_bytes())
@@ -189,7 +197,7 @@ def judge(mutants: Sequence[Mutant], tests: Sequence[list[str]], seconds: Mappin
         while waiting or running:
             while waiting and free:
                 number = waiting.pop()
-                chosen = tests[number]
+                chosen = _fastest(tests[number], seconds)
                 if not chosen:
                     verdicts[number] = "not covered"
                     continue
@@ -280,6 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--at-least", type=float, default=85.0, metavar="PERCENT")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree with the sources and tests")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the children, too
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         # Everything is read from the copy: the working tree may change meanwhile.
         tree = Path(folder).resolve() / "tree"
@@ -354,6 +363,12 @@ def _tests_of(mutant: Mutant, executed: Mapping[int, set[str]], mapped: list[str
     tests = set[str]().union(*(executed.get(line, set()) for line in mutant.lines))
     # What runs at import may matter to every test.
     return mapped if "" in tests else [test for test in mapped if test in tests]
+
+
+def _fastest(tests: list[str], seconds: Mapping[str, float]) -> list[str]:
+    """The first of `tests`, which are in the order of their time, up to TESTS_S in all; at least one."""
+    sums = itertools.accumulate(seconds[test] for test in tests)
+    return [test for number, (test, total) in enumerate(zip(tests, sums, strict=True)) if number == 0 or total <= TESTS_S]
 
 
 if __name__ == "__main__":
