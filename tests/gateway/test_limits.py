@@ -521,6 +521,10 @@ def test_headers_show_of_minute_and_day_the_one_with_fewer_requests_left(clock: 
     gate, of = Gate(Budgets()), limited(rpm=1, rpd=100)
     gate.admit(of, of_tokens(1))
     assert gate.headers(of)["requests"] == (1, 0, 60)
+    other = limited(rpm=5, rpd=6).model_copy(update={"id": "key_2"})
+    assert all(admits(gate, other) for _ in range(4))
+    clock.advance(61)
+    assert gate.headers(other)["requests"] == (6, 2, 86_339)
 
 
 def test_headers_show_no_limit_that_a_key_does_not_have(clock: Clock) -> None:
@@ -529,3 +533,4 @@ def test_headers_show_no_limit_that_a_key_does_not_have(clock: Clock) -> None:
     assert gate.headers(limited(max_parallel=1, budget_nano=1)) == {}
     assert set(gate.headers(limited(tpm=1))) == {"tokens"}
     assert set(gate.headers(limited(rpd=1))) == {"requests"}
+    assert set(gate.headers(limited(rpm=1))) == {"requests"}
