@@ -11,6 +11,8 @@ from conduit_desktop.core.errors import Closing, UpstreamError
 from conduit_desktop.gateway.stream import Pulse
 from conduit_desktop.gateway.upstream import LocalResponse
 from conduit_desktop.providers import LocalAnswer
+from tests.fakes.loop import run_in_jumping_time
+from tests.fakes.waiting import WITHIN_S
 
 
 class Upstream:
@@ -42,53 +44,63 @@ class Upstream:
         """Nothing is held."""
 
 
-async def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_says() -> None:
-    pulse = Pulse(Upstream(*[0.02] * 30), keepalive_s=0.1, idle_s=5)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    while await pulse.chunk(said=False) is not None:
-        pass
-    assert 0.09 <= loop.time() - began < 0.2
+def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_says() -> None:
+    async def story() -> float:
+        pulse = Pulse(Upstream(*[3.0] * 30), keepalive_s=10, idle_s=60)
+        while await pulse.chunk(said=False) is not None:
+            pass
+        return asyncio.get_running_loop().time()
+
+    assert run_in_jumping_time(story()) == pytest.approx(10, abs=0.01)
 
 
 async def test_s27_a_ping_is_due_even_if_the_upstream_never_pauses() -> None:
     pulse = Pulse(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         while await pulse.chunk(said=False) is not None:
             pass
 
 
-async def test_what_the_caller_was_told_puts_the_ping_off() -> None:
-    pulse = Pulse(Upstream(*[0.03] * 10), keepalive_s=0.2, idle_s=5)
-    for _ in range(10):
-        assert await pulse.chunk(said=True) is not None
+def test_what_the_caller_was_told_puts_the_ping_off() -> None:
+    async def story() -> list[bytes | None]:
+        pulse = Pulse(Upstream(*[3.0] * 10), keepalive_s=10, idle_s=60)
+        return [await pulse.chunk(said=True) for _ in range(10)]
+
+    assert None not in run_in_jumping_time(story())
 
 
-async def test_s09_silence_is_counted_over_pings() -> None:
-    pulse, heard = Pulse(Upstream(), keepalive_s=0.2, idle_s=0.75), []
+def test_s09_silence_is_counted_over_pings() -> None:
+    heard: list[bytes | None] = []
 
     async def listen() -> None:
+        pulse = Pulse(Upstream(), keepalive_s=20, idle_s=75)
         while True:
             heard.append(await pulse.chunk(said=True))
 
-    async with asyncio.timeout(30):
+    async def story() -> float:
         with pytest.raises(UpstreamError) as raised:
             await listen()
-    assert raised.value.reason == "timeout"
-    assert heard in ([None] * pings for pings in (1, 2, 3))
+        assert raised.value.reason == "timeout"
+        return asyncio.get_running_loop().time()
+
+    assert run_in_jumping_time(story()) == pytest.approx(75, abs=0.01)
+    assert heard == [None] * 3
 
 
-async def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None:
-    pulse = Pulse(Upstream(0.0, 0.05), keepalive_s=5, idle_s=0.1)
-    assert await pulse.chunk(said=True)
-    await asyncio.sleep(0.3)
-    assert await pulse.chunk(said=True)
+def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None:
+    async def story() -> tuple[bytes | None, bytes | None]:
+        pulse = Pulse(Upstream(0.0, 5.0), keepalive_s=500, idle_s=10)
+        first = await pulse.chunk(said=True)
+        await asyncio.sleep(30)
+        return first, await pulse.chunk(said=True)
+
+    assert all(run_in_jumping_time(story()))
 
 
 async def test_a_stream_that_waits_is_cut_off_at_once() -> None:
     pulse = Pulse(Upstream(), keepalive_s=50, idle_s=50)
     asyncio.get_running_loop().call_later(0.02, pulse.cut)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         with pytest.raises(Closing):
             await pulse.chunk(said=True)
 
@@ -132,5 +144,5 @@ async def test_an_answer_from_inside_the_house_stops_with_its_reader() -> None:
     response = LocalResponse(LocalAnswer(200, "text/event-stream", frames()))
     assert await Pulse(response, keepalive_s=0.01, idle_s=50).chunk(said=True) is None
     response.abort()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         await left.wait()

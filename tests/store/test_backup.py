@@ -78,7 +78,8 @@ async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path
             number += 8
 
     clients = [asyncio.ensure_future(client(start)) for start in range(8)]
-    await asyncio.sleep(0.05)
+    while len((await store.ledger.list())[0]) < 8:
+        await asyncio.sleep(0)
     target = await store.backup(tmp_path / "conduit.zip")
     going = False
     await asyncio.gather(*clients)
