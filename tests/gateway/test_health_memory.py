@@ -332,7 +332,8 @@ def test_a_wait_that_a_target_named_is_kept_until_its_end_and_no_longer() -> Non
     before.rest("a/m", 600, "busy")
     after, _ = restarted(before, later_s=100)
     assert (after.target_rest_s("a/m"), after.target("a/m").state, after.target("a/m").last_error) == (500.0, "closed", "busy")
-    assert not restarted(before, later_s=600)[0].targets
+    for over_s in (600, 601):
+        assert not restarted(before, later_s=over_s)[0].targets
     before.now.advance(600)  # type: ignore[attr-defined]
     assert not health_memory.remembered(before, configured(), SALT, NOW_MS).targets
 
@@ -351,8 +352,10 @@ def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it
     assert after.doors["prov_a", "0"].rests["m"].strikes == 3
     clock.advance(500)
     assert after.may_use("prov_a", "0", "m")
-    assert restarted(limited(), later_s=600)[0].may_use("prov_a", "0", "m")
-    assert not restarted(limited(), later_s=600)[0].doors["prov_a", "0"].rests
+    for over_s in (600, 601):
+        late, _ = restarted(limited(), later_s=over_s)
+        assert late.may_use("prov_a", "0", "m")
+        assert not late.doors["prov_a", "0"].rests
 
 
 def test_a_rest_that_is_over_is_not_kept() -> None:
@@ -384,6 +387,14 @@ def test_nothing_is_held_against_a_target_whose_provider_is_another(snapshot: Sn
     before = opened()
     before.rest("a/m", 600, "busy")
     assert not restarted(before, snapshot)[0].targets
+
+
+def test_what_belongs_to_no_provider_or_credential_that_is_there_is_not_kept() -> None:
+    before = opened()
+    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
+    for snapshot in (configured(name="b", label="1"), Snapshot()):
+        kept = health_memory.remembered(before, snapshot, SALT, NOW_MS)
+        assert (kept.targets, kept.doors) == ([], [])
 
 
 def test_a_pause_is_kept_while_its_provider_is_there_changed_or_not() -> None:
