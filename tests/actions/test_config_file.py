@@ -406,3 +406,8 @@ async def test_a_circle_of_fallbacks_over_file_and_database_is_refused(house: Ho
     text = '[[models]]\nalias = "y"\ntargets = [{ provider = "a", model = "m" }]\nfallbacks = ["x"]\n'
     with pytest.raises(Invalid, match="leads back"):
         await do("POST", "/import", {"toml": text, "apply": True})
+
+
+def test_a_whole_number_of_more_than_64_bits_is_a_fault_of_the_file() -> None:
+    with pytest.raises(ConfigFileBroken, match=r"^here\.toml: "):
+        parse(f"[settings]\nport = {2**70}\n", "here.toml")

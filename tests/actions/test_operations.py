@@ -527,3 +527,9 @@ async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(ho
     answers.append(await do("GET", "/audit"))
     assert b"private" not in orjson.dumps(answers)
     assert "private" not in repr(house)
+
+
+@pytest.mark.parametrize(("path", "named"), [("/nothing", "/nothing"), ("", "/")])
+def test_an_unknown_path_is_named(path: str, named: str) -> None:
+    with pytest.raises(NotFound, match=f"There is no {named} in"):
+        operations.match("GET", path)
