@@ -44,10 +44,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "conduit_desktop/gateway/windows.py": ("tests/gateway/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/budgets.py": ("tests/gateway/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/estimate.py": ("tests/gateway/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/health.py": (
-        "tests/gateway/test_failover_credentials.py", "tests/gateway/test_failover_clock.py",
-        "tests/gateway/test_failover_before_content.py", "tests/gateway/test_upstream_failures.py", "tests/actions/test_health.py",
-    ),
+    "conduit_desktop/gateway/health.py": ("tests/gateway/test_failover_credentials.py", "tests/actions/test_health.py"),
     "conduit_desktop/gateway/condition.py": ("tests/gateway/test_failover_credentials.py", "tests/actions/test_health.py"),
     "conduit_desktop/gateway/health_memory.py": (),
     "conduit_desktop/server/door.py": ("tests/server/test_client_api.py", "tests/server/test_gemini.py"),
