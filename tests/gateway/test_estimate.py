@@ -61,7 +61,7 @@ def test_the_values_of_a_skipped_name_count_where_they_stand_under_another() -> 
 
 def test_a_number_or_a_flag_counts_as_one_token_and_null_as_none() -> None:
     assert input_tokens({"input": [TEXT, 1, 2.5, True, False, None]}) == 29
-    assert input_tokens({"input": [TEXT, None, None]}) == 25
+    assert input_tokens({"input": [TEXT, None, None, None, None]}) == 25
 
 
 def test_text_counts_by_its_utf_8_bytes() -> None:
@@ -133,6 +133,10 @@ def test_a_request_nested_a_hundred_thousand_deep_is_counted() -> None:
 )
 def test_the_output_cap_is_read_from_each_dialects_own_field(body: dict[str, Any]) -> None:
     assert max_output_tokens(body) == 77
+
+
+def test_an_output_cap_of_one_token_is_a_cap() -> None:
+    assert max_output_tokens({"max_tokens": 1}) == 1
 
 
 def test_a_request_without_an_output_cap_is_unbounded() -> None:

@@ -159,3 +159,10 @@ def test_a_use_that_is_counted_after_its_slice_was_looked_at_is_forgotten_in_tim
     assert window.used(NOON + 0.4) == 7
     assert len(window._slices) == 1
     assert window.used(NOON + 60) == 0
+
+
+@pytest.mark.parametrize("kind", [Exact, Sliced])
+def test_a_wait_below_one_second_is_reported_as_it_is(kind: type[Exact] | type[Sliced]):
+    window = filled(kind(MINUTE_S), 0)
+    assert window.reset_s(NOON + 59.75) == 0.25
+    assert window.wait_s(NOON + 59.75, limit=1) == 0.25
