@@ -73,3 +73,13 @@ async def test_silence_is_no_server(house: House) -> None:
     async with answering(http(b'{"data":[]}')) as port:
         free = port
     assert await discovery.found_servers(house, [(free, "vllm")]) == []
+
+
+@pytest.mark.parametrize(("over", "found"), [(0, True), (1, False)])
+async def test_an_answer_longer_than_any_list_of_models_is_no_server(
+    house: House, monkeypatch: pytest.MonkeyPatch, over: int, found: bool
+) -> None:
+    answer = http(b'{"data":[]}')
+    monkeypatch.setattr(discovery, "MAX_ANSWER", len(answer) - over)
+    async with answering(answer) as port:
+        assert bool(await discovery.found_servers(house, [(port, "vllm")])) is found
