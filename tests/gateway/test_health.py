@@ -261,6 +261,7 @@ def test_a_probe_that_ends_without_a_result_frees_its_place(health: Health, cloc
     half_opened(health, clock)
     probe = health.begin(TARGET)
     health.end(TARGET)
+    health.end(TARGET, Probe(False, None))
     assert not health.may_ask(TARGET), "the end of another request frees nothing"
     health.end(TARGET, probe)
     assert health.may_ask(TARGET)

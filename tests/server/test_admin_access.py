@@ -78,7 +78,8 @@ async def test_a_virtual_key_is_403_whether_it_exists_or_not() -> None:
 
 async def test_the_bearer_key_is_judged_and_the_other_header_only_where_there_is_none() -> None:
     assert await refused(Authorization="Bearer wrong", X_Master_Key=MASTER) == (401, "invalid_master_key")
-    assert await actor(Authorization="Basic eDp5", X_Master_Key=MASTER) == "admin"
+    for empty in ("Basic eDp5", "Bearer", "Bearer  "):
+        assert await actor(Authorization=empty, X_Master_Key=MASTER) == "admin"
 
 
 async def test_a_master_key_of_the_environment_replaces_the_stored_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -318,10 +318,19 @@ async def test_a_caller_without_a_valid_key_is_not_shown_what_is_wrong_with_its_
     assert (response.status, error_of(response)["code"]) == (401, code)
 
 
-async def test_an_address_that_may_not_call_is_not_shown_what_is_wrong_with_its_body() -> None:
-    served = gateway((IpRule(id="ip_a", action="deny", network="127.0.0.0/8"),))
-    response = await run(request(**AUTHORIZED), raises(BadRequest("no model")), served)
-    assert (response.status, error_of(response)["code"]) == (403, "ip_not_allowed")
+@pytest.mark.parametrize(
+    ("address", "status", "code"), [("10.1.2.3", 403, "ip_not_allowed"), ("11.1.2.3", 400, "invalid_parameter")]
+)
+async def test_an_address_that_is_denied_is_not_shown_what_is_wrong_with_its_body(address: str, status: int, code: str) -> None:
+    served = gateway((IpRule(id="ip_a", action="deny", network="10.0.0.0/8"),))
+    sent = request(**AUTHORIZED).clone(remote=address)
+    response = await door(served)(sent, raises(BadRequest("no model")))  # type: ignore[arg-type]
+    assert isinstance(response, web.Response)
+    assert (response.status, error_of(response)["code"]) == (status, code)
+
+
+def test_a_request_without_an_address_has_an_empty_one() -> None:
+    assert caller_of(request(), gateway()).client_ip == ""
 
 
 @pytest.mark.parametrize(("error", "status"), [(BadRequest("no model", param="model"), 400), (PayloadTooLarge("too large"), 413)])
@@ -344,7 +353,8 @@ async def test_a_known_caller_is_shown_what_is_wrong_with_its_body(error: Gatewa
         ("/v1/messages/count_tokens", "anthropic_messages"), ("/api/chat", "ollama"), ("/api/tags", "ollama"),
         ("/api/generate", "ollama_generate"),
         ("/v1beta/models", "gemini"), ("/v1beta/models/m:generateContent", "gemini"), ("/v1/v1beta/models", "gemini"),
-        ("/v1/models/m:streamGenerateContent", "gemini"), ("/models/m:countTokens", "gemini"),
+        ("/v1/models/m:generateContent", "gemini"), ("/v1/models/m:streamGenerateContent", "gemini"),
+        ("/models/m:countTokens", "gemini"),
         ("/v1/models/m:embedContent", "gemini"),
         ("/v1/models/m:batchEmbedContents", "gemini"), ("/v1/models/qwen:7b", "openai_chat"), ("/v1/models", "openai_chat"),
         ("/v1/generateContent", "openai_chat"), ("/apis", "openai_chat"), ("/v1beta", "openai_chat"),
