@@ -549,6 +549,13 @@ def test_a_changed_providers_targets_and_credentials_begin_anew_and_no_others(he
     assert list(health.doors) == [("prov_ab", LABEL)]
 
 
+def test_requests_in_flight_to_a_changed_provider_are_counted_to_their_end(health: Health) -> None:
+    health.begin(TARGET)
+    health.begin(TARGET)
+    health.forget(PROVIDER, "a")
+    assert health.target(TARGET).in_flight == 2
+
+
 def test_a_target_that_was_failing_before_a_restart_waits_and_then_admits_one_probe(health: Health, clock: Clock) -> None:
     health.reopen(TARGET, 20, 2, "was down")
     assert health.why_not(TARGET) == "not asked, its circuit is open (was down)"

@@ -226,9 +226,14 @@ def test_a_page_of_an_allowed_origin_may_read_the_answer() -> None:
     headers = cors_headers(request(Origin=PAGE), gateway())
     assert headers["Access-Control-Allow-Origin"] == PAGE, "the origin itself: a `*` forbids credentials"
     assert headers["Vary"] == "Origin"
-    assert {"retry-after", "x-conduit-request-id", "x-ratelimit-remaining-tokens", "anthropic-ratelimit-tokens-reset"} <= set(
-        headers["Access-Control-Expose-Headers"].split(", ")
-    )
+    assert set(headers["Access-Control-Expose-Headers"].split(", ")) == {
+        "x-conduit-request-id", "x-conduit-provider", "x-conduit-model", "x-conduit-attempts", "x-conduit-dropped", "x-conduit-trimmed",
+        "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "request-id", "x-request-id",
+        "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+        "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
+        "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset",
+        "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset",
+    }  # fmt: skip
     assert "Access-Control-Allow-Credentials" not in headers
 
 
