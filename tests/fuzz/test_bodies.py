@@ -45,7 +45,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def ask(address: str) -> Iterator[Any]:
     """POST over one kept connection; ten seconds at most."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
