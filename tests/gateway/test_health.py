@@ -113,6 +113,13 @@ def test_only_a_targets_own_faults_open_its_circuit(health: Health, reason: Reas
     assert health.recent_faults(TARGET, 1) == {reason: 20}, "every fault is shown to the operator"
 
 
+def test_a_wait_that_is_over_is_none_and_never_less(health: Health, clock: Clock) -> None:
+    fail(health, 5, "overloaded", 30)
+    fail(health, 1, "rate_limit", 30)
+    clock.advance(100)
+    assert (health.target_rest_s(TARGET), health.next_probe_s(TARGET), health.rest_s(PROVIDER, LABEL, MODEL)) == (0.0, 0.0, 0.0)
+
+
 def test_one_targets_failures_say_nothing_of_another(health: Health) -> None:
     fail(health, 9)
     assert health.may_ask("a/other")

@@ -228,7 +228,8 @@ def test_a_page_of_an_allowed_origin_may_read_the_answer() -> None:
     assert headers["Vary"] == "Origin"
     assert set(headers["Access-Control-Expose-Headers"].split(", ")) == {
         "x-conduit-request-id", "x-conduit-provider", "x-conduit-model", "x-conduit-attempts", "x-conduit-dropped",
-        "x-conduit-trimmed", "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "request-id", "x-request-id",
+        "x-conduit-trimmed",
+        "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "request-id", "x-request-id",
         "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
         "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
         "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset",
