@@ -20,10 +20,10 @@ from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.paths import Home, default_home
 from conduit_desktop.store import Store, logs
 from conduit_desktop.store.lock import HomeLock
-from conduit_desktop.store.secrets import open_secrets
+from conduit_desktop.store.secrets.store import open_secrets
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import House
+    from conduit_desktop.actions.context import House
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ class Options:
 @asynccontextmanager
 async def open_house(options: Options) -> AsyncIterator[House]:
     """The house, held alone and ready to act, without listening. Raises HomeHeld and every other ConduitError."""
-    from conduit_desktop.actions.house import House
-    from conduit_desktop.actions.watch import Watch
+    from conduit_desktop.actions.background.watch import Watch
+    from conduit_desktop.actions.context import House
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.server.serving import Server, Tls
+    from conduit_desktop.server.http_server import Server, Tls
 
     home = options.folder
     home.prepare()

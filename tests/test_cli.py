@@ -371,8 +371,8 @@ def test_serve_imports_neither_tables_nor_windows() -> None:
 def test_an_idle_server_has_loaded_neither_the_admin_api_nor_a_dialect_nor_the_vaults_cipher() -> None:
     heavy = ("actions.operations", "actions.views", "actions.transfer", "wire.openai_responses", "wire.anthropic_messages")
     code = (
-        "import sys, conduit_desktop.app, conduit_desktop.server.serving, conduit_desktop.actions.watch;"
-        "import conduit_desktop.store.vault;"
+        "import sys, conduit_desktop.app, conduit_desktop.server.http_server, conduit_desktop.actions.background.watch;"
+        "import conduit_desktop.store.secrets.vault;"
         f"print([name for name in {heavy} if 'conduit_desktop.' + name in sys.modules], 'cryptography' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[] False\n"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from conduit_desktop.actions import keys, models, notifications, providers
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.money import show_usd, to_usd
 from conduit_desktop.core.records import Attempt, RequestRecord

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "failover.md"
 TESTS = (
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "gateway").glob("test_failover*.py")),
-    "tests/gateway/test_strategies.py", "tests/gateway/test_stream.py", "tests/journeys/test_killed.py",
+    "tests/gateway/routing/test_strategies.py", "tests/gateway/upstream/test_relay.py", "tests/journeys/test_killed.py",
     "tests/journeys/test_disk_full.py",
 )  # fmt: skip
 WAYS = ("openai-native", "openai-translated", "anthropic-native", "anthropic-translated")

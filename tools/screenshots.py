@@ -22,15 +22,15 @@ from PySide6.QtGui import QColor, QImage, QPainter  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialog  # noqa: E402
 
 from conduit_desktop.actions import keys, requests  # noqa: E402
-from conduit_desktop.actions.inputs import RequestQuery  # noqa: E402
-from conduit_desktop.actions.views import NewKeyView  # noqa: E402
+from conduit_desktop.actions.schemas.inputs import RequestQuery  # noqa: E402
+from conduit_desktop.actions.schemas.views import NewKeyView  # noqa: E402
 from conduit_desktop.app import Options, open_house  # noqa: E402
-from conduit_desktop.gui.eventloop import make_loop  # noqa: E402
-from conduit_desktop.gui.listing import PAGES  # noqa: E402
-from conduit_desktop.gui.pages.key_dialogs import KeyShownOnce  # noqa: E402
-from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog  # noqa: E402
-from conduit_desktop.gui.theme import theme  # noqa: E402
-from conduit_desktop.gui.window import Window  # noqa: E402
+from conduit_desktop.gui.event_loop.selector_loop import make_loop  # noqa: E402
+from conduit_desktop.gui.pages.keys.dialogs import KeyShownOnce  # noqa: E402
+from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog  # noqa: E402
+from conduit_desktop.gui.shell.page_registry import PAGES  # noqa: E402
+from conduit_desktop.gui.shell.window import Window  # noqa: E402
+from conduit_desktop.gui.theme.theme import theme  # noqa: E402
 from tools.demo_house import furnish, went_on  # noqa: E402
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

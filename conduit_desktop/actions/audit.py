@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import PageQuery
-from conduit_desktop.actions.reports import AuditView
-from conduit_desktop.actions.views import rfc3339
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import PageQuery
+from conduit_desktop.actions.schemas.reports import AuditView
+from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.entities import AuditEntry
 
 

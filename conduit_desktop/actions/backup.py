@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.actions.changes import now_ms
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import BackupWish
-from conduit_desktop.actions.reports import BackupView
-from conduit_desktop.actions.views import rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import BackupWish
+from conduit_desktop.actions.schemas.reports import BackupView
+from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.store.backup import backup
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.context import Actor, House
 from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import Conflict, Invalid

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import orjson
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.chat import ChatRequest, Message, OutputFormat, Reasoning, Text, Tool
 from conduit_desktop.core.events import Event

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-from conduit_desktop.actions.inputs import NewCredential
+from conduit_desktop.actions.schemas.inputs import NewCredential
 from conduit_desktop.core.entities import Credential, HeaderHint
 from conduit_desktop.core.errors import Invalid, describe
-from conduit_desktop.store import secrets
+from conduit_desktop.store.secrets import store as secrets
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conduit_desktop.actions.changes import made_known, now_ms
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
-from conduit_desktop.actions.views import rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.errors import NotFound
-from conduit_desktop.gateway.condition import TargetHealth
+from conduit_desktop.gateway.health.state import TargetHealth
 from conduit_desktop.gateway.snapshot import Bound
 
 ERRORS_WITHIN_S = 3600.0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from conduit_desktop.actions.changes import difference, made_known, new_id, now_ms
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import NewIpRule
-from conduit_desktop.actions.views import IpRuleView, rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import NewIpRule
+from conduit_desktop.actions.schemas.views import IpRuleView, rfc3339
 from conduit_desktop.core.entities import IpRule
 from conduit_desktop.core.errors import Conflict, NotFound
 

@@ -7,14 +7,14 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import KeyPatch, NewKey, epoch_ms
-from conduit_desktop.actions.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
+from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Source, VirtualKey
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd
-from conduit_desktop.gateway.access import KEY_PREFIX, digest
-from conduit_desktop.gateway.budgets import Account
+from conduit_desktop.gateway.admission.access import KEY_PREFIX, digest
+from conduit_desktop.gateway.admission.budgets import Account
 
 _AS_THEY_ARE = (
     "id", "name", "hint", "description", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",

@@ -9,9 +9,9 @@ import secrets
 from base64 import urlsafe_b64encode
 
 from conduit_desktop.actions.changes import made_known
-from conduit_desktop.actions.house import Actor, House
+from conduit_desktop.actions.context import Actor, House
 from conduit_desktop.core.errors import Conflict
-from conduit_desktop.store.secrets import SecretStore
+from conduit_desktop.store.secrets.store import SecretStore
 
 NAME = "master-key"
 PREFIX = "condm_"

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, plain, replaced, sent
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import ModelPatch, NewModel
-from conduit_desktop.actions.views import ExplainedView, ModelView, rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel
+from conduit_desktop.actions.schemas.views import ExplainedView, ModelView, rfc3339
 from conduit_desktop.core.entities import ModelAlias, Source, Target
 from conduit_desktop.core.errors import Invalid, NotFound
-from conduit_desktop.gateway import explaining
+from conduit_desktop.gateway.routing import explain as explaining
 
 BY_CAUSE = ("context_fallbacks", "content_filter_fallbacks")
 """The fields of an alias that name others to be asked for one cause alone."""

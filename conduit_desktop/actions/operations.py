@@ -25,14 +25,14 @@ from conduit_desktop.actions import (
     providers,
     requests,
     settings,
-    transfer,
     usage,
 )
-from conduit_desktop.actions import inputs as given
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.pages import part
-from conduit_desktop.actions.reading import Query, read
+from conduit_desktop.actions.config_file import transfer
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.paging import part
 from conduit_desktop.actions.routes import Route, WrongMethod, find
+from conduit_desktop.actions.schemas import inputs as given
+from conduit_desktop.actions.schemas.validation import Query, read
 from conduit_desktop.actions.status import status
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotFound
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from conduit_desktop.actions import repricing
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, now_ms
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import NewPrice, epoch_ms
-from conduit_desktop.actions.views import PriceView, RepricedView, chosen_time, rfc3339
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
+from conduit_desktop.actions.schemas.views import PriceView, RepricedView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Price, Rates, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 

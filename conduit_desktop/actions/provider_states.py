@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.views import View
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.views import View
 from conduit_desktop.gateway.snapshot import Bound
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]

@@ -7,13 +7,21 @@ from functools import partial
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.context import Actor, House
 from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import NewCredential, NewProvider, ProviderPatch
-from conduit_desktop.actions.views import CredentialView, FieldView, KindView, OfferedView, ProviderTestView, ProviderView, rfc3339
+from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
+from conduit_desktop.actions.schemas.views import (
+    CredentialView,
+    FieldView,
+    KindView,
+    OfferedView,
+    ProviderTestView,
+    ProviderView,
+    rfc3339,
+)
 from conduit_desktop.core.entities import ModelAlias, Provider, Source
 from conduit_desktop.core.errors import Invalid, NotFound
-from conduit_desktop.gateway import probe
+from conduit_desktop.gateway.health import probe
 from conduit_desktop.providers.address import check_base_url
 from conduit_desktop.providers.catalog import CATALOG, kind_of
 

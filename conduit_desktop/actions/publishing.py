@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conduit_desktop.actions import models
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.inputs import ModelPatch, NewModel, read
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
 
 
 def alias_for(model: str) -> str:

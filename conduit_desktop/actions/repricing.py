@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.pricing import Priced, tariffs
-from conduit_desktop.gateway.tariff import Tariff, cost_of, cost_of_units
+from conduit_desktop.gateway.accounting.cost import Tariff, cost_of, cost_of_units
+from conduit_desktop.gateway.accounting.pricing import Priced, tariffs
 from conduit_desktop.providers import ProviderKind
 
 BATCH = 500

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import RequestQuery, epoch_ms
-from conduit_desktop.actions.reports import AttemptView, RequestDetailView, RequestView
-from conduit_desktop.actions.views import rfc3339
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
+from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView, RequestView
+from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import RequestRecord
@@ -43,7 +43,7 @@ async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], st
 
 def cursor_at(at: int) -> str:
     """The cursor of what began at `at` (epoch ms) or before."""
-    from conduit_desktop.store.paging import write_cursor
+    from conduit_desktop.store.sqlite.paging import write_cursor
 
     return write_cursor(at + 1, "")
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from conduit_desktop.actions.changes import made_known
-from conduit_desktop.actions.house import Actor, House
-from conduit_desktop.actions.reading import complaint
-from conduit_desktop.actions.views import SettingView
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.schemas.validation import complaint
+from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from conduit_desktop import __version__
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.views import StatusView
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.views import StatusView
 from conduit_desktop.core.paths import Home
 
 

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast, get_args
 
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import UsageQuery, epoch_ms
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
 from conduit_desktop.core.records import UsageRow

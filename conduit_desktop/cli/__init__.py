@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from conduit_desktop import __version__
-from conduit_desktop.cli.given import Given, LazyGroup, home_option, serving_options
+from conduit_desktop.cli.options import Given, LazyGroup, home_option, serving_options
 
 COMMANDS = {
     "providers": "conduit_desktop.cli.providers:providers",
@@ -23,11 +23,11 @@ COMMANDS = {
     "settings": "conduit_desktop.cli.settings:settings",
     "usage": "conduit_desktop.cli.records:usage",
     "requests": "conduit_desktop.cli.records:requests",
-    "master-key": "conduit_desktop.cli.household:master_key",
-    "backup": "conduit_desktop.cli.household:backup",
-    "restore": "conduit_desktop.cli.household:restore",
-    "export": "conduit_desktop.cli.household:export",
-    "import": "conduit_desktop.cli.household:import_",
+    "master-key": "conduit_desktop.cli.home:master_key",
+    "backup": "conduit_desktop.cli.home:backup",
+    "restore": "conduit_desktop.cli.home:restore",
+    "export": "conduit_desktop.cli.home:export",
+    "import": "conduit_desktop.cli.home:import_",
     "doctor": "conduit_desktop.cli.doctor:doctor",
 }
 

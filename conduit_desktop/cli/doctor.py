@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 import orjson
 
-from conduit_desktop.cli.given import Given, Wish
+from conduit_desktop.cli.options import Given, Wish
 from conduit_desktop.core.errors import ConduitError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _server(options: Options) -> Finding:
 
 
 def _database(options: Options) -> Finding:
-    from conduit_desktop.store import connections, migrations
+    from conduit_desktop.store.sqlite import connections, migrations
 
     path = options.folder.database
     if not path.exists():
@@ -87,7 +87,7 @@ def _database(options: Options) -> Finding:
 
 
 def _secrets(options: Options) -> Finding:
-    from conduit_desktop.store.secrets import open_secrets
+    from conduit_desktop.store.secrets.store import open_secrets
 
     secrets = open_secrets(options.folder, os.environ.get("CONDUIT_SECRETS", "auto"))
     text = f"kept in the {secrets.backend}. {secrets.note}".strip()
@@ -96,8 +96,8 @@ def _secrets(options: Options) -> Finding:
 
 def _providers(options: Options) -> Finding:
     """Whether the keys that providers name are there: with the secrets, or in the environment as this shell has it."""
-    from conduit_desktop.store import connections
-    from conduit_desktop.store.secrets import open_secrets, resolve
+    from conduit_desktop.store.secrets.store import open_secrets, resolve
+    from conduit_desktop.store.sqlite import connections
 
     path = options.folder.database
     if not path.exists():
@@ -124,7 +124,7 @@ def _place(secret: str) -> str:
 
 
 def _config(options: Options) -> Finding:
-    from conduit_desktop.actions.config_file import load
+    from conduit_desktop.actions.config_file.document import load
 
     if options.config is None:
         return "ok", "config", "no config file is followed"
@@ -133,7 +133,7 @@ def _config(options: Options) -> Finding:
 
 
 def _port(options: Options) -> Finding:
-    from conduit_desktop.server.holder import hint, holder
+    from conduit_desktop.server.port_holder import hint, holder
     from conduit_desktop.store.lock import HomeLock
 
     port = _wanted_port(options)
@@ -161,7 +161,7 @@ def _wanted_port(options: Options) -> int:
         return options.port
     path = options.folder.database
     if path.exists():
-        from conduit_desktop.store import connections
+        from conduit_desktop.store.sqlite import connections
 
         # A damaged database is told of by its own check.
         with contextlib.suppress(sqlite3.Error), contextlib.closing(connections.reading(path)) as connection:
@@ -181,7 +181,7 @@ def _display(options: Options) -> Finding:
 
 
 def _prices(options: Options) -> Finding:
-    from conduit_desktop.gateway.price_catalog import PriceCatalog
+    from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
 
     catalog = PriceCatalog.load()
     return "ok", "prices", f"the built-in catalog is of {catalog.date}"

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.given import WishGroup
-from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.connection import Reach, segment, with_house
+from conduit_desktop.cli.options import WishGroup
 
 COLUMNS: tuple[printing.Column, ...] = (
     ("target", "name"), ("state", "state"), ("ms", lambda row: row["latency_ms"] and round(row["latency_ms"])),

@@ -9,8 +9,8 @@ import click
 import orjson
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.given import WishGroup
-from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.connection import Reach, segment, with_house
+from conduit_desktop.cli.options import WishGroup
 from conduit_desktop.cli.values import INTEGER, Pair, body_option, merged, options, said
 
 STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.given import WishGroup
-from conduit_desktop.cli.reach import Reach, segment, with_house
+from conduit_desktop.cli.connection import Reach, segment, with_house
+from conduit_desktop.cli.options import WishGroup
 from conduit_desktop.cli.values import NONE, Pair, body_option, merged, options, said, secret
 
 Pairs = tuple[Any, ...]

@@ -8,8 +8,8 @@ import click
 import orjson
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.given import Wish
-from conduit_desktop.cli.reach import Reach, with_house
+from conduit_desktop.cli.connection import Reach, with_house
+from conduit_desktop.cli.options import Wish
 
 TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
 

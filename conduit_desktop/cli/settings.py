@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.given import WishGroup
-from conduit_desktop.cli.reach import Reach, with_house
+from conduit_desktop.cli.connection import Reach, with_house
+from conduit_desktop.cli.options import WishGroup
 from conduit_desktop.cli.values import NONE, json_or_text
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.gateway.estimate import input_tokens
+from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
-from conduit_desktop.wire.forms import Wish
+from conduit_desktop.wire.media.endpoints import Wish
 
 
 def new_id(now_s: float) -> str:

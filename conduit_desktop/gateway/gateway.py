@@ -15,23 +15,30 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, RateLimited, RecordsRefused, Unauthorized, UpstreamError
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
-from conduit_desktop.gateway import access, counting, headers, lane, media, pieces, routing, sticky
-from conduit_desktop.gateway.access import Caller
-from conduit_desktop.gateway.asking import Opened, ask
+from conduit_desktop.gateway import response_headers as headers
+from conduit_desktop.gateway.accounting.cost import Tariff
+from conduit_desktop.gateway.accounting.meter import Meter
+from conduit_desktop.gateway.admission import access
+from conduit_desktop.gateway.admission.access import Caller
+from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
+from conduit_desktop.gateway.admission.limits import Expectation
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
-from conduit_desktop.gateway.desk import Desk
-from conduit_desktop.gateway.estimate import expected_units, max_output_tokens
-from conduit_desktop.gateway.failover import Search
-from conduit_desktop.gateway.limits import Expectation
-from conduit_desktop.gateway.meter import Meter
-from conduit_desktop.gateway.routing import BoundTarget, Limits, Route
+from conduit_desktop.gateway.routing import affinity as sticky
+from conduit_desktop.gateway.routing import resolve as routing
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits, Route
+from conduit_desktop.gateway.routing.trimming import trim
 from conduit_desktop.gateway.snapshot import Door, Snapshot
-from conduit_desktop.gateway.stream import dropped, kept_alive, relayed
-from conduit_desktop.gateway.tariff import Tariff
-from conduit_desktop.gateway.trimming import trim
+from conduit_desktop.gateway.state import Desk
+from conduit_desktop.gateway.upstream import byte_relay as pieces
+from conduit_desktop.gateway.upstream import media
+from conduit_desktop.gateway.upstream import token_counts as counting
+from conduit_desktop.gateway.upstream import translation as lane
+from conduit_desktop.gateway.upstream.attempt import Opened, ask
+from conduit_desktop.gateway.upstream.failover import Search
+from conduit_desktop.gateway.upstream.relay import dropped, kept_alive, relayed
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
-from conduit_desktop.wire.form_usage import READ_ONLY
+from conduit_desktop.wire.media.usage import READ_ONLY
 
 log = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from conduit_desktop import __version__
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
-from conduit_desktop.gui import actions
-from conduit_desktop.gui.eventloop import make_loop
-from conduit_desktop.gui.failures import catch_all
-from conduit_desktop.gui.single import Doorbell, raise_first
-from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.tray import app_icon
-from conduit_desktop.gui.warmup import WarmUp
-from conduit_desktop.gui.window import Window
+from conduit_desktop.gui.event_loop.selector_loop import make_loop
+from conduit_desktop.gui.shell import server_actions as actions
+from conduit_desktop.gui.shell.error_reporting import catch_all
+from conduit_desktop.gui.shell.single_instance import Doorbell, raise_first
+from conduit_desktop.gui.shell.tray import app_icon
+from conduit_desktop.gui.shell.warmup import WarmUp
+from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.store.backup import restore
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Outbound, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.compatible import BASE_URL
-from conduit_desktop.wire.counts import count
+from conduit_desktop.wire.token_counts import count
 
 _RUNTIME_HOST = re.compile(r"^https://bedrock-runtime(-fips)?\.")
 _PASTED = re.compile(r"/model/.*$")

@@ -14,7 +14,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, Field, LocalAnswer, ProviderKind, Secrets
 from conduit_desktop.providers.demo_script import Reply, as_dict, as_list, call_id, prompt_tokens, reply_to, tokens
-from conduit_desktop.wire import sse
+from conduit_desktop.wire.framing import sse
 
 MODELS = (
     OfferedModel("demo-chat", "Demo: chat", 32_768, 4096, 0.0, 0.0, ("vision", "json")),

@@ -17,7 +17,7 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, Incoming, Outbound, ProviderKind, Secrets, Send
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL, key_from
-from conduit_desktop.wire import sse
+from conduit_desktop.wire.framing import sse
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
-from conduit_desktop.server import reading
-from conduit_desktop.server.door import REQUEST_ID, Handler, cors_headers, foreign_page
+from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:

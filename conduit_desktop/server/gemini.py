@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest, UnknownPath
+from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.counting import count_tokens
-from conduit_desktop.gateway.estimate import input_tokens
-from conduit_desktop.server import reading
+from conduit_desktop.gateway.upstream.token_counts import count_tokens
+from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import answer, make_call
 from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, model_handler, models_handler
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.forms import Wish
-from conduit_desktop.wire.gemini_embeddings import GeminiWords
+from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.gemini_embeddings import GeminiWords
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway

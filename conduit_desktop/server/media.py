@@ -9,15 +9,17 @@ from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call, Reply
-from conduit_desktop.gateway.pieces import Cut
+from conduit_desktop.gateway.upstream.byte_relay import Cut
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.server import chat, reading
+from conduit_desktop.server import chat
+from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import make_call, stream
-from conduit_desktop.server.door import Handler, cors_headers
-from conduit_desktop.wire import dialect, multipart
-from conduit_desktop.wire.form_embeddings import in_base64, items
-from conduit_desktop.wire.form_rerank import documents
-from conduit_desktop.wire.forms import Wish
+from conduit_desktop.server.middleware import Handler, cors_headers
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.framing import multipart
+from conduit_desktop.wire.media.embeddings import in_base64, items
+from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.rerank import documents
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway

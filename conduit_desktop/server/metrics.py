@@ -19,10 +19,10 @@ from conduit_desktop.core.errors import ActionError, Unauthorized
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.admin.access import check
-from conduit_desktop.server.door import Handler
+from conduit_desktop.server.middleware import Handler
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import House
+    from conduit_desktop.actions.context import House
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)

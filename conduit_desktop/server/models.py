@@ -10,10 +10,10 @@ from aiohttp import web
 
 from conduit_desktop.core.entities import ModelAlias, Rates
 from conduit_desktop.core.errors import ModelNotFound
-from conduit_desktop.gateway import access
-from conduit_desktop.gateway.routing import BoundTarget
+from conduit_desktop.gateway.admission import access
+from conduit_desktop.gateway.routing.resolve import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
-from conduit_desktop.server.door import ANTHROPIC, GEMINI_KEY, Handler, caller_of
+from conduit_desktop.server.middleware import ANTHROPIC, GEMINI_KEY, Handler, caller_of
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway

@@ -12,16 +12,18 @@ from aiohttp import web
 
 from conduit_desktop.core.entities import ModelAlias, OfferedModel
 from conduit_desktop.core.errors import BadRequest, Invalid, ModelNotFound
-from conduit_desktop.gateway import access, probe, routing
+from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.server import reading
+from conduit_desktop.gateway.health import probe
+from conduit_desktop.gateway.routing import resolve as routing
+from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import answer, make_call
-from conduit_desktop.server.door import Handler, caller_of
 from conduit_desktop.server.media import answer as answer_beside
+from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
-from conduit_desktop.wire.forms import Wish
-from conduit_desktop.wire.ollama_embeddings import OllamaWords, asked
+from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.ollama_embeddings import OllamaWords, asked
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway

@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from conduit_desktop import __version__
 from conduit_desktop.actions.operations import OPERATIONS, Operation
-from conduit_desktop.actions.reports import (
+from conduit_desktop.actions.schemas.reports import (
     AuditView,
     BackupView,
     ImportView,
@@ -24,7 +24,7 @@ from conduit_desktop.actions.reports import (
     RequestView,
     TargetHealthView,
 )
-from conduit_desktop.actions.views import (
+from conduit_desktop.actions.schemas.views import (
     ExplainedView,
     IpRuleView,
     KeyView,

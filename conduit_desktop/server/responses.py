@@ -15,18 +15,19 @@ from aiohttp import web
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, UnknownPath
-from conduit_desktop.gateway import access, routing
+from conduit_desktop.gateway.admission import access
+from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.gateway.call import Call, StreamReply
-from conduit_desktop.gateway.estimate import input_tokens
-from conduit_desktop.server import reading
+from conduit_desktop.gateway.routing import resolve as routing
+from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import make_call, send
-from conduit_desktop.server.door import Handler, caller_of
+from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
-from conduit_desktop.store.responses import Kept
+from conduit_desktop.store.sqlite.responses import Kept
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.server.remembering import Remembering
+    from conduit_desktop.server.response_storage import Remembering
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
 
 def _create(gateway: Gateway) -> Handler:
     async def create(request: web.Request) -> web.StreamResponse:
-        from conduit_desktop.server.remembering import Remembering  # a dialect is loaded at its first call
+        from conduit_desktop.server.response_storage import Remembering  # a dialect is loaded at its first call
 
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
         speaks = Remembering()
@@ -67,7 +68,7 @@ def _create(gateway: Gateway) -> Handler:
 
 
 def _need_input(body: dict[str, Any]) -> None:
-    from conduit_desktop.wire.openai_responses_request import INSTEAD_OF_INPUT
+    from conduit_desktop.wire.openai_responses.request_reader import INSTEAD_OF_INPUT
 
     given = body.get("input")
     if given is None and not any(body.get(name) for name in INSTEAD_OF_INPUT):

@@ -11,19 +11,20 @@ from pathlib import Path
 from conduit_desktop.core.entities import IpRule, ModelAlias, Provider, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.store import backup, connections
-from conduit_desktop.store.audit import AuditTable
-from conduit_desktop.store.database import Database
-from conduit_desktop.store.ledger import Ledger, RequestFilter
-from conduit_desktop.store.meta import MetaTable
-from conduit_desktop.store.migrations import migrate
-from conduit_desktop.store.notifications import NotificationTable
-from conduit_desktop.store.payloads import Payload, Payloads
-from conduit_desktop.store.prices import PriceTable
-from conduit_desktop.store.records import RecordSink
-from conduit_desktop.store.responses import StoredResponses
-from conduit_desktop.store.settings import SettingsTable
-from conduit_desktop.store.tables import EntityTable
+from conduit_desktop.store import backup
+from conduit_desktop.store.sqlite import connections
+from conduit_desktop.store.sqlite.audit import AuditTable
+from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.ledger import Ledger, RequestFilter
+from conduit_desktop.store.sqlite.meta import MetaTable
+from conduit_desktop.store.sqlite.migrations import migrate
+from conduit_desktop.store.sqlite.notifications import NotificationTable
+from conduit_desktop.store.sqlite.payloads import Payload, Payloads
+from conduit_desktop.store.sqlite.prices import PriceTable
+from conduit_desktop.store.sqlite.records import RecordSink
+from conduit_desktop.store.sqlite.responses import StoredResponses
+from conduit_desktop.store.sqlite.settings import SettingsTable
+from conduit_desktop.store.sqlite.tables import EntityTable
 
 __all__ = ["Database", "EntityTable", "Ledger", "Payload", "RequestFilter", "Store"]
 

@@ -16,8 +16,8 @@ import orjson
 from conduit_desktop import __version__
 from conduit_desktop.core.errors import ConduitError, DatabaseUnusable, Invalid
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import connections, migrations, payloads
 from conduit_desktop.store.lock import HomeLock
+from conduit_desktop.store.sqlite import connections, migrations, payloads
 
 MANIFEST = "backup.json"
 PAGES_A_STEP = 256

@@ -114,18 +114,18 @@ class Dialect(Protocol):
 
 
 _DIALECTS = {
-    "openai_chat": ("conduit_desktop.wire.openai_chat", "OpenAIChat"),
-    "openai_completions": ("conduit_desktop.wire.openai_completions", "OpenAICompletions"),
-    "openai_responses": ("conduit_desktop.wire.openai_responses", "OpenAIResponses"),
-    "anthropic_messages": ("conduit_desktop.wire.anthropic_messages", "AnthropicMessages"),
-    "ollama": ("conduit_desktop.wire.ollama", "OllamaChat"),
-    "gemini": ("conduit_desktop.wire.gemini", "Gemini"),
-    "gemini_array": ("conduit_desktop.wire.gemini", "GeminiArray"),
-    "ollama_generate": ("conduit_desktop.wire.ollama", "OllamaGenerate"),
-    "cohere": ("conduit_desktop.wire.cohere", "Cohere"),
-    "bedrock": ("conduit_desktop.wire.bedrock", "BedrockConverse"),
-    "replicate": ("conduit_desktop.wire.replicate", "Replicate"),
-    "sagemaker": ("conduit_desktop.wire.sagemaker", "SageMakerChat"),
+    "openai_chat": ("conduit_desktop.wire.openai_chat.dialect", "OpenAIChat"),
+    "openai_completions": ("conduit_desktop.wire.openai_chat.completions", "OpenAICompletions"),
+    "openai_responses": ("conduit_desktop.wire.openai_responses.dialect", "OpenAIResponses"),
+    "anthropic_messages": ("conduit_desktop.wire.anthropic.dialect", "AnthropicMessages"),
+    "ollama": ("conduit_desktop.wire.ollama.dialect", "OllamaChat"),
+    "gemini": ("conduit_desktop.wire.gemini.dialect", "Gemini"),
+    "gemini_array": ("conduit_desktop.wire.gemini.dialect", "GeminiArray"),
+    "ollama_generate": ("conduit_desktop.wire.ollama.dialect", "OllamaGenerate"),
+    "cohere": ("conduit_desktop.wire.cohere.dialect", "Cohere"),
+    "bedrock": ("conduit_desktop.wire.bedrock.dialect", "BedrockConverse"),
+    "replicate": ("conduit_desktop.wire.replicate.dialect", "Replicate"),
+    "sagemaker": ("conduit_desktop.wire.openai_chat.sagemaker", "SageMakerChat"),
 }
 
 

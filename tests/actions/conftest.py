@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import operations
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.paths import Home
 from tests.fakes.house import opened_house
 

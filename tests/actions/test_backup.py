@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.errors import Invalid
 from tests.actions.conftest import Do
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, replaced, sent
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import KeyPatch, ProviderPatch, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import KeyPatch, ProviderPatch, read
 from conduit_desktop.core.entities import Credential, HeaderHint, Provider, VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid
 from tests.fakes.house import heard

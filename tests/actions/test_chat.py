@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions.chat import stream_chat
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import GatewayError, ModelNotFound

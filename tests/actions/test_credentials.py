@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from conduit_desktop.actions.credentials import SecretDraft, hint, keep_credentials, keep_headers
-from conduit_desktop.actions.inputs import NewCredential
+from conduit_desktop.actions.schemas.inputs import NewCredential
 from conduit_desktop.core.entities import Credential, HeaderHint
 from conduit_desktop.core.errors import Invalid
 from tests.fakes.house import DictSecrets

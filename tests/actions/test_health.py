@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions import health, models, providers
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewModel, NewProvider, ProviderPatch, read
+from conduit_desktop.actions.context import House
 from conduit_desktop.actions.operations import call
+from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import NotFound, UpstreamError
 from tests.fakes.house import heard
 

@@ -8,12 +8,12 @@ import re
 import pytest
 
 from conduit_desktop.actions import keys
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewKey, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.budgets import Account
+from conduit_desktop.gateway.admission.budgets import Account
 from tests.actions.conftest import Do
 
 

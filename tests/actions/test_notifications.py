@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions import notifications
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.errors import NotFound
 from tests.actions.conftest import Do
 from tests.fakes.house import heard

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from conduit_desktop.actions import notifications, operations, transfer
-from conduit_desktop.actions.config_file import parse
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions import notifications, operations
+from conduit_desktop.actions.config_file import transfer
+from conduit_desktop.actions.config_file.document import parse
+from conduit_desktop.actions.context import House
 from conduit_desktop.actions.routes import WrongMethod
 from conduit_desktop.core.errors import (
     ActionError,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import prices
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewPrice, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from tests.actions.conftest import Do
 

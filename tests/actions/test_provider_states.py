@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions import providers
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewProvider, ProviderPatch, read
+from conduit_desktop.actions.context import House
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
+from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import UpstreamError
 
 REFUSED = UpstreamError("no such key", status=401, reason="auth")

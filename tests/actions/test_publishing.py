@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.first_steps import add_demo
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewModel, NewProvider, ProviderPatch, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.onboarding.first_steps import add_demo
 from conduit_desktop.actions.provider_states import provider_states
 from conduit_desktop.actions.publishing import alias_for, publish
+from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import Conflict, Invalid
 from tests.actions.conftest import OPENAI
 

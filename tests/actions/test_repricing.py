@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import repricing
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do
 

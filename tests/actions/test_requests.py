@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.actions.requests import cursor_at
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import settings
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.settings import Settings
 from tests.actions.conftest import OPENAI, Do

@@ -18,10 +18,10 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.server.app import build
+from conduit_desktop.server.application import build
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer
 from tests.fakes.speeches import SPEECHES

@@ -12,7 +12,7 @@ from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Credential, ModelAlias, Price, Provider, Target, Timeouts, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.access import digest
+from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.store import Store

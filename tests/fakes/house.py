@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from conduit_desktop.actions.house import House, ServerState
+from conduit_desktop.actions.context import House, ServerState
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.store import Store
-from conduit_desktop.store.secrets import SecretStore
+from conduit_desktop.store.secrets.store import SecretStore
 
 
 class DictSecrets(SecretStore):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from conduit_desktop.gateway.desk import Desk
+from conduit_desktop.gateway.state import Desk
 
 T = TypeVar("T")
 

@@ -13,13 +13,13 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ThinkingDelta, Usage, UsageReported
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.serving import Server
+from conduit_desktop.server.http_server import Server
 from conduit_desktop.wire import dialect
 from tests.fakes.furnished import furnished
 

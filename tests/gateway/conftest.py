@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import failover
+from conduit_desktop.gateway.upstream import failover
 from tests.fakes.crossing import STREAMS, WAYS, WHOLES, Crossing, opened_crossing
 from tests.fakes.furnished import Furnished, furnished
 from tests.fakes.vendor import Vendor

@@ -16,10 +16,10 @@ from conduit_desktop.core.errors import (
     Unauthorized,
 )
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Reply, StreamReply
-from conduit_desktop.gateway.failover import Search
-from conduit_desktop.gateway.lane import Lane
-from conduit_desktop.gateway.meter import Meter
+from conduit_desktop.gateway.upstream.failover import Search
+from conduit_desktop.gateway.upstream.translation import Lane
 from tests.fakes.furnished import Furnished, call, furnished
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor

@@ -11,11 +11,11 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.eventloop import make_loop
-from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.event_loop.selector_loop import make_loop
+from conduit_desktop.gui.theme.theme import theme
 from tests.fakes.house import opened_house
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.records import Attempt, RequestRecord
 
 _count = iter(range(1, 1_000_000))

@@ -13,14 +13,14 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import prices
-from conduit_desktop.actions.house import House
-from conduit_desktop.actions.inputs import NewPrice, read
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.pages.key_dialogs import KeyDialog, KeyShownOnce
-from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
-from conduit_desktop.gui.pages.provider_models import OfferedDialog
-from conduit_desktop.gui.window import Window
-from conduit_desktop.server.serving import Server
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce
+from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
+from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.server.http_server import Server
 from tests.fakes.house import DictSecrets
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import until

@@ -8,12 +8,12 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 
-from conduit_desktop.actions.house import House
-from conduit_desktop.gui.listing import PAGES, page_class
-from conduit_desktop.gui.pages.key_dialogs import KeyDialog
-from conduit_desktop.gui.pages.model_dialogs import ModelDialog
-from conduit_desktop.gui.pages.provider_dialogs import ProviderDialog
-from conduit_desktop.gui.widgets.turns import AnswerCard, ErrorCard
+from conduit_desktop.actions.context import House
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog
+from conduit_desktop.gui.pages.models.dialogs import ModelDialog
+from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
+from conduit_desktop.gui.shell.page_registry import PAGES, page_class
+from conduit_desktop.gui.widgets.chat.cards import AnswerCard, ErrorCard
 from tests.gui.conftest import NotingUi
 
 

@@ -9,8 +9,8 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import CATALOG, bind
-from conduit_desktop.wire import forms
-from conduit_desktop.wire.form_plain import Plain
+from conduit_desktop.wire.media import endpoints as forms
+from conduit_desktop.wire.media.passthrough import Plain
 
 VOICE = "21m00Tcm4TlvDq8ikWAM"
 

@@ -13,9 +13,9 @@ import aiohttp
 import orjson
 import pytest
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.serving import Server
+from conduit_desktop.server.http_server import Server
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
@@ -327,7 +327,7 @@ async def test_the_root_and_health_need_no_key(door: Door) -> None:
 
 async def test_a_taken_port_is_named_with_its_holder(home: Home, door: Door) -> None:
     from conduit_desktop.core.errors import PortTaken
-    from conduit_desktop.server.serving import bind
+    from conduit_desktop.server.http_server import bind
 
     port = int((door.house.server.address or "").rpartition(":")[2])
     with pytest.raises(PortTaken, match=str(port)):

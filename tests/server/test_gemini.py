@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 from google import genai
 from google.genai import errors, types
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.app import build
+from conduit_desktop.server.application import build
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer
 from tests.fakes.script import Step

@@ -13,12 +13,13 @@ import aiohttp
 import orjson
 import pytest
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import explaining, probe
-from conduit_desktop.server.serving import Server
-from conduit_desktop.wire.seal import Sealed, seal
+from conduit_desktop.gateway.health import probe
+from conduit_desktop.gateway.routing import explain as explaining
+from conduit_desktop.server.http_server import Server
+from conduit_desktop.wire.provenance import Sealed, seal
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor

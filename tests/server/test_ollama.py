@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.entities import Credential, ModelAlias, OfferedModel, Provider, Target, VirtualKey
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway.access import digest
-from conduit_desktop.server.app import build
+from conduit_desktop.gateway.admission.access import digest
+from conduit_desktop.server.application import build
 from tests.fakes.house import opened_house
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor

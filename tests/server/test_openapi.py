@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from conduit_desktop.actions.operations import OPERATIONS
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import Attempt, RequestRecord
-from conduit_desktop.server.app import build
+from conduit_desktop.server.application import build
 from conduit_desktop.server.docs import policy
 from conduit_desktop.server.metrics import Metrics, sample
 from conduit_desktop.server.openapi import _MANY, _ONE, document

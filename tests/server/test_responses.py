@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.app import build
-from conduit_desktop.server.serving import Server
+from conduit_desktop.server.application import build
+from conduit_desktop.server.http_server import Server
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor

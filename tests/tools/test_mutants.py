@@ -48,10 +48,10 @@ def test_below():
 
 def run(root: Path, tests: str, *options: str, source: str = SOURCE) -> tuple[int, list[str]]:
     """The exit code and the lines printed for one source file with these tests."""
-    for name, text in {"app/gateway/limits.py": source, "tests/gateway/test_limits.py": tests}.items():
+    for name, text in {"app/gateway/admission/limits.py": source, "tests/gateway/admission/test_limits.py": tests}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "tools.mutants", "--root", str(root), "--only", "app/gateway/limits.py", *options]
+    command = [sys.executable, "-m", "tools.mutants", "--root", str(root), "--only", "app/gateway/admission/limits.py", *options]
     # The plugins of pytest that are installed take seconds to import, and these tests need none.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100)
@@ -68,18 +68,18 @@ def test_no_mutant_survives_where_each_rule_has_a_test(tmp_path: Path) -> None:
     assert survivors(lines) == []
     assert lines[-1] == "killed 7 of 7 (100 %)"
     assert code == 0
-    assert (tmp_path / "app/gateway/limits.py").read_text(encoding="utf-8") == SOURCE
+    assert (tmp_path / "app/gateway/admission/limits.py").read_text(encoding="utf-8") == SOURCE
 
 
 def test_mutants_of_a_rule_without_a_test_survive(tmp_path: Path) -> None:
     code, lines = run(tmp_path, WITHOUT_THE_REFUSAL)
     assert survivors(lines) == [
-        "app/gateway/limits.py:5 survived, if to True, in check",
-        "app/gateway/limits.py:7 survived, if to False, in check",
-        "app/gateway/limits.py:7 survived, >= to >, in check",
-        "app/gateway/limits.py:8 not covered, raise removed, in check",
+        "app/gateway/admission/limits.py:5 survived, if to True, in check",
+        "app/gateway/admission/limits.py:7 survived, if to False, in check",
+        "app/gateway/admission/limits.py:7 survived, >= to >, in check",
+        "app/gateway/admission/limits.py:8 not covered, raise removed, in check",
     ]
-    assert lines[lines.index("  app/gateway/limits.py:7 survived, >= to >, in check") + 1 :][:2] == [
+    assert lines[lines.index("  app/gateway/admission/limits.py:7 survived, >= to >, in check") + 1 :][:2] == [
         "    - if used >= limit:",
         "    + if used > limit:",
     ]
@@ -91,13 +91,13 @@ def test_an_equivalent_mutant_is_not_counted_and_a_stale_entry_is_named(tmp_path
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools/mutants_equivalent.txt").write_text(
         "# a comment\n"
-        "app/gateway/limits.py:check:>= to >:if used >= limit: — never equal\n"
-        "app/gateway/limits.py:check:< to <=:if used < limit: — gone\n",
+        "app/gateway/admission/limits.py:check:>= to >:if used >= limit: — never equal\n"
+        "app/gateway/admission/limits.py:check:< to <=:if used < limit: — gone\n",
         encoding="utf-8",
     )
     code, lines = run(tmp_path, WITHOUT_THE_REFUSAL, "--at-least", "50")
-    assert "  app/gateway/limits.py:7 equivalent, >= to >: never equal" in lines
-    assert lines[0].endswith("lists what is no mutant (any more): app/gateway/limits.py:check:< to <=:if used < limit:")
+    assert "  app/gateway/admission/limits.py:7 equivalent, >= to >: never equal" in lines
+    assert lines[0].endswith("lists what is no mutant (any more): app/gateway/admission/limits.py:check:< to <=:if used < limit:")
     assert lines[-1] == "killed 3 of 6 (50 %)"
     assert code == 0
 
@@ -106,11 +106,11 @@ def test_a_mutant_that_ends_the_process_is_killed_and_a_failing_test_is_left_out
     source = "import os\n\ndef check(known: bool) -> bool:\n    if not known:\n        os._exit(9)\n    return True\n"
     tests = "from app.gateway.limits import check\n\ndef test_known():\n    assert check(True)\n\ndef test_wrong():\n    assert 0\n"
     code, lines = run(tmp_path, tests, source=source)
-    assert lines[0] == "left out, fails without a mutant: tests/gateway/test_limits.py::test_wrong"
+    assert lines[0] == "left out, fails without a mutant: tests/gateway/admission/test_limits.py::test_wrong"
     assert survivors(lines) == [
-        "app/gateway/limits.py:5 not covered, call removed, in check",
-        "app/gateway/limits.py:5 not covered, 9 to 10, in check",
-        "app/gateway/limits.py:5 not covered, 9 to 8, in check",
+        "app/gateway/admission/limits.py:5 not covered, call removed, in check",
+        "app/gateway/admission/limits.py:5 not covered, 9 to 10, in check",
+        "app/gateway/admission/limits.py:5 not covered, 9 to 8, in check",
     ]
     assert lines[-1] == "killed 2 of 5 (40 %)"
     assert code == 1

@@ -9,8 +9,8 @@ import orjson
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import sse
-from conduit_desktop.wire.openai_chat import OpenAIChat
+from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 
 CHAT = OpenAIChat()
 ASKED = ChatRequest("openai_chat", "gpt-x", include_usage=True)

@@ -11,8 +11,8 @@ import orjson
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import sse
-from conduit_desktop.wire.anthropic_messages import AnthropicMessages
+from conduit_desktop.wire.anthropic.dialect import AnthropicMessages
+from conduit_desktop.wire.framing import sse
 
 MESSAGES = AnthropicMessages()
 ASKED = ChatRequest("anthropic_messages", "claude-x")

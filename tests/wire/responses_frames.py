@@ -9,8 +9,8 @@ import orjson
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire import sse
-from conduit_desktop.wire.openai_responses import OpenAIResponses
+from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
 
 RESPONSES = OpenAIResponses()
 ASKED = ChatRequest("openai_responses", "gpt-x")

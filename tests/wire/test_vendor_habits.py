@@ -11,7 +11,8 @@ from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import Citation, Opaque, Text, ToolCall
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.events import Cited, Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted
-from conduit_desktop.wire import dialect, sse
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.framing import sse
 from tests.wire import chat_frames, responses_frames
 from tests.wire.chat_frames import call, chunk
 from tests.wire.responses_frames import event

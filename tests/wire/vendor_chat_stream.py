@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import orjson
 from hypothesis import strategies as st
 
-from conduit_desktop.wire import sse
+from conduit_desktop.wire.framing import sse
 from tests.wire.vendor_types import Fields
 
 Draw = st.DrawFn

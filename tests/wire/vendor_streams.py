@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from conduit_desktop.wire import eventstream, sse
+from conduit_desktop.wire.framing import aws_eventstream as eventstream
+from conduit_desktop.wire.framing import sse
 from tests.wire.vendor_chat_stream import chat_stream, interleaved, noised, pieces
 from tests.wire.vendor_types import Fields
 

@@ -13,11 +13,11 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions.house import House
+from conduit_desktop.actions.context import House
 from conduit_desktop.core.entities import Credential, Provider
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, Reply
-from conduit_desktop.server.app import build
+from conduit_desktop.server.application import build
 from conduit_desktop.wire import dialect
 from tests.fakes.furnished import KEY, Furnished, furnished
 from tests.fakes.house import StillServer

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.framing import framing_of
+from conduit_desktop.wire.framing.boundaries import framing_of
 from tools.conformance.hall import Hall, Heard
 from tools.conformance.places import Recording, parse
 

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from conduit_desktop.core.bus import Change, Topic
 from conduit_desktop.core.entities import Severity
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.elided import Elided
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import House
+    from conduit_desktop.actions.context import House
 
 
 class Ui(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import Kind, button
 from conduit_desktop.gui.widgets.card import clear, label
 from conduit_desktop.gui.widgets.empty import IconLabel

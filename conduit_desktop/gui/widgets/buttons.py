@@ -8,7 +8,7 @@ from typing import Any, Literal
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QPushButton, QToolButton
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 
 Kind = Literal["plain", "primary", "danger", "ghost"]
 _ICON_TOKENS: dict[str, str] = {"primary": "on_accent", "danger": "danger"}

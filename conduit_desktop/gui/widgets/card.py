@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.pills import paint_pill
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 
 T = TypeVar("T")
 C = TypeVar("C", bound=QWidget)

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import Kind, button
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QMenu, QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 
 Entry = tuple[str, str, Callable[[], Any] | None] | None
 """Text, icon name (or empty) and what to do; None is a line. Nothing to do: shown disabled, as a heading."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 
 
 class Monogram(QWidget):

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 
 _PADDING, _GAP = 16, theme.XS + 2
 _LEAST = 90

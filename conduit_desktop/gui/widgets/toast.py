@@ -7,7 +7,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QFrame, QGraphicsDropShadowEffect, QHBoxLayout, QWidget
 
 from conduit_desktop.core.entities import Severity
-from conduit_desktop.gui import theme
+from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.card import label
 from conduit_desktop.gui.widgets.empty import IconLabel
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from conduit_desktop.actions import master_key
-from conduit_desktop.actions.house import Actor
+from conduit_desktop.actions.context import Actor
 from conduit_desktop.core.errors import ActionError, ConduitError, describe
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin.access import check
-from conduit_desktop.server.admin.replies import as_json, refusal
+from conduit_desktop.server.admin.responses import as_json, refusal
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import House
+    from conduit_desktop.actions.context import House
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,6 @@ def _operation(house: House) -> _Handler:
 
 
 def _answer() -> Callable[[web.Request, str, House, Actor], Awaitable[web.Response]]:
-    from conduit_desktop.server.admin.table import answer
+    from conduit_desktop.server.admin.operations import answer
 
     return answer

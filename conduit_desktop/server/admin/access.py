@@ -9,10 +9,10 @@ from aiohttp import web
 
 from conduit_desktop.actions import master_key
 from conduit_desktop.core.errors import ActionError
-from conduit_desktop.gateway.access import KEY_PREFIX
+from conduit_desktop.gateway.admission.access import KEY_PREFIX
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.house import Actor, House
+    from conduit_desktop.actions.context import Actor, House
 
 
 class Refused(ActionError):

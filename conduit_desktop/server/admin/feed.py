@@ -12,7 +12,7 @@ from aiohttp import web
 
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.wire import sse
+from conduit_desktop.wire.framing import sse
 
 PING_S = 10.0
 QUEUE = 1000

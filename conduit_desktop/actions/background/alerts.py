@@ -1,0 +1,92 @@
+"""What the operator is told of keys: budgets that run out, keys that expire, and strangers who try keys."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from conduit_desktop.actions.context import House
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.entities import VirtualKey
+from conduit_desktop.core.money import show_usd
+from conduit_desktop.core.records import RequestRecord
+
+ALMOST = 0.8
+"""The part of a budget after which its key is told of."""
+SOON_MS = 3 * 86_400_000
+LATELY_MS = 86_400_000
+TRIES, TRIES_WITHIN_S = 10, 60.0
+MOST_ADDRESSES = 1000
+
+
+class Alerts:
+    """Listens to the house from its making until `close`; `look` is to be called every few seconds."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._told: dict[str, tuple[int | None, int, int]] = {}
+        """By key id: the period and the budget that were told of, and how far it was then (1 almost spent, 2 spent)."""
+        self._expiring: dict[str, tuple[int, bool]] = {}
+        """By key id: the end that was told of, and whether it had come."""
+        self._tries: dict[str, deque[float]] = {}
+        self.close = house.bus.subscribe(self._on_change)
+
+    def _on_change(self, change: Change) -> None:
+        if change.topic != "requests" or not isinstance(change.payload, RequestRecord):
+            return
+        record = change.payload
+        if record.key_id:
+            self._look_at_budget(record.key_id)
+        elif record.error_code == "invalid_api_key":
+            self._note_try(record.client_ip)
+
+    def _look_at_budget(self, key_id: str) -> None:
+        key = self._house.gateway.snapshot.keys.get(key_id)
+        if key is None or not key.budget_nano:
+            return
+        account = self._house.gateway.account(key_id)
+        share = account.spend_nano / key.budget_nano
+        level = 2 if share >= 1 else 1 if share >= ALMOST else 0
+        period, budget, before = self._told.get(key_id, (account.period_start, key.budget_nano, 0))
+        if (period, budget) != (account.period_start, key.budget_nano):
+            before = 0
+        self._told[key_id] = account.period_start, key.budget_nano, level
+        if level > before:
+            self._tell_budget(key, key.budget_nano, account.spend_nano, level)
+
+    def _tell_budget(self, key: VirtualKey, budget: int, spent: int, level: int) -> None:
+        of = f"{show_usd(spent)} of the {key.budget_period} budget of {show_usd(budget)}"
+        if level == 2:
+            text = f"{of} are spent. Its requests are refused until the budget is raised or begins anew."
+            self._house.gateway.notify("budget", "error", f"The budget of the key {key.name} is spent", text)
+        else:
+            self._house.gateway.notify("budget", "warning", f"The budget of the key {key.name} is almost spent", f"{of} are spent.")
+
+    def _note_try(self, address: str) -> None:
+        if len(self._tries) >= MOST_ADDRESSES:
+            self._tries.clear()
+        tries, now = self._tries.setdefault(address, deque(maxlen=TRIES)), time.monotonic()
+        tries.append(now)
+        if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
+            tries.clear()
+            text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
+            self._house.gateway.notify("security", "warning", f"Wrong API keys from {address}", text)
+
+    def look(self, now_ms: int) -> None:
+        """Tell of keys that expire soon, or have lately."""
+        for key in self._house.gateway.snapshot.keys.values():
+            if key.expires_at is None or not key.enabled or not -LATELY_MS <= key.expires_at - now_ms <= SOON_MS:
+                continue
+            over = key.expires_at <= now_ms
+            if self._expiring.get(key.id) != (key.expires_at, over):
+                self._expiring[key.id] = key.expires_at, over
+                self._tell_expiry(key, over)
+
+    def _tell_expiry(self, key: VirtualKey, over: bool) -> None:
+        from conduit_desktop.actions.schemas.views import rfc3339  # with all views: loaded when first needed
+
+        at = rfc3339(key.expires_at)
+        if over:
+            self._house.gateway.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")
+        else:
+            self._house.gateway.notify("expiry", "info", f"The key {key.name} expires soon", f"It is refused from {at} on.")

@@ -1,0 +1,119 @@
+"""What the house does by itself: follows its config file, tidies, and tells of what needs the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from conduit_desktop.actions.background.alerts import Alerts
+from conduit_desktop.actions.config_file.release import release_file
+from conduit_desktop.actions.context import House
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.errors import ConduitError
+from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.store.lock import HomeLock
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+TIDY_EVERY_S = 3600.0
+
+
+class Watch:
+    """Runs beside the house from `begin` to `end`."""
+
+    def __init__(self, house: House, lock: HomeLock, config: Path | None, serves: bool) -> None:
+        """`serves`: without a config file, what an earlier one had defined is unlocked."""
+        self._house = house
+        self._lock = lock
+        self._config = config
+        self._serves = serves
+        self._seen: tuple[int, int] | None = None
+        self._missing = 0
+        """How many looks in a row found no file: an editor that replaces it takes it away for a moment."""
+        self._alerts = Alerts(house)
+        self._task: asyncio.Task[None] | None = None
+        self._unsubscribe = house.bus.subscribe(self._on_change)
+
+    async def begin(self) -> None:
+        """Take the config file in, or raise ConfigFileBroken; then keep watch."""
+        if self._config is not None:
+            self._seen = self._stamp()
+            await self._take_in(self._config)
+        elif self._serves:
+            await release_file(self._house)
+        self._task = asyncio.ensure_future(self._run())
+
+    async def end(self) -> None:
+        """Stop watching."""
+        self._unsubscribe()
+        self._alerts.close()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        tidied = -TIDY_EVERY_S
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self._look_at_file()
+            except Exception:  # a fault of one round must not end the watch
+                log.exception("the config file could not be followed")
+            self._alerts.look(int(time.time() * 1000))
+            if time.monotonic() - tidied > TIDY_EVERY_S:
+                tidied = time.monotonic()
+                with suppress(ConduitError):  # the store tells of a full disk by itself
+                    await self._house.store.tidy(self._house.gateway.snapshot.settings)
+
+    async def _look_at_file(self) -> None:
+        stamp = self._stamp()
+        self._missing = self._missing + 1 if stamp is None else 0
+        if self._config is None or (stamp == self._seen if stamp is not None else self._missing != 2):
+            return
+        self._seen = stamp
+        try:
+            await self._take_in(self._config)
+            log.info("the config file %s was read again", self._config)
+        except ConduitError as error:
+            log.error("the config file is not used: %s", error)
+            self._house.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
+
+    async def _take_in(self, config: Path) -> None:
+        # Without a config file, nothing of all that reads and compares one is loaded.
+        from conduit_desktop.actions.config_file.document import load
+        from conduit_desktop.actions.config_file.transfer import sync_file
+
+        await sync_file(self._house, await asyncio.to_thread(load, config))
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """What changes when the file does; None where there is none."""
+        if self._config is None:
+            return None
+        try:
+            found = self._config.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    def _on_change(self, change: Change) -> None:
+        if change.topic == "server":
+            self._lock.update(address=self._house.server.address)
+            state, at = self._house.server.state, self._house.server.address
+            # Why it failed is told by whoever started it.
+            log.log(
+                logging.INFO if state in ("running", "stopped") else logging.DEBUG,
+                "the server is %s%s",
+                state,
+                f" at {at}" if at else "",
+            )
+        elif isinstance(change.payload, RequestRecord):
+            record = change.payload
+            log.debug(
+                "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "nobody", record.status,
+                record.http_status, record.duration_ms,
+            )  # fmt: skip

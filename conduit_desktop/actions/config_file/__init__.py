@@ -1,0 +1,1 @@
+"""conduit.toml: read, written, merged into the configuration."""

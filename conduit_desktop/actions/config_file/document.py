@@ -1,0 +1,172 @@
+"""`conduit.toml`: settings, providers, models, keys and prices with the admin API's own fields, read and checked whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import Field, PrivateAttr, ValidationError
+
+from conduit_desktop.actions.schemas.checks import price_pattern
+from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewPrice, NewProvider
+from conduit_desktop.actions.schemas.validation import Body, complaint
+from conduit_desktop.actions.settings import check
+from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
+
+_KEY = re.compile(r"condt_[A-Za-z0-9_-]{43}")
+_ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+_STEP = re.compile(r"(\w[\w-]*)|\[(\d+)\]")
+_REFERENCES = frozenset({"api_key", "key"})
+"""Fields in which `env:NAME` is kept as it stands: they are read from the environment when they are used."""
+
+
+class FileModel(NewModel):
+    """A `[[models]]`. TOML has no null, so parameters to take out of requests are listed in `remove_parameters`."""
+
+    remove_parameters: list[str] = Field(default_factory=list)
+
+
+class FileKey(NewKey):
+    """A `[[keys]]`: `key` is the virtual key itself, as `env:NAME` or in full; without it, one is made by rotating."""
+
+    key: str | None = None
+
+
+class FilePrice(NewPrice):
+    """A `[[prices]]`."""
+
+    pattern: str = Field(min_length=1)
+
+
+class ConfigFile(Body):
+    """A whole file; `complain` says where in it something is wrong."""
+
+    _name: str = PrivateAttr("")
+    _text: str = PrivateAttr("")
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    providers: list[NewProvider] = Field(default_factory=list)
+    models: list[FileModel] = Field(default_factory=list)
+    keys: list[FileKey] = Field(default_factory=list)
+    prices: list[FilePrice] = Field(default_factory=list)
+
+    def complain(self, error: ActionError) -> ConfigFileBroken:
+        """`error`, found later, with the file's name and the line."""
+        return broken(self._name, self._text, error)
+
+
+def load(path: Path) -> ConfigFile:
+    """Read a file; blocks. Raises ConfigFileBroken, which names the file, the line and the field."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigFileBroken(f"{path}: cannot be read: {reason}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
+    """The file's text, checked; raises ConfigFileBroken. Of the environment it takes the `env:NAME` values."""
+    try:
+        values = _from_environment(tomllib.loads(text), "")
+        config = ConfigFile.model_validate_json(orjson.dumps(values))
+        config.settings.update(check(config.settings))
+        _check_whole(config)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigFileBroken(f"{name}: is not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise broken(name, text, complaint(error)) from None
+    except ActionError as error:
+        raise broken(name, text, error) from error
+    except TypeError as error:
+        raise ConfigFileBroken(f"{name}: {error}") from error
+    config._name, config._text = name, text
+    return config
+
+
+def broken(name: str, text: str, error: ActionError) -> ConfigFileBroken:
+    """The complaint with the file's name and the line of the field at fault."""
+    field = error.field or ""
+    if field and not re.match(r"(settings|providers|models|keys|prices)\b", field):
+        field = f"settings.{field}"
+    line = line_of(text, field)
+    return ConfigFileBroken(f"{name}{f', line {line}' if line else ''}: {error.message}")
+
+
+def line_of(text: str, field: str) -> int | None:
+    """The line on which `field` (such as `providers[1].base_url`) or the table around it begins."""
+    steps = [word or int(number) for word, number in _STEP.findall(field)]
+    if not steps:
+        return None
+    table, index = str(steps[0]), steps[1] if len(steps) > 1 and isinstance(steps[1], int) else None
+    wanted = next((str(step) for step in steps[1:] if isinstance(step, str)), None)
+    start: int | None = None
+    count = -1
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\[?\s*([\w-]+)", line)
+        if header and header[1] == table and "." not in line.partition("]")[0]:
+            count += 1
+            if index is None or count == index:
+                start = number
+        elif header and header[1] != table and start is not None:
+            break
+        current = start is not None and (index is None or count == index)
+        if current and wanted and re.match(rf"\s*{re.escape(wanted)}\s*=", line):
+            return number
+    return start
+
+
+def secret_of(key: FileKey, path: str) -> str | None:
+    """The virtual key a `[[keys]]` names: from the environment or in full, None where it names none. Raises Invalid."""
+    if key.key is None:
+        return None
+    name = _ENV.fullmatch(key.key)
+    value = os.environ.get(name[1], "").strip() if name else key.key
+    if name and not value:
+        raise Invalid(f"{path}: the environment variable {name[1]} is not set", path)
+    if not _KEY.fullmatch(value):
+        raise Invalid(f"{path}: must be condt_ and 43 letters, digits, dashes or underscores", path)
+    return value
+
+
+def _from_environment(value: Any, path: str, field: str = "") -> Any:
+    """`env:NAME` in any other field than those for secrets is replaced by what the environment says."""
+    if isinstance(value, dict):
+        inside = "headers" if field == "headers" else ""
+        return {
+            name: one if inside else _from_environment(one, f"{path}.{name}" if path else name, name) for name, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_from_environment(one, f"{path}[{index}]", field) for index, one in enumerate(value)]
+    if isinstance(value, str) and field not in _REFERENCES and (name := _ENV.fullmatch(value)):
+        if name[1] not in os.environ:
+            raise Invalid(f"{path}: the environment variable {name[1]} is not set", path)
+        return os.environ[name[1]]
+    return value
+
+
+def _check_whole(config: ConfigFile) -> None:
+    for kind, field, names in _names(config):
+        seen: set[str] = set()
+        for index, name in enumerate(names):
+            path = f"{kind}[{index}].{field}"
+            if name.casefold() in seen:
+                raise Invalid(f"{path}: {name!r} is there twice", path)
+            seen.add(name.casefold())
+    for index, price in enumerate(config.prices):
+        try:
+            price_pattern(price.pattern)
+        except ValueError as error:
+            raise Invalid(f"prices[{index}].pattern: {error}", f"prices[{index}].pattern") from None
+
+
+def _names(config: ConfigFile) -> Iterator[tuple[str, str, list[str]]]:
+    yield "providers", "name", [one.name for one in config.providers]
+    yield "models", "alias", [one.alias for one in config.models]
+    yield "keys", "name", [one.name for one in config.keys]
+    yield "prices", "pattern", [f"{one.pattern} {one.valid_from}" for one in config.prices]

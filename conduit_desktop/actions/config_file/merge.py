@@ -1,0 +1,285 @@
+"""What a `conduit.toml` would change, step by step, and how each step is taken.
+
+A plan is made and checked before anything is written, so a file that does not fit changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from conduit_desktop.actions import keys, models, prices, providers
+from conduit_desktop.actions.config_file.document import ConfigFile, FileKey, FileModel, FilePrice, secret_of
+from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.credentials import hint
+from conduit_desktop.actions.schemas.inputs import (
+    KeyPatch,
+    ModelPatch,
+    NewCredential,
+    NewModel,
+    NewPrice,
+    NewProvider,
+    ProviderPatch,
+    epoch_ms,
+)
+from conduit_desktop.actions.schemas.inputs import NewKey as KeyInput
+from conduit_desktop.core.entities import Provider, Source, VirtualKey
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.money import to_nano
+from conduit_desktop.gateway.admission.access import digest
+from conduit_desktop.providers.address import check_base_url
+from conduit_desktop.providers.catalog import kind_of
+
+Kind = Literal["provider", "model", "key", "price", "setting"]
+Verdict = Literal["add", "change", "same", "locked"]
+
+
+_LAID_LATER = frozenset({"fallbacks", *models.BY_CAUSE})
+"""What names other aliases, which may come later in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing the file says. `take` writes it, and gives a key that had to be made."""
+
+    kind: Kind
+    name: str
+    change: Verdict
+    fields: tuple[str, ...]
+    take: Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Who merges, and as what. `source` file takes over what the user made; user leaves alone what a file holds."""
+
+    house: House
+    actor: Actor
+    source: Source
+
+    async def plan(self, config: ConfigFile) -> list[Step]:
+        """Every step; raises Invalid (with the file's own path of the field) for what does not fit."""
+        await self._check(config)
+        steps = [await self._provider(one) for one in config.providers]
+        steps += [await self._model(one) for one in config.models]
+        steps += [await self._key(index, one) for index, one in enumerate(config.keys)]
+        return steps + [await self._price(one) for one in config.prices]
+
+    def _verdict(self, source: Source | None, fields: set[str]) -> Verdict:
+        if source is None:
+            return "add"
+        if source == "file" and self.source == "user":
+            return "locked"
+        return "change" if fields or source != self.source else "same"
+
+    async def _check(self, config: ConfigFile) -> None:
+        vendors = {one.name.lower() for one in await self.house.store.providers.all()}
+        vendors |= {one.name.lower() for one in config.providers}
+        ways = {one.alias.lower(): list(one.fallbacks) for one in await self.house.store.models.all()}
+        ways |= {one.alias.lower(): list(one.fallbacks) for one in config.models}
+        for index, provider in enumerate(config.providers):
+            _check_provider(provider, f"providers[{index}]")
+        for index, model in enumerate(config.models):
+            for at, target in enumerate(model.targets):
+                if target.provider.lower() not in vendors:
+                    path = f"models[{index}].targets[{at}].provider"
+                    raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
+            models.check_ways(model.alias, model.fallbacks, ways, f"models[{index}].fallbacks")
+            for field in models.BY_CAUSE:
+                models.check_ways(model.alias, getattr(model, field), dict.fromkeys(ways, ()), f"models[{index}].{field}")
+
+    async def _provider(self, new: NewProvider) -> Step:
+        before = await self.house.store.providers.get(new.name)
+        if before is None:
+            return Step("provider", new.name, "add", (), lambda: _done(providers.create(self.house, new, self.actor, self.source)))
+        wanted = self._kept_credentials(new, before)
+        headers = self._new_headers(new, before)
+        patch = _provider_patch(new, wanted, headers, before)
+        fields = {name for name in ("kind", "base_url", "options", "accept_client_keys", "enabled") if _differs(name, new, before)}
+        if await asyncio.to_thread(_other_keys, self.house, wanted, before):
+            fields.add("api_keys")
+        if await asyncio.to_thread(_other_headers, self.house, headers, before):
+            fields.add("headers")
+        return Step(
+            "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
+            lambda: _done(providers.change(self.house, before, patch, self.actor, self.source)),
+        )  # fmt: skip
+
+    def _kept_credentials(self, new: NewProvider, before: Provider) -> list[NewCredential]:
+        """The file's keys; in an import, an `env:` name that is not set does not take the place of a key that is there."""
+        labels = {one.label for one in before.credentials}
+        wanted = providers.wanted_credentials(new) or []
+        if self.source == "file":
+            return wanted
+        return [
+            NewCredential(label=one.label, weight=one.weight) if one.label in labels and _is_unset(one.api_key) else one
+            for one in wanted
+        ]
+
+    def _new_headers(self, new: NewProvider, before: Provider) -> dict[str, str | None]:
+        """The file's headers as a patch: null for one that goes; one that is to stay as it is, as with keys, is not in it."""
+        wanted = new.headers or {}
+        staying = {name.lower() for name, value in wanted.items() if self.source == "user" and _is_unset(value)}
+        staying &= {header.name.lower() for header in before.headers}
+        said = {name.lower() for name in wanted}
+        headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in said}
+        return headers | {name: value for name, value in wanted.items() if name.lower() not in staying}
+
+    async def _model(self, new: FileModel) -> Step:
+        before = await self.house.store.models.get(new.alias)
+        values = {name: getattr(new, name) for name in NewModel.model_fields}
+        values["overrides"] = new.overrides | dict.fromkeys(new.remove_parameters)
+        if before is None:
+            # Fallbacks may come later in the file: `lay_fallbacks` sets them when every alias is there.
+            first = NewModel.model_construct(**{**values, **{field: [] for field in _LAID_LATER}})
+            return Step("model", new.alias, "add", (), lambda: _done(models.create(self.house, first, self.actor, self.source)))
+        after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
+        fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
+        patch = ModelPatch.model_construct(_fields_set=set(values) - _LAID_LATER, **values)
+        return Step(
+            "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
+            lambda: _done(models.change(self.house, before, patch, self.actor, self.source)),
+        )  # fmt: skip
+
+    async def lay_fallbacks(self, config: ConfigFile) -> None:
+        """After every alias is there: the fallbacks of those that were added."""
+        for new in config.models:
+            alias = await models.find(self.house, new.alias)
+            wanted = {field: getattr(new, field) for field in sorted(_LAID_LATER)}
+            changed = {field: names for field, names in wanted.items() if list(getattr(alias, field)) != names}
+            if alias.source == self.source and changed:
+                patch = ModelPatch.model_validate(changed)
+                await models.change(self.house, alias, patch, self.actor, self.source)
+
+    async def _key(self, index: int, new: FileKey) -> Step:
+        path = f"keys[{index}].key"
+        before = next((k for k in await self.house.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
+        unset = self.source == "user" and _is_unset(new.key)
+        secret = None if unset else secret_of(new, path)
+        body = _key_body(new)
+        if before is None:
+            return Step("key", new.name, "add", (), lambda: self._make_key(body, secret))
+        fields = _key_fields(new, before)
+        if secret is not None and digest(secret) != before.digest:
+            fields.add("key")
+        return Step(
+            "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
+            lambda: _done(keys.change(self.house, before, body, self.actor, self.source, secret)),
+        )  # fmt: skip
+
+    async def _make_key(self, body: KeyInput, secret: str | None) -> str | None:
+        made = await keys.create(self.house, body, self.actor, self.source, secret)
+        return made.key if secret is None else None
+
+    async def _price(self, new: FilePrice) -> Step:
+        starts = epoch_ms(new.valid_from) if new.valid_from else 0
+        before = next((one for one in await self.house.store.prices.history(new.pattern) if one.valid_from == starts), None)
+        body = NewPrice.model_construct(**{name: getattr(new, name) for name in NewPrice.model_fields})
+        wanted = body.model_dump(exclude={"pattern", "valid_from"})
+        have = before.model_dump() if before else {}
+        fields = {name for name, value in wanted.items() if before and _listed(have)[name] != _listed(wanted)[name]}
+        return Step(
+            "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
+            lambda: _done(prices.put(self.house, new.pattern, body, self.actor, self.source)),
+        )  # fmt: skip
+
+
+async def _done(work: Awaitable[Any]) -> None:
+    await work
+
+
+def _check_provider(provider: NewProvider, path: str) -> None:
+    try:
+        kind_of(provider.kind)
+        if provider.base_url:
+            check_base_url(provider.base_url)
+    except Invalid as error:
+        field = f"{path}.{error.field}"
+        raise Invalid(f"{field}: {error.message}", field) from None
+
+
+def _provider_patch(
+    new: NewProvider, wanted: list[NewCredential], headers: dict[str, str | None], before: Provider
+) -> ProviderPatch:
+    """The whole provider as a patch: what the file does not say goes."""
+    values: dict[str, Any] = {name: getattr(new, name) for name in ("name", "kind", "base_url", "accept_client_keys", "enabled")}
+    values["options"] = {**dict.fromkeys(before.options), **new.options}
+    fields = {*values, "api_keys", "headers"}
+    return ProviderPatch.model_construct(_fields_set=fields, **values, api_key=None, api_keys=wanted, headers=headers)
+
+
+def _differs(name: str, new: NewProvider, before: Provider) -> bool:
+    wanted, have = getattr(new, name), getattr(before, name)
+    return (wanted or None) != (have or None) if name == "base_url" else bool(wanted != have)
+
+
+def _other_keys(house: House, wanted: list[NewCredential], before: Provider) -> bool:
+    have = {one.label: one for one in before.credentials}
+    if list(have) != [one.label for one in wanted]:
+        return True
+    return any(
+        one.weight != have[one.label].weight
+        or (one.api_key is not None and one.api_key != _kept(house, have[one.label].secret, have[one.label].hint, one.api_key))
+        for one in wanted
+    )
+
+
+def _other_headers(house: House, wanted: dict[str, str | None], before: Provider) -> bool:
+    """Whether the patch `wanted` changes a header."""
+    have = {header.name.lower(): header for header in before.headers}
+    return any(
+        (header := have.get(name.lower())) is None or value is None or value != _kept(house, header.secret, header.hint, value)
+        for name, value in wanted.items()
+    )
+
+
+def _kept(house: House, reference: str, shown: str, wanted: str) -> str | None:
+    """The secret behind a reference; the store is asked only where the hint does not already tell them apart."""
+    if reference.startswith("env:") or wanted.startswith("env:"):
+        return reference
+    return house.secrets.get(reference) if shown == hint(wanted) else None
+
+
+def _is_unset(value: str | None) -> bool:
+    return value is not None and value.startswith("env:") and not os.environ.get(value[4:])
+
+
+def _key_body(new: FileKey) -> KeyInput:
+    """Every field of the key, so that what the file does not say goes back to its default."""
+    names = [name for name in KeyPatch.model_fields if name != "name"]
+    return KeyInput.model_construct(_fields_set={"name", *names}, name=new.name, **{name: getattr(new, name) for name in names})
+
+
+def _key_fields(new: FileKey, before: VirtualKey) -> set[str]:
+    fields = set()
+    for name in KeyPatch.model_fields:
+        wanted = getattr(new, name)
+        match name:
+            case "budget_usd":
+                have: Any = before.budget_nano
+                wanted = None if wanted is None else to_nano(wanted)
+            case "expires_at":
+                have, wanted = before.expires_at, epoch_ms(wanted) if wanted else None
+            case _:
+                have = getattr(before, name)
+                if wanted is None:
+                    wanted = VirtualKey.model_fields[name].get_default(call_default_factory=True)
+        if _listed(have) != _listed(wanted):
+            fields.add(name)
+    return fields
+
+
+def _dumped(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_dumped(item) for item in value]
+    return value.model_dump() if hasattr(value, "model_dump") else value
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists all the way down, so that entities and inputs compare."""
+    if isinstance(value, dict):
+        return {name: _listed(item) for name, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,1 @@
+"""The pydantic models of what operators send and see."""

@@ -1,0 +1,251 @@
+"""What an operator may say: one model a body, checked the same for the window, the command line, the API and the file.
+
+Build one with `read(Model, values)`, which raises Invalid in the user's words with the field's path. A patch changes only
+the fields that were sent (`model_fields_set`); null clears.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, Field
+
+from conduit_desktop.actions.schemas.checks import (
+    alias_name,
+    header_values,
+    label_text,
+    moment,
+    network,
+    price_pattern,
+    provider_name,
+    secret_text,
+)
+from conduit_desktop.actions.schemas.validation import Body, Query
+from conduit_desktop.actions.schemas.validation import read as read
+from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Timeouts
+from conduit_desktop.core.records import RequestStatus
+
+ProviderName = Annotated[str, AfterValidator(provider_name)]
+AliasName = Annotated[str, AfterValidator(alias_name)]
+Label = Annotated[str, AfterValidator(label_text)]
+SecretText = Annotated[str, AfterValidator(secret_text)]
+Network = Annotated[str, AfterValidator(network)]
+Headers = Annotated[dict[str, str], AfterValidator(header_values)]
+Moment = Annotated[str, AfterValidator(moment)]
+"""RFC 3339 (or, in queries, a plain date), kept as written in UTC with Z."""
+
+Weight = Annotated[int, Field(ge=1, le=1_000_000)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class NewCredential(Body):
+    """One of several keys of a provider; `api_key` may be `env:NAME`."""
+
+    label: Label
+    api_key: SecretText | None = None
+    """May be left out in a patch for a label that is there already: its key stays."""
+    weight: Weight = 1
+
+
+class NewProvider(Body):
+    """POST /providers. `api_key` is the same as one entry in `api_keys` with the label `default`."""
+
+    name: ProviderName
+    kind: str
+    base_url: str | None = None
+    api_key: SecretText | None = None
+    api_keys: list[NewCredential] | None = None
+    headers: Headers | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    accept_client_keys: bool = False
+    enabled: bool = True
+
+
+class ProviderPatch(Body):
+    """PATCH /providers/{name}. `api_key` replaces the first key alone, `api_keys` all of them; so does `headers`."""
+
+    name: ProviderName | None = None
+    kind: str | None = None
+    base_url: str | None = None
+    api_key: SecretText | None = None
+    api_keys: list[NewCredential] | None = None
+    headers: dict[str, str | None] | None = None
+    """A null value keeps the header that is there."""
+    options: dict[str, Any] | None = None
+    accept_client_keys: bool | None = None
+    enabled: bool | None = None
+
+
+class NewTarget(Body):
+    """Where an alias can go."""
+
+    provider: str = Field(min_length=1)
+    model: str = Field(min_length=1, max_length=500)
+    weight: Weight = 1
+
+
+class NewModel(Body):
+    """POST /models."""
+
+    alias: AliasName
+    strategy: Strategy = "priority"
+    targets: list[NewTarget] = Field(min_length=1, max_length=100)
+    fallbacks: list[str] = Field(default_factory=list, max_length=100)
+    context_fallbacks: list[str] = Field(default_factory=list, max_length=100)
+    content_filter_fallbacks: list[str] = Field(default_factory=list, max_length=100)
+    retries: int = Field(default=1, ge=0, le=10)
+    timeouts: Timeouts = Timeouts()
+    max_context_tokens: Count | None = None
+    sticky: Sticky | None = None
+    trim: bool = False
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+
+
+class ModelPatch(Body):
+    """PATCH /models/{alias}."""
+
+    alias: AliasName | None = None
+    strategy: Strategy | None = None
+    targets: list[NewTarget] | None = Field(default=None, min_length=1, max_length=100)
+    fallbacks: list[str] | None = Field(default=None, max_length=100)
+    context_fallbacks: list[str] | None = Field(default=None, max_length=100)
+    content_filter_fallbacks: list[str] | None = Field(default=None, max_length=100)
+    retries: int | None = Field(default=None, ge=0, le=10)
+    timeouts: Timeouts | None = None
+    max_context_tokens: Count | None = None
+    sticky: Sticky | None = None
+    trim: bool | None = None
+    overrides: dict[str, Any] | None = None
+    enabled: bool | None = None
+
+
+class KeyPatch(Body):
+    """PATCH /keys/{id}: every field of a virtual key that can be changed."""
+
+    name: Label | None = None
+    description: str | None = Field(default=None, max_length=2000)
+    enabled: bool | None = None
+    models: list[AliasName] | None = Field(default=None, max_length=1000)
+    budget_usd: Usd | None = None
+    budget_period: BudgetPeriod | None = None
+    rpm: Count | None = None
+    rpd: Count | None = None
+    tpm: Count | None = None
+    max_parallel: Count | None = None
+    expires_at: Moment | None = None
+    unpriced: Literal["allow", "block"] | None = None
+    log_payloads: bool | None = None
+    allowed_ips: list[Network] | None = Field(default=None, max_length=1000)
+    metadata: dict[str, Any] | None = None
+
+
+class NewKey(KeyPatch):
+    """POST /keys: the same, with a name."""
+
+    name: Label
+
+
+class NewTier(Body):
+    """Rates that hold once a request's input is over `above` tokens."""
+
+    above: Count
+    rates: NewRates
+
+
+class NewRates(Body):
+    """US dollars per million tokens."""
+
+    input: Rate | None = None
+    output: Rate | None = None
+    cache_read: Rate | None = None
+    cache_write: Rate | None = None
+    cache_write_1h: Rate | None = None
+    reasoning: Rate | None = None
+    audio_in: Rate | None = None
+    audio_out: Rate | None = None
+
+
+class NewPrice(NewRates):
+    """PUT /prices/{pattern}. `pattern` may be repeated in the body; it must then be the path's."""
+
+    pattern: Annotated[str, AfterValidator(price_pattern)] | None = None
+    per_image: Rate | None = None
+    per_minute: Rate | None = None
+    per_1k_chars: Rate | None = None
+    tiers: list[NewTier] = Field(default_factory=list, max_length=20)
+    valid_from: Moment | None = None
+
+
+class NewIpRule(Body):
+    """POST /ip-rules. The address may be called `network`, `address` or `cidr`."""
+
+    action: Literal["allow", "deny"]
+    network: Network = Field(validation_alias=AliasChoices("network", "address", "cidr"))
+
+
+class BackupWish(Body):
+    """POST /backup: where to; without a path, a dated file in the home's `backups` folder."""
+
+    path: str | None = Field(default=None, min_length=1)
+
+
+class ImportWish(Body):
+    """POST /import: the text of a `conduit.toml`; nothing is changed unless `apply` is true."""
+
+    toml: str
+    apply: bool = False
+
+
+class Empty(Body):
+    """No fields: for actions that take none."""
+
+
+class PageQuery(Query):
+    """Which part of a list: `cursor` is the value of `next` from the part before."""
+
+    limit: int = Field(default=50, ge=1, le=500)
+    cursor: str | None = None
+
+
+class RequestQuery(PageQuery):
+    """GET /requests. `key` is a key's id or name; times are RFC 3339 or plain dates (UTC)."""
+
+    key: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    status: RequestStatus | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class UsageQuery(PageQuery):
+    """GET /usage. `group_by` is any of day, model, key, provider, joined by commas; empty gives one row of totals."""
+
+    group_by: str = ""
+    since: Moment | None = None
+    until: Moment | None = None
+    format: Literal["json", "csv"] = "json"
+
+
+class OfferedQuery(PageQuery):
+    """GET /providers/{name}/models: `refresh=1` asks the provider again."""
+
+    refresh: bool = False
+
+
+class NotificationQuery(PageQuery):
+    """GET /notifications: `unread=1` leaves out what was read."""
+
+    unread: bool = False
+
+
+def epoch_ms(text: str) -> int:
+    """A `Moment` as epoch milliseconds."""
+    return round(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
+
+
+NewTier.model_rebuild()

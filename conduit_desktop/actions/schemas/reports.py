@@ -1,0 +1,162 @@
+"""What has happened, as an operator sees it: requests, health, notifications, changes. No view has room for a secret."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from conduit_desktop.actions.schemas.views import View
+from conduit_desktop.core.entities import NotificationKind, Severity
+from conduit_desktop.core.records import CostState, RequestStatus
+
+TargetState = Literal["answering", "unused", "failing", "probing", "paused", "unready", "disabled"]
+CredentialState = Literal["ready", "resting", "parked"]
+
+
+class AttemptView(View):
+    """One question to one target."""
+
+    provider: str
+    model: str
+    credential: str
+    outcome: str
+    status: int | None
+    detail: str
+    started_at: str | None
+    duration_ms: float
+
+
+class CredentialHealthView(View):
+    """How one credential fares with one model. `wait_s` is how long it rests, None for one that is parked."""
+
+    label: str
+    state: CredentialState
+    reason: str
+    wait_s: float | None
+
+
+class CircuitTurnView(View):
+    """When a target's circuit opened or closed."""
+
+    state: Literal["open", "closed"]
+    at: str
+
+
+class TargetHealthView(View):
+    """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
+
+    `next_probe_s`: seconds until an open breaker lets one request through; `rest_s`: until its provider wants to be asked
+    again. `turns`: its circuit's of the last day, the newest last.
+    """
+
+    name: str
+    provider: str
+    model: str
+    aliases: list[str]
+    state: TargetState
+    text: str
+    in_flight: int
+    latency_ms: float | None
+    latencies_ms: list[float]
+    tokens_per_s: float | None
+    errors: dict[str, int]
+    last_error: str
+    next_probe_s: float | None
+    rest_s: float
+    turns: list[CircuitTurnView]
+    credentials: list[CredentialHealthView]
+
+
+class RequestView(View):
+    """A request's record. Token classes are disjoint, but `reasoning` is the thought part of `output`."""
+
+    id: str
+    started_at: str | None
+    key_id: str
+    key_name: str
+    model: str
+    provider: str
+    upstream_model: str
+    endpoint: str
+    dialect: str
+    streamed: bool
+    status: RequestStatus
+    http_status: int
+    error_code: str
+    error_text: str
+    client: str
+    client_ip: str
+    duration_ms: float
+    first_token_ms: float | None
+    upstream_ms: float | None
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    audio_in: int
+    audio_out: int
+    cost_usd: float | None
+    cost_state: CostState
+    finish: str
+    dropped: list[str]
+    attempts: list[AttemptView]
+
+
+class RequestDetailView(RequestView):
+    """GET /requests/{id}: with the prompt and the answer, where they were kept."""
+
+    request_payload: Any = None
+    response_payload: Any = None
+
+
+class NotificationView(View):
+    """Something the operator should know."""
+
+    id: str
+    kind: NotificationKind
+    severity: Severity
+    title: str
+    text: str
+    read: bool
+    created_at: str | None
+
+
+class AuditView(View):
+    """Who changed what, when."""
+
+    id: int
+    at: str | None
+    actor: str
+    action: str
+    subject: str
+    changes: dict[str, Any]
+
+
+class BackupView(View):
+    """A backup just written: a zip file with a consistent copy of both databases."""
+
+    path: str
+    bytes: int
+    created_at: str | None
+
+
+class ChangeView(View):
+    """One line of an import's preview: what would happen to the thing called `name`, and in which fields."""
+
+    kind: Literal["provider", "model", "key", "price", "setting"]
+    name: str
+    change: Literal["add", "change", "same", "locked", "remove"]
+    fields: list[str]
+
+
+class ImportView(View):
+    """POST /import. `new_keys` holds, once, the keys that had to be made, by name; empty unless `applied`."""
+
+    applied: bool
+    changes: list[ChangeView]
+    new_keys: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"ImportView(applied={self.applied}, changes={len(self.changes)})"
+
+    __str__ = __repr__

@@ -1,0 +1,235 @@
+"""Admission: every limit of a key has room and its budget can bear the request, or it is refused and nothing is taken.
+
+`admit` is one synchronous step (no await between check and reservation), which makes it atomic on the loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from conduit_desktop.core.entities import VirtualKey
+from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
+from conduit_desktop.core.media import Units
+from conduit_desktop.core.money import show_usd
+from conduit_desktop.gateway.accounting.cost import Tariff, expected_cost
+from conduit_desktop.gateway.admission.budgets import Account, Budgets
+from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, Sliced, Window, fitting
+
+GROWTH_TOKENS = 1024
+"""Output tokens by which a stream's reservation grows when it is used up."""
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What a request may use. `tariff` is the dearest target's; None where no price is known.
+
+    `cost_nano` is what to reserve for it: 0 where nothing is known.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    tariff: Tariff | None
+    cost_nano: int = 0
+    unpriced: bool = False
+
+    @classmethod
+    def of(
+        cls, input_tokens: int, output_tokens: int, tariffs: Collection[Tariff | None], units: Units | None = None
+    ) -> Expectation:
+        """The expectation at the dearest of the targets' tariffs. `units`: what is asked beside chat."""
+        made = cls(input_tokens, output_tokens, None, unpriced=not tariffs)
+        for tariff in tariffs:
+            if tariff is None:
+                made.unpriced = True
+                continue
+            if units is None:
+                cost = tariff.expected(input_tokens, output_tokens)
+            else:
+                cost = expected_cost(tariff, input_tokens, output_tokens, units)
+            if made.tariff is None or cost > made.cost_nano:
+                made.tariff, made.cost_nano = tariff, cost
+        return made
+
+
+class Reservation:
+    """What one admitted request holds; given back exactly once, by `settle`."""
+
+    __slots__ = ("_gate", "_open", "cost_nano", "expected", "key", "output_tokens", "tokens")
+
+    def __init__(self, gate: Gate, key: VirtualKey | None, expected: Expectation) -> None:
+        self._gate = gate
+        self.key = key
+        self.expected = expected
+        self.cost_nano = expected.cost_nano
+        self.output_tokens = expected.output_tokens
+        # Output is not held against tokens-per-minute in advance: most answers are far shorter than they may be.
+        self.tokens = expected.input_tokens
+        self._open = True
+
+    def covers(self, output_tokens: int) -> bool:
+        """Whether `output_tokens` made so far fit, growing the reservation where they do not and the budget allows."""
+        while output_tokens > self.output_tokens:
+            # Where the budget does not bear a whole step, it may bear what is there already.
+            if not (self._grow(GROWTH_TOKENS) or self._grow(output_tokens - self.output_tokens)):
+                return False
+        return True
+
+    def _grow(self, tokens: int) -> bool:
+        more = 0
+        if self.key is not None and self.key.budget_nano is not None and self.expected.tariff is not None:
+            tariff, inputs = self.expected.tariff, self.expected.input_tokens
+            more = tariff.expected(inputs, self.output_tokens + tokens) - tariff.expected(inputs, self.output_tokens)
+            account = self._gate.budgets.account(self.key.id)
+            if more > self.key.budget_nano - account.spend_nano - account.reserved_nano:
+                return False
+            account.reserved_nano += more
+        self.cost_nano += more
+        self.output_tokens += tokens
+        return True
+
+    def settle(self, cost_nano: int, tokens: int) -> None:
+        """Replace the reservation by what the request cost and used. Further calls do nothing."""
+        if not self._open:
+            return
+        self._open = False
+        self._gate.release(self, cost_nano, tokens)
+
+
+@dataclass(slots=True)
+class Use:
+    """What one key has in flight, and what it used lately; a window is None where nothing is limited."""
+
+    parallel: int = 0
+    tokens: int = 0
+    """Input tokens of the requests in flight."""
+    rpm: int | None = None
+    rpd: int | None = None
+    minute: Window | None = None
+    day: Window | None = None
+    minute_tokens: Sliced = field(default_factory=lambda: Sliced(MINUTE_S))
+
+    def fit(self, rpm: int | None, rpd: int | None) -> None:
+        """From now on count for these limits."""
+        self.rpm, self.rpd = rpm, rpd
+        self.minute, self.day = fitting(self.minute, rpm, MINUTE_S), fitting(self.day, rpd, DAY_S)
+
+
+class Gate:
+    """The limits of all keys, with what is in flight."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self.budgets = budgets
+        self._uses: dict[str, Use] = {}
+
+    def admit(self, key: VirtualKey | None, expected: Expectation) -> Reservation:
+        """Raises RateLimited, BudgetExceeded or Forbidden; else what the request holds from now on."""
+        reservation = Reservation(self, key, expected)
+        if key is None:
+            return reservation
+        use, account, now = self._use(key), self.budgets.account(key.id), time.time()
+        _check_parallel(key, use)
+        _check_tokens(key, use, expected, now)
+        _check_budget(key, account, expected)
+        _take_request(key, use, now)
+        account.reserved_nano += reservation.cost_nano
+        use.parallel += 1
+        use.tokens += reservation.tokens
+        return reservation
+
+    def release(self, reservation: Reservation, cost_nano: int, tokens: int) -> None:
+        """Called by Reservation.settle alone."""
+        key = reservation.key
+        if key is None:
+            return
+        account, use = self.budgets.account(key.id), self._uses[key.id]
+        account.reserved_nano = max(0, account.reserved_nano - reservation.cost_nano)
+        account.spend_nano += cost_nano
+        use.parallel -= 1
+        use.tokens -= reservation.tokens
+        if tokens > 0:
+            # Counted without asking: what was used was used, also where it is more than the window had left.
+            use.minute_tokens.add(time.time(), tokens)
+
+    def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
+        """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again).
+
+        Of requests a minute and requests a day, the one that has fewer left is told.
+        """
+        found: dict[str, tuple[int, int, float]] = {}
+        if key is None or (key.rpm is None and key.rpd is None and key.tpm is None):
+            return found
+        use, now = self._use(key), time.time()
+        windows = [
+            (limit - one.used(now), limit, one)
+            for limit, one in ((key.rpm, use.minute), (key.rpd, use.day))
+            if limit is not None and one is not None
+        ]
+        if windows:
+            left, limit, one = min(windows, key=itemgetter(0))
+            found["requests"] = (limit, max(0, left), one.reset_s(now))
+        if key.tpm is not None:
+            left = key.tpm - use.minute_tokens.used(now) - use.tokens
+            found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))
+        return found
+
+    def forget(self, keep: Iterable[str]) -> None:
+        """Drop what is known of keys that are gone and have nothing in flight."""
+        kept = set(keep)
+        self._uses = {key_id: use for key_id, use in self._uses.items() if key_id in kept or use.parallel}
+
+    def _use(self, key: VirtualKey) -> Use:
+        use = self._uses.get(key.id)
+        if use is None:
+            use = self._uses[key.id] = Use()
+        if use.rpm != key.rpm or use.rpd != key.rpd:
+            use.fit(key.rpm, key.rpd)
+        return use
+
+
+def _check_parallel(key: VirtualKey, use: Use) -> None:
+    if key.max_parallel is not None and use.parallel >= key.max_parallel:
+        raise RateLimited(f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.", retry_after=1.0)
+
+
+def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) -> None:
+    if key.tpm is None:
+        return
+    if expected.input_tokens > key.tpm:
+        raise RateLimited(f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0)
+    needed = max(1, expected.input_tokens)
+    if use.minute_tokens.used(now) + use.tokens + needed > key.tpm:
+        raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed))
+
+
+def _check_budget(key: VirtualKey, account: Account, expected: Expectation) -> None:
+    if expected.unpriced and key.unpriced == "block":
+        raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
+    if key.budget_nano is None:
+        return
+    left = key.budget_nano - account.spend_nano - account.reserved_nano
+    cost = expected.cost_nano
+    if cost > max(0, left) or (expected.unpriced and left <= 0):
+        need = f"; this request may cost {show_usd(cost)}" if 0 < left < cost else ""
+        raise BudgetExceeded(
+            f"The {key.budget_period} budget of the key {key.name!r} ({show_usd(key.budget_nano)}) has "
+            f"{show_usd(max(0, left))} left{need}."
+        )
+
+
+def _take_request(key: VirtualKey, use: Use, now: float) -> None:
+    """Count the request in its windows, in all or in none."""
+    minute, day = use.minute, use.day
+    if minute is not None and key.rpm is not None and minute.used(now) >= key.rpm:
+        raise _limited(key, f"{key.rpm} requests per minute", minute.wait_s(now, key.rpm))
+    if day is not None and key.rpd is not None and day.used(now) >= key.rpd:
+        raise _limited(key, f"{key.rpd} requests per day", day.wait_s(now, key.rpd))
+    for window in (minute, day):
+        if window is not None:
+            window.add(now)
+
+
+def _limited(key: VirtualKey, what: str, wait_s: float) -> RateLimited:
+    return RateLimited(f"The key {key.name!r} has used its {what}.", retry_after=max(1.0, wait_s))

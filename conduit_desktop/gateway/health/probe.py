@@ -1,0 +1,235 @@
+"""Looking at a provider before it is relied on: what it offers, whether it answers, what it can do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat, Text, Tool, ToolChoice
+from conduit_desktop.core.entities import OfferedModel
+from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, Invalid, UpstreamError
+from conduit_desktop.core.events import UsageReported
+from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.gateway.gateway import Gateway
+from conduit_desktop.gateway.redaction import blot
+from conduit_desktop.gateway.snapshot import Bound
+from conduit_desktop.providers import Feature, Outbound, Secrets
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.event_validation import FAULTS
+from conduit_desktop.wire.media.endpoints import Wish
+
+PROBE_S = 20.0
+"""How long one question of a test may take."""
+LIST_S = 15.0
+_DIALECT = "openai_chat"
+_NOT_FOR_CHAT = (
+    "embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard", "davinci",
+    "babbage", "sora", "veo", "ocr",
+)  # fmt: skip
+_OTHER_TRADES = frozenset({"embeddings", "images"})
+"""Features of models that do not chat."""
+_MODELS_TRIED = 3
+"""How many models are asked where the list's first are not for chat, or not for this key."""
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSQMA7+f+Ae2HGQMAAAAASUVORK5CYII="
+
+
+@dataclass(slots=True)
+class Tested:
+    """What a test of a provider found. `latency_ms` is the time to the first token; a feature is None where nobody can tell."""
+
+    ok: bool
+    latency_ms: float | None = None
+    error: str | None = None
+    features: dict[str, bool | None] = field(
+        default_factory=lambda: dict.fromkeys(("stream", "tools", "vision", "json", "usage_in_stream"))
+    )
+
+
+async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> list[OfferedModel]:
+    """The provider's models, asked for once and again with `refresh`; raises Invalid with its complaint."""
+    bound = _bound(gateway, name)
+    kept = gateway.offered.get(bound.name)
+    if kept is None or refresh or kept[0] != bound.provider.updated_at:
+        kept = gateway.offered[bound.name] = (bound.provider.updated_at, await _ask_for_models(gateway, bound, name))
+    return kept[1]
+
+
+async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[OfferedModel]:
+    if bound.problem or not bound.doors:
+        raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
+    try:
+        async with asyncio.timeout(LIST_S):
+            secrets = await bound.kind.credentials(bound.doors[0].secrets)
+            lists = bound.kind.model_lists(secrets)
+            for fuller in lists[:-1]:
+                with suppress(UpstreamError, ValueError):
+                    return await _listed(gateway, bound, fuller, secrets)
+            return await _listed(gateway, bound, lists[-1], secrets) if lists else bound.kind.known_models()
+    except TimeoutError:
+        raise Invalid(f"{name} did not list its models within {LIST_S:g} s.") from None
+    except UpstreamError as error:
+        raise Invalid(f"{name} did not list its models: {error.message}") from error
+    except ValueError as error:
+        raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
+
+
+async def _listed(gateway: Gateway, bound: Bound, asked: Outbound, sent: Secrets) -> list[OfferedModel]:
+    """What one list tells; raises UpstreamError, and ValueError for what is no list."""
+    response, body = await gateway.upstream.fetch(asked, gateway.snapshot.settings.connect_s)
+    if response.status >= 400:
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
+        bound.kind.judge(refusal)
+        blot(refusal, sent)
+        raise refusal
+    try:
+        return bound.kind.read_models(orjson.loads(body))
+    except FAULTS as error:
+        raise ValueError(f"no list of models: {error!r}") from error
+
+
+def _bound(gateway: Gateway, name: str) -> Bound:
+    bound = gateway.snapshot.providers.get(name.lower())
+    if bound is None:
+        raise Invalid(f"The provider {name!r} is not known, or of a kind that is not.")
+    return bound
+
+
+async def test_provider(gateway: Gateway, name: str) -> Tested:
+    """Ask the provider small questions, as the operator: they are recorded and priced like any other."""
+    bound = _bound(gateway, name)
+    if "chat" not in bound.kind.endpoints:
+        return await _test_without_chat(gateway, bound)
+    try:
+        models = await _some_models(gateway, bound)
+    except ConduitError as error:
+        return Tested(False, error=str(error))
+    tested, model = await _test_streams(gateway, bound, models)
+    if tested.ok:
+        asked = [feature for feature in _QUESTIONS if feature in bound.kind.features]
+        told = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", _QUESTIONS[feature]) for feature in asked))
+        tested.features |= {**dict.fromkeys(_QUESTIONS, False), **dict(zip(asked, told, strict=True))}
+    return tested
+
+
+async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
+    """Embed one word where the provider can; else ask for its models, which takes the key as well."""
+    began = time.monotonic()
+    try:
+        offered = await offered_models(gateway, bound.name, refresh=True)
+        if "embeddings" in bound.kind.endpoints:
+            model = next((one.id for one in offered if "rerank" not in one.id), "")
+            body = {"model": f"{bound.name}/{model}", "input": "hello"}
+            call = Call(
+                dialect(_DIALECT), body, body["model"], endpoint="embeddings", wish=Wish("embeddings", dict(body)), operator=True
+            )
+            began = time.monotonic()
+            async with asyncio.timeout(PROBE_S):
+                await gateway.answer(call)
+    except TimeoutError:
+        return Tested(False, error=f"no answer within {PROBE_S:g} s")
+    except ConduitError as error:
+        return Tested(False, error=str(error))
+    return Tested(True, latency_ms=(time.monotonic() - began) * 1000)
+
+
+async def _test_streams(gateway: Gateway, bound: Bound, models: list[str]) -> tuple[Tested, str]:
+    """The first model that answers; where none does, what the first one said."""
+    failed: Tested | None = None
+    for model in models[:_MODELS_TRIED]:
+        tested, other_may = await _test_stream(gateway, f"{bound.name}/{model}")
+        if tested.ok:
+            return tested, model
+        failed = failed or tested
+        if not other_may:
+            break
+    assert failed is not None
+    return failed, models[0]
+
+
+async def _some_models(gateway: Gateway, bound: Bound) -> list[str]:
+    """Chat models of the provider: one that an alias uses, else those it offers; raises Invalid where there is none."""
+    for alias in gateway.snapshot.aliases.values():
+        for target in alias.targets:
+            if target.provider.lower() == bound.name.lower() and "*" not in target.model and _may_chat(target.model):
+                return [target.model]
+    offered = await offered_models(gateway, bound.name)
+    chat = [model.id for model in offered if _OTHER_TRADES.isdisjoint(model.features) and _may_chat(model.id)]
+    if not chat:
+        raise Invalid(f"{bound.name} offers no chat model to test.")
+    return chat
+
+
+def _may_chat(model: str) -> bool:
+    return not any(word in model.lower() for word in _NOT_FOR_CHAT)
+
+
+def _question(model: str, **fields: Any) -> Call:
+    parts = fields.pop("parts", [])
+    request = ChatRequest(
+        _DIALECT, model, [Message("user", [Text("Reply with the word ok."), *parts], plain=not parts)], max_tokens=64, **fields
+    )
+    body = dialect(_DIALECT).write_request(request, model).body
+    return Call(dialect(_DIALECT), body, model, stream=request.stream, client="Conduit test", operator=True)
+
+
+async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
+    """What one stream showed, and, where it failed, whether another model may do better."""
+    other_may = False
+    began = time.monotonic()
+    tested = Tested(False)
+    reader = dialect(_DIALECT).reader()
+    try:
+        async with asyncio.timeout(PROBE_S):
+            exchange = await gateway.answer(_question(model, stream=True, include_usage=True))
+            assert isinstance(exchange, StreamReply)
+            try:
+                events = []
+                async for data in exchange.frames:
+                    tested.latency_ms = tested.latency_ms or (time.monotonic() - began) * 1000
+                    events += reader.feed(data)
+                events += reader.close()
+            finally:
+                await exchange.close()
+    except TimeoutError:
+        tested.error = f"No answer within {PROBE_S:g} s."
+    except ConduitError as error:
+        tested.error = str(error)
+        # A model's own refusal comes as the provider said it; what is wrong with all of them comes as a failure of ours.
+        other_may = isinstance(error, UpstreamError)
+    else:
+        tested.ok = tested.features["stream"] = True
+        tested.features["usage_in_stream"] = any(isinstance(event, UsageReported) for event in events)
+    return tested, other_may
+
+
+_QUESTIONS: dict[Feature, dict[str, Any]] = {
+    "tools": {
+        "tools": [
+            Tool("say", "Says a word.", {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]})
+        ],
+        "tool_choice": ToolChoice("auto"),
+    },
+    "vision": {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
+    "json": {"output": OutputFormat("json")},
+}
+"""What is asked to find out; a kind that cannot do something at all is not asked for it."""
+
+
+async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool | None:
+    """True: answered; False: refused for what was asked; None: it cannot be told."""
+    try:
+        async with asyncio.timeout(PROBE_S):
+            await gateway.answer(_question(model, **{**fields, "parts": list(fields.get("parts", []))}))
+    except UpstreamError as error:
+        return False if error.callers_fault else None
+    except BadRequest:
+        return False  # the provider's own list says that the model cannot
+    except (GatewayError, TimeoutError):
+        return None
+    return True

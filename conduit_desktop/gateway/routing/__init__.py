@@ -1,0 +1,1 @@
+"""From the requested model name to an ordered list of targets."""

@@ -1,0 +1,206 @@
+"""What the gateway knows while it answers, and how that is renewed: the snapshot, the accounts, health, what is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.bus import Bus
+from conduit_desktop.core.entities import Notification, OfferedModel
+from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
+from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.settings import Settings
+from conduit_desktop.gateway.accounting.compiled_prices import Tariffs
+from conduit_desktop.gateway.admission.budgets import Account, Budgets, first_day
+from conduit_desktop.gateway.admission.limits import Gate
+from conduit_desktop.gateway.background import Tending
+from conduit_desktop.gateway.health.circuit import Health
+from conduit_desktop.gateway.routing.affinity import Sticky
+from conduit_desktop.gateway.routing.capabilities import Capabilities
+from conduit_desktop.gateway.routing.strategies import Turns
+from conduit_desktop.gateway.snapshot import Bound, Snapshot, take
+from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.gateway.upstream.relay import Pulse
+from conduit_desktop.gateway.upstream.thinking_signatures import Signatures
+from conduit_desktop.store import Store
+from conduit_desktop.store.secrets.store import SecretStore
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """`overrides` are the settings that options, environment and config file fix: they win over the store's."""
+
+    def __init__(self, store: Store, secrets: SecretStore, bus: Bus, overrides: Mapping[str, Any] | None = None) -> None:
+        self.store = store
+        self.secrets = secrets
+        self.bus = bus
+        self.overrides: dict[str, Any] = dict(overrides or {})
+        self.snapshot = Snapshot()
+        self.health = Health(on_change=self._on_health)
+        self.budgets = Budgets()
+        self.gate = Gate(self.budgets)
+        self.turns = Turns()
+        self.tariffs = Tariffs()
+        self.upstream = Upstream()
+        self.signatures = Signatures()
+        self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
+        """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
+        self.capabilities = Capabilities(self.offered)
+        self.sticky = Sticky()
+        self.tending = Tending(self)
+        self.pulses: set[Pulse] = set()
+        """Of the streams that are running."""
+        self.in_flight = 0
+        self._idle = asyncio.Event()
+        self._refreshing = asyncio.Lock()
+        self._side_work: set[asyncio.Task[Any]] = set()
+        self._unkept: dict[tuple[Any, str], tuple[Any, str]] = {}
+        """Notifications that could not be written: severity and text by kind and title."""
+
+    async def start(self) -> None:
+        """Read everything once; from now on calls can be answered."""
+        self._idle.set()
+        self.store.database.on_health = self._on_records
+        await self.refresh()
+        self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
+        await self.tending.start()
+
+    async def drain(self, grace_s: float) -> None:
+        """Wait until nothing is in flight, `grace_s` seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
+
+    def cut_streams(self) -> None:
+        """End every running stream now, with the dialect's error event."""
+        for pulse in tuple(self.pulses):
+            pulse.cut()
+
+    async def stop(self, grace_s: float) -> None:
+        """Give what is in flight `grace_s` seconds, then close the connections to providers."""
+        await self.drain(grace_s)
+        await self.tending.stop()
+        if self._side_work:
+            await asyncio.wait(self._side_work, timeout=5)
+        await self.upstream.close()
+
+    async def refresh(self) -> None:
+        """Take a new snapshot of the store; the next request sees it."""
+        async with self._refreshing:
+            stored = await self.store.settings.all()
+            settings = Settings.model_validate({**stored, **self.overrides})
+            before, after = self.snapshot, await take(self.store, self.secrets, settings)
+            await self._load_accounts(after, self.budgets.stale(after.keys.values()))
+            # No await from here on: a call with the old providers would fill the health of the new ones.
+            self._forget_changed(before, after)
+            self.budgets.forget(after.keys)
+            self.gate.forget(after.keys)
+            self.tariffs.forget()
+            self.snapshot = after
+
+    def _forget_changed(self, before: Snapshot, after: Snapshot) -> None:
+        names = {bound.provider.id: bound.name for bound in after.providers.values()}
+        for name, bound in before.providers.items():
+            now = after.providers.get(name)
+            if names.get(bound.provider.id) != bound.name:
+                self.health.renamed(bound.name, names.get(bound.provider.id))
+            if now is None or not now.same_as(bound):
+                self.health.forget(bound.provider.id, bound.name)
+                self.offered.pop(bound.name, None)
+                self.capabilities.forget()
+
+    def holds(self, bound: Bound) -> bool:
+        """Whether the provider still is what `bound` says; what was asked of an older one says nothing of its credentials."""
+        now = self.snapshot.providers.get(bound.name.lower())
+        return now is bound or (now is not None and now.same_as(bound))
+
+    async def reload_spend(self) -> None:
+        """Take every key's spend from the ledger again, as after costs were computed anew."""
+        await self._load_accounts(self.snapshot, list(self.snapshot.keys.values()))
+
+    async def _load_accounts(self, snapshot: Snapshot, keys: list[Any]) -> None:
+        if not keys:
+            return
+        now = self.budgets.now_ms()
+        before = self.budgets.spends()
+        # The ledger's writer runs this after every record handed over before, so nothing is counted twice or missed.
+        spent = await self.store.ledger.spent({key.id: first_day(key, now) for key in keys})
+        since = {key_id: spend - before.get(key_id, spend) for key_id, spend in self.budgets.spends().items()}
+        self.budgets.load(keys, spent, since)
+
+    def account(self, key_id: str) -> Account:
+        """What the key has spent and reserved in its running period."""
+        return self.budgets.account(key_id)
+
+    def begin(self) -> None:
+        """One more call is in flight."""
+        self.in_flight += 1
+        self._idle.clear()
+
+    def end(self) -> None:
+        """One call less."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
+
+    def record(self, record: RequestRecord, request: Any = None, answer: bytes | None = None) -> asyncio.Future[None]:
+        """Hand a finished record to the ledger, with the payload where it is to be kept. Done once durable."""
+        durable = self.store.ledger.record(record)
+        durable.add_done_callback(_note)
+        if answer is not None:
+            self._aside(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
+        self.bus.publish("requests", record)
+        return durable
+
+    def notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
+        """Tell the operator, in the background."""
+        self._aside(self._notify(kind, severity, title, text))
+
+    async def _notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
+        try:
+            made: Notification | None = await self.store.notifications.add(kind, severity, title, text)
+        except DatabaseUnusable as error:
+            log.error("%s: %s (this cannot be kept now: %s)", title, text, error)
+            self._unkept[kind, title] = (severity, text)  # on a full disk, of all things: kept once there is room
+            return
+        if made is not None:
+            self.bus.publish("notifications", made.id)
+
+    def _aside(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._side_work.add(task)
+        task.add_done_callback(self._side_work_done)
+
+    def _side_work_done(self, task: asyncio.Task[Any]) -> None:
+        self._side_work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work failed", exc_info=error)
+
+    def _on_health(self, kind: str, name: str, text: str) -> None:
+        log.warning("%s %s: %s", kind, name, text)
+        self.tending.news()
+        self.bus.publish("health", name)
+        if kind == "credential":
+            self.notify("health", "error", f"{name} is not used any more", f"The provider refused this credential: {text}")
+        elif text != "answers again":
+            self.notify("health", "warning", f"{name} is failing", text)
+
+    def _on_records(self, healthy: bool, text: str) -> None:
+        if healthy:
+            while self._unkept:
+                (kind, title), (severity, said) = self._unkept.popitem()
+                self.notify(kind, severity, title, said)
+            self.notify("system", "info", "Requests are recorded again", text)
+        else:
+            self.notify("system", "error", "Requests cannot be recorded", text)
+
+
+def _note(durable: asyncio.Future[None]) -> None:
+    if not durable.cancelled() and isinstance(error := durable.exception(), RecordsUnavailable):
+        log.debug("a record waits for room: %s", error)  # the operator is told once, by `_on_records`

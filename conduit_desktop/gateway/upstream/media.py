@@ -1,0 +1,201 @@
+"""The endpoints beside chat: put to a target in its own form, read whole where the answer is JSON, else relayed as bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.redaction import blot
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits
+from conduit_desktop.gateway.snapshot import Door
+from conduit_desktop.gateway.upstream.attempt import Opened, read_json, readable, refusal
+from conduit_desktop.gateway.upstream.client import Response, Upstream
+from conduit_desktop.gateway.upstream.translation import Lane
+from conduit_desktop.providers import Endpoint, Secrets
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.media import endpoints as forms
+from conduit_desktop.wire.media.endpoints import Form, Sending, Told, Wish
+from conduit_desktop.wire.media.usage import READ_ONLY
+
+ASIDE = 256 * 1024
+"""Answers of more bytes are read and turned in a worker thread: on the loop they would hold up every stream."""
+AT_ONCE = 8
+"""Requests under way at the same time where one of the caller's makes many."""
+_HEARD = frozenset({"speech", "transcriptions", "translations"})
+"""Endpoints whose answers may be something else than JSON: sound, subtitles."""
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class OpenedMedia(Opened):
+    """A target that answers: `told` where its answer was JSON; else its bytes go on after `held`, the first of them."""
+
+    told: Told | None = None
+    content_type: str = "application/json"
+    length: int | None = None
+    """Bytes in all, where the target says so."""
+
+
+@dataclass(slots=True, repr=False)
+class Errand:
+    """One request beside chat on its way to one target."""
+
+    upstream: Upstream
+    call: Call
+    wish: Wish
+    form: Form
+    lane: Lane
+    target: BoundTarget
+    door: Door
+    limits: Limits
+    secrets: Secrets
+    """What is sent: the door's, or what it renewed them to."""
+
+    async def run(self, sendings: list[Sending], responses: list[Response]) -> OpenedMedia:
+        """The answer to all of `sendings`; what is open stands in `responses`. Raises UpstreamError."""
+        first, *others = sendings
+        response = await self._head(first, responses)
+        if _comes_in_pieces(self.call.endpoint, _type_of(response)):
+            return await self._begun(response)
+        read = [await self._read(response)]
+        if others:
+            read += await self._together(others, responses)
+        answers, raw = [answer for answer, _ in read], read[-1][1]
+        with readable():
+            told = await _aside(sum(len(raw) for _, raw in read), self.form.read, answers, raw, self.wish, self.call.model)
+        return OpenedMedia(self.target, self.door, self.lane, response, told=told, ended=True)
+
+    async def _together(self, sendings: list[Sending], responses: list[Response]) -> list[tuple[dict[str, Json], bytes]]:
+        """The answers to more requests, in their order: some vendors take one input at a time."""
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(sending: Sending) -> tuple[dict[str, Json], bytes]:
+            async with free:
+                return await self._read(await self._head(sending, responses))
+
+        asking = [asyncio.ensure_future(ask(sending)) for sending in sendings]
+        try:
+            return await asyncio.gather(*asking)
+        finally:
+            for one in asking:
+                one.cancel()
+
+    async def _head(self, sending: Sending, responses: list[Response]) -> Response:
+        response = await self._send(sending)
+        responses.append(response)
+        if response.status >= 400:
+            raise self._refusal(response, await response.read())
+        if 300 <= response.status < 400 or _type_of(response) == "text/html":
+            raise UpstreamError(
+                f"the provider answers with a web page or a redirect (status {response.status}); check its base URL",
+                status=502, reason="malformed",
+            )  # fmt: skip
+        return response
+
+    async def _read(self, response: Response) -> tuple[dict[str, Json], bytes]:
+        raw = await response.read()
+        answer = await _aside(len(raw), _object, raw)
+        self.target.bound.kind.complete(answer, response.headers)
+        if answer.get("error") and len(answer) < 4:
+            raise self._refusal_in_200(response, raw)
+        response.finish()
+        return answer, raw
+
+    async def _send(self, sending: Sending) -> Response:
+        call, target = self.call, self.target
+        headers = {**self.lane.relayed_headers(target), "content-type": sending.content_type}
+        where: Endpoint = "embedding" if sending.single else call.endpoint
+        outbound = target.bound.kind.prepare(
+            where, target.model, self.lane.upstream.name, call.stream, sending.body, self.secrets, headers
+        )
+        return await self.upstream.send(outbound, self.limits.connect_s)
+
+    async def _begun(self, response: Response) -> OpenedMedia:
+        first = await response.chunk()
+        if not first:
+            raise UpstreamError("the provider's answer is empty", status=502, reason="malformed")
+        headers = response.headers
+        length = headers.get("content-length", "") if "content-encoding" not in headers else ""
+        opened = OpenedMedia(self.target, self.door, self.lane, response, held=first)
+        opened.content_type = headers.get("content-type", "application/octet-stream")
+        opened.length = int(length) if length.isdecimal() else None
+        return opened
+
+    def _refusal(self, response: Response, body: bytes) -> UpstreamError:
+        error = refusal(self.lane, response, body)
+        if not self.form.own:
+            error.dialect = ""  # in the vendor's own shape, which the caller does not read
+        return error
+
+    def _refusal_in_200(self, response: Response, body: bytes) -> UpstreamError:
+        error = self._refusal(response, body)
+        error.status = error.status if error.status >= 400 else 502
+        if error.reason == "bad_request":
+            error.judge("server")
+        return error
+
+
+async def ask(
+    upstream: Upstream, call: Call, target: BoundTarget, door: Door, limits: Limits, deadline: float, overrides: Mapping[str, Json]
+) -> OpenedMedia:
+    """Put the request to one target; raises UpstreamError, or BadRequest where it cannot be said there."""
+    kind = target.bound.kind
+    assert call.wish is not None
+    wish, form = forms.said_to(call.wish, kind.form_for(call.endpoint, target.model), kind.own_words, call.model, overrides)
+    reworded = call.wish.words is not None and wish is not call.wish
+    upstream_dialect = call.dialect if kind.speaks(call.dialect.name) and not reworded else dialect(kind.dialects[0])
+    lane = Lane(call, upstream_dialect, native=form.own, body=b"")
+    sendings = form.write(wish, kind.named(target.model), lane.dropped)
+    errand = Errand(upstream, call, wish, form, lane, target, door, limits, door.secrets)
+    until = min(deadline, (began := asyncio.get_running_loop().time()) + limits.whole_s)
+    responses: list[Response] = []
+    try:
+        async with asyncio.timeout_at(until):
+            if kind.renews_credentials:
+                errand.secrets = await kind.credentials(door.secrets)
+            opened = await errand.run(sendings, responses)
+            opened.sent = errand.secrets
+            return opened
+    except TimeoutError as error:
+        _abort(responses)
+        raise UpstreamError(f"no answer within {until - began:.3g} s", status=504, reason="timeout") from error
+    except UpstreamError as error:
+        _abort(responses)
+        kind.judge(error)
+        blot(error, errand.secrets)
+        raise
+    except BaseException:
+        _abort(responses)
+        raise
+
+
+def _abort(responses: list[Response]) -> None:
+    for response in responses:
+        response.abort()
+
+
+def _type_of(response: Response) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _comes_in_pieces(endpoint: Endpoint, content_type: str) -> bool:
+    """Whether an answer is relayed as bytes. JSON is JSON whatever a vendor calls it, and some do not call it anything."""
+    if endpoint in _HEARD:
+        return bool(content_type) and not content_type.endswith("json")
+    return content_type == "text/event-stream" and endpoint not in READ_ONLY
+
+
+async def _aside(size: int, work: Callable[..., T], *args: object) -> T:
+    return await asyncio.to_thread(work, *args) if size > ASIDE else work(*args)
+
+
+def _object(body: bytes) -> dict[str, Json]:
+    value = read_json(body)
+    if not isinstance(value, dict):
+        raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
+    return value

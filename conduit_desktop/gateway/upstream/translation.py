@@ -1,0 +1,223 @@
+"""How one request is put to one target, and how its answer is told: the native lane, or through the neutral words.
+
+Native: the caller's dialect is among the provider's. The body goes on with the model swapped, frames are relayed as bytes,
+and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.events import Event, UsageReported
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.redaction import quotes
+from conduit_desktop.gateway.routing.resolve import BoundTarget
+from conduit_desktop.gateway.upstream.thinking_signatures import Signatures, Watch
+from conduit_desktop.providers import Secrets
+from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
+from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
+from conduit_desktop.wire.framing.boundaries import SSE, framing_of
+from conduit_desktop.wire.framing.sse import Frame
+
+
+class Relay(Protocol):
+    """Turns what a target streams into what the caller reads."""
+
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        """The caller's bytes for the upstream's `data`, which made `events`; with `faulty`, something unfit follows in it."""
+        ...
+
+    def end(self) -> bytes:
+        """What is still owed after a good end."""
+        ...
+
+    def last_words(self, secrets: Secrets) -> bytes:
+        """The target's own error, as it came, where it told one that the caller's SDK takes for an error; else nothing.
+
+        Nor is anything where it quotes a credential.
+        """
+        ...
+
+
+class NativeRelay:
+    """Hands on whole frames as they came; a cut frame waits for its rest, so garbage never reaches the caller.
+
+    With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
+    """
+
+    __slots__ = ("_buffer", "_framing", "_hide_usage", "_unfit", "_upstream")
+
+    def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
+        self._upstream = upstream
+        self._framing = framing_of(upstream.content_type)
+        self._hide_usage = hide_usage
+        self._buffer = b""
+        self._unfit: Frame | None = None
+
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        buffer = self._buffer + data if self._buffer else data
+        end = self._framing.last_end(buffer)
+        whole, self._buffer = buffer[:end], buffer[end:]
+        if faulty:
+            # At the end of the bytes, an error may lack nothing but the end of its frame.
+            fit, self._unfit = _until_unfit(self._framing.frames(whole if data else buffer + self._framing.end))
+            return b"".join(fit) if data else b""
+        if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
+            says_only_usage = self._upstream.says_only_usage
+            return b"".join(frame.raw for frame in self._framing.frames(whole) if not says_only_usage(frame.data))
+        return whole
+
+    def end(self) -> bytes:
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def last_words(self, secrets: Secrets) -> bytes:
+        frame = self._unfit
+        return frame.raw if frame is not None and understood(frame, self._upstream.name) and not quotes(frame.raw, secrets) else b""
+
+
+class TranslatedRelay:
+    """Writes the events anew in the caller's dialect; `watch` keeps the proofs of thought that it cannot say."""
+
+    __slots__ = ("_watch", "_writer")
+
+    def __init__(self, writer: StreamWriter, watch: Watch | None = None) -> None:
+        self._writer = writer
+        self._watch = watch
+
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        if self._watch is not None:
+            self._watch.see(events)
+        write = self._writer.write
+        return b"".join([write(event) for event in events])
+
+    def end(self) -> bytes:
+        return self._writer.end()
+
+    def last_words(self, secrets: Secrets) -> bytes:
+        return b""
+
+
+class ReframedRelay:
+    """Hands on the same frames in the framing of a caller who speaks the dialect otherwise (one JSON array, no events)."""
+
+    __slots__ = ("_native", "_writer")
+
+    def __init__(self, native: NativeRelay, writer: ReframingWriter) -> None:
+        self._native = native
+        self._writer = writer
+
+    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        return self._reframed(self._native.pass_on(data, events, faulty))
+
+    def _reframed(self, data: bytes) -> bytes:
+        return b"".join([self._writer.frame(frame.data) for frame in SSE.frames(data) if frame.data])
+
+    def end(self) -> bytes:
+        rest = self._native.end()
+        return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
+
+    def last_words(self, secrets: Secrets) -> bytes:
+        framed = self._reframed(self._native.last_words(secrets))
+        return framed + self._writer.close() if framed else b""
+
+
+def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
+    """The frames before the first that is an error or no JSON, and that one."""
+    fit: list[bytes] = []
+    for frame in frames:
+        if tells_error(frame) or not is_json(frame):
+            return fit, frame
+        fit.append(frame.raw)
+    return fit, None
+
+
+_CONVERSATIONS = ("messages", "input", "contents")
+"""Where each dialect's request holds the turns so far."""
+_FOREIGN = "thoughts and sources of other providers"
+
+
+@dataclass(slots=True)
+class Lane:
+    """One request on its way to one target. `upstream` is the dialect spoken there."""
+
+    call: Call
+    upstream: Dialect
+    native: bool
+    body: bytes
+    dropped: list[str] = field(default_factory=list)
+    watch: Watch | None = None
+
+    def relay(self, writer: StreamWriter) -> Relay:
+        """What turns the target's frames into the caller's; `writer` is the caller's own, for translated streams."""
+        if self.native:
+            native = NativeRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+            return ReframedRelay(native, writer) if isinstance(writer, ReframingWriter) else native
+        return TranslatedRelay(writer, self.watch)
+
+    def write_answer(self, events: list[Event], body: bytes) -> bytes:
+        """The whole answer in the caller's dialect."""
+        if self.native:
+            return body
+        if self.watch is not None:
+            self.watch.see(events)
+        return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
+
+    def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
+        """The caller's headers that go on: in the native lane, those of the provider's open lists."""
+        prefixes = target.bound.kind.relayed_headers
+        if not self.native or not prefixes:
+            return {}
+        return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
+
+
+def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatures: Signatures | None = None) -> Lane:
+    """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
+
+    `signatures` holds the proofs of thought of earlier answers, which translated requests get back.
+    """
+    kind = target.bound.kind
+    spoken = kind.dialects_for(target.model)
+    watch: Watch | None = None
+    native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
+    if native:
+        upstream = call.dialect
+        body = upstream.native_request(call.body, kind.named(target.model))
+        dropped = _left_behind(call.body, body)
+    elif call.untranslatable is not None:
+        raise call.untranslatable
+    else:
+        upstream = dialect(spoken[0])
+        request = call.neutral
+        if signatures is not None:
+            scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
+            request = signatures.restored(scope, upstream.name, request)
+            watch = signatures.watch(scope, upstream.name)
+        outgoing = upstream.write_request(request, kind.named(target.model))
+        body, dropped = outgoing.body, outgoing.dropped
+    dropped = [*dropped, *kind.adapt_for(target.model, body, upstream.name, not native)]
+    override = getattr(upstream, "override", None)
+    for name, value in overrides.items():
+        if override is not None:
+            override(body, name, value)
+        elif value is None:
+            body.pop(name, None)
+        else:
+            body[name] = value
+    return Lane(call, upstream, native, orjson.dumps(body), dropped, watch)
+
+
+def _left_behind(said: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
+    """The native lane touches a conversation only to take out what another provider made and this one would refuse."""
+    for name in _CONVERSATIONS:
+        if sent.get(name) is not said.get(name):
+            break
+    else:
+        return []
+    return [_FOREIGN, *(["thinking"] if "thinking" in said and "thinking" not in sent else [])]

@@ -1,0 +1,1 @@
+"""asyncio loops that run on Qt's event loop."""

@@ -1,0 +1,177 @@
+"""One loop for Qt and asyncio: Qt sleeps and wakes, asyncio does its own work in turns.
+
+qasync gives every callback, timer and socket an object of Qt's, which halves a server's throughput. Here, where
+the system has a selector with a descriptor (Linux: epoll), Qt watches only that descriptor and one timer; all else is
+asyncio's own code. A turn runs asyncio until nothing is ready or `TURN_S` has passed, then Qt has its say: it paints, and it
+fires its timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import qasync
+from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
+
+TURN_S = 0.004
+"""Seconds asyncio may go on before Qt is let in, while there is something to do."""
+
+LINGER_S = 0.001
+"""Seconds a turn waits for more before it gives way to Qt. Each way through Qt gives up the interpreter's lock, and under load
+the database's threads take it."""
+
+_AsyncioLoop: Any = asyncio.SelectorEventLoop
+"""Loosely typed: half of what is borrowed from it is asyncio's own affair."""
+
+
+class _Impatient:
+    """A selector that waits `LINGER_S` at most: to sleep is Qt's business."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self.register, self.unregister, self.modify = selector.register, selector.unregister, selector.modify
+        self.get_map, self.get_key, self.close = selector.get_map, selector.get_key, selector.close
+        self._select = selector.select
+        self.found = False
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """What is ready, now or in a moment; `found` remembers whether anything was."""
+        ready = self._select(LINGER_S if timeout is None or timeout > LINGER_S else timeout)
+        self.found = bool(ready)
+        return ready
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when a registered one is ready."""
+        return int(self._selector.fileno())  # type: ignore[attr-defined]
+
+
+class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
+    """qasync's loop with asyncio's own queues and selector inside; Qt watches the selector's descriptor.
+
+    It relies on `BaseEventLoop._run_once`, `_ready` and `_scheduled`, unchanged from Python 3.8 to 3.14; a test
+    names them, should that end.
+    """
+
+    call_later = _AsyncioLoop.call_later
+    run_in_executor = _AsyncioLoop.run_in_executor
+    set_default_executor = _AsyncioLoop.set_default_executor
+    set_exception_handler = _AsyncioLoop.set_exception_handler
+    default_exception_handler = _AsyncioLoop.default_exception_handler
+    call_exception_handler = _AsyncioLoop.call_exception_handler
+    call_soon_threadsafe = _AsyncioLoop.call_soon_threadsafe
+    _add_reader = _AsyncioLoop._add_reader
+    _remove_reader = _AsyncioLoop._remove_reader
+    _add_writer = _AsyncioLoop._add_writer
+    _remove_writer = _AsyncioLoop._remove_writer
+    _process_events = _AsyncioLoop._process_events
+    _add_callback = _AsyncioLoop._add_callback
+
+    _selector: Any
+
+    def __init__(self, app: QCoreApplication | None = None) -> None:
+        self._turning = False
+        self._awake = False
+        self._due = math.inf
+        super().__init__(app)
+        self._take_selector()
+        self._alarm = QTimer()
+        self._alarm.setSingleShot(True)
+        self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
+        self._alarm.timeout.connect(self._on_alarm)
+        self._notifier = QSocketNotifier(self._selector.fileno(), QSocketNotifier.Type.Read)
+        self._notifier.setEnabled(False)
+        self._notifier.activated.connect(self._turn)
+
+    def _take_selector(self) -> None:
+        """Put a real selector where qasync's, made of Qt notifiers, was."""
+        self._remove_reader(self._ssock.fileno())
+        self._selector.close()
+        self._selector = _Impatient(selectors.DefaultSelector())
+        self._add_reader(self._ssock.fileno(), self._read_from_self)
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        """asyncio's own; called from Qt (a click), it also asks for a turn."""
+        handle: asyncio.Handle = _AsyncioLoop.call_soon(self, callback, *args, context=context)
+        if not self._turning and not self._awake:
+            self._awake = True
+            self._write_to_self()
+        return handle
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """asyncio's own; the one Qt timer is set to the earliest."""
+        handle: asyncio.TimerHandle = _AsyncioLoop.call_at(self, when, callback, *args, context=context)
+        if not self._turning and when < self._due:
+            self._set_alarm()
+        return handle
+
+    def _on_alarm(self) -> None:
+        self._due = math.inf
+        self._turn()
+
+    def _turn(self) -> None:
+        """Let asyncio work, for a while at most."""
+        if self._turning or not self.is_running():
+            # A Qt loop nested inside a callback, or Qt's last events after a stop: let Qt sleep until we are back.
+            self._notifier.setEnabled(False)
+            return
+        self._turning = True
+        end = time.monotonic() + TURN_S
+        try:
+            self._run_once()
+            while (self._ready or self._selector.found) and self.is_running() and time.monotonic() < end:
+                self._run_once()
+        finally:
+            self._turning = False
+            self._rest()
+
+    def _rest(self) -> None:
+        """Before Qt sleeps: what is left must wake it."""
+        if self.is_closed():
+            return
+        self._awake = bool(self._ready)
+        if self._awake:
+            self._write_to_self()
+        self._set_alarm()
+        if not self._notifier.isEnabled() and self.is_running():
+            self._notifier.setEnabled(True)
+
+    def _set_alarm(self) -> None:
+        due = self._scheduled[0].when() if self._scheduled else math.inf
+        if due < self._due:
+            self._due = due
+            self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
+
+    def _before_run_forever(self) -> None:
+        super()._before_run_forever()
+        self._old_hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
+        self._notifier.setEnabled(True)
+        self._rest()
+
+    def _after_run_forever(self) -> None:
+        super()._after_run_forever()
+        sys.set_asyncgen_hooks(*self._old_hooks)
+        self._notifier.setEnabled(False)
+
+    def close(self) -> None:
+        """Release the selector, after Qt let go of it."""
+        if not self.is_closed() and not self.is_running():
+            self._alarm.stop()
+            self._notifier.setEnabled(False)
+            self._notifier.deleteLater()
+        super().close()
+
+
+def make_loop(app: QCoreApplication) -> asyncio.AbstractEventLoop:
+    """The fastest loop this system has for `app`."""
+    if sys.platform == "linux":
+        return cast(asyncio.AbstractEventLoop, SelectorLoop(app))
+    from conduit_desktop.gui.event_loop.posted_loop import PostedLoop
+
+    return cast(asyncio.AbstractEventLoop, PostedLoop(app))

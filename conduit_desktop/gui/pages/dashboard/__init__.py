@@ -1,0 +1,1 @@
+"""The first page: today's figures and live activity."""

@@ -1,0 +1,98 @@
+"""The dashboard's numbers: loaded once from the sums of the day, then kept up from the live feed without a query."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.records import RequestRecord, RequestStatus
+from conduit_desktop.gui.request_rows import FAILED, Line
+
+DAY_MS = 86_400_000
+MINUTE_MS = 60_000
+_TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out")
+
+
+@dataclass
+class Tally:
+    """Sums of one UTC day, requests per minute of the last hour, and the latest durations.
+
+    `spend` is nano-dollars by model; requests without a known price are counted in `unpriced`, never as nothing.
+    """
+
+    minutes: int = 60
+    day: int = 0
+    requests: int = 0
+    errors: int = 0
+    tokens: int = 0
+    unpriced: int = 0
+    spend: dict[str, int] = field(default_factory=dict)
+    first_tokens: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    durations: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    _per_minute: dict[int, list[int]] = field(default_factory=dict)
+
+    def load(self, now_ms: int, by_model: Iterable[Mapping[str, Any]], recent: Iterable[Line]) -> None:
+        """Begin anew with the day's sums by model and the records of the last hour, in any order."""
+        self.day = now_ms // DAY_MS
+        self.requests = self.errors = self.tokens = self.unpriced = 0
+        self.spend.clear()
+        for row in by_model:
+            self.requests += row["requests"]
+            self.errors += row["errors"]
+            self.tokens += sum(row[name] for name in _TOKENS)
+            self.unpriced += row["unpriced_requests"]
+            self.spend[row["model"] or "unknown"] = to_nano(row["cost_usd"] or 0)
+        self._per_minute.clear()
+        self.first_tokens.clear()
+        self.durations.clear()
+        for line in sorted(recent, key=lambda one: one.at):
+            self._note(line.at, line.status, line.first_token_ms, line.duration_ms)
+
+    def add(self, record: RequestRecord) -> None:
+        """One more request; the first of a new day begins the sums anew."""
+        if record.started_at // DAY_MS > self.day:
+            self.load(record.started_at, (), ())
+        if record.started_at // DAY_MS == self.day:
+            self.requests += 1
+            self.errors += record.status in FAILED
+            self.tokens += sum(getattr(record, name) for name in _TOKENS)
+            if record.cost_nano is None:
+                self.unpriced += record.status not in ("refused", "error")
+            else:
+                self.spend[record.model] = self.spend.get(record.model, 0) + record.cost_nano
+        self._note(record.started_at, record.status, record.first_token_ms, record.duration_ms)
+
+    def _note(self, at: int, status: RequestStatus, first_token_ms: float | None, duration_ms: float) -> None:
+        bucket = self._per_minute.setdefault(at // MINUTE_MS, [0, 0])
+        bucket[status in FAILED] += 1
+        if len(self._per_minute) > 2 * self.minutes:
+            newest = max(self._per_minute)
+            self._per_minute = {minute: n for minute, n in self._per_minute.items() if minute > newest - self.minutes}
+        if status == "success":
+            self.durations.append(duration_ms)
+            if first_token_ms is not None:
+                self.first_tokens.append(first_token_ms)
+
+    def series(self, now_ms: int) -> list[tuple[int, int]]:
+        """`(answered, failed)` for each of the last minutes, the running one last."""
+        last = now_ms // MINUTE_MS
+        return [tuple(self._per_minute.get(minute, (0, 0))) for minute in range(last - self.minutes + 1, last + 1)]  # type: ignore[misc]
+
+    @property
+    def spent_nano(self) -> int:
+        """What the day's priced requests cost together."""
+        return sum(self.spend.values())
+
+    @property
+    def first_token_ms(self) -> float | None:
+        """The median of the latest answers, None without any."""
+        return median(self.first_tokens) if self.first_tokens else None
+
+    @property
+    def duration_ms(self) -> float | None:
+        """The median of the latest answers, None without any."""
+        return median(self.durations) if self.durations else None

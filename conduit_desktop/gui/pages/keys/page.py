@@ -1,0 +1,240 @@
+"""Virtual keys: what each may, what it spent, and everything that can be done with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QHideEvent, QIcon
+from PySide6.QtWidgets import QPushButton
+
+from conduit_desktop.actions import keys, models
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import KeyPatch, read
+from conduit_desktop.actions.schemas.views import KeyView, ModelView, NewKeyView
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.money import show_usd, to_nano
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce, SetUpDialog
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
+from conduit_desktop.gui.widgets.tables.model import Column, TableModel
+from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
+from conduit_desktop.gui.widgets.tables.view import TableView
+
+STATUS = {
+    "active": ("Active", "success"),
+    "disabled": ("Disabled", "text_muted"),
+    "expired": ("Expired", "warning"),
+    "budget_spent": ("Budget spent", "danger"),
+}
+_EVERY = {"total": "in total", "daily": "a day", "weekly": "a week", "monthly": "a month"}
+
+
+def usd(value: float) -> str:
+    """An amount as people read it."""
+    return show_usd(to_nano(value))
+
+
+def spend(key: KeyView) -> str:
+    """`$1.20 of $5.00 a month`, or the spend alone where there is no budget."""
+    if key.budget_usd is None:
+        return usd(key.spend_usd)
+    return f"{usd(key.spend_usd)} of {usd(key.budget_usd)} {_EVERY[key.budget_period]}"
+
+
+def share(key: KeyView) -> float | None:
+    """How much of the budget is spent; None without a budget. A budget of nothing is spent from the start."""
+    if key.budget_usd is None:
+        return None
+    return key.spend_usd / key.budget_usd if key.budget_usd else 1.0
+
+
+def limits(key: KeyView) -> str:
+    """`60/min · 2 at once`, or an em dash."""
+    parts = [
+        f"{value:,} {unit}"
+        for value, unit in ((key.rpm, "rpm"), (key.rpd, "rpd"), (key.tpm, "tpm"), (key.max_parallel, "at once"))
+        if value is not None
+    ]
+    return " · ".join(parts) or "—"
+
+
+def day(moment: str | None) -> str:
+    """The date of an RFC 3339 moment."""
+    return moment[:10] if moment else "—"
+
+
+def described(key: KeyView) -> str:
+    """What the key is for, and who may change it."""
+    return "\n".join(line for line in (key.description, "Defined in the config file" if key.locked else "") if line)
+
+
+def locked_icon(row: KeyView | ModelView) -> QIcon | None:
+    """A lock for what the config file defines."""
+    return theme.icon("lock-simple") if row.locked else None
+
+
+COLUMNS: list[Column[KeyView]] = [
+    Column("Name", lambda key: key.name, bold=True, tooltip=described, icon=locked_icon),
+    Column("Key", lambda key: key.hint, width=104, spare=3, mono=True, colour=lambda _: "text_muted"),
+    Column("Status", lambda key: STATUS[key.status][0], width=114, pill=True, colour=lambda key: STATUS[key.status][1]),
+    Column("Spend", spend, sort=lambda key: key.spend_usd, width=196, bar=share),
+    Column("Resets", lambda key: day(key.next_reset), width=100, spare=4, colour=lambda _: "text_muted"),
+    Column("Limits", limits, width=146, spare=1, colour=lambda _: "text_muted", tooltip=limits),
+    Column(
+        "Models",
+        lambda key: ", ".join(key.models) or "All",
+        width=92,
+        spare=2,
+        colour=lambda _: "text_muted",
+        tooltip=lambda key: "\n".join(key.models),
+    ),
+    Column("Expires", lambda key: day(key.expires_at), width=100, spare=5, colour=lambda _: "text_muted"),
+]
+
+
+class KeysPage(Page):
+    """The table of keys and what can be done with the selected one."""
+
+    title = "Virtual Keys"
+    subtitle = "One key per app, each with its own models, budget and limits"
+    icon = "key"
+    topics = frozenset({"keys", "requests"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.model = TableModel(COLUMNS, key=lambda key: key.id)
+        empty = EmptyState(
+            "key", "No virtual keys yet", "Give each app its own key: see what it spends, limit it, and withdraw it alone."
+        )
+        self.view = TableView(self.model, empty.add_button("Create a key", self.on_new, icon="plus"))
+        self.bar = SelectionBar(self.view, "Filter keys", self._buttons(), "edit")
+        self.view.selected.connect(lambda _: self._update())
+        self.new_button = button("New key", "primary", "plus", self.on_new)
+        self.add_action(self.new_button)
+        self.body.addWidget(self.bar)
+        self.body.addWidget(self.view, 1)
+        self._spending = QTimer(self)
+        self._spending.setSingleShot(True)
+        self._spending.setInterval(1000)
+        self._spending.timeout.connect(self.ask_refresh)
+        self._update()
+
+    def _buttons(self) -> dict[str, QPushButton]:
+        return {
+            "setup": button("Set up", "ghost", "code", self.on_setup, "Snippets for clients"),
+            "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
+            "toggle": button("Disable", "ghost", "power", self.on_toggle),
+            "rotate": button("Rotate", "ghost", "arrows-clockwise", self.on_rotate, "Put a new key in this one's place"),
+            "reset": button("Reset spend", "ghost", "arrow-counter-clockwise", self.on_reset),
+            "delete": button("Delete", "ghost", "trash", self.on_delete),
+        }
+
+    async def refresh(self) -> None:
+        """Load the keys."""
+        self.model.set_rows(await keys.all_keys(self.house))
+        self._update()
+
+    def on_changes(self, changes: Sequence[Change]) -> None:
+        """Spend moves with every request: once a second is often enough for that."""
+        if any(change.topic == "keys" for change in changes):
+            self.ask_refresh()
+        elif any(change.topic == "requests" for change in changes) and not self._spending.isActive():
+            self._spending.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._spending.isActive():  # its event would come to a page that nobody sees, or after the end of the loop
+            self._spending.stop()
+            self.mark_stale()
+
+    def focus_filter(self) -> None:
+        """Ctrl+F."""
+        self.bar.filter.setFocus()
+
+    def show_context(self, **context: Any) -> None:
+        """`new=True` opens the dialog, `key=<id>` selects one."""
+        if context.get("new"):
+            self.on_new()
+        if context.get("key"):
+            self.view.select(context["key"])
+
+    def on_new(self) -> None:
+        """Ask for a new key."""
+        self.ui.run(self._create())
+
+    def on_setup(self) -> None:
+        """Show snippets for the selected key."""
+        self._with_current(self._set_up)
+
+    def on_edit(self) -> None:
+        """Change the selected key."""
+        self._with_current(self._edit)
+
+    def on_toggle(self) -> None:
+        """Disable the selected key, or enable it again."""
+        self._with_current(self._toggle)
+
+    def on_rotate(self) -> None:
+        """Replace the selected key."""
+        self._with_current(self._rotate)
+
+    def on_reset(self) -> None:
+        """Count the selected key's spend from zero."""
+        self._with_current(self._reset)
+
+    def on_delete(self) -> None:
+        """Withdraw the selected key."""
+        self._with_current(self._delete)
+
+    async def _create(self) -> None:
+        dialog = KeyDialog(self, self.house, self.ui)
+        if await answer(dialog) and dialog.made is not None:
+            await self._show_once(dialog.made)
+
+    async def _set_up(self, key: KeyView) -> None:
+        await answer(SetUpDialog(self, self.house, key, await self._a_model()))
+
+    async def _edit(self, key: KeyView) -> None:
+        await answer(KeyDialog(self, self.house, self.ui, key))
+
+    async def _toggle(self, key: KeyView) -> None:
+        await keys.edit(self.house, key.id, read(KeyPatch, {"enabled": not key.enabled}), "gui")
+
+    async def _rotate(self, key: KeyView) -> None:
+        text = f"Whoever uses {key.hint} is refused at once, until they have the new key. Spend and limits stay."
+        if await confirm(self, f"Rotate {key.name}?", text, accept="Rotate"):
+            await self._show_once(await keys.rotate(self.house, key.id, "gui"))
+
+    async def _reset(self, key: KeyView) -> None:
+        text = f"{usd(key.spend_usd)} of this period no longer counts against the budget. The records of requests stay."
+        if await confirm(self, f"Reset the spend of {key.name}?", text, accept="Reset spend", danger=False):
+            await keys.reset_spend(self.house, key.id, "gui")
+
+    async def _delete(self, key: KeyView) -> None:
+        text = f"Whoever uses {key.hint} is refused at once. What it spent stays in the records. This cannot be undone."
+        if await confirm(self, f"Delete {key.name}?", text, accept="Delete key"):
+            await keys.remove(self.house, key.id, "gui")
+
+    async def _show_once(self, key: NewKeyView) -> None:
+        await answer(KeyShownOnce(self, self.ui, self.house, key, await self._a_model()))
+
+    async def _a_model(self) -> str:
+        names = [alias.alias for alias in await models.all_models(self.house) if "*" not in alias.alias and alias.enabled]
+        return names[0] if names else "your-model"
+
+    def _with_current(self, act: Callable[[KeyView], Coroutine[Any, Any, None]]) -> None:
+        key = self.view.current()
+        if key is not None:
+            self.ui.run(act(key))
+
+    def _update(self) -> None:
+        key = self.view.current()
+        locked = frozenset({"edit", "toggle", "rotate", "delete"}) if key is not None and key.locked else frozenset()
+        self.bar.show_for(key is not None, locked)
+        if key is not None:
+            self.bar.rename("toggle", "Disable" if key.enabled else "Enable")

@@ -1,0 +1,156 @@
+"""Model aliases: the names callers use, where each goes, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from conduit_desktop.actions import models, providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import ModelPatch, read
+from conduit_desktop.actions.schemas.views import ModelView
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.models.dialogs import STRATEGIES, ExplainDialog, ModelDialog
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
+from conduit_desktop.gui.widgets.tables.model import Column, TableModel
+from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
+from conduit_desktop.gui.widgets.tables.view import TableView
+
+
+def targets(alias: ModelView) -> list[str]:
+    """Each target as `provider/model`."""
+    return [f"{target.provider}/{target.model}" for target in alias.targets]
+
+
+COLUMNS: list[Column[ModelView]] = [
+    Column(
+        "Alias", lambda row: row.alias, width=220, bold=True, icon=lambda row: theme.icon("lock-simple") if row.locked else None
+    ),
+    Column("Targets", lambda row: " ".join(targets(row)), chips=targets, tooltip=lambda row: "\n".join(targets(row))),
+    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=120, spare=2, colour=lambda _: "text_muted"),
+    Column("Fallbacks", lambda row: ", ".join(row.fallbacks) or "—", width=170, spare=3, colour=lambda _: "text_muted"),
+    Column(
+        "Status",
+        lambda row: "Enabled" if row.enabled else "Disabled",
+        width=110,
+        pill=True,
+        colour=lambda row: "success" if row.enabled else "text_muted",
+    ),
+]
+
+
+class ModelsPage(Page):
+    """The table of aliases and what can be done with the selected one."""
+
+    title = "Models"
+    subtitle = "Names your apps can call, and the targets behind them"
+    icon = "cube"
+    topics = frozenset({"models"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.model = TableModel(COLUMNS, key=lambda row: row.alias)
+        empty = EmptyState(
+            "cube", "No model aliases yet", "An alias is a name of your own, with one or more providers' models behind it."
+        )
+        self.view = TableView(self.model, empty.add_button("Create an alias", self.on_new, icon="plus"))
+        self.bar = SelectionBar(self.view, "Filter models", self._buttons(), "edit")
+        self.view.selected.connect(lambda _: self._update())
+        self.new_button = button("New alias", "primary", "plus", self.on_new)
+        self.add_action(self.new_button)
+        self.body.addWidget(self.bar)
+        self.body.addWidget(self.view, 1)
+        self._update()
+
+    def _buttons(self) -> dict[str, Any]:
+        return {
+            "try": button("Try in chat", "ghost", "chat-circle", self.on_try),
+            "explain": button("Explain", "ghost", "git-branch", self.on_explain, "Where a request would go, and why"),
+            "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
+            "toggle": button("Disable", "ghost", "power", self.on_toggle),
+            "delete": button("Delete", "ghost", "trash", self.on_delete),
+        }
+
+    async def refresh(self) -> None:
+        """Load the aliases."""
+        self.model.set_rows(await models.all_models(self.house))
+        self._update()
+
+    def focus_filter(self) -> None:
+        """Ctrl+F."""
+        self.bar.filter.setFocus()
+
+    def show_context(self, **context: Any) -> None:
+        """`new=True` opens the editor; `targets` may go with it."""
+        if context.get("new"):
+            self.ui.run(self._create(context.get("targets", ())))
+
+    def on_new(self) -> None:
+        """Ask for a new alias."""
+        self.ui.run(self._create(()))
+
+    def on_try(self) -> None:
+        """Chat with the selected alias."""
+        if row := self.view.current():
+            self.ui.navigate("chat", model=row.alias)
+
+    def on_explain(self) -> None:
+        """Show where a request for the selected alias would go."""
+        self._with_current(self._explain)
+
+    def on_edit(self) -> None:
+        """Change the selected alias."""
+        self._with_current(self._edit)
+
+    def on_toggle(self) -> None:
+        """Disable the selected alias, or enable it again."""
+        self._with_current(self._toggle)
+
+    def on_delete(self) -> None:
+        """Remove the selected alias."""
+        self._with_current(self._delete)
+
+    async def _create(self, wanted: Any) -> None:
+        known = await self._provider_names()
+        if not known:
+            text = "An alias needs a provider to go to. Add one first; the demo needs no key."
+            if await confirm(self, "No provider yet", text, accept="Add a provider", danger=False):
+                self.ui.navigate("providers", new=True)
+            return
+        await answer(ModelDialog(self, self.house, self.ui, known, self._aliases(), targets=wanted))
+
+    async def _edit(self, row: ModelView) -> None:
+        await answer(ModelDialog(self, self.house, self.ui, await self._provider_names(), self._aliases(), row))
+
+    async def _explain(self, row: ModelView) -> None:
+        await answer(ExplainDialog(self, self.house, self.ui, row.alias))
+
+    async def _toggle(self, row: ModelView) -> None:
+        await models.edit(self.house, row.alias, read(ModelPatch, {"enabled": not row.enabled}), "gui")
+
+    async def _delete(self, row: ModelView) -> None:
+        users = [one.alias for one in self.model.rows if row.alias in one.fallbacks]
+        text = f"Calls to {row.alias} are refused from now on."
+        text += f" {', '.join(users)} will no longer fall back on it." if users else ""
+        if await confirm(self, f"Delete {row.alias}?", text, accept="Delete alias"):
+            await models.remove(self.house, row.alias, "gui")
+
+    async def _provider_names(self) -> list[str]:
+        return [one.name for one in await providers.all_providers(self.house)]
+
+    def _aliases(self) -> list[str]:
+        return [row.alias for row in self.model.rows]
+
+    def _with_current(self, act: Callable[[ModelView], Coroutine[Any, Any, None]]) -> None:
+        if (row := self.view.current()) is not None:
+            self.ui.run(act(row))
+
+    def _update(self) -> None:
+        row = self.view.current()
+        locked = frozenset({"edit", "toggle", "delete"}) if row is not None and row.locked else frozenset()
+        self.bar.show_for(row is not None, locked)
+        if row is not None:
+            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")

@@ -1,0 +1,154 @@
+"""The kinds of provider as a searchable grid, in four groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from conduit_desktop.actions.schemas.views import KindView
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.elided import Elided
+from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.monogram import Monogram
+
+COLUMNS = 3
+GROUPS = ("Cloud", "Local", "Compatible", "Demo")
+
+
+def group_of(kind: KindView) -> str:
+    """Where a kind belongs: in the house, on the user's machine, at an address of the user's own, or at a vendor's."""
+    if kind.local:
+        return "Demo"
+    if kind.free:
+        return "Local"
+    return "Cloud" if kind.base_url else "Compatible"
+
+
+class KindTile(QPushButton):
+    """One kind to choose."""
+
+    def __init__(self, kind: KindView) -> None:
+        super().__init__()
+        self.kind = kind
+        self.setObjectName("tile")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setAccessibleName(kind.label)
+        self.setFixedHeight(56)
+        self.setAutoDefault(False)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
+        row.setSpacing(theme.M)
+        row.addWidget(Monogram(kind.label, 30))
+        names = QVBoxLayout()
+        names.setSpacing(0)
+        names.addWidget(_label(kind.label, "cardTitle"))
+        names.addWidget(Elided(_place(kind), "fieldHelp"))
+        row.addLayout(names, 1)
+
+    def sizeHint(self) -> QSize:
+        return QSize(190, 56)
+
+
+class CatalogGrid(QWidget):
+    """Search and tiles; `chosen` carries a KindView. Enter takes the tile that has the focus, or else the first match."""
+
+    chosen = Signal(object)
+
+    def __init__(self, kinds: Sequence[KindView]) -> None:
+        super().__init__()
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search providers…")
+        self.search.setAccessibleName("Search providers")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._show)
+        self.tiles = [KindTile(kind) for kind in kinds]
+        for tile in self.tiles:
+            tile.clicked.connect(lambda _=False, kind=tile.kind: self.chosen.emit(kind))
+        self._headings: dict[str, QLabel] = {}
+        self._grids: dict[str, QGridLayout] = {}
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(theme.M)
+        box.addWidget(self.search)
+        box.addWidget(self._scroll(), 1)
+        self._show("")
+
+    def _scroll(self) -> QScrollArea:
+        page = QWidget()
+        page.setObjectName("scrollPage")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, theme.S, 0)
+        column.setSpacing(theme.S)
+        for name in GROUPS:
+            self._headings[name] = _label(name, "overline")
+            self._grids[name] = QGridLayout()
+            self._grids[name].setSpacing(theme.S)
+            for at in range(COLUMNS):
+                self._grids[name].setColumnStretch(at, 1)
+            column.addWidget(self._headings[name])
+            column.addLayout(self._grids[name])
+        self._none = EmptyState(
+            "magnifying-glass", "No such provider", "Most others speak OpenAI's dialect: search for “compatible”."
+        )
+        column.addWidget(self._none)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setWidget(page)
+        return area
+
+    def matches(self) -> list[KindTile]:
+        """The tiles that hold every searched word, in the order shown."""
+        words = self.search.text().casefold().split()
+        found = [tile for tile in self.tiles if all(word in _haystack(tile.kind) for word in words)]
+        return sorted(found, key=lambda tile: GROUPS.index(group_of(tile.kind)))
+
+    def _show(self, _text: str = "") -> None:
+        shown = self.matches()
+        for tile in self.tiles:
+            tile.setVisible(False)
+        for name, grid in self._grids.items():
+            members = [tile for tile in shown if group_of(tile.kind) == name]
+            self._headings[name].setVisible(bool(members))
+            for at, tile in enumerate(members):
+                grid.addWidget(tile, at // COLUMNS, at % COLUMNS)
+                tile.setVisible(True)
+        self._none.setVisible(not shown)
+
+    # Qt's own
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            focused = self.focusWidget()
+            wanted = [focused] if isinstance(focused, KindTile) else self.matches()
+            if wanted:
+                self.chosen.emit(wanted[0].kind)
+            return
+        super().keyPressEvent(event)
+
+
+def _place(kind: KindView) -> str:
+    match group_of(kind):
+        case "Demo":
+            return "No key, no network"
+        case "Local":
+            return "On this computer"
+        case "Compatible":
+            return "Your own address"
+        case _:
+            return kind.base_url.split("://")[-1].split("/")[0]
+
+
+def _haystack(kind: KindView) -> str:
+    return f"{kind.kind} {kind.label} {group_of(kind)} {kind.base_url} {kind.dialect}".casefold()
+
+
+def _label(text: str, name: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    return label

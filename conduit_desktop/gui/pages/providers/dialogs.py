@@ -1,0 +1,107 @@
+"""Adding and changing a provider: choose a kind, fill in what that kind needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+
+from conduit_desktop.actions import providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
+from conduit_desktop.actions.schemas.views import KindView, ProviderView
+from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.providers.catalog import CatalogGrid
+from conduit_desktop.gui.pages.providers.form import ProviderForm
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, framed
+
+
+class ProviderDialog(FormDialog):
+    """With no provider: the catalog first, then the form of the chosen kind. `made` is what was added."""
+
+    def __init__(
+        self, parent: QWidget | None, house: House, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
+        kind: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent, ui, "Add a provider" if provider is None else f"Edit {provider.name}", "Add provider", 720)
+        self.house = house
+        self.taken = taken
+        self.provider = provider
+        self.made: ProviderView | None = None
+        self.form.hide()
+        self.kinds = {one.kind: one for one in providers.catalog()}
+        self._shown: QWidget | None = None
+        self.stack = QStackedWidget()
+        self.stack.setMinimumHeight(470)
+        self.body.addWidget(self.stack, 1)
+        self.back = button("Back", "ghost", "arrow-left", self.on_back)
+        self.footer.insertWidget(0, self.back)
+        wanted = self.kinds.get(provider.kind if provider is not None else kind or "")
+        if wanted is not None:
+            self.choose(wanted)
+        else:
+            self.on_back()
+
+    @cached_property
+    def grid(self) -> CatalogGrid:
+        """The kinds to choose from; most dialogs are for one that is known, and its many tiles take a while to make."""
+        made = CatalogGrid(list(self.kinds.values()))
+        made.chosen.connect(self.choose)
+        self.stack.addWidget(made)
+        return made
+
+    def choose(self, kind: KindView) -> None:
+        """Show the form of `kind`."""
+        self.form = ProviderForm(kind, self.taken, self.provider)
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(_about(kind))
+        column.addWidget(self.form)
+        column.addStretch(1)
+        if self._shown is not None:
+            self.stack.removeWidget(self._shown)
+            self._shown.deleteLater()
+        self._shown = framed(page, 0)
+        self.stack.addWidget(self._shown)
+        self.stack.setCurrentWidget(self._shown)
+        self.primary.setText("Save" if self.provider is not None else f"Add {kind.label}")
+        self.primary.show()
+        self.back.setVisible(self.provider is None)
+        self.form.fields[
+            "api_key" if self.provider is None and "api_key" in self.form.fields else "name"
+        ].editor.focus_target().setFocus()
+
+    def on_back(self) -> None:
+        """To the catalog."""
+        self.stack.setCurrentWidget(self.grid)
+        self.primary.hide()
+        self.back.hide()
+        self.grid.search.setFocus()
+
+    def submit(self) -> None:
+        """Save, once there is a form."""
+        if isinstance(self.form, ProviderForm):
+            super().submit()
+
+    async def save(self) -> None:
+        """Create or edit."""
+        assert isinstance(self.form, ProviderForm)
+        values = self.form.collect()
+        if self.provider is None:
+            values |= {"kind": self.form.kind.kind}
+            self.made = await providers.create(self.house, read(NewProvider, values), "gui")
+        else:
+            self.made = await providers.edit(self.house, self.provider.name, read(ProviderPatch, values), "gui")
+
+
+def _about(kind: KindView) -> QLabel:
+    spoken = ", ".join(name.replace("_", " ") for name in kind.dialects)
+    link = f' · <a href="{kind.docs}">Documentation</a>' if kind.docs else ""
+    label = QLabel(f"<b>{kind.label}</b> · speaks {spoken}{link}")
+    label.setObjectName("muted")
+    label.setOpenExternalLinks(True)
+    label.setContentsMargins(0, 0, 0, 12)
+    return label

@@ -1,0 +1,201 @@
+"""What a provider offers: is it reachable, what can it do, which models has it, and which of them shall be callable."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
+from shiboken6 import isValid
+
+from conduit_desktop.actions import providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.provider_states import provider_states
+from conduit_desktop.actions.publishing import alias_for, publish
+from conduit_desktop.actions.schemas.views import OfferedView, ProviderTestView
+from conduit_desktop.core.errors import ActionError, GatewayError
+from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.empty import EmptyState, IconLabel
+from conduit_desktop.gui.widgets.forms.dialogs import Dialog
+from conduit_desktop.gui.widgets.forms.form_dialog import tied
+from conduit_desktop.gui.widgets.tables.model import Column, TableModel
+from conduit_desktop.gui.widgets.tables.view import TableView
+
+FEATURES = {"stream": "streams", "tools": "tools", "vision": "vision", "json": "JSON", "usage_in_stream": "usage in streams"}
+
+
+def told(result: ProviderTestView) -> str:
+    """A test's result in one line."""
+    if not result.ok:
+        return result.error or "It does not answer."
+    able = [words for name, words in FEATURES.items() if result.features.get(name)]
+    time = f" in {result.latency_ms:,.0f} ms" if result.latency_ms is not None else ""
+    return f"Answers{time}" + (f" · {', '.join(able)}" if able else "")
+
+
+class TestLine(QFrame):
+    """The result of a connection test, or that it runs."""
+
+    __test__ = False  # not one of pytest's
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("banner")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
+        row.setSpacing(theme.S)
+        self.icon = IconLabel("spinner", 16)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.words.setTextFormat(Qt.TextFormat.PlainText)
+        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(self.icon)
+        row.addWidget(self.words, 1)
+
+    def say(self, tone: str, icon: str, text: str) -> None:
+        """Show `text` in the colour of `tone` (success, danger or nothing)."""
+        self.icon.set_icon(icon, tone or "text_muted")
+        self.words.setText(text)
+        self.setProperty("tone", tone)
+        self.style().unpolish(self)
+        self.style().polish(self)
+
+
+class OfferedDialog(Dialog):
+    """Tests the provider, lists its models and publishes the chosen ones. `published` are the aliases made or extended."""
+
+    def __init__(self, parent: QWidget | None, house: House, ui: Ui, provider: str) -> None:
+        super().__init__(parent, f"Models of {provider}", "Publish", width=760)
+        self.house, self.ui, self.provider = house, ui, provider
+        self.chosen: set[str] = set()
+        self.published: list[str] = []
+        self.cancel.setText("Close")
+        self.verdict = TestLine()
+        self.test_button = button("Test again", on_click=lambda: self._do(self.test()))
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("Filter models")
+        self.filter.setAccessibleName("Filter models")
+        self.filter.setClearButtonEnabled(True)
+        self.refresh_button = icon_button("arrows-clockwise", "Ask the provider again", lambda: self._do(self.load(refresh=True)))
+        self.all_button = button("Select shown", "ghost", on_click=self.on_all)
+        self.model = TableModel(self._columns(), key=lambda row: row.id)
+        self.empty = EmptyState("cube", "Asking for its models…", "")
+        self.view = TableView(self.model, self.empty)
+        self.view.setMinimumHeight(330)
+        self._lay_out()
+        self.view.activated.connect(self.toggle)
+        self.view.table.clicked.connect(self.on_clicked)
+        self.filter.textChanged.connect(self.view.set_filter)
+        self._update()
+        self._do(self.test())
+        self._do(self.load())
+
+    def _lay_out(self) -> None:
+        top, bar = QHBoxLayout(), QHBoxLayout()
+        top.addWidget(self.verdict, 1)
+        top.addWidget(self.test_button)
+        bar.addWidget(self.filter, 1)
+        bar.addWidget(self.all_button)
+        bar.addWidget(self.refresh_button)
+        self.body.addLayout(top)
+        self.body.addLayout(bar)
+        self.body.addWidget(self.view, 1)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        tied(self, self.ui.run(work))
+
+    def _columns(self) -> list[Column[OfferedView]]:
+        return [
+            Column(
+                "Model", lambda row: row.id, icon=lambda row: theme.icon(*self._box(row)), tooltip=lambda row: row.name or row.id
+            ),
+            Column("Context", context, sort=lambda row: row.context_tokens, width=90, align="right"),
+            Column("In / out per million", price, sort=lambda row: row.input_usd, width=170, align="right"),
+            Column("Callable as", self._alias, width=180, colour=lambda _: "text_muted"),
+        ]
+
+    async def test(self) -> None:
+        """Ask the provider a small question."""
+        self.verdict.say("", "spinner", "Testing the connection…")
+        try:
+            result = await providers.test(self.house, self.provider)
+        except (ActionError, GatewayError) as error:
+            self.verdict.say("danger", "x-circle", error.message)
+            return
+        self.verdict.say("success" if result.ok else "danger", "check-circle" if result.ok else "x-circle", told(result))
+
+    async def load(self, refresh: bool = False) -> None:
+        """Fetch the list."""
+        try:
+            rows = await providers.offered(self.house, self.provider, refresh=refresh)
+        except (ActionError, GatewayError) as error:
+            self.empty.title.setText("Its models cannot be listed")
+            self.empty.text.setText(f"{error.message}\nAn alias can name a model all the same.")
+            self.empty.text.show()
+            return
+        self._published_before = set(provider_states(self.house)[self.provider].aliases)
+        self.empty.title.setText("It names no models")
+        self.model.set_rows(rows)
+        self._update()
+
+    def toggle(self, model: str) -> None:
+        """Choose a model, or let it go."""
+        self.chosen ^= {model}
+        self._update()
+
+    def on_clicked(self, index: QModelIndex) -> None:
+        """A row was clicked."""
+        self.toggle(self.view.proxy.row_at(index).id)
+
+    def on_all(self) -> None:
+        """Choose all rows the filter lets through, or none of them where all are chosen."""
+        proxy = self.view.proxy
+        shown = {proxy.row_at(proxy.index(row, 0)).id for row in range(proxy.rowCount())}
+        self.chosen = self.chosen - shown if shown <= self.chosen else self.chosen | shown
+        self._update()
+
+    def submit(self) -> None:
+        """Publish what was chosen."""
+        self.ui.run(self._publish())
+
+    async def _publish(self) -> None:
+        self.primary.setEnabled(False)
+        wanted = [row.id for row in self.model.rows if row.id in self.chosen]
+        try:
+            self.published = await publish(self.house, self.provider, wanted, "gui")
+        finally:
+            if isValid(self):
+                self._update()
+        if isValid(self):
+            self.accept()
+
+    def _update(self) -> None:
+        self.primary.setText(f"Publish {len(self.chosen)}" if self.chosen else "Publish")
+        self.primary.setEnabled(bool(self.chosen))
+        self.view.table.viewport().update()
+
+    def _box(self, row: OfferedView) -> tuple[str, str]:
+        return ("check-square", "accent_text") if row.id in self.chosen else ("square", "text_faint")
+
+    def _alias(self, row: OfferedView) -> str:
+        name = alias_for(row.id)
+        if row.id in self.chosen:
+            return name
+        return name if name in getattr(self, "_published_before", ()) else "—"
+
+
+def context(row: OfferedView) -> str:
+    """`128k`, or an em dash."""
+    if row.context_tokens is None:
+        return "—"
+    return f"{row.context_tokens // 1000:,}k" if row.context_tokens >= 1000 else str(row.context_tokens)
+
+
+def price(row: OfferedView) -> str:
+    """`$3 / $15`, or an em dash."""
+    if row.input_usd is None or row.output_usd is None:
+        return "—"
+    return f"${row.input_usd:g} / ${row.output_usd:g}"

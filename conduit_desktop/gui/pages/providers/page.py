@@ -1,0 +1,111 @@
+"""Providers: who answers, how each is doing, and the way to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtWidgets import QStackedWidget
+
+from conduit_desktop.actions import providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
+from conduit_desktop.actions.schemas.inputs import ProviderPatch, read
+from conduit_desktop.actions.schemas.views import KindView, ProviderView
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.providers.card import ProviderCard
+from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
+from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.card import scrolled
+from conduit_desktop.gui.widgets.cards import Cards
+from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
+
+Shown = tuple[ProviderView, KindView | None, ProviderStateView | None]
+
+
+class ProvidersPage(Page):
+    """A column of cards."""
+
+    title = "Providers"
+    subtitle = "The vendors and local servers that answer"
+    icon = "cloud"
+    topics = frozenset({"providers", "models", "health"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.kinds = {kind.kind: kind for kind in providers.catalog()}
+        self.column: Cards[Shown, ProviderCard] = Cards(self._new_card, lambda card, shown: card.show_provider(*shown))
+        self.cards = self.column.cards
+        self.add_button = button("Add provider", "primary", "plus", self.on_add)
+        self.add_action(self.add_button)
+        self.empty = EmptyState(
+            "cloud", "No providers yet", "Add a vendor with your key, a server on this computer, or the demo, which needs neither."
+        )
+        self.empty.add_button("Add a provider", self.on_add, icon="plus")
+        self.empty.add_button("Try the demo", lambda: self.on_add("demo"), "plain", "flask")
+        self._layers = QStackedWidget()
+        self._layers.addWidget(scrolled(self.column))
+        self._layers.addWidget(self.empty)
+        self.body.addWidget(self._layers, 1)
+
+    async def refresh(self) -> None:
+        """Load the providers."""
+        rows = await providers.all_providers(self.house)
+        states = provider_states(self.house)
+        self._layers.setCurrentIndex(0 if rows else 1)
+        await self.column.show_items({row.id: (row, self.kinds.get(row.kind), states.get(row.name)) for row in rows})
+
+    def show_context(self, **context: Any) -> None:
+        """`new=True` opens the catalog; with `kind`, that kind's form."""
+        if context.get("new"):
+            self.on_add(context.get("kind"))
+
+    def on_add(self, kind: str | None = None) -> None:
+        """Add a provider."""
+        self.ui.run(self._add(kind))
+
+    def _new_card(self, _id: str) -> ProviderCard:
+        card = ProviderCard()
+        card.toggled.connect(lambda on: self.ui.run(self._toggle(card.provider, on)))
+        card.models_asked.connect(lambda: self.ui.run(self._models(card.provider.name)))
+        card.edit_asked.connect(lambda: self.ui.run(self._edit(card.provider)))
+        card.delete_asked.connect(lambda: self.ui.run(self._delete(card.provider)))
+        return card
+
+    async def _add(self, kind: str | None) -> None:
+        dialog = ProviderDialog(self, self.house, self.ui, self._names(), kind=kind)
+        if await answer(dialog) and dialog.made is not None:
+            await self._models(dialog.made.name)
+
+    async def _edit(self, provider: ProviderView) -> None:
+        await answer(ProviderDialog(self, self.house, self.ui, self._names(), provider))
+
+    async def _models(self, name: str) -> None:
+        dialog = OfferedDialog(self, self.house, self.ui, name)
+        if await answer(dialog) and dialog.published:
+            count = len(dialog.published)
+            self.ui.notify(f"{count} {'alias' if count == 1 else 'aliases'} ready: {', '.join(dialog.published[:3])}")
+
+    async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
+        try:
+            await providers.edit(self.house, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+        finally:
+            self.ask_refresh()  # where it was refused, the switch goes back
+
+    async def _delete(self, provider: ProviderView) -> None:
+        state = provider_states(self.house).get(provider.name)
+        text = _consequence(state.aliases if state is not None else [])
+        if await confirm(self, f"Delete {provider.name}?", text, accept="Delete provider"):
+            await providers.remove(self.house, provider.name, "gui")
+
+    def _names(self) -> list[str]:
+        return [card.provider.name for card in self.cards.values()]
+
+
+def _consequence(aliases: Sequence[str]) -> str:
+    if not aliases:
+        return "Its keys are removed from this computer's secrets. No alias uses it."
+    named = ", ".join(aliases[:8]) + (f" and {len(aliases) - 8} more" if len(aliases) > 8 else "")
+    return f"Its keys are removed from this computer's secrets. These aliases have a target there and will pass over it: {named}."

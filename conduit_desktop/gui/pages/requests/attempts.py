@@ -1,0 +1,84 @@
+"""The way of one request, drawn: attempt after attempt on one line, each with what came of it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
+
+from conduit_desktop.actions.schemas.reports import AttemptView
+from conduit_desktop.gui import formatting as moments
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.card import Pill, label
+
+_TOP = 20.0
+
+
+class AttemptRow(QWidget):
+    """One question to one target; `step` says why it was asked, and a line leads on to the next.
+
+    `left`: the caller hung up, so that what answered was not heard to its end.
+    """
+
+    def __init__(self, attempt: AttemptView, step: str, last: bool, left: bool = False) -> None:
+        super().__init__()
+        self.words, tone = _outcome(attempt, left)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(theme.S)
+        row.addWidget(Rail(tone, first=step == "first", last=last))
+        well = QFrame()
+        well.setObjectName("well")
+        column = QVBoxLayout(well)
+        column.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
+        column.setSpacing(2)
+        head = QHBoxLayout()
+        head.addWidget(label(f"{attempt.provider}/{attempt.model}", "", wrap=True), 1)
+        head.addWidget(Pill(self.words, tone), 0, Qt.AlignmentFlag.AlignTop)
+        column.addLayout(head)
+        column.addWidget(label(" · ".join(_facts(attempt, step)), "faint", wrap=True))
+        if attempt.detail:
+            column.addWidget(label(attempt.detail, "muted", wrap=True))
+        holder = QVBoxLayout()
+        holder.setContentsMargins(0, 0, 0, 0 if last else theme.S)
+        holder.addWidget(well)
+        row.addLayout(holder, 1)
+
+
+def _outcome(attempt: AttemptView, left: bool) -> tuple[str, str]:
+    """In a word or two, and their colour."""
+    if attempt.outcome != "ok":
+        return attempt.outcome.replace("_", " "), "danger"
+    return ("caller left", "text_muted") if left else ("answered", "success")
+
+
+def _facts(attempt: AttemptView, step: str) -> list[str]:
+    facts = [] if step == "first" else [step]
+    if attempt.status:
+        facts.append(str(attempt.status))
+    facts.append(moments.duration(attempt.duration_ms))
+    if attempt.credential and attempt.credential != "default":
+        facts.append(f"key {attempt.credential}")
+    return facts
+
+
+class Rail(QWidget):
+    """A dot on a line that comes from the attempt before and leads to the one after."""
+
+    def __init__(self, tone: str, first: bool, last: bool) -> None:
+        super().__init__()
+        self._tone, self._first, self._last = tone, first, last
+        self.setFixedWidth(14)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle = self.width() / 2
+        painter.setPen(QPen(theme.colour("border_strong"), 2))
+        if not self._first:
+            painter.drawLine(QPointF(middle, 0), QPointF(middle, _TOP))
+        if not self._last:
+            painter.drawLine(QPointF(middle, _TOP), QPointF(middle, self.height()))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour(self._tone))
+        painter.drawEllipse(QPointF(middle, _TOP), 5, 5)

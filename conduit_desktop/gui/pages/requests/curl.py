@@ -1,0 +1,46 @@
+"""A kept request as a curl command; a credential never appears in it."""
+
+from __future__ import annotations
+
+import shlex
+
+import orjson
+
+from conduit_desktop.actions.onboarding.snippets import PLACEHOLDER
+from conduit_desktop.actions.schemas.reports import RequestDetailView
+
+_PATHS = {
+    "openai_chat": "/v1/chat/completions",
+    "openai_responses": "/v1/responses",
+    "anthropic_messages": "/v1/messages",
+    "ollama": "/api/chat",
+}
+_ENDPOINTS = {
+    "completions": "/v1/completions",
+    "embeddings": "/v1/embeddings",
+    "images": "/v1/images/generations",
+    "image_edits": "/v1/images/edits",
+    "speech": "/v1/audio/speech",
+    "transcriptions": "/v1/audio/transcriptions",
+    "translations": "/v1/audio/translations",
+    "moderations": "/v1/moderations",
+    "rerank": "/v1/rerank",
+}
+
+
+def as_curl(detail: RequestDetailView, address: str) -> str:
+    """The command that asks the same again; without a kept prompt, a small one stands in its place."""
+    path = _ENDPOINTS.get(detail.endpoint) or _PATHS.get(detail.dialect, "/v1/chat/completions")
+    if detail.dialect == "gemini" and detail.endpoint == "chat":
+        path = f"/v1beta/models/{detail.model}:{'streamGenerateContent?alt=sse' if detail.streamed else 'generateContent'}"
+    body = detail.request_payload
+    if body is None:
+        body = {"model": detail.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 256}
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    parts = [
+        f"curl --noproxy '*' {shlex.quote(address + path)}",
+        f"-H {shlex.quote(f'Authorization: Bearer {PLACEHOLDER}')}",
+        "-H 'Content-Type: application/json'",
+        f"-d {shlex.quote(text)}",
+    ]
+    return " \\\n  ".join(parts)

@@ -1,0 +1,222 @@
+"""The pane that explains one request: the way it took, its time, its tokens, its cost, and what was said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
+from conduit_desktop.gui import formatting as moments
+from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.requests.attempts import AttemptRow
+from conduit_desktop.gui.pages.requests.curl import as_curl
+from conduit_desktop.gui.request_rows import TONES
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.banner import Banner
+from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.card import Facts, Pill, clear, label, scrolled
+from conduit_desktop.gui.widgets.charts.painted import SegmentBar
+from conduit_desktop.gui.widgets.elided import Elided
+
+WIDTH = 430
+LONGEST = 200_000
+"""Characters of a payload that are shown; the whole of it is in the log."""
+
+
+class Inspector(QFrame):
+    """`show_request` fills it; `closed` when the user closes it."""
+
+    closed = Signal()
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.setMinimumWidth(320)
+        self.house, self.ui = house, ui
+        self.request_id: str | None = None
+        self.detail: RequestDetailView | None = None
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, theme.M, 1, theme.S)
+        outer.addLayout(self._head())
+        content = QWidget()
+        self._column = QVBoxLayout(content)
+        self._column.setContentsMargins(theme.L, theme.XS, theme.L, theme.M)
+        self._column.setSpacing(theme.S)
+        self._parts()
+        outer.addWidget(scrolled(content), 1)
+
+    def _head(self) -> QHBoxLayout:
+        head = QHBoxLayout()
+        head.setContentsMargins(theme.L, 0, theme.S, 0)
+        head.setSpacing(theme.XS)
+        self.pill = Pill()
+        self.title = Elided("", "cardTitle", snug=True)
+        head.addWidget(self.title)
+        head.addWidget(self.pill)
+        head.addStretch(1)
+        head.addWidget(icon_button("terminal-window", "Copy as curl", self.copy_curl))
+        cross = icon_button("x", "Close  (Esc)", self.closed.emit)
+        cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
+        head.addWidget(cross)
+        return head
+
+    def _parts(self) -> None:
+        self.error = Banner()
+        self._column.addWidget(self.error)
+        self.facts = self._section("", Facts())
+        self.bar = SegmentBar()
+        self.times = self._section("Time", self.bar, Facts())
+        self.way = QVBoxLayout()
+        self.way.setSpacing(0)
+        self._column.addWidget(_heading("Way"))
+        self._column.addLayout(self.way)
+        self.tokens = self._section("Tokens", Facts())
+        self.cost = self._section("Cost", Facts())
+        self.asked = self._payload("Asked")
+        self.told = self._payload("Answered")
+        self.no_payload = label("", "faint", wrap=True)
+        self._column.addWidget(self.no_payload)
+        self._column.addStretch(1)
+
+    def _section(self, title: str, *widgets: QWidget) -> Any:
+        if title:
+            self._column.addWidget(_heading(title))
+        for widget in widgets:
+            self._column.addWidget(widget)
+        return widgets[-1]
+
+    def _payload(self, title: str) -> Payload:
+        made = Payload(title, self.ui)
+        self._column.addWidget(made)
+        return made
+
+    def show_request(self, detail: RequestDetailView) -> None:
+        """Explain this request."""
+        self.request_id, self.detail = detail.id, detail
+        self.title.setText(detail.model or detail.endpoint)
+        self.pill.show_text(detail.status, TONES[detail.status])
+        if detail.error_text or detail.error_code:
+            code = f" ({detail.http_status} {detail.error_code})" if detail.error_code else ""
+            self.error.show_text(f"{detail.error_text or detail.error_code}{code}", "danger")
+        else:
+            self.error.hide()
+        self.facts.show_facts(_facts(detail))
+        self._show_times(detail)
+        self._show_way(detail)
+        self.tokens.show_facts(_tokens(detail))
+        self.cost.show_facts(_cost(detail))
+        kept = detail.request_payload is not None or detail.response_payload is not None
+        self.asked.show_body(detail.request_payload)
+        self.told.show_body(detail.response_payload)
+        self.no_payload.setText("" if kept else "Prompt and answer were not kept. A key or the settings can ask for it.")
+
+    def _show_times(self, detail: RequestDetailView) -> None:
+        first = detail.first_token_ms if detail.first_token_ms is not None else detail.duration_ms
+        before = max(0.0, first - detail.upstream_ms) if detail.upstream_ms is not None else 0.0
+        answering = max(0.0, detail.duration_ms - first)
+        self.bar.show_parts([(before, "warning"), (first - before, "info"), (answering, "accent")])
+        speed = detail.output / (answering / 1000) if answering > 50 and detail.output else 0
+        self.times.show_facts(
+            [
+                ("First token", moments.duration(detail.first_token_ms) if detail.first_token_ms is not None else ""),
+                ("Answering", moments.duration(answering) if detail.first_token_ms is not None else ""),
+                ("Whole", moments.duration(detail.duration_ms)),
+                ("Speed", f"{speed:,.0f} tokens/s" if speed else ""),
+            ]
+        )
+
+    def _show_way(self, detail: RequestDetailView) -> None:
+        clear(self.way)
+        for place, attempt in enumerate(detail.attempts):
+            last = place == len(detail.attempts) - 1
+            before = detail.attempts[place - 1] if place else None
+            self.way.addWidget(AttemptRow(attempt, _step(before, attempt), last, left=detail.status == "cancelled"))
+        if not detail.attempts:
+            self.way.addWidget(label("No provider was asked.", "muted"))
+
+    def copy_curl(self) -> None:
+        """The request as a command; the key's place is marked, never filled."""
+        if self.detail is not None:
+            self.ui.copy(as_curl(self.detail, self.house.server.address or "http://127.0.0.1:5000"))
+
+
+class Payload(QWidget):
+    """A kept body with a button to copy it; hidden where there is none."""
+
+    def __init__(self, title: str, ui: Ui) -> None:
+        super().__init__()
+        self.body = QPlainTextEdit()
+        self.body.setReadOnly(True)
+        self.body.setFont(theme.font(12, mono=True))
+        self.body.setMinimumHeight(150)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        head = QHBoxLayout()
+        head.addWidget(_heading(title))
+        head.addStretch(1)
+        head.addWidget(button("Copy", "ghost", on_click=lambda: ui.copy(self.body.toPlainText())), 0, Qt.AlignmentFlag.AlignBottom)
+        column.addLayout(head)
+        column.addWidget(self.body)
+
+    def show_body(self, body: Any) -> None:
+        """JSON is laid out, text shown as it is."""
+        self.setVisible(body is not None)
+        if body is not None:
+            text = body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+            self.body.setPlainText(text if len(text) <= LONGEST else f"{text[:LONGEST]}\n…")
+
+
+def _step(before: AttemptView | None, attempt: AttemptView) -> str:
+    """Why this attempt was made."""
+    if before is None:
+        return "first"
+    same = (before.provider, before.model) == (attempt.provider, attempt.model)
+    if not same:
+        return "then the next target"
+    return "tried again" if before.credential == attempt.credential else "then another key"
+
+
+def _heading(text: str) -> QWidget:
+    made = label(text, "overline")
+    made.setContentsMargins(0, theme.S, 0, 0)
+    return made
+
+
+def _facts(detail: RequestDetailView) -> list[tuple[str, str]]:
+    moment = moments.parse(detail.started_at)
+    return [
+        ("Time", f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""),
+        ("Key", detail.key_name),
+        ("Endpoint", f"{detail.endpoint}, {detail.dialect.replace('_', ' ')}" + (", streamed" if detail.streamed else "")),
+        ("Client", " ".join(part for part in (detail.client, detail.client_ip) if part)),
+        ("Finished", detail.finish),
+        ("Dropped", ", ".join(detail.dropped)),
+        ("Id", detail.id),
+    ]
+
+
+def _tokens(detail: RequestDetailView) -> list[tuple[str, str]]:
+    classes = (
+        ("Input", detail.input),
+        ("Cache read", detail.cache_read),
+        ("Cache write", detail.cache_write),
+        ("Audio in", detail.audio_in),
+        ("Output", detail.output),
+        ("of it thought", detail.reasoning),
+        ("Audio out", detail.audio_out),
+    )
+    return [(name, f"{number:,}") for name, number in classes if number] or [("Input", "0"), ("Output", "0")]
+
+
+def _cost(detail: RequestDetailView) -> list[tuple[str, str]]:
+    how = {
+        "final": "From the usage the provider reported, each class of tokens at its own price.",
+        "estimated": "Estimated: the answer ended before its usage was reported, so what came was counted.",
+        "unknown": "No price is known for this model. Set one, and unknown costs can be computed anew.",
+    }
+    return [("Cost", moments.cost(detail.cost_usd)), ("How", how[detail.cost_state])]

@@ -1,0 +1,1 @@
+"""Settings, the master key, backup and import."""

@@ -1,0 +1,147 @@
+"""The lower end of the settings: the master key, backup and exchange of data, and what this is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit
+
+from conduit_desktop import __version__
+from conduit_desktop.actions import backup, master_key
+from conduit_desktop.actions.config_file import transfer
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import BackupWish, ImportWish
+from conduit_desktop.actions.status import status
+from conduit_desktop.gui import formatting as moments
+from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.settings.import_dialog import ImportPreview, NewKeys
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.card import Card, Facts, label
+from conduit_desktop.gui.widgets.forms.dialogs import answer, choose_file, confirm
+
+HIDDEN = "•" * 24
+ZIP, TOML = "Backup (*.zip)", "Configuration (*.toml)"
+
+
+class MasterKeyCard(Card):
+    """Opens the admin API; shown when asked for, and replaced."""
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__("Master key")
+        self.house, self.ui = house, ui
+        self.body.addWidget(
+            label("Opens the admin API of this gateway. Whoever has it can read and change everything.", "fieldHelp", wrap=True)
+        )
+        self.line = QLineEdit(HIDDEN)
+        self.line.setReadOnly(True)
+        self.line.setFont(theme.font(12, mono=True))
+        self.line.setAccessibleName("Master key")
+        self.eye = icon_button("eye", "Show the master key", checkable=True)
+        self.eye.toggled.connect(lambda shown: ui.run(self._show(shown)))
+        self.copy = icon_button("copy", "Copy the master key", lambda: ui.run(self._copy()))
+        self.rotate_button = button("Rotate", icon="arrow-clockwise", on_click=lambda: ui.run(self.rotate()))
+        row = QHBoxLayout()
+        row.setSpacing(theme.XS)
+        row.addWidget(self.line, 1)
+        for widget in (self.eye, self.copy, self.rotate_button):
+            row.addWidget(widget)
+        self.body.addLayout(row)
+
+    async def _show(self, shown: bool) -> None:
+        self.line.setText(await master_key.current(self.house) if shown else HIDDEN)
+
+    async def _copy(self) -> None:
+        self.ui.copy(await master_key.current(self.house))
+
+    async def rotate(self) -> None:
+        """Put a new one in its place, after a question."""
+        text = "The old key stops working at once. Scripts and tools that use the admin API need the new one."
+        if await confirm(self, "Rotate the master key?", text, accept="Rotate"):
+            await master_key.rotate(self.house, "gui")
+            await self._show(self.eye.isChecked())
+            self.ui.notify("The master key was rotated")
+
+
+class DataCard(Card):
+    """Backup and restore of everything, export and import of the configuration."""
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__("Data")
+        self.house, self.ui = house, ui
+        text = "A backup holds the configuration and the log, an export the configuration as text. Secrets are in neither."
+        self.body.addWidget(label(text, "fieldHelp", wrap=True))
+        row = QHBoxLayout()
+        row.setSpacing(theme.S)
+        self.backup_button = button("Back up…", icon="archive-box", on_click=lambda: ui.run(self.back_up()))
+        self.restore_button = button("Restore…", icon="clock-counter-clockwise", on_click=lambda: ui.run(self.restore()))
+        self.export_button = button("Export…", icon="export", on_click=lambda: ui.run(self.export()))
+        self.import_button = button("Import…", icon="download-simple", on_click=lambda: ui.run(self.import_file()))
+        for widget in (self.backup_button, self.restore_button, self.export_button, self.import_button):
+            row.addWidget(widget)
+        row.addStretch(1)
+        self.body.addLayout(row)
+
+    async def back_up(self) -> None:
+        """Write a backup where the user says."""
+        path = await choose_file(self, "Back up", "save", ZIP, f"conduit-{datetime.now():%Y%m%d}.zip")
+        if path is not None:
+            made = await backup.create(self.house, BackupWish(path=str(path)), "gui")
+            self.ui.notify(f"Backup written: {Path(made.path).name}, {moments.size(made.bytes)}")
+
+    async def restore(self) -> None:
+        """Put a backup back; the app opens anew on it."""
+        path = await choose_file(self, "Restore a backup", "open", ZIP)
+        text = "Everything but the secrets is replaced by the backup. What is there now stays beside it as *.before-restore."
+        if path is not None and await confirm(self, f"Restore {path.name}?", text, accept="Restore"):
+            self.ui.restore(path)
+
+    async def export(self) -> None:
+        """Write the configuration as text."""
+        path = await choose_file(self, "Export the configuration", "save", TOML, "conduit.toml")
+        if path is not None:
+            text = (await transfer.export(self.house))["toml"]
+            await asyncio.to_thread(path.write_text, text, "utf-8")
+            self.ui.notify(f"Written to {path.name}")
+
+    async def import_file(self) -> None:
+        """Read a configuration: first what it would change, then the change."""
+        path = await choose_file(self, "Import a configuration", "open", TOML)
+        if path is not None:
+            await self.import_text(await asyncio.to_thread(path.read_text, "utf-8"))
+
+    async def import_text(self, text: str) -> None:
+        """Preview, ask, apply, and show the keys that had to be made."""
+        preview = await transfer.import_(self.house, ImportWish(toml=text), "gui")
+        if not await answer(ImportPreview(self, preview.changes)):
+            return
+        done = await transfer.import_(self.house, ImportWish(toml=text, apply=True), "gui")
+        self.ui.notify("Imported")
+        if done.new_keys:
+            await answer(NewKeys(self, self.ui, done.new_keys))
+
+
+class AboutCard(Card):
+    """What this is, and where it keeps things."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__("About")
+        self.house = house
+        self.facts = Facts()
+        self.body.addWidget(self.facts)
+        self.body.addWidget(label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True))
+
+    async def refresh(self) -> None:
+        """Read the state of the house."""
+        now = await status(self.house)
+        self.facts.show_facts(
+            [
+                ("Version", __version__),
+                ("Address", now.address or now.state),
+                ("Home folder", now.home),
+                ("Secrets", now.secrets_backend),
+                ("Databases", moments.size(now.database_bytes)),
+            ]
+        )

@@ -1,0 +1,119 @@
+"""Every option of the house, made from their declaration and kept as soon as they are changed."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from conduit_desktop.actions import settings
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.views import SettingView
+from conduit_desktop.core.errors import ActionError
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.settings.about import AboutCard, DataCard, MasterKeyCard
+from conduit_desktop.gui.pages.settings.rows import SettingRow
+from conduit_desktop.gui.shell import server_actions as actions
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.banner import Banner
+from conduit_desktop.gui.widgets.card import Card, hairline, scrolled
+from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
+
+ORDER = ("Server", "Appearance", "Routing", "Money", "Logging", "Security")
+HIDDEN = frozenset({"welcome_done"})
+NEEDS_RESTART = frozenset({"host", "port"})
+WIDTH = 820
+
+
+class SettingsPage(Page):
+    """Groups of options, then the master key, the data, and what this is."""
+
+    title = "Settings"
+    icon = "gear-six"
+    topics = frozenset({"settings", "keys", "models", "server"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.rows: dict[str, SettingRow] = {}
+        self.restart = Banner()
+        self.body.addWidget(self.restart)
+        content = QWidget()
+        self._column = QVBoxLayout(content)
+        self._column.setContentsMargins(0, 0, theme.S, theme.L)
+        self._column.setSpacing(theme.L)
+        self._groups = QVBoxLayout()
+        self._groups.setSpacing(theme.L)
+        self._column.addLayout(self._groups)
+        self.master_key = MasterKeyCard(house, ui)
+        self.data = DataCard(house, ui)
+        self.about = AboutCard(house)
+        for card in (self.master_key, self.data, self.about):
+            card.setMaximumWidth(WIDTH)
+            self._column.addWidget(card)
+        self._column.addStretch(1)
+        self.body.addWidget(scrolled(content), 1)
+
+    async def refresh(self) -> None:
+        """Show every option as it holds now; what is being typed is left alone."""
+        views = [view for view in await settings.show(self.house) if view.name not in HIDDEN]
+        if not self.rows:
+            await self._build(views)
+        for view in views:
+            self.rows[view.name].show_setting(view, self._choices(view.name))
+        await self.about.refresh()
+
+    async def _build(self, views: list[SettingView]) -> None:
+        groups: dict[str, list[SettingView]] = {name: [] for name in ORDER}
+        for view in views:
+            groups.setdefault(view.group, []).append(view)
+        for group, members in groups.items():
+            if members:
+                self._groups.addWidget(self._card(group, members), 0, Qt.AlignmentFlag.AlignTop)
+                await asyncio.sleep(0.001)  # others have their turn: all at once would cost a stream its next frame
+
+    def _card(self, group: str, members: list[SettingView]) -> Card:
+        card = Card(group)
+        card.setMaximumWidth(WIDTH)
+        for place, view in enumerate(members):
+            if place:
+                card.body.addWidget(hairline())
+            row = SettingRow(view, self._choices(view.name))
+            row.changed.connect(partial(self._on_changed, view.name))
+            self.rows[view.name] = row
+            card.body.addWidget(row)
+        return card
+
+    def _choices(self, name: str) -> list[tuple[str, Any]] | None:
+        """Names to choose from, where an option names a key or an alias."""
+        snapshot = self.house.gateway.snapshot
+        if name == "anonymous_key":
+            return [("None: a key is needed", None), *((key.name, key.name) for key in snapshot.keys.values())]
+        if name == "default_alias":
+            return [("None: an error", None), *((alias.alias, alias.alias) for alias in snapshot.aliases.values())]
+        return None
+
+    def _on_changed(self, name: str, value: Any) -> None:
+        self.ui.run(self.save(name, value))
+
+    async def save(self, name: str, value: Any) -> None:
+        """Keep one option; what is wrong with it is said beside it."""
+        row = self.rows[name]
+        try:
+            await settings.change(self.house, {name: value}, "gui")
+        except ActionError as error:
+            row.show_error(next(iter(errors_of(error).values())))
+            return
+        row.show_saved()
+        if name in NEEDS_RESTART and self.house.server.state == "running":
+            self.restart.show_text(
+                "The server still listens where it did.",
+                "info",
+                ("Restart it now", "primary", lambda: self.ui.run(self._restart())),
+            )
+
+    async def _restart(self) -> None:
+        self.restart.hide()
+        await actions.restart_server(self.house)

@@ -1,0 +1,175 @@
+"""The first start: what is here already, or the demo, and out of the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from conduit_desktop.actions import settings
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
+from conduit_desktop.actions.onboarding.first_steps import add_demo, add_found
+from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.theme.resources import resource
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.picture import Picture
+
+WIDTH = 620
+PITCH = (
+    "One address on this computer in front of every model you use. "
+    "Point your apps at it, give each its own key, and see what it costs."
+)
+Found = FoundKey | FoundServer
+
+
+class FoundRow(QFrame):
+    """One thing found, with a box to tick."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self.found = found
+        self.box = QCheckBox()
+        self.box.setChecked(not found.used)
+        self.box.setEnabled(not found.used)
+        self.box.setAccessibleName(f"Add {found.label}")
+        server = isinstance(found, FoundServer)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(theme.M, theme.S + 2, theme.L, theme.S + 2)
+        row.setSpacing(theme.M)
+        row.addWidget(self.box)
+        row.addWidget(IconLabel("desktop-tower" if server else "key", 18))
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(_label(found.label, "cardTitle"))
+        words.addWidget(_label(described(found), "fieldHelp"))
+        row.addLayout(words, 1)
+        if found.used:
+            row.addWidget(_label("Added already", "faint"))
+
+
+class WelcomePage(Page):
+    """Three ways on: add what was found, try the demo, or skip."""
+
+    title = "Welcome"
+    icon = "hand-waving"
+    topics = frozenset({"providers"})
+
+    def __init__(self, house: House, ui: Ui) -> None:
+        super().__init__(house, ui)
+        self.heading.hide()
+        self.rows: list[FoundRow] = []
+        self.note = _label("Looking for keys and local model servers…", "muted")
+        self.add_button = button("Add selected", "primary", on_click=lambda: self.ui.run(self._add()))
+        self.add_button.hide()
+        self.demo_button = button("Try the demo", "primary", "flask", lambda: self.ui.run(self._demo()))
+        self.other_button = button("Add a provider", icon="plus", on_click=lambda: self.ui.run(self._other()))
+        self.skip_button = button("Skip for now", "ghost", on_click=lambda: self.ui.run(self._skip()))
+        middle = QWidget()
+        middle.setMaximumWidth(WIDTH)
+        self._column = QVBoxLayout(middle)
+        self._column.setSpacing(theme.S + 2)
+        self._fill()
+        page = QWidget()
+        across = QHBoxLayout(page)
+        across.addWidget(middle)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setWidget(page)
+        self.body.addWidget(area)
+
+    def _fill(self) -> None:
+        column = self._column
+        column.addStretch(1)
+        column.addWidget(Picture(QIcon(resource("icons", "conduit.svg").as_posix()), 56))
+        column.addSpacing(theme.S)
+        column.addWidget(_label("Welcome to Conduit", "pageTitle"))
+        column.addWidget(_label(PITCH, "muted"))
+        column.addSpacing(theme.L)
+        column.addWidget(_label("Found on this computer", "overline"))
+        column.addWidget(self.note)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(theme.S)
+        column.addLayout(self._list)
+        column.addSpacing(theme.M)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(theme.S)
+        for made in (self.add_button, self.demo_button, self.other_button):
+            buttons.addWidget(made)
+        buttons.addStretch(1)
+        buttons.addWidget(self.skip_button)
+        column.addLayout(buttons)
+        column.addStretch(2)
+
+    async def refresh(self) -> None:
+        """Look around; nothing found is ever shown but its name and a hint."""
+        found: list[Found] = [*await found_keys(self.house), *await found_servers(self.house)]
+        for row in self.rows:
+            self._list.removeWidget(row)
+            row.deleteLater()
+        self.rows = [FoundRow(one) for one in found]
+        for row in self.rows:
+            row.box.toggled.connect(self._update)
+            self._list.addWidget(row)
+        self.note.setText("No provider keys in the environment, and no local model server answers." if not found else "")
+        self.note.setVisible(not found)
+        self._update()
+
+    def selected(self) -> Sequence[Found]:
+        """What is ticked."""
+        return [row.found for row in self.rows if row.box.isChecked() and not row.found.used]
+
+    def _update(self, _on: bool = False) -> None:
+        count = len(self.selected())
+        addable = any(not row.found.used for row in self.rows)
+        self.add_button.setVisible(addable)
+        self.add_button.setEnabled(count > 0)
+        self.add_button.setText(f"Add {count} {'provider' if count == 1 else 'providers'}")
+        self.demo_button.setProperty("kind", "plain" if addable else "primary")
+        self.demo_button.setIcon(theme.icon("flask", *("text_muted",) * 2 if addable else ("on_accent",) * 2))
+        self.demo_button.style().unpolish(self.demo_button)
+        self.demo_button.style().polish(self.demo_button)
+
+    async def _add(self) -> None:
+        chosen = self.selected()
+        keys = [one for one in chosen if isinstance(one, FoundKey)]
+        made = await add_found(self.house, keys, [one for one in chosen if isinstance(one, FoundServer)], "gui")
+        await self._leave("providers")
+        self.ui.notify(f"Added {', '.join(made)}")
+
+    async def _demo(self) -> None:
+        await self._leave("chat", model=await add_demo(self.house, "gui"), text="What can you do?")
+
+    async def _other(self) -> None:
+        await self._leave("providers", new=True)
+
+    async def _skip(self) -> None:
+        await self._leave("dashboard")
+
+    async def _leave(self, page: str, **context: Any) -> None:
+        if not self.house.gateway.snapshot.settings.welcome_done:
+            await settings.change(self.house, {"welcome_done": True}, "gui")
+        self.ui.navigate(page, **context)
+
+
+def described(found: Found) -> str:
+    """Where it is and what it has, without a secret."""
+    if isinstance(found, FoundKey):
+        return f"{found.variable} · {found.hint}"
+    count = len(found.models)
+    return f"{found.base_url.split('://')[-1]} · {count} {'model' if count == 1 else 'models'}"
+
+
+def _label(text: str, name: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label

@@ -1,0 +1,75 @@
+"""The pages of the window, in their order; each is imported when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conduit_desktop.gui.pages import Page
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One line of the side navigation."""
+
+    name: str
+    title: str
+    icon: str
+
+
+PAGES = (
+    PageEntry("dashboard", "Dashboard", "squares-four"),
+    PageEntry("chat", "Chat", "chat-circle-text"),
+    PageEntry("providers", "Providers", "hard-drives"),
+    PageEntry("models", "Models", "cube"),
+    PageEntry("keys", "Virtual Keys", "key"),
+    PageEntry("usage", "Usage", "chart-bar"),
+    PageEntry("requests", "Requests", "activity"),
+    PageEntry("health", "Health", "heartbeat"),
+    PageEntry("settings", "Settings", "gear-six"),
+)
+
+
+def page_class(name: str) -> type[Page]:
+    """The class behind a page's name. Imports are written out: type checkers and the bundler follow them."""
+    match name:
+        case "dashboard":
+            from conduit_desktop.gui.pages.dashboard.page import DashboardPage
+
+            return DashboardPage
+        case "welcome":
+            from conduit_desktop.gui.pages.welcome.page import WelcomePage
+
+            return WelcomePage
+        case "chat":
+            from conduit_desktop.gui.pages.chat.page import ChatPage
+
+            return ChatPage
+        case "providers":
+            from conduit_desktop.gui.pages.providers.page import ProvidersPage
+
+            return ProvidersPage
+        case "models":
+            from conduit_desktop.gui.pages.models.page import ModelsPage
+
+            return ModelsPage
+        case "keys":
+            from conduit_desktop.gui.pages.keys.page import KeysPage
+
+            return KeysPage
+        case "usage":
+            from conduit_desktop.gui.pages.usage.page import UsagePage
+
+            return UsagePage
+        case "requests":
+            from conduit_desktop.gui.pages.requests.page import RequestsPage
+
+            return RequestsPage
+        case "health":
+            from conduit_desktop.gui.pages.health.page import HealthPage
+
+            return HealthPage
+        case "settings":
+            from conduit_desktop.gui.pages.settings.page import SettingsPage
+
+            return SettingsPage
+    raise KeyError(name)

@@ -1,0 +1,60 @@
+"""What the window's own buttons do, where one wish is more than one action."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+from conduit_desktop.actions import settings
+from conduit_desktop.actions.context import House
+from conduit_desktop.core.errors import ConduitError
+
+log = logging.getLogger(__name__)
+
+LAST_PORT = 65535
+
+
+async def start_server(house: House) -> bool:
+    """Listen; False when that failed: the server's state and error then say why."""
+    try:
+        await house.server.start()
+    except ConduitError as error:
+        log.error("the server does not listen: %s", error)
+        return False
+    return house.server.state == "running"
+
+
+async def toggle_server(house: House) -> None:
+    """Stop it where it runs, else start it."""
+    if house.server.state == "running":
+        await house.server.stop()
+    else:
+        await start_server(house)
+
+
+async def restart_server(house: House) -> None:
+    """Listen anew, as the settings say now."""
+    await house.server.stop()
+    await start_server(house)
+
+
+async def use_free_port(house: House) -> int:
+    """Take the first free port after the one that is taken, keep it as the setting, and listen there; that port."""
+    taken = house.gateway.snapshot.settings.port
+    port = await asyncio.to_thread(next_free_port, taken + 1)
+    await settings.change(house, {"port": port}, "gui")
+    await start_server(house)
+    return port
+
+
+def next_free_port(first: int) -> int:
+    """The first port from `first` on that this computer's loopback has free; 0 (any) when there is none."""
+    for port in range(max(first, 1024), LAST_PORT + 1):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    return 0

@@ -1,0 +1,180 @@
+"""The left side: the pages, and the state of the server with what one wants to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.theme.resources import resource
+from conduit_desktop.gui.widgets.buttons import icon_button
+from conduit_desktop.gui.widgets.card import Dot, label
+from conduit_desktop.gui.widgets.picture import Picture
+
+WIDE, NARROW = 212, 60
+STATES = {
+    "running": ("success", "Running"),
+    "starting": ("warning", "Starting…"),
+    "stopped": ("text_faint", "Stopped"),
+    "failed": ("danger", "Not listening"),
+}
+
+
+class Entry(Protocol):
+    """What the side needs to know of a page."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def icon(self) -> str: ...
+
+
+class NavItem(QPushButton):
+    """One page in the list; its words go when the side is narrow."""
+
+    def __init__(self, entry: Entry, shortcut: str) -> None:
+        super().__init__()
+        self.setObjectName("navItem")
+        self._title = entry.title
+        self.setCheckable(True)
+        self.setAutoExclusive(True)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setIcon(theme.icon(entry.icon, "text_muted", "accent_text"))
+        self.setIconSize(QSize(18, 18))
+        self.setAccessibleName(entry.title)
+        self.setToolTip(f"{entry.title}  ({shortcut})")
+        self.set_narrow(False)
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Icon alone, or with the title."""
+        self.setText("" if narrow else f"  {self._title}")
+
+
+class ServerCard(QFrame):
+    """The server's state and address; `toggled` asks to start or stop it, `copy_asked` for the menu of addresses."""
+
+    toggled = Signal()
+    copy_asked = Signal(QWidget)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("serverCard")
+        column = self._column = QVBoxLayout(self)
+        column.setContentsMargins(theme.M, theme.S + 2, theme.S, theme.S + 2)
+        column.setSpacing(2)
+        top = QHBoxLayout()
+        top.setSpacing(theme.S)
+        self.dot = Dot()
+        self.state = label("Stopped", "cardTitle")
+        self.power = icon_button("play", "Start the server", self.toggled.emit)
+        top.addWidget(self.dot)
+        top.addWidget(self.state)
+        top.addStretch(1)
+        top.addWidget(self.power)
+        bottom = QHBoxLayout()
+        bottom.setSpacing(0)
+        self.address = label("", "mono")
+        self.copy = icon_button("copy", "Copy the base URL", lambda: self.copy_asked.emit(self.copy))
+        bottom.addWidget(self.address)
+        bottom.addStretch(1)
+        bottom.addWidget(self.copy)
+        column.addLayout(top)
+        column.addLayout(bottom)
+
+    def show_state(self, state: str, address: str | None) -> None:
+        """`running`, `starting`, `stopped` or `failed`, and where it listens."""
+        tone, words = STATES[state]
+        running = state == "running"
+        self.dot.set_tone(tone)
+        self.state.setText(words)
+        self.address.setText((address or "").removeprefix("http://") or "no address")
+        self.copy.setEnabled(address is not None)
+        self.power.setEnabled(state != "starting")
+        self.power.setIcon(theme.icon("stop" if running else "play"))
+        tip = "Stop the server" if running else "Start the server"
+        self.power.setToolTip(tip)
+        self.power.setAccessibleName(tip)
+        self.setToolTip(f"{words}: {address}" if address else words)
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Only the buttons where there is no room for words."""
+        for widget in (self.dot, self.state, self.address):
+            widget.setVisible(not narrow)
+        self._column.setContentsMargins(theme.XS if narrow else theme.M, theme.S, theme.XS if narrow else theme.S, theme.S)
+
+
+class Sidebar(QFrame):
+    """Brand, pages, bell, server. `picked` carries a page's name."""
+
+    picked = Signal(str)
+    bell_asked = Signal(QWidget)
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        super().__init__()
+        self.setObjectName("sidebar")
+        self.narrow = False
+        self.items: dict[str, NavItem] = {}
+        self.server = ServerCard()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(theme.M, theme.L, theme.M, theme.M)
+        column.setSpacing(2)
+        column.addLayout(self._brand())
+        column.addSpacing(theme.L)
+        for place, entry in enumerate(entries, 1):
+            item = NavItem(entry, f"Ctrl+{place}")
+            item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
+            self.items[entry.name] = item
+            column.addWidget(item)
+        column.addStretch(1)
+        column.addWidget(self.server)
+        self.setFixedWidth(WIDE)
+
+    def _brand(self) -> QHBoxLayout:
+        row = self._head = QHBoxLayout()
+        row.setContentsMargins(theme.XS + 2, 0, 0, 0)
+        row.setSpacing(theme.S)
+        self._logo = Picture(QIcon(str(resource("icons", "conduit.svg"))), 22)
+        self._name = label("Conduit", "brand")
+        self.bell = icon_button("bell", "Notifications", lambda: self.bell_asked.emit(self.bell))
+        self.badge = label("", "badge")
+        self.badge.setParent(self.bell)
+        self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.badge.hide()
+        row.addWidget(self._logo)
+        row.addWidget(self._name)
+        row.addStretch(1)
+        row.addWidget(self.bell)
+        return row
+
+    def show_page(self, name: str) -> None:
+        """Mark the page that is shown; the welcome is none of these."""
+        for item in self.items.values():
+            item.setAutoExclusive(name in self.items)
+            item.setChecked(item is self.items.get(name))
+
+    def show_unread(self, count: int) -> None:
+        """The number at the bell; none at zero."""
+        self.badge.setText(str(count) if count < 100 else "99+")
+        self.badge.setVisible(count > 0)
+        self.badge.setFixedSize(self.badge.sizeHint().width() if count > 9 else 16, 16)
+        self.badge.move(self.bell.width() - self.badge.width(), 0)
+        self.bell.setAccessibleName(f"Notifications, {count} unread" if count else "Notifications")
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Icons alone, to leave the page more room."""
+        self.narrow = narrow
+        self.setFixedWidth(NARROW if narrow else WIDE)
+        self._name.setVisible(not narrow)
+        self._logo.setVisible(not narrow)
+        self._head.setContentsMargins(0 if narrow else theme.XS + 2, 0, 0, 0)
+        for item in self.items.values():
+            item.set_narrow(narrow)
+        self.server.set_narrow(narrow)

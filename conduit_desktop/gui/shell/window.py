@@ -1,0 +1,263 @@
+"""The window: navigation at the left, one page at a time, and what every page may ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+
+from conduit_desktop.actions import notifications
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NotificationQuery
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.entities import Severity
+from conduit_desktop.core.errors import ActionError, ConduitError
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.pages import Page
+from conduit_desktop.gui.shell.error_reporting import in_words
+from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
+from conduit_desktop.gui.shell.page_registry import PAGES, page_class
+from conduit_desktop.gui.shell.server_controls import ServerSide
+from conduit_desktop.gui.shell.sidebar import Sidebar
+from conduit_desktop.gui.shell.tray import Tray, app_icon
+from conduit_desktop.gui.theme.theme import theme
+from conduit_desktop.gui.widgets.banner import Banner
+from conduit_desktop.gui.widgets.toast import Toaster
+
+log = logging.getLogger(__name__)
+
+
+class Window(QWidget):
+    """The main window; it is the `Ui` of its pages. `quit_asked` is the wish to end the app, asked for and confirmed."""
+
+    quit_asked = Signal()
+    restore_asked = Signal(object)
+    """The path of a backup to put in the place of the databases."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self.house = house
+        self.pages: dict[str, Page] = {}
+        self.current = ""
+        self.quitting = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._told_tray = False
+        self.setObjectName("page")
+        self.setWindowTitle("Conduit Desktop")
+        self.setWindowIcon(app_icon())
+        self.setMinimumSize(860, 560)
+        self._build()
+        self._connect()
+        self._shortcuts()
+        self._restore()
+
+    def _build(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        self.sidebar = Sidebar(PAGES)
+        self.banner = Banner()
+        self.stack = QStackedWidget()
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        strip = QVBoxLayout()
+        strip.setContentsMargins(24, 12, 24, 0)
+        strip.addWidget(self.banner)
+        right.addLayout(strip)
+        right.addWidget(self.stack, 1)
+        row.addWidget(self.sidebar)
+        row.addLayout(right, 1)
+        self.toaster = Toaster(self)
+        self.panel = NotificationPanel(self)
+        self.tray = Tray(self)
+        self.feed = Feed(self.house.bus)
+        self.server = ServerSide(self)
+
+    def _connect(self) -> None:
+        self.feed.batch.connect(self._on_batch)
+        self.sidebar.picked.connect(self.navigate)
+        self.sidebar.bell_asked.connect(self._on_bell)
+        self.panel.read_all.connect(lambda: self.run(self._read_all()))
+        self.panel.read.connect(lambda note: self.run(self._read(note)))
+        self.tray.open_asked.connect(self.come_forward)
+        self.tray.quit_asked.connect(self.quit_asked)
+
+    def _shortcuts(self) -> None:
+        for place, entry in enumerate(PAGES, 1):
+            self._shortcut(f"Ctrl+{place}", lambda name=entry.name: self.navigate(name))
+        self._shortcut("Ctrl+F", lambda: self.pages[self.current].focus_filter())
+        self._shortcut("F5", lambda: self.pages[self.current].ask_refresh())
+        self._shortcut("Ctrl+B", lambda: self.sidebar.set_narrow(not self.sidebar.narrow))
+        self._shortcut("Ctrl+W", self.close)
+        self._shortcut("Ctrl+Q", lambda: self.run(self.server.ask_quit()))
+
+    def _shortcut(self, keys: str, do: Any) -> None:
+        QShortcut(QKeySequence(keys), self).activated.connect(lambda: do())
+
+    def start(self) -> None:
+        """Show the first page and the state of things; a loop must be running.
+
+        Who set providers up otherwise, in the config file or by commands, needs no welcome.
+        """
+        known = self.house.gateway.snapshot
+        self.navigate("dashboard" if known.settings.welcome_done or known.providers else "welcome")
+        self.server.refresh()
+        self.run(self._load_unread())
+
+    def navigate(self, page: str, **context: Any) -> None:
+        """Show a page by name; `context` goes to it."""
+        shown = self.page(page)
+        self.current = page
+        self.sidebar.show_page(page)
+        self.stack.setCurrentWidget(shown)
+        if context:
+            shown.show_context(**context)
+
+    def page(self, name: str) -> Page:
+        """A page by name, made when it is first asked for."""
+        if name not in self.pages:
+            made = page_class(name)(self.house, self)
+            self.pages[name] = made
+            self.stack.addWidget(made)
+        return self.pages[name]
+
+    def notify(self, text: str, severity: Severity = "info") -> None:
+        """A short message in the corner."""
+        self.toaster.show_text(text, severity)
+
+    def copy(self, text: str) -> None:
+        """To the clipboard, with a word about it."""
+        QGuiApplication.clipboard().setText(text)
+        self.notify("Copied to the clipboard")
+
+    def restore(self, archive: Path) -> None:
+        """Ask whoever opened the house to put a backup in its place."""
+        self.restore_asked.emit(archive)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a task; what it raises is shown."""
+        task = asyncio.get_event_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    async def settle(self) -> None:
+        """Wait until every task the pages started is over."""
+        while pending := [task for task in self._tasks if task is not asyncio.current_task() and not task.done()]:
+            await asyncio.wait(pending)
+
+    async def cancel_tasks(self) -> None:
+        """End what the pages still do: at the end of the app."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def finish(self) -> None:
+        """Put the window away for good: remember its place, let go of bus and tray, end what the pages still do."""
+        self.quitting = True
+        self.remember()
+        self.tray.hide()
+        self.feed.close()
+        self.server.close()
+        self.close()
+        # Their events would come after the end of the loop, or start tasks on a closed store.
+        for timer in self.findChildren(QTimer):
+            timer.stop()
+        await self.cancel_tasks()
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        if not isinstance(error, ConduitError):
+            log.error("unexpected error in the window", exc_info=(type(error), error, error.__traceback__))
+        self.notify(error.message if isinstance(error, ActionError) else in_words(error), "error")
+
+    def _on_batch(self, changes: list[Change]) -> None:
+        topics = {change.topic for change in changes}
+        for name, page in self.pages.items():
+            if name == self.current and self.isVisible():
+                page.on_changes(changes)
+            elif topics & page.topics:
+                page.mark_stale()
+        if "settings" in topics and theme().mode != self.house.gateway.snapshot.settings.theme:
+            theme().set_mode(self.house.gateway.snapshot.settings.theme)
+        if "notifications" in topics:
+            self.run(self._load_unread())
+
+    async def _load_unread(self) -> None:
+        self.sidebar.show_unread(await notifications.unread(self.house))
+
+    def _on_bell(self, anchor: QWidget) -> None:
+        self.run(self._show_notes(anchor))
+
+    async def _show_notes(self, anchor: QWidget | None) -> None:
+        notes, _ = await notifications.page(self.house, NotificationQuery(limit=50))
+        self.panel.show_notes(notes)
+        if anchor is not None:
+            self.panel.open_at(anchor)
+
+    async def _read_all(self) -> None:
+        await notifications.mark_all_read(self.house)
+        await self._show_notes(None)
+
+    async def _read(self, note: str) -> None:
+        await notifications.mark_read(self.house, note)
+        await self._show_notes(None)
+
+    def come_forward(self) -> None:
+        """Show the window above the others, wherever it was."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def _memory(self) -> QSettings:
+        return QSettings(str(self.house.home.root / "window.ini"), QSettings.Format.IniFormat)
+
+    def _restore(self) -> None:
+        geometry = self._memory().value("geometry")
+        if geometry is None or not self.restoreGeometry(geometry):
+            screen = QGuiApplication.primaryScreen().availableSize()
+            self.resize(QSize(min(1280, screen.width() - 40), min(800, screen.height() - 40)))
+        self.sidebar.set_narrow(self._memory().value("narrow", False, bool) is True)
+
+    def remember(self) -> None:
+        """Keep where the window stands, for the next start."""
+        memory = self._memory()
+        memory.setValue("geometry", self.saveGeometry())
+        memory.setValue("narrow", self.sidebar.narrow)
+        memory.sync()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.quitting:
+            event.accept()
+            return
+        event.ignore()
+        if self.tray.available and self.house.gateway.snapshot.settings.close_to_tray:
+            self.hide()
+            if not self._told_tray:
+                self._told_tray = True
+                self.tray.say("Conduit keeps running", "Open or quit it from here.")
+        else:
+            self.run(self.server.ask_quit())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.feed.resume()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.feed.pause()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange and self.isVisible():
+            self.feed.pause() if self.isMinimized() else self.feed.resume()

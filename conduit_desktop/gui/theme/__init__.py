@@ -1,0 +1,1 @@
+"""How the app looks: palettes, fonts, spacing, icons."""

@@ -1,0 +1,205 @@
+"""How the app looks: a light and a dark palette as tokens, the type scale, the spacing scale, and icons in both."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import orjson
+from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
+from PySide6.QtWidgets import QApplication
+
+from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT, Palette
+from conduit_desktop.gui.theme.resources import resource
+
+Mode = Literal["system", "light", "dark"]
+
+XS, S, M, L, XL, XXL = 4, 8, 12, 16, 24, 32
+"""The spacing scale, in pixels."""
+
+_FAMILIES = ("Inter", "Segoe UI Variable Text", "Segoe UI", "Ubuntu", "Cantarell", "Noto Sans", "Nimbus Sans", "DejaVu Sans")
+_MONO_FAMILIES = (
+    "JetBrains Mono",
+    "SF Mono",
+    "Cascadia Mono",
+    "Consolas",
+    "Menlo",
+    "Ubuntu Mono",
+    "Noto Sans Mono",
+    "DejaVu Sans Mono",
+)
+
+
+class Theme(QObject):
+    """The palette in use. `changed` fires after the style sheet was swapped; icons repaint by themselves."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode: Mode = "system"
+        self.dark = False
+
+    @property
+    def palette(self) -> Palette:
+        """The tokens in use."""
+        return DARK if self.dark else LIGHT
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """Colours for the series of a chart, in order; they repeat."""
+        return SERIES_DARK if self.dark else SERIES_LIGHT
+
+    def start(self, mode: Mode) -> None:
+        """Dress the application, and follow the system from now on where `mode` is `system`."""
+        QApplication.setStyle("Fusion")
+        QApplication.setFont(font(13))
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
+        self.set_mode(mode)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Switch the palette at once."""
+        self.mode = mode
+        system_dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+        self.dark = mode == "dark" or (mode == "system" and system_dark)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.setPalette(_qt_palette(self.palette))
+            app.setStyleSheet(style_sheet(self.palette))
+        self.changed.emit()
+
+    def _on_system_changed(self) -> None:
+        if self.mode == "system":
+            self.set_mode("system")
+
+
+@cache
+def theme() -> Theme:
+    """The one theme of the process: a style sheet belongs to the whole application."""
+    return Theme()
+
+
+def colour(name: str) -> QColor:
+    """The colour of a token in the palette in use, such as `colour("accent")`."""
+    return QColor(theme().palette[name])
+
+
+def series_colour(index: int) -> QColor:
+    """The colour of a chart's series; they repeat after the last."""
+    series = theme().series
+    return QColor(series[index % len(series)])
+
+
+@cache
+def _family(mono: bool) -> str:
+    wanted = _MONO_FAMILIES if mono else _FAMILIES
+    kind = QFontDatabase.SystemFont.FixedFont if mono else QFontDatabase.SystemFont.GeneralFont
+    system = QFontDatabase.systemFont(kind).family()
+    if system.lower() not in ("sans serif", "monospace", "sans") and QFontInfo(QFont(system)).exactMatch():
+        return system
+    known = set(QFontDatabase.families())
+    return next((family for family in wanted if family in known), system)
+
+
+def font(size: int = 13, *, bold: bool = False, medium: bool = False, mono: bool = False) -> QFont:
+    """A font of the type scale: `size` in pixels, digits of equal width."""
+    made = QFont(_family(mono))
+    made.setPixelSize(size)
+    made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Medium if medium else QFont.Weight.Normal)
+    if not mono:
+        made.setFeature(QFont.Tag("tnum"), 1)
+    return made
+
+
+def style_sheet(palette: Palette) -> str:
+    """The one style, with `@token` replaced by the palette's colours; raises KeyError for a token nobody defined."""
+    text = resource("style.qss").read_text("utf-8")
+    places = {"icons": resource("icons").as_posix(), "mono": f'"{_family(True)}"'}
+    variant = "dark" if palette is DARK else "light"
+    return re.sub(r"@([a-z_]+)", lambda match: {**palette, **places, "variant": variant}[match[1]], text)
+
+
+def icon(name: str, tone: str = "text_muted", selected: str = "text") -> QIcon:
+    """A Phosphor icon such as `plugs` that follows the theme; `selected` is its colour when on or selected."""
+    return QIcon(_ThemedGlyph(_glyph(name), tone, selected))
+
+
+def pixmap(name: str, size: int, tone: str = "text_muted") -> QPixmap:
+    """One icon drawn in the colour of `tone`, `size` pixels wide, sharp on dense screens."""
+    ratio = QGuiApplication.primaryScreen().devicePixelRatio() if QGuiApplication.primaryScreen() else 1.0
+    return icon(name, tone, tone).pixmap(QSize(size, size), ratio)
+
+
+@cache
+def _icon_font() -> tuple[str, dict[str, str]]:
+    """The family and the glyphs of the icon font, Phosphor, from the files that qtawesome ships.
+
+    Importing qtawesome itself would load eleven more fonts, qtpy and half of Qt: 0.1 s and 20 MB for nothing.
+    """
+    folder = resource("fonts")  # where the bundle keeps these two files, and nothing else of qtawesome
+    if not folder.is_dir():
+        found = find_spec("qtawesome")
+        if found is None or found.origin is None:
+            raise ImportError("qtawesome, which brings the icons, is not installed")
+        folder = Path(found.origin).parent / "fonts"
+    glyphs, outlines = next(folder.glob("phosphor-charmap-*.json")), next(folder.glob("phosphor-[0-9]*.ttf"))
+    loaded = QFontDatabase.addApplicationFont(str(outlines))
+    names: dict[str, str] = orjson.loads(glyphs.read_bytes())
+    return QFontDatabase.applicationFontFamilies(loaded)[0], {name: chr(int(code, 16)) for name, code in names.items()}
+
+
+def _glyph(name: str) -> str:
+    return _icon_font()[1][name]
+
+
+class _ThemedGlyph(QIconEngine):
+    """A glyph that asks for its colour each time it is drawn, so that a change of theme needs no new icons."""
+
+    def __init__(self, glyph: str, token: str, selected: str) -> None:
+        super().__init__()
+        self._glyph, self._token, self._selected = glyph, token, selected
+
+    def clone(self) -> QIconEngine:
+        return _ThemedGlyph(self._glyph, self._token, self._selected)
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        chosen = state == QIcon.State.On or mode == QIcon.Mode.Selected
+        token = "text_faint" if mode == QIcon.Mode.Disabled else self._selected if chosen else self._token
+        painter.save()
+        painter.setPen(colour(token))
+        drawn = QFont(_icon_font()[0])
+        drawn.setPixelSize(max(1, rect.height()))
+        drawn.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
+        painter.setFont(drawn)
+        painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self._glyph)
+        painter.restore()
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        if size.isEmpty():  # a button squeezed to nothing asks for that
+            return QPixmap()
+        image = QPixmap(size)
+        image.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(image)
+        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        painter.end()
+        return image
+
+
+def _qt_palette(tokens: Palette) -> QPalette:
+    """What the style sheet does not reach: placeholder text, links, selections, native parts."""
+    made = QPalette()
+    role = QPalette.ColorRole
+    for name, token in (
+        (role.Window, "window"), (role.Base, "surface"), (role.AlternateBase, "sunken"), (role.Button, "raised"),
+        (role.WindowText, "text"), (role.Text, "text"), (role.ButtonText, "text"), (role.PlaceholderText, "text_faint"),
+        (role.Highlight, "accent"), (role.HighlightedText, "on_accent"), (role.Link, "accent_text"), (role.Accent, "accent"),
+        (role.ToolTipBase, "raised"), (role.ToolTipText, "text"), (role.Mid, "border"), (role.Dark, "border_strong"),
+    ):  # fmt: skip
+        made.setColor(name, QColor(tokens[token]))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        made.setColor(QPalette.ColorGroup.Disabled, name, QColor(tokens["text_faint"]))
+    return made

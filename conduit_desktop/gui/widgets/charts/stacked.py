@@ -1,0 +1,191 @@
+"""Stacked bars by day, with their scale, their legend, and what a day holds when the pointer is over it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+
+OTHERS = "others"
+_SCALE, _AXIS, _TOP = 64, 24, 10
+"""Pixels kept free for the words at the left, below and above."""
+
+_LINES = 4
+
+
+@dataclass(frozen=True)
+class Series:
+    """One colour of the stack: a value for each day."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+class StackedBars(QWidget):
+    """`show_series` draws; the legend below names the colours and their sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bars = Bars()
+        self.legend = Legend()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.S)
+        column.addWidget(self.bars, 1)
+        column.addWidget(self.legend)
+
+    def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
+        """`days` as short labels, `series` largest first, `words` to say a value."""
+        self.bars.show_series(days, series, words)
+        self.legend.show_names([(one.name, words(sum(one.values))) for one in series])
+
+
+class Bars(QWidget):
+    """The drawing itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.days: Sequence[str] = ()
+        self.series: Sequence[Series] = ()
+        self._words: Callable[[float], str] = str
+        self._hover = -1
+        self.setMouseTracking(True)
+        self.setMinimumHeight(120)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
+        """Draw these from now on."""
+        self.days, self.series, self._words = days, series, words
+        self.update()
+
+    def tip(self, at: int) -> str:
+        """What hovering the day number `at` says."""
+        parts = [(series.name, series.values[at]) for series in self.series if series.values[at]]
+        lines = [f"<b>{self.days[at]}</b> &nbsp; {self._words(sum(value for _, value in parts))}"]
+        lines += [f"{_plain(name)} &nbsp; {self._words(value)}" for name, value in sorted(parts, key=lambda part: -part[1])]
+        return "<br>".join(lines)
+
+    def day_at(self, x: float) -> int:
+        """The number of the day at a place across; -1 beside the bars."""
+        at = math.floor((x - _SCALE) / self._step())
+        return at if 0 <= at < len(self.days) else -1
+
+    def _step(self) -> float:
+        return max(1.0, self.width() - _SCALE) / max(1, len(self.days))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setFont(theme.font(11))
+        room = self.height() - _AXIS - _TOP
+        top = nice_top(max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0))
+        self._paint_scale(painter, room, top)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_bars(painter, _TOP + room, room / top)
+        self._paint_days(painter)
+
+    def _paint_scale(self, painter: QPainter, room: float, top: float) -> None:
+        for line in range(_LINES + 1):
+            y = _TOP + room * line / _LINES
+            painter.setPen(QPen(theme.colour("border"), 1))
+            painter.drawLine(_SCALE, round(y), self.width(), round(y))
+            painter.setPen(theme.colour("text_faint"))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(QRectF(0, y - 8, _SCALE - 10, 16), int(right), self._words(top * (_LINES - line) / _LINES))
+
+    def _paint_bars(self, painter: QPainter, base: float, scale: float) -> None:
+        step = self._step()
+        painter.setPen(Qt.PenStyle.NoPen)
+        if self._hover >= 0:
+            painter.fillRect(QRectF(_SCALE + self._hover * step, _TOP, step, base - _TOP), theme.colour("hover"))
+        width = min(step * 0.68, 46)
+        below = [0.0] * len(self.days)
+        for place, series in enumerate(self.series):
+            painter.setBrush(theme.series_colour(place))
+            for at, value in enumerate(series.values):
+                if value:
+                    x = _SCALE + (at + 0.5) * step - width / 2
+                    painter.drawRect(QRectF(x, base - (below[at] + value) * scale, width, value * scale))
+                    below[at] += value
+
+    def _paint_days(self, painter: QPainter) -> None:
+        painter.setPen(theme.colour("text_faint"))
+        last, every = len(self.days) - 1, max(1, math.ceil(56 / self._step()))
+        for at, day in enumerate(self.days):
+            if (last - at) % every == 0:
+                middle = min(_SCALE + (at + 0.5) * self._step(), self.width() - 24)
+                painter.drawText(QRectF(middle - 40, self.height() - _AXIS + 6, 80, 16), int(Qt.AlignmentFlag.AlignHCenter), day)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        at = self.day_at(event.position().x())
+        if at != self._hover:
+            self._hover = at
+            self.update()
+        if at >= 0:
+            QToolTip.showText(event.globalPosition().toPoint(), self.tip(at), self)
+
+    def leaveEvent(self, event: Any) -> None:
+        self._hover = -1
+        self.update()
+
+
+def nice_top(most: float) -> float:
+    """The end of a scale over `most` whose quarters are easy numbers: 1, 2, 4 or 8 times a power of ten."""
+    if most <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(most))
+    return next((power * factor for factor in (1, 2, 4, 8) if most <= power * factor), power * 10)
+
+
+class Legend(QWidget):
+    """Coloured squares with names and amounts, wrapped over as many lines as they need."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: list[tuple[str, str]] = []
+        self._places: list[tuple[int, int]] = []
+        self.setFixedHeight(20)
+
+    def show_names(self, names: list[tuple[str, str]]) -> None:
+        """`(name, amount in words)` in the order of the series."""
+        self._names = names
+        self._arrange()
+        self.update()
+
+    def _arrange(self) -> None:
+        metrics, x, y = QFontMetrics(theme.font(12)), 0, 0
+        self._places = []
+        for name, amount in self._names:
+            width = 22 + metrics.horizontalAdvance(f"{name}  {amount}") + 14
+            if x and x + width > self.width():
+                x, y = 0, y + 20
+            self._places.append((x, y))
+            x += width
+        self.setFixedHeight(y + 20)
+
+    def resizeEvent(self, event: Any) -> None:
+        self._arrange()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(theme.font(12))
+        metrics = painter.fontMetrics()
+        for place, ((name, amount), (x, y)) in enumerate(zip(self._names, self._places, strict=True)):
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.series_colour(place))
+            painter.drawRoundedRect(x, y + 5, 10, 10, 3, 3)
+            painter.setPen(theme.colour("text"))
+            painter.drawText(x + 16, y + 14, name)
+            painter.setPen(theme.colour("text_muted"))
+            painter.drawText(x + 16 + metrics.horizontalAdvance(f"{name}  "), y + 14, amount)
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

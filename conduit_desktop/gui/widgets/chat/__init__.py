@@ -1,0 +1,1 @@
+"""Parts of a conversation: composer, transcript, markdown, code."""

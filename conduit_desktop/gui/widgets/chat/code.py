@@ -1,0 +1,114 @@
+"""A block of code: monospaced, scrolling sideways, with its language and a copy button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor, QWheelEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.chat.highlight import Highlighter
+
+_TALLEST = 520
+"""Pixels after which long code scrolls within its block."""
+
+_NEVER = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+
+
+def copy_button(text: Callable[[], str]) -> QPushButton:
+    """A button that copies what `text` gives, and says so for a moment."""
+    made = button("Copy", "ghost", "copy")
+
+    def copy() -> None:
+        QGuiApplication.clipboard().setText(text())
+        made.setText(" Copied")
+        QTimer.singleShot(1400, made, lambda: made.setText(" Copy"))
+
+    made.clicked.connect(copy)
+    return made
+
+
+class CodeText(QPlainTextEdit):
+    """Read-only code as tall as it is, up to a limit."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("codeText")
+        self.setReadOnly(True)
+        self.setUndoRedoEnabled(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.setFont(theme.font(12, mono=True))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.document().setDocumentMargin(10)
+        self.setTabChangesFocus(True)
+        self.highlighter = Highlighter(self.document())
+        self.shown = ""
+
+    def show_code(self, text: str) -> None:
+        """Show `text`; where it continues what is shown, only the new part is laid out."""
+        if text == self.shown:
+            return
+        if self.shown and text.startswith(self.shown):
+            cursor = QTextCursor(self.document())
+            cursor.movePosition(QTextCursor.MoveOperation.End)
+            cursor.insertText(text[len(self.shown) :])
+        else:
+            self.setPlainText(text)
+        self.shown = text
+        self._fit()
+
+    def _fit(self) -> None:
+        margins = 2 * int(self.document().documentMargin()) + 4
+        lines = self.document().blockCount() * self.fontMetrics().lineSpacing() + margins
+        self.setVerticalScrollBarPolicy(_NEVER if lines <= _TALLEST else Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        bar = self.horizontalScrollBar().sizeHint().height() if self.horizontalScrollBar().maximum() > 0 else 0
+        self.setFixedHeight(min(_TALLEST, lines) + bar)
+
+    # Qt's own
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._fit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        sideways = abs(event.angleDelta().x()) > abs(event.angleDelta().y())
+        if sideways or (self.verticalScrollBar().maximum() > 0 and self.hasFocus()):
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class CodeBlock(QFrame):
+    """Code with a header."""
+
+    def __init__(self, text: str = "", language: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("codeBlock")
+        self._language = QLabel(language or "text")
+        self._language.setObjectName("fieldHelp")
+        self.copy_button = copy_button(lambda: self.body.shown)
+        self.body = CodeText()
+        head = QHBoxLayout()
+        head.setContentsMargins(12, 4, 6, 0)
+        head.addWidget(self._language)
+        head.addStretch(1)
+        head.addWidget(self.copy_button)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 2)
+        box.setSpacing(0)
+        box.addLayout(head)
+        box.addWidget(self.body)
+        self.show_code(text, language)
+
+    def show_code(self, text: str, language: str = "") -> None:
+        """Show `text` as `language`."""
+        self._language.setText(language or "text")
+        self.body.setAccessibleName(f"{language or 'text'} code")
+        self.body.highlighter.set_language(language)
+        self.body.show_code(text)

@@ -1,0 +1,79 @@
+"""Code in colour, in any language alike: comments, texts, numbers and the words most languages share."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtGui import QSyntaxHighlighter, QTextCharFormat, QTextDocument
+
+from conduit_desktop.gui.theme import theme
+
+LONGEST_LINE = 1000
+"""Characters; longer lines are data, and would cost time at every repaint."""
+PLAIN = frozenset({"", "text", "txt", "plain", "plaintext", "output", "console", "markdown", "md"})
+
+_WORDS = (
+    "and as async await break case catch class const continue def default del do elif else enum except export extends false False "
+    "finally fn for from func function global go if impl import in interface is lambda let match mod mut new nil None nonlocal not "
+    "null or package pass pub raise return self static struct super switch this throw trait true True try type typeof undefined "
+    "use var void when where while with yield SELECT FROM WHERE INSERT UPDATE DELETE JOIN GROUP ORDER BY"
+)
+_HASH = r"(?<![\w$&])\#[^\n]*"
+_SLASHES = r"(?<!:)//[^\n]*|/\*.*?\*/"
+_TOKENS = (
+    r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>{comment})|(?P<number>\b\d[\d_.]*(?:[eE][+-]?\d+)?\b)"""
+)
+_BY_WORD = rf"|(?P<word>\b(?:{'|'.join(_WORDS.split())})\b)"
+_SLASHED = re.compile(
+    "js|javascript|jsx|tsx?|typescript|java|c|cpp|c[+][+]|cs|csharp|go|rust|rs|swift|kotlin|php|scala|dart|jsonc?|s?css"
+)
+"""Languages whose comments begin with two slashes."""
+
+
+def pattern(language: str) -> re.Pattern[str]:
+    """What to colour in `language`; groups are named after what they are."""
+    comment = _SLASHES if _SLASHED.fullmatch(language.lower()) else rf"{_HASH}|--\s[^\n]*" if language.lower() == "sql" else _HASH
+    return re.compile(_TOKENS.format(comment=comment) + _BY_WORD)
+
+
+class Highlighter(QSyntaxHighlighter):
+    """Colours a document line by line; a line that does not change is not looked at again."""
+
+    def __init__(self, document: QTextDocument) -> None:
+        super().__init__(document)
+        self._pattern: re.Pattern[str] | None = None
+        self._language = ""
+        self._dress()
+        theme.theme().changed.connect(self.on_theme_changed)
+
+    def set_language(self, language: str) -> None:
+        """Colour as `language` from now on; plain text is left plain."""
+        if language != self._language:
+            self._language = language
+            self._pattern = None if language.lower() in PLAIN else pattern(language)
+            self.rehighlight()
+
+    def on_theme_changed(self) -> None:
+        """The palette was swapped."""
+        self._dress()
+        self.rehighlight()
+
+    def _dress(self) -> None:
+        colours = {
+            "text": theme.colour("success"),
+            "comment": theme.colour("text_faint"),
+            "number": theme.colour("warning"),
+            "word": theme.colour("accent_text"),
+        }
+        self._formats = {name: QTextCharFormat() for name in colours}
+        for name, colour in colours.items():
+            self._formats[name].setForeground(colour)
+
+    # Qt's own
+
+    def highlightBlock(self, text: str) -> None:
+        if self._pattern is None or len(text) > LONGEST_LINE:
+            return
+        for found in self._pattern.finditer(text):
+            if found.lastgroup is not None:
+                self.setFormat(found.start(), found.end() - found.start(), self._formats[found.lastgroup])

@@ -1,0 +1,1 @@
+"""Forms, editors and dialogs."""

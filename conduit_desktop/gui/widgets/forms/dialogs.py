@@ -1,0 +1,101 @@
+"""Questions to the user that never nest an event loop: every dialog is opened and awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button
+
+
+async def answer(dialog: QDialog) -> bool:
+    """Open `dialog`, wait without stalling anything, and say whether it was accepted; it is deleted afterwards.
+
+    Cancelling the waiting task closes the dialog.
+    """
+    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    dialog.finished.connect(lambda result: None if done.done() else done.set_result(result))
+    dialog.open()
+    try:
+        return await done == QDialog.DialogCode.Accepted
+    finally:
+        dialog.close()
+        dialog.deleteLater()
+
+
+class Dialog(QDialog):
+    """A dialog of the house: title, content in `self.body`, and a row of buttons that `finish` or `reject`.
+
+    `primary` is the accepting button: pressing it calls `self.submit`, which accepts unless a subclass does more first.
+    """
+
+    def __init__(self, parent: QWidget | None, title: str, accept: str = "Save", danger: bool = False, width: int = 460) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setModal(True)
+        self.setMinimumWidth(width)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
+        outer.setSpacing(theme.L)
+        heading = QLabel(title)
+        heading.setObjectName("dialogTitle")
+        heading.setWordWrap(True)
+        outer.addWidget(heading)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(theme.M)
+        outer.addLayout(self.body, 1)
+        self.footer = QHBoxLayout()
+        self.footer.setSpacing(theme.S)
+        self.cancel = button("Cancel", on_click=self.reject)
+        self.primary = button(accept, "danger" if danger else "primary", on_click=self.submit)
+        self.primary.setDefault(True)
+        self.footer.addStretch(1)
+        self.footer.addWidget(self.cancel)
+        self.footer.addWidget(self.primary)
+        outer.addLayout(self.footer)
+
+    def submit(self) -> None:
+        """The accepting button was pressed."""
+        self.accept()
+
+
+async def confirm(
+    parent: QWidget | None, title: str, text: str, *, accept: str = "Continue", danger: bool = True, cancel: str = "Cancel"
+) -> bool:
+    """Ask before something that cannot be undone; True when the user agrees. The safe button has the focus."""
+    dialog = Dialog(parent, title, accept, danger, 420)
+    message = QLabel(text)
+    message.setWordWrap(True)
+    message.setObjectName("muted")
+    message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    dialog.body.addWidget(message)
+    dialog.cancel.setText(cancel)
+    if danger:
+        dialog.primary.setDefault(False)
+        dialog.cancel.setDefault(True)
+        dialog.cancel.setFocus()
+    return await answer(dialog)
+
+
+async def choose_file(
+    parent: QWidget | None, title: str, mode: Literal["open", "save"], pattern: str = "", suggested: str = ""
+) -> Path | None:
+    """Let the user pick a file; `pattern` is Qt's (`CSV (*.csv)`). None when the user thought better of it."""
+    dialog = QFileDialog(parent, title)
+    saving = mode == "save"
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave if saving else QFileDialog.AcceptMode.AcceptOpen)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile if saving else QFileDialog.FileMode.ExistingFile)
+    if pattern:
+        dialog.setNameFilter(pattern)
+    if suggested:
+        dialog.selectFile(suggested)
+        dialog.setDefaultSuffix(Path(suggested).suffix.lstrip("."))
+    chosen: list[str] = []
+    dialog.fileSelected.connect(chosen.append)
+    accepted = await answer(dialog)
+    return Path(chosen[0]) if accepted and chosen else None

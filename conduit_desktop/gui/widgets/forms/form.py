@@ -1,0 +1,186 @@
+"""Forms: a field is a label, an editor, a line of help, and its own error right below it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.forms.editors import (
+    Combo,
+    Editor,
+    Number,
+    SecretText,
+    TextArea,
+    TextLine,
+    TextList,
+    Toggle,
+)
+from conduit_desktop.gui.widgets.forms.row_editor import RowField, Rows
+
+Choices = Sequence[str | tuple[str, Any]]
+"""Texts, or pairs of text and value."""
+
+
+class Field(QWidget):
+    """One field. `path` is its name in the values and in errors; a toggle has its label at its side."""
+
+    def __init__(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> None:
+        super().__init__()
+        self.path = path
+        self.editor = editor
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.XS)
+        self.label = QLabel(f"{label} <span style='color:#888'>*</span>" if required else label)
+        self.label.setObjectName("fieldLabel")
+        self.label.setBuddy(editor.focus_target())
+        editor.focus_target().setAccessibleName(label)
+        if isinstance(editor, Toggle):
+            editor.setText(label)
+        else:
+            column.addWidget(self.label)
+        column.addWidget(editor)
+        self.help = _line(help, "fieldHelp")
+        self.error = _line("", "fieldError")
+        column.addWidget(self.help)
+        column.addWidget(self.error)
+
+    def show_error(self, text: str) -> None:
+        """Show `text` beside the field; empty takes it away."""
+        self.error.setText(text)
+        self.error.setVisible(bool(text))
+        self.help.setVisible(bool(self.help.text()) and not text)
+        target = self.editor.focus_target()
+        target.setProperty("invalid", bool(text))
+        target.style().unpolish(target)
+        target.style().polish(target)
+
+
+class Form(QWidget):
+    """Fields below each other. `changed` carries the path of the field the user touched.
+
+    `values()` gives every field's value by path; dotted paths (`timeouts.idle_s`) are kept as they are written.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: dict[str, Field] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(theme.L)
+        self.error = _line("", "formError")
+        self._column.addWidget(self.error)
+        self._column.addStretch(1)
+
+    def add(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> Field:
+        """Add a field with an editor of any kind."""
+        field = Field(path, label, editor, help, required)
+        self.fields[path] = field
+        self._column.insertWidget(self._column.count() - 2, field)
+        editor.edited.connect(lambda: self._on_edited(path))
+        return field
+
+    def add_widget(self, widget: QWidget) -> None:
+        """Put something that is no field (a heading, a hint) at the end of the form."""
+        self._column.insertWidget(self._column.count() - 2, widget)
+
+    def add_text(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> Field:
+        """A line of text."""
+        return self.add(path, label, TextLine(placeholder), help, required)
+
+    def add_area(self, path: str, label: str, help: str = "", placeholder: str = "", mono: bool = False) -> Field:
+        """Several lines of text."""
+        return self.add(path, label, TextArea(placeholder, mono), help)
+
+    def add_secret(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> Field:
+        """A hidden text with a button that shows it."""
+        return self.add(path, label, SecretText(placeholder), help, required)
+
+    def add_number(
+        self, path: str, label: str, help: str = "", *, minimum: float | None = None, maximum: float | None = None,
+        decimals: int = 0, unit: str = "", placeholder: str = "", optional: bool = True,
+    ) -> Field:  # fmt: skip
+        """A number; empty is None where `optional`."""
+        return self.add(path, label, Number(minimum, maximum, decimals, unit, placeholder), help, not optional)
+
+    def add_combo(self, path: str, label: str, choices: Choices, help: str = "", editable: bool = False) -> Field:
+        """One of several values; `editable` lets the user write another."""
+        return self.add(path, label, Combo(choices, editable), help)
+
+    def add_toggle(self, path: str, label: str, help: str = "") -> Field:
+        """Yes or no."""
+        return self.add(path, label, Toggle(), help)
+
+    def add_list(self, path: str, label: str, help: str = "", placeholder: str = "") -> Field:
+        """Texts, one a line or with commas between."""
+        return self.add(path, label, TextList(placeholder), help)
+
+    def add_rows(self, path: str, label: str, columns: Sequence[RowField], help: str = "", add: str = "Add") -> Field:
+        """Rows of small fields: value is a list of dicts. Errors under `path.N.column` are shown in the row."""
+        return self.add(path, label, Rows(columns, add), help)
+
+    def value(self, path: str) -> Any:
+        """One field's value."""
+        return self.fields[path].editor.value()
+
+    def values(self) -> dict[str, Any]:
+        """Every field's value by path."""
+        return {path: field.editor.value() for path, field in self.fields.items()}
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Fill the fields that are named; others keep what they hold. Does not fire `changed`."""
+        for path, value in values.items():
+            if path in self.fields:
+                self.fields[path].editor.set_value(value)
+
+    def show_errors(self, errors: Mapping[str, str]) -> None:
+        """Show each error at its field (the longest path that fits), what belongs to none above the form's end."""
+        self.clear_errors()
+        rest: list[str] = []
+        for path, text in errors.items():
+            field = self._field_of(path)
+            if field is None:
+                rest.append(text)
+                continue
+            inner = path[len(field.path) :].lstrip(".")
+            if not field.editor.show_error(inner, text):
+                field.show_error(text)
+        self.error.setText("\n".join(rest))
+        self.error.setVisible(bool(rest))
+        first = next((f for f in self.fields.values() if f.error.text()), None)
+        if first is not None:
+            first.editor.focus_target().setFocus()
+
+    def clear_errors(self) -> None:
+        """Take every error away."""
+        self.error.hide()
+        for field in self.fields.values():
+            field.show_error("")
+            field.editor.show_error("", "")
+
+    def _field_of(self, path: str) -> Field | None:
+        while path:
+            if path in self.fields:
+                return self.fields[path]
+            path = path.rpartition(".")[0]
+        return None
+
+    def _on_edited(self, path: str) -> None:
+        self.fields[path].show_error("")
+        self.changed.emit(path)
+
+
+def _line(text: str, name: str) -> QLabel:
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setMinimumWidth(1)
+    if not text:  # never show() without a parent: that would be a window of its own, for a moment
+        label.hide()
+    return label

@@ -1,0 +1,69 @@
+"""A searchable list of models: the aliases first, then every provider's own, written or picked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCompleter, QWidget
+
+from conduit_desktop.gui.widgets.forms.editors import ComboBox
+
+
+class ModelPicker(ComboBox):
+    """`wanted` is emitted once, when the user first reaches for the list: time to ask providers for their models."""
+
+    wanted = Signal()
+    picked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__()
+        self.setParent(parent)
+        self.setEditable(True)
+        self.setInsertPolicy(ComboBox.InsertPolicy.NoInsert)
+        self.setMinimumWidth(300)
+        self.setAccessibleName("Model")
+        self._asked = False
+        self._aliases: list[str] = []
+        self._direct: list[str] = []
+        line = self.lineEdit()
+        if line is not None:
+            line.setPlaceholderText("Choose a model…")
+            line.textEdited.connect(lambda _: self._ask())
+            line.editingFinished.connect(lambda: self.picked.emit(self.model_name()))
+        if (completer := self.completer()) is not None:
+            completer.setFilterMode(Qt.MatchFlag.MatchContains)
+            completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+            completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        self.activated.connect(lambda _: self.picked.emit(self.model_name()))
+
+    def model_name(self) -> str:
+        """What is written or picked."""
+        return self.currentText().strip()
+
+    def pick(self, model: str) -> None:
+        """Show `model`, whether it is in the list or not."""
+        self.setEditText(model)
+
+    def offer(self, aliases: Sequence[str], direct: Sequence[str] | None = None) -> None:
+        """Offer these; what is written stays. Without `direct`, those stay as they are."""
+        self._aliases = list(aliases)
+        self._direct = self._direct if direct is None else list(direct)
+        kept = self.model_name()
+        self.clear()
+        self.addItems(self._aliases)
+        if self._aliases and self._direct:
+            self.insertSeparator(self.count())
+        self.addItems(self._direct)
+        self.setEditText(kept or (self._aliases[0] if self._aliases else ""))
+
+    def _ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self.wanted.emit()
+
+    # Qt's own
+
+    def showPopup(self) -> None:
+        self._ask()
+        super().showPopup()

@@ -1,0 +1,188 @@
+"""An ordered list of targets: provider, model and weight in each row, moved up and down by buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.buttons import button, icon_button
+from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number
+
+
+class TargetRow(Editor):
+    """One target. `provider_chosen` asks whoever knows for that provider's models."""
+
+    provider_chosen = Signal(str)
+    moved = Signal(int)
+    removed = Signal()
+
+    def __init__(self, providers: Sequence[str], target: dict[str, Any]) -> None:
+        super().__init__()
+        self.provider = Combo(list(providers))
+        self.model = Combo(editable=True)
+        self.weight = Number(placeholder="1")
+        self.weight.line.setFixedWidth(56)
+        self.place = QLabel()
+        self.place.setObjectName("faint")
+        self.place.setFixedWidth(16)
+        self.error = QLabel()
+        self.error.setObjectName("fieldError")
+        self.error.hide()
+        self._fill(target)
+        self._lay_out()
+        self._connect()
+
+    def _fill(self, target: dict[str, Any]) -> None:
+        name = target.get("provider")
+        if name and self.provider.combo.findData(name) < 0:
+            self.provider.combo.addItem(f"{name} (gone)", name)
+        self.provider.set_value(name or self.provider.value())
+        self.model.set_value(target.get("model", ""))
+        self.weight.set_value(target.get("weight", 1))
+        for editor, label in ((self.provider, "Provider"), (self.model, "Model"), (self.weight, "Weight")):
+            editor.focus_target().setAccessibleName(label)
+            editor.focus_target().setToolTip(label)
+        line = self.model.combo.lineEdit()
+        if line is not None:
+            line.setPlaceholderText("Model")
+        completer = self.model.combo.completer()
+        if completer is not None:
+            completer.setFilterMode(Qt.MatchFlag.MatchContains)
+            completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout()
+        column.setSpacing(2)
+        self.line = QWidget()
+        across = QHBoxLayout(self.line)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(theme.XS + 2)
+        across.addWidget(self.place)
+        across.addWidget(self.provider, 2)
+        across.addWidget(self.model, 3)
+        across.addWidget(self.weight)
+        self.up = icon_button("arrow-up", "Move up", lambda: self.moved.emit(-1))
+        self.down = icon_button("arrow-down", "Move down", lambda: self.moved.emit(1))
+        for made in (self.up, self.down, icon_button("x", "Remove", self.removed.emit)):
+            across.addWidget(made)
+        column.addWidget(self.line)
+        column.addWidget(self.error)
+        self.row.addLayout(column)
+
+    def _connect(self) -> None:
+        for editor in (self.provider, self.model, self.weight):
+            editor.edited.connect(self.edited)
+        self.provider.edited.connect(lambda: self.provider_chosen.emit(self.provider.value()))
+
+    def value(self) -> Any:
+        return {"provider": self.provider.value() or "", "model": self.model.value() or "", "weight": self.weight.value() or 1}
+
+    def focus_target(self) -> QWidget:
+        return self.model.combo
+
+
+class TargetList(Editor):
+    """The rows; `models_wanted` names a provider whose models somebody should hand to `offer`."""
+
+    models_wanted = Signal(str)
+
+    def __init__(self, providers: Sequence[str]) -> None:
+        super().__init__()
+        self._providers = list(providers)
+        self._offers: dict[str, list[str]] = {}
+        self.rows: list[TargetRow] = []
+        column = QVBoxLayout()
+        column.setSpacing(theme.S)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(theme.XS + 2)
+        column.addLayout(self._list)
+        self.add_button = button("Add target", icon="plus", on_click=self.on_add)
+        column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.row.addLayout(column)
+
+    def value(self) -> Any:
+        return [row.value() for row in self.rows]
+
+    def set_value(self, value: Any) -> None:
+        for row in self.rows:
+            self._drop(row)
+        self.rows.clear()
+        for target in value or ():
+            self.add_row(dict(target))
+
+    def add_row(self, target: dict[str, Any]) -> TargetRow:
+        """One more target at the end."""
+        row = TargetRow(self._providers, target)
+        row.edited.connect(self.edited)
+        row.moved.connect(lambda step: self._move(row, step))
+        row.removed.connect(lambda: self._on_removed(row))
+        row.provider_chosen.connect(self._on_provider_chosen)
+        self.rows.append(row)
+        self._list.addWidget(row)
+        self._number()
+        self._on_provider_chosen(row.provider.value() or "")
+        return row
+
+    def offer(self, provider: str, models: Sequence[str]) -> None:
+        """These are the models of `provider`: rows that name it offer them."""
+        self._offers[provider] = list(models)
+        for row in self.rows:
+            if row.provider.value() == provider:
+                kept = row.model.value()
+                row.model.set_choices(list(models))
+                row.model.set_value(kept)
+
+    def on_add(self) -> None:
+        """The button: a row like the last, without its model."""
+        last = self.rows[-1].provider.value() if self.rows else None
+        self.add_row({"provider": last, "model": ""}).focus_target().setFocus()
+        self.edited.emit()
+
+    def focus_target(self) -> QWidget:
+        return self.rows[0].focus_target() if self.rows else self.add_button
+
+    def show_error(self, inner: str, text: str) -> bool:
+        for row in self.rows:
+            row.error.hide()
+        place = inner.partition(".")[0]
+        if not text or not place.isdigit() or int(place) >= len(self.rows):
+            return False
+        self.rows[int(place)].error.setText(text)
+        self.rows[int(place)].error.show()
+        return True
+
+    def _on_provider_chosen(self, provider: str) -> None:
+        if provider in self._offers:
+            self.offer(provider, self._offers[provider])
+        elif provider:
+            self.models_wanted.emit(provider)
+
+    def _move(self, row: TargetRow, step: int) -> None:
+        at = self.rows.index(row)
+        to = max(0, min(len(self.rows) - 1, at + step))
+        self.rows.insert(to, self.rows.pop(at))
+        self._list.removeWidget(row)
+        self._list.insertWidget(to, row)
+        self._number()
+        self.edited.emit()
+
+    def _on_removed(self, row: TargetRow) -> None:
+        self.rows.remove(row)
+        self._drop(row)
+        self._number()
+        self.edited.emit()
+
+    def _drop(self, row: TargetRow) -> None:
+        self._list.removeWidget(row)
+        row.hide()
+        row.deleteLater()
+
+    def _number(self) -> None:
+        for at, row in enumerate(self.rows):
+            row.place.setText(str(at + 1))
+            row.up.setEnabled(at > 0)
+            row.down.setEnabled(at < len(self.rows) - 1)

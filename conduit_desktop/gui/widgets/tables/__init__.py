@@ -1,0 +1,1 @@
+"""Tables: one model, one view, their header and selection bar."""

@@ -1,0 +1,209 @@
+"""One table for every page: columns are declared, rows are known by key, and a change never resets the view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSortFilterProxyModel, Qt
+from PySide6.QtGui import QIcon
+
+from conduit_desktop.gui.theme import theme
+
+T = TypeVar("T")
+Index = QModelIndex | QPersistentModelIndex
+SORT = Qt.ItemDataRole.UserRole
+Sortable = float | int | str | None
+
+_ALIGN = {
+    "left": Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
+    "right": Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+    "center": Qt.AlignmentFlag.AlignCenter,
+}
+
+
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """What one column shows of a row.
+
+    `sort` gives a number or a text (None sorts lowest); without it the shown text is sorted, case-blind. `colour` is the
+    name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining room. A `pill` is drawn as a
+    coloured label, its colour token is then also the name of its tint. `bar` draws a share (0 to 1, None: no bar) below the
+    text, warning from 0.8 on; `chips` are drawn in place of the text, as many as there is room for. Where the room is
+    scarce, columns go in the order of their `spare`, the highest first; 0 stays always.
+    """
+
+    title: str
+    text: Callable[[T], str]
+    sort: Callable[[T], Sortable] | None = None
+    align: Literal["left", "right", "center"] = "left"
+    tooltip: Callable[[T], str] | None = None
+    icon: Callable[[T], QIcon | None] | None = None
+    colour: Callable[[T], str | None] | None = None
+    width: int = 0
+    mono: bool = False
+    pill: bool = False
+    bold: bool = False
+    bar: Callable[[T], float | None] | None = None
+    chips: Callable[[T], Sequence[str]] | None = None
+    spare: int = 0
+
+
+class TableModel(QAbstractTableModel, Generic[T]):
+    """Rows of any kind behind declared columns. `key` names a row across updates."""
+
+    def __init__(self, columns: Sequence[Column[T]], key: Callable[[T], Hashable]) -> None:
+        super().__init__()
+        self.columns = tuple(columns)
+        self.key = key
+        self.rows: list[T] = []
+        self._at: dict[Hashable, int] = {}
+
+    def set_rows(self, rows: Iterable[T]) -> None:
+        """Show exactly `rows`: what is gone is removed, what is new is put in, what stayed is updated where it stands."""
+        wanted = {self.key(row): row for row in rows}
+        self.remove(key for key in tuple(self._at) if key not in wanted)
+        self._update([(self._at[key], row) for key, row in wanted.items() if key in self._at])
+        self._insert(len(self.rows), [row for key, row in wanted.items() if key not in self._at])
+
+    def upsert(self, rows: Iterable[T], at_top: bool = False) -> None:
+        """Update the rows that are known, add the others at the end (or, in order, at the top)."""
+        wanted = {self.key(row): row for row in rows}
+        self._update([(self._at[key], row) for key, row in wanted.items() if key in self._at])
+        self._insert(0 if at_top else len(self.rows), [row for key, row in wanted.items() if key not in self._at])
+
+    def remove(self, keys: Iterable[Hashable]) -> None:
+        """Take rows out; unknown keys are no matter."""
+        places = sorted((self._at[key] for key in keys if key in self._at), reverse=True)
+        for last, first in _runs(places):
+            self.beginRemoveRows(QModelIndex(), first, last)
+            del self.rows[first : last + 1]
+            self._number()
+            self.endRemoveRows()
+
+    def trim(self, limit: int) -> list[T]:
+        """Drop the rows after the first `limit`, and say which they were."""
+        gone = self.rows[limit:]
+        if gone:
+            self.beginRemoveRows(QModelIndex(), limit, len(self.rows) - 1)
+            del self.rows[limit:]
+            self._number()
+            self.endRemoveRows()
+        return gone
+
+    def row(self, key: Hashable) -> T | None:
+        """The row called `key`."""
+        place = self._at.get(key)
+        return None if place is None else self.rows[place]
+
+    def place(self, key: Hashable) -> int | None:
+        """Where the row called `key` stands."""
+        return self._at.get(key)
+
+    def _update(self, changes: list[tuple[int, T]]) -> None:
+        for place, row in changes:
+            if self.rows[place] != row:
+                self.rows[place] = row
+                self.dataChanged.emit(self.index(place, 0), self.index(place, len(self.columns) - 1))
+
+    def _insert(self, place: int, rows: list[T]) -> None:
+        if not rows:
+            return
+        self.beginInsertRows(QModelIndex(), place, place + len(rows) - 1)
+        self.rows[place:place] = rows
+        self._number()
+        self.endInsertRows()
+
+    def _number(self) -> None:
+        self._at = {self.key(row): place for place, row in enumerate(self.rows)}
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.columns)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation != Qt.Orientation.Horizontal or not 0 <= section < len(self.columns):
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.columns[section].title
+        return _ALIGN[self.columns[section].align] if role == Qt.ItemDataRole.TextAlignmentRole else None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self.rows):
+            return None
+        column, row = self.columns[index.column()], self.rows[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return column.text(row)
+        if role == SORT:
+            return _sort_value(column, row)
+        return _decoration(column, row, role)
+
+
+def _sort_value(column: Column[T], row: T) -> float | str:
+    value = column.text(row) if column.sort is None else column.sort(row)
+    if value is None:
+        return float("-inf") if column.align == "right" else ""
+    return value.casefold() if isinstance(value, str) else float(value)
+
+
+def _decoration(column: Column[T], row: T, role: int) -> Any:
+    match role:
+        case Qt.ItemDataRole.TextAlignmentRole:
+            return _ALIGN[column.align]
+        case Qt.ItemDataRole.ForegroundRole:
+            token = column.colour(row) if column.colour else None
+            return theme.colour(token) if token else None
+        case Qt.ItemDataRole.DecorationRole:
+            return column.icon(row) if column.icon else None
+        case Qt.ItemDataRole.ToolTipRole:
+            return column.tooltip(row) if column.tooltip else None
+        case Qt.ItemDataRole.FontRole if column.mono or column.bold:
+            return theme.font(12 if column.mono else 13, mono=column.mono, medium=column.bold)
+    return None
+
+
+def _runs(places: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """Neighbours of a descending list, joined: `(last, first)` of each run."""
+    start = 0
+    for at in range(1, len(places) + 1):
+        if at == len(places) or places[at] != places[at - 1] - 1:
+            yield places[start], places[at - 1]
+            start = at
+
+
+class TableFilter(QSortFilterProxyModel):
+    """Sorts by the columns' numbers, and keeps the rows that hold the words and please the predicate."""
+
+    def __init__(self, model: TableModel[Any]) -> None:
+        super().__init__()
+        self._words: tuple[str, ...] = ()
+        self._predicate: Callable[[Any], bool] | None = None
+        self._model = model
+        self.setSourceModel(model)
+        self.setSortRole(SORT)
+
+    def set_text(self, text: str) -> None:
+        """Keep the rows in which every word of `text` occurs somewhere."""
+        self._words = tuple(text.casefold().split())
+        self.invalidate()
+
+    def set_predicate(self, predicate: Callable[[Any], bool] | None) -> None:
+        """Keep the rows for which `predicate` is true."""
+        self._predicate = predicate
+        self.invalidate()
+
+    def row_at(self, index: Index) -> Any:
+        """The row behind one of this filter's indexes."""
+        return self._model.rows[self.mapToSource(index).row()]
+
+    def filterAcceptsRow(self, source_row: int, source_parent: Index) -> bool:
+        row = self._model.rows[source_row]
+        if self._predicate is not None and not self._predicate(row):
+            return False
+        if not self._words:
+            return True
+        text = " ".join(column.text(row) for column in self._model.columns).casefold()
+        return all(word in text for word in self._words)

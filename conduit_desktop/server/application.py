@@ -1,0 +1,75 @@
+"""The routes of the gateway's one port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+from conduit_desktop import __version__
+from conduit_desktop.server import admin, docs, gemini, media, metrics, ollama, responses
+from conduit_desktop.server.chat import chat_handler
+from conduit_desktop.server.middleware import Handler, door
+from conduit_desktop.server.models import model_handler, models_handler
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.context import House
+
+_ANY_SIZE = 2**40
+"""aiohttp's own limit is off: `reading.read_body` bounds the body by the setting."""
+
+
+def build(house: House) -> web.Application:
+    """The application: client API, health, and the admin API."""
+    gateway = house.gateway
+    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[door(gateway)])
+    admin.mount(app, house)
+    router = app.router
+    for path in ("/chat/completions",):
+        _post(router, path, chat_handler(gateway, "openai_chat"))
+    _post(router, "/messages", chat_handler(gateway, "anthropic_messages"))
+    for prefix in _PREFIXES:
+        router.add_get(f"{prefix}/models", models_handler(gateway))
+        router.add_get(f"{prefix}/models/{{id:.+}}", model_handler(gateway))
+    gemini.mount(router, gateway)
+    ollama.mount(router, gateway)
+    responses.mount(router, gateway, _PREFIXES)
+    media.mount(router, gateway, _PREFIXES)
+    metrics.mount(app, house)
+    docs.mount(router)
+    router.add_get("/", _root)
+    router.add_get("/health", _health)
+    router.add_get("/health/ready", _ready(house))
+    return app
+
+
+_PREFIXES = ("/v1", "", "/v1/v1")
+"""A missing or doubled version segment is forgiven."""
+
+
+def _post(router: web.UrlDispatcher, path: str, handler: Handler) -> None:
+    for prefix in _PREFIXES:
+        router.add_post(prefix + path, handler)
+
+
+async def _root(request: web.Request) -> web.Response:
+    return _json({"name": "Conduit Desktop", "version": __version__, "status": "ok"})
+
+
+async def _health(request: web.Request) -> web.Response:
+    return _json({"status": "ok", "version": __version__})
+
+
+def _ready(house: House) -> Handler:
+    async def ready(request: web.Request) -> web.Response:
+        writable = house.store.database.healthy
+        providers = sum(bound.provider.enabled and not bound.problem for bound in house.gateway.snapshot.providers.values())
+        body = {"status": "ok" if writable else "degraded", "records": writable, "providers": providers}
+        return _json(body, 200 if writable else 503)
+
+    return ready
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,220 @@
+"""What every request passes: the host check, cross-origin rules, and errors in the caller's dialect."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import re
+import socket
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from conduit_desktop.core.errors import (
+    BadRequest,
+    Forbidden,
+    GatewayError,
+    Internal,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnknownPath,
+    UpstreamError,
+)
+from conduit_desktop.gateway.admission import access
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.server import request_fields as reading
+from conduit_desktop.wire import Dialect, dialect
+
+if TYPE_CHECKING:
+    from conduit_desktop.gateway.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = web.RequestKey("request_id", str)
+"""The id under which a request is recorded, once it is a call."""
+
+GEMINI_KEY, ANTHROPIC = "x-goog-api-key", "anthropic-version"
+"""Headers that tell whose API a list of models is asked of."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_EXPOSED = ", ".join(
+    (
+        "x-conduit-request-id", "x-conduit-provider", "x-conduit-model", "x-conduit-attempts", "x-conduit-dropped",
+        "x-conduit-trimmed",
+        "x-conduit-cost-usd", "x-conduit-overhead-ms", "x-conduit-token-count", "retry-after", "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests", "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens", "request-id", "x-request-id",
+        *(f"anthropic-ratelimit-{what}-{part}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")),
+    )
+)  # fmt: skip
+_RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
+
+
+def door(gateway: Gateway) -> Middleware:
+    """The one middleware of the client API."""
+
+    @web.middleware
+    async def pass_through(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            check_host(request.headers.get("Host", ""), gateway.snapshot.settings.allowed_hosts)
+            if request.method == "OPTIONS":
+                return _preflight(request, gateway)
+            response = await handler(request)
+        except (BadRequest, PayloadTooLarge) as error:
+            response = error_response(request, _stranger(request, gateway) or error)
+        except GatewayError as error:
+            response = error_response(request, error)
+        except web.HTTPException as error:
+            response = error_response(request, _from_aiohttp(request, error))
+        except ConnectionResetError:
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            response = error_response(request, Internal("An error of the gateway's own; its log says more."))
+        if "Origin" in request.headers and not response.prepared:
+            response.headers.update(cors_headers(request, gateway))
+        return response
+
+    return pass_through
+
+
+def cors_headers(request: web.Request, gateway: Gateway) -> dict[str, str]:
+    """What lets a page of an allowed origin read the answer; nothing for other origins."""
+    origin = request.headers.get("Origin", "")
+    if not origin or not origin_allowed(origin, tuple(gateway.snapshot.settings.cors_origins)):
+        return {}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _EXPOSED, "Vary": "Origin"}
+
+
+def foreign_page(request: web.Request, gateway: Gateway) -> bool:
+    """Whether a web page of an origin that is not allowed sends this."""
+    origin = request.headers.get("Origin")
+    return origin is not None and not origin_allowed(origin, tuple(gateway.snapshot.settings.cors_origins))
+
+
+def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
+    headers = cors_headers(request, gateway)
+    if headers:
+        headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS, HEAD"
+        # Echoed: a `*` here does not cover Authorization, and SDKs send a dozen headers of their own.
+        headers["Access-Control-Allow-Headers"] = request.headers.get(
+            "Access-Control-Request-Headers", "authorization, content-type"
+        )
+        headers["Access-Control-Max-Age"] = "600"
+        if request.headers.get("Access-Control-Request-Private-Network") == "true":
+            headers["Access-Control-Allow-Private-Network"] = "true"
+    return web.Response(status=204, headers=headers)
+
+
+@lru_cache(maxsize=512)
+def origin_allowed(origin: str, patterns: tuple[str, ...]) -> bool:
+    """Whether `origin` matches one of `patterns`, in which `*` stands for any text."""
+    return any(re.fullmatch(".*".join(re.escape(piece) for piece in pattern.split("*")), origin) for pattern in patterns)
+
+
+@lru_cache(maxsize=512)
+def _host_is_ours(name: str) -> bool:
+    if name in ("localhost", "host.docker.internal") or name.endswith(".localhost") or name == socket.gethostname().lower():
+        return True
+    try:
+        # A page that rebinds its name to this computer still sends its name: an address in Host is nobody's trick.
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def check_host(host: str, allowed: list[str]) -> None:
+    """Raises Forbidden for a Host header that names neither this computer nor an allowed host (DNS rebinding)."""
+    name = host_name(host)
+    if not name or _host_is_ours(name) or name in (one.lower() for one in allowed):
+        return
+    raise Forbidden(
+        f"The gateway is not to be called under the name {name[:100]!r}; allow it with the setting allowed_hosts.",
+        code="host_not_allowed",
+    )
+
+
+@lru_cache(maxsize=512)
+def host_name(host: str) -> str:
+    """The name in a Host header, in lower case and without the port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return host.lower() or "?"
+
+
+_GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"})
+"""The methods that end the paths of Gemini's API."""
+
+
+def _stranger(request: web.Request, gateway: Gateway) -> GatewayError | None:
+    """Why the caller may not ask at all: it is told that before what is wrong with what it asked."""
+    try:
+        access.identify(caller_of(request, gateway), gateway.snapshot)
+    except GatewayError as error:
+        return error
+    return None
+
+
+def caller_of(request: web.Request, gateway: Gateway) -> Call:
+    """A call without a body, to tell who asks."""
+    return Call(
+        dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
+        foreign_page=foreign_page(request, gateway),
+    )  # fmt: skip
+
+
+def dialect_of(request: web.Request) -> Dialect:
+    """The dialect a request speaks, by its path, and for lists of models by its headers; what has none speaks OpenAI's."""
+    path = request.path
+    if path.startswith("/api/"):
+        return dialect("ollama_generate" if path == "/api/generate" else "ollama")
+    if path.startswith(("/v1beta/", "/v1/v1beta/")) or (":" in path and path.rpartition(":")[2] in _GEMINI):
+        return dialect("gemini")
+    if "/responses" in path:
+        return dialect("openai_responses")
+    if path.endswith("/completions") and not path.endswith("/chat/completions"):
+        return dialect("openai_completions")
+    if "/messages" in path:
+        return dialect("anthropic_messages")
+    if "/models" in path:
+        return dialect(
+            "gemini" if GEMINI_KEY in request.headers else "anthropic_messages" if ANTHROPIC in request.headers else "openai_chat"
+        )
+    return dialect("openai_chat")
+
+
+def error_response(request: web.Request, error: GatewayError) -> web.Response:
+    """The error in the caller's dialect; a provider's own words go through unchanged where the dialect is the same."""
+    speaks = dialect_of(request)
+    headers = dict(error.told)
+    if REQUEST_ID in request:
+        headers["x-conduit-request-id"] = request[REQUEST_ID]
+    if isinstance(error, UpstreamError) and error.body and error.dialect == speaks.name and error.status >= 400:
+        headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
+        content_type = error.headers.get("content-type", "application/json").partition(";")[0]
+        return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
+    status, body = speaks.write_error(error)
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
+
+
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> GatewayError:
+    if error.status == 404:
+        return UnknownPath(f"There is nothing at {request.path}. GET /openapi.json lists the paths.")
+    if error.status == 405:
+        return MethodNotAllowed(f"{request.path} does not take {request.method}.")
+    if error.status == 413:
+        return PayloadTooLarge("The request body is too large.")
+    internal = Internal(error.reason)
+    internal.status = error.status
+    return internal

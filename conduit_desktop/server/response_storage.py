@@ -1,0 +1,37 @@
+"""The Responses dialect of one call, which remembers what it wrote, for the house to keep."""
+
+from __future__ import annotations
+
+from conduit_desktop.core.answer import Answer
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
+from conduit_desktop.wire.openai_responses.fields import recall, remember
+from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
+
+
+class Remembering(OpenAIResponses):
+    """Remembers the response that was written in translation, for it to be kept."""
+
+    def __init__(self) -> None:
+        self.previous: str | None = None
+        self._whole: dict[str, Json] | None = None
+        self._writer: ResponsesWriter | None = None
+
+    @property
+    def written(self) -> dict[str, Json] | None:
+        """The whole response, once it has ended well; None where the provider's own was relayed."""
+        return self._whole or (self._writer.final if self._writer else None)
+
+    def writer(self, request: ChatRequest) -> ResponsesWriter:
+        self._writer = super().writer(self._echoing(request))
+        return self._writer
+
+    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
+        self._whole = super().write_response(answer, self._echoing(request))
+        return self._whole
+
+    def _echoing(self, request: ChatRequest) -> ChatRequest:
+        if self.previous is not None:
+            granted = {**recall(request.spelling, "granted"), "previous_response_id": self.previous}
+            remember(request.spelling, "granted", granted)
+        return request

@@ -1,0 +1,1 @@
+"""Where credentials are kept: the system's keyring, or an encrypted vault."""

@@ -1,0 +1,1 @@
+"""The embedded store: configuration, records and totals in SQLite."""

@@ -1,0 +1,145 @@
+"""The ledger: every request's record, durable before its answer ends, and the daily totals kept for good."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from conduit_desktop.core.records import RequestRecord, RequestStatus, UsageRow
+from conduit_desktop.store.sqlite import usage as sums
+from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.paging import page, read_cursor
+from conduit_desktop.store.sqlite.records import COLUMNS, TOTALS_DAY, TOTALS_MODEL, UNPRICED, read_record
+
+PRUNE_STEP = 100
+PRUNE_PAUSE_S = 0.01
+DAY_MS = 86_400_000
+
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM requests"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Which records: `key` is an id or a name, `model` the alias asked for, since inclusive and until exclusive (ms)."""
+
+    key: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    status: RequestStatus | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+class Ledger:
+    """Records and totals, in one transaction each."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, record: RequestRecord) -> asyncio.Future[None]:
+        """Write one record; the future is done once it is durable. The record must not be changed afterwards.
+
+        The future raises RecordsUnavailable where the disk refuses; the record is then kept in memory and tried again.
+        """
+        return self._database.submit(record)
+
+    async def get(self, id: str) -> RequestRecord | None:
+        """The record of one request."""
+        rows = await self._database.read(lambda connection: connection.execute(f"{_SELECT} WHERE id = ?", (id,)).fetchall())
+        return read_record(rows[0]) if rows else None
+
+    async def usage(
+        self, group_by: Sequence[sums.Group], since_ms: int | None = None, until_ms: int | None = None
+    ) -> list[UsageRow]:
+        """Sums by the groups asked for, over whole UTC days, ordered by the groups."""
+        return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
+
+    async def spent(self, since_day_by_key: Mapping[str, str]) -> dict[str, int]:
+        """Nano-dollars each key spent since its UTC day (`YYYY-MM-DD`, included)."""
+        return await self._database.read(lambda connection: sums.spent(connection, since_day_by_key))
+
+    async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]:
+        """The oldest records whose cost is unknown, behind `after`."""
+        statement = f"{_SELECT} WHERE {UNPRICED.format('')} AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"
+        place = (after.started_at, after.id) if after else (-1, "")
+        return await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*place, limit))])
+
+    async def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
+        """Give records of unknown cost their cost in nano-dollars, in records and totals at once; how many there were."""
+        todo = list(costs)
+        return await self._database.write(lambda connection: sum(_reprice(connection, id, cost) for id, cost in todo))
+
+    async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
+        """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
+        now = int(time.time() * 1000) if now_ms is None else now_ms
+        count = await self._database.read(lambda c: int(c.execute("SELECT count(*) FROM requests").fetchone()[0]))
+        before, surplus, removed = now - max_age_days * DAY_MS, max(0, count - max_rows), 0
+        while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus)):
+            removed, surplus = removed + gone, max(0, surplus - gone)
+            await asyncio.sleep(PRUNE_PAUSE_S)
+        return removed
+
+    async def list(
+        self, filters: RequestFilter | None = None, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[RequestRecord], str | None]:
+        """Records, newest first, and the cursor of the next page; raises Invalid("cursor")."""
+        where, values = _conditions(filters or RequestFilter(), cursor)
+        statement = f"{_SELECT} {where} ORDER BY started_at DESC, id DESC LIMIT ?"
+        rows = await self._database.read(lambda c: [read_record(row) for row in c.execute(statement, (*values, limit + 1))])
+        return page(rows, limit, lambda record: (record.started_at, record.id))
+
+
+def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[Any]]:
+    parts: list[tuple[str, tuple[Any, ...]]] = []
+    if filters.key is not None:
+        parts.append(("(key_id = ? OR key_name = ?)", (filters.key, filters.key)))
+    if filters.model is not None:
+        parts.append(("model = ?", (filters.model,)))
+    if filters.provider is not None:
+        parts.append(("provider = ?", (filters.provider,)))
+    if filters.status is not None:
+        parts.append(("status = ?", (filters.status,)))
+    if filters.since_ms is not None:
+        parts.append(("started_at >= ?", (filters.since_ms,)))
+    if filters.until_ms is not None:
+        parts.append(("started_at < ?", (filters.until_ms,)))
+    if cursor is not None:
+        parts.append(("(started_at, id) < (?, ?)", read_cursor(cursor)))
+    where = "WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
+    return where, [value for _, values in parts for value in values]
+
+
+def _reprice(connection: sqlite3.Connection, id: str, cost_nano: int) -> int:
+    rows = connection.execute(
+        f"""
+        UPDATE requests SET cost_nano = ?,
+            cost_state = CASE WHEN status IN ('broken', 'cancelled') THEN 'estimated' ELSE 'final' END
+        WHERE id = ? AND {UNPRICED.format("")}
+        RETURNING key_id, {TOTALS_DAY.format("")}, {TOTALS_MODEL.format("")}, provider, cost_state = 'estimated'""",
+        (cost_nano, id),
+    ).fetchall()
+    for key_id, day, model, provider, estimated in rows:
+        connection.execute(
+            "UPDATE totals SET cost_nano = cost_nano + ?, unpriced = unpriced - 1, estimated = estimated + ?"
+            " WHERE key_id = ? AND day = ? AND model = ? AND provider = ?",
+            (cost_nano, estimated, key_id, day, model, provider),
+        )
+    return len(rows)
+
+
+def _prune_step(connection: sqlite3.Connection, before_ms: int, surplus: int) -> int:
+    old = connection.execute(
+        "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE started_at < ? ORDER BY started_at, id LIMIT ?)",
+        (before_ms, PRUNE_STEP),
+    ).rowcount
+    if old or not surplus:
+        return old
+    return connection.execute(
+        "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests ORDER BY started_at, id LIMIT ?)",
+        (min(surplus, PRUNE_STEP),),
+    ).rowcount

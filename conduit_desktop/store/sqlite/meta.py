@@ -1,0 +1,36 @@
+"""Single values of the house's own, by name: what it wants to know again after a restart."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import orjson
+
+from conduit_desktop.store.sqlite.database import Database
+
+
+class MetaTable:
+    """Names with JSON values."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, name: str) -> Any:
+        """The value; None where there is none, or none that can be read."""
+        row = await self._database.read(lambda c: c.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone())
+        try:
+            return orjson.loads(row[0]) if row else None
+        except orjson.JSONDecodeError:
+            return None
+
+    async def put(self, name: str, value: Any) -> None:
+        """Keep a value in the place of the one before."""
+        text = orjson.dumps(value).decode()
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
+            )
+
+        await self._database.write(write)

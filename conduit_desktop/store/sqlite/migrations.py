@@ -1,0 +1,207 @@
+"""The tables, one migration after the other; an existing database is copied before it is changed.
+
+A migration that has been released is never edited: the next change is the next function.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable
+from conduit_desktop.store.sqlite.connections import trouble
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+VERSION = 3
+"""The newest schema: the number of the last migration, kept in `PRAGMA user_version`."""
+
+APPLICATION_ID = 0x434E4454
+"""`CNDT`, in the file's header: this SQLite file is ours."""
+
+COPIES_KEPT = 3
+
+
+def migrate(path: Path, connection: sqlite3.Connection) -> None:
+    """Bring the database to `VERSION`.
+
+    Raises DatabaseTooNew for one made by a newer Conduit Desktop, DatabaseUnusable for a damaged or foreign file.
+    """
+    try:
+        version = check(path, connection)
+        if version == VERSION:
+            return
+        if version:
+            _copy(path, connection, version)
+        _apply(connection)
+    except (sqlite3.Error, OSError) as error:
+        raise trouble(path, error) from error
+
+
+def check(path: Path, connection: sqlite3.Connection) -> int:
+    """The version of the database's schema, 0 for an empty file; raises as `migrate`, and sqlite3.Error."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+    if not ours and (tables or version):
+        raise DatabaseUnusable(f"the file {path} is a database of another program. It was left as it is; move it away.")
+    if version > VERSION:
+        raise DatabaseTooNew(
+            f"the database {path} has version {version}, made by a newer Conduit Desktop; this one knows versions up to "
+            f"{VERSION}. Update Conduit Desktop, or restore a backup made with this version."
+        )
+    return version
+
+
+def _copy(path: Path, connection: sqlite3.Connection, version: int) -> None:
+    target = path.with_name(f"{path.name}.before-v{version + 1}")
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    copies = sorted(path.parent.glob(f"{path.name}.before-v*"), key=lambda file: file.stat().st_mtime_ns)
+    for old in copies[:-COPIES_KEPT]:
+        old.unlink()
+
+
+def _apply(connection: sqlite3.Connection) -> None:
+    # Only a start that migrates pays for the import of sqlite-utils.
+    with _numpy_hidden():
+        from sqlite_utils import Database
+        from sqlite_utils.migrations import Migrations
+
+    steps = Migrations("conduit")
+    for migration in MIGRATIONS:
+        steps()(migration)
+    steps.apply(Database(connection, execute_plugins=False))
+
+
+@contextmanager
+def _numpy_hidden() -> Iterator[None]:
+    """sqlite-utils imports numpy where it can, 10 MB and a tenth of a second for nothing that we store.
+
+    In the desktop app the charts may be importing it at this very moment: there it is left alone.
+    """
+    if "numpy" in sys.modules or "PySide6" in sys.modules:
+        yield
+        return
+    sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["numpy"]
+
+
+def _create(db: Database, name: str, columns: dict[str, Any], pk: str, optional: frozenset[str] = frozenset()) -> None:
+    db.create_table(name, columns, pk=pk, not_null=set(columns) - optional - {pk})
+
+
+def m001_everything(db: Database) -> None:
+    """Providers, models, keys, prices, settings, rules, requests, totals, notifications, audit."""
+    _entities(db)
+    _requests(db)
+    _totals(db)
+    _notes(db)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute("PRAGMA user_version = 1")
+
+
+def m002_sticky_and_trim(db: Database) -> None:
+    """Aliases that keep sessions at one target, and that trim what is too long."""
+    db.execute("ALTER TABLE models ADD COLUMN sticky TEXT")
+    db.execute("ALTER TABLE models ADD COLUMN trim INTEGER NOT NULL DEFAULT 0")
+    db.execute("PRAGMA user_version = 2")
+
+
+def m003_fallbacks_by_cause(db: Database) -> None:
+    """Aliases that fall back otherwise where a request is too long, or was filtered."""
+    for name in ("context_fallbacks", "content_filter_fallbacks"):
+        db.execute(f"ALTER TABLE models ADD COLUMN {name} TEXT NOT NULL DEFAULT '[]'")
+    db.execute("PRAGMA user_version = 3")
+
+
+MIGRATIONS = (m001_everything, m002_sticky_and_trim, m003_fallbacks_by_cause)
+
+_STAMPS = {"source": str, "created_at": int, "updated_at": int}
+
+
+def _entities(db: Database) -> None:
+    _create(db, "providers", {
+        "id": str, "name": str, "kind": str, "base_url": str, "credentials": str, "headers": str, "options": str,
+        "accept_client_keys": int, "enabled": int, **_STAMPS,
+    }, "id", frozenset({"base_url"}))  # fmt: skip
+    _create(db, "models", {
+        "id": str, "alias": str, "strategy": str, "targets": str, "fallbacks": str, "retries": int, "timeouts": str,
+        "max_context_tokens": int, "overrides": str, "enabled": int, **_STAMPS,
+    }, "id", frozenset({"max_context_tokens"}))  # fmt: skip
+    _create(db, "keys", {
+        "id": str, "name": str, "digest": str, "hint": str, "description": str, "enabled": int, "models": str,
+        "budget_nano": int, "budget_period": str, "rpm": int, "rpd": int, "tpm": int, "max_parallel": int,
+        "expires_at": int, "unpriced": str, "log_payloads": int, "allowed_ips": str, "metadata": str,
+        "baseline_nano": int, "baseline_at": int, **_STAMPS,
+    }, "id", frozenset({"budget_nano", "rpm", "rpd", "tpm", "max_parallel", "expires_at"}))  # fmt: skip
+    rates = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out",
+             "per_image", "per_minute", "per_1k_chars")  # fmt: skip
+    columns = {
+        "number": int,
+        "pattern": str,
+        **dict.fromkeys(rates, float),
+        "tiers": str,
+        "valid_from": int,
+        "origin": str,
+        **_STAMPS,
+    }
+    _create(db, "prices", columns, "number", frozenset(rates))
+    _create(db, "ip_rules", {"id": str, "action": str, "network": str, "created_at": int}, "id")
+    _create(db, "settings", {"name": str, "value": str, "updated_at": int}, "name")
+    for table, column in (("providers", "name"), ("models", "alias"), ("keys", "name")):
+        db.execute(f"CREATE UNIQUE INDEX {table}_{column} ON {table} ({column} COLLATE NOCASE)")
+    db.execute("CREATE UNIQUE INDEX keys_digest ON keys (digest)")
+    db.execute("CREATE UNIQUE INDEX prices_pattern ON prices (pattern COLLATE NOCASE, valid_from)")
+
+
+def _requests(db: Database) -> None:
+    columns: dict[str, Any] = {
+        "id": str, "started_at": int, "key_id": str, "key_name": str, "model": str, "provider": str, "upstream_model": str,
+        "endpoint": str, "dialect": str, "streamed": int, "status": str, "http_status": int, "error_code": str,
+        "error_text": str, "client": str, "client_ip": str, "duration_ms": float, "first_token_ms": float,
+        "upstream_ms": float, "input": int, "cache_read": int, "cache_write": int, "output": int, "reasoning": int,
+        "audio_in": int, "audio_out": int, "cost_nano": int, "cost_state": str, "finish": str, "dropped": str,
+        "attempts": str,
+    }  # fmt: skip
+    _create(db, "requests", columns, "id", frozenset({"first_token_ms", "upstream_ms", "cost_nano"}))
+    db.execute("CREATE INDEX requests_newest ON requests (started_at, id)")
+    db.execute("CREATE INDEX requests_unpriced ON requests (started_at) WHERE cost_nano IS NULL AND status <> 'refused'")
+
+
+def _totals(db: Database) -> None:
+    # WITHOUT ROWID, which sqlite-utils cannot say: a batch then touches one tree, sorted as budgets ask for it.
+    db.execute("""
+        CREATE TABLE totals (
+            key_id TEXT NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, key_name TEXT NOT NULL,
+            requests INTEGER NOT NULL, errors INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, audio_in INTEGER NOT NULL,
+            audio_out INTEGER NOT NULL, cost_nano INTEGER NOT NULL, unpriced INTEGER NOT NULL, estimated INTEGER NOT NULL,
+            PRIMARY KEY (key_id, day, model, provider)
+        ) WITHOUT ROWID""")
+    db.execute("CREATE INDEX totals_day ON totals (day)")
+
+
+def _notes(db: Database) -> None:
+    _create(db, "notifications", {
+        "id": str, "kind": str, "severity": str, "title": str, "text": str, "read": int, "created_at": int,
+    }, "id")  # fmt: skip
+    db.execute("CREATE UNIQUE INDEX notifications_unread ON notifications (kind, title) WHERE read = 0")
+    db.execute("CREATE INDEX notifications_newest ON notifications (created_at, id)")
+    _create(db, "audit", {
+        "id": int, "at": int, "actor": str, "action": str, "subject": str, "changes": str,
+    }, "id")  # fmt: skip
+    _create(db, "meta", {"name": str, "value": str}, "name")

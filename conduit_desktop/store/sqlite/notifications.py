@@ -1,0 +1,86 @@
+"""What the operator should know, until it was read and grew old."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+
+from conduit_desktop.core.entities import Notification, NotificationKind, Severity
+from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.paging import page, read_cursor
+
+MAX_ROWS = 1000
+MAX_AGE_DAYS = 90
+
+_SELECT = "SELECT id, kind, severity, title, text, read, created_at FROM notifications"
+
+
+class NotificationTable:
+    """Notifications, newest first. The same kind and title, unread, is kept once, with its latest words."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None:
+        """Keep one, or lay its words over an unread one of the same title; None where that says the same already."""
+        now = time.time_ns()
+        # The id begins with the time: it orders what came within one millisecond.
+        made = Notification(
+            id=f"ntf_{now:016x}{secrets.token_hex(4)}",
+            kind=kind,
+            severity=severity,
+            title=title,
+            text=text,
+            created_at=now // 10**6,
+        )
+        kept = await self._database.write(lambda connection: _add(connection, made))
+        return made.model_copy(update={"id": kept}) if kept else None
+
+    async def list(self, limit: int = 50, cursor: str | None = None, unread: bool = False) -> tuple[list[Notification], str | None]:
+        """Notifications, newest first, and the cursor of the next page; raises Invalid("cursor")."""
+        at, id = read_cursor(cursor) if cursor is not None else (2**63 - 1, "")
+        seen = " AND read = 0" if unread else ""
+        statement = f"{_SELECT} WHERE (created_at, id) < (?, ?){seen} ORDER BY created_at DESC, id DESC LIMIT ?"
+        rows = await self._database.read(lambda c: c.execute(statement, (at, id, limit + 1)).fetchall())
+        return page([Notification(**dict(row)) for row in rows], limit, lambda note: (note.created_at, note.id))
+
+    async def unread(self) -> int:
+        """How many were not read."""
+        return await self._database.read(
+            lambda c: int(c.execute("SELECT count(*) FROM notifications WHERE read = 0").fetchone()[0])
+        )
+
+    async def mark_read(self, id: str) -> bool:
+        """Mark one as read; False where there is none."""
+        return await self._database.write(lambda c: c.execute("UPDATE notifications SET read = 1 WHERE id = ?", (id,)).rowcount > 0)
+
+    async def mark_all_read(self) -> int:
+        """Mark all as read; how many were not."""
+        return await self._database.write(lambda c: c.execute("UPDATE notifications SET read = 1 WHERE read = 0").rowcount)
+
+    async def prune(self, now_ms: int | None = None) -> None:
+        """Forget those older than `MAX_AGE_DAYS`, and all but the newest `MAX_ROWS`."""
+        now = int(time.time() * 1000) if now_ms is None else now_ms
+        await self._database.write(lambda connection: _prune(connection, now - MAX_AGE_DAYS * 86_400_000))
+
+
+def _add(connection: sqlite3.Connection, note: Notification) -> str | None:
+    """The id under which it is kept; None where nothing changed."""
+    rows = connection.execute(
+        "INSERT INTO notifications (id, kind, severity, title, text, read, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)"
+        " ON CONFLICT (kind, title) WHERE read = 0 DO UPDATE"
+        " SET severity = excluded.severity, text = excluded.text, created_at = excluded.created_at"
+        " WHERE text <> excluded.text OR severity <> excluded.severity RETURNING id",
+        (note.id, note.kind, note.severity, note.title, note.text, note.created_at),
+    ).fetchall()
+    return str(rows[0][0]) if rows else None
+
+
+def _prune(connection: sqlite3.Connection, before_ms: int) -> None:
+    connection.execute("DELETE FROM notifications WHERE created_at < ?", (before_ms,))
+    connection.execute(
+        "DELETE FROM notifications WHERE rowid IN"
+        " (SELECT rowid FROM notifications ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?)",
+        (MAX_ROWS,),
+    )

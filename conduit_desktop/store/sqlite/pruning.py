@@ -1,0 +1,51 @@
+"""What is kept of bodies is bounded in age and size: the oldest rows go, in small steps, so that nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from typing import Literal
+
+from conduit_desktop.store.sqlite.database import Database
+
+PRUNE_STEP = 50
+PRUNE_PAUSE_S = 0.01
+MAX_FREED = 4000
+"""Pages given back to the disk in one step."""
+
+Bounded = Literal["payloads", "responses"]
+"""Tables whose rows say when they were made (`at`) and how large they are (`bytes`)."""
+
+
+async def prune(database: Database, table: Bounded, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
+    """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
+    before_ms = (int(time.time() * 1000) if now_ms is None else now_ms) - max_age_days * 86_400_000
+    removed = 0
+    while gone := await database.write(lambda connection: _step(connection, table, before_ms, max_mb * 1024 * 1024)):
+        removed += gone
+        await asyncio.sleep(PRUNE_PAUSE_S)
+    return removed
+
+
+def _step(connection: sqlite3.Connection, table: Bounded, before_ms: int, max_bytes: int) -> int:
+    oldest = connection.execute(f"SELECT rowid, at, bytes FROM {table} ORDER BY at LIMIT ?", (PRUNE_STEP,)).fetchall()
+    surplus = int(connection.execute(f"SELECT coalesce(sum(bytes), 0) FROM {table}").fetchone()[0]) - max_bytes
+    gone: list[tuple[int]] = []
+    for rowid, at, size in oldest:
+        if at >= before_ms and surplus <= 0:
+            break
+        gone.append((rowid,))
+        surplus -= size
+    connection.executemany(f"DELETE FROM {table} WHERE rowid = ?", gone)
+    if gone:
+        _shrink(connection)
+    return len(gone)
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    """Give free pages back to the disk, a bounded number of them."""
+    free = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    for _ in range(min(free, MAX_FREED)):
+        # One page at a time: the statement frees a page a step, and the module takes a single step where no columns come.
+        connection.execute("PRAGMA incremental_vacuum(1)")

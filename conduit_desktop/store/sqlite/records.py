@@ -1,0 +1,210 @@
+"""The hot path: many request records and their daily totals, written durably by one single statement."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.errors import RecordsUnavailable
+from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.store.sqlite.connections import explain, is_trouble
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 10_000
+RETRY_STEP = 250
+RETRY_EVERY_S = 2.0
+
+COLUMNS = tuple(field.name for field in dataclasses.fields(RequestRecord))
+_ATTEMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(Attempt))
+
+# A stranger chooses the model names of requests that were turned away; totals, which are kept for good, must not grow by them.
+TOTALS_MODEL = """CASE WHEN {0}status = 'refused' AND {0}error_code IN ('model_not_found', 'missing_api_key', 'invalid_api_key')
+    THEN '' ELSE {0}model END"""
+TOTALS_DAY = "strftime('%Y-%m-%d', {0}started_at / 1000, 'unixepoch')"
+UNPRICED = "{0}cost_nano IS NULL AND {0}status <> 'refused'"
+
+TOTALS_OF_REQUEST = {
+    "day": TOTALS_DAY,
+    "key_id": "{0}key_id",
+    "model": TOTALS_MODEL,
+    "provider": "{0}provider",
+    "key_name": "{0}key_name",
+    "requests": "1",
+    "errors": "{0}status NOT IN ('success', 'cancelled')",
+    **{name: f"{{0}}{name}" for name in ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")},
+    "cost_nano": "coalesce({0}cost_nano, 0)",
+    "unpriced": UNPRICED,
+    "estimated": "{0}cost_state = 'estimated' AND {0}cost_nano IS NOT NULL",
+}
+"""What one request adds to its day's totals, by column; `{0}` is what its own columns are called by."""
+
+_COUNTED = tuple(name for name in TOTALS_OF_REQUEST if name not in ("day", "key_id", "model", "provider", "key_name"))
+
+# One statement is one transaction and one call into SQLite. Each call gives up the interpreter lock, and to get it back from a
+# busy loop can take a while: a dozen calls a batch would be felt. So a batch is one INSERT of many rows, and a trigger of this
+# connection adds each to its totals. A record that is there already is left alone.
+_ADD_TOTALS = f"""
+    CREATE TEMP TRIGGER add_totals AFTER INSERT ON main.requests BEGIN
+        INSERT INTO totals ({", ".join(TOTALS_OF_REQUEST)})
+        VALUES ({", ".join(sql.format("NEW.") for sql in TOTALS_OF_REQUEST.values())})
+        ON CONFLICT (key_id, day, model, provider) DO UPDATE SET
+            key_name = excluded.key_name, {", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTED)};
+    END"""
+_ROW = f"({', '.join('?' * len(COLUMNS))})"
+_AS_JSON = tuple(COLUMNS.index(name) for name in ("dropped", "attempts"))
+_columns = attrgetter(*COLUMNS)
+_REFUSALS = (sqlite3.Error, TypeError, ValueError, OverflowError)
+"""What a write raises for a failing disk, and for values that orjson or SQLite cannot take."""
+
+
+@lru_cache(maxsize=64)
+def _insert(count: int) -> str:
+    """The statement for `count` records: batches are small, so SQLite's own statement cache knows it too."""
+    return f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES {', '.join([_ROW] * count)} ON CONFLICT (id) DO NOTHING"
+
+
+def _values(records: Sequence[RequestRecord]) -> list[Any]:
+    """The values of `_insert`, record after record."""
+    values: list[Any] = []
+    for record in records:
+        row = list(_columns(record))
+        for index in _AS_JSON:
+            row[index] = orjson.dumps(row[index]).decode()
+        values += row
+    return values
+
+
+class RecordSink:
+    """Writes batches of records on the writer thread.
+
+    Where the disk refuses, the futures get RecordsUnavailable and the newest `MAX_WAITING` records stay in memory; they are
+    written, in order, as soon as it works again. `report(healthy, text)` is told when that changes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._backlog: deque[RequestRecord] = deque()
+        self._lost = 0
+        self._tried_at = 0.0
+        self.report: Callable[[bool, str], None] = lambda healthy, text: None
+
+    @property
+    def waiting(self) -> int:
+        """Records kept in memory for the next try."""
+        return len(self._backlog)
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the trigger that adds to the totals; it lives as long as `connection`."""
+        connection.execute(_ADD_TOTALS)
+
+    def write(self, connection: sqlite3.Connection, items: list[RequestRecord]) -> list[BaseException | None] | None:
+        """Write what waits, then `items`."""
+        error = self._write_backlog(connection) if self._backlog else None
+        if error is None:
+            try:
+                connection.execute(_insert(len(items)), _values(items))
+                return None
+            except _REFUSALS as failure:
+                if not is_trouble(failure):
+                    return self._write_singly(connection, items)
+                error = failure
+        return self._keep(items, error)
+
+    def retry(self, connection: sqlite3.Connection) -> None:
+        """Try what waits, unless that was done a moment ago."""
+        if time.monotonic() - self._tried_at >= RETRY_EVERY_S:
+            self._write_backlog(connection)
+
+    def flush(self, connection: sqlite3.Connection) -> None:
+        """The last try before the end."""
+        if self._backlog and self._write_backlog(connection) is not None:
+            log.error("%d request records could not be written", len(self._backlog))
+
+    def _write_backlog(self, connection: sqlite3.Connection) -> BaseException | None:
+        self._tried_at = time.monotonic()
+        while self._backlog:
+            step = [self._backlog[i] for i in range(min(RETRY_STEP, len(self._backlog)))]
+            for error in self._write_step(connection, step):
+                if error is not None and is_trouble(error):
+                    return error
+                self._backlog.popleft()
+        lost = f" {self._lost} records were lost: there were too many to keep." if self._lost else ""
+        self._lost = 0
+        self.report(True, f"request records are written again.{lost}")
+        return None
+
+    def _write_step(self, connection: sqlite3.Connection, records: list[RequestRecord]) -> Sequence[BaseException | None]:
+        """All at once: each transaction costs some pages of the WAL, and there may be little room yet."""
+        try:
+            connection.execute(_insert(len(records)), _values(records))
+        except _REFUSALS as error:
+            return [error] if is_trouble(error) else self._write_singly(connection, records)
+        return [None] * len(records)
+
+    def _write_singly(self, connection: sqlite3.Connection, records: Sequence[RequestRecord]) -> list[BaseException | None]:
+        """Each record for itself, with odd values mended, so that a bad one spoils no other; stops at a failing disk."""
+        outcomes: list[BaseException | None] = []
+        trouble: BaseException | None = None
+        for record in records:
+            if trouble is None:
+                try:
+                    mended = RequestRecord(**_mend(dataclasses.asdict(record)))
+                    connection.execute(_insert(1), _values([mended]))
+                    outcomes.append(None)
+                    continue
+                except _REFUSALS as error:
+                    trouble = error if is_trouble(error) else None
+                    outcomes.append(error)
+                    if trouble is None:
+                        log.error("the record of request %s cannot be written: %s", record.id, error)
+                    continue
+            outcomes.append(trouble)
+        return outcomes
+
+    def _keep(self, items: list[RequestRecord], error: BaseException) -> list[BaseException | None]:
+        self._backlog.extend(items)
+        while len(self._backlog) > MAX_WAITING:
+            self._backlog.popleft()
+            self._lost += 1
+        assert isinstance(error, Exception)
+        text = explain(self._path, error)
+        self.report(False, text)
+        return [RecordsUnavailable(text) for _ in items]
+
+
+def _mend(value: Any) -> Any:
+    """What orjson or SQLite cannot take: lone surrogates (a header's odd bytes) and numbers beyond any count."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case bool():
+            return value
+        case int():
+            return max(-(2**53), min(value, 2**53))
+        case dict():
+            return {_mend(key): _mend(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_mend(inner) for inner in value]
+        case _:
+            return value
+
+
+def read_record(row: sqlite3.Row) -> RequestRecord:
+    """A row of `requests` as the record it was made from."""
+    values: dict[str, Any] = {column: row[column] for column in COLUMNS}
+    values["streamed"] = bool(values["streamed"])
+    values["dropped"] = tuple(orjson.loads(values["dropped"]))
+    attempts = orjson.loads(values["attempts"])
+    values["attempts"] = [Attempt(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]
+    return RequestRecord(**values)

@@ -1,0 +1,65 @@
+"""Responses kept for their callers, with the conversation behind each: bounded in age and size, apart by key."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.pruning import prune
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Of one conversation with its response; a longer one is not kept."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """A response, and every item of its conversation: what was asked and what was answered."""
+
+    conversation: list[Any]
+    response: dict[str, Any]
+
+
+class StoredResponses:
+    """Responses by id. `owner` is the key a response was made for: to others it does not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, id: str, owner: str, kept: Kept, at: int) -> bool:
+        """Keep a response made at `at` (epoch ms), durably; False for one that is too long."""
+        bodies = orjson.dumps(kept.conversation), orjson.dumps(kept.response)
+        if sum(map(len, bodies)) > MAX_BYTES:
+            return False
+        await self._database.write(lambda connection: _put(connection, id, owner, bodies, at))
+        return True
+
+    async def get(self, id: str, owner: str) -> Kept | None:
+        """The owner's response of that id."""
+        statement = "SELECT conversation, response FROM responses WHERE id = ? AND owner = ?"
+        row = await self._database.read(lambda connection: connection.execute(statement, (id, owner)).fetchone())
+        return Kept(*(orjson.loads(zlib.decompress(body)) for body in row)) if row is not None else None
+
+    async def delete(self, id: str, owner: str) -> bool:
+        """Forget the owner's response; False where there is none."""
+        statement = "DELETE FROM responses WHERE id = ? AND owner = ?"
+        return await self._database.write(lambda connection: connection.execute(statement, (id, owner)).rowcount) > 0
+
+    async def prune(self, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
+        """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
+        return await prune(self._database, "responses", max_age_days, max_mb, now_ms)
+
+
+def _put(connection: sqlite3.Connection, id: str, owner: str, bodies: tuple[bytes, bytes], at: int) -> None:
+    packed = [zlib.compress(body, 3) for body in bodies]
+    # An id is its maker's: nobody else's response is ever replaced.
+    connection.execute(
+        "INSERT INTO responses (id, owner, at, bytes, conversation, response) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
+        " DO UPDATE SET at = excluded.at, bytes = excluded.bytes, conversation = excluded.conversation,"
+        " response = excluded.response WHERE owner = excluded.owner",
+        (id, owner, at, sum(map(len, packed)), *packed),
+    )

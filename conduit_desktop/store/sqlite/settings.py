@@ -1,0 +1,41 @@
+"""The options that were set; those that never were keep the default of `core.settings`."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from conduit_desktop.store.sqlite.database import Database
+
+
+class SettingsTable:
+    """Names with JSON values."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def all(self) -> dict[str, Any]:
+        """What was set, by name."""
+        rows = await self._database.read(lambda c: c.execute("SELECT name, value FROM settings ORDER BY name").fetchall())
+        return {name: orjson.loads(value) for name, value in rows}
+
+    async def put(self, values: Mapping[str, Any]) -> None:
+        """Set every option given, at once; None goes back to the default."""
+        await self._database.write(lambda connection: self.put_in(connection, values))
+
+    def put_in(self, connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+        """Set every option given, on a connection of `database.write`."""
+        now = int(time.time() * 1000)
+        for name, value in values.items():
+            if value is None:
+                connection.execute("DELETE FROM settings WHERE name = ?", (name,))
+            else:
+                connection.execute(
+                    "INSERT INTO settings (name, value, updated_at) VALUES (?, ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+                    (name, orjson.dumps(value).decode(), now),
+                )

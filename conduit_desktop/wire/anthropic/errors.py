@@ -1,0 +1,164 @@
+"""Errors of Anthropic's Messages API: bodies and stream events to classified errors, and ours in its shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
+from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
+from conduit_desktop.wire.errors.classify import LOOKED_AT, classify
+from conduit_desktop.wire.errors.retry_after import retry_after, until
+
+_REASONS: dict[str, tuple[Reason, int]] = {
+    "invalid_request_error": ("bad_request", 400),
+    "authentication_error": ("auth", 401),
+    "billing_error": ("money", 402),
+    "permission_error": ("permission", 403),
+    "not_found_error": ("model_not_found", 404),
+    "request_too_large": ("too_large", 413),
+    "rate_limit_error": ("rate_limit", 429),
+    "api_error": ("server", 500),
+    "timeout_error": ("timeout", 504),
+    "overloaded_error": ("overloaded", 529),
+}
+"""Anthropic's types (docs: API, errors): what each means, and its status where it comes inside a stream."""
+
+_TYPES = {status: name for name, (_, status) in _REASONS.items()} | {502: "api_error", 503: "api_error"}
+
+_SPEND = re.compile(r"credit balance is too low|spend(ing)? limit|usage limits?.{0,40}regain access", re.IGNORECASE)
+_CONTEXT = re.compile(
+    r"prompt is too long|exceeds? (the )?context (limit|window)|context window|input length and `?max_tokens`?", re.IGNORECASE
+)
+_FILTERED = re.compile(r"content filtering policy", re.IGNORECASE)
+_TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """An error answer, classified by its type, then by its text. Header names are in lower case; a body may be HTML."""
+    fields = _parsed(body)
+    error = _error_of(fields)
+    kind = _kind(error)
+    message = _message_of(fields, error) or _words(body) or f"HTTP {status}"
+    reason = _reason(kind, message, error, classify(status, kind, message))
+    return UpstreamError(
+        message,
+        status=status,
+        reason=reason,
+        kind=kind,
+        retry_after=_wait(headers, reason),
+        dialect=NAME,
+        body=body,
+        headers=headers,
+    )
+
+
+def error_in_answer(fields: Fields) -> UpstreamError:
+    """An error that came after the headers had promised success: a stream's error event, or a whole body."""
+    error = _error_of(fields)
+    kind = _kind(error)
+    reason, status = _REASONS.get(kind or "", ("server", 500))
+    message = _message_of(fields, error) or kind or "the provider sent an error without a text"
+    return UpstreamError(
+        message,
+        status=status,
+        reason=_reason(kind, message, error, reason),
+        kind=kind,
+        dialect=NAME,
+        body=orjson.dumps(fields),
+    )
+
+
+def write_error(error: GatewayError) -> tuple[int, Fields]:
+    """The status, and the body `{"type": "error", "error": {"type", "message"}}`. Anthropic's own errors stay whole."""
+    if isinstance(error, UpstreamError) and error.dialect == NAME:
+        fields = _parsed(error.body)
+        if isinstance(fields, dict) and fields.get("type") == "error" and isinstance(fields.get("error"), dict):
+            return error.status, fields
+    kind = _TYPES.get(error.status)
+    if kind is None:
+        kind = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
+    return error.status, {"type": "error", "error": {"type": kind, "message": error.message}}
+
+
+def _parsed(body: bytes) -> Json:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error_of(fields: Json) -> Fields:
+    """The object with the text, wherever a platform puts it: Vertex wraps errors in a list, Bedrock has a bare `message`."""
+    if isinstance(fields, list) and fields:
+        fields = fields[0]
+    if not isinstance(fields, dict):
+        return {}
+    error = fields.get("error", fields)
+    return error if isinstance(error, dict) else {}
+
+
+def _kind(error: Fields) -> str | None:
+    """Anthropic's type, or the code of a vendor that has codes of its own instead (Z.ai)."""
+    return next((error[name] for name in ("type", "code") if isinstance(error.get(name), str)), None)
+
+
+def _message_of(fields: Json, error: Fields) -> str | None:
+    if isinstance(error.get("message"), str):
+        return str(error["message"])
+    if isinstance(fields, dict):
+        for key in ("message", "error", "detail"):
+            if isinstance(fields.get(key), str):
+                return str(fields[key])
+    return None
+
+
+def _words(body: bytes) -> str:
+    """What a body that is no JSON says to a person: a page's title, else its text, in one short line."""
+    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    title = _TITLE.search(text)
+    return " ".join(_TAG.sub(" ", title[1] if title else text).split())[:300]
+
+
+def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) -> Reason:
+    reason = _REASONS[kind][0] if kind in _REASONS else otherwise
+    if _out_of_money(message, error):
+        return "money"
+    if reason in ("bad_request", "too_large"):
+        if _CONTEXT.search(message, 0, LOOKED_AT):
+            return "context_length"
+        if _FILTERED.search(message, 0, LOOKED_AT):
+            return "content_filter"
+    if reason == "bad_request":
+        return classify(400, None, message)  # others who speak this dialect have words of their own
+    if reason == "rate_limit" and otherwise == "overloaded":
+        return "overloaded"
+    return "content_filter" if _FILTERED.search(message, 0, LOOKED_AT) else reason
+
+
+def _out_of_money(message: str, error: Fields) -> bool:
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    return _SPEND.search(message, 0, LOOKED_AT) is not None or (
+        isinstance(code, str) and ("spend_limit" in code or "billing" in code)
+    )
+
+
+def _wait(headers: Mapping[str, str], reason: Reason) -> float | None:
+    """`retry-after`; else, for a rate limit, until the last of the limits that are used up is full again."""
+    wait = retry_after(headers)
+    if wait is not None or reason != "rate_limit":
+        return wait
+    used_up: list[float] = []
+    for name, value in headers.items():
+        limit = name.removeprefix("anthropic-ratelimit-").removesuffix("-reset")
+        if len(limit) != len(name) - len("anthropic-ratelimit--reset"):
+            continue
+        seconds = until(value, headers)
+        if seconds is not None and headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0":
+            used_up.append(seconds)
+    return max(used_up, default=None)

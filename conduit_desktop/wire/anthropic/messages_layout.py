@@ -1,0 +1,133 @@
+"""Turns as the Messages API wants them, made from a conversation that another dialect laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from conduit_desktop.core.chat import Json, Media, Message, Part, Text
+from conduit_desktop.wire.anthropic.messages_reader import Fields
+from conduit_desktop.wire.anthropic.messages_writer import PartWriter
+
+FILLER = "."
+"""What a user says in a conversation that has nothing but instructions: one message is required."""
+
+
+@dataclass(slots=True)
+class Layout:
+    """A conversation as top-level `system` and turns."""
+
+    system: str | list[Fields] | None
+    messages: list[Fields]
+
+
+@dataclass(slots=True)
+class _Turn:
+    role: Literal["user", "assistant"]
+    content: list[Fields] = field(default_factory=list)
+
+
+def own_layout(messages: list[Message], parts: PartWriter, system_on_top: bool) -> Layout:
+    """The conversation exactly as it was read."""
+    system: str | list[Fields] | None = None
+    if system_on_top and messages and messages[0].role == "system":
+        system = _content(messages[0], parts)
+        messages = messages[1:]
+    return Layout(system, [{"role": m.role, **_own_content(m, parts), **m.extra} for m in messages])
+
+
+def _own_content(message: Message, parts: PartWriter) -> Fields:
+    """Text without a text is no content at all."""
+    return {"content": _content(message, parts)} if message.parts or not message.plain else {}
+
+
+def foreign_layout(messages: list[Message], parts: PartWriter) -> Layout:
+    """The conversation with `system` on top, tool results where they must be, and nothing that is refused.
+
+    Every system and developer message goes to the top-level `system`, in order: only the newest models take one in the
+    middle, and never between a tool's call and its result. One that stood in the middle is named as
+    `system.position`. Neighbours of one role are one turn; results stand first in the turn after their call.
+    """
+    system = [m for m in messages if m.role in ("system", "developer")]
+    turns: list[_Turn] = []
+    for message in messages:
+        _note_what_goes(message, parts)
+        if message.role in ("system", "developer"):
+            if turns:
+                parts.drop("system.position")
+            continue
+        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
+        content = parts.content(_allowed(message, parts))
+        if turns and turns[-1].role == role:
+            turns[-1].content.extend(content)
+        elif content:
+            turns.append(_Turn(role, content))
+    _trim_the_end(turns)
+    turns = turns or [_Turn("user", [{"type": "text", "text": FILLER}])]
+    return Layout(_system(system, parts), [_written(turn) for turn in turns])
+
+
+def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
+    """Whether the model is being answered a tool call that it made without a thought of Anthropic's before it.
+
+    With thinking on, such a turn is refused: "a final `assistant` message must start with a thinking block".
+    """
+    if len(messages) < 2 or "tool_result" not in _types(messages[-1]):
+        return False
+    return _types(messages[-2])[:1] not in (["thinking"], ["redacted_thinking"])
+
+
+def _types(message: Json) -> list[Json]:
+    """What the blocks of a message are, as far as it has any."""
+    content = message.get("content") if isinstance(message, dict) else None
+    return [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+
+
+def _content(message: Message, parts: PartWriter) -> str | list[Fields]:
+    if message.plain and len(message.parts) == 1 and isinstance(message.parts[0], Text):
+        return message.parts[0].text
+    return parts.content(message.parts)
+
+
+def _note_what_goes(message: Message, parts: PartWriter) -> None:
+    if message.name is not None:
+        parts.drop("messages.name")
+    parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
+
+
+def _allowed(message: Message, parts: PartWriter) -> list[Part]:
+    """The parts that may stand in a message of its role: the assistant has no images."""
+    if message.role != "assistant":
+        return message.parts
+    for part in message.parts:
+        if isinstance(part, Media):
+            parts.drop(f"assistant.{part.kind}")
+    return [part for part in message.parts if not isinstance(part, Media)]
+
+
+def _system(messages: list[Message], parts: PartWriter) -> str | list[Fields] | None:
+    texts = [part for message in messages for part in message.parts if isinstance(part, Text)]
+    for message in messages:
+        parts.drop(*(f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)))
+    blocks = parts.content(texts)
+    if not blocks:
+        return None
+    if len(blocks) == 1 and messages[0].plain and len(blocks[0]) == 2:
+        return str(blocks[0]["text"])
+    return blocks
+
+
+def _trim_the_end(turns: list[_Turn]) -> None:
+    """Take the blanks off an answer that is to be continued: "final assistant content cannot end with trailing whitespace"."""
+    if turns and turns[-1].role == "assistant" and turns[-1].content[-1]["type"] == "text":
+        last = turns[-1].content[-1]
+        last["text"] = last["text"].rstrip()
+
+
+def _written(turn: _Turn) -> Fields:
+    content = turn.content
+    if turn.role == "user":
+        content = sorted(content, key=lambda block: block["type"] != "tool_result")
+    if len(content) == 1 and content[0].keys() == {"type", "text"}:
+        return {"role": turn.role, "content": content[0]["text"]}
+    return {"role": turn.role, "content": content}

@@ -1,0 +1,240 @@
+"""Neutral parts, written as content blocks of Anthropic's Messages API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import assert_never
+
+import orjson
+
+from conduit_desktop.core.chat import (
+    CacheTtl,
+    Json,
+    Media,
+    Opaque,
+    Part,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields, cache_mark
+from conduit_desktop.wire.base64_values import standard
+from conduit_desktop.wire.provenance import Sealed, seal, unseal
+
+_SIGNERS = ("", NAME, "bedrock")
+"""The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
+_UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+_IMAGE_MAGIC = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""How base64 of each kind of image begins."""
+
+
+class PartWriter:
+    """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
+
+    def __init__(self, own: bool) -> None:
+        self.own = own
+        self.dropped: dict[str, None] = {}
+        """Names of what could not be said, in the order it was met."""
+
+    def drop(self, *names: str) -> None:
+        """Note what had to go."""
+        self.dropped.update(dict.fromkeys(names))
+
+    def content(self, parts: Iterable[Part]) -> list[Fields]:
+        """The blocks for `parts`, without those that cannot be said."""
+        return [block for part in parts if (block := self.block(part)) is not None]
+
+    def block(self, part: Part) -> Fields | None:
+        """One block; None for a part that Anthropic would refuse or not understand."""
+        match part:
+            case Text():
+                return self._text(part)
+            case Media():
+                return self._media(part)
+            case Thinking():
+                return self._thinking(part)
+            case RedactedThinking():
+                return {"type": "redacted_thinking", "data": part.data}
+            case Refusal():
+                return {"type": "text", "text": part.text} if part.text.strip() else None
+            case ToolCall():
+                return self._tool_use(part)
+            case ToolResult():
+                return self._tool_result(part)
+            case Opaque():
+                return self._opaque(part)
+            case _:
+                assert_never(part)
+
+    def marks(self, block: Fields, cache: CacheTtl | None, extra: Fields, what: str) -> Fields:
+        """`block` with its cache mark and, for this dialect's own parts, what only it knows."""
+        if cache is not None:
+            block["cache_control"] = cache_mark(cache)
+        if self.own:
+            block.update(extra)
+        else:
+            self.drop(*(f"{what}.{key}" for key, value in extra.items() if value is not None))
+        return block
+
+    def _text(self, part: Text) -> Fields | None:
+        if not self.own and not part.text.strip():
+            return None  # "text content blocks must contain non-whitespace text"
+        block: Fields = {"type": "text", "text": part.text}
+        if citations := [c.raw for c in part.citations if c.dialect == NAME]:
+            block["citations"] = citations
+        if len(citations) < len(part.citations):
+            self.drop("citations")
+        return self.marks(block, part.cache, part.extra, "content")
+
+    def _thinking(self, part: Thinking) -> Fields | None:
+        if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
+            self.drop("thinking")  # thoughts without a Claude's signature are refused
+            return None
+        block: Fields = {"type": "thinking", "thinking": part.text}
+        if self.own and part.dialect not in ("", NAME):
+            block["signature"] = part.signature if unseal(part.signature) else seal(Sealed(part.dialect, part.signature or ""))
+        elif part.signature is not None:
+            block["signature"] = part.signature
+        return self.marks(block, None, part.extra, "content")
+
+    def _opaque(self, part: Opaque) -> Fields | None:
+        if part.dialect == NAME:
+            block: Fields = part.value
+            return block
+        self.drop(f"content[{part.name}]")
+        return None
+
+    def _tool_use(self, part: ToolCall) -> Fields | None:
+        if part.kind == "hosted":
+            self.drop(f"tool_calls[{part.name}]")
+            return None
+        if part.signature is not None:
+            self.drop("thought_signature")
+        block: Fields = {"type": "tool_use", "id": self._id(part.id), "name": part.name, "input": self._input(part)}
+        return self.marks(block, part.cache, part.extra, "tool_calls")
+
+    def _input(self, part: ToolCall) -> Fields:
+        value, whole = tool_input(part.arguments, part.kind == "custom")
+        if not whole:
+            self.drop("tool_calls.arguments")
+        return value
+
+    def _tool_result(self, part: ToolResult) -> Fields:
+        block: Fields = {"type": "tool_result", "tool_use_id": self._id(part.call_id)}
+        texts = [p.text for p in part.parts if isinstance(p, Text)]
+        if part.plain and len(texts) == len(part.parts):
+            if texts and (self.own or texts[0]):
+                block["content"] = "".join(texts)
+        elif (content := self.content(part.parts)) or self.own:
+            block["content"] = content
+        if part.is_error is not None:
+            block["is_error"] = part.is_error
+        return self.marks(block, part.cache, part.extra, "tool_result")
+
+    def _id(self, call_id: str) -> str:
+        return call_id if self.own else tool_id(call_id)
+
+    def _media(self, part: Media) -> Fields | None:
+        source = self._source(part)
+        if source is None:
+            return None
+        block: Fields = {"type": part.kind, "source": source}
+        if part.name is not None and (self.own or part.kind == "document"):
+            block["title"] = part.name
+        if part.detail not in (None, "auto"):
+            self.drop(f"{part.kind}.detail")
+        extra = {key: value for key, value in part.extra.items() if key != "source"}
+        return self.marks(block, part.cache, extra, "content")
+
+    def _source(self, part: Media) -> Fields | None:
+        source = _plain_source(part) if self.own else self._foreign_source(standard(part))
+        if source is None:
+            return None
+        more = part.extra.get("source")
+        if self.own and isinstance(more, dict):
+            return dict(more) if "type" in more else {**source, **more}
+        return source
+
+    def _foreign_source(self, part: Media) -> Fields | None:
+        if part.kind not in ("image", "document"):
+            self.drop(part.kind)
+            return None
+        if part.file_id is not None:
+            self.drop("file_id")  # another vendor's file means nothing here
+            return None
+        if part.kind == "image" and part.data is not None:
+            return {"type": "base64", "media_type": image_type(part), "data": part.data}
+        if part.kind == "document" and part.data is not None:
+            return self._document_source(part)
+        if part.url is None and (part.kind == "image" or part.text is None):
+            self.drop(part.kind)  # nothing is there
+            return None
+        return _plain_source(part)
+
+    def _document_source(self, part: Media) -> Fields | None:
+        media_type = part.media_type or "application/pdf"
+        if media_type == "application/pdf":
+            return {"type": "base64", "media_type": media_type, "data": part.data}
+        text = _decoded(part.data or "") if media_type.startswith("text/") or media_type == "application/json" else None
+        if text is None:
+            self.drop(f"document.{media_type}")
+            return None
+        return {"type": "text", "media_type": "text/plain", "data": text}
+
+
+def _plain_source(part: Media) -> Fields | None:
+    source: Fields
+    if part.data is not None:
+        source = {"type": "base64", "data": part.data}
+    elif part.url is not None:
+        source = {"type": "url", "url": part.url}
+    elif part.file_id is not None:
+        source = {"type": "file", "file_id": part.file_id}
+    else:
+        source = {"type": "text", "media_type": "text/plain", "data": part.text or ""}
+    if part.media_type is not None and part.url is None:
+        source["media_type"] = part.media_type
+    return source
+
+
+def _decoded(data: str) -> str | None:
+    try:
+        return base64.b64decode(data).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def image_type(part: Media) -> str:
+    """The image's media type: as said, else as its first bytes say, else PNG."""
+    data = part.data or ""
+    return part.media_type or next((kind for magic, kind in _IMAGE_MAGIC.items() if data.startswith(magic)), "image/png")
+
+
+def tool_id(call_id: str) -> str:
+    """`call_id` in the alphabet Anthropic accepts (`^[a-zA-Z0-9_-]+$`); the same id always gives the same."""
+    clean = _UNFIT_FOR_AN_ID.sub("_", call_id)
+    if clean and clean == call_id:
+        return call_id
+    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{clean or 'toolu'}_{digest}"
+
+
+def tool_input(arguments: str, free_text: bool = False) -> tuple[Fields, bool]:
+    """Arguments as the object `input` must be, and whether nothing was bent: free text and what is no object is wrapped."""
+    if free_text:
+        return {"input": arguments}, True
+    if not arguments.strip():
+        return {}, True
+    try:
+        value: Json = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return {"input": arguments}, False
+    return (value, True) if isinstance(value, dict) else ({"input": value}, False)

@@ -1,0 +1,114 @@
+"""Whole answers of Anthropic's Messages API, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+from uuid import uuid4
+
+import orjson
+
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice
+from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import Event, Started
+from conduit_desktop.wire.anthropic.errors import error_in_answer
+from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
+from conduit_desktop.wire.anthropic.messages_writer import tool_input
+from conduit_desktop.wire.anthropic.provenance import proof, write_citation
+from conduit_desktop.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
+from conduit_desktop.wire.event_validation import whole
+
+_KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
+
+
+@whole
+def read_response(body: Fields) -> Iterable[Event]:
+    """A message as the events that would have made it; raises MalformedStream for a body that is no message.
+
+    Raises UpstreamError for an error that came with a success status.
+    """
+    if body.get("type") == "error":
+        raise error_in_answer(body)
+    content = body.get("content")
+    if not isinstance(content, list):
+        raise MalformedStream("the answer is no message: it has no content")
+    extra = {key: value for key, value in body.items() if key not in _KNOWN}
+    answer = Answer(Started(body.get("id") or "", body.get("model") or "", dialect=NAME))
+    choice = Choice([_read_part(block) for block in content])
+    if body.get("stop_reason") is not None:
+        choice.finish = read_finish(body["stop_reason"], body, extra)
+    answer.choices.append(choice)
+    if isinstance(body.get("usage"), dict):
+        answer.usage = read_usage(body["usage"])
+    return answer.events()
+
+
+def _read_part(block: Fields) -> AnswerPart:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return Text(text, citations=[read_citation(raw, len(text)) for raw in block.get("citations") or ()])
+        case {"type": "thinking", "thinking": str(text)}:
+            return Thinking(text, block.get("signature") or None)
+        case {"type": "redacted_thinking", "data": str(data)}:
+            return RedactedThinking(data)
+        case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
+            extra = {key: value for key, value in block.items() if key not in TOOL_USE}
+            return ToolCall(call_id, name, orjson.dumps(block.get("input") or {}).decode(), extra=extra)
+        case {"type": str(kind)}:
+            return Opaque(NAME, kind, block)
+        case _:
+            raise MalformedStream("the answer has a content block without a type")
+
+
+def write_response(answer: Answer, request: ChatRequest) -> Fields:
+    """The message. Only the first choice can be said; hidden blocks of other dialects cannot."""
+    said_in = answer.started.dialect
+    own = said_in == NAME
+    first = answer.first
+    called = any(isinstance(part, ToolCall) for part in first.parts)
+    refused = any(isinstance(part, Refusal) for part in first.parts)
+    body: Fields = {
+        "id": answer.started.id or message_id(),
+        "type": "message",
+        "role": "assistant",
+        "model": answer.started.model or request.model,
+        "content": [block for part in first.parts if (block := write_block(part, said_in)) is not None],
+        **write_finish(first.finish, called, refused),
+        "usage": write_usage(answer.usage, own),
+    }
+    if own and first.finish is not None:
+        body.update(first.finish.extra)
+    return body
+
+
+def write_block(part: AnswerPart, said_in: str) -> Fields | None:
+    """A part of an answer in the dialect `said_in`; None for text without words and for what only another dialect can say."""
+    match part:
+        case Text():
+            return _text(part)
+        case Refusal():
+            return {"type": "text", "text": part.text}
+        case Thinking():
+            return {"type": "thinking", "thinking": part.text, "signature": proof(part.signature or "", said_in)}
+        case RedactedThinking():
+            return {"type": "redacted_thinking", "data": part.data}
+        case ToolCall():
+            made, _ = tool_input(part.arguments, part.kind == "custom")
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": made, **(part.extra if said_in == NAME else {})}
+        case Opaque():
+            return dict(part.value) if part.dialect == NAME else None
+        case _:
+            assert_never(part)
+
+
+def _text(part: Text) -> Fields | None:
+    citations = [written for citation in part.citations if (written := write_citation(citation)) is not None]
+    if not part.text and not citations:
+        return None
+    return {"type": "text", "text": part.text, **({"citations": citations} if citations else {})}
+
+
+def message_id() -> str:
+    """An id for an answer whose vendor gave none; clients tell messages apart by it."""
+    return f"msg_{uuid4().hex}"

@@ -1,0 +1,203 @@
+"""A stream of Anthropic's Messages API, read into neutral events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+from conduit_desktop.core.chat import Json, Opaque
+from conduit_desktop.core.events import (
+    Cited,
+    Event,
+    OpaqueBlock,
+    Started,
+    TextDelta,
+    TextStarted,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ThinkingSigned,
+    ThinkingStarted,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from conduit_desktop.wire.anthropic.errors import error_in_answer
+from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
+from conduit_desktop.wire.anthropic.usage import merge_usage, read_finish, read_usage
+from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
+from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+
+_BLOCK_KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "redacted", "tool_use": "tool"}
+_KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block that is open: `raw` as it began, `silent` until it gave its first event, `pieces` of its JSON input,
+    `length` of its words.
+
+    What it cites waits for its end: the sources are those of all its words, which come after them.
+    """
+
+    kind: Literal["text", "thinking", "redacted", "tool", "opaque"]
+    raw: Fields
+    silent: bool = True
+    pieces: list[str] = field(default_factory=list)
+    length: int = 0
+    cited: list[Json] = field(default_factory=list)
+
+
+class MessagesReader(FrameReader):
+    """Reads one streamed message."""
+
+    terminal = "message_stop"
+
+    def __init__(self) -> None:
+        super().__init__(FrameSplitter())
+        self._blocks: dict[int, _Block] = {}
+        self._last_kind = ""
+        self._usage: Fields = {}
+
+    def read(self, frame: Frame, events: list[Event]) -> None:
+        """One event; raises UpstreamError for an error."""
+        if frame.data[:6] == b"[DONE]":  # some compatible servers end in OpenAI's way
+            return
+        payload = json_object(frame)
+        if frame.event == "error" or ("error" in payload and "type" not in payload):
+            raise error_in_answer(payload)
+        self._event(payload.get("type") or frame.event, payload, events)
+
+    def _event(self, kind: str | None, payload: Fields, events: list[Event]) -> None:
+        if kind == "content_block_delta":
+            self._delta(payload, events)
+        elif kind == "content_block_start":
+            self._start_block(payload["index"], payload["content_block"], events)
+        elif kind == "content_block_stop":
+            self._stop_block(payload["index"], events)
+        elif kind == "message_start":
+            self._start(payload["message"], events)
+        elif kind == "message_delta":
+            self._message_delta(payload, events)
+        elif kind == "message_stop":
+            self._stop_all(events)
+            self._over = True
+        elif kind == "error":
+            raise error_in_answer(payload)
+
+    def _start(self, message: Fields, events: list[Event]) -> None:
+        known = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
+        extra = {key: value for key, value in message.items() if key not in known and value is not None}
+        events.append(Started(message.get("id") or "", message.get("model") or "", extra=extra, dialect=NAME))
+        self._report(message.get("usage"), events)
+
+    def _message_delta(self, payload: Fields, events: list[Event]) -> None:
+        delta = payload.get("delta") or {}
+        if delta.get("stop_reason") is not None:
+            self._stop_all(events)
+            extra = {key: value for key, value in delta.items() if key not in ("stop_reason", "stop_sequence")}
+            extra.update({key: value for key, value in payload.items() if key not in ("type", "delta", "usage")})
+            events.append(read_finish(delta["stop_reason"], delta, extra))
+        self._report(payload.get("usage"), events)
+
+    def _report(self, usage: Fields | None, events: list[Event]) -> None:
+        if usage:
+            merge_usage(self._usage, usage)
+            events.append(UsageReported(read_usage(self._usage)))
+
+    def _start_block(self, index: int, raw: Fields, events: list[Event]) -> None:
+        kind = _BLOCK_KINDS.get(raw["type"], "opaque")
+        if kind == "tool":
+            raw = {**raw, "id": self.soundness.new_id(raw["id"])}
+        block = self._blocks[index] = _Block(kind, raw)  # type: ignore[arg-type]  # the table's values are the kinds
+        if kind == "text":
+            if self._last_kind == "text":
+                self._say(block, TextStarted(), events)
+            self._delta_of(block, {"type": "text_delta", "text": raw.get("text") or ""}, events)
+            block.cited += raw.get("citations") or ()
+        elif kind == "thinking":
+            if self._last_kind == "thinking":
+                self._say(block, ThinkingStarted(), events)
+            self._delta_of(block, {"type": "thinking_delta", "thinking": raw.get("thinking") or ""}, events)
+            self._delta_of(block, {"type": "signature_delta", "signature": raw.get("signature") or ""}, events)
+        elif kind == "tool":
+            extra = {key: value for key, value in raw.items() if key not in TOOL_USE}
+            self._say(block, ToolCallStarted(raw["id"], raw["name"], extra=extra), events)
+        elif kind == "redacted":
+            self._say(block, ThinkingRedacted(raw["data"]), events)
+
+    def _say(self, block: _Block, event: Event, events: list[Event]) -> None:
+        block.silent = False
+        self._last_kind = block.kind
+        events.append(event)
+
+    def _delta(self, payload: Fields, events: list[Event]) -> None:
+        delta = payload["delta"]
+        block = self._blocks.get(payload["index"])
+        if block is None:  # a server that never says where a block begins
+            self._start_block(payload["index"], {"type": _KIND_OF_DELTA.get(delta["type"], "unknown")}, events)
+            block = self._blocks[payload["index"]]
+        self._delta_of(block, delta, events)
+
+    def _delta_of(self, block: _Block, delta: Fields, events: list[Event]) -> None:
+        kind = delta["type"]
+        if block.kind == "opaque":
+            _grow(block, delta)
+        elif kind == "text_delta":
+            if delta["text"]:
+                block.length += len(delta["text"])
+                self._say(block, TextDelta(delta["text"]), events)
+        elif kind == "thinking_delta":
+            if delta["thinking"]:
+                self._say(block, ThinkingDelta(delta["thinking"]), events)
+        elif kind == "input_json_delta":
+            if delta["partial_json"]:
+                block.pieces.append("")  # only whether any came matters: the text itself goes on at once
+                events.append(ToolCallDelta(block.raw["id"], delta["partial_json"]))
+        elif kind == "signature_delta":
+            if delta["signature"]:
+                self._say(block, ThinkingSigned(delta["signature"]), events)
+        elif kind == "citations_delta":
+            block.cited.append(delta["citation"])
+
+    def _stop_all(self, events: list[Event]) -> None:
+        """End what a server left open: nothing of an answer comes after its finish."""
+        for index in list(self._blocks):
+            self._stop_block(index, events)
+
+    def _stop_block(self, index: int, events: list[Event]) -> None:
+        block = self._blocks.pop(index, None)
+        if block is None:
+            return
+        for raw in block.cited:
+            self._say(block, Cited(read_citation(raw, block.length)), events)
+        if block.kind == "tool":
+            if not block.pieces:  # no arguments, or all of them at the start
+                events.append(ToolCallDelta(block.raw["id"], orjson.dumps(block.raw.get("input") or {}).decode()))
+        elif block.kind == "opaque":
+            self._say(block, OpaqueBlock(Opaque(NAME, block.raw["type"], _whole(block))), events)
+        elif block.silent:
+            self._say(block, TextStarted() if block.kind == "text" else ThinkingStarted(), events)
+
+
+def _grow(block: _Block, delta: Fields) -> None:
+    """Add a delta to a block we only keep: JSON input in pieces, else each field of the delta to the block's own."""
+    if delta["type"] == "input_json_delta":
+        block.pieces.append(delta["partial_json"])
+        return
+    for key, value in delta.items():
+        known = block.raw.get(key)
+        if key == "type" or value is None:
+            continue
+        block.raw[key] = known + value if isinstance(known, str) and isinstance(value, str) else value
+
+
+def _whole(block: _Block) -> Fields:
+    text = "".join(block.pieces)
+    if not text:
+        return block.raw
+    try:
+        return {**block.raw, "input": orjson.loads(text)}
+    except orjson.JSONDecodeError:  # cut short by the token limit
+        return block.raw

@@ -1,0 +1,254 @@
+"""A stream of Anthropic's Messages API, written from neutral events."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Citation, Opaque
+from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.events import (
+    Cited,
+    Event,
+    Finished,
+    OpaqueBlock,
+    Refused,
+    Started,
+    TextDelta,
+    TextStarted,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ThinkingSigned,
+    ThinkingStarted,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+    UsageReported,
+)
+from conduit_desktop.wire.anthropic.errors import write_error
+from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
+from conduit_desktop.wire.anthropic.provenance import proof, write_citation
+from conduit_desktop.wire.anthropic.response import message_id
+from conduit_desktop.wire.anthropic.tool_calls import OpenTool
+from conduit_desktop.wire.anthropic.usage import write_finish, write_usage
+from conduit_desktop.wire.framing import sse
+
+_BESIDE_DELTA = frozenset({"context_management", "input_transformations"})
+"""What `message_delta` carries next to its `delta`, not in it."""
+
+ContentEvent = (
+    TextStarted
+    | TextDelta
+    | ThinkingStarted
+    | ThinkingDelta
+    | ThinkingSigned
+    | ThinkingRedacted
+    | ToolCallStarted
+    | ToolCallDelta
+    | Refused
+    | Cited
+    | OpaqueBlock
+)
+
+
+_Kind = Literal["", "text", "refusal", "thinking", "tool", "whole"]
+
+
+class MessagesWriter:
+    """Writes one message. Blocks stand one after the other, whatever order their pieces come in.
+
+    While a tool call is open whose arguments may still grow, what belongs after it waits in `_held`. The message begins
+    with its first content, so that `message_start` can tell what is known of the usage by then.
+    """
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._model = request.model
+        self._started = Started()
+        self._usage: Usage | None = None
+        self._finish: Finished | None = None
+        self._begun = False
+        self._index = -1
+        self._open: _Kind = ""
+        self._signature = ""
+        self._tool: OpenTool | None = None
+        self._calls: set[str] = set()
+        self._refused = False
+        self._held: list[ContentEvent] = []
+
+    def write(self, event: Event) -> bytes:
+        """The frames that say `event`: none for what waits, for other choices, and for what cannot be said here."""
+        if isinstance(event, Started):
+            self._started = event
+            return b""
+        if isinstance(event, UsageReported):
+            self._usage = event.usage
+            return b""
+        if event.choice != 0:
+            return b""
+        if isinstance(event, Finished):
+            self._finish = event
+            return self._finish_blocks()
+        if self._must_wait(event):
+            self._held.append(event)
+            return b""
+        return self._say(event) + (self._release() if self._held else b"")
+
+    def end(self) -> bytes:
+        """Open blocks closed, why it stopped and the whole usage, and the end."""
+        own = self._started.dialect == NAME
+        blocks = self._begin() + self._finish_blocks()
+        delta = write_finish(self._finish, bool(self._calls), self._refused)
+        extra = self._finish.extra if own and self._finish is not None else {}
+        delta.update({key: value for key, value in extra.items() if key not in _BESIDE_DELTA})
+        beside = {key: value for key, value in extra.items() if key in _BESIDE_DELTA}
+        last = {"type": "message_delta", "delta": delta, "usage": write_usage(self._usage, own), **beside}
+        return blocks + _frame(last) + _frame({"type": "message_stop"})
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The error event; the message stays open, for it never ended."""
+        return _frame(write_error(error)[1])
+
+    def ping(self) -> bytes:
+        """Anthropic's own sign of life."""
+        return _frame({"type": "ping"})
+
+    def _must_wait(self, event: ContentEvent) -> bool:
+        """Whether `event` belongs after the open tool call, and that may still grow."""
+        if self._tool is None or (isinstance(event, ToolCallDelta) and event.id == self._tool.id):
+            return False
+        return bool(self._held) or not self._tool.complete
+
+    def _release(self) -> bytes:
+        """Say what waited, as far as it need not wait again."""
+        waiting, self._held = self._held, []
+        out = b""
+        for event in waiting:
+            if self._must_wait(event):
+                self._held.append(event)
+            else:
+                out += self._say(event)
+        return out
+
+    def _finish_blocks(self) -> bytes:
+        """Close what is open and say all that waited: no call will grow any more."""
+        out = self._close()
+        while self._held:
+            out += self._release() + self._close()
+        return out
+
+    def _say(self, event: ContentEvent) -> bytes:
+        match event:
+            case TextDelta():
+                return self._text("text", event.text) if event.text else b""
+            case ToolCallDelta():
+                return self._arguments(event)
+            case ThinkingDelta():
+                return self._thinking(event.text) if event.text else b""
+            case TextStarted():
+                return self._close() if self._open == "text" else b""
+            case ThinkingStarted():
+                return self._close() if self._open == "thinking" else b""
+            case ThinkingSigned():
+                opened = self._thinking("")
+                self._signature += event.signature
+                return opened
+            case ToolCallStarted():
+                return self._start_tool(event)
+            case Refused():
+                self._refused = True
+                return self._text("refusal", event.text) if event.text else b""
+            case Cited():
+                return self._cite(event.citation)
+            case ThinkingRedacted():
+                return self._block({"type": "redacted_thinking", "data": event.data}) + self._close()
+            case OpaqueBlock():
+                return self._opaque(event.block)
+            case _:
+                assert_never(event)
+
+    def _text(self, kind: Literal["text", "refusal"], text: str) -> bytes:
+        opened = b"" if self._open == kind else self._block({"type": "text", "text": ""}, kind)
+        return opened + self._delta({"type": "text_delta", "text": text})
+
+    def _thinking(self, text: str) -> bytes:
+        opened = b"" if self._open == "thinking" else self._block({"type": "thinking", "thinking": "", "signature": ""}, "thinking")
+        return opened + (self._delta({"type": "thinking_delta", "thinking": text}) if text else b"")
+
+    def _sign(self) -> bytes:
+        """The signature of the thought that is over; it may have come in pieces."""
+        signature, self._signature = proof(self._signature, self._started.dialect), ""
+        return self._delta({"type": "signature_delta", "signature": signature}) if signature else b""
+
+    def _cite(self, citation: Citation) -> bytes:
+        written = write_citation(citation)
+        if written is None:
+            return b""
+        opened = b"" if self._open == "text" else self._block({"type": "text", "text": "", "citations": []}, "text")
+        return opened + self._delta({"type": "citations_delta", "citation": written})
+
+    def _start_tool(self, event: ToolCallStarted) -> bytes:
+        if event.id in self._calls:
+            return b""
+        self._calls.add(event.id)
+        extra = event.extra if self._started.dialect == NAME else {}
+        out = self._block({"type": "tool_use", "id": event.id, "name": event.name, "input": {}, **extra}, "tool")
+        self._tool = OpenTool(event.id, event.kind == "custom")
+        return out
+
+    def _arguments(self, event: ToolCallDelta) -> bytes:
+        if self._tool is None or self._tool.id != event.id:
+            if event.id in self._calls and not event.arguments.strip():
+                return b""  # blanks after the end
+            raise ValueError(f"arguments for a tool call that is not open: {event.id!r}")
+        return self._json(self._tool.take(event.arguments))
+
+    def _opaque(self, block: Opaque) -> bytes:
+        """A block of this dialect, its `input` as a delta: readers take it from nowhere else."""
+        if block.dialect != NAME:
+            return b""
+        value = block.value
+        if not isinstance(value.get("input"), dict):
+            return self._block(value) + self._close()
+        return self._block({**value, "input": {}}) + self._json(orjson.dumps(value["input"]).decode()) + self._close()
+
+    def _json(self, text: str) -> bytes:
+        return self._delta({"type": "input_json_delta", "partial_json": text}) if text else b""
+
+    def _block(self, block: Fields, kind: _Kind = "whole") -> bytes:
+        out = self._begin() + self._close()
+        self._index += 1
+        self._open = kind
+        return out + _frame({"type": "content_block_start", "index": self._index, "content_block": block})
+
+    def _delta(self, delta: Fields) -> bytes:
+        return _frame({"type": "content_block_delta", "index": self._index, "delta": delta})
+
+    def _close(self) -> bytes:
+        if not self._open:
+            return b""
+        rest = self._json(self._tool.rest()) if self._tool is not None else self._sign() if self._open == "thinking" else b""
+        self._open, self._tool = "", None
+        return rest + _frame({"type": "content_block_stop", "index": self._index})
+
+    def _begin(self) -> bytes:
+        if self._begun:
+            return b""
+        self._begun = True
+        own = self._started.dialect == NAME
+        message: Fields = {
+            "id": self._started.id or message_id(),
+            "type": "message",
+            "role": "assistant",
+            "model": self._started.model or self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": write_usage(self._usage, own),
+            **(self._started.extra if own else {}),
+        }
+        return _frame({"type": "message_start", "message": message})
+
+
+def _frame(payload: Fields) -> bytes:
+    return sse.write(orjson.dumps(payload), payload["type"])

@@ -1,0 +1,100 @@
+"""Bedrock's errors: a `message`, and a type in a header or in the stream's own frame.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
+from conduit_desktop.wire.bedrock.messages_reader import NAME
+from conduit_desktop.wire.errors.classify import LOOKED_AT
+from conduit_desktop.wire.openai_chat import errors as generic
+
+_REASONS: dict[str, tuple[Reason, int]] = {
+    "throttlingexception": ("rate_limit", 429),
+    "servicequotaexceededexception": ("rate_limit", 429),
+    "modelnotreadyexception": ("overloaded", 429),
+    "serviceunavailableexception": ("overloaded", 503),
+    "internalserverexception": ("server", 500),
+    "internalfailure": ("server", 500),
+    "modelerrorexception": ("server", 424),
+    "modelstreamerrorexception": ("server", 424),
+    "modeltimeoutexception": ("timeout", 408),
+    "validationexception": ("bad_request", 400),
+    "resourcenotfoundexception": ("model_not_found", 404),
+    "accessdeniedexception": ("permission", 403),
+    "unrecognizedclientexception": ("auth", 403),
+    "invalidsignatureexception": ("auth", 403),
+    "incompletesignatureexception": ("auth", 403),
+    "missingauthenticationtokenexception": ("auth", 403),
+    "expiredtokenexception": ("auth", 403),
+}
+"""What each type means, and its status where it comes inside a stream."""
+
+_MODEL = re.compile(
+    r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
+    r"|endpoint \S{1,120} .{0,60}not found",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
+_SIGNED = re.compile(rb"(?:\\n){0,9}The Canonical String for this request.*", re.DOTALL)
+_TOLD_BY_WORDS = frozenset({"context_length", "content_filter", "model_not_found", "money"})
+_FAULTS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """An error answer, classified by its type, then by its words.
+
+    A wrong signature is answered with all that should have been signed, session token included: that is cut off.
+    """
+    body = _SIGNED.sub(b'"}', body)
+    error = generic.read_error(status, headers, body)
+    error.dialect = NAME
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        fields = {}
+    kind = headers.get("x-amzn-errortype") or (fields.get("__type") if isinstance(fields, dict) else None)
+    if isinstance(kind, str) and kind:
+        error.kind = error.code = kind.partition(":")[0].rpartition("#")[2]
+    _classify(error)
+    return error
+
+
+def error_in_answer(fault: str | None, fields: Json) -> UpstreamError:
+    """An exception in a stream, or an error where an answer was promised."""
+    error = generic.read_error_object(
+        fields if isinstance(fields, dict) and fields else {"message": fault or "an error without words"}
+    )
+    error.dialect, error.body = NAME, orjson.dumps(fields)
+    if fault is not None:
+        error.kind = error.code = fault
+        error.status = _REASONS.get(fault.lower(), ("server", 500))[1]
+    _classify(error)
+    return error
+
+
+def _classify(error: UpstreamError) -> None:
+    reason = _REASONS.get((error.kind or "").lower(), (error.reason, 0))[0]
+    if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
+        reason = error.reason
+    if reason in ("bad_request", "permission"):
+        said = error.message[:LOOKED_AT]
+        reason = "model_not_found" if _MODEL.search(said) else "auth" if _KEY.search(said) else reason
+    error.judge(reason)
+
+
+def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
+    """The status and `{"message"}`."""
+    return error.status, {"message": error.message}
+
+
+def fault_of(error: GatewayError) -> str:
+    """The type of exception that says `error` in a stream."""
+    return _FAULTS.get(error.status, "modelStreamErrorException" if error.status >= 500 else "validationException")

@@ -1,0 +1,202 @@
+"""A chat request as Bedrock's Converse API says it, and the names of what it cannot say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire.bedrock.messages_reader import NAME
+from conduit_desktop.wire.bedrock.messages_writer import Block, PartWriter, cache_point
+from conduit_desktop.wire.bedrock.model_fields import write_model_fields
+from conduit_desktop.wire.openai_chat.fields import respell
+
+_SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
+_UNSAYABLE = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
+_TIERS = frozenset({"priority", "default", "flex", "reserved"})
+_FILLER = "."
+"""What stands where words are required and none were said."""
+
+
+def write_request(request: ChatRequest, model: str) -> Outgoing:
+    """The body; `model` stands in the address, and says which further fields the model takes."""
+    parts = PartWriter(request.dialect == NAME, request.spelling)
+    body = _own(request, parts) if parts.own else _foreign(request, parts, model)
+    return Outgoing(body, list(parts.dropped))
+
+
+def _own(request: ChatRequest, parts: PartWriter) -> Block:
+    """The request as it was read."""
+    messages = request.messages
+    body: Block = {}
+    if request.spelling.get("system") == "said":
+        body["system"] = parts.content(messages[0].parts, "system")
+        messages = messages[1:]
+    body["messages"] = [
+        {"role": message.role, "content": parts.content(message.parts, f"messages[{index}].content"), **message.extra}
+        for index, message in enumerate(messages)
+    ]
+    extra = dict(request.extra)
+    if request.tools or request.tool_choice or "toolConfig.tools" in request.spelling or "toolConfig" in extra:
+        body["toolConfig"] = {**_tools(request, parts), **extra.pop("toolConfig", {})}
+    if "inferenceConfig" in extra:
+        body["inferenceConfig"] = {**_sampling(request), **extra.pop("inferenceConfig")}
+    if request.output is not None:
+        body["outputConfig"] = _format(request.output, request.spelling["outputConfig.schema"])
+    if request.metadata is not None:
+        body["requestMetadata"] = request.metadata
+    if request.service_tier is not None:
+        body["serviceTier"] = {"type": request.service_tier}
+    body.update(extra)
+    respell(body, request.spelling)
+    return body
+
+
+def _sampling(request: ChatRequest) -> Block:
+    return {name: value for field, name in _SAMPLING.items() if (value := getattr(request, field)) is not None}
+
+
+def _tools(request: ChatRequest, parts: PartWriter) -> Block:
+    written: list[Json] = []
+    for tool in request.tools:
+        if (said := _tool(tool, parts)) is not None:
+            written.append(said)
+            if tool.cache is not None:
+                written.append(cache_point(tool.cache))
+    config: Block = {"tools": written} if written else {}
+    choice = request.tool_choice
+    if choice is not None and choice.mode != "none" and (written or parts.own):
+        word = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
+        config["toolChoice"] = {word: {"name": choice.name} if choice.mode == "tool" else {}}
+        if not parts.own:
+            parts.drop(*(f"tool_choice.{name}" for name in choice.extra))
+    elif choice is not None and (choice.mode == "none" or choice.demands):
+        parts.drop("tool_choice")
+    return config
+
+
+def _tool(tool: Tool, parts: PartWriter) -> Json:
+    if tool.kind == "hosted":
+        if parts.own:
+            return tool.extra
+        parts.drop(f"tools[{tool.type or tool.name}]")
+        return None
+    spec: Block = {"name": tool.name}
+    description = free_text.described(tool)
+    if description or (parts.own and description is not None):
+        spec["description"] = description
+    schema = free_text.schema() if tool.kind == "custom" else tool.schema
+    if not parts.own:
+        schema = {"type": "object", **(schema or {})}
+        parts.drop(*(f"tools.{name}" for name in tool.extra))
+    if schema is not None:
+        spec["inputSchema"] = {"json": schema}
+    if tool.strict is not None and (tool.strict or parts.own):
+        spec["strict"] = tool.strict
+    return {"toolSpec": {**spec, **(tool.extra if parts.own else {})}}
+
+
+def _format(output: OutputFormat, schema: str) -> Block:
+    said = {"schema": schema, "name": output.name, "description": output.description}
+    given = {name: value for name, value in said.items() if value is not None}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": given}}}
+
+
+def _foreign(request: ChatRequest, parts: PartWriter, model: str) -> Block:
+    """The request by Converse's rules: turns alternate, the user begins, nothing is blank, calls need their tools."""
+    body: Block = {"messages": _turns(request.messages, parts)}
+    system = [part for message in request.messages if message.role in ("system", "developer") for part in message.parts]
+    parts.drop(*(f"system.{type(part).__name__.lower()}" for part in system if not isinstance(part, Text)))
+    if blocks := parts.content(part for part in system if isinstance(part, Text)):
+        body["system"] = blocks
+    config = _tools(request, parts)
+    if "tools" not in config and (names := _called(request.messages)):
+        # "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+        config = {"tools": [{"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}} for name in names]}
+    if config:
+        body["toolConfig"] = config
+    sampling = _sampling(request)
+    if "" in (request.stop or ()):
+        sampling["stopSequences"] = [text for text in request.stop or () if text]
+        parts.drop("stop")
+    if sampling:
+        body["inferenceConfig"] = sampling
+    _write_format(body, request.output, parts)
+    _write_labels(body, request, parts)
+    write_model_fields(body, request, model, parts.drop)
+    return body
+
+
+def _called(messages: list[Message]) -> list[str]:
+    names = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if not names and any(isinstance(part, ToolResult) for message in messages for part in message.parts):
+        names = ["tool"]
+    return list(dict.fromkeys(names))
+
+
+def _turns(messages: list[Message], parts: PartWriter) -> list[Json]:
+    turns: list[tuple[str, list[Block]]] = []
+    for message in messages:
+        if message.name is not None:
+            parts.drop("messages.name")
+        parts.drop(*(f"messages.{name}" for name, value in message.extra.items() if value is not None))
+        if message.role in ("system", "developer"):
+            if turns:
+                parts.drop("system.position")
+            continue
+        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
+        content = parts.content(message.parts)
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(content)
+        elif content:
+            turns.append((role, content))
+    if not turns or turns[0][0] != "user":
+        turns.insert(0, ("user", [{"text": _FILLER}]))
+    return [{"role": role, "content": _ordered(role, content)} for role, content in turns]
+
+
+def _ordered(role: str, content: list[Block]) -> list[Block]:
+    """Results first, and words beside every document: both are demanded."""
+    if role == "user":
+        results: list[Block] = []
+        others: list[Block] = []
+        place = others
+        for block in content:
+            if "cachePoint" not in block:  # which stays behind its part
+                place = results if "toolResult" in block else others
+            place.append(block)
+        content = results + others
+    if any("document" in block for block in content) and not any("text" in block for block in content):
+        content = [*content, {"text": _FILLER}]
+    return content
+
+
+def _write_format(body: Block, output: OutputFormat | None, parts: PartWriter) -> None:
+    if output is None or output.kind == "text":
+        return
+    if output.kind == "json" or output.schema is None:
+        parts.drop("response_format")  # any JSON at all cannot be asked for
+        return
+    schema = OutputFormat("schema", None, output.name or "answer", output.description)
+    body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
+
+
+def _write_labels(body: Block, request: ChatRequest, parts: PartWriter) -> None:
+    if request.metadata is not None:
+        said = {name: value for name, value in request.metadata.items() if isinstance(value, str) and value}
+        parts.drop(*(f"metadata.{name}" for name in request.metadata if name not in said))
+        if said:
+            body["requestMetadata"] = said
+    if request.service_tier in _TIERS:
+        body["serviceTier"] = {"type": request.service_tier}
+    elif request.service_tier not in (None, "auto"):
+        parts.drop("service_tier")
+    parts.drop(*(name for name in _UNSAYABLE if getattr(request, name) not in (None, False)))
+    if request.n is not None and request.n > 1:
+        parts.drop("n")
+    if request.parallel_tool_calls is False:
+        parts.drop("parallel_tool_calls")
+    parts.drop(*(name for name, value in request.extra.items() if value is not None))

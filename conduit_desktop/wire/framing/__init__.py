@@ -1,0 +1,1 @@
+"""Framings of streamed bodies: bytes in any split to frames, and back."""

@@ -1,0 +1,194 @@
+"""One candidate of an answer, read part by part into neutral events."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import Json, Opaque
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import (
+    Cited,
+    Event,
+    Finished,
+    OpaqueBlock,
+    TextDelta,
+    TextStarted,
+    ThinkingDelta,
+    ThinkingSigned,
+    ThinkingStarted,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+from conduit_desktop.wire.gemini.citations import read_citations
+from conduit_desktop.wire.gemini.field_names import NAME, Fields
+from conduit_desktop.wire.gemini.tool_calls import PartialCall
+from conduit_desktop.wire.gemini.usage import read_finish, reason_name
+
+SIGNATURE = "textSignature"
+"""The name of a part that is nothing but the signature of the text before it."""
+ATTACHED = "attachedSignature"
+"""The same, where it stood on that text itself."""
+_WHOLE_CONTENT = {"role": "model"}
+
+
+class CandidateReader:
+    """Reads one candidate. `whole`: neighbouring texts are parts of their own; in a stream they are pieces of one.
+
+    The signature of a text waits until the next part or the end, so that citations still find the text open.
+    """
+
+    def __init__(self, index: int, whole: bool) -> None:
+        self._index = index
+        self._whole = whole
+        self._kind = ""
+        self._text: list[str] = []
+        self._length = 0
+        self._signature: Opaque | None = None
+        self._begin = 0
+        self._given: set[int] = set()
+        self._calls = 0
+        self._partial: PartialCall | None = None
+        self._extra: Fields = {}
+        self.finished = False
+
+    def take(self, candidate: Fields, seed: str, events: list[Event]) -> None:
+        """Add the events of one (piece of a) candidate; `seed` tells answers apart, for ids of calls that have none."""
+        self._extra.update({k: v for k, v in candidate.items() if k not in ("content", "finishReason") and v is not None})
+        content = candidate.get("content")
+        if isinstance(content, dict):
+            parts = content.get("parts")
+            for part in parts if isinstance(parts, list) else ():
+                self._part(part, seed, events)
+            self._note_content(content)
+        if candidate.get("finishReason") is not None and not self.finished:
+            self._finish(candidate["finishReason"], events)
+
+    def _note_content(self, content: Fields) -> None:
+        beside = {key: value for key, value in content.items() if key != "parts" or not value}
+        if beside != _WHOLE_CONTENT and self._whole:
+            self._extra["content"] = beside
+
+    def block(self, feedback: Fields, events: list[Event]) -> None:
+        """End here, unless it has ended, for what the feedback on the prompt says."""
+        if not self.finished:
+            self._finish(feedback["blockReason"], events, {"promptFeedback": feedback})
+
+    def _finish(self, reason: Json, events: list[Event], blocked: Fields | None = None) -> None:
+        if self._partial is not None:
+            self._end_partial(events)
+        if self._kind == "text" or (self._text and not self._whole):
+            self._cite(events, last=True)
+        self._release(events)
+        self.finished = True
+        if blocked is None:
+            finish = read_finish(reason, self._calls > 0, self._extra)
+        else:
+            finish = Finished("content_filter", reason_name(reason), extra=blocked)
+        finish.choice = self._index
+        events.append(finish)
+
+    def _part(self, part: Json, seed: str, events: list[Event]) -> None:
+        if not isinstance(part, dict):
+            raise MalformedStream("a part is not a JSON object")
+        if isinstance(part.get("functionCall"), dict):
+            self._release(events, cite=True)
+            self._call(part, seed, events)
+        elif isinstance(part.get("text"), str):
+            self._words(part, part["text"], events)
+        elif part:
+            self._release(events, cite=True)
+            self._kind = "opaque"
+            kind = next((key for key in part if key != "thoughtSignature"), "thoughtSignature")
+            events.append(OpaqueBlock(Opaque(NAME, kind, part), self._index))
+
+    def _words(self, part: Fields, text: str, events: list[Event]) -> None:
+        signature = part.get("thoughtSignature")
+        if part.get("thought") is True:
+            self._release(events)
+            self._thought(text, signature, events)
+            return
+        if text or (self._whole and not signature):
+            self._release(events, cite=self._whole)
+            if (self._whole and self._kind == "text") or not text:
+                events.append(TextStarted(self._index))
+            if self._whole or self._kind != "text":
+                self._begin = self._length
+            self._kind = "text"
+            if text:
+                self._text.append(text)
+                self._length += len(text)
+                events.append(TextDelta(text, self._index))
+        if isinstance(signature, str) and signature:
+            self._release(events)
+            value = {"text": "", "thoughtSignature": signature}
+            self._signature = Opaque(NAME, ATTACHED if text else SIGNATURE, value)
+
+    def _thought(self, text: str, signature: Json, events: list[Event]) -> None:
+        if (self._kind == "thinking" and self._whole) or self._kind == "signed" or (not text and self._whole and not signature):
+            events.append(ThinkingStarted(self._index))
+        if text:
+            events.append(ThinkingDelta(text, self._index))
+        if text or self._whole:
+            self._kind = "thinking"
+        if isinstance(signature, str) and signature:
+            events.append(ThinkingSigned(signature, self._index))
+            self._kind = "thinking" if self._whole else "signed"
+
+    def _release(self, events: list[Event], cite: bool = False) -> None:
+        """Give the sources of the text that is over, and the signature that was waiting: text after it is a part of its own."""
+        if cite and self._kind == "text":
+            self._cite(events)
+        if self._signature is not None:
+            events.append(OpaqueBlock(self._signature, self._index))
+            self._signature = None
+            self._kind = "opaque"
+
+    def _cite(self, events: list[Event], last: bool = False) -> None:
+        """The sources up to the end of the open text; Google counts from the first word of the answer, we from that of the text."""
+        for number, citation in enumerate(read_citations(self._extra, "".join(self._text))):
+            at = citation.start
+            if number in self._given or (at is not None and at >= self._length and not last):
+                continue
+            self._given.add(number)
+            if at is not None and not self._begin <= at < self._length:
+                citation = replace(citation, start=None, end=None)  # it was said in a text that is over
+            events.append(Cited(citation.moved(-self._begin), self._index))
+
+    def _call(self, part: Fields, seed: str, events: list[Event]) -> None:
+        inner: Fields = part["functionCall"]
+        if self._partial is not None and not inner.get("name"):
+            self._partial.take(inner)
+            if not inner.get("willContinue"):
+                self._end_partial(events)
+            return
+        if not inner:
+            return  # the end of a call in pieces, whose last piece has said so
+        if not isinstance(inner.get("name"), str):
+            raise MalformedStream("a function call without a name")
+        extra: Fields = {key: value for key, value in part.items() if key not in ("functionCall", "thoughtSignature")}
+        call_id = inner.get("id")
+        if not isinstance(call_id, str) or not call_id:
+            call_id = "call_" + hashlib.sha256(f"{seed} {self._index} {self._calls}".encode()).hexdigest()[:20]
+            extra["id"] = None
+        self._calls += 1
+        self._kind = "call"
+        signature: Any = part.get("thoughtSignature")
+        events.append(ToolCallStarted(call_id, inner["name"], signature=signature or None, choice=self._index, extra=extra))
+        if inner.get("willContinue") or "partialArgs" in inner:
+            self._partial = PartialCall(call_id)
+            self._partial.take(inner)
+            if not inner.get("willContinue"):
+                self._end_partial(events)
+            return
+        if inner.get("args") is None:
+            extra["args"] = None
+        events.append(ToolCallDelta(call_id, orjson.dumps(inner.get("args") or {}).decode(), self._index))
+
+    def _end_partial(self, events: list[Event]) -> None:
+        assert self._partial is not None
+        events.append(ToolCallDelta(self._partial.id, orjson.dumps(self._partial.args).decode(), self._index))
+        self._partial = None

@@ -1,0 +1,177 @@
+"""Google's errors (google.rpc.Status as JSON): bodies and stream elements to classified errors, and ours in that shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
+from conduit_desktop.wire.errors.classify import LOOKED_AT, classify
+from conduit_desktop.wire.errors.retry_hints import duration, retry_hint
+from conduit_desktop.wire.gemini.field_names import NAME, Fields
+
+_STATUSES: dict[str, tuple[Reason, int]] = {
+    "INVALID_ARGUMENT": ("bad_request", 400),
+    "FAILED_PRECONDITION": ("bad_request", 400),
+    "OUT_OF_RANGE": ("bad_request", 400),
+    "UNAUTHENTICATED": ("auth", 401),
+    "PERMISSION_DENIED": ("permission", 403),
+    "NOT_FOUND": ("model_not_found", 404),
+    "ABORTED": ("server", 409),
+    "ALREADY_EXISTS": ("bad_request", 409),
+    "RESOURCE_EXHAUSTED": ("rate_limit", 429),
+    "CANCELLED": ("server", 499),
+    "INTERNAL": ("server", 500),
+    "UNKNOWN": ("server", 500),
+    "DATA_LOSS": ("server", 500),
+    "UNIMPLEMENTED": ("bad_request", 501),
+    "UNAVAILABLE": ("overloaded", 503),
+    "DEADLINE_EXCEEDED": ("timeout", 504),
+}
+"""google.rpc.Code: what each means, and its HTTP status (google/rpc/code.proto)."""
+
+_NAMES = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+    405: "UNIMPLEMENTED", 408: "DEADLINE_EXCEEDED", 409: "ABORTED", 413: "INVALID_ARGUMENT", 422: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 502: "UNAVAILABLE", 503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED", 529: "UNAVAILABLE",
+}  # fmt: skip
+
+_REASONS: dict[str, Reason] = {
+    "API_KEY_INVALID": "auth",
+    "API_KEY_EXPIRED": "auth",
+    "ACCESS_TOKEN_EXPIRED": "auth",
+    "CREDENTIALS_MISSING": "auth",
+    "ACCESS_TOKEN_TYPE_UNSUPPORTED": "auth",
+    "API_KEY_SERVICE_BLOCKED": "permission",
+    "SERVICE_DISABLED": "permission",
+    "CONSUMER_SUSPENDED": "permission",
+    "CONSUMER_INVALID": "permission",
+    "BILLING_DISABLED": "money",
+    "RATE_LIMIT_EXCEEDED": "rate_limit",
+    "MODEL_CAPACITY_EXHAUSTED": "overloaded",
+}
+"""`reason` of google.rpc.ErrorInfo."""
+
+# A 429 of a plain rate limit says "check your plan and billing details" too.
+_MONEY = re.compile(
+    r"prepa(y|id)\w* credits?|credits? (are|is|have been) (depleted|exhausted)|billing (account|is|has|to be)|enable billing"
+    r"|spend(ing)? (cap|limit)|requires billing",
+    re.IGNORECASE,
+)
+_CONTEXT = re.compile(r"token count.{0,60}exceeds? the maximum|exceeds? the maximum number of (input )?tokens", re.IGNORECASE)
+_SAFETY = re.compile(
+    r"blocked by|prohibited content|violat\w+ .{0,60}(polic|safety|guideline)|safety (filter|polic|reason)|model armor"
+    r"|usage guidelines",
+    re.IGNORECASE,
+)
+
+
+def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """An error answer: an object, or an array of one, as streams without `alt=sse` have it. The body may be HTML."""
+    try:
+        fields: Json = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        fields = None
+    error = _error_of(fields)
+    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    message = error.get("message") if isinstance(error.get("message"), str) else None
+    kind = error.get("status") if isinstance(error.get("status"), str) else None
+    return UpstreamError(
+        message or _plain(text) or f"HTTP {status}",
+        status=status,
+        reason=_reason(status, kind, message or text, error),
+        kind=kind,
+        retry_after=_wait(headers, error, text),
+        dialect=NAME,
+        body=body,
+        headers=headers,
+    )
+
+
+def error_in_answer(fields: Fields) -> UpstreamError:
+    """An error that came after the headers had promised success."""
+    error = _error_of(fields)
+    kind = error.get("status") if isinstance(error.get("status"), str) else None
+    code = error.get("code")
+    status = code if isinstance(code, int) and code >= 400 else _STATUSES.get(kind or "", ("server", 500))[1]
+    return read_error(status, {}, orjson.dumps(fields))
+
+
+def write_error(error: GatewayError) -> tuple[int, Fields]:
+    """The status and the body. Google's own errors stay whole."""
+    if isinstance(error, UpstreamError) and error.dialect == NAME:
+        try:
+            fields: Json = orjson.loads(error.body)
+        except orjson.JSONDecodeError:
+            fields = None
+        if known := _error_of(fields):
+            return error.status, {"error": known}
+    status = _NAMES.get(error.status) or ("INVALID_ARGUMENT" if 400 <= error.status < 500 else "INTERNAL")
+    body: Fields = {"code": error.status, "message": error.message, "status": status}
+    details = list(_details(error))
+    if details:
+        body["details"] = details
+    return error.status, {"error": body}
+
+
+def _details(error: GatewayError) -> Iterator[Fields]:
+    if error.status == 401:
+        yield {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
+    if error.param is not None:
+        violation = {"field": error.param, "description": error.message}
+        yield {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
+    if error.retry_after is not None:
+        yield {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{max(1, round(error.retry_after))}s"}
+
+
+def _error_of(fields: Json) -> Fields:
+    if isinstance(fields, list) and fields:
+        fields = fields[0]
+    error = fields.get("error") if isinstance(fields, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else {}
+
+
+def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
+    for detail in _rows(error):
+        known = _REASONS.get(str(detail.get("reason")))
+        if known is not None:
+            return known
+    reason = _STATUSES[kind][0] if kind in _STATUSES else classify_status(status)
+    if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text, 0, LOOKED_AT):
+        return "money"
+    if reason == "bad_request":
+        if _CONTEXT.search(text, 0, LOOKED_AT):
+            return "context_length"
+        if _SAFETY.search(text, 0, LOOKED_AT):
+            return "content_filter"
+        if kind == "FAILED_PRECONDITION":
+            return "permission"  # "User location is not supported for the API use."
+        return classify(status, None, text)
+    return classify(403, None, text) if reason == "permission" else reason
+
+
+def _rows(error: Fields) -> Iterator[Fields]:
+    details = error.get("details")
+    yield from (row for row in (details if isinstance(details, list) else ()) if isinstance(row, dict))
+
+
+def _wait(headers: Mapping[str, str], error: Fields, text: str) -> float | None:
+    """google.rpc.RetryInfo, else what the headers or the words say."""
+    for detail in _rows(error):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and (seconds := duration(delay)) is not None:
+            return seconds
+        if isinstance(delay, dict) and isinstance(delay.get("seconds"), int | str):
+            return duration(str(delay["seconds"]))
+    return retry_hint(headers, str(error.get("message") or text))
+
+
+def _plain(text: str) -> str:
+    """The words of a page or of bare text, in one short line."""
+    return " ".join(re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", text, flags=re.IGNORECASE | re.DOTALL).split())[:300]

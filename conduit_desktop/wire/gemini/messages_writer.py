@@ -1,0 +1,173 @@
+"""Neutral parts, written as parts of Gemini's contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from mimetypes import guess_type
+from typing import assert_never
+
+import orjson
+
+from conduit_desktop.core.chat import (
+    CacheTtl,
+    Json,
+    Media,
+    Opaque,
+    Part,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from conduit_desktop.wire.base64_values import standard
+from conduit_desktop.wire.gemini.field_names import NAME, Fields
+from conduit_desktop.wire.gemini.reasoning import proof
+from conduit_desktop.wire.values import as_object
+
+_TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
+"""What a file is taken for where neither its type nor its name says so; Vertex demands one."""
+
+
+class PartWriter:
+    """Writes parts. `own`: they were read from this dialect, so they are said again exactly as they were."""
+
+    def __init__(self, own: bool) -> None:
+        self.own = own
+        self.dropped: list[str] = []
+        self._names: dict[str, str] = {}
+        """The names of the calls written so far, by id: a result names its function here."""
+
+    def content(self, parts: Iterable[Part]) -> list[Fields]:
+        """The parts that can be said."""
+        return [written for part in parts if (written := self.part(part)) is not None]
+
+    def part(self, part: Part) -> Fields | None:
+        """One part; None for what Gemini has no words for."""
+        match part:
+            case Text():
+                return self._text(part)
+            case Refusal():
+                return {"text": part.text} if part.text else None
+            case Thinking():
+                return self._thinking(part)
+            case Media():
+                return self._media(part)
+            case ToolCall():
+                return self._call(part)
+            case ToolResult():
+                return self._result(part)
+            case RedactedThinking():
+                self.dropped.append("redacted_thinking")
+                return None
+            case Opaque():
+                if part.dialect == NAME:
+                    return dict(part.value)
+                self.dropped.append(f"content[{part.name}]")
+                return None
+            case _:
+                assert_never(part)
+
+    def _rest(self, part: Fields, extra: Fields, what: str, cache: CacheTtl | None = None) -> Fields:
+        """`part` with what only this dialect knows of it. Caching needs no mark here."""
+        if self.own:
+            return {**part, **extra}
+        self.dropped += [f"{what}.{name}" for name, value in extra.items() if value is not None]
+        if cache is not None:
+            self.dropped.append("cache_control")
+        return part
+
+    def _text(self, part: Text) -> Fields | None:
+        if not self.own and not part.text:
+            return None
+        if part.citations:
+            self.dropped.append("citations")
+        return self._rest({"text": part.text}, part.extra, "content", part.cache)
+
+    def _thinking(self, part: Thinking) -> Fields | None:
+        """Thoughts of other models mean nothing here; Gemini's own come from a caller of its dialect, or were kept for us."""
+        if part.dialect != NAME and not self.own:
+            self.dropped.append("thinking")
+            return None
+        signature = part.signature if part.dialect in ("", NAME) else proof(part.signature or "", part.dialect)
+        signed = {} if signature is None else {"thoughtSignature": signature}
+        return self._rest({"text": part.text, "thought": True, **signed}, part.extra, "content")
+
+    def _media(self, part: Media) -> Fields | None:
+        if not self.own and part.text is not None:
+            return {"text": part.text}
+        if not self.own and part.data is None and part.url is None and not (part.file_id or "").startswith("gs://"):
+            self.dropped.append("file_id" if part.file_id else part.kind)
+            return None
+        if part.detail not in (None, "auto"):
+            self.dropped.append(f"{part.kind}.detail")
+        key, inner = self._source(part if self.own else standard(part))
+        extra = dict(part.extra)
+        if self.own:
+            inner |= extra.pop(key, {})
+        return self._rest({key: inner}, extra, "content", part.cache)
+
+    def _source(self, part: Media) -> tuple[str, Fields]:
+        kind = part.media_type if self.own else part.media_type or _guess(part)
+        inner: Fields = {} if kind is None else {"mimeType": kind}
+        if self.own and part.name is not None:
+            inner["displayName"] = part.name
+        if part.data is not None:
+            return "inlineData", {**inner, "data": part.data}
+        return "fileData", {**inner, "fileUri": part.url or part.file_id or ""}
+
+    def _call(self, part: ToolCall) -> Fields | None:
+        if part.kind == "hosted":
+            self.dropped.append(f"tool_calls[{part.name}]")
+            return None
+        self._names[part.id] = part.name
+        args, whole = as_object(part)
+        if not whole:
+            self.dropped.append("tool_calls.arguments")
+        extra = dict(part.extra)
+        more = extra.pop("functionCall", {}) if self.own else {}
+        written: Fields = {"functionCall": {"id": part.id, "name": part.name, "args": args, **more}}
+        if part.signature is not None:
+            written["thoughtSignature"] = part.signature
+        return self._rest(written, extra, "tool_calls", part.cache)
+
+    def _result(self, part: ToolResult) -> Fields:
+        name = part.name or self._names.get(part.call_id) or part.call_id
+        inner: Fields = {"id": part.call_id, "name": name, "response": self._response(part)}
+        media = [each for each in part.parts if isinstance(each, Media) and each.text is None]
+        if files := self.content(media):
+            inner["parts"] = files
+        extra = dict(part.extra)
+        if self.own:
+            inner |= extra.pop("functionResponse", {})
+        return self._rest({"functionResponse": inner}, extra, "tool_result", part.cache)
+
+    def _response(self, part: ToolResult) -> Fields:
+        """The result as an object: its own where its text is one, else under the keys that Google names for text."""
+        texts = [each.text or "" for each in part.parts if isinstance(each, Text | Media)]
+        for each in part.parts:
+            if isinstance(each, Text):
+                self._text(each)  # which names what is lost beside its words
+            elif not isinstance(each, Media):
+                self.dropped.append("tool_result.content")
+        text = "\n".join(text for text in texts if text)
+        if part.is_error:
+            return {"error": text}
+        return _as_object(text) or {"output": text}
+
+
+def _as_object(text: str) -> Json:
+    """The JSON object that `text` is, unless its keys mean something to Gemini; else None."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        value: Json = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) and not {"output", "error", "result"} & value.keys() else None
+
+
+def _guess(part: Media) -> str:
+    guessed = guess_type((part.name or part.url or "").partition("?")[0])[0]
+    return guessed or _TYPES[part.kind]

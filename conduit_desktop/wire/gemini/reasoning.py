@@ -1,0 +1,66 @@
+"""Signatures of thoughts, as Google's clients take them: bytes in base64. Those of other providers bear a mark in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.wire.gemini.field_names import NAME, Fields
+from conduit_desktop.wire.provenance import marked, unseal
+
+_ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def as_base64(signature: str) -> str:
+    """`signature` if it is base64 already (of either alphabet), else its bytes in base64: SDKs decode it."""
+    if _ALPHABET.fullmatch(signature):
+        try:
+            base64.b64decode(signature.translate(_STANDARD), validate=True)
+        except binascii.Error:
+            pass
+        else:
+            return signature
+    return base64.b64encode(signature.encode("utf-8", "surrogatepass")).decode()
+
+
+def proof(signature: str, said_in: str) -> str:
+    """The signature of a thought that was said in the dialect `said_in`."""
+    return as_base64(marked(signature, said_in, ("", NAME)))
+
+
+def foreign(signature: Json) -> str | None:
+    """What another provider signed, with its mark; None for Google's own."""
+    if not isinstance(signature, str):
+        return None
+    try:
+        text = base64.b64decode(signature.translate(_STANDARD)).decode()
+    except ValueError:
+        return None
+    return text if unseal(text) is not None else None
+
+
+def without_foreign(body: Fields) -> Fields:
+    """`body` without the thoughts that others signed: Google refuses them. The very same where there are none."""
+    contents = body.get("contents")
+    if not isinstance(contents, list):
+        return body
+    kept = [_content(content) for content in contents]
+    if all(new is old for new, old in zip(kept, contents, strict=True)):
+        return body
+    return {**body, "contents": [new for new, old in zip(kept, contents, strict=True) if new is old or new["parts"]]}
+
+
+def _content(content: Json) -> Json:
+    parts = content.get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list) or not any(_is_foreign(part) for part in parts):
+        return content
+    return {**content, "parts": [part for part in parts if not _is_foreign(part)]}
+
+
+def _is_foreign(part: Json) -> bool:
+    if not isinstance(part, dict) or not part.get("thought"):
+        return False
+    return foreign(part.get("thoughtSignature", part.get("thought_signature"))) is not None

@@ -1,0 +1,149 @@
+"""A neutral request, written for Gemini's `generateContent`; names what could not be said."""
+
+from __future__ import annotations
+
+from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire.gemini.field_names import NAME, Fields, respell
+from conduit_desktop.wire.gemini.generation_config import write_config, write_tier
+from conduit_desktop.wire.gemini.messages_writer import PartWriter
+from conduit_desktop.wire.gemini.schema import for_gemini
+
+FILLER = "."
+"""What a user says in a conversation that has nothing but instructions: contents are required."""
+
+_ROLES = {"user": "user", "assistant": "model", "tool": "function"}
+_MODES = {"auto": "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
+_NOTHING = ("user", "metadata", "parallel_tool_calls")
+"""What Gemini has no word for."""
+
+
+def write_request(request: ChatRequest) -> Outgoing:
+    """The body; the model stands in the URL. A request that was read from this dialect is given back as it came."""
+    parts = PartWriter(own=request.dialect == NAME)
+    body = _own_contents(request, parts) if parts.own else _contents(request.messages, parts)
+    body |= _tools(request, parts)
+    if config := write_config(request, parts.own, parts.dropped):
+        body["generationConfig"] = config
+    body |= write_tier(request, parts.own, parts.dropped)
+    if parts.own:
+        _put_back(body, request)
+    else:
+        _name_the_rest(request, parts)
+    return Outgoing(body, list(dict.fromkeys(parts.dropped)))
+
+
+def _own_contents(request: ChatRequest, parts: PartWriter) -> Fields:
+    messages = request.messages
+    body: Fields = {}
+    if request.spelling.get("system") == "top" and messages and messages[0].role == "system":
+        body["systemInstruction"] = {"parts": parts.content(messages[0].parts), **messages[0].extra}
+        messages = messages[1:]
+    body["contents"] = [{"role": _ROLES[m.role], "parts": parts.content(m.parts), **m.extra} for m in messages]
+    return body
+
+
+def _contents(messages: list[Message], parts: PartWriter) -> Fields:
+    """Turns of user and model, each once in a row, results before words; every instruction goes on top."""
+    system: list[Fields] = []
+    turns: list[Fields] = []
+    for message in messages:
+        if message.name is not None:
+            parts.dropped.append("messages.name")
+        parts.dropped += [f"messages.{key}" for key, value in message.extra.items() if value is not None]
+        if message.role in ("system", "developer"):
+            if turns:
+                parts.dropped.append("system.position")
+            system += parts.content(part for part in message.parts if isinstance(part, Text))
+            parts.dropped += [f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)]
+            continue
+        role = "model" if message.role == "assistant" else "user"
+        content = parts.content(message.parts)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["parts"] += content
+        elif content:
+            turns.append({"role": role, "parts": content})
+    for turn in turns:
+        if turn["role"] == "user":
+            turn["parts"].sort(key=lambda part: "functionResponse" not in part)
+    body: Fields = {"systemInstruction": {"parts": system}} if system else {}
+    return {**body, "contents": turns or [{"role": "user", "parts": [{"text": FILLER}]}]}
+
+
+def _tools(request: ChatRequest, parts: PartWriter) -> Fields:
+    tools = _own_tools(request) if parts.own else _foreign_tools(request, parts)
+    body: Fields = {"tools": tools} if tools else {}
+    choice = request.tool_choice
+    if choice is None:
+        return body
+    if not parts.own:
+        parts.dropped += [f"tool_choice.{name}" for name in choice.extra]
+        names = {each["name"] for entry in tools for each in entry.get("functionDeclarations", ())}
+        if not names or (choice.name is not None and choice.name not in names):
+            if choice.demands:
+                parts.dropped.append("tool_choice")
+            return body
+    body["toolConfig"] = {"functionCallingConfig": _choice(choice, parts.own)}
+    return body
+
+
+def _choice(choice: ToolChoice, own: bool) -> Fields:
+    config: Fields = {"mode": _MODES[choice.mode]}
+    if choice.name is not None:
+        config["allowedFunctionNames"] = [choice.name]
+    return {**config, **choice.extra} if own else config
+
+
+def _own_tools(request: ChatRequest) -> list[Fields]:
+    """Each tool in the entry that it stood in."""
+    entries: dict[str, Fields] = {}
+    for index, tool in enumerate(request.tools):
+        entry = entries.setdefault(request.spelling.get(f"tool {index}", "0"), {})
+        if tool.kind == "hosted":
+            entry[tool.type or tool.name] = tool.extra.get("", tool.extra)
+        else:
+            entry.setdefault("functionDeclarations", []).append({**_function(tool, tool.schema), **tool.extra})
+    return list(entries.values())
+
+
+def _foreign_tools(request: ChatRequest, parts: PartWriter) -> list[Fields]:
+    functions: list[Fields] = []
+    for tool in request.tools:
+        if tool.kind == "hosted":
+            parts.dropped.append(f"tools[{tool.type or tool.name}]")
+            continue
+        if tool.kind == "custom":
+            parts.dropped.append("tools.custom")
+        schema = free_text.schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
+        written = _function(tool, None)
+        if schema:
+            written["parametersJsonSchema"] = schema
+        functions.append(written)
+        parts.dropped += [f"tools.{name}" for name in tool.extra]
+        parts.dropped += [name for name, said in (("cache_control", tool.cache), ("tools.strict", tool.strict)) if said]
+    return [{"functionDeclarations": functions}] if functions else []
+
+
+def _function(tool: Tool, schema: Fields | None) -> Fields:
+    fields = {"name": tool.name, "description": free_text.described(tool), "parameters": schema}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _put_back(body: Fields, request: ChatRequest) -> None:
+    """What only this dialect knows, where it stood, and all of it as it was spelled."""
+    for key, value in request.extra.items():
+        owner, _, name = key.rpartition(".")
+        if owner in ("generationConfig", "toolConfig"):
+            body.setdefault(owner, {})[name] = value
+        else:
+            body[key] = value
+    respell(body, request.spelling)
+
+
+def _name_the_rest(request: ChatRequest, parts: PartWriter) -> None:
+    for name in _NOTHING:
+        value = getattr(request, name)
+        if value is not None and (name != "parallel_tool_calls" or (value is False and request.tools)):
+            parts.dropped.append(name)
+    parts.dropped += [key for key, value in request.extra.items() if value is not None]

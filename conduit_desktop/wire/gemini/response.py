@@ -1,0 +1,185 @@
+"""Answers of `generateContent`: read whole and chunk by chunk, and written whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import assert_never
+from uuid import uuid4
+
+from conduit_desktop.core.answer import Answer, AnswerPart, Choice, collect
+from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import Event, Started, UsageReported
+from conduit_desktop.wire.citations import sources
+from conduit_desktop.wire.event_validation import MOST_CHOICES, whole, word
+from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateReader
+from conduit_desktop.wire.gemini.citations import write_citations
+from conduit_desktop.wire.gemini.errors import error_in_answer
+from conduit_desktop.wire.gemini.field_names import NAME, Fields
+from conduit_desktop.wire.gemini.reasoning import as_base64, proof
+from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
+from conduit_desktop.wire.values import as_object
+
+_KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelVersion")
+
+
+class AnswerReader:
+    """Reads an answer from its chunks, of which a whole one has one."""
+
+    def __init__(self, whole: bool = False) -> None:
+        self._whole = whole
+        self._seed = ""
+        self._candidates: dict[int, CandidateReader] = {}
+        self.complete = False
+        """Every candidate has ended, and usage came with the end or after it."""
+
+    @property
+    def finished(self) -> bool:
+        """Every candidate that began has ended."""
+        return bool(self._candidates) and all(candidate.finished for candidate in self._candidates.values())
+
+    def take(self, chunk: Fields, events: list[Event]) -> None:
+        """Add the chunk's events; raises UpstreamError for an error, MalformedStream for what is no answer."""
+        if chunk.get("error"):
+            raise error_in_answer(chunk)
+        if not self._seed:
+            self._seed = word(chunk.get("responseId")) or uuid4().hex
+            events.append(_started(chunk))
+        candidates = chunk.get("candidates")
+        for position, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
+            index = position if (said := candidate.get("index")) is None else said
+            if type(index) is not int or not 0 <= index < MOST_CHOICES:
+                raise MalformedStream("a candidate without a proper index")
+            if index not in self._candidates:
+                self._candidates[index] = CandidateReader(index, self._whole)
+            self._candidates[index].take(candidate, self._seed, events)
+        feedback = chunk.get("promptFeedback")
+        if isinstance(feedback, dict) and feedback.get("blockReason") and not self.finished:
+            self._block(feedback, events)
+        if isinstance(chunk.get("usageMetadata"), dict):
+            events.append(UsageReported(read_usage(chunk["usageMetadata"])))
+            self.complete = self.finished
+
+    def _block(self, feedback: Fields, events: list[Event]) -> None:
+        """The prompt is blocked: at once, or when some of the answer has been said."""
+        if not self._candidates:
+            self._candidates[0] = CandidateReader(0, self._whole)
+        for candidate in self._candidates.values():
+            candidate.block(feedback, events)
+
+
+def _started(chunk: Fields) -> Started:
+    extra = {key: value for key, value in chunk.items() if key not in _KNOWN}
+    feedback = chunk.get("promptFeedback")
+    if isinstance(feedback, dict) and not feedback.get("blockReason"):
+        extra["promptFeedback"] = feedback
+    return Started(chunk.get("responseId") or "", chunk.get("modelVersion") or "", _epoch(chunk.get("createTime")), extra, NAME)
+
+
+def _epoch(moment: object) -> int | None:
+    try:
+        return int(datetime.fromisoformat(str(moment)).timestamp()) if moment else None
+    except ValueError:
+        return None
+
+
+@whole
+def read_response(body: Fields) -> Iterable[Event]:
+    """A whole answer as the events that would have made it; raises MalformedStream for a body that is none.
+
+    Raises UpstreamError for an error that came with a success status.
+    """
+    events: list[Event] = []
+    if not isinstance(body.get("candidates"), list) and not body.get("promptFeedback") and not body.get("error"):
+        raise MalformedStream("the answer has no candidates")
+    AnswerReader(whole=True).take(body, events)
+    # Candidates come one after the other, their ends last, as in any stream.
+    return collect(events).events()
+
+
+def write_response(answer: Answer, request: ChatRequest) -> Fields:
+    """The answer. Sources of other dialects become grounding; their hidden blocks cannot be said."""
+    own = answer.started.dialect == NAME
+    body: Fields = {}
+    feedback = answer.first.finish.extra.get("promptFeedback") if own and answer.first.finish is not None else None
+    if feedback is not None and not answer.first.parts:
+        body["promptFeedback"] = feedback
+    else:
+        many = len(answer.choices) > 1
+        body["candidates"] = [
+            _candidate(choice, index if many else None, answer.started.dialect) for index, choice in enumerate(answer.choices)
+        ]
+    if answer.usage is not None:
+        body["usageMetadata"] = write_usage(answer.usage, own)
+    body["modelVersion"] = answer.started.model or request.model
+    body["responseId"] = answer.started.id or response_id()
+    if own:
+        body.update(answer.started.extra)
+    return body
+
+
+def response_id() -> str:
+    """An id for an answer whose vendor gave none."""
+    return uuid4().hex
+
+
+def _candidate(choice: Choice, index: int | None, said_in: str) -> Fields:
+    own = said_in == NAME
+    parts = write_parts(choice.parts, said_in)
+    candidate: Fields = {} if not parts else {"content": {"parts": parts, "role": "model"}}
+    if choice.finish is not None:
+        candidate["finishReason"] = write_finish(choice.finish, own)
+    if index is not None:
+        candidate["index"] = index
+    if not own:
+        return {**candidate, **write_citations(sources(choice.parts), choice.text)}
+    extra = dict(choice.finish.extra) if choice.finish is not None else {}
+    beside = extra.pop("content", None)
+    if beside is not None:
+        candidate["content"] = {**({"parts": parts} if parts else {}), **beside}
+    return {**candidate, **extra}
+
+
+def write_parts(said: list[AnswerPart], said_in: str) -> list[Fields]:
+    """The parts of an answer in the dialect `said_in`; without those that only another dialect than this can say."""
+    parts: list[Fields] = []
+    for part in said:
+        if isinstance(part, Opaque) and part.dialect == NAME and part.name == ATTACHED and parts and "text" in parts[-1]:
+            parts[-1]["thoughtSignature"] = part.value["thoughtSignature"]
+        elif (written := write_part(part, said_in)) is not None:
+            parts.append(written)
+    return parts
+
+
+def write_part(part: AnswerPart, said_in: str) -> Fields | None:
+    """One part of an answer; None for what has no words here, and for text without any that another dialect made."""
+    own = said_in == NAME
+    match part:
+        case Text():
+            return {"text": part.text} if part.text or own else None
+        case Refusal():
+            return {"text": part.text} if part.text else None
+        case Thinking():
+            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, said_in)}
+            return {"text": part.text, "thought": True, **signed}
+        case ToolCall():
+            return write_call(part, own)
+        case RedactedThinking():
+            return None
+        case Opaque():
+            return dict(part.value) if part.dialect == NAME else None
+        case _:
+            assert_never(part)
+
+
+def write_call(call: ToolCall, own: bool) -> Fields:
+    """A whole function call. Fields of our own making, marked with None in `extra`, are left out again."""
+    extra = dict(call.extra) if own else {}
+    args, _ = as_object(call)
+    inner: Fields = {"id": call.id, "name": call.name, "args": args}
+    for name in ("id", "args"):
+        if name in extra and extra.pop(name) is None:
+            del inner[name]
+    signed = {} if call.signature is None else {"thoughtSignature": as_base64(call.signature)}
+    return {"functionCall": inner, **signed, **extra}

@@ -1,0 +1,92 @@
+"""A stream of `streamGenerateContent`, read into neutral events: server-sent events or one JSON array."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+
+from conduit_desktop.core.errors import MalformedStream, StreamBroken
+from conduit_desktop.core.events import Event
+from conduit_desktop.wire.framing.frame_reader import FrameReader
+from conduit_desktop.wire.framing.json_array import ArraySplitter
+from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+from conduit_desktop.wire.gemini.response import AnswerReader
+
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+
+
+class _Events(FrameSplitter):
+    """Server-sent events; an error in the middle of a stream may be bare JSON without `data:`."""
+
+    def feed(self, data: bytes) -> list[Frame]:
+        return [self._bare(frame) if not frame.data else frame for frame in super().feed(data)]
+
+    @staticmethod
+    def _bare(frame: Frame) -> Frame:
+        raw = frame.raw.strip()
+        return replace(frame, data=raw) if raw[:1] in (b"{", b"[") else frame
+
+
+class EitherSplitter:
+    """Takes the framing that the first byte tells: an array or an object is JSON, anything else is events."""
+
+    end = b""
+    """What would end the last frame."""
+
+    def __init__(self) -> None:
+        self._chosen: ArraySplitter | _Events | None = None
+        self._held = b""
+
+    @property
+    def rest(self) -> bytes:
+        """What has not been ended yet."""
+        return self._held if self._chosen is None else self._chosen.rest
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames these bytes complete."""
+        if self._chosen is None:
+            self._held += data
+            first = self._held.lstrip(_BLANK)[:1]
+            if not first:
+                return []
+            self._chosen = ArraySplitter() if first in b"[{" else _Events()
+            self.end = self._chosen.end
+            data, self._held = self._held, b""
+        return self._chosen.feed(data)
+
+
+class GeminiReader(FrameReader):
+    """Reads one stream. There is no last event: the answer is whole when every candidate has ended and usage is there.
+
+    A stream that ends after the ends of its candidates is whole without usage, too.
+    """
+
+    terminal = "its finishReason"
+
+    def __init__(self) -> None:
+        super().__init__(EitherSplitter())
+        self._answer = AnswerReader()
+        self._closing = False
+
+    def read(self, frame: Frame, events: list[Event]) -> None:
+        """One chunk."""
+        if frame.data.strip() == b"[DONE]":  # some compatible servers end in OpenAI's way
+            return
+        try:
+            chunk = orjson.loads(frame.data)
+        except orjson.JSONDecodeError as error:
+            raise MalformedStream(f"a chunk is not JSON: {error}") from error
+        for each in chunk if isinstance(chunk, list) else (chunk,):
+            if not isinstance(each, dict):
+                raise MalformedStream("a chunk is not a JSON object")
+            self._answer.take(each, events)
+        self._over = self._answer.complete or (self._closing and self._answer.finished)
+
+    def close(self) -> list[Event]:
+        """The last chunk, if only its end was missing; raises StreamBroken where a candidate never ended."""
+        self._closing = True
+        if self._splitter.rest.strip() and not self._splitter.end:
+            raise StreamBroken(f"the stream ended in the middle of a chunk, before {self.terminal}")
+        self._over = self._over or (self._answer.finished and not self._splitter.rest.strip())
+        return super().close()

@@ -1,0 +1,1 @@
+"""The endpoints beside chat: embeddings, images, audio, rerank, moderation."""

@@ -1,0 +1,98 @@
+"""Rerank, where Cohere's shape is what callers speak: `model`, `query`, `documents`, `top_n` to `results`.
+
+Vendors differ in the names of a few fields; Voyage and Fireworks call the results `data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.core.events import Usage
+from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
+from conduit_desktop.wire.media.usage import told_usage
+
+
+class Rerank:
+    """See `Form`. `texts`: documents must be plain strings; `top`: the vendor's name for `top_n`.
+
+    On `bedrock` the model stands in the address, and Cohere's want the version of their API.
+    """
+
+    own = False
+
+    def __init__(self, texts: bool = False, top: str = "top_n", refused: tuple[str, ...] = (), bedrock: bool = False) -> None:
+        self._texts = texts
+        self._top = top
+        self._refused = refused
+        self._bedrock = bedrock
+
+    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+        """One request; `return_documents` is done here where the vendor does not."""
+        body = {**wish.body, "model": model}
+        for name in self._refused:
+            if body.pop(name, None) is not None and name != "return_documents":
+                dropped.append(name)
+        top = body.pop("top_n", None)
+        if top is not None:
+            body[self._top] = top
+        if self._texts:
+            body["documents"] = [_text(document, n) for n, document in enumerate(documents(wish.body))]
+        if self._bedrock:
+            del body["model"]
+            body |= {"api_version": 2} if "cohere" in model else {}
+        return [Sending(orjson.dumps(body))]
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+        """The answer in Cohere's shape, with the documents where they were asked for."""
+        answer = answers[-1]
+        results = answer.get("results", answer.get("data"))
+        if not isinstance(results, list) or not all(_is_result(row) for row in results):
+            raise MalformedStream("it holds no results")
+        usage = told_usage(wish.endpoint, answer) or _billed(answer)
+        wants_documents = wish.body.get("return_documents") is True
+        if "results" in answer and not wants_documents:
+            return Told(raw, usage)
+        given = documents(wish.body)
+        rows = [_with_document(row, given) if wants_documents else row for row in results]
+        return Told(orjson.dumps({**{k: v for k, v in answer.items() if k != "data"}, "results": rows}), usage)
+
+
+def documents(body: dict[str, Json]) -> list[Any]:
+    """The documents of a request; raises BadRequest."""
+    found = body.get("documents")
+    if not isinstance(found, list) or not found or not all(isinstance(document, (str, dict)) for document in found):
+        raise BadRequest("'documents' must be a list with at least one text.", param="documents")
+    return found
+
+
+def _text(document: Any, n: int) -> str:
+    text = document.get("text") if isinstance(document, dict) else document
+    if not isinstance(text, str):
+        raise BadRequest(f"'documents[{n}]' must be a text: this model ranks no other.", param=f"documents[{n}]")
+    return text
+
+
+def _is_result(row: Json) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("index"), int) and isinstance(row.get("relevance_score"), (int, float))
+
+
+def _with_document(row: dict[str, Json], given: list[Any]) -> dict[str, Json]:
+    document = given[row["index"]] if 0 <= row["index"] < len(given) else None
+    shown = document if isinstance(document, dict) else {"text": document}
+    return {**row, "document": row["document"] if isinstance(row.get("document"), dict) else shown}
+
+
+def _billed(answer: dict[str, Json]) -> Usage | None:
+    """Cohere counts searches; tokens only where it bills them."""
+    meta = answer.get("meta")
+    for name in ("billed_units", "tokens"):
+        counted = meta.get(name) if isinstance(meta, dict) else None
+        tokens = counted.get("input_tokens") if isinstance(counted, dict) else None
+        if isinstance(tokens, (int, float)) and tokens > 0:
+            return Usage(input=int(tokens))
+    return None

@@ -1,0 +1,224 @@
+"""A chat request as Ollama says it, and the names of what it cannot say."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import orjson
+
+from conduit_desktop.core.chat import (
+    ChatRequest,
+    Json,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.base64_values import standard_base64
+from conduit_desktop.wire.function_tools import RequestWriter
+from conduit_desktop.wire.ollama.request_reader import OPTIONS
+from conduit_desktop.wire.values import as_object
+
+_LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+_LOW, _MEDIUM = 4_096, 16_384
+"""Thinking budgets in tokens, at most, for the levels `low` and `medium`."""
+
+
+def write_chat(request: ChatRequest, model: str, own: bool) -> Outgoing:
+    """The body of `/api/chat`. `own`: the request was read from it, and is given back as it came."""
+    writer = _Writer(request, own)
+    body: dict[str, Json] = {"model": model, "messages": writer.messages()}
+    writer.tools(body)
+    return writer.finish(body)
+
+
+def write_generate(request: ChatRequest, model: str, own: bool) -> Outgoing:
+    """The body of `/api/generate`: the last thing a user said, under the system texts; turns before it cannot be said."""
+    writer = _Writer(request, own)
+    asked = [message for message in request.messages if message.role == "user"]
+    system = "\n\n".join(_words(m.parts) for m in request.messages if m.role in ("system", "developer"))
+    body: dict[str, Json] = {"model": model}
+    if asked:
+        last = writer.message(asked[-1], "messages[0]")
+        if not own or any(isinstance(part, Text) for part in asked[-1].parts):
+            body["prompt"] = last.get("content", "")
+        if last.get("images"):
+            body["images"] = last["images"]
+    if system or (own and any(message.role == "system" for message in request.messages)):
+        body["system"] = system
+    if len(asked) > 1 or any(message.role in ("assistant", "tool") for message in request.messages):
+        writer.drop("messages")
+    if request.tools:
+        writer.drop("tools")
+    return writer.finish(body)
+
+
+def _words(parts: list[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, Text | Refusal))
+
+
+class _Writer(RequestWriter):
+    unsayable = ("user", "metadata", "service_tier")
+
+    def __init__(self, request: ChatRequest, own: bool) -> None:
+        super().__init__(request, own)
+        self._names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
+
+    def messages(self) -> list[Json]:
+        """Every turn; where another dialect puts results and words into one, the results are turns of their own."""
+        written: list[Json] = []
+        for message in self.request.messages:
+            path = f"messages[{len(written)}]"
+            results = [part for part in message.parts if isinstance(part, ToolResult)]
+            written += [self._result(result, path, message.extra) for result in results]
+            if len(results) < len(message.parts) or not results:
+                written.append(self.message(message, path))
+        return written
+
+    def message(self, message: Message, path: str) -> dict[str, Json]:
+        """One turn without its tool results."""
+        said: dict[str, Json] = {"role": "system" if message.role == "developer" and not self.own else message.role}
+        if message.name is not None:
+            self.drop("messages.name")
+        content: list[str] = []
+        images: list[str] = []
+        calls: list[Json] = []
+        for part in message.parts:
+            match part:
+                case Text():
+                    content.append(part.text)
+                    self._note(part)
+                case Refusal():
+                    content.append(part.text)
+                case Media():
+                    self._media(part, content, images)
+                case Thinking():
+                    said["thinking"] = said.get("thinking", "") + part.text
+                case ToolCall():
+                    calls.append(self._call(part, f"{path}.tool_calls[{len(calls)}]"))
+                case RedactedThinking() | Opaque():
+                    self.drop("redacted_thinking" if isinstance(part, RedactedThinking) else f"content[{part.name}]")
+                case ToolResult():
+                    continue
+                case _:
+                    assert_never(part)
+        if content or not self.own:
+            said["content"] = "".join(content)
+        said |= {name: value for name, value in (("images", images), ("tool_calls", calls)) if value}
+        return self.with_extra(said, message.extra, "messages")
+
+    def _note(self, part: Text | Media) -> None:
+        if self.own:
+            return
+        if part.cache:
+            self.drop("cache_control")
+        if isinstance(part, Text) and part.citations:
+            self.drop("citations")
+        self.drop(*(f"content.{name}" for name in part.extra))
+
+    def _media(self, part: Media, content: list[str], images: list[str]) -> None:
+        self._note(part)
+        if part.kind == "image" and part.data is not None:
+            images.append(part.data if self.own else standard_base64(part.data))
+        elif part.text is not None:
+            content.append(f"{part.name}\n\n{part.text}" if part.name else part.text)
+        else:
+            self.drop(f"{part.kind}.url" if part.url else f"{part.kind}.file_id" if part.file_id else part.kind)
+
+    def _call(self, call: ToolCall, path: str) -> Json:
+        arguments, whole = as_object(call)
+        spelling = self.request.spelling
+        if self.own and spelling.get(f"{path}.function.arguments") == "text":
+            inner: dict[str, Json] = {"name": call.name, "arguments": call.arguments}
+        else:
+            inner = {"name": call.name, "arguments": arguments}
+            if not whole:
+                self.drop("tool_calls.arguments")
+        if not self.own:
+            self.drop(*(f"tool_calls.{name}" for name in call.extra))
+            return {"id": call.id, "function": inner}
+        extra = dict(call.extra)
+        inner |= extra.pop("function", {})
+        made = {} if spelling.get(f"{path}.id") == "made" else {"id": call.id}
+        return {**made, "function": inner, **extra}
+
+    def _result(self, result: ToolResult, path: str, extra: dict[str, Json]) -> Json:
+        content: list[str] = []
+        images: list[str] = []
+        for part in result.parts:
+            if isinstance(part, Text):
+                content.append(part.text)
+                self._note(part)
+            elif isinstance(part, Media):
+                self._media(part, content, images)
+            else:
+                self.drop("tool_result")
+        if result.is_error and not self.own:
+            content.insert(0, "Error: ")
+        said: dict[str, Json] = {"role": "tool"}
+        if content or not self.own:
+            said["content"] = "".join(content)
+        if images:
+            said["images"] = images
+        name = result.name if self.own else result.name or self._names.get(result.call_id)
+        if name is not None:
+            said["tool_name"] = name
+        if not (self.own and self.request.spelling.get(f"{path}.tool_call_id") == "made"):
+            said["tool_call_id"] = result.call_id
+        return self.with_extra(said, extra, "messages")
+
+    def tools(self, body: dict[str, Json]) -> None:
+        """The tools; that one must be called, or which, cannot be said. None to be called: none on offer."""
+        choice = self.request.tool_choice
+        written = [said for tool in self.request.tools if (said := self.tool(tool)) is not None]
+        if written and not (choice is not None and choice.mode == "none"):
+            body["tools"] = written
+        if choice is not None and choice.demands:
+            self.drop("tool_choice")
+        if self.request.parallel_tool_calls is False:
+            self.drop("parallel_tool_calls")
+
+    def finish(self, body: dict[str, Json]) -> Outgoing:
+        """Everything but the conversation."""
+        request = self.request
+        options = {name: value for name, (field, _) in OPTIONS.items() if (value := getattr(request, field)) is not None}
+        if request.stop is not None:
+            options["stop"] = request.stop
+        if self.own:
+            options |= request.extra.get("options", {})
+        if options or (self.own and "options" in request.extra):
+            body["options"] = options
+        if not self.own or not request.stream or request.spelling.get("stream") == "said":
+            body["stream"] = request.stream  # left out means: stream
+        if request.output is not None and request.output.kind != "text":
+            body["format"] = request.output.schema or "json"
+        if request.reasoning is not None and (think := self._think(request.reasoning, str(body["model"]))) is not None:
+            body["think"] = think
+        for name in ("logprobs", "top_logprobs"):
+            if (value := getattr(request, name)) is not None:
+                body[name] = value
+        self.rest(body, {name: value for name, value in request.extra.items() if name != "options"})
+        return Outgoing(body, list(self.dropped))
+
+    def _think(self, reasoning: Reasoning, model: str) -> Json:
+        if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
+            return False if not (self.own and reasoning.effort == "none") else "none"
+        if self.own:
+            return reasoning.effort or True
+        level = _LEVELS.get(reasoning.effort or "")
+        if level is None and reasoning.budget_tokens:
+            level = "low" if reasoning.budget_tokens <= _LOW else "medium" if reasoning.budget_tokens <= _MEDIUM else "high"
+        return level if level is not None and "gpt-oss" in model else True  # other models refuse a level
+
+
+def arguments_text(value: Json) -> str:
+    """Arguments as JSON text, whatever way they were given."""
+    return value if isinstance(value, str) else orjson.dumps({} if value is None else value).decode()

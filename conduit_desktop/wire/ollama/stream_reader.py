@@ -1,0 +1,132 @@
+"""Ollama's answers, whole and streamed, read into neutral events: a whole answer is a stream of one line."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from conduit_desktop.core.chat import Json, Opaque
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import (
+    Event,
+    Finished,
+    FinishReason,
+    OpaqueBlock,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+    UsageReported,
+)
+from conduit_desktop.wire.event_validation import whole, word
+from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
+from conduit_desktop.wire.framing.ndjson import LineSplitter
+from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.ollama.errors import error_in_answer
+from conduit_desktop.wire.ollama.request_reader import NAME
+from conduit_desktop.wire.ollama.request_writer import arguments_text
+from conduit_desktop.wire.token_counts import count
+
+_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
+_HEAD = frozenset({"model", "created_at"})
+_LINE = frozenset({
+    *_HEAD, "message", "response", "thinking", "tool_calls", "done", "done_reason", "prompt_eval_count", "eval_count", "logprobs",
+})  # fmt: skip
+
+
+class Lines:
+    """What the lines of one answer say, of `/api/chat` and `/api/generate` alike."""
+
+    def __init__(self) -> None:
+        self._id = ""
+        self._calls = 0
+        self._logprobs: list[Json] = []
+
+    def take(self, line: dict[str, Json], events: list[Event]) -> bool:
+        """Add the events of one line; whether it is the last. Raises UpstreamError for an error in its place."""
+        if line.get("error"):
+            raise error_in_answer(line)
+        if not self._id:
+            self._begin(line, events)
+        message = line["message"] if isinstance(line.get("message"), dict) else {**line, "content": line.get("response")}
+        if thinking := message.get("thinking"):
+            events.append(ThinkingDelta(thinking))
+        if content := message.get("content"):
+            events.append(TextDelta(content))
+        for call in message.get("tool_calls") or ():
+            self._call(call, events)
+        if isinstance(message.get("images"), list) and message["images"]:
+            events.append(OpaqueBlock(Opaque(NAME, "images", message["images"])))
+        if isinstance(line.get("logprobs"), list):
+            self._logprobs += line["logprobs"]
+        if line.get("done"):
+            self._end(line, events)
+            return True
+        return False
+
+    def _begin(self, line: dict[str, Json], events: list[Event]) -> None:
+        """An id of its own an answer does not have: the same answer always gets the same one."""
+        at = line.get("created_at") or ""
+        digest = hashlib.sha256(f"{line.get('model')} {at}".encode()).hexdigest()[:16]
+        self._id = f"ollama-{digest}"
+        extra = {"created_at": at} if at else {}
+        events.append(Started(self._id, line.get("model") or "", epoch(at), extra, NAME))
+
+    def _call(self, call: dict[str, Json], events: list[Event]) -> None:
+        inner = call["function"]
+        call_id = call.get("id") or f"call_{self._id[-8:]}{self._calls}"
+        self._calls += 1
+        extra = {name: value for name, value in call.items() if name not in ("id", "function")}
+        if further := {name: value for name, value in inner.items() if name not in ("name", "arguments")}:
+            extra["function"] = further
+        events.append(ToolCallStarted(call_id, inner["name"], extra=extra))
+        events.append(ToolCallDelta(call_id, arguments_text(inner.get("arguments"))))
+
+    def _end(self, line: dict[str, Json], events: list[Event]) -> None:
+        raw = line.get("done_reason")
+        reason: FinishReason = _REASONS.get(raw or "stop", "other")
+        extra = {name: value for name, value in line.items() if name not in _LINE}
+        if self._logprobs:
+            extra["logprobs"] = self._logprobs
+        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, word(raw), extra=extra))
+        if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
+            usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))
+            events.append(UsageReported(usage))
+
+
+class OllamaReader(FrameReader):
+    """Reads one stream of JSON lines."""
+
+    terminal = 'its line with "done": true'
+
+    def __init__(self) -> None:
+        super().__init__(LineSplitter())
+        self._lines = Lines()
+
+    def read(self, frame: Frame, events: list[Event]) -> None:
+        """One line; raises MalformedStream for what is no object."""
+        if self._over:
+            return
+        self._over = self._lines.take(json_object(frame), events)
+
+
+@whole
+def read_response(body: dict[str, Json]) -> list[Event]:
+    """A whole answer; raises UpstreamError for an error in its place, MalformedStream for what is no answer."""
+    if not body.get("error") and not isinstance(body.get("message"), dict) and not isinstance(body.get("response"), str):
+        raise MalformedStream("the answer holds neither a message nor a response")
+    events: list[Event] = []
+    Lines().take(body, events)
+    return events
+
+
+def epoch(moment: str) -> int | None:
+    """Seconds since 1970 of an RFC 3339 time; its fraction may have nine digits."""
+    whole, dot, rest = moment.partition(".")
+    zone = rest.lstrip("0123456789") if dot else ""
+    try:
+        return int(datetime.fromisoformat(f"{whole}{zone}").timestamp())
+    except ValueError:
+        return None

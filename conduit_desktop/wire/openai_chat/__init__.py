@@ -1,0 +1,1 @@
+"""OpenAI's Chat Completions dialect and the variants of its compatible vendors."""

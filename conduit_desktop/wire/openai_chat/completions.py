@@ -1,0 +1,187 @@
+"""OpenAI's legacy completions: a prompt instead of messages. https://platform.openai.com/docs/api-reference/completions
+
+Providers that have the endpoint get the request as it came; for all others the prompt is a user's message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from conduit_desktop.core.answer import Answer
+from conduit_desktop.core.chat import ChatRequest, Json, Text
+from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
+from conduit_desktop.core.events import Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.event_validation import MOST_CHOICES, whole
+from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
+from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
+from conduit_desktop.wire.openai_chat.errors import error_body, read_error_object
+from conduit_desktop.wire.openai_chat.request_reader import read_request
+from conduit_desktop.wire.openai_chat.response import finish_word
+from conduit_desktop.wire.openai_chat.stream_reader import started
+from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
+
+NAME = "openai_completions"
+_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
+
+
+class OpenAICompletions(OpenAIChat):
+    """See `Dialect`; errors, usage in streams and everything else are as in chat."""
+
+    name = NAME
+
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        """The prompt as a user's message; raises BadRequest for what only the endpoint itself can do."""
+        settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
+        request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
+        request.dialect = NAME
+        request.spelling.clear()
+        if body.get("logprobs") is not None:
+            request.extra["logprobs"] = body["logprobs"]
+        return request
+
+    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+        """Every text of the conversation, one below the other, as the prompt."""
+        written = super().write_request(request, model)
+        texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
+        body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
+        dropped = ["tools"] if request.tools else []
+        return Outgoing({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])
+
+    def reader(self) -> CompletionsReader:
+        """Reads one stream of chunks."""
+        return CompletionsReader()
+
+    def writer(self, request: ChatRequest) -> CompletionsWriter:
+        """Writes one stream of chunks."""
+        return CompletionsWriter(request)
+
+    def read_response(self, body: dict[str, Json]) -> list[Event]:
+        """A whole completion as events."""
+        return read_response(body)
+
+    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
+        """A whole completion."""
+        choices = [_choice(choice.text, index, choice.finish) for index, choice in enumerate(answer.choices)]
+        body = {**_head(answer.started, request), "choices": choices}
+        if answer.usage is not None:
+            body["usage"] = write_usage(answer.usage, own=False)
+        return body
+
+
+def prompt_of(body: dict[str, Json]) -> str:
+    """The one prompt that can be put to a chat model; raises BadRequest for several, and for token ids."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1:
+        prompt = prompt[0]
+    if not isinstance(prompt, str):
+        raise BadRequest("'prompt' must be one string for this model: it has no completions endpoint of its own.", param="prompt")
+    return prompt
+
+
+@whole
+def read_response(body: dict[str, Json]) -> list[Event]:
+    """A whole completion as events; raises UpstreamError for an error in its place, MalformedStream for what is none."""
+    if body.get("error"):
+        raise read_error_object(body)
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise MalformedStream("the answer holds no choices")
+    events: list[Event] = [started(body, {})]
+    for index, raw in enumerate(choices):
+        _read_choice(raw, index, events)
+    if isinstance(usage := body.get("usage"), dict) and usage:
+        events.append(UsageReported(read_usage(usage)))
+    return events
+
+
+def _read_choice(raw: Any, place: int, events: list[Event]) -> None:
+    if not isinstance(raw, dict):
+        raise MalformedStream("a choice that is no object")
+    index = raw.get("index")
+    index = index if type(index) is int and 0 <= index < MOST_CHOICES else place
+    if isinstance(text := raw.get("text"), str) and text:
+        events.append(TextDelta(text, index))
+    if isinstance(reason := raw.get("finish_reason"), str) and reason:
+        events.append(Finished(_REASONS.get(reason, "other"), reason, choice=index))
+
+
+class CompletionsReader(FrameReader):
+    """Reads one stream."""
+
+    terminal = "[DONE]"
+
+    def __init__(self) -> None:
+        super().__init__(sse.FrameSplitter())
+        self._begun = False
+
+    def read(self, frame: sse.Frame, events: list[Event]) -> None:
+        if frame.data.strip() == b"[DONE]":
+            self._over = True
+            return
+        chunk = json_object(frame)
+        if chunk.get("error") or frame.event == "error":
+            raise read_error_object(chunk)
+        if not self._begun:
+            self._begun = True
+            events.append(started(chunk, {}))
+        for index, raw in enumerate(chunk.get("choices") or ()):
+            _read_choice(raw, index, events)
+        if isinstance(usage := chunk.get("usage"), dict) and usage:
+            events.append(UsageReported(read_usage(usage)))
+
+
+def _head(begin: Started, request: ChatRequest) -> dict[str, Json]:
+    return {
+        "id": begin.id or "cmpl-conduit",
+        "object": "text_completion",
+        "created": begin.created or 0,
+        "model": begin.model or request.model,
+    }
+
+
+def _choice(text: str, index: int, finish: Finished | None) -> dict[str, Json]:
+    return {"text": text, "index": index, "logprobs": None, "finish_reason": finish_word(finish, own=False) if finish else None}
+
+
+class CompletionsWriter:
+    """Writes one stream; what is no text has no place in it."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._started = Started()
+        self._usage: Usage | None = None
+
+    def write(self, event: Event) -> bytes:
+        match event:
+            case Started():
+                self._started = event
+            case UsageReported():
+                self._usage = event.usage
+            case TextDelta():
+                return self._chunk([_choice(event.text, event.choice, None)])
+            case Finished():
+                return self._chunk([_choice("", event.choice, event)])
+        return b""
+
+    def _chunk(self, choices: list[dict[str, Json]], **more: Json) -> bytes:
+        return sse.write(orjson.dumps({**_head(self._started, self._request), "choices": choices, **more}))
+
+    def end(self) -> bytes:
+        """Usage where it was asked for, and the terminal frame."""
+        usage = b""
+        if self._usage is not None and self._request.include_usage:
+            usage = self._chunk([], usage=write_usage(self._usage, own=False))
+        return usage + sse.write(b"[DONE]")
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The error, and no terminal frame."""
+        return sse.write(orjson.dumps(error_body(error)))
+
+    def ping(self) -> bytes:
+        """A comment."""
+        return sse.comment("ping")

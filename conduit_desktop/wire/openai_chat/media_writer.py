@@ -1,0 +1,86 @@
+"""Writes images, documents and sound as OpenAI content parts."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from conduit_desktop.core.chat import Json, Media
+from conduit_desktop.wire.base64_values import standard
+
+_FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
+
+Written = tuple[dict[str, Json] | None, list[str]]
+"""A part, or None where it cannot be said, and the names of what was lost."""
+
+
+def write_media(media: Media, own: bool, bare: bool = False) -> Written:
+    """One part. `own`: it was read from this dialect; `bare`: its address was given without an object around it."""
+    lost = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
+    part = _say(media if own else standard(media), own, bare)
+    if part is None:
+        return None, [*lost, f"{media.kind}.{'file_id' if media.file_id else 'url' if media.url else media.media_type or 'data'}"]
+    if own:
+        for name, value in media.extra.items():
+            if isinstance(value, dict) and isinstance(part.get(name), dict):
+                part[name] = {**part[name], **value}
+            else:
+                part[name] = value
+    return part, lost
+
+
+def _say(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
+    if media.text is not None:
+        return {"type": "text", "text": f"{media.name}\n\n{media.text}" if media.name else media.text}
+    match media.kind:
+        case "image":
+            return _linked(media, "image_url", bare)
+        case "video":
+            return _linked(media, "video_url", bare) if own else None
+        case "audio":
+            return _audio(media, own)
+        case "document":
+            return _document(media, own)
+        case _:
+            assert_never(media.kind)
+
+
+def _address(media: Media) -> str | None:
+    if media.data is not None:
+        return f"data:{media.media_type or 'application/octet-stream'};base64,{media.data}"
+    return media.url
+
+
+def _linked(media: Media, name: str, bare: bool) -> dict[str, Json] | None:
+    url = _address(media)
+    if url is None:
+        return None
+    if bare:
+        return {"type": name, name: url}
+    return {"type": name, name: {"url": url, **({"detail": media.detail} if media.detail is not None else {})}}
+
+
+def _audio(media: Media, own: bool) -> dict[str, Json] | None:
+    form = _FORMATS.get(media.media_type or "")
+    if form is None and own and media.media_type:
+        form = media.media_type.removeprefix("audio/")
+    if media.data is None or (form is None and not own):
+        return None
+    return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": form} if form else {})}}
+
+
+def _document(media: Media, own: bool) -> dict[str, Json] | None:
+    """A `file` part. A foreign file's id means nothing here, and OpenAI takes no address."""
+    file: dict[str, Json] = {}
+    if media.name is not None:
+        file["filename"] = media.name
+    if media.data is not None:
+        file["file_data"] = media.data if own and media.media_type is None else _address(media)
+        if not own:
+            file.setdefault("filename", "document.pdf" if media.media_type == "application/pdf" else "document")
+    elif own and media.url is not None:
+        file["file_data"] = media.url
+    elif not own:
+        return None
+    if own and media.file_id is not None:
+        file["file_id"] = media.file_id
+    return {"type": "file", "file": file}

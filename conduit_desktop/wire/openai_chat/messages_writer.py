@@ -1,0 +1,246 @@
+"""Writes neutral turns as OpenAI messages.
+
+Tool messages take text only and must follow the calls they answer at once; so the pictures in tool results, and what else
+a user turn says beside them, go to a user message after the last tool message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from conduit_desktop.core.chat import (
+    CacheTtl,
+    Json,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.media_writer import write_media
+from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
+from conduit_desktop.wire.openai_chat.tool_calls import signature_field
+
+
+def write_cache(cache: CacheTtl | None, path: str, spelling: Mapping[str, str]) -> dict[str, Json]:
+    """A cache mark as it was read: five minutes are the default and mostly not said."""
+    if cache is None:
+        return {}
+    said = {"ttl": cache} if cache == "1h" or spelling.get(f"{path}.cache_control") == "5m" else {}
+    return {"cache_control": {"type": "ephemeral", **said}}
+
+
+class Turns:
+    """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
+
+    def __init__(self, own: bool, spelling: Mapping[str, str]) -> None:
+        self.own = own
+        self.spelling = spelling
+        self.dropped: list[str] = []
+        self._written: list[dict[str, Json]] = []
+        self._shown: list[Json] = []
+
+    def write(self, messages: list[Message]) -> list[dict[str, Json]]:
+        """All messages, in order."""
+        for message in messages:
+            results = [part for part in message.parts if isinstance(part, ToolResult)]
+            rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+            if not results and message.role != "user":
+                self._show_media()
+            for result in results:
+                self._tool(message, result)
+            if not self.own and rest and all(_is_hidden(part) for part in rest):
+                self._parts(rest, "")  # names what is lost; an empty turn would be refused
+            elif rest or not results:
+                self._turn(message, rest)
+        self._show_media()
+        return self._written
+
+    def _show_media(self) -> None:
+        """The pictures of the tool results before, in a user message of their own."""
+        if self._shown:
+            self._written.append({"role": "user", "content": self._shown})
+            self._shown = []
+
+    def _turn(self, message: Message, parts: list[Part]) -> None:
+        path = f"messages[{len(self._written)}]"
+        if message.role == "assistant":
+            body = self._assistant(message, parts, path)
+        elif message.role == "tool":
+            body = {"role": "user", "content": self._content(message, parts, path)}
+        else:
+            body = {"role": message.role, "content": self._content(message, parts, path)}
+        if self._shown and message.role == "user":
+            content = body["content"]
+            body["content"] = self._shown + (content if isinstance(content, list) else [{"type": "text", "text": content}])
+            self._shown = []
+        if message.name is not None:
+            body["name"] = message.name
+        self._extra(message, body)
+        self._written.append(body)
+
+    def _extra(self, message: Message, body: dict[str, Json]) -> None:
+        if self.own:
+            body.update(message.extra)
+        else:
+            self.dropped += [f"messages.{name}" for name in message.extra]
+
+    def _tool(self, message: Message, result: ToolResult) -> None:
+        path = f"messages[{len(self._written)}]"
+        legacy = self.own and result.extra.get("role") == "function"
+        body: dict[str, Json] = {"role": "function"} if legacy else {"role": "tool", "tool_call_id": result.call_id}
+        if result.name is not None and (self.own or legacy):
+            body["name"] = result.name
+        if self.own:
+            content = self._parts(result.parts, path)
+            body["content"] = _plain(content) if result.plain else content
+            if not content and self.spelling.get(f"{path}.content") in ("null", "absent"):
+                body["content"] = None
+        else:
+            self._foreign_result(result, body)
+        if isinstance(message.parts[0], ToolResult) and result is message.parts[0]:
+            self._extra(message, body)
+        self._written.append(body)
+
+    def _foreign_result(self, result: ToolResult, body: dict[str, Json]) -> None:
+        if result.is_error:
+            self.dropped.append("tool_result.is_error")
+        if result.cache:
+            self.dropped.append("cache_control")
+        self.dropped += [f"tool_result.{name}" for name in result.extra]
+        said: list[str] = []
+        shown: list[Json] = []
+        for part in self._parts(result.parts, ""):
+            if part.get("type") == "text":
+                said.append(part["text"])
+            else:
+                shown.append(part)
+        if shown:
+            label = f"[From the result of the tool call {result.call_id}]"
+            self._shown += [{"type": "text", "text": label}, *shown]
+        body["content"] = "\n".join(said)
+
+    def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
+        body: dict[str, Json] = {"role": "assistant", "content": None}
+        if message.plain or not self.own:
+            for part in parts:
+                if isinstance(part, Refusal):
+                    body["refusal"] = body.get("refusal", "") + part.text
+            parts = [part for part in parts if not isinstance(part, Refusal)]
+        calls = [part for part in parts if isinstance(part, ToolCall)]
+        spoken = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
+        if spoken:
+            body["content"] = _plain(spoken) if message.plain or not self.own else spoken
+        elif not self.own and not calls and "refusal" not in body:
+            body["content"] = ""
+        written = [said for call in calls if (said := self._call(call)) is not None]
+        if written:
+            body["tool_calls"] = written
+        return body
+
+    def _assistant_content(self, parts: list[Part], body: dict[str, Json], path: str) -> list[dict[str, Json]]:
+        """The parts that make up `content`; thinking goes to its own fields of `body`, in this dialect alone."""
+        if not self.own:
+            for part in parts:
+                if isinstance(part, Media):
+                    self.dropped.append(f"assistant.{part.kind}")
+            return self._parts([part for part in parts if not isinstance(part, Media)], path)
+        raw: list[Json] = [part.raw for part in parts if isinstance(part, Thinking) and part.dialect == NAME and part.raw]
+        raw += [{"message": part.value} for part in parts if isinstance(part, Opaque) and part.name == "reasoning"]
+        for said in raw:
+            body.update(said.get("message", {}))
+        if not raw:
+            body.update(thinking_fields([part for part in parts if isinstance(part, (Thinking, RedactedThinking))]))
+        return self._parts([part for part in parts if not isinstance(part, RedactedThinking)], path)
+
+    def _call(self, call: ToolCall) -> dict[str, Json] | None:
+        if call.kind == "hosted":
+            self.dropped.append(f"tool_calls[{call.name}]")
+            return None
+        if not self.own:
+            return self._foreign_call(call)
+        said = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
+        extra = dict(call.extra)
+        body: dict[str, Json] = {"id": call.id, "type": call.kind, call.kind: {**said, **extra.pop("function", {})}}
+        return {**body, **extra, **(signature_field(call.signature) if call.signature else {})}
+
+    def _foreign_call(self, call: ToolCall) -> dict[str, Json]:
+        """A call as a function's: OpenAI alone knows custom tools here, and offers them to its own callers."""
+        self.dropped += [f"tool_calls.{name}" for name in call.extra]
+        self.dropped += [name for name, there in (("cache_control", call.cache), ("thought_signature", call.signature)) if there]
+        arguments = free_text.wrap(call.arguments) if call.kind == "custom" else call.arguments or "{}"
+        return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+    def _content(self, message: Message, parts: list[Part], path: str) -> Json:
+        content = self._parts(parts, path)
+        if self.own:
+            return _plain(content) if message.plain else content
+        if message.role in ("system", "developer"):
+            self.dropped += ["system.media"] * any(part.get("type") != "text" for part in content)
+            return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
+        alone = not content or (len(content) == 1 and content[0].get("type") == "text")
+        return _plain(content) if alone else content
+
+    def _parts(self, parts: list[Part], path: str) -> list[dict[str, Json]]:
+        written: list[dict[str, Json]] = []
+        for part in parts:
+            said = self._part(part, f"{path}.content[{len(written)}]")
+            if said is not None:
+                written.append(said)
+        return written
+
+    def _part(self, part: Part, path: str) -> dict[str, Json] | None:
+        match part:
+            case Text():
+                return self._text(part, path)
+            case Media():
+                said, lost = write_media(part, self.own, self.spelling.get(f"{path}.{part.kind}_url") == "string")
+                self.dropped += lost
+                if said is not None and self.own:
+                    said.update(write_cache(part.cache, path, self.spelling))
+                return said
+            case Refusal():
+                return {"type": "refusal", "refusal": part.text}
+            case Thinking():
+                if self.own:
+                    return part.raw.get("part") if part.dialect == NAME and part.raw else None
+                self.dropped.append("thinking")
+                return None
+            case RedactedThinking():
+                self.dropped.append("redacted_thinking")
+                return None
+            case Opaque():
+                if part.dialect == NAME:
+                    return part.value if part.name != "reasoning" else None
+                self.dropped.append(f"content[{part.name}]")
+                return None
+            case ToolCall() | ToolResult():
+                self.dropped.append("tool_calls" if isinstance(part, ToolCall) else "tool_result")
+                return None
+            case _:
+                assert_never(part)
+
+    def _text(self, part: Text, path: str) -> dict[str, Json]:
+        said: dict[str, Json] = {"type": "text", "text": part.text}
+        if self.own:
+            return {**said, **write_cache(part.cache, path, self.spelling), **part.extra}
+        self.dropped += [f"content.{name}" for name in part.extra]
+        self.dropped += [name for name, there in (("cache_control", part.cache), ("citations", part.citations)) if there]
+        return said
+
+
+def _is_hidden(part: Part) -> bool:
+    """Whether only another dialect can say it."""
+    return isinstance(part, (Thinking, RedactedThinking, Opaque)) and not (isinstance(part, Opaque) and part.dialect == NAME)
+
+
+def _plain(content: list[dict[str, Json]]) -> str:
+    return "".join(part["text"] for part in content if part.get("type") == "text")

@@ -1,0 +1,200 @@
+"""Writes a chat request as OpenAI says it; names what could not be said."""
+
+from __future__ import annotations
+
+from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire.openai_chat.fields import NAME, respell
+from conduit_desktop.wire.openai_chat.messages_writer import Turns, write_cache
+
+_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
+_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+_BUDGETS = ((4_096, "low"), (16_384, "medium"))
+"""Thinking budgets in tokens, at most, and the effort that comes nearest; above them `high`."""
+
+
+def write_request(request: ChatRequest, model: str) -> Outgoing:
+    """The body for `model`. A request that was read from this dialect is given back as it came."""
+    turns = Turns(request.dialect == NAME, request.spelling)
+    body: dict[str, Json] = {"model": model, "messages": turns.write(request.messages)}
+    out = _Settings(request, body, turns.own, turns.dropped)
+    out.tools()
+    out.sampling()
+    out.format()
+    out.reasoning()
+    out.streaming()
+    out.rest()
+    return Outgoing(body, list(dict.fromkeys(turns.dropped)))
+
+
+def effort_of(reasoning: Reasoning) -> str | None:
+    """The effort word for what was said as a budget or a mode; None leaves it to the model."""
+    if reasoning.mode == "disabled":
+        return "none"
+    if reasoning.effort in _EFFORTS:
+        return reasoning.effort
+    if reasoning.budget_tokens is None:
+        return None
+    return next((word for limit, word in _BUDGETS if reasoning.budget_tokens <= limit), "high")
+
+
+class _Settings:
+    """Everything of a request but its turns. `own`: it was read from this dialect."""
+
+    def __init__(self, request: ChatRequest, body: dict[str, Json], own: bool, dropped: list[str]) -> None:
+        self.request = request
+        self.body = body
+        self.own = own
+        self.dropped = dropped
+
+    def put(self, name: str, value: Json) -> None:
+        if value is not None:
+            self.body[name] = value
+
+    def tools(self) -> None:
+        request = self.request
+        tools = [written for tool in request.tools if (written := self._tool(tool)) is not None]
+        if tools:
+            self.body["tools"] = tools
+        choice = request.tool_choice
+        if choice is not None and (tools or self.own):
+            self.put("tool_choice", self._choice(choice))
+        elif choice is not None and choice.demands:
+            self.dropped.append("tool_choice")
+        if tools or self.own:
+            self.put("parallel_tool_calls", request.parallel_tool_calls)
+
+    def _tool(self, tool: Tool) -> dict[str, Json] | None:
+        if tool.kind == "hosted":
+            if self.own:
+                return {"type": tool.type, **tool.extra}
+            self.dropped.append(f"tools[{tool.type or tool.name}]")
+            return None
+        inner: dict[str, Json] = {"name": tool.name}
+        flattened = tool.kind == "custom" and not self.own  # OpenAI alone knows custom tools here
+        description = free_text.described(tool) if flattened else tool.description
+        schema = free_text.schema() if flattened else tool.schema
+        for name, value in (("description", description), ("parameters", schema), ("strict", tool.strict)):
+            if value is not None:
+                inner[name] = value
+        if not self.own:
+            self.dropped += [f"tools.{name}" for name in tool.extra] + (["cache_control"] if tool.cache else [])
+            self.dropped += ["tools.custom"] if flattened else []
+            return {"type": "function", "function": inner}
+        extra = dict(tool.extra)
+        inner |= extra.pop(tool.kind, {})
+        kind = {"type": tool.type} if tool.type else {}
+        index = self.request.tools.index(tool)
+        return {**kind, tool.kind: inner, **write_cache(tool.cache, f"tools[{index}]", self.request.spelling), **extra}
+
+    def _choice(self, choice: ToolChoice) -> Json:
+        if choice.extra and self.own:
+            return choice.extra
+        self.dropped += [f"tool_choice.{name}" for name in choice.extra]
+        if choice.mode == "tool":
+            kind = next((tool.kind for tool in self.request.tools if tool.name == choice.name), "function")
+            if kind == "hosted" and not self.own:
+                self.dropped.append("tool_choice")
+                return None
+            kind = "custom" if kind == "custom" and self.own else "function"
+            return {"type": kind, kind: {"name": choice.name}}
+        return self.request.spelling.get("tool_choice", choice.mode)
+
+    def sampling(self) -> None:
+        request, spelled = self.request, self.request.spelling
+        self.put(spelled.get("max_tokens", "max_completion_tokens"), request.max_tokens)
+        for name in (
+            "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "top_logprobs", "user",
+        ):  # fmt: skip
+            self.put(name, getattr(request, name))
+        if request.stop is not None:
+            self.body["stop"] = request.stop[0] if spelled.get("stop") == "string" and len(request.stop) == 1 else request.stop
+        self._own_only("top_k", request.top_k, self.own)
+        self._own_only("service_tier", request.service_tier, self.own or request.service_tier in _TIERS)
+        self._metadata()
+
+    def _own_only(self, name: str, value: Json, sayable: bool) -> None:
+        if value is None:
+            return
+        if sayable:
+            self.body[name] = value
+        else:
+            self.dropped.append(name)
+
+    def _metadata(self) -> None:
+        """OpenAI takes strings only."""
+        metadata = self.request.metadata
+        if metadata is None:
+            return
+        said = {name: value for name, value in metadata.items() if self.own or isinstance(value, str)}
+        self.dropped += [f"metadata.{name}" for name in metadata if name not in said]
+        if said or self.own:
+            self.body["metadata"] = said
+
+    def format(self) -> None:
+        output = self.request.output
+        if output is None:
+            return
+        extra = dict(output.extra) if self.own else {}
+        if not self.own:
+            self.dropped += [f"response_format.{name}" for name in output.extra]
+        match output.kind:
+            case "text":
+                self.body["response_format"] = {"type": "text", **extra}
+            case "json":
+                self.body["response_format"] = {"type": "json_object", **extra}
+            case "schema":
+                inner = _schema(output, self.own) | extra.pop("json_schema", {})
+                self.body["response_format"] = {"type": "json_schema", "json_schema": inner, **extra}
+
+    def reasoning(self) -> None:
+        reasoning = self.request.reasoning
+        if reasoning is None:
+            return
+        if self.own and self.request.spelling.get("reasoning") == "object":
+            self.body["reasoning"] = _reasoning_object(reasoning)
+            return
+        effort = reasoning.effort if self.own else effort_of(reasoning)
+        self.put("reasoning_effort", effort)
+        if reasoning.effort is not None and effort is None:
+            self.dropped.append("reasoning.effort")  # a word that is not OpenAI's
+        if reasoning.summary is not None:
+            self.dropped.append("reasoning.summary")
+        self.dropped += [f"reasoning.{name}" for name in reasoning.extra]
+
+    def streaming(self) -> None:
+        """Usage is always asked for on behalf of another dialect: the house counts it."""
+        request = self.request
+        options = dict(request.extra.get("stream_options") or {}) if self.own else {}
+        if request.include_usage or (request.stream and not self.own):
+            options["include_usage"] = True
+        if request.stream:
+            self.body["stream"] = True
+        if options or (self.own and "stream_options" in request.extra):
+            self.body["stream_options"] = options
+
+    def rest(self) -> None:
+        if not self.own:
+            self.dropped += self.request.extra
+            return
+        for name, value in self.request.extra.items():
+            self.body.setdefault(name, value)
+        respell(self.body, self.request.spelling)
+
+
+def _schema(output: OutputFormat, own: bool) -> dict[str, Json]:
+    name = output.name if own else output.name or "answer"
+    fields = {"name": name, "description": output.description, "schema": output.schema, "strict": output.strict}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _reasoning_object(reasoning: Reasoning) -> dict[str, Json]:
+    enabled = None if reasoning.mode is None else reasoning.mode != "disabled"
+    fields = {
+        "effort": reasoning.effort,
+        "max_tokens": reasoning.budget_tokens,
+        "summary": reasoning.summary,
+        "enabled": enabled,
+    }
+    return {**{name: value for name, value in fields.items() if value is not None}, **reasoning.extra}

@@ -1,0 +1,201 @@
+"""Reads a streamed OpenAI answer: frames to chunks to neutral events."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import orjson
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
+from conduit_desktop.core.events import Event, Started, UsageReported
+from conduit_desktop.wire.event_validation import MOST_CHOICES, moment
+from conduit_desktop.wire.framing.sse import Frame, FrameSplitter, parse
+from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
+from conduit_desktop.wire.openai_chat.citations import read_sources
+from conduit_desktop.wire.openai_chat.errors import base_response_fault, read_error_object, unexpected_body
+from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.usage import read_usage
+
+CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
+"""The fields of a chunk that are read; `obfuscation` and Mistral's `p` are padding."""
+_BODY_LIMIT = 1024 * 1024
+
+
+def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
+    """The beginning of an answer, from a chunk or a whole body."""
+    return Started(str(body.get("id") or ""), str(body.get("model") or ""), moment(body.get("created")), extra, NAME)
+
+
+class ChatReader:
+    """Reads one streamed answer. After `[DONE]`, or an error, further bytes mean nothing.
+
+    What was read before an error in the same bytes is given first: the error is then raised by the next call.
+    """
+
+    __slots__ = ("_body", "_choices", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "_virgin", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._splitter = FrameSplitter()
+        self._failure: MalformedStream | UpstreamError | StreamBroken | None = None
+        self._choices: dict[int, ChoiceReader] = {}
+        self._extra: dict[str, Json] = {}
+        self._first: dict[str, Json] = {}
+        self._seen: set[str] = set(CHUNK)
+        self._started = False
+        self._virgin = True
+        self._body: bytearray | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events these bytes complete; see `StreamReader`."""
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return []
+        if (self._virgin and self._holds_body(data)) or self._body is not None:
+            self._gather(data)
+            return []
+        events: list[Event] = []
+        try:
+            for frame in self._splitter.feed(data):
+                self._frame(frame, events)
+                if self.done:
+                    break
+        except (MalformedStream, UpstreamError) as failure:
+            self._failure = failure
+            if not events:
+                raise
+        return events
+
+    def close(self) -> list[Event]:
+        """What was held back; raises StreamBroken where `[DONE]` never came.
+
+        A finish reason alone does not do: a connection that is cut behind it may have lost usage, and callers wait for the end.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return []
+        if self._body is not None:
+            self._fail(unexpected_body(bytes(self._body)))
+        events: list[Event] = []
+        try:
+            self._last_frame(events)
+        except (MalformedStream, UpstreamError) as failure:
+            self._fail(failure)
+        if not self.done:
+            self._fail(StreamBroken("the stream ended without its terminal event"))
+        return events
+
+    def _fail(self, failure: MalformedStream | UpstreamError | StreamBroken) -> NoReturn:
+        self._failure = failure
+        raise failure
+
+    def _holds_body(self, data: bytes) -> bool:
+        """Whether the first bytes begin a JSON body or a web page instead of a stream."""
+        start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if not start:
+            return False
+        self._virgin = False
+        return start in b"{[<"
+
+    def _gather(self, data: bytes) -> None:
+        self._body = self._body if self._body is not None else bytearray()
+        if len(self._body) < _BODY_LIMIT:
+            self._body += data
+
+    def _last_frame(self, events: list[Event]) -> None:
+        """A last frame that no blank line ended counts if it is whole."""
+        rest = self._splitter.rest.strip()
+        if not rest:
+            return
+        frame = parse(rest)
+        try:
+            whole = frame.data == b"[DONE]" or (bool(frame.data) and orjson.loads(frame.data) is not None)
+        except orjson.JSONDecodeError:
+            return
+        if whole:
+            self._frame(frame, events)
+
+    def _frame(self, frame: Frame, events: list[Event]) -> None:
+        data = frame.data
+        if not data:
+            return
+        if data[:6] == b"[DONE]":
+            if not self._choices:
+                raise MalformedStream("the stream held no answer")
+            self._end(events)
+            return
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            if frame.event == "error":
+                raise read_error_object(data.decode("utf-8", "replace")) from None
+            raise MalformedStream("a frame of the stream is not JSON") from None
+        if type(chunk) is not dict:
+            raise MalformedStream("a frame of the stream is no object")
+        if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
+            raise read_error_object(chunk)
+        if not chunk.get("choices") and (fault := base_response_fault(chunk)) is not None:
+            raise fault
+        self._chunk(chunk, events)
+
+    def _chunk(self, chunk: dict[str, Any], events: list[Event]) -> None:
+        choices = chunk.get("choices")
+        if not self._started:
+            self._begin(chunk, choices, events)
+        elif not self._seen.issuperset(chunk):
+            self._late(chunk)
+        if choices:
+            if type(choices) is not list:
+                raise MalformedStream("the choices of a chunk are no list")
+            for raw in choices:
+                self._choice(raw, chunk, events)
+        usage = chunk.get("usage")
+        if type(groq := chunk.get("x_groq")) is dict:
+            usage = usage or groq.get("usage")
+            if groq.get("error"):
+                raise read_error_object(groq)
+        if usage and isinstance(usage, dict):
+            events.append(UsageReported(read_usage(usage)))
+
+    def _choice(self, raw: Any, chunk: dict[str, Any], events: list[Event]) -> None:
+        if type(raw) is not dict:
+            raise MalformedStream("a choice that is no object")
+        index = raw.get("index") or 0
+        if type(index) is not int or not 0 <= index < MOST_CHOICES:
+            raise MalformedStream("a choice without a proper index")
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = ChoiceReader(index, str(chunk.get("id") or ""))
+        if raw.get("error") or raw.get("finish_reason") == "error":
+            raise read_error_object(raw.get("error") or "the provider ended the answer with an error")
+        choice.read(raw, events)
+
+    def _begin(self, chunk: dict[str, Any], choices: Any, events: list[Event]) -> None:
+        """Hold what the first chunks say of themselves until one has an id or a choice (Azure's first has neither)."""
+        self._late(chunk)
+        if choices or chunk.get("id"):
+            self._started = True
+            events.append(started(chunk, self._extra))
+            self._first, self._extra = self._extra, {}
+
+    def _late(self, chunk: dict[str, Any]) -> None:
+        """Fields of chunks that no neutral event has; those that come late are given with the end of the answer."""
+        for name, value in chunk.items():
+            if name not in self._seen and (value is not None or not self._started):
+                self._seen.add(name)
+                if name == "x_groq" and isinstance(value, dict):
+                    value = {key: part for key, part in value.items() if key != "usage"}
+                self._extra[name] = value
+
+    def _end(self, events: list[Event]) -> None:
+        self.done = True
+        if 0 in self._choices:
+            self._choices[0].cite(read_sources({**self._first, **self._extra}))
+        for index in sorted(self._choices):
+            choice = self._choices[index]
+            if index == 0 and self._extra:
+                choice.keep({"response": self._extra})
+            choice.end(events)

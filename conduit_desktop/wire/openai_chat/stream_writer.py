@@ -1,0 +1,217 @@
+"""Writes a streamed answer as OpenAI chunks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import assert_never
+
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest, Json, Opaque
+from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.events import (
+    Cited,
+    Event,
+    Finished,
+    OpaqueBlock,
+    Refused,
+    Started,
+    TextDelta,
+    TextStarted,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ThinkingSigned,
+    ThinkingStarted,
+    ToolCallDelta,
+    ToolCallStarted,
+    Usage,
+    UsageReported,
+)
+from conduit_desktop.wire.citations import Place
+from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.openai_chat.errors import error_body
+from conduit_desktop.wire.openai_chat.fields import NAME
+from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
+from conduit_desktop.wire.openai_chat.response import finish_word, own_extra, write_citations
+from conduit_desktop.wire.openai_chat.tool_calls import signature_field
+from conduit_desktop.wire.openai_chat.usage import write_usage
+
+
+class _Choice:
+    """What has been written of one choice. `calls` maps a call's id to its index and kind (legacy calls: "legacy").
+
+    `bare` are the functions called without arguments so far.
+    """
+
+    __slots__ = ("bare", "calls", "details", "ended", "sources")
+
+    def __init__(self) -> None:
+        self.calls: dict[str, tuple[int, str]] = {}
+        self.bare: set[str] = set()
+        self.details = 0
+        self.sources = 0
+        self.ended = False
+
+
+class ChatWriter:
+    """Writes one streamed answer; a frame an event. Usage comes last, if the caller asked for it.
+
+    OpenAI's SDKs put chunks together: choices must begin in order, and sources come at once where they can (the one for Node
+    keeps the last list alone), numbered where they cannot (the one for Python counts on it).
+    """
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._head: dict[str, Json] = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": request.model}
+        self._first: dict[str, Json] = {}
+        self._said_in = ""
+        self._own = False
+        self._choices: dict[int, _Choice] = {}
+        self._places: defaultdict[int, Place] = defaultdict(Place)
+        self._sources: dict[int, list[Json]] = {}
+        self._usage: Usage | None = None
+
+    def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
+        """The chunk that says `event`; empty for what OpenAI's chunks do not say."""
+        if not isinstance(event, (Started, UsageReported)):
+            self._places[event.choice].see(event)
+        match event:
+            case TextDelta():
+                return self._delta(event.choice, {"content": event.text})
+            case ThinkingDelta():
+                return self._delta(event.choice, {"reasoning_content": event.text})
+            case Started():
+                return self._begin(event)
+            case TextStarted() | ThinkingStarted():
+                return b""
+            case ThinkingSigned():
+                return self._detail(event.choice, event.signature, signed=True)
+            case ThinkingRedacted():
+                return self._detail(event.choice, event.data, signed=False)
+            case ToolCallStarted():
+                return self._call(event)
+            case ToolCallDelta():
+                return self._arguments(event)
+            case Refused():
+                return self._delta(event.choice, {"refusal": event.text})
+            case Cited():
+                if said := write_citations([event.citation.moved(self._places[event.choice].begin)]):
+                    self._sources.setdefault(event.choice, []).extend(said)
+                return b""
+            case OpaqueBlock():
+                return self._opaque(event.choice, event.block)
+            case UsageReported():
+                self._usage = event.usage
+                return b""
+            case Finished():
+                return self._finish(event)
+            case _:
+                assert_never(event)
+
+    def end(self) -> bytes:
+        """A finish for each choice that has none, usage if asked for, and `[DONE]`."""
+        open_choices = [index for index, choice in self._choices.items() if not choice.ended] if self._choices else [0]
+        written = b"".join(self._finish(Finished("stop", choice=index)) for index in open_choices)
+        if self._request.include_usage and self._usage is not None:
+            written += self._chunk({"choices": [], "usage": write_usage(self._usage, self._own)})
+        return written + b"data: [DONE]\n\n"
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The error, in the shape that the official SDKs raise for; no `[DONE]` after it."""
+        return sse.write(orjson.dumps(error_body(error)))
+
+    def ping(self) -> bytes:
+        """A comment."""
+        return sse.comment("ping")
+
+    def _begin(self, event: Started) -> bytes:
+        self._said_in = event.dialect
+        self._own = event.dialect == NAME
+        self._head["id"] = event.id
+        self._head["created"] = event.created or 0
+        self._head["model"] = event.model or self._request.model
+        self._first = event.extra if self._own else {}
+        return b""
+
+    def _chunk(self, fields: dict[str, Json]) -> bytes:
+        first, self._first = self._first, {}
+        return b"data: " + orjson.dumps({**self._head, **fields, **first}) + b"\n\n"
+
+    def _delta(self, index: int, delta: dict[str, Json]) -> bytes:
+        before = self._cite(index) if index in self._sources and "content" not in delta else b""
+        if index not in self._choices:
+            before = self._begin_those_before(index)
+            self._choices[index] = _Choice()
+            delta = {"role": "assistant", "content": None, **delta}
+        return before + self._chunk({"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}]})
+
+    def _cite(self, index: int) -> bytes:
+        """The sources that wait: the words they belong to are over."""
+        sources, first = self._sources.pop(index), self._state(index).sources
+        numbered = [source if self._own else {**source, "index": first + place} for place, source in enumerate(sources)]
+        written = self._delta(index, {"annotations": numbered})
+        self._choices[index].sources += len(sources)
+        return written
+
+    def _begin_those_before(self, index: int) -> bytes:
+        return b"".join([self._delta(before, {}) for before in range(index) if before not in self._choices])
+
+    def _state(self, index: int) -> _Choice:
+        return self._choices.get(index) or _Choice()
+
+    def _detail(self, index: int, value: str, signed: bool) -> bytes:
+        number = self._state(index).details
+        detail = signature_detail(value, number, self._said_in) if signed else redacted_detail(value, number)
+        written = self._delta(index, {"reasoning_details": [detail]})
+        self._choices[index].details += 1
+        return written
+
+    def _call(self, event: ToolCallStarted) -> bytes:
+        if event.kind == "hosted":
+            return b""
+        number = len(self._state(event.choice).calls)
+        legacy = self._own and bool(event.extra.get("function_call"))
+        if legacy:
+            delta: dict[str, Json] = {"function_call": {"name": event.name, "arguments": ""}}
+        else:
+            inner = {"name": event.name, "input" if event.kind == "custom" else "arguments": ""}
+            signed = signature_field(event.signature) if event.signature else {}
+            extra = event.extra if self._own else {}
+            delta = {"tool_calls": [{"index": number, "id": event.id, "type": event.kind, event.kind: inner, **extra, **signed}]}
+        written = self._delta(event.choice, delta)
+        self._choices[event.choice].calls[event.id] = (number, "legacy" if legacy else event.kind)
+        if event.kind == "function":
+            self._choices[event.choice].bare.add(event.id)
+        return written
+
+    def _arguments(self, event: ToolCallDelta) -> bytes:
+        state = self._state(event.choice)
+        number, kind = state.calls.get(event.id, (-1, ""))
+        if event.arguments:
+            state.bare.discard(event.id)
+        if kind == "legacy":
+            return self._delta(event.choice, {"function_call": {"arguments": event.arguments}})
+        if not kind:
+            return b""  # of a hosted tool's call, which was not written either
+        field = "input" if kind == "custom" else "arguments"
+        return self._delta(event.choice, {"tool_calls": [{"index": number, kind: {field: event.arguments}}]})
+
+    def _opaque(self, index: int, block: Opaque) -> bytes:
+        if block.dialect != NAME or not self._own:
+            return b""
+        return self._delta(index, {block.name: [block.value]})
+
+    def _finish(self, event: Finished) -> bytes:
+        extra, more = own_extra(event, self._own)
+        late = event.extra.get("response", {}) if self._own else {}
+        before = self._cite(event.choice) if event.choice in self._sources else b""
+        if not self._own:  # clients parse what the arguments are, and nothing is no JSON
+            bare = sorted(self._state(event.choice).bare)
+            before += b"".join([self._arguments(ToolCallDelta(call_id, "{}", event.choice)) for call_id in bare])
+        if event.choice not in self._choices:
+            before = self._begin_those_before(event.choice)
+            self._choices[event.choice] = _Choice()
+            more = {"role": "assistant", **more}
+        self._choices[event.choice].ended = True
+        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": finish_word(event, self._own), **extra}
+        return before + self._chunk({"choices": [choice], **late})

@@ -1,0 +1,48 @@
+"""OpenAI's Responses API, both ways.
+
+The parts: `_request`, `_items` and `_parts` read requests; `_outgoing` and `_turns` write them, `_names` flattens
+namespaces; `_answer` and `_reader` read answers; `_writer`, `_output` and `_skeleton` write them; `_foreign`
+is what other providers made; `_usage` and `_errors`. Source: https://platform.openai.com/docs/api-reference/responses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.wire.base import BaseDialect
+from conduit_desktop.wire.openai_chat.errors import write_error
+from conduit_desktop.wire.openai_responses.errors import read_error
+from conduit_desktop.wire.openai_responses.fields import NAME
+from conduit_desktop.wire.openai_responses.provenance import without_foreign
+from conduit_desktop.wire.openai_responses.request_reader import read_request
+from conduit_desktop.wire.openai_responses.request_writer import write_request
+from conduit_desktop.wire.openai_responses.response import read_response
+from conduit_desktop.wire.openai_responses.stream_reader import ResponsesReader
+from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter, write_response
+
+
+class OpenAIResponses(BaseDialect):
+    """The dialect of `POST /v1/responses`. The path says nothing that the body does not."""
+
+    name = NAME
+    content_type = "text/event-stream; charset=utf-8"
+    write_request = staticmethod(write_request)
+    reader = ResponsesReader
+    read_response = staticmethod(read_response)
+    write_response = staticmethod(write_response)
+    read_error = staticmethod(read_error)
+    write_error = staticmethod(write_error)
+
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        """A request body in neutral form."""
+        return read_request(body)
+
+    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """`body` for `model`, without what other providers made and the caller carries: OpenAI refuses it."""
+        return {**without_foreign(body), "model": model}
+
+    def writer(self, request: ChatRequest) -> ResponsesWriter:
+        """A writer for one stream."""
+        return ResponsesWriter(request)

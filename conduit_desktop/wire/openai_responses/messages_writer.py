@@ -1,0 +1,194 @@
+"""Writes neutral turns as items of a Responses request."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, assert_never
+
+from conduit_desktop.core.chat import (
+    Json,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+)
+from conduit_desktop.wire.openai_responses.content_parts import CONTENT, write_media, write_text
+from conduit_desktop.wire.openai_responses.fields import NAME, recall
+from conduit_desktop.wire.openai_responses.messages_reader import CALLS
+from conduit_desktop.wire.openai_responses.tool_names import Names
+from conduit_desktop.wire.provenance import Sealed, unseal
+
+_ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
+
+
+class Items:
+    """Writes the items of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
+
+    def __init__(self, own: bool, spelling: dict[str, str]) -> None:
+        self.own = own
+        self.spelling = spelling
+        self.dropped: list[str] = []
+        self.items: list[dict[str, Json]] = []
+        self._names = Names(spelling)
+        self._custom: set[str] = set()
+
+    @property
+    def _path(self) -> str:
+        """Where the next item stands."""
+        return f"input[{len(self.items)}]"
+
+    def write(self, messages: list[Message]) -> list[dict[str, Json]]:
+        """All items, in order."""
+        for message in messages:
+            self._note(message)
+            self._turn(message)
+        return self.items
+
+    def words(self, messages: list[Message]) -> str:
+        """Instructions that are words alone, beside the items."""
+        texts = [[part for part in message.parts if isinstance(part, Text)] for message in messages]
+        for message, parts in zip(messages, texts, strict=True):
+            self._note(message)
+            self.dropped += [name for part in parts for name in write_text(part, "input_text", self.own)[1]]
+        return "\n\n".join("".join(part.text for part in parts) for parts in texts)
+
+    def _note(self, message: Message) -> None:
+        if not self.own:
+            self.dropped += [f"messages.{name}" for name in message.extra] + (["messages.name"] if message.name else [])
+
+    def _turn(self, message: Message) -> None:
+        parts = deque(message.parts)
+        begun = False
+        while True:
+            envelope = recall(self.spelling, self._path) if self.own else {}
+            count = self._content_ahead(message, parts, envelope, begun)
+            if count is not None:
+                self._message(message, [parts.popleft() for _ in range(min(count, len(parts)))], envelope)
+            elif parts:
+                self._item(parts.popleft(), envelope)
+            else:
+                return
+            begun = True
+
+    def _content_ahead(self, message: Message, parts: deque[Part], envelope: dict[str, Any], begun: bool) -> int | None:
+        """How many of the next parts make a message item; None where the next part is an item of its own."""
+        if envelope.get("role") == message.role and (parts or not begun or message.role == "assistant"):
+            return int(envelope["parts"])
+        if not parts:
+            return 0 if not begun and not message.parts and message.role != "assistant" else None
+        run = next((index for index, part in enumerate(parts) if not _is_content(part)), len(parts))
+        return run or None
+
+    def _message(self, message: Message, parts: list[Part], envelope: dict[str, Any]) -> None:
+        role = "user" if message.role == "tool" else message.role
+        kind = "output_text" if role == "assistant" else "input_text"
+        content = self._content(parts, f"{self._path}.content", kind)
+        plain = envelope["plain"] if envelope else not self.own or (message.plain and role != "assistant")
+        if plain and all(part["type"] == kind for part in content):
+            body: Json = "".join(part["text"] for part in content)
+            self.dropped += ["citations" for part in content if "annotations" in part]
+        elif not content and not envelope and message.parts:
+            return  # nothing of it could be said
+        else:
+            body = content
+        self.items.append({"role": role, "content": body, **envelope.get("head", {})})
+
+    def _content(self, parts: list[Part], path: str, kind: str) -> list[dict[str, Json]]:
+        written: list[dict[str, Json]] = []
+        for part in parts:
+            said = self._part(part, f"{path}[{len(written)}]", kind)
+            if said is not None:
+                written.append(said)
+        return written
+
+    def _part(self, part: Part, path: str, kind: str) -> dict[str, Json] | None:
+        match part:
+            case Text():
+                said, lost = write_text(part, self.spelling.get(f"{path}.type", kind) if self.own else kind, self.own)
+                self.dropped += lost
+                return said
+            case Refusal():  # as such it would need the id of its message
+                return {"type": "refusal", "refusal": part.text} if self.own else {"type": kind, "text": part.text}
+            case Media():
+                if kind == "output_text" and not self.own:
+                    self.dropped.append(f"assistant.{part.kind}")
+                    return None
+                media, lost = write_media(part, self.own)
+                self.dropped += lost
+                return media
+            case Opaque():
+                if part.dialect == NAME:
+                    return dict(part.value)
+                self.dropped.append(f"content[{part.name}]")
+                return None
+            case Thinking() | RedactedThinking() | ToolCall() | ToolResult():  # items of their own, but not within a result
+                self.dropped += [] if self.own else ["tool_result.content"]
+                return None
+            case _:
+                assert_never(part)
+
+    def _item(self, part: Part, envelope: dict[str, Any]) -> None:
+        head = envelope.get("head", {})
+        if "raw" in envelope:
+            self.items.append(envelope["raw"])
+        elif isinstance(part, ToolCall):
+            self._call(part, head)
+        elif isinstance(part, ToolResult):
+            self._result(part, head)
+        elif isinstance(part, (Thinking, RedactedThinking)):
+            self._thinking(part)
+        elif isinstance(part, Opaque):
+            self.items.append(dict(part.value))
+
+    def _call(self, call: ToolCall, head: dict[str, Json]) -> None:
+        if call.kind == "hosted":
+            self.dropped.append(f"tool_calls[{call.name}]")
+            return
+        name, namespace = self._names.restore(call.name)
+        custom = call.kind == "custom"
+        arguments = call.arguments or ("" if custom or self.own else "{}")
+        if custom:
+            self._custom.add(call.id)
+        item = {"call_id": call.id, "name": name, "input" if custom else "arguments": arguments, **namespace}
+        if not self.own:
+            self.dropped += [f"tool_calls.{name}" for name in call.extra]
+            lost = (("cache_control", call.cache), ("thought_signature", call.signature))
+            self.dropped += [name for name, there in lost if there]
+        self.items.append({"type": _ITEM_TYPE[call.kind], **item, **head, **(call.extra if self.own else {})})
+
+    def _result(self, result: ToolResult, head: dict[str, Json]) -> None:
+        output = self._content(result.parts, f"{self._path}.output", "input_text")
+        plain = result.plain or (not self.own and all(part["type"] == "input_text" for part in output))
+        said: Json = "\n".join(part["text"] for part in output) if plain else output
+        kind = "custom_tool_call_output" if result.call_id in self._custom else "function_call_output"
+        if not self.own:
+            self.dropped += [f"tool_result.{name}" for name in result.extra]
+            lost = (("tool_result.is_error", result.is_error), ("cache_control", result.cache))
+            self.dropped += [name for name, there in lost if there]
+        self.items.append({"type": kind, "call_id": result.call_id, "output": said, **head, **(result.extra if self.own else {})})
+
+    def _thinking(self, part: Thinking | RedactedThinking) -> None:
+        """OpenAI's own thoughts go back to it; another's mean nothing to it."""
+        if isinstance(part, Thinking) and part.dialect == NAME and part.raw is not None:
+            self.items.append(part.raw)
+            return
+        sealed = unseal(part.signature) or Sealed(part.dialect, part.signature or "") if isinstance(part, Thinking) else None
+        if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME and sealed.data:
+            named = {"id": sealed.id} if sealed.id else {}  # without its own it is better off with none
+            summary = [{"type": "summary_text", "text": part.text}] if part.text else []
+            self.items.append({"type": "reasoning", **named, "summary": summary, "encrypted_content": sealed.data})
+            return
+        self.dropped.append("thinking" if isinstance(part, Thinking) else "redacted_thinking")
+
+
+def _is_content(part: Part) -> bool:
+    """Whether it stands in a message, not beside it."""
+    if isinstance(part, Opaque):
+        return part.dialect != NAME or part.name.startswith(CONTENT)
+    return isinstance(part, (Text, Media, Refusal))

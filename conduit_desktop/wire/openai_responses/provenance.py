@@ -1,0 +1,41 @@
+"""What other providers made and a Responses caller hands back, taken out before it goes to OpenAI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.wire.provenance import unseal
+
+
+def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
+    """`body` without the thoughts of others and without files that are none; the very same where there are none."""
+    items = body.get("input")
+    if not isinstance(items, list):
+        return body
+    kept = [_item(item) for item in items if not _is_thought(item)]
+    if len(kept) == len(items) and all(new is old for new, old in zip(kept, items, strict=True)):
+        return body
+    return {**body, "input": kept}
+
+
+def _is_thought(item: Json) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning" and unseal(item.get("encrypted_content")) is not None
+
+
+def _item(item: Json) -> Json:
+    content = item.get("content") if isinstance(item, dict) and item.get("role") == "assistant" else None
+    if not isinstance(content, list) or not any(_foreign_notes(part) for part in content):
+        return item
+    return {**item, "content": [_part(part) if _foreign_notes(part) else part for part in content]}
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    foreign = _foreign_notes(part)
+    return {**part, "annotations": [note for note in part["annotations"] if note not in foreign]}
+
+
+def _foreign_notes(part: Json) -> list[Json]:
+    """The annotations of a part that cite a file which only another provider knows."""
+    notes = part.get("annotations") if isinstance(part, dict) else None
+    return [note for note in notes if isinstance(note, dict) and unseal(note.get("file_id"))] if isinstance(notes, list) else []

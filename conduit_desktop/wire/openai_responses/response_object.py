@@ -1,0 +1,77 @@
+"""What a response says besides its output: its id, and the request's settings echoed."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import uuid4
+
+from conduit_desktop.core.chat import ChatRequest, Json, Text
+from conduit_desktop.core.events import Finished, Started
+from conduit_desktop.wire.openai_responses.fields import NAME, is_own
+from conduit_desktop.wire.openai_responses.request_writer import write_settings
+
+_CUT = frozenset({"max_messages", "steered"})
+"""OpenAI's further reasons for an incomplete response."""
+_NOT_ECHOED = frozenset({"stream", "include", "stream_options"})
+_DEFAULTS: dict[str, Json] = {
+    "background": False,
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "reasoning": {"effort": None, "summary": None},
+    "service_tier": None,
+    "store": True,
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+"""The values that nobody asked for: official clients expect every field."""
+
+
+def skeleton(request: ChatRequest, started: Started) -> dict[str, Json]:
+    """The response as it begins: in progress, without output."""
+    own = started.dialect == NAME
+    body: dict[str, Json] = {
+        "id": started.id if started.id.startswith("resp_") or (own and started.id) else f"resp_{uuid4().hex}",
+        "object": "response",
+        "created_at": started.created or 0,
+        "status": "in_progress",
+        **({"error": None, "incomplete_details": None} if own else _DEFAULTS),
+        "model": started.model or request.model,
+        "output": [],
+        "usage": None,
+    }
+    if is_own(request) and not own:
+        body |= {name: value for name, value in write_settings(request)[0].items() if name not in _NOT_ECHOED}
+        first = request.messages[0] if request.messages else None
+        if first is not None and request.spelling.get("instructions") == "top":
+            body["instructions"] = "".join(part.text for part in first.parts if isinstance(part, Text))
+    return {**body, **(started.extra if own else {})}
+
+
+def ending(finish: Finished) -> dict[str, Json]:
+    """How the response ended; one that runs in the background has not yet."""
+    if finish.reason == "other" and finish.raw in ("queued", "in_progress", "cancelled"):
+        return {"status": finish.raw}
+    if finish.reason == "length":
+        return {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+    if finish.reason == "content_filter":
+        return {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
+    if finish.reason == "other" and finish.raw in _CUT:
+        return {"status": "incomplete", "incomplete_details": {"reason": finish.raw}}
+    return {"status": "completed"}
+
+
+def item_id(prefix: str, response_id: str, index: int) -> str:
+    """The id of the item at `index`: the same for the same response."""
+    digest = hashlib.sha256(f"{response_id}/{index}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{prefix}_{digest[:40]}"

@@ -1,0 +1,1 @@
+"""Replicate's predictions as a chat dialect."""

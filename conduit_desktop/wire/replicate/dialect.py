@@ -1,0 +1,44 @@
+"""Replicate's predictions as a way to chat: one prompt in, text out. https://replicate.com/docs/topics/predictions
+
+`_request` is what a model is asked, `_answer` what it says, whole or streamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.wire.base import BaseDialect
+from conduit_desktop.wire.replicate import response as answers
+from conduit_desktop.wire.replicate.request_writer import NAME, read_request, write_request
+
+
+class Replicate(BaseDialect):
+    """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the streams behind it."""
+
+    name = NAME
+    content_type = "text/event-stream"
+    write_request = staticmethod(write_request)
+    reader = answers.ReplicateReader
+    writer = answers.ReplicateWriter
+    read_response = staticmethod(answers.read_response)
+    write_response = staticmethod(answers.write_response)
+    read_error = staticmethod(answers.read_error)
+    write_error = staticmethod(answers.write_error)
+
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        """The input of a prediction in neutral form; the model stands in the path."""
+        return read_request(body, str(path.get("model") or ""))
+
+    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """As it came: the model stands in the address."""
+        return dict(body)
+
+    def override(self, body: dict[str, Json], name: str, value: Json) -> None:
+        """Set (or, with None, remove) one input of the model."""
+        inputs = body.setdefault("input", {})
+        if value is None:
+            inputs.pop(name, None)
+        else:
+            inputs[name] = value

@@ -1,0 +1,169 @@
+"""A chat request as the input of a prediction. The names of inputs differ from model to model; each model's page lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Refusal, Text, Thinking, ToolCall, ToolResult
+from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire.base64_values import standard_base64
+
+NAME = "replicate"
+_SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
+_UNSAYABLE = (
+    "tools", "tool_choice", "parallel_tool_calls", "n", "logprobs", "top_logprobs", "output", "reasoning", "user", "metadata",
+    "service_tier",
+)  # fmt: skip
+_SPELLED = {"output": "response_format"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a family of models calls its inputs; an empty name: it has none."""
+
+    system: str = "system_prompt"
+    max_tokens: str = "max_tokens"
+    stop: str = "stop_sequences"
+    images: str = "image"
+    several_images: bool = False
+    plain: tuple[str, ...] = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
+
+
+_OPEN = Inputs()
+"""Models that run on Replicate's own engine (Llama, DeepSeek, Granite, Qwen)."""
+_BY_OWNER = {
+    "openai": Inputs(
+        max_tokens="max_completion_tokens", stop="", images="image_input", several_images=True,
+        plain=("temperature", "top_p", "presence_penalty", "frequency_penalty"),
+    ),
+    "anthropic": Inputs(stop="", plain=()),
+    "google": Inputs(
+        system="system_instruction", max_tokens="max_output_tokens", stop="", images="images", several_images=True,
+        plain=("temperature", "top_p"),
+    ),
+}  # fmt: skip
+
+
+def inputs_of(model: str) -> Inputs:
+    """What `owner/name` calls its inputs."""
+    return _BY_OWNER.get(model.partition("/")[0].lower(), _OPEN)
+
+
+def write_request(request: ChatRequest, model: str) -> Outgoing:
+    """`{"input"}` for `model`, with `stream` where one is wanted."""
+    known = inputs_of(model)
+    out = Outgoing({"input": {}})
+    given = out.body["input"]
+    system = "\n\n".join(filter(None, (_words(m, out.dropped) for m in request.messages if m.role in ("system", "developer"))))
+    turns = [message for message in request.messages if message.role in _SPEAKERS]
+    _put(given, out.dropped, "prompt", _prompt(turns, out.dropped))
+    _put(given, out.dropped, known.system, system or None, "messages.system")
+    _put(given, out.dropped, known.max_tokens, request.max_tokens, "max_tokens")
+    _put(given, out.dropped, known.stop, ",".join(request.stop) if request.stop else None, "stop")
+    _write_images(given, known, turns, out.dropped)
+    for name in _OPEN.plain:
+        _put(given, out.dropped, name if name in known.plain else "", getattr(request, name), name)
+    out.dropped += [_SPELLED.get(name, name) for name in _UNSAYABLE if _said(request, name)]
+    out.dropped += request.extra if request.dialect != NAME else ()
+    given |= request.extra if request.dialect == NAME else {}
+    if request.stream:
+        out.body["stream"] = True
+    out.dropped = list(dict.fromkeys(out.dropped))
+    return out
+
+
+def _put(given: dict[str, Json], dropped: list[str], name: str, value: Json, said: str = "") -> None:
+    if value is None:
+        return
+    if name:
+        given[name] = value
+    else:
+        dropped.append(said)
+
+
+def _said(request: ChatRequest, name: str) -> bool:
+    value = getattr(request, name)
+    if name == "output":
+        return value is not None and value.kind != "text"
+    return value is not None and value != []
+
+
+def _prompt(turns: list[Message], dropped: list[str]) -> str:
+    """One question as it is; a conversation as a transcript that the model is to go on with."""
+    if len(turns) == 1 and turns[0].role == "user":
+        return _words(turns[0], dropped)
+    said = [f"{_SPEAKERS[turn.role]}: {_words(turn, dropped)}" for turn in turns]
+    return "\n\n".join([*said, "Assistant:"])
+
+
+def _words(message: Message, dropped: list[str]) -> str:
+    return "\n".join(text for text in _texts(message, dropped) if text)
+
+
+def _texts(message: Message, dropped: list[str]) -> Iterator[str]:
+    for part in message.parts:
+        match part:
+            case Text() | Refusal():
+                yield part.text
+            case ToolCall():
+                yield f"[called {part.name} with {part.arguments}]"
+            case ToolResult():
+                yield "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
+            case Media(kind="image") | Thinking():
+                pass  # images go beside the prompt; no thought is handed back
+            case Media(text=str(text)):
+                yield text
+            case Media():
+                dropped.append(f"messages.{part.kind}")
+            case _:
+                dropped.append("messages.content")
+
+
+def _write_images(given: dict[str, Json], known: Inputs, turns: list[Message], dropped: list[str]) -> None:
+    images = [part for turn in turns for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
+    addresses = [address for image in images if (address := _address(image))]
+    if len(addresses) < len(images) or (len(addresses) > 1 and not known.several_images):
+        dropped.append("messages.image")
+    if addresses:
+        given[known.images] = addresses if known.several_images else addresses[-1]
+
+
+def _address(image: Media) -> str | None:
+    if image.data is not None:
+        return f"data:{image.media_type or 'image/png'};base64,{standard_base64(image.data)}"
+    return image.url
+
+
+def read_request(body: dict[str, Json], model: str) -> ChatRequest:
+    """A prediction's input; raises BadRequest where it has no prompt."""
+    given = body.get("input")
+    if not isinstance(given, dict) or not isinstance(given.get("prompt"), str):
+        raise BadRequest("input.prompt must be a string.", param="input.prompt", code="missing_parameter")
+    known = inputs_of(model)
+    rest = dict(given)
+    request = ChatRequest(NAME, model, stream=body.get("stream") is True, include_usage=True)
+    system = rest.pop(known.system, None) if known.system else None
+    if isinstance(system, str) and system:
+        request.messages.append(Message("system", [Text(system)], plain=True))
+    request.messages.append(_question(rest, known))
+    stop = rest.pop(known.stop, None) if known.stop else None
+    request.stop = str(stop).split(",") if stop else None
+    limit = rest.pop(known.max_tokens, None)
+    request.max_tokens = limit if isinstance(limit, int) else None
+    for name in known.plain:
+        setattr(request, name, rest.pop(name, None))
+    request.extra = rest
+    return request
+
+
+def _question(rest: dict[str, Json], known: Inputs) -> Message:
+    question = Message("user", [Text(rest.pop("prompt"))], plain=True)
+    images = rest.pop(known.images, None)
+    for address in images if isinstance(images, list) else [images] if images else []:
+        head, _, data = str(address).partition(";base64,")
+        inline = Media("image", data=data, media_type=head.removeprefix("data:"))
+        question.parts.append(inline if data else Media("image", url=str(address)))
+        question.plain = False
+    return question

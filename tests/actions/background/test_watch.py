@@ -1,0 +1,119 @@
+"""The config file is followed: read when it changes, kept through a broken version, given up after two looks without it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from conduit_desktop.actions.background.watch import Watch
+from conduit_desktop.actions.config_file import transfer
+from conduit_desktop.actions.config_file.document import ConfigFile, parse
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.reports import ChangeView
+from conduit_desktop.core.errors import ConfigFileBroken
+from conduit_desktop.store.lock import HomeLock
+from tests.actions.conftest import Do
+
+DEMO = '[[providers]]\nname = "demo"\nkind = "demo"\n'
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "conduit.toml"
+
+
+@pytest.fixture
+def write(config: Path) -> Write:
+    """Write the file, each time with a later time of change."""
+    times = iter(range(1_700_000_000, 1_800_000_000))
+
+    def run(text: str) -> None:
+        config.write_text(text)
+        os.utime(config, (at := next(times), at))
+
+    return run
+
+
+@pytest.fixture
+async def watch(house: House, config: Path, write: Write) -> AsyncIterator[Watch]:
+    write(DEMO)
+    made = Watch(house, HomeLock(house.home), config, serves=True)
+    await made.begin()
+    yield made
+    await made.end()
+
+
+async def names(do: Do) -> list[str]:
+    return [row["name"] for row in (await do("GET", "/providers"))["data"]]
+
+
+async def test_a_changed_file_is_read_and_an_unchanged_one_is_not(
+    do: Do, watch: Watch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await names(do) == ["demo"]
+    taken: list[ConfigFile] = []
+    sync = transfer.sync_file
+
+    async def counted(house: House, config: ConfigFile) -> list[ChangeView]:
+        taken.append(config)
+        return await sync(house, config)
+
+    monkeypatch.setattr(transfer, "sync_file", counted)
+    await watch._look_at_file()
+    assert taken == []
+    write(DEMO.replace("demo", "other", 1))
+    await watch._look_at_file()
+    await watch._look_at_file()
+    assert len(taken) == 1
+    assert await names(do) == ["other"]
+
+
+async def test_a_broken_file_changes_nothing_and_is_announced(
+    do: Do, watch: Watch, write: Write, caplog: pytest.LogCaptureFixture
+) -> None:
+    write("[[providers]")
+    await watch._look_at_file()
+    assert await names(do) == ["demo"]
+    assert "the config file is not used" in caplog.text
+
+
+async def test_a_file_that_is_away_for_one_look_keeps_its_things(do: Do, watch: Watch, config: Path, write: Write) -> None:
+    config.unlink()
+    await watch._look_at_file()
+    write(DEMO)
+    await watch._look_at_file()
+    assert await names(do) == ["demo"]
+
+
+async def test_a_file_that_stays_away_is_announced_once_and_changes_nothing(
+    do: Do, watch: Watch, config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config.unlink()
+    for looks in (0, 1, 1):
+        await watch._look_at_file()
+        assert caplog.text.count("the config file is not used") == looks
+    assert await names(do) == ["demo"]
+
+
+async def test_a_start_with_a_broken_file_fails(house: House, config: Path, write: Write) -> None:
+    write("[[providers]")
+    made = Watch(house, HomeLock(house.home), config, serves=True)
+    with pytest.raises(ConfigFileBroken):
+        await made.begin()
+    await made.end()
+
+
+@pytest.mark.parametrize("serves", [True, False])
+async def test_a_start_without_a_file_unlocks_what_one_defined_only_where_the_home_is_served(
+    house: House, do: Do, serves: bool
+) -> None:
+    await transfer.sync_file(house, parse(DEMO))
+    made = Watch(house, HomeLock(house.home), None, serves)
+    await made.begin()
+    await made.end()
+    assert (await do("GET", "/providers/demo"))["locked"] is not serves
+    assert house.bus._listeners == []

@@ -1,0 +1,237 @@
+"""Which price holds, and that the catalog says what its source says."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conduit_desktop.core.entities import Price, Provider
+from conduit_desktop.core.events import Usage
+from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
+from conduit_desktop.gateway.accounting.pricing import Priced, choose, compile_price, cost_of, resolve, tariffs
+from conduit_desktop.providers.catalog import bind
+
+NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
+DAY = 86_400_000
+
+
+def wanted(model: str, kind: str = "openai", name: str = "main", base_url: str | None = None) -> Priced:
+    return Priced(bind(Provider(id="p1", name=name, kind=kind, base_url=base_url)), name, model)
+
+
+@pytest.fixture(scope="module")
+def catalog() -> PriceCatalog:
+    return PriceCatalog.load()
+
+
+def pick(prices: list[Price], model: str = "gpt-x") -> str | None:
+    chosen = choose(prices, wanted(model), NOW)
+    return chosen.pattern if chosen else None
+
+
+def test_an_exact_pattern_wins_over_a_longer_one_with_a_star():
+    assert pick([Price(pattern="main/gpt-*", input=1), Price(pattern="gpt-x", input=2)]) == "gpt-x"
+
+
+def test_the_longest_star_wins():
+    assert pick([Price(pattern="*", input=1), Price(pattern="gpt-*", input=2), Price(pattern="g*", input=3)]) == "gpt-*"
+
+
+def test_a_pattern_names_the_provider_and_model_or_the_model_alone():
+    assert pick([Price(pattern="main/*", input=1)]) == "main/*"
+    assert pick([Price(pattern="other/*", input=1)]) is None
+    assert pick([Price(pattern="MAIN/GPT-X", input=1)]) == "MAIN/GPT-X"
+
+
+def test_a_star_is_any_text_and_nothing_else_is_special():
+    assert pick([Price(pattern="gpt.x", input=1)]) is None
+    assert pick([Price(pattern="main/*-x", input=1)]) == "main/*-x"
+
+
+def test_the_newest_price_that_has_begun_holds():
+    prices = [Price(pattern="gpt-x", input=n, valid_from=NOW + offset) for n, offset in ((1, -2 * DAY), (2, -DAY), (3, DAY))]
+    chosen = choose(prices, wanted("gpt-x"), NOW)
+    assert chosen is not None
+    assert chosen.input == 2
+
+
+def test_a_price_that_has_not_begun_leaves_the_place_to_a_wider_one():
+    assert pick([Price(pattern="gpt-x", input=1, valid_from=NOW + 1), Price(pattern="*", input=2)]) == "*"
+
+
+def test_a_tariff_says_until_when_it_holds():
+    prices = [Price(pattern="gpt-x", input=1), Price(pattern="gpt-x", input=2, valid_from=NOW + DAY)]
+    made = tariffs([wanted("gpt-x")], prices, NOW)["main/gpt-x"]
+    assert made is not None
+    assert made.valid_until == NOW + DAY
+
+
+def test_a_local_server_is_free_unless_a_price_is_set(catalog: PriceCatalog):
+    local = wanted("llama3.3:70b", "ollama", "home")
+    free = resolve([], local, NOW, catalog)
+    assert free is not None
+    assert (free.price.origin, free.price.input) == ("free", 0)
+    own = resolve([Price(pattern="home/*", input=0.5)], local, NOW, catalog)
+    assert own is not None
+    assert own.price.input == 0.5
+
+
+def test_an_unknown_model_has_no_price_and_never_costs_nothing(catalog: PriceCatalog):
+    assert resolve([], wanted("nobody-has-heard-of-this"), NOW, catalog) is None
+    made = tariffs([wanted("nobody-has-heard-of-this")], [], NOW)
+    assert made == {"main/nobody-has-heard-of-this": None}
+    assert cost_of(made["main/nobody-has-heard-of-this"], Usage(input=5)) is None
+
+
+def test_the_operators_price_wins_over_the_catalog(catalog: PriceCatalog):
+    listed = resolve([], wanted("gpt-4o-mini"), NOW, catalog)
+    assert listed is not None
+    assert listed.price.origin == "catalog"
+    own = resolve([Price(pattern="gpt-4o*", input=9)], wanted("gpt-4o-mini"), NOW, catalog)
+    assert own is not None
+    assert own.price.input == 9
+
+
+def test_without_the_catalog_only_the_operators_prices_count():
+    assert tariffs([wanted("gpt-4o-mini")], [], NOW, use_catalog=False) == {"main/gpt-4o-mini": None}
+
+
+def test_a_generic_provider_at_a_known_address_has_that_vendors_prices(catalog: PriceCatalog):
+    there = resolve([], wanted("gpt-4o-mini", "openai-compatible", "x", "https://api.openai.com/v1"), NOW, catalog)
+    assert there is not None
+    assert resolve([], wanted("gpt-4o-mini", "openai-compatible", "x", "https://llm.example.org/v1"), NOW, catalog) is None
+
+
+def test_a_compact_date_means_the_dashed_one(catalog: PriceCatalog):
+    assert catalog.find("openai", "gpt-4o-20240806", NOW) is not None
+
+
+def test_every_price_provider_of_a_kind_is_in_the_catalog(catalog: PriceCatalog):
+    from conduit_desktop.providers.catalog import CATALOG
+
+    known = {kind.price_provider for kind in CATALOG.values() if kind.price_provider}
+    assert known <= catalog._providers.keys()
+
+
+@pytest.fixture
+def two_prices(tmp_path: Path) -> PriceCatalog:
+    path = tmp_path / "prices.json"
+    path.write_text(
+        """{"date": "2026-01-01", "source": "a test", "providers": {"v": {"url": "https://v", "models": [
+        [{"equals": "day"}, [{"input": 1}, {"from": "2026-11-23", "input": 2}]],
+        [{"equals": "hour"}, [{"input": 1}, {"between": ["16:30", "00:30"], "input": 0.5}]],
+        [{"and": [{"starts_with": "a"}, {"ends_with": "z"}, {"contains": "m"}, {"regex": "^a.*z$"}]}, [{"input": 3}]],
+        [{"equals": "unsaid"}, []], [{"starts_with": "un"}, [{"input": 4}]]]}}}"""
+    )
+    return PriceCatalog.load(path)
+
+
+def input_at(catalog: PriceCatalog, model: str, moment: datetime) -> tuple[float | None, datetime | None]:
+    listed = catalog.find("v", model, int(moment.timestamp() * 1000))
+    assert listed is not None
+    until = listed.valid_until
+    return listed.price.input, datetime.fromtimestamp(until / 1000, UTC) if until else None
+
+
+def test_a_price_from_a_day_on_holds_from_its_midnight(two_prices: PriceCatalog):
+    midnight = datetime(2026, 11, 23, tzinfo=UTC)
+    assert input_at(two_prices, "day", datetime(2026, 11, 22, 23, 59, tzinfo=UTC)) == (1, midnight)
+    assert input_at(two_prices, "day", midnight) == (2, None)
+
+
+def test_a_price_by_the_hour_may_pass_midnight(two_prices: PriceCatalog):
+    def at(hour: int, minute: int = 0) -> datetime:
+        return datetime(2026, 11, 22, hour, minute, tzinfo=UTC)
+
+    assert input_at(two_prices, "hour", at(12)) == (1, at(16, 30))
+    assert input_at(two_prices, "hour", at(16, 30)) == (0.5, datetime(2026, 11, 23, 0, 30, tzinfo=UTC))
+    assert input_at(two_prices, "hour", at(0, 10)) == (0.5, at(0, 30))
+    assert input_at(two_prices, "hour", at(0, 30)) == (1, at(16, 30))
+
+
+def test_rules_combine(two_prices: PriceCatalog):
+    assert two_prices.find("v", "A-m-Z", NOW) is not None
+    assert two_prices.find("v", "a-n-z", NOW) is None
+
+
+def test_a_model_without_a_sayable_price_is_not_priced_by_a_wider_rule(two_prices: PriceCatalog):
+    assert two_prices.find("v", "unsaid", NOW) is None
+    assert two_prices.find("v", "unsure", NOW) is not None
+
+
+USAGES = (
+    Usage(input=1000, output=500),
+    Usage(input=123_457, output=8_191, cache_read=65_536),
+    Usage(input=10, output=7, cache_read=11, cache_write_5m=13, cache_write_1h=17),
+    Usage(input=250_000, output=3, cache_read=30_000),
+    Usage(input=600_000, output=40_000, reasoning=39_000),
+)
+
+
+def theirs(model: Any, provider: Any, usage: Usage, moment: datetime) -> float:
+    """genai-prices' own arithmetic, whose input holds every class and whose output holds the thought."""
+    from genai_prices.types import Usage as TheirUsage
+
+    counted = {
+        "input_tokens": usage.total_input,
+        "output_tokens": usage.output,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_tokens": usage.cache_write_5m + usage.cache_write_1h,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "output_reasoning_tokens": usage.reasoning,
+    }
+    price = model.calc_price(TheirUsage(**counted), provider, genai_request_timestamp=moment)
+    return float(price.total_price * 10**9)
+
+
+def sampled_pairs(count: int) -> list[tuple[Any, Any]]:
+    from genai_prices.data_snapshot import get_snapshot
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pairs = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
+    hosted = [pair for pair in pairs if pair[0].id in ("openai", "anthropic", "google", "deepseek", "x-ai", "mistral", "aws")]
+    return [*hosted, *random.Random(7).sample(pairs, count)]
+
+
+def test_costs_equal_those_of_the_catalogs_source(catalog: PriceCatalog):
+    compared = 0
+    for moment in (datetime(2026, 11, 22, 2, 30, tzinfo=UTC), datetime(2025, 6, 1, 20, tzinfo=UTC)):
+        now = int(moment.timestamp() * 1000)
+        for provider, model in sampled_pairs(400):
+            found = provider.find_model(model.id)
+            listed = catalog.find(provider.id, model.id, now)
+            made = compile_price(listed.price) if listed else None
+            if made is None or found is None or not made.by_tokens:
+                continue
+            compared += 1
+            for usage in USAGES:
+                expected = theirs(found, provider, usage, moment)
+                # A tenth of the thousandth of a nano-dollar a token is what rounding the source's rates can make.
+                assert abs(made.cost(usage) - expected) <= 0.51 + 1e-6 * usage.total_input, (provider.id, model.id, usage)
+    assert compared >= 800
+
+
+def test_what_the_catalog_leaves_out_is_what_its_source_prices_otherwise(catalog: PriceCatalog):
+    """No model with plain token prices is missing."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    missing = []
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            plain = getattr(model.prices, "__dict__", {})
+            if plain.get("input_mtok") is not None and plain.keys() <= {
+                "input_mtok",
+                "output_mtok",
+                "cache_read_mtok",
+                "cache_write_mtok",
+            }:
+                first = provider.find_model(model.id)
+                if first is model and catalog.find(provider.id, model.id, NOW) is None:
+                    missing.append((provider.id, model.id))
+    assert missing == []

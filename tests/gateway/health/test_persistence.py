@@ -1,0 +1,415 @@
+"""What was failing is known after a restart, and failing targets are looked after."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from conduit_desktop.actions import health
+from conduit_desktop.actions.context import House
+from conduit_desktop.core.bus import Bus
+from conduit_desktop.core.entities import Provider
+from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited, Reason, UpstreamError
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway import background as tending
+from conduit_desktop.gateway.health import persistence as health_memory
+from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
+from conduit_desktop.gateway.snapshot import Bound, Door, Snapshot
+from conduit_desktop.providers import Secrets
+from conduit_desktop.providers.catalog import bind
+from conduit_desktop.store import Store
+from tests.fakes.clock import Clock
+from tests.fakes.furnished import DictSecrets, Furnished
+from tests.fakes.house import StillServer
+from tests.fakes.script import Step
+from tests.fakes.vendor import API_KEY, Vendor
+
+
+@asynccontextmanager
+async def process(home: Home, secrets: DictSecrets, **settings: float) -> AsyncIterator[Furnished]:
+    """A gateway from its start to its end; the home and the secrets outlive it."""
+    store = Store.open(home)
+    gateway = Furnished(store, secrets, Bus(), settings)
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop(1)
+        await store.close()
+
+
+@pytest.fixture
+def secrets() -> DictSecrets:
+    return DictSecrets()
+
+
+async def fail(gateway: Furnished, vendor: Vendor) -> None:
+    """Open A's circuit."""
+    await gateway.add_provider("a", vendor.openai_url)
+    await gateway.add_alias("m", "a/one", retries=0)
+    await gateway.add_key()
+    vendor.script(Step(status=503, message="alpha is on holiday"))
+    for _ in range(5):
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("m")
+    assert gateway.health.target("a/one").state == "open"
+
+
+async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        left = gateway.health.next_probe_s("a/one")
+    asked = len(vendor.asked)
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="alpha is on holiday"):
+            await gateway.ask("m")
+        assert len(vendor.asked) == asked
+        again = gateway.health.next_probe_s("a/one")
+        assert left is not None
+        assert again is not None
+        assert again <= left + 1
+
+
+async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_restart(
+    home: Home, vendor: Vendor, secrets: DictSecrets
+) -> None:
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        gateway.health.target("a/one").open_until = 0
+    vendor.script(Step(hang=True))
+    asked = len(vendor.asked)
+    async with process(home, secrets) as gateway:
+        probe = asyncio.ensure_future(gateway.ask("m"))
+        async with asyncio.timeout(5):
+            while len(vendor.asked) == asked:
+                await asyncio.sleep(0.005)
+        for result in await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True):
+            assert isinstance(result, NoHealthyTarget)
+        assert len(vendor.asked) == asked + 1
+        probe.cancel()
+        await asyncio.wait({probe})
+        vendor.script(Step())
+        await gateway.ask("m")
+        assert gateway.health.target("a/one").state == "closed"
+
+
+async def kept(gateway: Furnished, *words: str) -> None:
+    """Wait until these words are in what a killed process would leave behind."""
+    async with asyncio.timeout(2):
+        written = ""
+        while not all(word in written for word in words):
+            await asyncio.sleep(0.01)
+            written = str(await gateway.store.meta.get("health"))
+
+
+async def test_an_open_circuit_and_a_parked_credential_outlive_a_killed_process(
+    home: Home, vendor: Vendor, secrets: DictSecrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tending, "EVERY_S", 60.0)
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        await gateway.add_provider("b", vendor.openai_url)
+        await gateway.add_alias("n", "b/two")
+        vendor.script(Step(status=401, message="not welcome"), model="two")
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("n")
+        await kept(gateway, "alpha is on holiday", "not welcome")
+
+
+async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one")
+        await gateway.add_key()
+        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
+        await health.pause(house, "a/one", "cli")
+        assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator is told"
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="the operator paused it"):
+            await gateway.ask("m")
+        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
+        await health.resume(house, "a/one", "cli")
+        assert (await gateway.store.meta.get("health"))["paused"] == []
+        await gateway.ask("m")
+    assert len(vendor.asked) == 1
+
+
+async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        gateway.health.paused.add("a/one")
+        provider = await gateway.store.providers.get("a")
+        assert provider is not None
+        await gateway.store.providers.replace(provider.model_copy(update={"name": "b"}))
+        await gateway.refresh()
+        assert gateway.health.paused == {"b/one"}
+        await gateway.store.providers.delete("b")
+        await gateway.refresh()
+        assert not gateway.health.paused
+
+
+async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one", retries=0)
+        await gateway.add_key()
+        vendor.script(Step(status=429, headers={"retry-after": "600"}), Step())
+        with pytest.raises(RateLimited):
+            await gateway.ask("m")
+    async with process(home, secrets) as gateway:
+        with pytest.raises(RateLimited) as caught:
+            await gateway.ask("m")
+        assert caught.value.retry_after is not None
+        assert 590 < caught.value.retry_after <= 600
+    assert len(vendor.asked) == 1
+
+
+async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one", retries=0)
+        await gateway.add_key()
+        vendor.script(Step(status=503, message="closed for lunch", headers={"retry-after": "600"}), Step())
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("m")
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="closed for lunch") as caught:
+            await gateway.ask("m")
+        assert caught.value.retry_after is not None
+        assert 590 < caught.value.retry_after <= 600
+        assert gateway.health.target("a/one").state == "closed"
+    assert len(vendor.asked) == 1
+
+
+async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await gateway.add_provider("a", vendor.openai_url)
+        await gateway.add_alias("m", "a/one")
+        await gateway.add_key()
+        vendor.script(Step(status=401, message="not welcome"))
+        with pytest.raises(ProviderFailed):
+            await gateway.ask("m")
+    vendor.script(Step())
+    async with process(home, secrets) as gateway:
+        with pytest.raises(NoHealthyTarget, match="not welcome"):
+            await gateway.ask("m")
+        stored = await gateway.store.meta.get("health")
+        assert API_KEY not in str(stored)
+    assert len(vendor.asked) == 1
+    vendor.script(Step(), key="sk-other")
+    secrets.set("provider/a/0", "sk-other")  # changed while nothing ran
+    async with process(home, secrets) as gateway:
+        await gateway.ask("m")
+
+
+async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+    store = Store.open(home)
+    provider = await store.providers.get("a")
+    assert provider is not None
+    await store.providers.replace(provider.model_copy(update={"updated_at": 7}))
+    await store.close()
+    async with process(home, secrets) as gateway:
+        assert gateway.health.target("a/one").state == "closed"
+
+
+@pytest.mark.parametrize("kept", [None, 7, [], {"salt": 1}, {"salt": "s", "targets": [{"name": "x"}]}])
+def test_what_cannot_be_understood_is_forgotten(kept: object) -> None:
+    fresh = Health()
+    health_memory.restore(fresh, Furnished.__new__(Furnished), kept, 0)  # type: ignore[arg-type]
+    assert not fresh.targets
+    assert not fresh.doors
+
+
+async def until_half_open(gateway: Furnished) -> None:
+    async with asyncio.timeout(3):
+        while gateway.health.target("a/one").state != "half_open":
+            await asyncio.sleep(0.01)
+
+
+async def test_a_health_check_lets_a_probe_through_early(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets, health_check_s=0.05) as gateway:
+        await fail(gateway, vendor)
+        vendor.script(Step())
+        await until_half_open(gateway)
+        await gateway.ask("m")
+        assert gateway.health.target("a/one").state == "closed"
+
+
+async def test_a_health_check_that_fails_changes_nothing(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        await vendor.stop()
+        await gateway.tending.check()
+        assert gateway.health.target("a/one").state == "open"
+
+
+async def test_without_the_setting_no_provider_is_looked_at(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+    async with process(home, secrets) as gateway:
+        await fail(gateway, vendor)
+        assert not [call for call in vendor.calls if call.method == "GET"]
+        await gateway.tending.check()
+        assert [call.path for call in vendor.calls if call.method == "GET"] == ["/v1/models"]
+
+
+# What survives a restart, at its edges. The clock before and after is the same wall clock; the monotonic one begins anew.
+
+SALT = "s" * 32
+NOW_MS = 1_790_000_000_000
+
+
+def configured(key: str = "sk-1", changed_at: int = 1, name: str = "a", label: str = "0") -> Snapshot:
+    """One provider with one credential."""
+    provider = Provider(id="prov_a", name=name, kind="openai-compatible", base_url="http://127.0.0.1:1/v1", updated_at=changed_at)
+    return Snapshot(providers={name: Bound(provider, bind(provider), (Door(label, Secrets(key)),))})
+
+
+def restarted(before: Health, snapshot: Snapshot | None = None, later_s: float = 0.0) -> tuple[Health, Clock]:
+    """What another process knows `later_s` seconds later, its own clock being another."""
+    kept = health_memory.remembered(before, configured(), SALT, NOW_MS).model_dump(mode="json")
+    clock = Clock(monotonic=5.0)
+    after = Health(clock)
+    health_memory.restore(after, snapshot or configured(), kept, NOW_MS + int(later_s * 1000))
+    return after, clock
+
+
+def opened(for_s: float = 60.0, openings: int = 3) -> Health:
+    before = Health(Clock())
+    before.reopen("a/m", for_s, openings, "was down")
+    return before
+
+
+def test_what_is_left_of_an_open_circuits_pause_is_waited_for_after_a_restart() -> None:
+    after, clock = restarted(opened(), later_s=20)
+    assert after.next_probe_s("a/m") == 40.0
+    assert (after.target("a/m").openings, after.target("a/m").last_error) == (3, "was down")
+    clock.advance(39.5)
+    assert not after.may_ask("a/m")
+    clock.advance(0.5)
+    assert after.may_ask("a/m")
+
+
+@pytest.mark.parametrize("later_s", [60, 61, 1e6])
+def test_an_open_circuit_whose_pause_ended_while_nothing_ran_admits_one_probe(later_s: float) -> None:
+    after, _ = restarted(opened(), later_s=later_s)
+    assert after.may_ask("a/m")
+    assert after.begin("a/m") is not None
+    assert not after.may_ask("a/m")
+
+
+def test_a_half_open_circuit_admits_one_probe_after_a_restart() -> None:
+    before = opened(0.0)
+    assert before.may_ask("a/m")
+    before.begin("a/m")
+    after, _ = restarted(before)
+    assert after.target("a/m").state == "open"
+    assert after.may_ask("a/m"), "the probe ended with its process"
+
+
+def test_a_closed_circuit_with_failures_is_not_kept() -> None:
+    before = Health(Clock())
+    for _ in range(4):
+        before.failed("a/m", "prov_a", "0", UpstreamError("down", status=500, reason="server"))
+    assert not health_memory.remembered(before, configured(), SALT, NOW_MS).targets
+
+
+@pytest.mark.parametrize("back_s", [3600, 10_000_000])
+def test_a_wall_clock_set_back_prolongs_no_wait_beyond_the_longest_there_is(back_s: float) -> None:
+    before = opened(300.0)
+    before.rest("a/n", 86_400, "busy")
+    before.failed("a/m", "prov_a", "0", UpstreamError("slow", status=429, reason="rate_limit", retry_after=86_400))
+    after, _ = restarted(before, later_s=-back_s)
+    assert after.next_probe_s("a/m") == OPEN_MAX_S * 1.2 == 360
+    assert after.target_rest_s("a/n") == COOLDOWN_MAX_S
+    assert after.rest_s("prov_a", "0", "m") == COOLDOWN_MAX_S
+
+
+def test_a_wait_that_a_target_named_is_kept_until_its_end_and_no_longer() -> None:
+    before = Health(Clock())
+    before.rest("a/m", 600, "busy")
+    after, _ = restarted(before, later_s=100)
+    assert (after.target_rest_s("a/m"), after.target("a/m").state, after.target("a/m").last_error) == (500.0, "closed", "busy")
+    for over_s in (600, 601):
+        assert not restarted(before, later_s=over_s)[0].targets
+    before.now.advance(600)  # type: ignore[attr-defined]
+    assert not health_memory.remembered(before, configured(), SALT, NOW_MS).targets
+
+
+def limited(retry_after: float | None = 600.0) -> Health:
+    before = Health(Clock())
+    for _ in range(3):
+        before.failed("a/m", "prov_a", "0", UpstreamError("slow", status=429, reason="rate_limit", retry_after=retry_after))
+    return before
+
+
+def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it() -> None:
+    after, clock = restarted(limited(), later_s=100)
+    assert after.rest_s("prov_a", "0", "m") == 500.0
+    assert after.may_use("prov_a", "0", "other")
+    assert after.doors["prov_a", "0"].rests["m"].strikes == 3
+    clock.advance(500)
+    assert after.may_use("prov_a", "0", "m")
+    for over_s in (600, 601):
+        late, _ = restarted(limited(), later_s=over_s)
+        assert late.may_use("prov_a", "0", "m")
+        assert not late.doors["prov_a", "0"].rests
+
+
+def test_a_rest_that_is_over_is_not_kept() -> None:
+    assert not health_memory.remembered(limited(0.0), configured(), SALT, NOW_MS).doors
+
+
+@pytest.mark.parametrize("reason", ["auth", "money", "permission"])
+def test_a_disabled_credential_is_kept_for_the_models_it_is_disabled_for(reason: Reason) -> None:
+    before = Health(Clock())
+    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=403, reason=reason))
+    after, _ = restarted(before, later_s=1e9)
+    assert after.parked("prov_a", "0", "m") == "no"
+    assert after.parked("prov_a", "0", "other") == ("" if reason == "permission" else "no")
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [configured("sk-2"), configured(changed_at=2), configured(label="1"), Snapshot()],
+    ids=["another key", "its provider changed", "another label", "its provider is gone"],
+)
+def test_nothing_is_held_against_a_credential_that_is_another(snapshot: Snapshot) -> None:
+    before = limited()
+    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
+    assert not restarted(before, snapshot)[0].doors
+
+
+@pytest.mark.parametrize("snapshot", [configured(changed_at=2), configured(name="b"), Snapshot()])
+def test_nothing_is_held_against_a_target_whose_provider_is_another(snapshot: Snapshot) -> None:
+    before = opened()
+    before.rest("a/m", 600, "busy")
+    assert not restarted(before, snapshot)[0].targets
+
+
+def test_what_belongs_to_no_provider_or_credential_that_is_there_is_not_kept() -> None:
+    before = opened()
+    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
+    for snapshot in (configured(name="b", label="1"), Snapshot()):
+        kept = health_memory.remembered(before, snapshot, SALT, NOW_MS)
+        assert (kept.targets, kept.doors) == ([], [])
+
+
+def test_a_pause_is_kept_while_its_provider_is_there_changed_or_not() -> None:
+    before = Health(Clock())
+    before.paused |= {"A/m", "gone/m"}
+    assert health_memory.remembered(before, configured(), SALT, NOW_MS).paused == ["A/m"]
+    assert restarted(before, configured(changed_at=2))[0].paused == {"A/m"}
+    assert restarted(before, configured(name="b"))[0].paused == set()
+
+
+def test_what_is_kept_holds_no_key_and_no_two_salts_give_one_mark() -> None:
+    before = limited()
+    kept = [health_memory.remembered(before, configured("sk-secret"), salt, NOW_MS) for salt in ("x" * 32, "y" * 32)]
+    assert "sk-secret" not in str(kept)
+    assert kept[0].doors[0].mark != kept[1].doors[0].mark
+    assert len(kept[0].doors[0].mark) == 8
+    assert health_memory.new_salt() != health_memory.new_salt()

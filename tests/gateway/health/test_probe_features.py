@@ -1,0 +1,26 @@
+"""A test of a provider looks for what its kind can do, and for nothing else."""
+
+from __future__ import annotations
+
+from conduit_desktop.gateway.health import probe
+from tests.fakes.furnished import Furnished
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_replicate import ReplicateVendor
+
+
+async def test_what_a_kind_cannot_do_is_not_asked_for(gateway: Furnished) -> None:
+    async with ReplicateVendor(["ok"]) as vendor:
+        await gateway.add_provider("rep", vendor.url, kind="replicate")
+        await gateway.add_alias("r", "rep/meta/llama")
+        tested = await probe.test_provider(gateway, "rep")
+        assert tested.ok
+        assert tested.features == {"stream": True, "tools": False, "vision": True, "json": False, "usage_in_stream": True}
+        assert len(vendor.inputs) == 2
+
+
+async def test_everything_else_is_asked_for(gateway: Furnished, vendor: Vendor) -> None:
+    await gateway.add_provider("oa", vendor.openai_url)
+    await gateway.add_alias("m", "oa/gpt-x")
+    tested = await probe.test_provider(gateway, "oa")
+    assert tested.features == dict.fromkeys(("stream", "tools", "vision", "json", "usage_in_stream"), True)
+    assert len(vendor.asked) == 4

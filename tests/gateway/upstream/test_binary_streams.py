@@ -1,0 +1,119 @@
+"""Bedrock behind the gateway: binary streams in, every caller's own frames out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.wire import dialect
+from conduit_desktop.wire.framing.aws_eventstream import write
+from tests.fakes.furnished import KEY as VIRTUAL
+from tests.fakes.furnished import Furnished, furnished
+from tests.wire.speech import read
+
+ACCESS_KEY = "AKIA" + "X" * 16 + ":" + "s" * 40
+
+
+def frame(event: str, **payload: Any) -> bytes:
+    return write(orjson.dumps(payload), {":event-type": event, ":message-type": "event"})
+
+
+SAID = [
+    frame("messageStart", role="assistant"),
+    *(frame("contentBlockDelta", contentBlockIndex=0, delta={"text": word}) for word in ("Hello", " there")),
+    frame("contentBlockStop", contentBlockIndex=0),
+]
+END = [
+    frame("messageStop", stopReason="end_turn"),
+    frame("metadata", usage={"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}),
+]
+FAULT = write(b'{"message":"slow down"}', {":exception-type": "throttlingException", ":message-type": "exception"})
+
+
+class Bedrock:
+    """Answers Converse with `frames`, cut into pieces of seven bytes."""
+
+    def __init__(self) -> None:
+        self.frames = [*SAID, *END]
+        self.asked: list[web.Request] = []
+        self.bodies: list[Any] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        self.bodies.append(await request.json())
+        if request.path.endswith("/converse"):
+            message = {"role": "assistant", "content": [{"text": "Hello there"}]}
+            usage = {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}
+            return web.json_response({"output": {"message": message}, "stopReason": "end_turn", "usage": usage})
+        response = web.StreamResponse(headers={"Content-Type": "application/vnd.amazon.eventstream"})
+        await response.prepare(request)
+        data = b"".join(self.frames)
+        for at in range(0, len(data), 7):
+            await response.write(data[at : at + 7])
+        return response
+
+
+@pytest.fixture
+async def bedrock() -> Bedrock:
+    return Bedrock()
+
+
+@pytest.fixture
+async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[Furnished]:
+    app = web.Application()
+    app.router.add_post("/{path:.*}", bedrock.answer)
+    async with TestServer(app, host="127.0.0.1") as server, furnished(home) as made:
+        await made.add_provider(
+            "aws", str(server.make_url("/")), kind="bedrock", keys=[ACCESS_KEY], options={"region": "eu-west-1"}
+        )
+        await made.add_alias("nova", "aws/amazon.nova-lite-v1:0")
+        await made.add_key()
+        yield made
+        await made.upstream.close()
+
+
+@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages", "ollama"])
+async def test_every_caller_reads_its_own_frames(gateway: Furnished, bedrock: Bedrock, speaks: str) -> None:
+    data = await gateway.stream("nova", speaks=speaks)
+    answer = collect(read(dialect(speaks), data))
+    assert answer.first.text == "Hello there"
+    record = gateway.records[-1]
+    assert (record.status, record.input, record.output) == ("success", 9, 4)
+    assert bedrock.asked[-1].raw_path == "/model/amazon.nova-lite-v1%3A0/converse-stream"
+    assert "/eu-west-1/bedrock/aws4_request" in bedrock.asked[-1].headers["authorization"]
+    assert bedrock.bodies[-1]["messages"] == [{"role": "user", "content": [{"text": "hello"}]}]
+
+
+async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway: Furnished, bedrock: Bedrock) -> None:
+    asked = {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "odd": 1}
+    exchange = await gateway.answer(Call(dialect("bedrock"), asked, "nova", stream=True, credential=VIRTUAL))
+    assert isinstance(exchange, StreamReply)
+    assert b"".join([data async for data in exchange.frames]) == b"".join([*SAID, *END])
+    await exchange.close()
+    assert bedrock.bodies[-1] == asked
+
+
+async def test_a_whole_answer_crosses(gateway: Furnished) -> None:
+    body = await gateway.ask("nova")
+    assert body["choices"][0]["message"]["content"] == "Hello there"
+    record = gateway.records[-1]
+    assert record.output == 4
+    assert (body["id"], body["created"]) == (record.id, record.started_at // 1000), "Converse says neither"
+
+
+@pytest.mark.parametrize("frames", [[*SAID], [*SAID, FAULT], [*SAID, b"\x00" * 40]])
+async def test_a_stream_that_breaks_is_told(gateway: Furnished, bedrock: Bedrock, frames: list[bytes]) -> None:
+    bedrock.frames = frames
+    data = await gateway.stream("nova")
+    assert b"Hello" in data
+    assert b"provider_stream_broken" in data
+    assert b"[DONE]" not in data
+    assert gateway.records[-1].status == "broken"

@@ -1,0 +1,56 @@
+"""Whatever HTTP can fail with is said in the house's words, with the reason that failover goes by."""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from aioresponses import aioresponses
+
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gateway.upstream.client import Upstream
+from conduit_desktop.providers import Outbound
+
+URL = "https://api.vendor.example/v1/chat/completions"
+KEY = ConnectionKey("api.vendor.example", 443, True, True, None, None, None)
+NO_NAME = OSError(-2, "Name or service not known")
+
+FAILURES = [
+    (aiohttp.ConnectionTimeoutError("late"), "timeout", 504, "the connection timed out"),
+    (aiohttp.ServerTimeoutError("late"), "timeout", 504, "no answer in time"),
+    (TimeoutError(), "timeout", 504, "no answer in time"),
+    (aiohttp.ClientConnectorSSLError(KEY, OSError(1, "wrong version number")), "connect", 502, "TLS failed: wrong version number"),
+    (ssl.SSLError(1, "unknown protocol"), "connect", 502, "TLS failed: unknown protocol"),
+    (aiohttp.ClientConnectorDNSError(KEY, NO_NAME), "connect", 502, "the host name api.vendor.example cannot be resolved"),
+    (aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused")), "connect", 502,
+     "cannot connect to api.vendor.example:443: connection refused"),
+    (aiohttp.ClientConnectorError(KEY, OSError(113, "No route to host")), "connect", 502,
+     "cannot connect to api.vendor.example:443: No route to host"),
+    (aiohttp.ServerDisconnectedError(), "connect", 502, "the connection was closed before an answer"),
+    (aiohttp.ClientOSError(104, "Connection reset by peer"), "connect", 502, "the connection broke"),
+    (ConnectionResetError(), "connect", 502, "the connection broke"),
+    (aiohttp.InvalidURL("x"), "connect", 502, "the provider's address is not a valid URL"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("failure", "reason", "status", "text"), FAILURES, ids=[type(row[0]).__name__ for row in FAILURES])
+async def test_a_failure_has_a_reason_a_status_and_words(failure: Exception, reason: str, status: int, text: str) -> None:
+    upstream = Upstream()
+    with aioresponses() as network:
+        network.post(URL, exception=failure)
+        with pytest.raises(UpstreamError) as raised:
+            await upstream.send(Outbound("POST", URL, {"authorization": "Bearer sk-secret"}, b"{}"), connect_s=5)
+    await upstream.close()
+    assert (raised.value.reason, raised.value.status, raised.value.message) == (reason, status, text)
+    assert raised.value.__cause__ is failure
+
+
+async def test_a_bug_of_our_own_is_no_failure_of_a_provider() -> None:
+    upstream = Upstream()
+    with aioresponses() as network:
+        network.post(URL, exception=ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await upstream.send(Outbound("POST", URL, {}, b"{}"), connect_s=5)
+    await upstream.close()

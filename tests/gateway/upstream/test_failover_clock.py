@@ -1,0 +1,116 @@
+"""The clock jumps: the computer slept for eight hours, or somebody set its clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from conduit_desktop.gateway.accounting import compiled_prices as tariffs
+from conduit_desktop.gateway.admission import limits
+from conduit_desktop.gateway.upstream.client import Upstream
+from tests.fakes.clock import Clock
+from tests.fakes.crossing import LONG, Crossing
+from tests.fakes.script import Step
+from tests.fakes.waiting import until
+
+HOURS_8 = 8 * 3600.0
+MIDNIGHT = datetime(2026, 11, 20, tzinfo=UTC).timestamp()
+
+
+class WallTime:
+    """Stands in for the module `time`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.time = clock.wall
+        self.monotonic = clock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """22:00 UTC, for limits and budgets."""
+    made = Clock(wall=MIDNIGHT - 7200)
+    for module in (limits, tariffs):
+        monkeypatch.setattr(module, "time", WallTime(made))
+    return made
+
+
+async def start(crossing: Crossing, clock: Clock, **key: object) -> None:
+    """Everything counts by `clock` from now on."""
+    await crossing.furnish()
+    crossing.gateway.upstream = Upstream(wall=clock.wall, ticks=clock)
+    crossing.gateway.budgets.now_ms = clock.millis
+    await crossing.gateway.store.keys.delete("key_tester")
+    await crossing.gateway.add_key(**{"budget_nano": 10**12, **key})
+
+
+async def test_s26_after_a_sleep_idle_connections_are_not_used_again(crossing: Crossing, clock: Clock) -> None:
+    await start(crossing, clock)
+    crossing.a.script(Step(headers={"x": "y"}))
+    for _ in range(2):
+        assert (await crossing.ask("a")).ended_well
+    clock.sleep(HOURS_8)
+    heard = await crossing.ask("a")
+    assert heard.ended_well
+    assert heard.times[-1] < 1.0
+    before, after = crossing.a.asked[1], crossing.a.asked[2]
+    assert before.peer != after.peer
+    assert [record.status for record in crossing.gateway.records] == ["success"] * 3
+    assert [len(record.attempts) for record in crossing.gateway.records] == [1, 1, 1]
+
+
+async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Crossing, clock: Clock) -> None:
+    await start(wholes, clock)
+    for _ in range(3):
+        await wholes.ask("a")
+        clock.advance(HOURS_8)
+    assert len({call.peer for call in wholes.a.asked}) == 1
+
+
+async def test_s26_a_stream_under_way_goes_on(streams: Crossing, clock: Clock) -> None:
+    await start(streams, clock)
+    streams.a.script(Step(text=LONG, frame_s=0.1))
+    slow = asyncio.ensure_future(streams.ask("a"))
+    await until(lambda: streams.a.asked and streams.a.asked[-1].frames_sent > 1)
+    clock.sleep(HOURS_8)
+    quick = await streams.ask("a", text="hello")
+    assert quick.ended_well
+    heard = await slow
+    assert heard.ended_well
+    assert heard.text == LONG
+
+
+async def test_s26_windows_and_budgets_go_by_the_time_of_day(crossing: Crossing, clock: Clock) -> None:
+    await start(crossing, clock, rpm=2, budget_period="daily", budget_nano=10**12)
+    for _ in range(2):
+        assert (await crossing.ask()).status == 200
+    assert (await crossing.ask()).status == 429
+    spent = crossing.gateway.account("key_tester").spend_nano
+    assert spent > 0
+    clock.sleep(HOURS_8)  # past midnight
+    assert (await crossing.ask()).status == 200
+    account = crossing.gateway.account("key_tester")
+    assert account.spend_nano == crossing.record.cost_nano
+    assert account.period_start == MIDNIGHT * 1000
+    for yesterdays in crossing.gateway.records[:2]:
+        yesterdays.cost_nano = 0  # for the comparison of spend and records at the end
+
+
+async def test_s26_a_clock_set_back_locks_nobody_out(crossing: Crossing, clock: Clock) -> None:
+    await start(crossing, clock, rpm=2)
+    for _ in range(2):
+        assert (await crossing.ask()).status == 200
+    clock.set_wall(clock.wall() - HOURS_8)
+    assert (await crossing.ask()).status == 200
+
+
+async def test_s26_rests_and_breakers_go_by_the_steady_clock(crossing: Crossing, clock: Clock) -> None:
+    await start(crossing, clock)
+    crossing.gateway.health.now = clock
+    crossing.a.script(Step(status=429, headers={"retry-after": "60"}), Step())
+    assert (await crossing.ask()).by == "b"
+    clock.set_wall(clock.wall() + HOURS_8)  # somebody set the clock: the minute is not over
+    assert (await crossing.ask()).by == "b"
+    clock.advance(61)
+    assert (await crossing.ask()).by == "a"

@@ -1,0 +1,135 @@
+"""A thousand random schedules of faults: each request ends once, in success or an honest error, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.gateway.health import circuit as health
+from tests.fakes.crossing import LONG, OTHER_WAYS, WAYS, Crossing, Heard, opened_crossing
+from tests.fakes.script import Step
+
+ALL_WAYS = [*WAYS, *OTHER_WAYS]
+SEEDS = -(-1000 // len(ALL_WAYS))
+"""For each way."""
+AT_ONCE = 4
+"""Schedules that run beside each other, each with models of its own: most of the time they wait."""
+REQUESTS = 8
+
+FAULTS = (
+    *(Step(status=status) for status in (429, 500, 503, 529)),
+    Step(status=429, headers={"retry-after-ms": "30"}),
+    Step(status=400, message="no"),
+    Step(status=404, message="no such model"),
+    *(Step(reset=True), Step(hang=True), Step(delay_s=0.3), Step(think_s=0.3), Step(think_s=0.08)),
+    *(Step(cut_after=count) for count in (0, 3)),
+    *(Step(malformed_after=count) for count in (0, 3)),
+    *(Step(error_after=count) for count in (0, 3)),
+    *(Step(stall_after=3), Step(no_end=True), Step(cut_after=3, frame_s=0.01)),
+    *(Step(body=body) for body in ("<html>oops</html>", {"error": {"message": "oops"}}, "")),
+    *(Step(frame_s=0.01, split_bytes=7), Step(tokens=None)),
+)
+
+
+@pytest.fixture(params=ALL_WAYS, ids=str)
+async def crossing(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
+    """Every dialect that can be spoken to the gateway."""
+    async with opened_crossing(request.param, home) as made:
+        yield made
+
+
+async def one(crossing: Crossing, dice: random.Random, seed: int) -> Heard | None:
+    """A request heard to its end; None where the caller hung up before."""
+    patience = dice.choice((None, None, None, 0.03, 0.1))
+    try:
+        async with asyncio.timeout(patience):
+            return await crossing.ask(f"{dice.choice(('ab', 'ab', 'turns', 'spared', 'a'))}-{seed}")
+    except TimeoutError:
+        return None
+
+
+def honest(heard: Heard, record: RequestRecord) -> None:
+    """Success or error, never both and never neither; the record says the same."""
+    assert heard.ended_well != (heard.error is not None), heard.raw
+    if heard.ended_well:
+        assert LONG in heard.text
+        assert record.status == "success"
+        assert record.attempts[-1].outcome == "ok"
+        assert record.http_status == heard.status == 200
+    else:
+        assert heard.message
+        assert record.status in ("error", "broken")
+        assert record.http_status >= 400
+        assert all(attempt.outcome != "ok" for attempt in record.attempts)
+    assert b"oops" not in heard.raw.replace(heard.message.encode(), b"")
+
+
+async def schedule(crossing: Crossing, seed: int) -> int:
+    """One seed's faults and requests; how many of the callers hung up."""
+    dice = random.Random(f"{crossing.way} {seed}")
+    for vendor, model in ((crossing.a, "alpha"), (crossing.b, "beta")):
+        faulty = dice.random()
+        steps = (dice.choice(FAULTS) if dice.random() < faulty else Step() for _ in range(8))
+        vendor.script(*steps, model=f"{model}-{seed}", cycle=True)
+    heard = await asyncio.gather(*(one(crossing, dice, seed) for _ in range(REQUESTS)))
+    records = {record.id: record for record in crossing.gateway.records}
+    for each in heard:
+        if each is not None:
+            honest(each, records[each.headers["x-conduit-request-id"]])
+    return sum(each is None for each in heard)
+
+
+async def several(crossing: Crossing, seeds: Iterator[int]) -> int:
+    """One schedule after the other."""
+    left = 0
+    for seed in seeds:
+        try:
+            left += await schedule(crossing, seed)
+        except Exception as error:
+            error.add_note(f"seed {seed} of {crossing.way}")
+            raise
+    return left
+
+
+async def furnish(crossing: Crossing) -> None:
+    """Aliases whose targets are other models for each schedule: two targets, in order or in turns, one, one with a fallback."""
+    timeouts = {"first_token_s": 0.15, "idle_s": 0.15, "total_s": 0.6}
+    await crossing.furnish(keepalive_s=0.05, timeouts=timeouts)
+    gateway = crossing.gateway
+    for pattern in ("alpha-*", "beta-*"):
+        await gateway.add_price(pattern, 1.0, 2.0)
+    await gateway.add_alias("ab-*", "a/alpha-*", "b/beta-*", timeouts=timeouts)
+    await gateway.add_alias("turns-*", "a/alpha-*", "b/beta-*", timeouts=timeouts, strategy="round_robin")
+    await gateway.add_alias("a-*", "a/alpha-*", timeouts=timeouts)
+    await gateway.add_alias("spare", "b/beta", timeouts=timeouts)
+    await gateway.add_alias("spared-*", "a/alpha-*", timeouts=timeouts, fallbacks=("spare",))
+
+
+@pytest.mark.timeout(120)
+async def test_random_faults_end_every_request_once_and_leave_nothing_behind(
+    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "OPEN_BASE_S", 0.05)
+    monkeypatch.setattr(health, "COOLDOWN_S", 0.05)
+    await furnish(crossing)
+    before = asyncio.all_tasks()
+    seeds = iter(range(SEEDS))
+    left = sum(await asyncio.gather(*(several(crossing, seeds) for _ in range(AT_ONCE))))
+    await crossing.settled()
+    crossing.check()
+    outcomes = Counter(record.status for record in crossing.gateway.records)
+    assert SEEDS * REQUESTS - left <= sum(outcomes.values()) <= SEEDS * REQUESTS
+    assert outcomes["cancelled"] <= left
+    assert outcomes.keys() >= {"success", "error", "cancelled"}, "the schedules try nothing"
+    session = crossing.gateway.upstream._session
+    assert session is not None
+    assert not session.connector._acquired, "connections left"
+    # What serves idle connections of the test's own client and vendors may come and go.
+    tasks = [task for task in asyncio.all_tasks() - before if "RequestHandler" not in repr(task)]
+    assert not tasks

@@ -1,0 +1,159 @@
+"""Proofs of thought for callers who cannot carry them: kept within bounds, found again, and shown to nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking, ToolCall
+from conduit_desktop.core.events import Event, Finished, TextDelta, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ToolCallStarted
+from conduit_desktop.gateway.upstream.thinking_signatures import Proof, Signatures
+from conduit_desktop.wire import dialect
+from tests.fakes.furnished import Furnished
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+from tests.fakes.vendor_anthropic import SIGNATURE as CLAUDES
+from tests.fakes.vendor_gemini import SIGNATURE as GEMINIS
+
+MESSAGES = dialect("anthropic_messages")
+TOOL = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
+
+
+def request(*parts: Any) -> ChatRequest:
+    return ChatRequest("openai_chat", "m", [Message("user", [Text("hi")]), Message("assistant", list(parts))])
+
+
+def seen(events: list[Event], scope: str = "me", **limits: int) -> Signatures:
+    store = Signatures(**limits)
+    store.watch(scope, "gemini").see(events)
+    return store
+
+
+def test_a_calls_signature_is_put_back():
+    store = seen([TextDelta("x"), ToolCallStarted("c", "f", signature="s"), ToolCallStarted("d", "g"), Finished("tool_calls")])
+    back = store.restored("me", "gemini", request(ToolCall("c", "f", "{}"), ToolCall("d", "g", "{}")))
+    assert [part.signature for part in back.messages[1].parts if isinstance(part, ToolCall)] == ["s", None]
+
+
+def test_thoughts_stand_before_their_calls_again_whole_and_in_order():
+    store = seen([
+        ThinkingDelta("so "), ThinkingDelta("so"), ThinkingSigned("s1"), ThinkingRedacted("hidden"), ThinkingDelta("then"),
+        ThinkingSigned("s2"), TextDelta("ok"), ToolCallStarted("c", "f"),
+    ])  # fmt: skip
+    back = store.restored("me", "gemini", request(Thinking("so sothen"), Text("ok"), ToolCall("c", "f", "{}")))
+    assert back.messages[1].parts == [
+        Thinking("so so", "s1", dialect="gemini"), RedactedThinking("hidden"), Thinking("then", "s2", dialect="gemini"),
+        Text("ok"), ToolCall("c", "f", "{}"),
+    ]  # fmt: skip
+
+
+def test_a_thought_alone_is_known_by_its_words():
+    store = seen([ThinkingDelta("hm"), ThinkingSigned("s"), TextDelta("ok"), Finished("stop")])
+    asked = request(Thinking("hm"), Text("ok"))
+    assert store.restored("me", "gemini", asked).messages[1].parts[0] == Thinking("hm", "s", dialect="gemini")
+    assert asked.messages[1].parts[0] == Thinking("hm")
+
+
+def test_what_is_not_signed_is_not_kept():
+    assert len(seen([ThinkingDelta("hm"), ToolCallStarted("c", "f"), Finished("tool_calls")])) == 0
+
+
+@pytest.mark.parametrize(("scope", "dialect"), [("you", "gemini"), ("me", "anthropic_messages")])
+def test_nobody_else_and_no_other_dialect_gets_it(scope: str, dialect: str):
+    store = seen([ToolCallStarted("c", "f", signature="s")])
+    asked = request(ToolCall("c", "f", "{}"))
+    assert store.restored(scope, dialect, asked) is asked
+
+
+def test_the_oldest_goes_first_when_there_are_too_many():
+    store = Signatures(max_entries=2)
+    for name in "ab":
+        store.keep("me", "gemini", name, Proof("s"))
+    assert store.find("me", "gemini", "a")
+    store.keep("me", "gemini", "c", Proof("s"))
+    assert store.find("me", "gemini", "a")
+    assert not store.find("me", "gemini", "b")
+
+
+def test_bytes_are_bounded_too():
+    store = Signatures(max_bytes=2000)
+    for number in range(50):
+        store.keep("me", "gemini", str(number % 7), Proof("s" * 300))
+        assert store.size <= 2000
+    store.keep("me", "gemini", "huge", Proof("s" * 3000))
+    assert not store.find("me", "gemini", "huge")
+    assert store.size == sum(500 for _ in range(len(store)))
+
+
+async def loop(gateway: Furnished, alias: str, stream: bool) -> dict[str, Any]:
+    """A tool loop of an OpenAI client that gives back nothing but the call; what the vendor was sent last."""
+    tools = [{"type": "function", "function": TOOL}]
+    first: list[dict[str, Any]] = [{"role": "user", "content": "the weather?"}]
+    if stream:
+        data = await gateway.stream(alias, tools=tools, messages=first)
+        deltas = [orjson.loads(line[6:])["choices"] for line in data.split(b"\n") if line.startswith(b"data: {")]
+        starts = [
+            call for choices in deltas for choice in choices for call in choice["delta"].get("tool_calls", ()) if call.get("id")
+        ]
+        called = {**starts[0], "function": {"name": "weather", "arguments": "{}"}}
+    else:
+        (called,) = (await gateway.ask(alias, tools=tools, messages=first))["choices"][0]["message"]["tool_calls"]
+    bare = {name: called[name] for name in ("id", "type", "function") if name in called}
+    second = [
+        *first,
+        {"role": "assistant", "tool_calls": [bare]},
+        {"role": "tool", "tool_call_id": called["id"], "content": "sunny"},
+    ]
+    answer = await gateway.ask(alias, tools=tools, messages=second, reasoning_effort="low")
+    assert "sunny" in answer["choices"][0]["message"]["content"]
+    return answer
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_openai_client_goes_through_geminis_tool_loop(gateway: Furnished, vendor: Vendor, stream: bool):
+    await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
+    await gateway.add_alias("g", "ge/gemini-3-flash")
+    await gateway.add_key()
+    await loop(gateway, "g", stream)
+    sent = vendor.asked[-1].body["contents"][1]
+    assert sent["role"] == "model"
+    assert sent["parts"][0]["thoughtSignature"] == GEMINIS
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: Furnished, vendor: Vendor, stream: bool):
+    await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+    await gateway.add_alias("c", "an/claude-x")
+    await gateway.add_key()
+    vendor.script(Step(thinking="the weather it is"), Step())
+    await loop(gateway, "c", stream)
+    sent = vendor.asked[-1].body
+    assert sent["messages"][1]["content"][0] == {"type": "thinking", "thinking": "the weather it is", "signature": CLAUDES}
+    assert sent["thinking"]["type"] == "enabled"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Furnished, vendor: Vendor, stream: bool):
+    """A conversation that Gemini began goes on at Claude, in the caller's own dialect: the thought would be a 400."""
+    await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
+    await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
+    await gateway.add_alias("g", "ge/gemini-3-flash")
+    await gateway.add_alias("c", "an/claude-x")
+    await gateway.add_key()
+    vendor.script(Step(thinking="so it is"), Step())
+    asked: dict[str, Any] = {"speaks": "anthropic_messages", "max_tokens": 99}
+    user = {"role": "user", "content": "hello"}
+    if stream:
+        events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **asked))
+        content = MESSAGES.write_response(collect(events), ChatRequest("anthropic_messages", "g"))["content"]
+    else:
+        content = (await gateway.ask("g", messages=[user], **asked))["content"]
+    assert [block["type"] for block in content] == ["thinking", "text"]
+    await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **asked)
+    assert vendor.asked[-1].body["messages"][1]["content"] == content[1:]
+    assert gateway.records[-1].dropped == ("thoughts and sources of other providers",)
+    await gateway.ask("c", messages=[user], **asked)
+    assert gateway.records[-1].dropped == ()

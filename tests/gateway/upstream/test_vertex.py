@@ -1,0 +1,120 @@
+"""Vertex AI behind the gateway: a token for the account, Gemini and Claude at their own addresses, and counting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.health.probe import offered_models
+from conduit_desktop.gateway.upstream.token_counts import count_tokens
+from tests.fakes.furnished import Furnished, call, furnished
+from tests.fakes.script import Step
+from tests.fakes.vendor import Vendor
+
+PLACE = "/v1/projects/p1/locations/global/publishers"
+
+
+@pytest.fixture
+async def token_uri() -> AsyncIterator[str]:
+    """A token endpoint on loopback."""
+
+    async def token(request: web.Request) -> web.Response:
+        return web.json_response({"access_token": "ya29.token", "expires_in": 3600, "token_type": "Bearer"})
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/token"
+    await runner.cleanup()
+
+
+def account(token_uri: str) -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    fields = {"type": "service_account", "project_id": "p1", "private_key": pem.decode(), "client_email": "me@example.org"}
+    return orjson.dumps({**fields, "token_uri": token_uri}).decode()
+
+
+@pytest.fixture
+async def house(home: Home, token_uri: str) -> AsyncIterator[tuple[Furnished, Vendor]]:
+    async with Vendor(keys={"ya29.token"}) as vendor, furnished(home) as gateway:
+        await gateway.add_provider("v", vendor.anthropic_url, kind="vertex", keys=[account(token_uri)])
+        await gateway.add_alias("gem", "v/gemini-3-flash")
+        await gateway.add_alias("cla", "v/claude-sonnet-4-5@20250929")
+        await gateway.add_key()
+        yield gateway, vendor
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
+async def test_both_families_answer(house: tuple[Furnished, Vendor], speaks: str, stream: bool):
+    gateway, vendor = house
+    for alias in ("gem", "cla"):
+        if stream:
+            assert b"hello" in await gateway.stream(alias, speaks=speaks)
+        else:
+            assert "hello" in str(await gateway.ask(alias, speaks=speaks))
+    to_gemini, to_claude = vendor.asked
+    method = "streamGenerateContent" if stream else "generateContent"
+    assert to_gemini.path == f"{PLACE}/google/models/gemini-3-flash:{method}"
+    method = "streamRawPredict" if stream else "rawPredict"
+    assert to_claude.path == f"{PLACE}/anthropic/models/claude-sonnet-4-5@20250929:{method}"
+    assert to_claude.body["anthropic_version"] == "vertex-2023-10-16"
+    assert "model" not in to_claude.body
+    assert [record.status for record in gateway.records] == ["success", "success"]
+
+
+async def test_tokens_are_counted_by_vertex_field_by_field(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    asked = call("gem", speaks="gemini")
+    contents = [{"role": "user", "parts": [{"text": "hi"}]}]
+    asked.body = {"generateContentRequest": {"model": "models/gem", "contents": contents}}
+    counted = await count_tokens(gateway, asked)
+    assert counted is not None
+    assert orjson.loads(counted) == {"totalTokens": 20}
+    assert vendor.asked[-1].body == {"contents": contents}
+
+
+async def test_claude_is_not_asked_to_count_for_gemini(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    assert await count_tokens(gateway, call("cla", speaks="gemini")) is None
+    assert vendor.asked == []
+
+
+@pytest.mark.parametrize("step", [Step(status=500), Step(body="<html>sign in</html>", content_type="text/html")])
+async def test_what_cannot_count_leaves_it_to_the_estimate(house: tuple[Furnished, Vendor], step: Step):
+    gateway, vendor = house
+    vendor.script(step)
+    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
+
+
+async def test_a_refusal_to_count_does_not_quote_the_token(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    vendor.script(Step(status=400, message="ya29.token asks oddly"))
+    with pytest.raises(UpstreamError, match="asks oddly") as refused:
+        await count_tokens(gateway, call("gem", speaks="gemini"))
+    assert "ya29.token" not in f"{refused.value} {refused.value.body!r}"
+
+
+async def test_a_parked_credential_is_not_used_to_count(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    gateway.health.failed("v/gemini-3-flash", "prov_v", "0", UpstreamError("not welcome", status=401, reason="auth"))
+    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
+    assert vendor.asked == []
+
+
+async def test_its_list_is_asked_for_with_the_token(house: tuple[Furnished, Vendor]):
+    gateway, vendor = house
+    with pytest.raises(Exception, match="no list of models"):
+        await offered_models(gateway, "v")
+    assert vendor.calls[-1].path == "/v1beta1/publishers/google/models"
+    assert vendor.calls[-1].headers["x-goog-user-project"] == "p1"

@@ -1,0 +1,195 @@
+"""Virtual keys by clicks: made, shown once, limited, rotated, withdrawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPushButton
+
+from conduit_desktop.actions import keys
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewKey, read
+from conduit_desktop.actions.schemas.views import KeyView
+from conduit_desktop.core.bus import Change
+from conduit_desktop.gateway.admission.access import digest
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce, SetUpDialog
+from conduit_desktop.gui.pages.keys.page import KeysPage, limits, share, spend
+from conduit_desktop.gui.widgets.chat.code import CodeBlock
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
+
+
+async def shown(house: House, ui: NotingUi) -> KeysPage:
+    page = KeysPage(house, ui)
+    page.resize(1100, 600)
+    page.show()
+    await until(lambda: not page._stale)
+    await ui.settle()
+    return page
+
+
+async def opened(kind: type[Any]) -> Any:
+    def find() -> list[Any]:
+        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
+
+    await until(find)
+    return find()[0]
+
+
+async def key(house: House, **values: Any) -> KeyView:
+    return await keys.create(house, read(NewKey, {"name": "app", **values}), "gui")
+
+
+async def test_a_new_key_is_shown_once_with_its_snippets(house: House, ui: NotingUi):
+    page = await shown(house, ui)
+    page.new_button.click()
+    dialog = await opened(KeyDialog)
+    dialog.form.set_values({"name": "zed", "budget_usd": 5, "rpm": 60, "models": ["gpt-*"], "expires_at": "2030-01-31"})
+    dialog.primary.click()
+    once = await opened(KeyShownOnce)
+    secret = once.line.text()
+    (made,) = await keys.all_keys(house)
+    assert digest(secret) == (await house.store.keys.get(made.id)).digest
+    assert (made.budget_usd, made.budget_period, made.rpm, made.models) == (5, "monthly", 60, ["gpt-*"])
+    assert made.expires_at is not None
+    assert made.expires_at.startswith("2030-01-31T00:00:00")
+    once.copy_button.click()
+    assert ui.copied == [secret]
+    for at, row in enumerate(once.snippets.rows):
+        once.snippets.clients.setCurrentRow(at)
+        assert secret in once.snippets.code.body.shown, row.name
+        assert "127.0.0.1:5000" in once.snippets.code.body.shown
+    once.snippets.code.copy_button.click()
+    assert QGuiApplication.clipboard().text() == once.snippets.code.body.shown
+    once.primary.click()
+    await ui.settle()
+    await page.refresh()
+    assert not any(secret in one.text() for one in page.findChildren(QLabel))
+    assert secret not in str([column.text(made) for column in page.model.columns])
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ({"name": ""}, "name"),
+        ({"rpm": 0}, "rpm"),
+        ({"allowed_ips": ["nowhere"]}, "allowed_ips"),
+        ({"expires_at": "soon"}, "expires_at"),
+    ],
+)
+async def test_what_does_not_fit_is_told_at_its_field(house: House, ui: NotingUi, values: dict[str, Any], path: str):
+    dialog = KeyDialog(None, house, ui)
+    dialog.open()
+    dialog.form.set_values({"name": "app", **values})
+    dialog.primary.click()
+    field = dialog.form.fields[path]
+    await until(lambda: field.error.text())
+    assert field.error.isVisibleTo(dialog)
+    assert await keys.all_keys(house) == []
+    dialog.reject()
+
+
+async def test_editing_without_a_change_changes_nothing(house: House, ui: NotingUi):
+    before = await key(house, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
+    dialog = KeyDialog(None, house, ui, await keys.get(house, before.id))
+    dialog.open()
+    dialog.primary.click()
+    await until(lambda: not dialog.isVisible())
+    after = await keys.get(house, before.id)
+    assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
+
+
+async def test_rotating_shows_the_new_key_and_ends_the_old(house: House, ui: NotingUi):
+    old = await key(house)
+    page = await shown(house, ui)
+    page.view.select(old.id)
+    page.bar.buttons["rotate"].click()
+    child(await opened(QDialog), QPushButton, "Rotate").click()
+    once = await opened(KeyShownOnce)
+    assert once.line.text() != old.key
+    assert digest(old.key) not in house.gateway.snapshot.keys_by_digest
+    assert digest(once.line.text()) in house.gateway.snapshot.keys_by_digest
+    once.primary.click()
+    await ui.settle()
+
+
+async def test_a_key_is_disabled_and_deleted(house: House, ui: NotingUi):
+    made = await key(house)
+    page = await shown(house, ui)
+    page.view.select(made.id)
+    page.bar.buttons["toggle"].click()
+    await ui.settle()
+    assert (await keys.get(house, made.id)).status == "disabled"
+    await page.refresh()
+    assert page.bar.buttons["toggle"].text().strip() == "Enable"
+    page.bar.buttons["delete"].click()
+    child(await opened(QDialog), QPushButton, "Delete key").click()
+    await ui.settle()
+    assert await keys.all_keys(house) == []
+
+
+async def test_thinking_better_of_a_deletion_keeps_the_key(house: House, ui: NotingUi):
+    made = await key(house)
+    page = await shown(house, ui)
+    page.view.select(made.id)
+    page.bar.buttons["delete"].click()
+    child(await opened(QDialog), QPushButton, "Cancel").click()
+    await ui.settle()
+    assert len(await keys.all_keys(house)) == 1
+
+
+async def test_the_menu_of_a_row_offers_what_the_bar_does(house: House, ui: NotingUi):
+    made = await key(house)
+    page = await shown(house, ui)
+    page.view.menu_asked.emit(made.id, QPoint(5, 5))
+    menu = page.bar.findChildren(QMenu)[-1]
+    assert [entry.text() for entry in menu.actions()] == ["Set up", "Edit", "Disable", "Rotate", "Reset spend", "Delete"]
+    menu.close()
+
+
+async def test_setting_up_a_client_later_marks_where_the_key_goes(house: House, ui: NotingUi):
+    made = await key(house)
+    page = await shown(house, ui)
+    page.view.select(made.id)
+    page.bar.buttons["setup"].click()
+    dialog = await opened(SetUpDialog)
+    assert "condt_YOUR_KEY" in dialog.findChild(CodeBlock).body.shown
+    dialog.accept()
+    await ui.settle()
+
+
+async def test_spend_is_told_against_the_budget(house: House):
+    made = await key(house, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
+    view = made.model_copy(update={"spend_usd": 1.2})
+    assert spend(view) == "$1.20 of $5.00 a month"
+    assert share(view) == pytest.approx(0.24)
+    assert limits(view) == "60 rpm · 2 at once"
+    assert share(view.model_copy(update={"budget_usd": None})) is None
+    assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
+
+
+async def test_spend_is_told_anew_a_second_after_a_request(house: House, ui: NotingUi):
+    """And not ten times a second while requests rain."""
+    page = await shown(house, ui)
+    refreshed: list[None] = []
+    page._spending.timeout.connect(lambda: refreshed.append(None))
+    page._spending.setInterval(20)
+    for _ in range(5):
+        page.on_changes([Change("requests")])
+    await until(lambda: refreshed)
+    await ui.settle()
+    assert len(refreshed) == 1
+
+
+async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(house: House, ui: NotingUi):
+    page = await shown(house, ui)
+    page.on_changes([Change("requests")])
+    page.hide()
+    assert not page._spending.isActive()
+    assert ui.tasks == []
+    page.show()
+    assert len(ui.tasks) == 1
+    await ui.settle()

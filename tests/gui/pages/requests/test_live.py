@@ -1,0 +1,73 @@
+"""The log while it follows: what is being read stays in its place, and nothing that left the table is lost."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from conduit_desktop.actions.context import House
+from conduit_desktop.core.bus import Change
+from conduit_desktop.gui.pages.requests import page as requests
+from conduit_desktop.gui.pages.requests.page import RequestsPage
+from tests.gui.conftest import NotingUi
+from tests.gui.samples import keep, record
+
+BEGAN = 1_700_000_000_000
+
+
+async def _following(house: House, ui: NotingUi, qtbot: QtBot, count: int) -> RequestsPage:
+    await keep(house, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
+    page = RequestsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(1100, 500)
+    page.show()
+    await ui.settle()
+    return page
+
+
+def _arrive(page: RequestsPage, *numbers: int) -> None:
+    page.on_changes([Change("requests", record(id=f"req_{number:04}", started_at=BEGAN + number)) for number in numbers])
+
+
+def _first(page: RequestsPage) -> str:
+    return str(page.table._key(page.table.table.indexAt(QPoint(1, 1))))
+
+
+async def test_new_requests_do_not_move_what_is_being_read(house: House, ui: NotingUi, qtbot: QtBot):
+    page = await _following(house, ui, qtbot, 60)
+    bar = page.table.table.verticalScrollBar()
+    bar.setValue(500)
+    read, place = _first(page), bar.value()
+    _arrive(page, *range(60, 65))
+    QApplication.processEvents()
+    assert _first(page) == read
+    assert bar.value() > place
+    bar.setValue(bar.maximum())
+    read = _first(page)
+    _arrive(page, 65)
+    QApplication.processEvents()
+    assert _first(page) == read
+
+
+async def test_a_log_read_at_its_top_shows_what_comes(house: House, ui: NotingUi, qtbot: QtBot):
+    page = await _following(house, ui, qtbot, 60)
+    _arrive(page, 60)
+    QApplication.processEvents()
+    assert _first(page) == "req_0060"
+
+
+async def test_what_left_the_table_is_loaded_again(house: House, ui: NotingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(requests, "MOST_LIVE", 12)
+    page = await _following(house, ui, qtbot, 10)
+    assert not page.older.isVisible()
+    await keep(house, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(10, 16)))
+    _arrive(page, *range(10, 16))
+    assert len(page.table.model.rows) == 12
+    qtbot.mouseClick(page.older, Qt.MouseButton.LeftButton)
+    await ui.settle()
+    assert {line.id for line in page.table.model.rows} == {f"req_{number:04}" for number in range(16)}
+    _arrive(page, 16)
+    assert len(page.table.model.rows) == 16
+    assert page.older.isVisible()

@@ -1,0 +1,239 @@
+"""Dashboard, usage and requests over a real store: what is in the log is what is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+from pytestqt.qtbot import QtBot
+
+from conduit_desktop.actions import models, providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.records import Attempt
+from conduit_desktop.gui.pages.dashboard.page import DashboardPage
+from conduit_desktop.gui.pages.requests.page import RequestsPage
+from conduit_desktop.gui.pages.usage.page import UsagePage
+from tests.fakes.waiting import until
+from tests.gui.conftest import NotingUi, child
+from tests.gui.samples import keep, record
+
+
+def shown(table: Any, column: int) -> list[str]:
+    return [table.proxy.index(row, column).data() for row in range(table.proxy.rowCount())]
+
+
+async def opened(page: Any, ui: NotingUi, qtbot: QtBot) -> Any:
+    qtbot.addWidget(page)
+    page.resize(1100, 760)
+    page.show()
+    await ui.settle()
+    return page
+
+
+async def test_an_empty_dashboard_leads_to_the_chat_and_the_providers(house: House, ui: NotingUi, qtbot: QtBot):
+    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    qtbot.mouseClick(child(page, QPushButton, "Open the chat"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(child(page, QPushButton, "Add a provider"), Qt.MouseButton.LeftButton)
+    assert [name for name, _ in ui.visited] == ["chat", "providers"]
+
+
+async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(
+        house, record(), record(status="error", cost_nano=0, input=0, output=0), record(cost_nano=None, cost_state="unknown")
+    )
+    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    assert page.requests.value == "3"
+    assert page.errors.value == "1"
+    assert page.spend.value == "$0.0025"
+    assert "unknown" in page.spend._note.text()
+    assert page.latency.value == "300 ms"
+    page.on_changes([Change("requests", record(id="req_live", model="fast"))])
+    page.show_numbers()
+    assert page.requests.value == "4"
+    assert page.recent.model.row("req_live").model == "fast"
+    assert len(page.recent.model.rows) == 4
+
+
+async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
+    dashboard = await opened(DashboardPage(house, ui), ui, qtbot)
+    usage = await opened(UsagePage(house, ui), ui, qtbot)
+    assert dashboard.spend.value == usage.cost.value == "unknown"
+
+
+async def test_a_flood_keeps_the_dashboard_to_its_few_rows(house: House, ui: NotingUi, qtbot: QtBot):
+    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    page.on_changes([Change("requests", record(id=f"req_{number}")) for number in range(3000)])
+    page.show_numbers()
+    assert page.requests.value == "3,000"
+    assert [line.id for line in page.recent.model.rows] == [f"req_{number}" for number in range(2999, 2991, -1)]
+
+
+async def test_a_request_on_the_dashboard_opens_in_the_log(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(id="req_one"))
+    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    page.recent.activated.emit("req_one")
+    assert ui.visited == [("requests", {"request": "req_one"})]
+
+
+async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(house: House, ui: NotingUi, qtbot: QtBot):
+    await providers.create(house, read(NewProvider, {"name": "work", "kind": "openai", "api_key": "env:NOT_SET_ANYWHERE"}), "gui")
+    await keep(house, record())
+    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    words = [one.text() for one in page.providers.findChildren(type(page.heading))]
+    assert "work" in words
+    assert any("NOT_SET_ANYWHERE" in text for text in words)
+
+
+async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
+    page = await opened(UsagePage(house, ui), ui, qtbot)
+    sums = dict(zip(shown(page.table, 0), shown(page.table, 6), strict=True))
+    assert sums == {"smart": "$0.0050", "new/one": "unknown"}
+    assert page.cost.value == "$0.0050"
+    assert page.unpriced.value == "1"
+    qtbot.mouseClick(page.group.button("provider"), Qt.MouseButton.LeftButton)
+    assert shown(page.table, 0) == ["openai"]
+    assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
+
+
+async def test_what_went_nowhere_is_named_in_the_sums(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
+    page = await opened(UsagePage(house, ui), ui, qtbot)
+    for group, name in (("model", "no known model"), ("key", "no key"), ("provider", "no provider was asked")):
+        qtbot.mouseClick(page.group.button(group), Qt.MouseButton.LeftButton)
+        assert shown(page.table, 0) == [name]
+
+
+async def test_the_usage_chart_follows_measure_and_range(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(), record(model="fast"))
+    page = await opened(UsagePage(house, ui), ui, qtbot)
+    assert len(page.chart.bars.days) == 30
+    qtbot.mouseClick(page.measure.button("requests"), Qt.MouseButton.LeftButton)
+    assert {series.name: sum(series.values) for series in page.chart.bars.series} == {"smart": 1.0, "fast": 1.0}
+    assert "smart" in page.chart.bars.tip(29)
+    qtbot.mouseClick(page.range.button(7), Qt.MouseButton.LeftButton)
+    await ui.settle()
+    assert len(page.chart.bars.days) == 7
+    qtbot.mouseClick(page.range.button(0), Qt.MouseButton.LeftButton)
+    assert page.custom.isVisible()
+    page.last.setDate(page.first.date().addDays(-2))
+    await ui.settle()
+    first, last = page.span()
+    assert first < last
+
+
+async def test_usage_is_exported_as_csv(house: House, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    await keep(house, record(model="=cmd()"))
+    page = await opened(UsagePage(house, ui), ui, qtbot)
+    target = tmp_path / "usage.csv"
+
+    async def chosen(*_: Any) -> Path:
+        return target
+
+    monkeypatch.setattr("conduit_desktop.gui.pages.usage.page.choose_file", chosen)
+    qtbot.mouseClick(page.export, Qt.MouseButton.LeftButton)
+    await ui.settle()
+    text = await asyncio.to_thread(target.read_text, "utf-8")
+    assert text.startswith("day,model,key,key_name,provider,requests")
+    assert "'=cmd()" in text
+
+
+async def test_new_requests_come_on_top_while_following(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(id="req_old"))
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    page.on_changes([Change("requests", record(id="req_new", model="fast"))])
+    assert shown(page.table, 3) == ["fast  →  openai/gpt-5.1", "smart  →  openai/gpt-5.1"]
+    page.follow.setChecked(False)
+    page.on_changes([Change("requests", record(id="req_newer"))])
+    assert len(page.table.model.rows) == 2
+
+
+async def test_a_filter_asks_the_log_and_holds_for_what_comes(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(), record(id="req_bad", status="error", error_text="overloaded"))
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    page.show_context(status="error")
+    await ui.settle()
+    assert [line.id for line in page.table.model.rows] == ["req_bad"]
+    page.on_changes([Change("requests", record(id="req_fine"))])
+    assert [line.id for line in page.table.model.rows] == ["req_bad"]
+    page.on_changes([Change("requests", record(id="req_worse", status="error"))])
+    assert len(page.table.model.rows) == 2
+
+
+async def test_older_requests_are_loaded_on_demand(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, *(record(started_at=1_700_000_000_000 + number) for number in range(230)))
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    assert len(page.table.model.rows) == 200
+    qtbot.mouseClick(page.older, Qt.MouseButton.LeftButton)
+    await ui.settle()
+    assert len(page.table.model.rows) == 230
+    assert not page.older.isVisible()
+
+
+async def test_the_inspector_explains_a_request_and_its_way(house: House, ui: NotingUi, qtbot: QtBot):
+    attempts = [
+        Attempt("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
+        Attempt("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
+    ]
+    await keep(house, record(id="req_x", attempts=attempts, cache_read=400, reasoning=50, cost_nano=None, cost_state="unknown"))
+    await house.store.payloads.put("req_x", b'{"model":"smart","messages":[]}', b"data: it was a stream", 1)
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    page.show_context(request="req_x")
+    await ui.settle()
+    assert page.inspector.isVisible()
+    words = " ".join(one.text() for one in page.inspector.findChildren(type(page.heading)))
+    for part in (
+        "anthropic/claude",
+        "Overloaded",
+        "529",
+        "key second",
+        "Cache read",
+        "400",
+        "of it thought",
+        "unknown",
+        "No price is known",
+    ):
+        assert part in words, part
+    assert '"messages": []' in page.inspector.asked.body.toPlainText()
+    assert page.inspector.told.body.toPlainText() == "data: it was a stream"
+    page.inspector.copy_curl()
+    assert ui.copied[0].startswith("curl")
+    assert "condt_YOUR_KEY" in ui.copied[0]
+    assert '{"model":"smart","messages":[]}' in ui.copied[0]
+
+
+async def test_a_click_opens_the_inspector_and_escape_closes_it(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(id="req_x", status="refused", error_code="invalid_api_key", error_text="No such key.", attempts=[]))
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    spot = page.table.table.visualRect(page.table.index("req_x", 1)).center()
+    qtbot.mouseClick(page.table.table.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+    await ui.settle()
+    assert page.inspector.isVisible()
+    assert "No such key. (200 invalid_api_key)" in page.inspector.error.text.text()
+    page.activateWindow()
+    qtbot.keyClick(page.table.table, Qt.Key.Key_Escape)
+    await until(lambda: not page.inspector.isVisible())
+
+
+async def test_a_request_that_is_gone_is_said_so(house: House, ui: NotingUi, qtbot: QtBot):
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    page.show_context(request="req_gone")
+    await ui.settle()
+    assert ui.notes == [("That request is no longer in the log.", "warning")]
+
+
+async def test_the_filters_offer_the_aliases_there_are(house: House, ui: NotingUi, qtbot: QtBot):
+    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "gui")
+    targets = [{"provider": "demo", "model": "demo"}]
+    await models.create(house, read(NewModel, {"alias": "play", "targets": targets}), "gui")
+    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    assert [page.model.itemText(at) for at in range(page.model.count())] == ["Any model", "play"]
+    page.focus_filter()
+    assert page.search.hasFocus() or page.window().focusWidget() is page.search

@@ -1,0 +1,137 @@
+"""Names as long as people give them: nothing is pushed out of its page, and the beginning is always to be read."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QApplication, QScrollArea
+from pytestqt.qtbot import QtBot
+
+from conduit_desktop.actions import keys, models, providers
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, read
+from conduit_desktop.core.records import Attempt
+from conduit_desktop.gui.pages.models.dialogs import ModelDialog
+from conduit_desktop.gui.pages.models.page import ModelsPage
+from conduit_desktop.gui.pages.requests.page import RequestsPage
+from conduit_desktop.gui.widgets.chat.cards import QuestionCard
+from conduit_desktop.gui.widgets.pills import Chips, fitting
+from tests.gui.conftest import NotingUi
+from tests.gui.samples import keep, record
+
+LONG = "n" * 60
+ID = "req_" + "0123456789abcdef" * 2
+"""As long as the gateway makes them."""
+
+
+async def _furnish(house: House) -> None:
+    await providers.create(house, read(NewProvider, {"name": LONG, "kind": "demo"}), "gui")
+    targets = [{"provider": LONG, "model": f"{number}{LONG}"} for number in range(3)]
+    await models.create(house, read(NewModel, {"alias": LONG, "targets": targets, "fallbacks": []}), "gui")
+    await keys.create(house, read(NewKey, {"name": LONG}), "gui")
+
+
+async def test_the_inspector_is_as_wide_as_its_pane(house: House, ui: NotingUi, qtbot: QtBot):
+    attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
+    await keep(house, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
+    page = RequestsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(720, 600)
+    page.show()
+    page.show_context(request=ID)
+    await ui.settle()
+    (area,) = page.inspector.findChildren(QScrollArea)
+    content = area.widget()
+    assert content is not None
+    assert content.minimumSizeHint().width() <= page.inspector.minimumWidth() - 2
+    assert page.inspector.minimumSizeHint().width() <= page.inspector.minimumWidth()
+
+
+async def test_a_wide_window_shows_a_requests_id_whole(house: House, ui: NotingUi, qtbot: QtBot):
+    await keep(house, record(id=ID))
+    page = RequestsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(1060, 700)
+    page.show()
+    page.show_context(request=ID)
+    await ui.settle()
+    (shown,) = [one for one in page.inspector.facts._labels if one.text() == ID]
+    assert shown.width() >= shown.fontMetrics().horizontalAdvance(ID)
+
+
+async def test_the_logs_filters_leave_room_for_its_search(house: House, ui: NotingUi, qtbot: QtBot):
+    await _furnish(house)
+    page = RequestsPage(house, ui)
+    await page.refresh()
+    qtbot.addWidget(page)
+    page.resize(720, 600)
+    page.show()
+    assert page.search.width() > 200
+
+
+async def test_an_aliass_targets_keep_their_room(house: House, ui: NotingUi, qtbot: QtBot):
+    await _furnish(house)
+    page = ModelsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(700, 500)
+    page.show()
+    await ui.settle()
+    assert page.view.table.columnWidth(1) >= 140
+
+
+async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(house: House, ui: NotingUi, qtbot: QtBot):
+    await _furnish(house)
+    [row] = await models.all_models(house)
+    dialog = ModelDialog(None, house, ui, [LONG], [LONG * 2], row)
+    qtbot.addWidget(dialog)
+    assert dialog.form.minimumSizeHint().width() < 560
+    line = dialog.targets.rows[0].model.combo.lineEdit()
+    assert line is not None
+    assert line.cursorPosition() == 0
+
+
+async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(house: House, ui: NotingUi, qtbot: QtBot):
+    await _furnish(house)
+    page = ModelsPage(house, ui)
+    qtbot.addWidget(page)
+    page.resize(600, 500)
+    page.show()
+    await ui.settle()
+    page.view.select(LONG)
+    edit = page.bar.buttons["edit"]
+    assert (edit.text(), edit.toolTip(), edit.accessibleName()) == ("", "Edit", "Edit")
+    assert edit.x() > page.bar.filter.geometry().right()
+    page.resize(1100, 500)
+    QApplication.processEvents()
+    assert edit.text().strip() == "Edit"
+
+
+def test_a_long_address_in_a_question_does_not_widen_the_conversation(qtbot: QtBot):
+    card = QuestionCard(f"http://{LONG * 5}", [])
+    qtbot.addWidget(card)
+    assert card.minimumSizeHint().width() < 240
+
+
+def test_as_many_chips_as_there_is_room_for(qtbot: QtBot):
+    names = ["one", "two", "three"]
+    assert fitting(names, 1000) == names
+    assert fitting(names, 90) == ["one", "+2"]
+    assert fitting([LONG, "two"], 90) == [LONG, "+1"]
+    assert fitting([], 90) == []
+
+
+def test_the_count_of_what_is_left_out_is_never_cut(qtbot: QtBot):
+    few, many = Chips(), Chips()
+    for one, names in ((few, [LONG, "two"]), (many, [LONG, "two", "three"])):
+        qtbot.addWidget(one)
+        one.show_names(names)
+        one.setFixedSize(120, 22)
+    assert few.grab().toImage() != many.grab().toImage()  # +1 and +2
+
+
+def test_a_chip_that_is_cut_is_cut_where_the_room_ends(qtbot: QtBot):
+    chips, other = Chips(), Chips()
+    for one, name in ((chips, "m" * 40), (other, "m" * 40 + "x")):
+        qtbot.addWidget(one)
+        one.show_names([name])
+        one.setFixedSize(120, 22)
+    assert chips.grab().toImage() == other.grab().toImage()
+    assert chips.toolTip() == "m" * 40

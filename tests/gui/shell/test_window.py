@@ -1,0 +1,285 @@
+"""The window around the pages: navigation, the server's card, notifications, failures, and the ways out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from conduit_desktop.actions import notifications, providers, settings
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewProvider, read
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.errors import Invalid, PortTaken
+from conduit_desktop.core.paths import Home
+from conduit_desktop.gui.feed import BREATH_MS
+from conduit_desktop.gui.shell.error_reporting import catch_all
+from conduit_desktop.gui.shell.page_registry import PAGES
+from conduit_desktop.gui.shell.server_actions import next_free_port
+from conduit_desktop.gui.shell.single_instance import Doorbell, raise_first
+from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.gui.theme.theme import theme
+from conduit_desktop.gui.widgets.forms.dialogs import Dialog
+from tests.fakes.waiting import until
+from tests.gui.conftest import child
+
+
+@pytest.fixture
+async def window(house: House) -> AsyncIterator[Window]:
+    await settings.change(house, {"welcome_done": True}, "gui")
+    made = Window(house)
+    made.resize(1200, 760)
+    made.show()
+    made.start()
+    await made.settle()
+    yield made
+    await made.finish()
+    theme().set_mode("light")
+
+
+class Strays(QObject):
+    """Notes windows that appear beside those that may: a widget shown before it has a parent is one, for a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.seen.append(f"{type(watched).__name__} {watched.objectName()}")
+        return False
+
+
+async def test_every_page_opens_by_click_and_by_shortcut(window: Window, qtbot: QtBot, qapp: QApplication):
+    strays = Strays()
+    qapp.installEventFilter(strays)
+    window.activateWindow()
+    await until(window.isActiveWindow)
+    for place, entry in enumerate(PAGES, 1):
+        qtbot.mouseClick(window.sidebar.items[entry.name], Qt.MouseButton.LeftButton)
+        await window.settle()
+        assert window.stack.currentWidget() is window.pages[entry.name]
+        window.navigate("dashboard")
+        qtbot.keyClick(window, getattr(Qt.Key, f"Key_{place}"), Qt.KeyboardModifier.ControlModifier)
+        await until(lambda entry=entry: window.current == entry.name)
+    qapp.removeEventFilter(strays)
+    assert window.toaster.toasts == []
+    assert strays.seen == []
+
+
+async def test_who_has_providers_already_needs_no_welcome(house: House):
+    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
+    window = Window(house)
+    window.start()
+    await window.settle()
+    assert window.current == "dashboard"
+    await window.finish()
+
+
+async def test_the_first_start_begins_with_the_welcome(house: House, home: Home):
+    window = Window(house)
+    window.show()
+    window.start()
+    await window.settle()
+    assert window.current == "welcome"
+    await window.finish()
+
+
+async def test_a_page_is_made_when_it_is_first_shown(window: Window):
+    assert list(window.pages) == ["dashboard"]
+
+
+async def test_the_card_shows_the_server_and_starts_and_stops_it(window: Window, house: House, qtbot: QtBot):
+    card = window.sidebar.server
+    assert card.state.text() == "Running"
+    assert card.address.text() == "127.0.0.1:5000"
+    qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
+    await until(lambda: house.server.state == "stopped")
+    house.bus.publish("server", "stopped")
+    assert card.state.text() == "Stopped"
+    qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
+    await until(lambda: house.server.state == "running")
+
+
+async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: Window, house: House):
+    entries = {entry[0]: entry[2] for entry in window.server.copy_entries() if entry is not None}
+    copy = entries["Base URL, OpenAI style"]
+    assert copy is not None
+    copy()
+    assert QGuiApplication.clipboard().text() == "http://127.0.0.1:5000/v1"
+    assert [toast.text for toast in window.toaster.toasts] == ["Copied to the clipboard"]
+    copy = entries["OpenAI Python"]
+    assert copy is not None
+    copy()
+    assert "http://127.0.0.1:5000/v1" in QGuiApplication.clipboard().text()
+
+
+async def test_a_taken_port_is_named_and_one_click_takes_the_next(
+    window: Window, house: House, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
+    house.server.state, house.server.error = "failed", "Port 5000 is held by ControlCenter (pid 412)."
+    house.bus.publish("server", "failed")
+    assert "ControlCenter" in window.banner.text.text()
+    assert window.banner.isVisible()
+
+    async def start() -> None:
+        if house.gateway.snapshot.settings.port == 5000:
+            raise PortTaken("taken")
+        house.server.state = "running"
+
+    monkeypatch.setattr(house.server, "start", start)
+    qtbot.mouseClick(child(window.banner, QPushButton, "Use the next free port"), Qt.MouseButton.LeftButton)
+    await until(lambda: house.server.state == "running")
+    assert house.gateway.snapshot.settings.port > 5000
+    house.bus.publish("server", "running")
+    assert not window.banner.isVisible()
+
+
+def test_a_held_port_is_not_free():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        assert next_free_port(port) > port
+
+
+async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(window: Window, caplog: pytest.LogCaptureFixture):
+    async def refused() -> None:
+        raise Invalid("name: is taken", "name")
+
+    async def broken() -> None:
+        raise ZeroDivisionError("division by zero")
+
+    window.run(refused())
+    window.run(broken())
+    await until(lambda: len(window.toaster.toasts) == 2)
+    first, second = (toast.text for toast in window.toaster.toasts)
+    assert first == "name: is taken"
+    assert "ZeroDivisionError" in second
+    assert "unexpected error" in caplog.text
+
+
+async def test_what_nobody_caught_is_told_and_the_app_lives(caplog: pytest.LogCaptureFixture):
+    told: list[str] = []
+    loop = asyncio.get_running_loop()
+    stop = catch_all(loop, told.append)
+
+    def fail() -> None:
+        raise KeyError("lost")
+
+    loop.call_soon(fail)
+    await until(lambda: told)
+    stop()
+    assert "KeyError" in told[0]
+    assert "unexpected error" in caplog.text
+
+
+async def test_notifications_are_counted_listed_and_read(window: Window, house: House, qtbot: QtBot):
+    await notifications.notify(house, "budget", "warning", "Nearly spent", "80 %")
+    await until(lambda: window.sidebar.badge.text() == "1")
+    assert window.sidebar.badge.isVisible()
+    qtbot.mouseClick(window.sidebar.bell, Qt.MouseButton.LeftButton)
+    await until(window.panel.isVisible)
+    qtbot.mouseClick(child(window.panel, QPushButton, "Mark all as read"), Qt.MouseButton.LeftButton)
+    await until(lambda: not window.sidebar.badge.isVisible())
+    assert await notifications.unread(house) == 0
+    window.panel.close()
+
+
+async def test_the_theme_follows_the_setting(window: Window, house: House):
+    await settings.change(house, {"theme": "dark"}, "gui")
+    await until(lambda: theme().dark)
+
+
+async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Window, house: House):
+    window.navigate("settings")
+    await window.settle()
+    window.navigate("dashboard")
+    batches: list[object] = []
+    window.feed.batch.connect(batches.append)
+    await settings.change(house, {"idle_s": 7.0}, "cli")
+    await until(lambda: batches)
+    page = window.pages["settings"]
+    assert page.rows["idle_s"].value() == 60.0  # type: ignore[attr-defined]
+    window.navigate("settings")
+    await window.settle()
+    assert page.rows["idle_s"].value() == 7.0  # type: ignore[attr-defined]
+
+
+async def test_a_window_put_away_asks_the_house_nothing_more(window: Window, house: House):
+    window.navigate("keys")
+    await window.settle()
+    window.pages["keys"]._spending.setInterval(0)  # type: ignore[attr-defined]
+    window.pages["keys"].on_changes([Change("requests")])
+    house.bus.publish("keys")
+    await window.finish()
+    assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
+    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    assert not window._tasks
+
+
+async def test_a_hidden_window_does_no_work_for_the_feed(window: Window, house: House):
+    batches: list[object] = []
+    window.feed.batch.connect(batches.append)
+    window.hide()
+    for _ in range(10):
+        house.bus.publish("requests")
+    await asyncio.sleep(0.15)
+    assert batches == []
+    window.show()
+    assert len(batches) == 1
+
+
+async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(window: Window, qtbot: QtBot):
+    window.tray.available = False
+    quits: list[int] = []
+    window.quit_asked.connect(lambda: quits.append(1))
+    window.close()
+    assert window.isVisible()
+    await until(lambda: QApplication.activeModalWidget() is not None)
+    dialog = QApplication.activeModalWidget()
+    assert isinstance(dialog, Dialog)
+    qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
+    await until(lambda: quits)
+
+
+async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: Window):
+    window.tray.available = True
+    window.close()
+    assert not window.isVisible()
+    window.tray.menu.actions()[0].trigger()
+    assert window.isVisible()
+
+
+async def test_the_tray_tells_the_truth_while_the_window_is_hidden(window: Window, house: House):
+    window.hide()
+    house.server.state = "stopped"
+    house.bus.publish("server", "stopped")
+    assert [action.text() for action in window.tray.menu.actions()][2] == "Start server"
+
+
+async def test_place_and_narrowness_are_remembered(window: Window, house: House):
+    window.sidebar.set_narrow(True)
+    window.resize(880, 620)
+    window.remember()
+    second = Window(house)
+    assert second.sidebar.narrow
+    assert second.height() == 620
+    await second.finish()
+
+
+async def test_a_second_start_rings_at_the_first_window(home: Home, tmp_path):
+    assert await asyncio.to_thread(raise_first, home) is False
+    bell = Doorbell(home)
+    rings: list[int] = []
+    bell.rung.connect(lambda: rings.append(1))
+    assert await asyncio.to_thread(raise_first, home) is True
+    await until(lambda: rings)
+    assert await asyncio.to_thread(raise_first, Home(tmp_path / "another")) is False
+    bell.close()

@@ -1,0 +1,92 @@
+"""Two palettes, one style."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QSize
+from PySide6.QtGui import QColor, QIcon
+from PySide6.QtWidgets import QApplication
+
+from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT
+from conduit_desktop.gui.theme.resources import resource
+from conduit_desktop.gui.theme.theme import colour, font, icon, style_sheet, theme
+
+
+@pytest.fixture(autouse=True)
+def _light_again() -> Iterator[None]:
+    yield
+    theme().set_mode("light")
+
+
+def test_both_palettes_have_the_same_tokens():
+    assert LIGHT.keys() == DARK.keys()
+    assert len(SERIES_LIGHT) == len(SERIES_DARK)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_style_leaves_no_placeholder_and_every_picture_is_there(palette: dict[str, str]):
+    text = style_sheet(palette)
+    assert "@" not in text
+    for path in re.findall(r'url\("([^"]+)"\)', text):
+        assert resource("icons", path.rpartition("/")[2]).is_file(), path
+
+
+def _luminance(name: str) -> float:
+    def linear(part: float) -> float:
+        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+    tone = QColor(name)
+    return 0.2126 * linear(tone.redF()) + 0.7152 * linear(tone.greenF()) + 0.0722 * linear(tone.blueF())
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+READABLE = 4.5
+"""To 1: what WCAG AA asks of text."""
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("words", ["text", "text_muted", "text_faint", "success", "warning", "danger", "info", "accent_text"])
+@pytest.mark.parametrize("ground", ["window", "surface", "raised", "sunken"])
+def test_words_can_be_read_on_every_ground(palette: dict[str, str], words: str, ground: str):
+    assert _contrast(palette[words], palette[ground]) >= READABLE
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_words_can_be_read_on_what_is_coloured(palette: dict[str, str]):
+    """Pills and banners on their tints, primary buttons, and the number at the bell."""
+    pairs = [(tone, f"{tone}_tint") for tone in ("success", "warning", "danger", "info")]
+    for words, ground in (*pairs, ("text", "selected"), ("on_accent", "accent"), ("surface", "danger")):
+        assert _contrast(palette[words], palette[ground]) >= READABLE, (words, ground)
+
+
+def test_a_change_of_mode_changes_colours_style_and_icons_at_once(qapp: QApplication):
+    bell = icon("bell", "text")
+    before = bell.pixmap(QSize(32, 32)).toImage()
+    changes: list[int] = []
+    theme().changed.connect(lambda: changes.append(1))
+    theme().set_mode("dark")
+    assert changes == [1]
+    assert colour("text") == QColor(DARK["text"])
+    assert DARK["surface"] in qapp.styleSheet()
+    assert bell.pixmap(QSize(32, 32)).toImage() != before
+
+
+def test_an_icon_is_drawn_and_an_unknown_one_is_an_error():
+    image = icon("bell").pixmap(QSize(24, 24), QIcon.Mode.Normal).toImage()
+    assert any(image.pixelColor(x, y).alpha() for x in range(24) for y in range(24))
+    with pytest.raises(KeyError):
+        icon("no-such-icon")
+
+
+def test_digits_are_of_equal_width():
+    from PySide6.QtGui import QFontMetrics
+
+    metrics = QFontMetrics(font(13))
+    assert len({metrics.horizontalAdvance(digit * 10) for digit in "0123456789"}) == 1

@@ -1,0 +1,198 @@
+"""The operator's door over real HTTP: who may come in, how errors look, and the live feed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from conduit_desktop.actions import keys, master_key
+from conduit_desktop.actions.context import House
+from conduit_desktop.actions.schemas.inputs import NewKey, read
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.server import admin
+from conduit_desktop.server.admin import feed
+from conduit_desktop.server.admin import operations as table
+from tests.fakes.house import opened_house
+
+Ask = Callable[..., Awaitable[tuple[int, Any]]]
+
+
+@pytest.fixture
+async def house(home: Home) -> AsyncIterator[House]:
+    async with opened_house(home) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def server(house: House) -> AsyncIterator[TestServer]:
+    app = web.Application()
+    admin.mount(app, house)
+    async with TestServer(app, host="127.0.0.1") as running:
+        yield running
+
+
+@pytest.fixture
+async def master(house: House) -> str:
+    return await master_key.current(house)
+
+
+@pytest.fixture
+async def ask(server: TestServer, master: str) -> AsyncIterator[Ask]:
+    """`await ask("GET", "/keys")`: status and JSON, as the operator unless headers say otherwise."""
+    async with aiohttp.ClientSession() as session:
+
+        async def run(method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+            data = body if isinstance(body, (bytes, type(None))) else orjson.dumps(body)
+            headers = {"Authorization": f"Bearer {master}"} if headers is None else headers
+            async with session.request(method, server.make_url(f"/admin/v1{path}"), data=data, headers=headers) as response:
+                text = await response.read()
+                return response.status, orjson.loads(text) if text and response.content_type == "application/json" else text
+
+        yield run
+
+
+async def test_only_the_master_key_opens_the_door(house: House, ask: Ask, master: str) -> None:
+    virtual = (await keys.create(house, read(NewKey, {"name": "a"}), "gui")).key
+    for headers, status in (
+        ({}, 401), ({"Authorization": "Bearer wrong"}, 401), ({"Authorization": "Basic eDp5"}, 401), ({"X-Master-Key": ""}, 401),
+        ({"Authorization": f"Bearer {virtual}"}, 403), ({"X-Master-Key": virtual}, 403),
+        ({"Authorization": f"bearer {master}"}, 200), ({"X-Master-Key": master}, 200),
+    ):  # fmt: skip
+        assert (await ask("GET", "/status", headers=headers))[0] == status, headers
+        if status != 200:
+            assert (await ask("POST", "/keys", {"name": "b"}, headers))[0] == status
+    assert [one.name for one in await keys.all_keys(house)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "http://evil.example"}, {"Origin": "http://localhost:3000"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+async def test_a_page_of_another_origin_is_refused_with_the_right_key_too(ask: Ask, master: str, headers: dict[str, str]) -> None:
+    status, answer = await ask("GET", "/status", headers={**headers, "X-Master-Key": master})
+    assert (status, answer["error"]["code"]) == (403, "origin_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code", "field"),
+    [
+        ("POST", "/keys", b"{", 400, "invalid_json", None),
+        ("POST", "/keys", b"\xff", 400, "invalid_json", None),
+        ("POST", "/keys", b"", 422, "invalid", None),
+        ("POST", "/keys", {"name": "a", "bugdet_usd": 1}, 422, "invalid", "bugdet_usd"),
+        ("POST", "/models", {"alias": "a", "targets": [{"provider": "p", "modle": "m"}]}, 422, "invalid", "targets[0].modle"),
+        ("GET", "/keys/key_none", None, 404, "not_found", None),
+        ("GET", "/nothing", None, 404, "not_found", None),
+        ("GET", "", None, 404, "not_found", None),
+        ("PUT", "/keys", {}, 405, "method_not_allowed", None),
+        ("POST", "/status", {}, 405, "method_not_allowed", None),
+        ("GET", "/keys?limit=x", None, 422, "invalid", "limit"),
+    ],
+)
+async def test_errors_say_what_and_where(
+    ask: Ask, method: str, path: str, body: Any, status: int, code: str, field: str | None
+) -> None:
+    got, answer = await ask(method, path, body)
+    assert (got, set(answer), answer["error"]["code"], answer["error"]["field"]) == (status, {"error"}, code, field)
+    assert answer["error"]["message"]
+
+
+async def test_a_name_taken_is_a_conflict_and_names_the_field(ask: Ask) -> None:
+    assert (await ask("POST", "/keys", {"name": "a"}))[0] == 201
+    status, answer = await ask("POST", "/keys", {"name": "A"})
+    assert (status, answer["error"]["code"], answer["error"]["field"]) == (409, "conflict", "name")
+
+
+async def test_names_are_decoded_once(ask: Ask) -> None:
+    await ask("POST", "/providers", {"name": "demo", "kind": "demo"})
+    await ask("POST", "/models", {"alias": "a/b %2F c", "targets": [{"provider": "demo", "model": "demo-chat"}]})
+    assert (await ask("GET", "/models/a%2Fb%20%252F%20c"))[1]["alias"] == "a/b %2F c"
+    assert (await ask("DELETE", "/models/a/b%20%252F%20c")) == (204, b"")
+
+
+async def test_an_answer_with_a_key_is_not_to_be_cached(server: TestServer, master: str) -> None:
+    async with aiohttp.ClientSession(headers={"X-Master-Key": master}) as session:
+        async with session.post(server.make_url("/admin/v1/keys"), json={"name": "a"}) as response:
+            assert response.headers["Cache-Control"] == "no-store"
+        async with session.delete(server.make_url("/admin/v1/status")) as response:
+            assert response.headers["Allow"] == "GET"
+        async with session.head(server.make_url("/admin/v1/status")) as response:
+            assert response.status == 200
+
+
+async def test_usage_comes_as_csv_too(house: House, ask: Ask) -> None:
+    await house.store.ledger.record(RequestRecord(id="a", started_at=1_790_000_000_000, model="=cmd()"))
+    status, text = await ask("GET", "/usage?group_by=model&format=csv")
+    assert status == 200
+    assert text.splitlines()[1].startswith(b"'=cmd(),1,")
+
+
+async def test_too_large_a_body_is_refused(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "MAX_BODY", 100_000)
+    status, answer = await ask("POST", "/keys", b" " * (table.MAX_BODY + 1))
+    assert (status, answer["error"]["code"]) == (413, "payload_too_large")
+
+
+async def test_the_feed_tells_changes_as_they_come(house: House, server: TestServer, master: str) -> None:
+    async with (
+        aiohttp.ClientSession(headers={"X-Master-Key": master}) as session,
+        session.get(server.make_url("/admin/v1/events")) as response,
+    ):
+        assert response.content_type == "text/event-stream"
+        assert await response.content.readline() == b": connected\n"
+        await keys.create(house, read(NewKey, {"name": "a"}), "gui")
+        house.bus.publish("requests", RequestRecord(id="req_1", started_at=1, cost_nano=5_000_000_000))
+        text = b""
+        while text.count(b"\n\n") < 2:
+            text += await response.content.readany()
+    first, second = text.strip().split(b"\n\n")[-2:]
+    assert first == b'event: keys\ndata: {"topic":"keys","payload":"a"}'
+    record = orjson.loads(second.partition(b"data: ")[2])["payload"]
+    assert (record["id"], record["cost_usd"]) == ("req_1", 5.0)
+
+
+async def test_the_feed_is_for_the_operator_alone(ask: Ask) -> None:
+    assert (await ask("GET", "/events", headers={}))[0] == 401
+
+
+async def test_a_slow_client_loses_the_oldest_and_is_told() -> None:
+    listener = feed.Listener(size=2)
+    for number in range(5):
+        listener.hear(Change("keys", str(number)))
+    data = await listener.frames(1)
+    assert data is not None
+    assert data.startswith(b'event: lost\ndata: {"count":3}\n\n')
+    assert [part[-3:-2] for part in data.split(b"\n\n")[1:3]] == [b"3", b"4"]
+
+
+async def test_silence_is_filled_with_pings_until_the_end() -> None:
+    listener = feed.Listener()
+    assert await listener.frames(0.001) == b": ping\n\n"
+    listener.close()
+    assert await listener.frames(1) is None
+
+
+async def test_a_stopping_server_ends_its_feeds(house: House, master: str) -> None:
+    app = web.Application()
+    admin.mount(app, house)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server()
+    async with (
+        aiohttp.ClientSession(headers={"X-Master-Key": master}) as session,
+        session.get(server.make_url("/admin/v1/events")) as response,
+    ):
+        await response.content.readline()
+        closing = asyncio.ensure_future(server.close())
+        async with asyncio.timeout(5):
+            assert await response.content.read() == b"\n"
+            await closing
+    assert house.bus._listeners == []

@@ -1,0 +1,269 @@
+"""How a request's key, body and common fields are read, rule by rule."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import TestServer, make_mocked_request
+
+from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
+from conduit_desktop.server import request_fields as reading
+
+MB = 1024 * 1024
+
+
+def request(path: str = "/", payload: Any = None, **headers: str) -> web.Request:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return make_mocked_request("POST", path, sent, **({} if payload is None else {"payload": payload}))
+
+
+# The key.
+
+SOURCES = [
+    ({"Authorization": "Bearer one"}, "one"),
+    ({"x_api_key": "two"}, "two"),
+    ({"api_key": "three"}, "three"),
+    ({"x_goog_api_key": "four"}, "four"),
+]
+
+
+@pytest.mark.parametrize("first", range(4), ids=["Authorization", "x-api-key", "api-key", "x-goog-api-key"])
+def test_the_first_header_that_holds_a_key_wins_over_those_after_it_and_the_query(first: int) -> None:
+    headers: dict[str, str] = {}
+    for sent, _ in reversed(SOURCES[first:]):
+        headers |= sent
+    assert reading.credential(request("/?key=five", **headers)) == SOURCES[first][1]
+
+
+@pytest.mark.parametrize("empty", ["Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "one", "Bearerone", ""])
+def test_an_authorization_header_without_a_bearer_key_is_passed_over(empty: str) -> None:
+    assert reading.credential(request(Authorization=empty, x_api_key="two")) == "two"
+    assert reading.credential(request(Authorization=empty)) is None
+
+
+def test_an_empty_key_header_is_passed_over() -> None:
+    assert reading.credential(request(x_api_key=" ", api_key="", x_goog_api_key="four")) == "four"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_ignores_case_and_spaces_around_the_key_are_dropped(scheme: str) -> None:
+    assert reading.credential(request(Authorization=f"{scheme}   one ")) == "one"
+    assert reading.credential(request(x_api_key="  two ")) == "two"
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("/?key=five", "five"), ("/?a=b&key=five", "five"), ("/?key=", None), ("/?a=b", None), ("/", None)]
+)
+def test_the_query_holds_the_key_where_no_header_does(path: str, key: str | None) -> None:
+    assert reading.credential(request(path)) == key
+
+
+# The size of the body.
+
+
+def stream(*chunks: bytes, whole: bool = True) -> StreamReader:
+    """A body that came in `chunks`; more may follow unless it is `whole`."""
+    reader = Chunks(chunks)
+    if whole:
+        reader.feed_eof()
+    return reader
+
+
+class Chunks(StreamReader):
+    """Gives one chunk a read, and fails a test that waits for more than came."""
+
+    def __init__(self, chunks: tuple[bytes, ...]) -> None:
+        self.left = list(chunks)
+        self.whole = False
+
+    def feed_eof(self) -> None:
+        self.whole = True
+
+    def at_eof(self) -> bool:
+        return self.whole and not self.left
+
+    async def readany(self) -> bytes:
+        if self.left:
+            return self.left.pop(0)
+        assert self.whole, "waits for the rest of a body that is too large already"
+        return b""
+
+
+class LateEnd(Chunks):
+    """A body whose end is known only by one more read."""
+
+    def at_eof(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("kind", [Chunks, LateEnd])
+@pytest.mark.parametrize("pieces", [(MB,), (1, MB - 1), (MB - 1, 1), (MB // 2, MB // 2)])
+async def test_a_body_of_exactly_the_limit_is_read_whole(kind: type[Chunks], pieces: tuple[int, ...]) -> None:
+    payload = kind(tuple(b"x" * size for size in pieces))
+    payload.feed_eof()
+    assert await reading.read_body(request(payload=payload), 1) == b"x" * MB
+
+
+@pytest.mark.parametrize("kind", [Chunks, LateEnd])
+@pytest.mark.parametrize("pieces", [(MB + 1,), (1, MB), (MB, 1), (MB // 2, MB // 2, 1)])
+async def test_a_body_of_one_byte_over_the_limit_is_refused(kind: type[Chunks], pieces: tuple[int, ...]) -> None:
+    payload = kind(tuple(b"x" * size for size in pieces))
+    payload.feed_eof()
+    with pytest.raises(PayloadTooLarge, match="over 1 MB"):
+        await reading.read_body(request(payload=payload), 1)
+
+
+@pytest.mark.parametrize("pieces", [(MB + 1,), (1, MB), (MB, 1)])
+async def test_a_body_over_the_limit_is_refused_before_its_end_comes(pieces: tuple[int, ...]) -> None:
+    with pytest.raises(PayloadTooLarge):
+        await reading.read_body(request(payload=stream(*(b"x" * size for size in pieces), whole=False)), 1)
+
+
+async def test_a_content_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:
+    with pytest.raises(PayloadTooLarge):
+        await reading.read_body(request(payload=stream(whole=False), Content_Length=str(MB + 1)), 1)
+
+
+async def test_a_content_length_of_exactly_the_limit_is_read() -> None:
+    assert len(await reading.read_body(request(payload=stream(b"x" * MB), Content_Length=str(MB)), 1)) == MB
+
+
+async def test_a_content_length_that_is_too_small_lifts_no_limit() -> None:
+    with pytest.raises(PayloadTooLarge):
+        await reading.read_body(request(payload=stream(b"x" * MB, b"x"), Content_Length="5"), 1)
+
+
+@pytest.mark.parametrize(("size", "status"), [(MB, 200), (MB + 1, 413), (64 * MB, 413)])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_compressed_body_is_measured_unpacked(encoding: str, size: int, status: int) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        try:
+            return web.Response(text=str(len(await reading.read_body(request, 1))))
+        except PayloadTooLarge as error:
+            return web.Response(status=error.status)
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    body = gzip.compress(b"x" * size) if encoding == "gzip" else zlib.compress(b"x" * size)
+    assert len(body) < MB
+    async with (
+        TestServer(app, host="127.0.0.1") as server,
+        aiohttp.ClientSession() as session,
+        session.post(server.make_url("/"), data=body, headers={"Content-Encoding": encoding}) as response,
+    ):
+        assert response.status == status
+        assert status != 200 or await response.text() == str(size)
+
+
+# The body as JSON.
+
+
+async def read(raw: bytes, **headers: str) -> dict[str, Any]:
+    return await reading.read_json(request(payload=stream(raw) if raw else stream(), **headers), 1)
+
+
+async def test_a_json_object_is_read_whatever_its_content_type_says() -> None:
+    for kind in ("application/json", "text/plain", ""):
+        assert await read(b'{"a": 1}', Content_Type=kind) == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x"])
+async def test_a_form_is_refused_where_json_is_needed(kind: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        await read(b'{"a": 1}', Content_Type=kind)
+    assert caught.value.code == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"", "body is empty"),
+        (b"{", "not valid JSON"), (b"\xff", "not valid JSON"), (b"{} {}", "not valid JSON"), (b"[]", "object"), (b"null", "object"),
+    ],
+)  # fmt: skip
+async def test_a_body_that_is_no_json_object_is_refused_with_the_reason(raw: bytes, text: str) -> None:
+    with pytest.raises(BadRequest, match=text) as caught:
+        await read(raw)
+    assert caught.value.code == "invalid_json"
+
+
+async def test_the_limit_holds_for_json_too() -> None:
+    with pytest.raises(PayloadTooLarge):
+        await read(b'{"a": "' + b"x" * MB + b'"}')
+
+
+# The fields that every handler reads.
+
+
+@pytest.mark.parametrize("model", ["m", "x" * 512])
+def test_a_model_of_up_to_512_characters_is_read(model: str) -> None:
+    assert reading.model_of({"model": model}) == model
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "missing_parameter"), ({"model": None}, "missing_parameter"), ({"model": ""}, "missing_parameter"),
+        ({"model": 5}, "invalid_parameter"), ({"model": 0}, "invalid_parameter"), ({"model": ["m"]}, "invalid_parameter"),
+        ({"model": "x" * 513}, "invalid_parameter"),
+    ],
+)  # fmt: skip
+def test_any_other_model_is_refused_by_name(body: dict[str, Any], code: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        reading.model_of(body)
+    assert (caught.value.code, caught.value.param) == (code, "model")
+
+
+@pytest.mark.parametrize(("body", "value"), [({"a": True}, True), ({"a": False}, False), ({"a": None}, False), ({}, False)])
+def test_a_flag_is_a_boolean_and_false_where_it_is_absent_or_null(body: dict[str, Any], value: bool) -> None:
+    assert reading.flag(body, "a") is value
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", "", [], {}])
+def test_a_flag_of_another_type_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        reading.flag({"a": value}, "a")
+    assert caught.value.param == "a"
+
+
+def test_messages_with_roles_are_accepted_whatever_else_they_hold() -> None:
+    reading.need_messages({"messages": [{"role": "user"}, {"role": "none such", "content": 5}]})
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "param"),
+    [
+        (None, "missing_parameter", "messages"), ([], "invalid_parameter", "messages"),
+        ("hello", "invalid_parameter", "messages"),
+        ({"role": "user"}, "invalid_parameter", "messages"), (["hello"], "invalid_parameter", "messages[0].role"),
+        ([{"role": "user"}, {}], "invalid_parameter", "messages[1].role"),
+        ([{"role": None}], "invalid_parameter", "messages[0].role"),
+    ],
+)  # fmt: skip
+def test_any_other_messages_are_refused_by_place(messages: Any, code: str, param: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        reading.need_messages({"messages": messages})
+    assert (caught.value.code, caught.value.param) == (code, param)
+
+
+def test_absent_messages_are_missing() -> None:
+    with pytest.raises(BadRequest) as caught:
+        reading.need_messages({})
+    assert caught.value.code == "missing_parameter"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("claude-cli/2.1 (external, cli)", "claude-cli/2.1"), ("OpenAI/Python 3.54.0", "OpenAI/Python 3.54.0"),
+        ("x" * 200, "x" * 80), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_clients_name_is_its_user_agent_cut_to_80_characters_and_to_the_first_comment(agent: str, name: str) -> None:
+    assert reading.client_name(request(User_Agent=agent)) == name

@@ -1,0 +1,256 @@
+"""Records, totals and what is asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conduit_desktop.core.entities import VirtualKey
+from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.paths import Home
+from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.store import RequestFilter, Store
+from tests.store.samples import DAY, NOON, record, total, write
+
+
+async def test_a_record_comes_back_as_it_was(store: Store):
+    made = record(7, streamed=True, status="broken", error_text="Zürich 🚋 \"quoted\" \x00 'x'", first_token_ms=None)
+    await write(store, made)
+    back = await store.ledger.get(made.id)
+    assert back == dataclasses.replace(made, error_text=back.error_text)
+    assert back.error_text.startswith('Zürich 🚋 "quoted" ')
+    assert await store.ledger.get("req_unknown") is None
+
+
+async def test_a_bare_record_comes_back_as_it_was(store: Store):
+    bare = RequestRecord(id="r", started_at=NOON)
+    await write(store, bare)
+    assert await store.ledger.get("r") == bare
+
+
+async def test_a_record_written_twice_counts_once(store: Store):
+    """A commit whose answer was lost is tried again."""
+    await write(store, record(1), record(1), record(2))
+    await write(store, record(1))
+    [row] = await store.ledger.usage([])
+    assert (row.requests, row.cost_nano) == (2, 2000)
+
+
+async def test_odd_bytes_of_one_caller_spoil_no_other_record(store: Store):
+    """aiohttp hands a header's odd bytes on as lone surrogates, which are no text."""
+    odd = record(2, client="curl\udcff", output=10**30, attempts=[Attempt("p\ud800", "m")])
+    await write(store, record(1), odd, record(3))
+    rows, _ = await store.ledger.list()
+    assert [row.id for row in rows] == [record(3).id, odd.id, record(1).id]
+    assert rows[1].client == "curl?"
+    [row] = await store.ledger.usage([])
+    assert row.requests == 3
+
+
+async def test_a_record_that_cannot_be_written_at_all_fails_alone(store: Store):
+    bad = record(2)
+    bad.model = None  # type: ignore[assignment]
+    futures = [store.ledger.record(made) for made in (record(1), bad, record(3))]
+    outcomes = await asyncio.gather(*futures, return_exceptions=True)
+    assert outcomes[0] is outcomes[2] is None
+    assert isinstance(outcomes[1], Exception)
+    rows, _ = await store.ledger.list()
+    assert [row.id for row in rows] == [record(3).id, record(1).id]
+
+
+async def test_pages_go_on_where_they_ended_though_new_records_come(store: Store):
+    """Several records share a millisecond; none is shown twice, none is missed."""
+    await write(store, *(record(number, started_at=NOON + number // 7) for number in range(50)))
+    seen: list[str] = []
+    rows, cursor = await store.ledger.list(limit=8)
+    while True:
+        seen += [row.id for row in rows]
+        if cursor is None:
+            break
+        await write(store, record(1000 + len(seen)))
+        rows, cursor = await store.ledger.list(limit=8, cursor=cursor)
+    assert seen == [record(number).id for number in reversed(range(50))]
+
+
+async def test_a_full_last_page_has_no_next(store: Store):
+    await write(store, *(record(number) for number in range(4)))
+    assert (await store.ledger.list(limit=4))[1] is None
+    assert (await store.ledger.list(limit=3))[1] is not None
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "%%%", "AAAA", "bnVsbA", "WzEsMl0", "WyJhIiwiYiJd", "W10", "Wy0xZTk5LCJhIl0", "ü", "WzFlMzAsImEiXQ"]
+)
+async def test_a_cursor_that_is_none_of_ours_is_refused(store: Store, cursor: str):
+    with pytest.raises(Invalid) as caught:
+        await store.ledger.list(cursor=cursor)
+    assert caught.value.field == "cursor"
+
+
+async def test_each_filter_holds_and_they_hold_together(store: Store):
+    await write(
+        store,
+        record(1), record(2, key_id="key_b", key_name="other"), record(3, model="slow"),
+        record(4, provider="anthropic"), record(5, status="error"), record(6, status="error", model="slow"),
+    )  # fmt: skip
+
+    async def numbers(**values) -> list[int]:
+        rows, _ = await store.ledger.list(RequestFilter(**values))
+        return [int(row.id[4:]) for row in rows]
+
+    assert await numbers() == [6, 5, 4, 3, 2, 1]
+    assert await numbers(key="key_b") == await numbers(key="other") == [2]
+    assert await numbers(model="slow") == [6, 3]
+    assert await numbers(provider="anthropic") == [4]
+    assert await numbers(status="error") == [6, 5]
+    assert await numbers(status="error", model="slow") == [6]
+    assert await numbers(since_ms=NOON + 2000, until_ms=NOON + 4000) == [3, 2]
+    assert await numbers(model="' OR 1=1 --") == []
+
+
+async def test_usage_groups_by_what_is_asked(store: Store):
+    await write(
+        store,
+        record(1), record(2, model="slow", status="error"), record(3, started_at=NOON + DAY, key_id="key_b", key_name="b"),
+        record(4, cost_nano=None, cost_state="unknown"), record(5, cost_nano=500, cost_state="estimated", status="cancelled"),
+    )  # fmt: skip
+    [row] = await store.ledger.usage([])
+    assert (row.requests, row.errors, row.unpriced_requests, row.estimated_requests) == (5, 1, 1, 1)
+    assert (row.input, row.output, row.reasoning, row.cost_nano) == (50, 25, 10, 3500)
+    assert row.day is row.model is row.key_id is row.key_name is row.provider is None
+    by_day = await store.ledger.usage(["day"])
+    assert [(row.day, row.requests) for row in by_day] == [("2026-03-01", 4), ("2026-03-02", 1)]
+    by_both = await store.ledger.usage(["model", "day"])
+    assert [(row.model, row.day, row.requests) for row in by_both] == [
+        ("fast", "2026-03-01", 3), ("fast", "2026-03-02", 1), ("slow", "2026-03-01", 1),
+    ]  # fmt: skip
+    assert [row.provider for row in await store.ledger.usage(["provider"])] == ["openai"]
+
+
+async def test_usage_of_nothing_is_nothing(store: Store):
+    assert await store.ledger.usage([]) == []
+    assert await store.ledger.usage(["day"]) == []
+
+
+async def test_usage_begins_and_ends_at_the_moments_asked_for(store: Store):
+    midnight = NOON - DAY // 2
+    times = (midnight - 1, midnight, NOON, midnight + DAY, midnight + DAY + 5, midnight + 2 * DAY)
+    await write(store, *(record(number, started_at=at) for number, at in enumerate(times)))
+
+    async def between(since: int | None = None, until: int | None = None) -> list[tuple[str, int]]:
+        return [(row.day, row.requests) for row in await store.ledger.usage(["day"], since_ms=since, until_ms=until)]
+
+    assert await between(NOON, midnight + DAY) == [("2026-03-01", 1)]
+    assert await between(NOON, midnight + DAY + 1) == [("2026-03-01", 1), ("2026-03-02", 1)]
+    assert await between(midnight, NOON) == [("2026-03-01", 1)]
+    assert await between(midnight + 1, NOON) == []
+    assert await between(midnight, midnight + DAY) == [("2026-03-01", 2)]
+    assert await between(until=NOON) == [("2026-02-28", 1), ("2026-03-01", 1)]
+    assert await between(since=midnight + DAY + 1) == [("2026-03-02", 1), ("2026-03-03", 1)]
+    [row] = await store.ledger.usage([], since_ms=NOON + 1)
+    assert (row.requests, row.input) == (3, 3 * record(0).input)
+
+
+async def test_usage_counts_a_day_whole_whose_requests_are_no_longer_all_there(store: Store):
+    await write(store, record(1, started_at=NOON - 2), record(2, started_at=NOON), record(3, started_at=NOON + DAY))
+    await store.ledger.prune(max_age_days=1, max_rows=1000, now_ms=NOON + DAY - 1)
+    [row] = await store.ledger.usage([], since_ms=NOON, until_ms=NOON + 1)
+    assert row.requests == 2
+
+
+async def test_a_key_is_shown_by_its_name_today_or_its_last_one(store: Store):
+    await store.keys.insert(VirtualKey(id="key_b", name="renamed", digest="d", hint="h"))
+    await write(store, record(1), record(2, key_name="app2", started_at=NOON + DAY), record(3, key_id="key_b", key_name="old"))
+    rows = await store.ledger.usage(["key"])
+    assert [(row.key_id, row.key_name) for row in rows] == [("key_a", "app2"), ("key_b", "renamed")]
+    await store.ledger.prune(1, 1000, now_ms=NOON + 400 * DAY)
+    assert [row.key_name for row in await store.ledger.usage(["key"])] == ["app2", "renamed"]
+
+
+async def test_spent_counts_from_each_keys_own_day(store: Store):
+    await write(
+        store, record(1), record(2, started_at=NOON + DAY), record(3, key_id="key_b", started_at=NOON + DAY),
+        record(4, key_id="key_b", cost_nano=None),
+    )  # fmt: skip
+    spent = await store.ledger.spent({"key_a": "2026-03-02", "key_b": "0000-00-00", "key_c": "2026-03-01"})
+    assert spent == {"key_a": 1000, "key_b": 1000, "key_c": 0}
+    assert await store.ledger.spent({"key_a": "2026-03-01"}) == {"key_a": 2000}
+    assert await store.ledger.spent({}) == {}
+
+
+async def test_strangers_cannot_grow_the_totals(store: Store):
+    """Model names of refused callers are theirs to choose, totals are kept for good."""
+    refused = {"status": "refused", "cost_nano": None, "cost_state": "unknown", "key_id": "", "provider": ""}
+    await write(store, *(record(n, model=f"m{n}", error_code="invalid_api_key", **refused) for n in range(20)))
+    rows = await store.ledger.usage(["model"])
+    assert [(row.model, row.requests, row.errors, row.unpriced_requests) for row in rows] == [("", 20, 20, 0)]
+
+
+async def test_repricing_mends_records_and_totals_together(store: Store):
+    unknown = {"cost_nano": None, "cost_state": "unknown"}
+    await write(
+        store, record(1, **unknown), record(2, status="broken", **unknown), record(3), record(4, status="refused", **unknown)
+    )
+    todo = await store.ledger.unpriced()
+    assert [row.id for row in todo] == [record(1).id, record(2).id]
+    assert [row.id for row in await store.ledger.unpriced(limit=1)] == [record(1).id]
+    costs = [(record(1).id, 70), (record(2).id, 5), (record(3).id, 999), ("gone", 1)]
+    assert await store.ledger.reprice(costs) == 2
+    assert await store.ledger.reprice(costs) == 0
+    [row] = await store.ledger.usage([])
+    assert (row.cost_nano, row.unpriced_requests, row.estimated_requests) == (1075, 0, 1)
+    first, second = await store.ledger.get(record(1).id), await store.ledger.get(record(2).id)
+    assert (first.cost_nano, first.cost_state, second.cost_nano, second.cost_state) == (70, "final", 5, "estimated")
+    assert await store.ledger.unpriced() == []
+
+
+async def test_the_oldest_go_by_age_and_by_number_and_totals_stay(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("conduit_desktop.store.sqlite.ledger.PRUNE_STEP", 7)
+    monkeypatch.setattr("conduit_desktop.store.sqlite.ledger.PRUNE_PAUSE_S", 0)
+    await write(store, *(record(number, started_at=NOON + number * DAY) for number in range(50)))
+    assert await store.ledger.prune(max_age_days=30, max_rows=1000, now_ms=NOON + 50 * DAY) == 20
+    rows, _ = await store.ledger.list(limit=500)
+    assert [row.id for row in rows] == [record(number).id for number in reversed(range(20, 50))]
+    assert await store.ledger.prune(max_age_days=3000, max_rows=11, now_ms=NOON + 50 * DAY) == 19
+    assert await store.ledger.prune(max_age_days=3000, max_rows=11, now_ms=NOON + 50 * DAY) == 0
+    rows, _ = await store.ledger.list(limit=500)
+    assert [row.id for row in rows] == [record(number).id for number in reversed(range(39, 50))]
+    assert total(await store.ledger.usage(["day"]), "requests") == 50
+
+
+RECORDS = st.lists(
+    st.builds(
+        lambda day, key, model, provider, status, cost, tokens: {
+            "started_at": NOON + day * DAY, "key_id": key, "model": model, "provider": provider, "status": status,
+            "cost_nano": cost, "cost_state": "unknown" if cost is None else "final", "input": tokens, "cache_read": tokens // 2,
+        },
+        st.integers(-2, 2), st.sampled_from(["", "a", "b"]), st.sampled_from(["x", "y"]), st.sampled_from(["p", "q"]),
+        st.sampled_from(["success", "error", "broken", "cancelled", "refused"]), st.none() | st.integers(0, 10**12),
+        st.integers(0, 10**6),
+    ),
+    min_size=1,
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(max_examples=25)
+@given(values=RECORDS, cut=st.integers(1, 9))
+async def test_totals_are_the_sum_of_the_records(tmp_path_factory: pytest.TempPathFactory, values: list[dict], cut: int):
+    store = Store.open(Home(tmp_path_factory.mktemp("home")))
+    made = [record(number, **fields) for number, fields in enumerate(values)]
+    for start in range(0, len(made), cut):
+        await write(store, *made[start : start + cut])
+    rows = await store.ledger.usage(["provider", "key", "day", "model"])
+    await store.close()
+    expected: dict[tuple, list[int]] = {}
+    for one in made:
+        group = expected.setdefault((one.provider, one.key_id, one.started_at, one.model), [0] * 5)
+        unpriced = one.cost_nano is None and one.status != "refused"
+        for index, add in enumerate((1, one.status not in ("success", "cancelled"), one.input, one.cost_nano or 0, unpriced)):
+            group[index] += int(add)
+    assert len(rows) == len(expected)
+    assert sorted([r.requests, r.errors, r.input, r.cost_nano, r.unpriced_requests] for r in rows) == sorted(expected.values())

@@ -1,0 +1,49 @@
+"""Bodies, kept for a while."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from conduit_desktop.core.paths import Home
+from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite import payloads
+from tests.store.samples import DAY, NOON
+
+
+async def test_bodies_come_back_as_they_were(store: Store):
+    await store.payloads.put("r1", b'{"a": 1}', b"\x00\xff" * 10, NOON)
+    kept = await store.payloads.get("r1")
+    assert (kept.request, kept.response, kept.at) == (b'{"a": 1}', b"\x00\xff" * 10, NOON)
+    assert not kept.request_truncated
+    assert not kept.response_truncated
+    assert await store.payloads.get("r2") is None
+
+
+async def test_a_long_body_is_cut_and_said_to_be(store: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(payloads, "MAX_BODY", 100)
+    await store.payloads.put("r1", b"a" * 100, b"b" * 101, NOON)
+    kept = await store.payloads.get("r1")
+    assert (len(kept.request), kept.request_truncated) == (100, False)
+    assert (kept.response, kept.response_truncated) == (b"b" * 100, True)
+
+
+async def test_the_oldest_go_by_age_then_by_size_and_the_file_shrinks(home: Home, store: Store):
+    for number in range(120):
+        await store.payloads.put(f"r{number}", os.urandom(30_000), b"", NOON + number * 60_000)
+    before = await store.payloads.database.read(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    assert await store.payloads.prune(max_age_days=1, max_mb=100, now_ms=NOON + DAY + 10 * 60_000) == 10
+    assert await store.payloads.get("r9") is None
+    assert await store.payloads.get("r10") is not None
+    removed = await store.payloads.prune(max_age_days=100, max_mb=1, now_ms=NOON)
+    after = await store.payloads.database.read(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+    left = await store.payloads.database.read(lambda c: c.execute("SELECT count(*), sum(bytes) FROM payloads").fetchone()[:])
+    assert left[0] == 110 - removed
+    assert 900_000 < left[1] <= 1024 * 1024
+    assert await store.payloads.get("r119") is not None
+    assert after < before / 2
+
+
+def test_nothing_of_a_body_is_in_its_repr():
+    assert "secret" not in repr(payloads.Payload(b"secret", b"secret", False, False, 0))

@@ -1,0 +1,63 @@
+"""Responses kept for their callers."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from conduit_desktop.core.paths import Home
+from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite import responses
+from conduit_desktop.store.sqlite.responses import Kept
+from tests.store.samples import DAY, NOON
+
+KEPT = Kept([{"role": "user", "content": "hi"}], {"id": "r1", "output": []})
+
+
+async def test_a_response_comes_back_to_its_owner_alone(store: Store) -> None:
+    assert await store.responses.put("r1", "key_a", KEPT, NOON)
+    assert await store.responses.get("r1", "key_a") == KEPT
+    assert await store.responses.get("r1", "key_b") is None
+    assert not await store.responses.delete("r1", "key_b")
+    assert await store.responses.delete("r1", "key_a")
+    assert await store.responses.get("r1", "key_a") is None
+
+
+async def test_nobody_replaces_the_response_of_another(store: Store) -> None:
+    await store.responses.put("r1", "key_a", KEPT, NOON)
+    await store.responses.put("r1", "key_b", Kept([], {}), NOON)
+    assert await store.responses.get("r1", "key_a") == KEPT
+    assert await store.responses.get("r1", "key_b") is None
+
+
+async def test_a_conversation_that_is_too_long_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "MAX_BYTES", 20)
+    assert not await store.responses.put("r1", "key_a", KEPT, NOON)
+    assert await store.responses.get("r1", "key_a") is None
+
+
+async def test_the_oldest_go_by_age_and_by_size(store: Store) -> None:
+    for day in range(3):
+        await store.responses.put(f"r{day}", "key_a", KEPT, NOON + day * DAY)
+    assert await store.responses.prune(1, 1, NOON + 2 * DAY + 1) == 2
+    assert await store.responses.get("r2", "key_a") == KEPT
+    assert await store.responses.prune(100, 0, NOON + 2 * DAY) == 1
+
+
+async def test_a_file_of_the_first_version_gets_the_table_and_keeps_its_payloads(home: Home) -> None:
+    first = Store.open(home)
+    await first.payloads.put("p1", b"asked", b"told", NOON)
+    await first.close()
+    with sqlite3.connect(home.payloads) as connection:
+        connection.execute("DROP TABLE responses")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    second = Store.open(home)
+    try:
+        assert await second.responses.put("r1", "key_a", KEPT, NOON)
+        kept = await second.payloads.get("p1")
+        assert kept is not None
+        assert kept.request == b"asked"
+    finally:
+        await second.close()

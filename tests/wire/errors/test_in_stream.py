@@ -1,0 +1,47 @@
+"""Which frames of a stream tell an error, and whose SDK would notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
+from conduit_desktop.wire.framing.sse import parse
+
+CHAT = b'event: error\ndata: {"error":{"message":"no","code":"tool_use_failed"}}\n\n'
+MESSAGES = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}\n\n'
+FAILED = b'event: response.failed\ndata: {"type":"response.failed","response":{"status":"failed"}}\n\n'
+BARE = b'{\n  "error": {\n    "code": 503\n  }\n}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("raw", "dialect", "seen"),
+    [
+        (CHAT, "openai_chat", True),
+        (CHAT, "openai_completions", True),
+        (CHAT, "anthropic_messages", False),
+        (b'event: error\ndata: {"message":"no"}\n\n', "openai_chat", False),
+        (MESSAGES, "anthropic_messages", True),
+        (MESSAGES.partition(b"\n")[2], "anthropic_messages", False),
+        (FAILED, "openai_responses", True),
+        (b'data: {"type":"error","code":"server_error","message":"no"}\n\n', "openai_responses", True),
+        (BARE, "gemini", True),
+        (b"event: error\ndata: it broke\n\n", "openai_chat", False),
+    ],
+)
+def test_an_error_counts_where_the_dialects_own_sdk_takes_it_for_one(raw: bytes, dialect: str, seen: bool) -> None:
+    frame = parse(raw)
+    assert tells_error(frame)
+    assert understood(frame, dialect) is seen
+
+
+@pytest.mark.parametrize("raw", [b": ping\n\n", b"data: [DONE]\n\n", b'data: {"choices":[]}\n\n', b'data: {"error":null}\n\n'])
+def test_other_frames_are_fit_to_be_passed_on(raw: bytes) -> None:
+    frame = parse(raw)
+    assert is_json(frame)
+    assert not tells_error(frame)
+
+
+def test_garbage_is_no_error() -> None:
+    frame = parse(b"data: {half\n\n")
+    assert not is_json(frame)
+    assert not tells_error(frame)

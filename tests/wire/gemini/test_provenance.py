@@ -1,0 +1,244 @@
+"""Crossings with Gemini: what OpenAI's and Anthropic's callers ask arrives, and its answers reach them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from google.genai import types
+from hypothesis import given, settings
+
+from conduit_desktop.core.answer import Answer, Choice, collect
+from conduit_desktop.core.chat import (
+    ChatRequest,
+    Citation,
+    Media,
+    Message,
+    OutputFormat,
+    Reasoning,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from conduit_desktop.core.events import Finished, Started, Usage
+from conduit_desktop.wire import Dialect, dialect
+from conduit_desktop.wire.gemini.schema import for_gemini, to_json_schema
+from tests.wire.strategies import Features, answers, requests
+
+GEMINI = dialect("gemini")
+OPENAI = dialect("openai_chat")
+ANTHROPIC = dialect("anthropic_messages")
+HELLO = Message("user", [Text("hello")], plain=True)
+
+
+def check_rules(body: dict[str, Any]) -> None:
+    """Google's own types take it, turns alternate, and a turn with calls is followed by as many results."""
+    config = body.get("generationConfig", {})
+    types.GenerationConfig.model_validate(config)
+    for content in body["contents"]:
+        types.Content.model_validate(content)
+    for tool in body.get("tools", ()):
+        types.Tool.model_validate(tool)
+    types.ToolConfig.model_validate(body.get("toolConfig", {}))
+    assert all(a["role"] != b["role"] for a, b in pairwise(body["contents"]))
+    assert all(content["parts"] for content in body["contents"])
+    for turn, after in pairwise(body["contents"]):
+        calls = [part["functionCall"]["id"] for part in turn["parts"] if "functionCall" in part]
+        results = [part["functionResponse"]["id"] for part in after["parts"] if "functionResponse" in part]
+        assert sorted(calls) == sorted(results)
+        assert ["functionResponse" in part for part in after["parts"][: len(results)]] == [True] * len(results)
+    assert len(config.get("stopSequences", ())) <= 5
+
+
+@settings(max_examples=30)
+@given(request=requests(Features(custom_tools=True)))
+def test_whatever_openai_callers_ask_gemini_takes(request: ChatRequest) -> None:
+    asked = OPENAI.read_request(OPENAI.write_request(request, "gpt-x").body, {})
+    body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
+    check_rules(body)
+    again = GEMINI.read_request(body, {"model": "gemini-x"})
+    assert called(again) == called(asked)
+    assert spoken(again) == spoken(asked)
+
+
+CLAUDES = Features(
+    "anthropic_messages", documents=True, results_in="user", tool_errors=True, penalties=False, top_k=True, output_formats=False
+)
+
+
+@settings(max_examples=30)
+@given(request=requests(CLAUDES))
+def test_whatever_anthropic_callers_ask_gemini_takes(request: ChatRequest) -> None:
+    asked = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
+    body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
+    check_rules(body)
+    again = GEMINI.read_request(body, {"model": "gemini-x"})
+    assert called(again) == called(asked)
+    assert (again.max_tokens, again.top_k, again.temperature) == (asked.max_tokens, asked.top_k, asked.temperature)
+
+
+def spoken(request: ChatRequest) -> dict[str, str]:
+    """What each side said, run together."""
+    said: dict[str, str] = {}
+    for message in request.messages:
+        text = "".join(part.text for part in message.parts if isinstance(part, Text))
+        said[message.role] = said.get(message.role, "") + text
+    return {role: text for role, text in said.items() if text and role not in ("tool", "function")}
+
+
+def called(request: ChatRequest) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                found.append((part.id, part.name))
+            elif isinstance(part, ToolResult):
+                found.append((part.call_id, "result"))
+    return sorted(found)
+
+
+@settings(max_examples=30)
+@given(
+    answer=answers(
+        Features(thinking=True, signatures=True, citations=True, finish=("stop", "length", "tool_calls", "content_filter"))
+    )
+)
+@pytest.mark.parametrize("to", [OPENAI, ANTHROPIC], ids=lambda to: to.name)
+def test_an_answer_survives_the_way_through_gemini(to: Dialect, answer: Answer) -> None:
+    asked = ChatRequest(to.name, "alias", [HELLO], stream=True, include_usage=True)
+    body = GEMINI.write_response(answer, ChatRequest("gemini", "gemini-x"))
+    types.GenerateContentResponse.model_validate(body)
+    back = collect(GEMINI.read_response(orjson.loads(orjson.dumps(body))))
+    assert kept(back) == kept(answer)
+    writer = GEMINI.writer(ChatRequest("gemini", "gemini-x"))
+    data = b"".join([writer.write(event) for event in answer.events()]) + writer.end()
+    reader = GEMINI.reader()
+    streamed = collect(reader.feed(data) + reader.close())
+    if not answer.first.tool_calls:  # sources come last, when a call has closed the text already
+        assert kept(streamed)["sources"] == kept(answer)["sources"]
+    assert {**kept(streamed), "sources": []} == {**kept(answer), "sources": []}
+    other = collect(to.read_response(to.write_response(back, asked)))
+    assert [(call.id, call.name) for call in other.first.tool_calls] == [(call.id, call.name) for call in answer.first.tool_calls]
+    assert other.first.text == answer.first.text
+
+
+def kept(answer: Answer) -> dict[str, Any]:
+    usage, finish = answer.usage, answer.first.finish
+    assert usage is not None
+    assert finish is not None
+    return {
+        "id": answer.started.id,
+        "text": answer.first.text,
+        "thinking": answer.first.thinking,
+        "calls": [(call.id, call.name, orjson.loads(call.arguments)) for call in answer.first.tool_calls],
+        "finish": finish.reason,
+        "counts": (usage.total_input, usage.cache_read, usage.total_output, usage.reasoning),
+        "sources": sorted({c.url or "" for part in answer.first.parts if isinstance(part, Text) for c in part.citations}),
+    }
+
+
+def test_a_conversation_with_tools_pictures_and_a_format():
+    request = ChatRequest(
+        "openai_chat",
+        "alias",
+        [
+            Message("system", [Text("be brief")], plain=True),
+            Message("user", [Text("look"), Media("image", url="https://example.com/a.webp"), Media("image", file_id="file-1")]),
+            Message("assistant", [Thinking("hm"), ToolCall("c1", "see", '{"a":1}', signature="czE=")]),
+            Message("tool", [ToolResult("c1", [Text('{"seen":true}'), Media("image", data="aGk=", media_type="image/png")])]),
+            Message("developer", [Text("be kind")], plain=True),
+            HELLO,
+        ],
+        tools=[Tool("see", "Sees.", {"type": "object", "$schema": "x", "properties": {"a": {"const": 1}}}, strict=True)],
+        tool_choice=ToolChoice("tool", "see"),
+        output=OutputFormat("schema", {"type": "object"}, "answer"),
+        reasoning=Reasoning("xhigh"),
+        stop=list("abcdef"),
+        user="me",
+        parallel_tool_calls=False,
+    )
+    out = GEMINI.write_request(request, "gemini-x")
+    check_rules(out.body)
+    assert out.body["systemInstruction"] == {"parts": [{"text": "be brief"}, {"text": "be kind"}]}
+    _, call, result = out.body["contents"]
+    assert call["parts"] == [{"functionCall": {"id": "c1", "name": "see", "args": {"a": 1}}, "thoughtSignature": "czE="}]
+    assert result["parts"][0]["functionResponse"]["response"] == {"seen": True}
+    assert result["parts"][0]["functionResponse"]["name"] == "see"
+    (declared,) = out.body["tools"][0]["functionDeclarations"]
+    assert declared["parametersJsonSchema"] == {"type": "object", "properties": {"a": {"enum": [1], "type": "integer"}}}
+    assert out.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["see"]}}
+    assert out.body["generationConfig"] == {
+        "stopSequences": list("abcde"),
+        "responseMimeType": "application/json",
+        "responseJsonSchema": {"type": "object"},
+        "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "high"},
+    }
+    assert set(out.dropped) == {"file_id", "thinking", "system.position", "tools.strict", "stop", "user", "parallel_tool_calls"}
+
+
+def test_a_conversation_of_instructions_alone_has_something_to_answer():
+    body = GEMINI.write_request(ChatRequest("openai_chat", "m", [Message("system", [Text("hi")], plain=True)]), "m").body
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "."}]}]
+
+
+def test_geminis_schema_becomes_everybodys():
+    schema = {
+        "type": "OBJECT",
+        "propertyOrdering": ["b", "a"],
+        "properties": {
+            "a": {"type": "STRING", "nullable": True, "enum": ["x"]},
+            "b": {"type": 5, "items": {"anyOf": [{"type": "INTEGER"}, {"type": 2}]}, "minItems": "1"},
+        },
+    }
+    assert to_json_schema(schema) == {
+        "type": "object",
+        "properties": {
+            "a": {"type": ["string", "null"], "enum": ["x", None]},
+            "b": {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "number"}]}, "minItems": 1},
+        },
+    }
+
+
+def test_references_are_put_in_place_unless_they_name_themselves():
+    schema = {
+        "$defs": {
+            "Name": {"type": "string", "minLength": 1},
+            "Node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}, "name": {"$ref": "#/$defs/Name"}}},
+        },
+        "type": "object",
+        "properties": {"name": {"$ref": "#/$defs/Name", "description": "x"}, "node": {"$ref": "#/$defs/Node"}},
+        "unevaluatedProperties": False,
+        "allOf": [{"properties": {"c": {"type": "integer", "exclusiveMinimum": 0}}, "required": ["c"]}],
+    }
+    made = for_gemini(schema)
+    node = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/Node"}, "name": {"type": "string", "minLength": 1}},
+    }
+    assert made == {
+        "type": "object",
+        "properties": {
+            "c": {"type": "integer", "minimum": 1},
+            "name": {"type": "string", "minLength": 1, "description": "x"},
+            "node": node,
+        },
+        "required": ["c"],
+        "$defs": {"Node": node},
+    }
+
+
+def test_sources_of_others_become_grounding():
+    cited = Text("grün ist gut", citations=[Citation("https://a.example", "A", start=0, end=4), Citation("https://b.example")])
+    answer = Answer(Started("x", "m"), [Choice([cited], Finished("stop"))], Usage(1, output=2))
+    candidate = GEMINI.write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]
+    support = candidate["groundingMetadata"]["groundingSupports"][0]
+    assert support["segment"] == {"startIndex": 0, "endIndex": 5, "text": "grün"}
+    back = collect(GEMINI.read_response({"candidates": [candidate]}))
+    (part,) = back.first.parts
+    assert isinstance(part, Text)
+    assert [(c.url, c.start, c.end) for c in part.citations] == [("https://a.example", 0, 4), ("https://b.example", None, None)]

@@ -1,0 +1,298 @@
+"""Embeddings, rerank and speech in other vendors' words, against hand-made answers and recorded ones."""
+
+import base64
+import struct
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conduit_desktop.core.errors import BadRequest, MalformedStream
+from conduit_desktop.core.media import Units
+from conduit_desktop.wire.framing import multipart
+from conduit_desktop.wire.media.embeddings import pack, unpack
+from conduit_desktop.wire.media.endpoints import Wish, form
+from conduit_desktop.wire.media.usage import asked_units, told_units, told_usage
+from tests.fakes.replay import interactions
+
+FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20)
+
+
+def written(endpoint: str, name: str, **body: Any) -> tuple[list[Any], list[str]]:
+    dropped: list[str] = []
+    sendings = form(endpoint, name).write(Wish(endpoint, {"model": "alias", **body}), "up", dropped)
+    return [orjson.loads(sending.body) for sending in sendings], dropped
+
+
+def told(endpoint: str, name: str, answers: list[Any], **body: Any) -> tuple[Any, Any]:
+    raw = orjson.dumps(answers[-1])
+    made = form(endpoint, name).read(answers, raw, Wish(endpoint, body), "alias")
+    return orjson.loads(made.body), made
+
+
+@given(FLOATS)
+def test_a_vector_is_the_same_in_either_encoding(vector: list[float]) -> None:
+    assert unpack(pack(vector)) == vector
+    assert base64.b64decode(pack(vector)) == struct.pack(f"<{len(vector)}f", *vector)
+
+
+@given(st.lists(FLOATS, min_size=1, max_size=3), st.booleans(), st.booleans())
+def test_vectors_come_as_asked_whatever_the_vendor_gives(vectors: list[list[float]], asked: bool, given_base64: bool) -> None:
+    rows = [{"object": "embedding", "index": n, "embedding": pack(v) if given_base64 else v} for n, v in enumerate(vectors)]
+    answer = {"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+    body, made = told("embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if asked else "float")
+    got = [row["embedding"] for row in body["data"]]
+    assert [unpack(value) if asked else value for value in got] == vectors
+    assert made.usage.input == 3
+
+
+def test_vectors_stand_in_the_order_of_their_inputs() -> None:
+    rows = [{"index": 1, "embedding": pack([2.0])}, {"index": 0, "embedding": pack([1.0])}]
+    body, _ = told("embeddings", "openai", [{"data": rows}], input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [1.0]), (1, [2.0])]
+
+
+def test_a_vector_too_few_is_no_answer() -> None:
+    with pytest.raises(MalformedStream):
+        told("embeddings", "openai", [{"data": [{"index": 0, "embedding": [1.0]}]}], input=["a", "b"])
+
+
+@pytest.mark.parametrize("vendor", ["text", "mistral", "voyage", "jina", "cohere", "gemini"])
+@pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
+def test_token_ids_are_refused_where_only_text_is_taken(vendor: str, tokens: Any) -> None:
+    with pytest.raises(BadRequest) as refused:
+        written("embeddings", vendor, input=tokens)
+    assert refused.value.param == "input"
+    assert "token" in refused.value.message
+
+
+def test_token_ids_go_on_where_they_are_taken() -> None:
+    assert written("embeddings", "openai", input=[[1, 2], [3]])[0] == [{"model": "up", "input": [[1, 2], [3]]}]
+
+
+def test_each_vendor_hears_the_size_in_its_own_word() -> None:
+    for vendor, word in (("openai", "dimensions"), ("mistral", "output_dimension"), ("voyage", "output_dimension"),
+                         ("jina", "dimensions"), ("cohere", "output_dimension")):  # fmt: skip
+        (body,), _ = written("embeddings", vendor, input="a", dimensions=64)
+        assert body[word] == 64, vendor
+    (body,), dropped = written("embeddings", "gemini", input="a", dimensions=64, user="u")
+    assert body["requests"] == [{"model": "models/up", "outputDimensionality": 64, "content": {"parts": [{"text": "a"}]}}]
+    assert dropped == ["user"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "size", "key"), [("cohere", 96, "texts"), ("gemini", 100, "requests"), ("voyage", 1000, "input")]
+)
+def test_more_inputs_than_a_vendor_takes_go_in_batches(vendor: str, size: int, key: str) -> None:
+    bodies, _ = written("embeddings", vendor, input=[f"t{n}" for n in range(size + 1)])
+    assert [len(body[key]) for body in bodies] == [size, 1]
+
+
+def test_batches_are_one_answer() -> None:
+    answers = [{"embeddings": {"float": [[float(n)]]}, "meta": {"billed_units": {"input_tokens": 5}}} for n in range(2)]
+    body, made = told("embeddings", "cohere", answers, input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.0]), (1, [1.0])]
+    assert made.usage.input == 10
+    assert body["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
+
+
+def test_voyage_is_asked_for_base64_in_its_own_word_and_for_floats_in_none() -> None:
+    ask = {"input": ["a"], "output_dtype": None, "truncation": True}
+    (body,), _ = written("embeddings", "voyage", encoding_format="base64", **ask)
+    assert body == {"model": "up", "encoding_format": "base64", **ask}
+    (body,), dropped = written("embeddings", "voyage", encoding_format="float", **ask)
+    assert (body, dropped) == ({"model": "up", **ask}, [])
+
+
+def test_bedrock_hears_each_family_in_its_own_words() -> None:
+    bodies, _ = written("embeddings", "bedrock_titan", input=["a", "b"], dimensions=256, normalize=True)
+    assert bodies == [{"inputText": text, "dimensions": 256, "normalize": True} for text in "ab"]
+    (nova,), dropped = written("embeddings", "bedrock_nova", input="a", dimensions=256, embeddingPurpose="CLUSTERING", user="u")
+    asked = {"embeddingPurpose": "CLUSTERING", "embeddingDimension": 256, "text": {"truncationMode": "END", "value": "a"}}
+    assert (nova, dropped) == ({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": asked}, ["user"])
+    (cohere,), _ = written("embeddings", "bedrock_cohere", input=["a", "b"], dimensions=512)
+    assert cohere == {"input_type": "search_document", "output_dimension": 512, "texts": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "lost"),
+    [
+        ("amazon.titan-embed-text-v1", {}, ["dimensions"]),
+        ("amazon.titan-embed-image-v1", {"embeddingConfig": {"outputEmbeddingLength": 256}}, []),
+    ],
+)
+def test_older_titans_take_fewer_wishes(model: str, said: Any, lost: list[str]) -> None:
+    dropped: list[str] = []
+    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 256})
+    (sending,) = form("embeddings", "bedrock_titan").write(wish, model, dropped)
+    assert (orjson.loads(sending.body), dropped) == ({"inputText": "a", **said}, lost)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("bedrock_titan", [{"embedding": [0.5], "inputTextTokenCount": 2}, {"embedding": [1.5], "inputTextTokenCount": 2}]),
+        ("bedrock_nova", [{"embeddings": [{"embedding": [value]}], "inputTextTokenCount": 2} for value in (0.5, 1.5)]),
+        ("bedrock_cohere", [{"embeddings": [[0.5], [1.5]], "inputTextTokenCount": 4}]),
+        ("bedrock_cohere", [{"embeddings": {"float": [[0.5], [1.5]]}, "inputTextTokenCount": 4}]),
+        ("vertex", [{"embeddings": [{"values": [0.5]}, {"values": [1.5]}], "usageMetadata": {"promptTokenCount": 4}}]),
+        ("vertex_predict", [
+            {"predictions": [{"embeddings": {"values": [v], "statistics": {"token_count": 2.0}}} for v in (0.5, 1.5)]}
+        ]),
+    ],
+)  # fmt: skip
+def test_every_clouds_vectors_are_openais_list(name: str, answers: list[Any]) -> None:
+    body, made = told("embeddings", name, answers, input=["a", "b"])
+    assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.5]), (1, [1.5])]
+    assert (made.usage.input, body["usage"]["prompt_tokens"]) == (4, 4)
+
+
+def test_vertex_hears_geminis_wishes_in_a_place_of_their_own() -> None:
+    dropped: list[str] = []
+    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 64, "task_type": "CLUSTERING"})
+    (single,) = form("embeddings", "vertex").write(wish, "gemini-embedding-2", dropped)
+    config = {"taskType": "CLUSTERING", "outputDimensionality": 64}
+    assert single.single
+    assert orjson.loads(single.body) == {"embedContentConfig": config, "content": {"parts": [{"text": "a"}]}}
+    (body,), _ = written("embeddings", "vertex", input=["a", "b"], dimensions=64, task_type="CLUSTERING")
+    assert [one["embedContentConfig"] for one in body["requests"]] == [config, config]
+    assert dropped == []
+
+
+def test_vertex_predicts_for_models_that_are_no_gemini() -> None:
+    (body,), dropped = written("embeddings", "vertex_predict", input=["a"], dimensions=64, task_type="CLUSTERING", user="u")
+    assert body == {"instances": [{"content": "a", "task_type": "CLUSTERING"}], "parameters": {"outputDimensionality": 64}}
+    assert dropped == ["user"]
+
+
+def test_openrouter_is_shown_pictures_as_references() -> None:
+    ask = {"prompt": "p", "images": [{"image_url": "https://x/a.png"}], "n": 1, "response_format": "b64_json", "user": "u"}
+    (body,), dropped = written("image_edits", "openrouter", **ask)
+    references = [{"type": "image_url", "image_url": {"url": "https://x/a.png"}}]
+    assert body == {"model": "up", "prompt": "p", "n": 1, "input_references": references}
+    assert dropped == ["user"]
+    with pytest.raises(BadRequest):
+        written("image_edits", "openrouter", prompt="p", images=[{"file_id": "file-1"}])
+
+
+def test_a_number_in_a_form_that_is_too_long_for_one_stays_text() -> None:
+    raw = '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + "9" * 5000 + "\r\n--b--\r\n"
+    parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
+    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", [])
+    assert orjson.loads(sending.body)["n"] == "9" * 5000
+
+
+def test_openrouter_is_shown_the_files_of_a_form() -> None:
+    parts = [('name="prompt"', "p"), ('name="n"', "2"), ('name="mask"; filename="m.png"', "M")]
+    raw = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts)
+    picture = 'name="image[]"; filename="a.webp"\r\nContent-Type: image/webp'
+    raw += f"--b\r\nContent-Disposition: form-data; {picture}\r\n\r\nRIFF\r\n--b--\r\n"
+    parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
+    dropped: list[str] = []
+    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", dropped)
+    body = orjson.loads(sending.body)
+    assert (body["prompt"], body["n"], dropped) == ("p", 2, ["mask"])
+    assert [one["image_url"]["url"] for one in body["input_references"]] == ["data:image/webp;base64,UklGRg=="]
+
+
+def test_an_encoding_that_does_not_exist_is_named() -> None:
+    with pytest.raises(BadRequest) as refused:
+        written("embeddings", "cohere", input="a", encoding_format="hex")
+    assert refused.value.param == "encoding_format"
+
+
+def test_rerank_in_every_vendors_words() -> None:
+    ask: dict[str, Any] = {"query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "return_documents": True}
+    (cohere,), _ = written("rerank", "cohere", **ask)
+    assert cohere == {"model": "up", "query": "q", "documents": ["a", "b"], "top_n": 1}
+    (voyage,), _ = written("rerank", "voyage", **ask)
+    assert voyage == {"model": "up", "query": "q", "documents": ["a", "b"], "top_k": 1}
+    (bedrock,), _ = written("rerank", "bedrock", **ask)
+    assert bedrock == {"query": "q", "documents": ["a", "b"], "top_n": 1}
+    (sending,) = form("rerank", "bedrock").write(Wish("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", [])
+    assert orjson.loads(sending.body)["api_version"] == 2
+    (jina,), _ = written("rerank", "jina", **ask)
+    assert jina["top_n"] == 1
+    assert jina["return_documents"] is True
+    answer = {"object": "list", "data": [{"index": 1, "relevance_score": 0.5}], "usage": {"total_tokens": 9}}
+    body, made = told("rerank", "voyage", [answer], **ask)
+    assert body["results"] == [{"index": 1, "relevance_score": 0.5, "document": {"text": "b"}}]
+    assert made.usage.input == 9
+
+
+def test_elevenlabs_hears_speech_in_its_own_words() -> None:
+    (body,), dropped = written(
+        "speech", "elevenlabs", input="hi", voice="alloy", response_format="pcm", speed=1.1, instructions="x"
+    )
+    assert body == {
+        "text": "hi",
+        "model_id": "up",
+        "voice": "alloy",
+        "output_format": "pcm_24000",
+        "voice_settings": {"speed": 1.1},
+    }
+    assert dropped == ["instructions"]
+    with pytest.raises(BadRequest):
+        written("speech", "elevenlabs", input="hi", voice="alloy", response_format="aac")
+
+
+def test_what_was_used_is_read_from_every_kind_of_answer() -> None:
+    assert told_units("images", {"data": [{}, {}]}, Units(images=1)) == Units(images=2)
+    assert told_units("transcriptions", {"text": "", "usage": {"type": "duration", "seconds": 9}}, Units(seconds=None)).seconds == 9
+    assert told_units("transcriptions", {"text": "", "duration": "8.47"}, Units(seconds=None)).seconds == 8.47
+    assert told_units("transcriptions", {"text": ""}, Units(seconds=None)).seconds is None
+    assert asked_units("images", {"n": "3"}).images == 3
+    assert asked_units("speech", {"input": "zwölf"}).characters == 5
+    usage = told_usage(
+        "transcriptions", {"usage": {"input_tokens": 40, "input_token_details": {"audio_tokens": 30}, "output_tokens": 5}}
+    )
+    assert usage is not None
+    assert (usage.input, usage.audio_in, usage.output) == (10, 30, 5)
+    assert told_usage("transcriptions", {"usage": {"type": "duration", "seconds": 9}}) is None
+
+
+FORMS = {"voyage": "voyage", "mistral": "mistral", "cohere": "cohere", "gemini": "gemini"}
+
+
+def test_recorded_answers_are_read(recordings: Path) -> None:
+    """Every good recorded answer makes OpenAI's list: as many vectors as inputs, in floats and in base64 the same."""
+    seen: set[str] = set()
+    for one in interactions(recordings):
+        if one["kind"] not in ("embeddings", "embed") or one["status"] != 200:
+            continue
+        inputs = _inputs(one["req"])
+        name = FORMS.get(one["provider"], "openai")
+        seen.add(one["provider"])
+        answer = orjson.loads(one["text"])
+        as_floats, _ = told("embeddings", name, [answer], input=inputs)
+        as_base64, made = told("embeddings", name, [answer], input=inputs, encoding_format="base64")
+        assert len(as_floats["data"]) == len(inputs)
+        for plain, packed in zip(as_floats["data"], as_base64["data"], strict=True):
+            assert struct.pack(f"<{len(plain['embedding'])}f", *plain["embedding"]) == base64.b64decode(packed["embedding"])
+        assert made.usage is None or made.usage.input > 0 or name == "voyage", one["cassette"]
+    assert {"openai", "voyage", "mistral", "cohere", "gemini", "openrouter", "azure"} <= seen
+
+
+def _inputs(body: Any) -> list[Any]:
+    given = body.get("texts") or body.get("requests") or body["input"]
+    return given if isinstance(given, list) and not isinstance(given[0], int) else [given]
+
+
+def test_recorded_rankings_and_pictures_are_read(recordings: Path) -> None:
+    count = 0
+    for one in interactions(recordings):
+        if one["status"] != 200 or one["kind"] not in ("rerank", "images"):
+            continue
+        count += 1
+        answer = orjson.loads(one["text"])
+        if one["kind"] == "rerank":
+            body, _ = told("rerank", "cohere", [answer], **one["req"])
+            assert body["results"] == answer["results"]
+        else:
+            body, made = told("images", "openai", [answer], n=1)
+            assert body == answer
+            assert made.units.images == len(answer["data"])
+    assert count >= 8
