@@ -28,7 +28,7 @@ import aiohttp
 from benchmarks.conduit import Admin
 from benchmarks.mixture import MODELS, one_call
 from benchmarks.subjects import Process, module, start
-from tests.fakes.speeches import SPEECHES
+from tests.fakes.client_dialects import SPEECHES
 from tests.fakes.vendor import API_KEY
 
 GROWTH_MB = 6.0

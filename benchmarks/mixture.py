@@ -9,7 +9,7 @@ from collections import Counter
 import aiohttp
 import orjson
 
-from tests.fakes.speeches import SPEECHES, Speech
+from tests.fakes.client_dialects import SPEECHES, Speech
 
 MODELS = 8
 PATIENCE_S = 60.0

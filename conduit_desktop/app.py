@@ -23,7 +23,7 @@ from conduit_desktop.store.lock import HomeLock
 from conduit_desktop.store.secrets.store import open_secrets
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +57,12 @@ class Options:
 
 
 @asynccontextmanager
-async def open_house(options: Options) -> AsyncIterator[House]:
+async def open_app(options: Options) -> AsyncIterator[AppContext]:
     """The house, held alone and ready to act, without listening. Raises HomeHeld and every other ConduitError."""
-    from conduit_desktop.actions.background.watch import Watch
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.background.watch import BackgroundJobs
+    from conduit_desktop.actions.context import AppContext
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.server.http_server import Server, Tls
+    from conduit_desktop.server.http_server import HttpServer, Tls
 
     home = options.folder
     home.prepare()
@@ -77,16 +77,16 @@ async def open_house(options: Options) -> AsyncIterator[House]:
         store = Store.open(home)
         try:
             tls = Tls(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
-            server, bus, fixed = Server(tls), Bus(), dict(options.settings)
+            server, bus, fixed = HttpServer(tls), Bus(), dict(options.settings)
             gateway = Gateway(store, secrets, bus, fixed)
-            house = House(home, store, secrets, gateway, bus, server, fixed)
-            lock.update(token=house.local_token)
-            server.serve(house)
+            context = AppContext(home, store, secrets, gateway, bus, server, fixed)
+            lock.update(token=context.local_token)
+            server.serve(context)
             await gateway.start()
-            watch = Watch(house, lock, options.config, options.serves)
+            watch = BackgroundJobs(context, lock, options.config, options.serves)
             await watch.begin()
             try:
-                yield house
+                yield context
             finally:
                 await watch.end()
                 await server.stop()
@@ -129,17 +129,17 @@ async def _serve(options: Options) -> int:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    async with open_house(options) as house:
-        await house.server.start()
+    async with open_app(options) as context:
+        await context.server.start()
         calm_collector()
-        announce(house)
+        announce(context)
         await stop.wait()
     return 0
 
 
-def announce(house: House) -> None:
+def announce(context: AppContext) -> None:
     """The one line on standard output: where the gateway listens."""
-    sys.stdout.write(f"Conduit listening on {house.server.address}\n")
+    sys.stdout.write(f"Conduit listening on {context.server.address}\n")
     sys.stdout.flush()
 
 
@@ -150,11 +150,11 @@ def run_desktop(options: Options) -> int:
         return run_headless(options)
     from conduit_desktop.gui.app import run
 
-    def listening(house: House) -> None:
+    def listening(context: AppContext) -> None:
         calm_collector()
-        announce(house)
+        announce(context)
 
-    return _leave(explained(lambda: run(options.folder, lambda: open_house(replace(options, serves=True)), listening)))
+    return _leave(explained(lambda: run(options.folder, lambda: open_app(replace(options, serves=True)), listening)))
 
 
 def _leave(code: int) -> NoReturn:

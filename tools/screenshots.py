@@ -24,14 +24,14 @@ from PySide6.QtWidgets import QApplication, QDialog  # noqa: E402
 from conduit_desktop.actions import keys, requests  # noqa: E402
 from conduit_desktop.actions.schemas.inputs import RequestQuery  # noqa: E402
 from conduit_desktop.actions.schemas.views import NewKeyView  # noqa: E402
-from conduit_desktop.app import Options, open_house  # noqa: E402
+from conduit_desktop.app import Options, open_app  # noqa: E402
 from conduit_desktop.gui.event_loop.selector_loop import make_loop  # noqa: E402
 from conduit_desktop.gui.pages.keys.dialogs import KeyShownOnce  # noqa: E402
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog  # noqa: E402
 from conduit_desktop.gui.shell.page_registry import PAGES  # noqa: E402
-from conduit_desktop.gui.shell.window import Window  # noqa: E402
+from conduit_desktop.gui.shell.window import MainWindow  # noqa: E402
 from conduit_desktop.gui.theme.theme import theme  # noqa: E402
-from tools.demo_house import furnish, went_on  # noqa: E402
+from tools.demo_data import furnish, went_on  # noqa: E402
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 QUESTION = "How do I greet somebody in Python? Show me the code, please."
@@ -39,17 +39,17 @@ SHOWN_KEY = "condt_" + "demo0" * 8 + "key"
 SMALLEST = 0
 """Quality of a PNG file as Qt counts it: the hardest compression."""
 
-Scene = Callable[[Window], Awaitable[QDialog | None]]
+Scene = Callable[[MainWindow], Awaitable[QDialog | None]]
 
 
-async def page(window: Window, name: str) -> QDialog | None:
+async def page(window: MainWindow, name: str) -> QDialog | None:
     """A page as it is."""
     window.navigate(name)
     await window.settle()
     return None
 
 
-async def chat(window: Window) -> None:
+async def chat(window: MainWindow) -> None:
     """A question to the demo, and its whole answer."""
     await page(window, "chat")
     shown: Any = window.pages["chat"]
@@ -59,32 +59,32 @@ async def chat(window: Window) -> None:
         await window.settle()
 
 
-async def inspector(window: Window) -> None:
+async def inspector(window: MainWindow) -> None:
     """The newest request that went on to a second target, explained."""
-    found, _ = await requests.records(window.house, RequestQuery(limit=500))
+    found, _ = await requests.records(window.context, RequestQuery(limit=500))
     window.navigate("requests", request=next(one.id for one in found if went_on(one)))
     await window.settle()
 
 
-async def plain_requests(window: Window) -> None:
+async def plain_requests(window: MainWindow) -> None:
     """The log without the inspector."""
     await page(window, "requests")
     shown: Any = window.pages["requests"]
     shown.inspector.closed.emit()
 
 
-async def key_once(window: Window) -> QDialog:
+async def key_once(window: MainWindow) -> QDialog:
     """A key that was just made. It is made up, and opens nothing."""
     await page(window, "keys")
-    [some, *_] = await keys.all_keys(window.house)
+    [some, *_] = await keys.all_keys(window.context)
     made = NewKeyView(**{**some.model_dump(), "name": "Zed", "key": SHOWN_KEY})
-    return KeyShownOnce(window, window, window.house, made, "smart")
+    return KeyShownOnce(window, window, window.context, made, "smart")
 
 
-async def catalog(window: Window) -> QDialog:
+async def catalog(window: MainWindow) -> QDialog:
     """The kinds of providers to choose from."""
     await page(window, "providers")
-    return ProviderDialog(window, window.house, window, [])
+    return ProviderDialog(window, window.context, window, [])
 
 
 SCENES: dict[str, Scene] = {
@@ -97,7 +97,7 @@ SCENES: dict[str, Scene] = {
 NAMES = ["welcome", *(entry.name for entry in PAGES), "inspector", "key-once", "provider-catalog"]
 
 
-def picture(window: Window, dialog: QDialog | None) -> QImage:
+def picture(window: MainWindow, dialog: QDialog | None) -> QImage:
     """The window, and above it, dimmed, the dialog."""
     image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     if dialog is None:
@@ -110,7 +110,7 @@ def picture(window: Window, dialog: QDialog | None) -> QImage:
     return image
 
 
-async def shoot(window: Window, name: str, out: Path) -> None:
+async def shoot(window: MainWindow, name: str, out: Path) -> None:
     """One picture in each theme, written to `out`."""
     for mode in THEMES:
         theme().set_mode(mode)
@@ -134,14 +134,14 @@ def _is_free(port: int) -> bool:
 
 
 @asynccontextmanager
-async def opened(size: QSize, furnished: bool) -> AsyncIterator[Window]:
+async def opened(size: QSize, open_gateway: bool) -> AsyncIterator[MainWindow]:
     """A window on a house of its own; the first start's, or one with a past."""
     with tempfile.TemporaryDirectory(prefix="conduit-") as folder:
-        async with open_house(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as house:
-            if furnished:
-                await furnish(house)
-            await house.server.start()
-            window = Window(house)
+        async with open_app(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as context:
+            if open_gateway:
+                await furnish(context)
+            await context.server.start()
+            window = MainWindow(context)
             window.resize(size)
             window.show()
             window.start()
@@ -153,10 +153,10 @@ async def opened(size: QSize, furnished: bool) -> AsyncIterator[Window]:
 async def draw(out: Path, names: list[str], size: QSize) -> None:
     """Every scene of `names`."""
     theme().start("light")
-    for furnished in (False, True):
-        here = [name for name in names if (name != "welcome") == furnished]
+    for open_gateway in (False, True):
+        here = [name for name in names if (name != "welcome") == open_gateway]
         if here:
-            async with opened(size, furnished) as window:
+            async with opened(size, open_gateway) as window:
                 for name in here:
                     await shoot(window, name, out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import PageQuery
 from conduit_desktop.actions.schemas.reports import AuditView
 from conduit_desktop.actions.schemas.views import rfc3339
@@ -14,7 +14,7 @@ def view(entry: AuditEntry) -> AuditView:
     return AuditView(**{**entry.model_dump(), "at": rfc3339(entry.at)})
 
 
-async def page(house: House, query: PageQuery) -> tuple[list[AuditView], str | None]:
+async def page(context: AppContext, query: PageQuery) -> tuple[list[AuditView], str | None]:
     """Entries, newest first, and the cursor of the rest."""
-    entries, cursor = await house.store.audit.list(query.limit, query.cursor)
+    entries, cursor = await context.store.audit.list(query.limit, query.cursor)
     return [view(entry) for entry in entries], cursor

@@ -7,27 +7,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.actions.changes import now_ms
-from conduit_desktop.actions.context import Actor, House
-from conduit_desktop.actions.schemas.inputs import BackupWish
+from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.schemas.inputs import BackupRequest
 from conduit_desktop.actions.schemas.reports import BackupView
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.store.backup import backup
 
 
-async def create(house: House, wish: BackupWish, actor: Actor) -> BackupView:
+async def create(context: AppContext, media_request: BackupRequest, actor: Actor) -> BackupView:
     """Write a consistent copy of both databases; raises Invalid for a place that cannot be written."""
-    if wish.path is None:
-        folder = house.home.root / "backups"
+    if media_request.path is None:
+        folder = context.home.root / "backups"
         target = folder / f"conduit-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.zip"
         await asyncio.to_thread(folder.mkdir, mode=0o700, exist_ok=True)
     else:
-        target = Path(wish.path)
+        target = Path(media_request.path)
         if not target.is_absolute():
             raise Invalid("path: must begin at the root of the file system", "path")
         if not await asyncio.to_thread(target.parent.is_dir):
             raise Invalid(f"path: there is no folder {target.parent}", "path")
-    written = await backup(house.home, target)
-    await house.store.audit.add(actor, "backup.create", str(written))
+    written = await backup(context.home, target)
+    await context.store.audit.add(actor, "backup.create", str(written))
     size = await asyncio.to_thread(lambda: written.stat().st_size)
     return BackupView(path=str(written), bytes=size, created_at=rfc3339(now_ms()))

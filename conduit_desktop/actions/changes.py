@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import Conflict, Invalid
@@ -30,11 +30,13 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-async def made_known(house: House, actor: Actor, action: str, subject: str, topic: Topic, changes: Mapping[str, Any]) -> None:
+async def made_known(
+    context: AppContext, actor: Actor, action: str, subject: str, topic: Topic, changes: Mapping[str, Any]
+) -> None:
     """Note a change in the audit log, let the gateway see it, and tell the bus. `changes` must not hold secrets."""
-    await house.store.audit.add(actor, action, subject, dict(changes))
-    await house.gateway.refresh()
-    house.bus.publish(topic, subject)
+    await context.store.audit.add(actor, action, subject, dict(changes))
+    await context.gateway.refresh()
+    context.bus.publish(topic, subject)
 
 
 def check_unlocked(source: str, what: str) -> None:

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import orjson
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.chat import ChatRequest, Message, OutputFormat, Reasoning, Text, Tool
 from conduit_desktop.core.events import Event
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.wire import dialect
 
 DIALECT = "openai_chat"
@@ -25,8 +25,8 @@ class ChatStream:
     early with `aclose`, which stops the upstream; the record then says `cancelled`.
     """
 
-    def __init__(self, house: House, call: Call) -> None:
-        self._house = house
+    def __init__(self, context: AppContext, call: Call) -> None:
+        self._context = context
         self._call = call
         self._events = self._run()
         self.record: RequestRecord | None = None
@@ -45,12 +45,12 @@ class ChatStream:
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event]:
-        forget = self._house.bus.subscribe(self._on_change)
+        forget = self._context.bus.subscribe(self._on_change)
         reader = self._call.dialect.reader()
         try:
-            exchange = await self._house.gateway.answer(self._call)
+            exchange = await self._context.gateway.answer(self._call)
             self.headers = exchange.headers
-            if isinstance(exchange, Reply):
+            if isinstance(exchange, WholeReply):
                 for event in self._call.dialect.read_response(orjson.loads(exchange.body)):
                     yield event
                 return
@@ -71,7 +71,7 @@ class ChatStream:
 
 
 def stream_chat(
-    house: House,
+    context: AppContext,
     alias: str,
     messages: Sequence[Message],
     *,
@@ -99,4 +99,4 @@ def stream_chat(
     language = dialect(DIALECT)
     body = language.write_request(request, alias).body
     path = {"key_id": key_id} if key_id else {}
-    return ChatStream(house, Call(language, body, alias, stream=True, path=path, client=CLIENT, operator=True))
+    return ChatStream(context, Call(language, body, alias, stream=True, path=path, client=CLIENT, operator=True))

@@ -57,7 +57,7 @@ class ServerControl(Protocol):
 
 
 @dataclass
-class House:
+class AppContext:
     """One home folder, opened: what is remembered, what is secret, who answers, and who hears of changes."""
 
     home: Home

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from conduit_desktop.actions.schemas.inputs import NewCredential
-from conduit_desktop.core.entities import Credential, HeaderHint
+from conduit_desktop.core.entities import CredentialRef, HeaderHint
 from conduit_desktop.core.errors import Invalid, describe
 from conduit_desktop.store.secrets import store as secrets
 
@@ -70,17 +70,17 @@ class SecretDraft:
 
 
 async def keep_credentials(
-    draft: SecretDraft, provider_id: str, wanted: Sequence[NewCredential], old: Sequence[Credential] = ()
-) -> tuple[Credential, ...]:
+    draft: SecretDraft, provider_id: str, wanted: Sequence[NewCredential], old: Sequence[CredentialRef] = ()
+) -> tuple[CredentialRef, ...]:
     """The credentials `wanted`, with new secrets kept; one without `api_key` keeps the secret its label has."""
     known = {credential.label: credential for credential in old}
-    kept: dict[str, Credential] = {}
+    kept: dict[str, CredentialRef] = {}
     for index, one in enumerate(wanted):
         if one.label in kept:
             raise Invalid(f"api_keys[{index}].label: {one.label!r} is there twice", f"api_keys[{index}].label")
         if one.api_key is not None:
             secret = await draft.put(f"provider/{provider_id}/{one.label}", one.api_key)
-            kept[one.label] = Credential(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
+            kept[one.label] = CredentialRef(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
         elif one.label in known:
             kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.actions.changes import difference, made_known, new_id, now_ms
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.schemas.inputs import NewIpRule
 from conduit_desktop.actions.schemas.views import IpRuleView, rfc3339
 from conduit_desktop.core.entities import IpRule
@@ -15,25 +15,25 @@ def view(rule: IpRule) -> IpRuleView:
     return IpRuleView(id=rule.id, action=rule.action, network=rule.network, created_at=rfc3339(rule.created_at))
 
 
-async def all_rules(house: House) -> list[IpRuleView]:
+async def all_rules(context: AppContext) -> list[IpRuleView]:
     """Every rule."""
-    return [view(rule) for rule in await house.store.ip_rules.all()]
+    return [view(rule) for rule in await context.store.ip_rules.all()]
 
 
-async def create(house: House, new: NewIpRule, actor: Actor) -> IpRuleView:
+async def create(context: AppContext, new: NewIpRule, actor: Actor) -> IpRuleView:
     """Add a rule; raises Conflict for a network that has one."""
-    if any(rule.network == new.network for rule in await house.store.ip_rules.all()):
+    if any(rule.network == new.network for rule in await context.store.ip_rules.all()):
         raise Conflict(f"There is a rule for {new.network} already.", "network")
     rule = IpRule(id=new_id("rule"), action=new.action, network=new.network, created_at=now_ms())
-    await house.store.ip_rules.insert(rule)
-    await made_known(house, actor, "ip-rule.create", rule.network, "ip_rules", difference(None, rule))
+    await context.store.ip_rules.insert(rule)
+    await made_known(context, actor, "ip-rule.create", rule.network, "ip_rules", difference(None, rule))
     return view(rule)
 
 
-async def remove(house: House, rule_id: str, actor: Actor) -> None:
+async def remove(context: AppContext, rule_id: str, actor: Actor) -> None:
     """Remove a rule; raises NotFound."""
-    rule = await house.store.ip_rules.get(rule_id)
+    rule = await context.store.ip_rules.get(rule_id)
     if rule is None:
         raise NotFound(f"There is no IP rule {rule_id!r}.")
-    await house.store.ip_rules.delete(rule_id)
-    await made_known(house, actor, "ip-rule.remove", rule.network, "ip_rules", {"action": rule.action})
+    await context.store.ip_rules.delete(rule_id)
+    await made_known(context, actor, "ip-rule.remove", rule.network, "ip_rules", {"action": rule.action})

@@ -7,14 +7,14 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
 from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Source, VirtualKey
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.gateway.admission.access import KEY_PREFIX, digest
-from conduit_desktop.gateway.admission.budgets import Account
+from conduit_desktop.gateway.admission.budgets import BudgetAccount
 
 _AS_THEY_ARE = (
     "id", "name", "hint", "description", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",
@@ -22,12 +22,12 @@ _AS_THEY_ARE = (
 )  # fmt: skip
 
 
-def view(key: VirtualKey, account: Account) -> KeyView:
+def view(key: VirtualKey, account: BudgetAccount) -> KeyView:
     """A key and where it stands."""
     return KeyView(**_shown(key, account))
 
 
-def _shown(key: VirtualKey, account: Account) -> dict[str, Any]:
+def _shown(key: VirtualKey, account: BudgetAccount) -> dict[str, Any]:
     return {
         **{name: getattr(key, name) for name in _AS_THEY_ARE},
         "models": list(key.models),
@@ -45,7 +45,7 @@ def _shown(key: VirtualKey, account: Account) -> dict[str, Any]:
     }
 
 
-def status(key: VirtualKey, account: Account) -> KeyStatus:
+def status(key: VirtualKey, account: BudgetAccount) -> KeyStatus:
     """Whether the key opens, and if not, the first reason."""
     if not key.enabled:
         return "disabled"
@@ -66,28 +66,28 @@ def key_hint(key: str) -> str:
     return f"{KEY_PREFIX}…{key[-4:]}"
 
 
-async def all_keys(house: House) -> list[KeyView]:
+async def all_keys(context: AppContext) -> list[KeyView]:
     """Every virtual key."""
-    return [view(key, house.gateway.account(key.id)) for key in await house.store.keys.all()]
+    return [view(key, context.gateway.account(key.id)) for key in await context.store.keys.all()]
 
 
-async def find(house: House, key_id: str) -> VirtualKey:
+async def find(context: AppContext, key_id: str) -> VirtualKey:
     """The key of that id, or of that name; raises NotFound."""
-    if (key := await house.store.keys.get(key_id)) is not None:
+    if (key := await context.store.keys.get(key_id)) is not None:
         return key
-    for one in await house.store.keys.all():
+    for one in await context.store.keys.all():
         if one.name.casefold() == key_id.casefold():
             return one
     raise NotFound(f"There is no virtual key {key_id!r}.")
 
 
-async def get(house: House, key_id: str) -> KeyView:
+async def get(context: AppContext, key_id: str) -> KeyView:
     """One key; raises NotFound."""
-    key = await find(house, key_id)
-    return view(key, house.gateway.account(key.id))
+    key = await find(context, key_id)
+    return view(key, context.gateway.account(key.id))
 
 
-async def create(house: House, new: NewKey, actor: Actor, source: Source = "user", secret: str | None = None) -> NewKeyView:
+async def create(context: AppContext, new: NewKey, actor: Actor, source: Source = "user", secret: str | None = None) -> NewKeyView:
     """Add a key and show it, this once. `secret` is a key made elsewhere. Raises Conflict, Invalid."""
     secret = secret or fresh()
     now = now_ms()
@@ -102,71 +102,71 @@ async def create(house: House, new: NewKey, actor: Actor, source: Source = "user
             "updated_at": now,
         }
     )
-    await house.store.keys.insert(key)
-    await made_known(house, actor, "key.create", key.name, "keys", difference(None, key))
-    return NewKeyView(**_shown(key, house.gateway.account(key.id)), key=secret)
+    await context.store.keys.insert(key)
+    await made_known(context, actor, "key.create", key.name, "keys", difference(None, key))
+    return NewKeyView(**_shown(key, context.gateway.account(key.id)), key=secret)
 
 
-async def edit(house: House, key_id: str, patch: KeyPatch, actor: Actor) -> KeyView:
+async def edit(context: AppContext, key_id: str, patch: KeyPatch, actor: Actor) -> KeyView:
     """Change the fields sent. Raises NotFound, Conflict, Invalid."""
-    before = await find(house, key_id)
+    before = await find(context, key_id)
     check_unlocked(before.source, f"The key {before.name!r}")
-    after = await change(house, before, patch, actor)
-    return view(after, house.gateway.account(after.id))
+    after = await change(context, before, patch, actor)
+    return view(after, context.gateway.account(after.id))
 
 
 async def change(
-    house: House, before: VirtualKey, patch: KeyPatch, actor: Actor, source: Source = "user", secret: str | None = None
+    context: AppContext, before: VirtualKey, patch: KeyPatch, actor: Actor, source: Source = "user", secret: str | None = None
 ) -> VirtualKey:
     """Lay `patch` over a key, whoever owns it; `secret` takes the place of the key itself."""
     values = {**_fields(patch), "source": source}
     if secret is not None:
         values |= {"digest": digest(secret), "hint": key_hint(secret)}
     after = replaced(before, values)
-    await house.store.keys.replace(after)
-    await made_known(house, actor, "key.edit", after.name, "keys", difference(before, after))
+    await context.store.keys.replace(after)
+    await made_known(context, actor, "key.edit", after.name, "keys", difference(before, after))
     return after
 
 
-async def remove(house: House, key_id: str, actor: Actor) -> None:
+async def remove(context: AppContext, key_id: str, actor: Actor) -> None:
     """Withdraw a key: it is refused at once, its records stay. Raises NotFound, Conflict."""
-    key = await find(house, key_id)
+    key = await find(context, key_id)
     check_unlocked(key.source, f"The key {key.name!r}")
-    await discard(house, key, actor)
+    await discard(context, key, actor)
 
 
-async def discard(house: House, key: VirtualKey, actor: Actor) -> None:
+async def discard(context: AppContext, key: VirtualKey, actor: Actor) -> None:
     """Withdraw a key, whoever owns it."""
-    await house.store.keys.delete(key.id)
-    await made_known(house, actor, "key.remove", key.name, "keys", {"hint": key.hint})
+    await context.store.keys.delete(key.id)
+    await made_known(context, actor, "key.remove", key.name, "keys", {"hint": key.hint})
 
 
-async def rotate(house: House, key_id: str, actor: Actor) -> NewKeyView:
+async def rotate(context: AppContext, key_id: str, actor: Actor) -> NewKeyView:
     """Put a new key in the old one's place; the old one is refused at once. Raises NotFound, Conflict.
 
     Of a key that the config file defines without saying the key itself, this is how to come by it.
     """
-    before = await find(house, key_id)
-    if before.name.casefold() in house.keys_in_file:
+    before = await find(context, key_id)
+    if before.name.casefold() in context.keys_in_file:
         check_unlocked(before.source, f"The key {before.name!r}")
     secret = fresh()
     after = replaced(before, {"digest": digest(secret), "hint": key_hint(secret)})
-    await house.store.keys.replace(after)
-    await made_known(house, actor, "key.rotate", after.name, "keys", {"hint": after.hint})
-    return NewKeyView(**_shown(after, house.gateway.account(after.id)), key=secret)
+    await context.store.keys.replace(after)
+    await made_known(context, actor, "key.rotate", after.name, "keys", {"hint": after.hint})
+    return NewKeyView(**_shown(after, context.gateway.account(after.id)), key=secret)
 
 
-async def reset_spend(house: House, key_id: str, actor: Actor) -> KeyView:
+async def reset_spend(context: AppContext, key_id: str, actor: Actor) -> KeyView:
     """Count the running period's spend from here; records and totals stay. Raises NotFound."""
-    before = await find(house, key_id)
-    account = house.gateway.account(before.id)
+    before = await find(context, key_id)
+    account = context.gateway.account(before.id)
     # The account counts above the last baseline, while that lies in the running period.
     counted = before.baseline_nano if before.baseline_at >= (account.period_start or 0) else 0
     spent = account.spend_nano
     after = replaced(before, {"baseline_nano": counted + spent, "baseline_at": now_ms()})
-    await house.store.keys.replace(after)
-    await made_known(house, actor, "key.reset-spend", after.name, "keys", {"spend_usd": to_usd(spent)})
-    return view(after, house.gateway.account(after.id))
+    await context.store.keys.replace(after)
+    await made_known(context, actor, "key.reset-spend", after.name, "keys", {"spend_usd": to_usd(spent)})
+    return view(after, context.gateway.account(after.id))
 
 
 def _fields(body: KeyPatch) -> dict[str, Any]:

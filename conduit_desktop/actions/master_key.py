@@ -9,7 +9,7 @@ import secrets
 from base64 import urlsafe_b64encode
 
 from conduit_desktop.actions.changes import made_known
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.store.secrets.store import SecretStore
 
@@ -23,31 +23,31 @@ def fresh() -> str:
     return PREFIX + urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
 
 
-async def current(house: House) -> str:
+async def current(context: AppContext) -> str:
     """The master key that holds: the environment's, else the one kept, made now if there is none yet."""
     if given := os.environ.get(VARIABLE, "").strip():
         return given
-    if house.master_key is None:
-        house.master_key = await asyncio.to_thread(get_or_create, house.secrets)
-    return house.master_key
+    if context.master_key is None:
+        context.master_key = await asyncio.to_thread(get_or_create, context.secrets)
+    return context.master_key
 
 
-async def opener(house: House, presented: str) -> Actor | None:
+async def opener(context: AppContext, presented: str) -> Actor | None:
     """Who comes with `presented`: `cli` with this home's local token, `admin` with the master key. Both in constant time."""
     given = presented.encode("utf-8", "surrogateescape")
-    if hmac.compare_digest(given, house.local_token.encode()):
+    if hmac.compare_digest(given, context.local_token.encode()):
         return "cli"
-    return "admin" if hmac.compare_digest(given, (await current(house)).encode()) else None
+    return "admin" if hmac.compare_digest(given, (await current(context)).encode()) else None
 
 
-async def rotate(house: House, actor: Actor) -> str:
+async def rotate(context: AppContext, actor: Actor) -> str:
     """Put a new master key in the old one's place, and give it; raises Conflict where the environment sets it."""
     if os.environ.get(VARIABLE, "").strip():
         raise Conflict(f"The master key is set by {VARIABLE}; change it there.")
     key = fresh()
-    await asyncio.to_thread(house.secrets.set, NAME, key)
-    house.master_key = key
-    await made_known(house, actor, "master-key.rotate", NAME, "settings", {})
+    await asyncio.to_thread(context.secrets.set, NAME, key)
+    context.master_key = key
+    await made_known(context, actor, "master-key.rotate", NAME, "settings", {})
     return key
 
 

@@ -28,9 +28,9 @@ from conduit_desktop.actions import (
     usage,
 )
 from conduit_desktop.actions.config_file import transfer
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.paging import part
-from conduit_desktop.actions.routes import Route, WrongMethod, find
+from conduit_desktop.actions.routes import PathPattern, WrongMethod, find
 from conduit_desktop.actions.schemas import inputs as given
 from conduit_desktop.actions.schemas.validation import Query, read
 from conduit_desktop.actions.status import status
@@ -38,10 +38,10 @@ from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotF
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OperationCall:
     """One wish on its way: `path` holds the names in the path, `query` and `body` are checked."""
 
-    house: House
+    context: AppContext
     actor: Actor
     path: Mapping[str, str]
     query: Any
@@ -49,14 +49,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class TextAnswer:
     """An answer that is not JSON."""
 
     content_type: str
     text: str
 
 
-Run = Callable[[Asked], Awaitable[Any]]
+Run = Callable[[OperationCall], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ class Operation:
     status: int = 200
     changes: bool | None = None
     """Whether it reads, changes and writes, so that no other may come between; unless said, whatever is not GET does."""
-    route: Route = field(init=False, repr=False)
+    route: PathPattern = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "route", Route(self.path))
+        object.__setattr__(self, "route", PathPattern(self.path))
         if self.changes is None:
             object.__setattr__(self, "changes", self.method != "GET")
 
@@ -87,11 +87,11 @@ class ProviderRefused(ActionError):
     code = "provider_error"
 
 
-def _page(load: Callable[[House], Awaitable[list[Any]]], key: Callable[[Any], str]) -> Run:
+def _page(load: Callable[[AppContext], Awaitable[list[Any]]], key: Callable[[Any], str]) -> Run:
     """A list that is in memory anyway, in parts ordered by `key`."""
 
-    async def run(asked: Asked) -> Any:
-        return part(await load(asked.house), key, asked.query)
+    async def run(asked: OperationCall) -> Any:
+        return part(await load(asked.context), key, asked.query)
 
     return run
 
@@ -102,44 +102,44 @@ def _in_order(rows: list[Any], query: given.PageQuery) -> tuple[list[Any], str |
     return [row for _, row in numbered], cursor
 
 
-async def _catalog(asked: Asked) -> Any:
+async def _catalog(asked: OperationCall) -> Any:
     return _in_order(providers.catalog(), asked.query)
 
 
-async def _offered(asked: Asked) -> Any:
-    offers = await providers.offered(asked.house, asked.path["name"], asked.query.refresh)
+async def _offered(asked: OperationCall) -> Any:
+    offers = await providers.offered(asked.context, asked.path["name"], asked.query.refresh)
     return part(offers, lambda offer: offer.id, asked.query)
 
 
-async def _usage(asked: Asked) -> Any:
-    rows = await usage.usage(asked.house, asked.query)
+async def _usage(asked: OperationCall) -> Any:
+    rows = await usage.usage(asked.context, asked.query)
     if asked.query.format == "csv":
-        return Text("text/csv", usage.as_csv(rows, asked.query.group_by))
+        return TextAnswer("text/csv", usage.as_csv(rows, asked.query.group_by))
     return _in_order(rows, asked.query)
 
 
-async def _explain(asked: Asked) -> Any:
-    return await models.explain(asked.house, asked.path["alias"], asked.body or {}), None
+async def _explain(asked: OperationCall) -> Any:
+    return await models.explain(asked.context, asked.path["alias"], asked.body or {}), None
 
 
-async def _settings(asked: Asked) -> Any:
-    return _in_order(await settings.show(asked.house), asked.query)
+async def _settings(asked: OperationCall) -> Any:
+    return _in_order(await settings.show(asked.context), asked.query)
 
 
-async def _change_settings(asked: Asked) -> Any:
-    return await settings.change(asked.house, asked.body, asked.actor), None
+async def _change_settings(asked: OperationCall) -> Any:
+    return await settings.change(asked.context, asked.body, asked.actor), None
 
 
-async def _rotate_master_key(asked: Asked) -> Any:
-    return {"master_key": await master_key.rotate(asked.house, asked.actor)}
+async def _rotate_master_key(asked: OperationCall) -> Any:
+    return {"master_key": await master_key.rotate(asked.context, asked.actor)}
 
 
-async def _read_all(asked: Asked) -> Any:
-    return {"read": await notifications.mark_all_read(asked.house)}
+async def _read_all(asked: OperationCall) -> Any:
+    return {"read": await notifications.mark_all_read(asked.context)}
 
 
-async def _health(asked: Asked) -> Any:
-    return part(health.targets(asked.house), _by_name, asked.query)
+async def _health(asked: OperationCall) -> Any:
+    return part(health.targets(asked.context), _by_name, asked.query)
 
 
 def _by_name(row: Any) -> str:
@@ -159,90 +159,90 @@ def _by_pattern(row: Any) -> str:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("GET", "/status", "How the house is doing", lambda a: status(a.house)),
+    Operation("GET", "/status", "How the house is doing", lambda a: status(a.context)),
     Operation("GET", "/catalog", "Every kind of provider", _catalog, query=given.PageQuery),
     Operation("GET", "/providers", "Every provider", _page(providers.all_providers, _by_name), query=given.PageQuery),
-    Operation("POST", "/providers", "Add a provider", lambda a: providers.create(a.house, a.body, a.actor),
+    Operation("POST", "/providers", "Add a provider", lambda a: providers.create(a.context, a.body, a.actor),
               given.NewProvider, status=201),
-    Operation("GET", "/providers/{name}", "One provider", lambda a: providers.get(a.house, a.path["name"])),
+    Operation("GET", "/providers/{name}", "One provider", lambda a: providers.get(a.context, a.path["name"])),
     Operation("PATCH", "/providers/{name}", "Change a provider",
-              lambda a: providers.edit(a.house, a.path["name"], a.body, a.actor), given.ProviderPatch),
+              lambda a: providers.edit(a.context, a.path["name"], a.body, a.actor), given.ProviderPatch),
     Operation("DELETE", "/providers/{name}", "Remove a provider and its secrets",
-              lambda a: providers.remove(a.house, a.path["name"], a.actor), status=204),
+              lambda a: providers.remove(a.context, a.path["name"], a.actor), status=204),
     Operation("POST", "/providers/{name}/test", "Ask a provider a small question",
-              lambda a: providers.test(a.house, a.path["name"]), changes=False),
+              lambda a: providers.test(a.context, a.path["name"]), changes=False),
     Operation("GET", "/providers/{name}/models", "What a provider offers", _offered, query=given.OfferedQuery),
     Operation("GET", "/models", "Every model alias", _page(models.all_models, _by_alias), query=given.PageQuery),
-    Operation("POST", "/models", "Add a model alias", lambda a: models.create(a.house, a.body, a.actor),
+    Operation("POST", "/models", "Add a model alias", lambda a: models.create(a.context, a.body, a.actor),
               given.NewModel, status=201),
     Operation("POST", "/models/{alias*}/explain", "Where a request would go", _explain, dict, changes=False),
-    Operation("GET", "/models/{alias*}", "One model alias", lambda a: models.get(a.house, a.path["alias"])),
+    Operation("GET", "/models/{alias*}", "One model alias", lambda a: models.get(a.context, a.path["alias"])),
     Operation("PATCH", "/models/{alias*}", "Change a model alias",
-              lambda a: models.edit(a.house, a.path["alias"], a.body, a.actor), given.ModelPatch),
+              lambda a: models.edit(a.context, a.path["alias"], a.body, a.actor), given.ModelPatch),
     Operation("DELETE", "/models/{alias*}", "Remove a model alias",
-              lambda a: models.remove(a.house, a.path["alias"], a.actor), status=204),
+              lambda a: models.remove(a.context, a.path["alias"], a.actor), status=204),
     Operation("GET", "/health", "How every target and credential fares", _health, query=given.PageQuery),
     Operation("POST", "/health/{target*}/pause", "Send a target nothing until it is resumed",
-              lambda a: health.pause(a.house, a.path["target"], a.actor), status=204),
+              lambda a: health.pause(a.context, a.path["target"], a.actor), status=204),
     Operation("POST", "/health/{target*}/resume", "Let a target answer again",
-              lambda a: health.resume(a.house, a.path["target"], a.actor), status=204),
+              lambda a: health.resume(a.context, a.path["target"], a.actor), status=204),
     Operation("POST", "/health/{provider}/credentials/{label}/release", "Use a parked credential again",
-              lambda a: health.release(a.house, a.path["provider"], a.path["label"], a.actor), status=204),
+              lambda a: health.release(a.context, a.path["provider"], a.path["label"], a.actor), status=204),
     Operation("GET", "/keys", "Every virtual key", _page(keys.all_keys, _by_age), query=given.PageQuery),
-    Operation("POST", "/keys", "Make a virtual key, shown once", lambda a: keys.create(a.house, a.body, a.actor),
+    Operation("POST", "/keys", "Make a virtual key, shown once", lambda a: keys.create(a.context, a.body, a.actor),
               given.NewKey, status=201),
-    Operation("GET", "/keys/{id}", "One virtual key", lambda a: keys.get(a.house, a.path["id"])),
+    Operation("GET", "/keys/{id}", "One virtual key", lambda a: keys.get(a.context, a.path["id"])),
     Operation("PATCH", "/keys/{id}", "Change a virtual key",
-              lambda a: keys.edit(a.house, a.path["id"], a.body, a.actor), given.KeyPatch),
+              lambda a: keys.edit(a.context, a.path["id"], a.body, a.actor), given.KeyPatch),
     Operation("DELETE", "/keys/{id}", "Withdraw a virtual key",
-              lambda a: keys.remove(a.house, a.path["id"], a.actor), status=204),
+              lambda a: keys.remove(a.context, a.path["id"], a.actor), status=204),
     Operation("POST", "/keys/{id}/rotate", "Put a new key in its place, shown once",
-              lambda a: keys.rotate(a.house, a.path["id"], a.actor)),
+              lambda a: keys.rotate(a.context, a.path["id"], a.actor)),
     Operation("POST", "/keys/{id}/reset-spend", "Count its spend from here",
-              lambda a: keys.reset_spend(a.house, a.path["id"], a.actor)),
-    Operation("GET", "/requests", "The request log", lambda a: requests.page(a.house, a.query), query=given.RequestQuery),
-    Operation("GET", "/requests/{id}", "One request", lambda a: requests.get(a.house, a.path["id"])),
+              lambda a: keys.reset_spend(a.context, a.path["id"], a.actor)),
+    Operation("GET", "/requests", "The request log", lambda a: requests.page(a.context, a.query), query=given.RequestQuery),
+    Operation("GET", "/requests/{id}", "One request", lambda a: requests.get(a.context, a.path["id"])),
     Operation("GET", "/usage", "What was spent", _usage, query=given.UsageQuery),
     Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), query=given.PageQuery),
-    Operation("POST", "/prices/reprice", "Recompute unknown costs", lambda a: prices.reprice(a.house, a.actor)),
-    Operation("GET", "/prices/{pattern*}", "One price", lambda a: prices.get(a.house, a.path["pattern"])),
+    Operation("POST", "/prices/reprice", "Recompute unknown costs", lambda a: prices.reprice(a.context, a.actor)),
+    Operation("GET", "/prices/{pattern*}", "One price", lambda a: prices.get(a.context, a.path["pattern"])),
     Operation("PUT", "/prices/{pattern*}", "Set a price",
-              lambda a: prices.put(a.house, a.path["pattern"], a.body, a.actor), given.NewPrice),
+              lambda a: prices.put(a.context, a.path["pattern"], a.body, a.actor), given.NewPrice),
     Operation("DELETE", "/prices/{pattern*}", "Forget a price",
-              lambda a: prices.remove(a.house, a.path["pattern"], a.actor), status=204),
+              lambda a: prices.remove(a.context, a.path["pattern"], a.actor), status=204),
     Operation("GET", "/settings", "Every setting", _settings, query=given.PageQuery),
     Operation("PATCH", "/settings", "Change settings", _change_settings, dict),
     Operation("GET", "/notifications", "What the operator should know",
-              lambda a: notifications.page(a.house, a.query), query=given.NotificationQuery),
+              lambda a: notifications.page(a.context, a.query), query=given.NotificationQuery),
     Operation("POST", "/notifications/read", "Mark all as read", _read_all),
     Operation("POST", "/notifications/{id}/read", "Mark one as read",
-              lambda a: notifications.mark_read(a.house, a.path["id"]), status=204),
+              lambda a: notifications.mark_read(a.context, a.path["id"]), status=204),
     Operation("GET", "/ip-rules", "Every IP rule", _page(ip_rules.all_rules, _by_age), query=given.PageQuery),
-    Operation("POST", "/ip-rules", "Add an IP rule", lambda a: ip_rules.create(a.house, a.body, a.actor),
+    Operation("POST", "/ip-rules", "Add an IP rule", lambda a: ip_rules.create(a.context, a.body, a.actor),
               given.NewIpRule, status=201),
     Operation("DELETE", "/ip-rules/{id}", "Remove an IP rule",
-              lambda a: ip_rules.remove(a.house, a.path["id"], a.actor), status=204),
-    Operation("GET", "/audit", "Who changed what, when", lambda a: audit.page(a.house, a.query), query=given.PageQuery),
+              lambda a: ip_rules.remove(a.context, a.path["id"], a.actor), status=204),
+    Operation("GET", "/audit", "Who changed what, when", lambda a: audit.page(a.context, a.query), query=given.PageQuery),
     Operation("POST", "/backup", "Write a consistent copy of the databases",
-              lambda a: backup.create(a.house, a.body, a.actor), given.BackupWish, changes=False),
-    Operation("GET", "/export", "The configuration as conduit.toml, without secrets", lambda a: transfer.export(a.house)),
+              lambda a: backup.create(a.context, a.body, a.actor), given.BackupRequest, changes=False),
+    Operation("GET", "/export", "The configuration as conduit.toml, without secrets", lambda a: transfer.export(a.context)),
     Operation("POST", "/import", "Read a conduit.toml: preview, or apply",
-              lambda a: transfer.import_(a.house, a.body, a.actor), given.ImportWish),
+              lambda a: transfer.import_(a.context, a.body, a.actor), given.ImportRequest),
     Operation("POST", "/master-key/rotate", "A new master key", _rotate_master_key),
 )  # fmt: skip
 
 
 async def call(
-    house: House, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, actor: Actor = "cli"
+    context: AppContext, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, actor: Actor = "cli"
 ) -> tuple[int, Any]:
-    """Run one operation: its status, and its answer as plain JSON values (or `Text`; None with 204).
+    """Run one operation: its status, and its answer as plain JSON values (or `TextAnswer`; None with 204).
 
     `path` is below `/admin/v1`, percent-encoded; `body` as JSON reads it, None for none. Raises ActionError.
     """
     operation, names = match(method, path)
-    asked = Asked(house, actor, names, read(operation.query, dict(query or {})), _body(operation, body))
+    asked = OperationCall(context, actor, names, read(operation.query, dict(query or {})), _body(operation, body))
     try:
-        async with house.turn if operation.changes else nullcontext():
+        async with context.turn if operation.changes else nullcontext():
             answer = await operation.run(asked)
     except GatewayError as error:
         kind = NotFound if error.status == 404 else Invalid if error.status == 400 else ProviderRefused
@@ -275,7 +275,7 @@ def _body(operation: Operation, body: Any) -> Any:
 
 def _json(answer: Any) -> Any:
     match answer:
-        case None | Text():
+        case None | TextAnswer():
             return answer
         case tuple():
             return {"data": [_json(row) for row in answer[0]], "next": answer[1]}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.views import View
-from conduit_desktop.gateway.snapshot import Bound
+from conduit_desktop.gateway.snapshot import BoundProvider
 
 ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
 
@@ -19,9 +19,9 @@ class ProviderStateView(View):
     aliases: list[str]
 
 
-def provider_states(house: House) -> dict[str, ProviderStateView]:
+def provider_states(context: AppContext) -> dict[str, ProviderStateView]:
     """The state of every provider by name; reads memory alone."""
-    snapshot = house.gateway.snapshot
+    snapshot = context.gateway.snapshot
     users: dict[str, list[str]] = {}
     for alias in (*snapshot.aliases.values(), *snapshot.patterns):
         for provider in {target.provider.lower() for target in alias.targets}:
@@ -29,19 +29,23 @@ def provider_states(house: House) -> dict[str, ProviderStateView]:
     return {
         bound.name: ProviderStateView(state=state, text=text, aliases=sorted(set(users.get(bound.name.lower(), []))))
         for bound in snapshot.providers.values()
-        for state, text in [_state(house, bound)]
+        for state, text in [_state(context, bound)]
     }
 
 
-def _state(house: House, bound: Bound) -> tuple[ProviderState, str]:
-    health = house.gateway.health
+def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, str]:
+    health = context.gateway.health
     if not bound.provider.enabled:
         return "disabled", "Disabled"
     if bound.problem:
         return "unready", bound.problem
-    parked = [door.parked for (owner, _), door in health.doors.items() if owner == bound.provider.id and door.parked]
+    parked = [
+        credential.parked
+        for (owner, _), credential in health.credentials.items()
+        if owner == bound.provider.id and credential.parked
+    ]
     if parked:
-        keys = "its key" if len(bound.doors) == 1 else f"{len(parked)} of its {len(bound.doors)} keys"
+        keys = "its key" if len(bound.credentials) == 1 else f"{len(parked)} of its {len(bound.credentials)} keys"
         return "troubled", f"Refuses {keys}: {parked[0]}"
     targets = [target for path, target in health.targets.items() if path.startswith(f"{bound.name}/")]
     resting = [target for target in targets if target.state != "closed"]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
@@ -66,27 +66,27 @@ def view(provider: Provider) -> ProviderView:
     )
 
 
-async def all_providers(house: House) -> list[ProviderView]:
+async def all_providers(context: AppContext) -> list[ProviderView]:
     """Every provider."""
-    return [view(provider) for provider in await house.store.providers.all()]
+    return [view(provider) for provider in await context.store.providers.all()]
 
 
-async def find(house: House, name: str) -> Provider:
+async def find(context: AppContext, name: str) -> Provider:
     """The provider of that name (any case); raises NotFound."""
-    if (provider := await house.store.providers.get(name)) is None:
+    if (provider := await context.store.providers.get(name)) is None:
         raise NotFound(f"There is no provider {name!r}.")
     return provider
 
 
-async def get(house: House, name: str) -> ProviderView:
+async def get(context: AppContext, name: str) -> ProviderView:
     """One provider; raises NotFound."""
-    return view(await find(house, name))
+    return view(await find(context, name))
 
 
-async def create(house: House, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
+async def create(context: AppContext, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
     """Add a provider; its keys and header values go to the secret store. Raises Conflict, Invalid."""
     provider_id = new_id("prov")
-    async with SecretDraft(house.secrets) as draft:
+    async with SecretDraft(context.secrets) as draft:
         provider = Provider(
             id=provider_id,
             name=new.name,
@@ -102,19 +102,19 @@ async def create(house: House, new: NewProvider, actor: Actor, source: Source = 
             updated_at=now_ms(),
         )
         _check_complete(provider)
-        await house.store.providers.insert(provider)
-    await made_known(house, actor, "provider.create", provider.name, "providers", difference(None, provider))
+        await context.store.providers.insert(provider)
+    await made_known(context, actor, "provider.create", provider.name, "providers", difference(None, provider))
     return view(provider)
 
 
-async def edit(house: House, name: str, patch: ProviderPatch, actor: Actor) -> ProviderView:
+async def edit(context: AppContext, name: str, patch: ProviderPatch, actor: Actor) -> ProviderView:
     """Change the fields sent; a new name is carried into the aliases. Raises NotFound, Conflict, Invalid."""
-    before = await find(house, name)
+    before = await find(context, name)
     check_unlocked(before.source, f"The provider {before.name!r}")
-    return view(await change(house, before, patch, actor))
+    return view(await change(context, before, patch, actor))
 
 
-async def change(house: House, before: Provider, patch: ProviderPatch, actor: Actor, source: Source = "user") -> Provider:
+async def change(context: AppContext, before: Provider, patch: ProviderPatch, actor: Actor, source: Source = "user") -> Provider:
     """Lay `patch` over a provider, whoever owns it."""
     values = sent(patch, Provider)
     if "kind" in values:
@@ -124,42 +124,42 @@ async def change(house: House, before: Provider, patch: ProviderPatch, actor: Ac
     if "options" in values:
         kind = values.get("kind", before.kind)
         values["options"] = _options(before.options, patch.options, kind) if patch.options is not None else {}
-    async with SecretDraft(house.secrets) as draft:
+    async with SecretDraft(context.secrets) as draft:
         await _change_secrets(draft, before, patch, values)
         after = replaced(before, {**values, "source": source})
         _check_complete(after)
-        aliases = await _renamed_targets(house, before.name, after.name)
-        await house.store.database.write(partial(_write, house, after, aliases))
-    await made_known(house, actor, "provider.edit", after.name, "providers", difference(before, after))
+        aliases = await _renamed_targets(context, before.name, after.name)
+        await context.store.database.write(partial(_write, context, after, aliases))
+    await made_known(context, actor, "provider.edit", after.name, "providers", difference(before, after))
     if aliases:
-        house.bus.publish("models")
+        context.bus.publish("models")
     return after
 
 
-async def remove(house: House, name: str, actor: Actor) -> None:
+async def remove(context: AppContext, name: str, actor: Actor) -> None:
     """Remove a provider and its secrets. Aliases that name it keep the name, and pass over it. Raises NotFound, Conflict."""
-    provider = await find(house, name)
+    provider = await find(context, name)
     check_unlocked(provider.source, f"The provider {provider.name!r}")
-    await discard(house, provider, actor)
+    await discard(context, provider, actor)
 
 
-async def discard(house: House, provider: Provider, actor: Actor) -> None:
+async def discard(context: AppContext, provider: Provider, actor: Actor) -> None:
     """Remove a provider, whoever owns it."""
-    async with SecretDraft(house.secrets) as draft:
+    async with SecretDraft(context.secrets) as draft:
         draft.drop({one.secret for one in provider.credentials} | {header.secret for header in provider.headers})
-        await house.store.providers.delete(provider.name)
-    await made_known(house, actor, "provider.remove", provider.name, "providers", {})
+        await context.store.providers.delete(provider.name)
+    await made_known(context, actor, "provider.remove", provider.name, "providers", {})
 
 
-async def test(house: House, name: str) -> ProviderTestView:
+async def test(context: AppContext, name: str) -> ProviderTestView:
     """Ask the provider a small question: does it answer, how fast, and what can it do?"""
-    result = await probe.test_provider(house.gateway, (await find(house, name)).name)
+    result = await probe.test_provider(context.gateway, (await find(context, name)).name)
     return ProviderTestView.model_validate(result, from_attributes=True)
 
 
-async def offered(house: House, name: str, refresh: bool = False) -> list[OfferedView]:
+async def offered(context: AppContext, name: str, refresh: bool = False) -> list[OfferedView]:
     """The models a provider says it has; `refresh` asks it again. Raises NotFound, Invalid with the provider's complaint."""
-    models = await probe.offered_models(house.gateway, (await find(house, name)).name, refresh)
+    models = await probe.offered_models(context.gateway, (await find(context, name)).name, refresh)
     return [OfferedView.model_validate(model, from_attributes=True) for model in models]
 
 
@@ -221,11 +221,11 @@ def _check_complete(provider: Provider) -> None:
             raise Invalid(f"{path}: {kind.label} needs it", path)
 
 
-async def _renamed_targets(house: House, old: str, new: str) -> list[ModelAlias]:
+async def _renamed_targets(context: AppContext, old: str, new: str) -> list[ModelAlias]:
     if old == new:
         return []
     renamed = []
-    for alias in await house.store.models.all():
+    for alias in await context.store.models.all():
         if any(target.provider.lower() == old.lower() for target in alias.targets):
             check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
             targets = tuple(
@@ -236,8 +236,8 @@ async def _renamed_targets(house: House, old: str, new: str) -> list[ModelAlias]
     return renamed
 
 
-def _write(house: House, provider: Provider, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
+def _write(context: AppContext, provider: Provider, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
     """One transaction: the provider, and the aliases that follow its new name."""
-    house.store.providers.replace_in(connection, provider)
+    context.store.providers.replace_in(connection, provider)
     for alias in aliases:
-        house.store.models.replace_in(connection, alias)
+        context.store.models.replace_in(connection, alias)

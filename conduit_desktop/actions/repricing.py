@@ -5,56 +5,56 @@ from __future__ import annotations
 import asyncio
 import time
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.accounting.cost import Tariff, cost_of, cost_of_units
-from conduit_desktop.gateway.accounting.pricing import Priced, tariffs
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
+from conduit_desktop.gateway.accounting.pricing import PriceQuery, compile_prices
 from conduit_desktop.providers import ProviderKind
 
 BATCH = 500
 
 
-async def reprice(house: House) -> int:
+async def reprice(context: AppContext) -> int:
     """Give every record of unknown cost the cost today's prices make of it; how many got one."""
-    known: dict[str, Tariff | None] = {}
+    known: dict[str, CompiledPrice | None] = {}
     count = 0
     last: RequestRecord | None = None
-    while records := await house.store.ledger.unpriced(BATCH, after=last):
-        wanted = {one.name: one for one in (_priced(house, record) for record in records) if one.name not in known}
+    while records := await context.store.ledger.unpriced(BATCH, after=last):
+        wanted = {one.name: one for one in (_priced(context, record) for record in records) if one.name not in known}
         if wanted:
-            known |= await asyncio.to_thread(_look_up, house, list(wanted.values()))
-        costs = ((record.id, _cost(record, known[_priced(house, record).name])) for record in records)
-        count += await house.store.ledger.reprice([(id, cost) for id, cost in costs if cost is not None])
+            known |= await asyncio.to_thread(_look_up, context, list(wanted.values()))
+        costs = ((record.id, _cost(record, known[_priced(context, record).name])) for record in records)
+        count += await context.store.ledger.reprice([(id, cost) for id, cost in costs if cost is not None])
         last = records[-1]
     if count:
-        await house.gateway.reload_spend()
+        await context.gateway.reload_spend()
     return count
 
 
-def _cost(record: RequestRecord, tariff: Tariff | None) -> int | None:
+def _cost(record: RequestRecord, compiled_price: CompiledPrice | None) -> int | None:
     """Pictures, seconds and characters are not in the record: what they cost stays unknown, unless all of it is free."""
     if record.endpoint in _IN_UNITS:
         counted = record.input + record.cache_read + record.output + record.audio_in
-        return cost_of_units(tariff, _usage(record) if counted else None, Units(seconds=None))
-    return cost_of(tariff, _usage(record))
+        return cost_of_units(compiled_price, _usage(record) if counted else None, Units(seconds=None))
+    return cost_of(compiled_price, _usage(record))
 
 
 _IN_UNITS = frozenset({"images", "image_edits", "speech", "transcriptions", "translations"})
 
 
-def _look_up(house: House, wanted: list[Priced]) -> dict[str, Tariff | None]:
-    snapshot = house.gateway.snapshot
-    return tariffs(wanted, snapshot.prices, int(time.time() * 1000), snapshot.settings.catalog_prices)
+def _look_up(context: AppContext, wanted: list[PriceQuery]) -> dict[str, CompiledPrice | None]:
+    snapshot = context.gateway.snapshot
+    return compile_prices(wanted, snapshot.prices, int(time.time() * 1000), snapshot.settings.catalog_prices)
 
 
-def _priced(house: House, record: RequestRecord) -> Priced:
+def _priced(context: AppContext, record: RequestRecord) -> PriceQuery:
     """A provider that is gone has no kind any more, but the user's own price may still name it."""
-    bound = house.gateway.snapshot.providers.get(record.provider.lower())
+    bound = context.gateway.snapshot.providers.get(record.provider.lower())
     kind = bound.kind if bound else ProviderKind(Provider(id="", name=record.provider, kind=""))
-    return Priced(kind, record.provider, record.upstream_model)
+    return PriceQuery(kind, record.provider, record.upstream_model)
 
 
 def _usage(record: RequestRecord) -> Usage:

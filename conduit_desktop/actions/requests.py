@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView, RequestView
 from conduit_desktop.actions.schemas.views import rfc3339
@@ -35,9 +35,9 @@ def _shown(record: RequestRecord) -> dict[str, Any]:
     }
 
 
-async def page(house: House, query: RequestQuery) -> tuple[list[RequestView], str | None]:
+async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestView], str | None]:
     """What fits the query, newest first, and the cursor of the rest."""
-    found, cursor = await records(house, query)
+    found, cursor = await records(context, query)
     return [view(record) for record in found], cursor
 
 
@@ -48,7 +48,7 @@ def cursor_at(at: int) -> str:
     return write_cursor(at + 1, "")
 
 
-async def records(house: House, query: RequestQuery) -> tuple[list[RequestRecord], str | None]:
+async def records(context: AppContext, query: RequestQuery) -> tuple[list[RequestRecord], str | None]:
     """The same as records: to make hundreds of views at once would hold up the streams."""
     from conduit_desktop.store import RequestFilter
 
@@ -60,15 +60,15 @@ async def records(house: House, query: RequestQuery) -> tuple[list[RequestRecord
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,
     )
-    return await house.store.ledger.list(filters, query.limit, query.cursor)
+    return await context.store.ledger.list(filters, query.limit, query.cursor)
 
 
-async def get(house: House, request_id: str) -> RequestDetailView:
+async def get(context: AppContext, request_id: str) -> RequestDetailView:
     """One record, with prompt and answer where they were kept; raises NotFound."""
-    record = await house.store.ledger.get(request_id)
+    record = await context.store.ledger.get(request_id)
     if record is None:
         raise NotFound(f"There is no request {request_id!r}.")
-    payload = await house.store.payloads.get(request_id)
+    payload = await context.store.payloads.get(request_id)
     return RequestDetailView(**_shown(record), **(_bodies(payload) if payload else {}))
 
 

@@ -10,7 +10,7 @@ from conduit_desktop.core.errors import ActionError
 _NAME = re.compile(r"\{(\w+)(\*?)\}")
 
 
-class Route:
+class PathPattern:
     """A path's pattern, compiled."""
 
     __slots__ = ("pattern",)
@@ -34,7 +34,7 @@ class WrongMethod(ActionError):
         self.allowed = allowed
 
 
-def find(route: Route, path: str) -> dict[str, str] | None:
+def find(route: PathPattern, path: str) -> dict[str, str] | None:
     """The names in a percent-encoded `path`, decoded; None where it does not fit."""
     found = route.pattern.fullmatch(path)
     return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}

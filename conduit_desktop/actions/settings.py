@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from conduit_desktop.actions.changes import made_known
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.schemas.validation import complaint
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import Conflict, Invalid
@@ -19,10 +19,10 @@ from conduit_desktop.core.settings import Settings
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
 
 
-async def show(house: House) -> list[SettingView]:
+async def show(context: AppContext) -> list[SettingView]:
     """Every option, as it holds now."""
-    values = house.gateway.snapshot.settings
-    return [view(name, getattr(values, name), name in house.gateway.overrides) for name in Settings.model_fields]
+    values = context.gateway.snapshot.settings
+    return [view(name, getattr(values, name), name in context.gateway.overrides) for name in Settings.model_fields]
 
 
 def view(name: str, value: Any, locked: bool) -> SettingView:
@@ -45,16 +45,16 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
     )
 
 
-async def change(house: House, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
+async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
     """Set the options given; null goes back to the default. Raises Invalid, and Conflict for one that is fixed."""
     checked = check(values)
     for name in values:
-        if name in house.gateway.overrides:
+        if name in context.gateway.overrides:
             raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
-    await _check_names(house, checked)
-    await house.store.settings.put(checked)
-    await made_known(house, actor, "settings.change", ", ".join(sorted(checked)), "settings", checked)
-    return await show(house)
+    await _check_names(context, checked)
+    await context.store.settings.put(checked)
+    await made_known(context, actor, "settings.change", ", ".join(sorted(checked)), "settings", checked)
+    return await show(context)
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(settings, name) if name in given else None for name in values}
 
 
-async def _check_names(house: House, values: Mapping[str, Any]) -> None:
+async def _check_names(context: AppContext, values: Mapping[str, Any]) -> None:
     """Settings that name a key or an alias name one that is there."""
     if name := values.get("anonymous_key"):
-        keys = await house.store.keys.all()
+        keys = await context.store.keys.all()
         if not any(key.name.casefold() == name.casefold() for key in keys):
             raise Invalid(f"anonymous_key: there is no virtual key {name!r}", "anonymous_key")
-    if (name := values.get("default_alias")) and await house.store.models.get(name) is None:
+    if (name := values.get("default_alias")) and await context.store.models.get(name) is None:
         raise Invalid(f"default_alias: there is no model alias {name!r}", "default_alias")
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 
 from conduit_desktop import __version__
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.views import StatusView
 from conduit_desktop.core.paths import Home
 
 
-async def status(house: House) -> StatusView:
+async def status(context: AppContext) -> StatusView:
     """The state of the house now."""
-    server = house.server
+    server = context.server
     return StatusView(
         version=__version__,
         state=server.state,
         address=server.address,
         error=server.error,
         uptime_s=round(server.uptime_s, 3),
-        in_flight=house.gateway.in_flight,
+        in_flight=context.gateway.in_flight,
         loop_lag_ms=round(server.loop_lag_ms, 3),
-        home=str(house.home.root),
-        secrets_backend=house.secrets.backend,
-        database_bytes=await asyncio.to_thread(database_bytes, house.home),
+        home=str(context.home.root),
+        secrets_backend=context.secrets.backend,
+        database_bytes=await asyncio.to_thread(database_bytes, context.home),
     )
 
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, cast, get_args
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
@@ -47,10 +47,10 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
     }
 
 
-async def usage(house: House, query: UsageQuery) -> list[dict[str, Any]]:
+async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
     """Sums over whole UTC days by the groups asked for; one row of totals without any. Raises Invalid."""
     group_by = groups(query.group_by)
-    rows = await house.store.ledger.usage(
+    rows = await context.store.ledger.usage(
         group_by,
         since_ms=epoch_ms(query.since) if query.since else None,
         until_ms=epoch_ms(query.until) if query.until else None,

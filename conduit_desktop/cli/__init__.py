@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from conduit_desktop import __version__
-from conduit_desktop.cli.options import Given, LazyGroup, home_option, serving_options
+from conduit_desktop.cli.options import CommandOptions, LazyGroup, home_option, serving_options
 
 COMMANDS = {
     "providers": "conduit_desktop.cli.providers:providers",
@@ -54,7 +54,7 @@ A command's own --help says more; `conduit-desktop doctor` says what is wrong.""
 @click.pass_context
 def cli(context: click.Context, /, home: Path | None, **serving: Any) -> None:
     """One local address in front of every large language model. Without a command: the desktop app."""
-    given = context.ensure_object(Given)
+    given = context.ensure_object(CommandOptions)
     given.take(home=home, **serving)
     if context.invoked_subcommand is None:
         from conduit_desktop import app
@@ -66,7 +66,7 @@ def cli(context: click.Context, /, home: Path | None, **serving: Any) -> None:
 @home_option()
 @serving_options()
 @click.pass_obj
-def serve(given: Given, /, **options: Any) -> None:
+def serve(given: CommandOptions, /, **options: Any) -> None:
     """Serve without a window, until SIGINT or SIGTERM."""
     from conduit_desktop import app
 

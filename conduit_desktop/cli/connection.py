@@ -17,8 +17,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import click
 import orjson
 
-from conduit_desktop.app import Options, open_house
-from conduit_desktop.cli.options import Failed, Given
+from conduit_desktop.app import Options, open_app
+from conduit_desktop.cli.options import CliError, CommandOptions
 from conduit_desktop.core.errors import HomeHeld
 
 P = ParamSpec("P")
@@ -26,7 +26,7 @@ PREFIX = "/admin/v1"
 TIMEOUT_S = 120.0
 
 
-class Reach:
+class Connection:
     """The house, as a command sees it. Raises Failed with the house's own words."""
 
     def __init__(self, options: Options, as_json: bool = False) -> None:
@@ -34,7 +34,7 @@ class Reach:
         self.as_json = as_json
         self._stack = AsyncExitStack()
         self._runner: asyncio.Runner | None = None
-        self._house: Any = None
+        self._context: Any = None
         self.address, self._token = server_of(options)
 
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
@@ -62,11 +62,11 @@ class Reach:
         try:
             if self._runner is None:
                 self._runner = asyncio.Runner()
-                self._house = self._runner.run(self._stack.enter_async_context(open_house(self.options)))
-            _, answer = self._runner.run(operations.call(self._house, method, path, query, body, "cli"))
+                self._context = self._runner.run(self._stack.enter_async_context(open_app(self.options)))
+            _, answer = self._runner.run(operations.call(self._context, method, path, query, body, "cli"))
         except ActionError as error:
-            raise Failed(error.message) from error
-        return answer.text if isinstance(answer, operations.Text) else answer
+            raise CliError(error.message) from error
+        return answer.text if isinstance(answer, operations.TextAnswer) else answer
 
     def _over_http(self, address: str, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
         connection = connect(address)
@@ -77,24 +77,24 @@ class Reach:
             response = connection.getresponse()
             data = response.read()
         except OSError as error:
-            raise Failed(f"{address} serves this home but does not answer: {error}") from error
+            raise CliError(f"{address} serves this home but does not answer: {error}") from error
         finally:
             connection.close()
         if response.status >= 400:
-            raise Failed(_complaint(data) or f"{address} answers {response.status}")
+            raise CliError(_complaint(data) or f"{address} answers {response.status}")
         is_json = response.headers.get_content_type() == "application/json"
         return (orjson.loads(data) if is_json else data.decode()) if data else None
 
     def events(self) -> Iterator[tuple[str, Any]]:
         """The live feed: topic and payload, until the server stops. Only where somebody serves the home."""
         if self.address is None:
-            raise Failed("nobody serves this home now, so there is nothing to follow.")
+            raise CliError("nobody serves this home now, so there is nothing to follow.")
         connection = connect(self.address, timeout=60)
         try:
             connection.request("GET", f"{PREFIX}/events", headers={"Authorization": f"Bearer {self._token}"})
             response = connection.getresponse()
             if response.status != 200:
-                raise Failed(_complaint(response.read()) or f"{self.address} answers {response.status}")
+                raise CliError(_complaint(response.read()) or f"{self.address} answers {response.status}")
             for line in response:
                 if line.startswith(b"data: "):
                     change = orjson.loads(line[6:])
@@ -141,22 +141,22 @@ def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnect
 
 
 @contextmanager
-def reached(given: Given) -> Iterator[Reach]:
+def connected(given: CommandOptions) -> Iterator[Connection]:
     """The house for one command."""
     as_json = bool(given.values.pop("json", False))
-    reach = Reach(given.options(), as_json)
+    reach = Connection(given.options(), as_json)
     try:
         yield reach
     finally:
         reach.close()
 
 
-def with_house(command: Callable[Concatenate[Reach, P], None]) -> Callable[P, None]:
+def with_connection(command: Callable[Concatenate[Connection, P], None]) -> Callable[P, None]:
     """Call `command` with the house as its first argument."""
 
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        given = click.get_current_context().ensure_object(Given)
-        with reached(given) as reach:
+        given = click.get_current_context().ensure_object(CommandOptions)
+        with connected(given) as reach:
             command(reach, *args, **kwargs)
 
     return update_wrapper(run, command)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 import orjson
 
-from conduit_desktop.cli.options import Given, Wish
+from conduit_desktop.cli.options import Command, CommandOptions
 from conduit_desktop.core.errors import ConduitError
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ Verdict = Literal["ok", "note", "bad"]
 Finding = tuple[Verdict, str, str]
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.pass_obj
-def doctor(given: Given, /) -> None:
+def doctor(given: CommandOptions, /) -> None:
     """Say what is well, what is not, and what to do about it.
 
     Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices.

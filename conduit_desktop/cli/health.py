@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, segment, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, segment, with_connection
+from conduit_desktop.cli.options import CommandGroup
 
 COLUMNS: tuple[printing.Column, ...] = (
     ("target", "name"), ("state", "state"), ("ms", lambda row: row["latency_ms"] and round(row["latency_ms"])),
@@ -17,14 +17,14 @@ COLUMNS: tuple[printing.Column, ...] = (
 )  # fmt: skip
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def health() -> None:
     """How targets and credentials fare; pause and resume targets."""
 
 
 @health.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every target, with its circuit and its credentials."""
     rows = reach.all("/health")
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
@@ -32,8 +32,8 @@ def list_(reach: Reach) -> None:
 
 @health.command()
 @click.argument("target", metavar="PROVIDER/MODEL")
-@with_house
-def pause(reach: Reach, target: str) -> None:
+@with_connection
+def pause(reach: Connection, target: str) -> None:
     """Send a target nothing until it is resumed, over restarts too."""
     reach.call("POST", f"/health/{segment(target)}/pause")
     click.echo(f"Paused {target}.", err=True)
@@ -41,8 +41,8 @@ def pause(reach: Reach, target: str) -> None:
 
 @health.command()
 @click.argument("target", metavar="PROVIDER/MODEL")
-@with_house
-def resume(reach: Reach, target: str) -> None:
+@with_connection
+def resume(reach: Connection, target: str) -> None:
     """Let a paused target answer again."""
     reach.call("POST", f"/health/{segment(target)}/resume")
     click.echo(f"Resumed {target}.", err=True)
@@ -51,8 +51,8 @@ def resume(reach: Reach, target: str) -> None:
 @health.command()
 @click.argument("provider")
 @click.argument("label")
-@with_house
-def release(reach: Reach, provider: str, label: str) -> None:
+@with_connection
+def release(reach: Connection, provider: str, label: str) -> None:
     """Use a credential again that its provider refused or limited."""
     reach.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
     click.echo(f"The credential {label} of {provider} is used again.", err=True)

@@ -10,24 +10,24 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, with_house
-from conduit_desktop.cli.options import Failed, Given, Wish, WishGroup
+from conduit_desktop.cli.connection import Connection, with_connection
+from conduit_desktop.cli.options import CliError, Command, CommandGroup, CommandOptions
 
 
-@click.group("master-key", cls=WishGroup)
+@click.group("master-key", cls=CommandGroup)
 def master_key() -> None:
     """The key that opens the admin API."""
 
 
 @master_key.command()
 @click.pass_obj
-def show(given: Given, /) -> None:
+def show(given: CommandOptions, /) -> None:
     """Print the master key."""
     key = os.environ.get("CONDUIT_MASTER_KEY", "").strip() or _kept_key(given)
     click.echo(key)
 
 
-def _kept_key(given: Given) -> str:
+def _kept_key(given: CommandOptions) -> str:
     """The one kept with the secrets, made now if there is none yet."""
     from conduit_desktop.actions.master_key import get_or_create
     from conduit_desktop.store.secrets.store import open_secrets
@@ -39,26 +39,26 @@ def _kept_key(given: Given) -> str:
 
 
 @master_key.command()
-@with_house
-def rotate(reach: Reach) -> None:
+@with_connection
+def rotate(reach: Connection) -> None:
     """Put a new one in its place, and print it."""
     click.echo(reach.call("POST", "/master-key/rotate")["master_key"])
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@with_house
-def backup(reach: Reach, file: Path) -> None:
+@with_connection
+def backup(reach: Connection, file: Path) -> None:
     """Copy the databases to FILE. Secrets are not in it."""
     made = reach.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
     printing.as_json(made) if reach.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def restore(given: Given, /, file: Path, yes: bool) -> None:
+def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
     """Put a backup back in place. Nobody may serve the home meanwhile."""
     from conduit_desktop.store.backup import restore as put_back
 
@@ -70,10 +70,10 @@ def restore(given: Given, /, file: Path, yes: bool) -> None:
     click.echo(f"Restored {home.root} from {file}.")
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
-@with_house
-def export(reach: Reach, file: Path) -> None:
+@with_connection
+def export(reach: Connection, file: Path) -> None:
     """Write the configuration as a conduit.toml. Secrets are not in it; `-` as FILE prints it."""
     text = reach.call("GET", "/export")["toml"]
     if str(file) == "-":
@@ -82,15 +82,15 @@ def export(reach: Reach, file: Path) -> None:
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
-        raise Failed(f"cannot write {file}: {error.strerror}") from error
+        raise CliError(f"cannot write {file}: {error.strerror}") from error
     click.echo(f"Wrote {file}. Secrets are not in it: it names environment variables in their place.", err=True)
 
 
-@click.command("import", cls=Wish)
+@click.command("import", cls=Command)
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@with_house
-def import_(reach: Reach, file: Any, yes: bool) -> None:
+@with_connection
+def import_(reach: Connection, file: Any, yes: bool) -> None:
     """Read a conduit.toml. Shows what would change, then asks."""
     text = file.read()
     preview = reach.call("POST", "/import", {"toml": text})
@@ -100,7 +100,7 @@ def import_(reach: Reach, file: Any, yes: bool) -> None:
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise Failed("nothing was changed: say --yes to import.")
+            raise CliError("nothing was changed: say --yes to import.")
         click.confirm("Import this?", abort=True, err=True)
     made = reach.call("POST", "/import", {"toml": text, "apply": True})
     if reach.as_json:
@@ -109,7 +109,7 @@ def import_(reach: Reach, file: Any, yes: bool) -> None:
         click.echo(f"{key}  {name}")
 
 
-def _preview(reach: Reach, changes: list[dict[str, Any]]) -> None:
+def _preview(reach: Connection, changes: list[dict[str, Any]]) -> None:
     if not reach.as_json:
         columns = (("change", "change"), ("what", "kind"), ("name", "name"), ("fields", "fields"))
         printing.table([row for row in changes if row["change"] != "same"], columns)

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, segment, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, segment, with_connection
+from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, merged, options, said
 
 PERIODS = ("total", "daily", "weekly", "monthly")
@@ -35,14 +35,14 @@ fields = options(
 )
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def keys() -> None:
     """Virtual keys: who may call, what, and for how much."""
 
 
 @keys.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every virtual key."""
     rows = reach.all("/keys")
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
@@ -50,8 +50,8 @@ def list_(reach: Reach) -> None:
 
 @keys.command()
 @click.argument("key")
-@with_house
-def show(reach: Reach, key: str) -> None:
+@with_connection
+def show(reach: Connection, key: str) -> None:
     """One key, by id or name."""
     _show(reach, reach.call("GET", f"/keys/{segment(key)}"))
 
@@ -59,8 +59,8 @@ def show(reach: Reach, key: str) -> None:
 @keys.command()
 @click.option("--name", required=True)
 @fields
-@with_house
-def create(reach: Reach, /, name: str, **values: Any) -> None:
+@with_connection
+def create(reach: Connection, /, name: str, **values: Any) -> None:
     """Make a virtual key and print it, this once."""
     _show_key(reach, reach.call("POST", "/keys", {"name": name, **_body(values)}))
 
@@ -72,16 +72,16 @@ keys.add_command(create, "add")
 @click.argument("key")
 @click.option("--name", help="A new name.")
 @fields
-@with_house
-def edit(reach: Reach, /, key: str, name: str | None, **values: Any) -> None:
+@with_connection
+def edit(reach: Connection, /, key: str, name: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     _show(reach, reach.call("PATCH", f"/keys/{segment(key)}", said({"name": name}) | _body(values)))
 
 
 @keys.command()
 @click.argument("key")
-@with_house
-def remove(reach: Reach, key: str) -> None:
+@with_connection
+def remove(reach: Connection, key: str) -> None:
     """Withdraw a key: it is refused at once."""
     reach.call("DELETE", f"/keys/{segment(key)}")
     click.echo(f"Removed the key {key}.", err=True)
@@ -89,16 +89,16 @@ def remove(reach: Reach, key: str) -> None:
 
 @keys.command()
 @click.argument("key")
-@with_house
-def rotate(reach: Reach, key: str) -> None:
+@with_connection
+def rotate(reach: Connection, key: str) -> None:
     """Put a new key in its place and print it, this once."""
     _show_key(reach, reach.call("POST", f"/keys/{segment(key)}/rotate"))
 
 
 @keys.command("reset-spend")
 @click.argument("key")
-@with_house
-def reset_spend(reach: Reach, key: str) -> None:
+@with_connection
+def reset_spend(reach: Connection, key: str) -> None:
     """Count the running period's spend from here."""
     _show(reach, reach.call("POST", f"/keys/{segment(key)}/reset-spend"))
 
@@ -114,7 +114,7 @@ def _budget(row: dict[str, Any]) -> str:
     return "–" if row["budget_usd"] is None else f"{printing.usd('budget_usd')(row)} {row['budget_period']}"
 
 
-def _show_key(reach: Reach, row: dict[str, Any]) -> None:
+def _show_key(reach: Connection, row: dict[str, Any]) -> None:
     """The key alone on standard output, so that a script can take it."""
     if reach.as_json:
         printing.as_json(row)
@@ -123,5 +123,5 @@ def _show_key(reach: Reach, row: dict[str, Any]) -> None:
     click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
 
 
-def _show(reach: Reach, row: dict[str, Any]) -> None:
+def _show(reach: Connection, row: dict[str, Any]) -> None:
     printing.as_json(row) if reach.as_json else printing.details(row)

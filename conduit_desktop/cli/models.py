@@ -9,8 +9,8 @@ import click
 import orjson
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, segment, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, segment, with_connection
+from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import INTEGER, Pair, body_option, merged, options, said
 
 STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
@@ -39,14 +39,14 @@ fields = options(
 )
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def models() -> None:
     """Model aliases: the names callers use."""
 
 
 @models.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every alias."""
     rows = reach.all("/models")
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
@@ -54,8 +54,8 @@ def list_(reach: Reach) -> None:
 
 @models.command()
 @click.argument("alias")
-@with_house
-def show(reach: Reach, alias: str) -> None:
+@with_connection
+def show(reach: Connection, alias: str) -> None:
     """One alias."""
     _show(reach, reach.call("GET", f"/models/{segment(alias)}"))
 
@@ -63,8 +63,8 @@ def show(reach: Reach, alias: str) -> None:
 @models.command()
 @click.argument("alias")
 @fields
-@with_house
-def add(reach: Reach, /, alias: str, **values: Any) -> None:
+@with_connection
+def add(reach: Connection, /, alias: str, **values: Any) -> None:
     """Add an alias."""
     _show(reach, reach.call("POST", "/models", {"alias": alias, "targets": [], **_body(values)}))
 
@@ -73,16 +73,16 @@ def add(reach: Reach, /, alias: str, **values: Any) -> None:
 @click.argument("alias")
 @click.option("--rename", help="A new name; fallbacks follow it.")
 @fields
-@with_house
-def edit(reach: Reach, /, alias: str, rename: str | None, **values: Any) -> None:
+@with_connection
+def edit(reach: Connection, /, alias: str, rename: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     _show(reach, reach.call("PATCH", f"/models/{segment(alias)}", said({"alias": rename}) | _body(values)))
 
 
 @models.command()
 @click.argument("alias")
-@with_house
-def remove(reach: Reach, alias: str) -> None:
+@with_connection
+def remove(reach: Connection, alias: str) -> None:
     """Remove an alias."""
     reach.call("DELETE", f"/models/{segment(alias)}")
     click.echo(f"Removed the alias {alias}.", err=True)
@@ -91,8 +91,8 @@ def remove(reach: Reach, alias: str) -> None:
 @models.command()
 @click.argument("alias")
 @click.option("--body", default="{}", help="A request body as JSON.")
-@with_house
-def explain(reach: Reach, alias: str, body: str) -> None:
+@with_connection
+def explain(reach: Connection, alias: str, body: str) -> None:
     """Where a request would go now, and why."""
     try:
         asked = orjson.loads(body)
@@ -122,6 +122,6 @@ def _target_text(target: dict[str, Any]) -> str:
     return f"{target['provider']}/{target['model']}{weight}"
 
 
-def _show(reach: Reach, row: dict[str, Any]) -> None:
+def _show(reach: Connection, row: dict[str, Any]) -> None:
     shown = row if reach.as_json else {**row, "targets": [_target_text(one) for one in row["targets"]]}
     printing.as_json(row) if reach.as_json else printing.details(shown)

@@ -29,7 +29,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @dataclass
-class Given:
+class CommandOptions:
     """The options collected so far: a command's own win over those before it."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Given:
         return Options(**self.values)
 
 
-class Failed(click.ClickException):
+class CliError(click.ClickException):
     """A failed wish: one line on standard error, and its exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
@@ -60,7 +60,7 @@ class Failed(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are loaded when called; turns the house's errors into `Failed`."""
+    """A group whose commands are loaded when called; turns the house's errors into `CliError`."""
 
     def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ConduitError as error:
-            raise Failed(str(error), exit_code(error)) from error
+            raise CliError(str(error), exit_code(error)) from error
 
 
 def exit_code(error: ConduitError) -> int:
@@ -121,14 +121,14 @@ def serving_options(environment: bool = False) -> Callable[[F], F]:
 
 
 def _take_home(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    context.ensure_object(Given).take(home=value)
+    context.ensure_object(CommandOptions).take(home=value)
 
 
 def _take_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    context.ensure_object(Given).take(json=value or None)
+    context.ensure_object(CommandOptions).take(json=value or None)
 
 
-class Wish(click.Command):
+class Command(click.Command):
     """A command that acts on the house: takes `--home` and `--json` too, and gets a `Reach`."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -139,7 +139,7 @@ class Wish(click.Command):
         )
 
 
-class WishGroup(LazyGroup):
+class CommandGroup(LazyGroup):
     """A group of wishes."""
 
-    command_class = Wish
+    command_class = Command

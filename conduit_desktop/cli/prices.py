@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, segment, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, segment, with_connection
+from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import NUMBER, body_option, options, said
 
 RATES = (
@@ -26,14 +26,14 @@ fields = options(
 )
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def prices() -> None:
     """Prices of your own, in US dollars per million tokens."""
 
 
 @prices.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every price you set."""
     rows = reach.all("/prices")
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
@@ -41,8 +41,8 @@ def list_(reach: Reach) -> None:
 
 @prices.command()
 @click.argument("pattern")
-@with_house
-def show(reach: Reach, pattern: str) -> None:
+@with_connection
+def show(reach: Connection, pattern: str) -> None:
     """The price of a pattern that holds now."""
     _show(reach, reach.call("GET", f"/prices/{segment(pattern)}"))
 
@@ -50,8 +50,8 @@ def show(reach: Reach, pattern: str) -> None:
 @prices.command()
 @click.argument("pattern")
 @fields
-@with_house
-def add(reach: Reach, /, pattern: str, **values: Any) -> None:
+@with_connection
+def add(reach: Connection, /, pattern: str, **values: Any) -> None:
     """Set what a model costs. PATTERN is provider/model or a model's name, with * for any text."""
     _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", said(values)))
 
@@ -59,8 +59,8 @@ def add(reach: Reach, /, pattern: str, **values: Any) -> None:
 @prices.command()
 @click.argument("pattern")
 @fields
-@with_house
-def edit(reach: Reach, /, pattern: str, **values: Any) -> None:
+@with_connection
+def edit(reach: Connection, /, pattern: str, **values: Any) -> None:
     """Change the rates given; `none` clears one. The others stay as the price that holds now has them."""
     before = reach.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
@@ -69,20 +69,20 @@ def edit(reach: Reach, /, pattern: str, **values: Any) -> None:
 
 @prices.command()
 @click.argument("pattern")
-@with_house
-def remove(reach: Reach, pattern: str) -> None:
+@with_connection
+def remove(reach: Connection, pattern: str) -> None:
     """Forget a price; the catalog's holds again."""
     reach.call("DELETE", f"/prices/{segment(pattern)}")
     click.echo(f"Removed the price of {pattern}.", err=True)
 
 
 @prices.command()
-@with_house
-def reprice(reach: Reach) -> None:
+@with_connection
+def reprice(reach: Connection) -> None:
     """Recompute the cost of requests whose cost is unknown."""
     answer = reach.call("POST", "/prices/reprice")
     printing.as_json(answer) if reach.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
 
 
-def _show(reach: Reach, row: dict[str, Any]) -> None:
+def _show(reach: Connection, row: dict[str, Any]) -> None:
     printing.as_json(row) if reach.as_json else printing.details(row)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, segment, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, segment, with_connection
+from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import NONE, Pair, body_option, merged, options, said, secret
 
 Pairs = tuple[Any, ...]
@@ -33,22 +33,22 @@ fields = options(
 )
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def providers() -> None:
     """The vendors and local servers that answer."""
 
 
 @providers.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every provider."""
     rows = reach.all("/providers")
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
 
 
 @providers.command()
-@with_house
-def kinds(reach: Reach) -> None:
+@with_connection
+def kinds(reach: Connection) -> None:
     """Every kind of provider there is."""
     rows = reach.all("/catalog")
     columns = (("kind", "kind"), ("name", "label"), ("base URL", "base_url"), ("dialects", "dialects"))
@@ -57,8 +57,8 @@ def kinds(reach: Reach) -> None:
 
 @providers.command()
 @click.argument("name")
-@with_house
-def show(reach: Reach, name: str) -> None:
+@with_connection
+def show(reach: Connection, name: str) -> None:
     """One provider."""
     _show(reach, reach.call("GET", f"/providers/{segment(name)}"))
 
@@ -67,8 +67,8 @@ def show(reach: Reach, name: str) -> None:
 @click.argument("name")
 @click.option("--kind", required=True, help="What it is; `providers kinds` lists them.")
 @fields
-@with_house
-def add(reach: Reach, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
+@with_connection
+def add(reach: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
     """Add a provider. Its key goes to the secret store."""
     kinds = {row["kind"]: row for row in reach.all("/catalog")}
     needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
@@ -81,8 +81,8 @@ def add(reach: Reach, /, name: str, kind: str, keys: Pairs, **values: Any) -> No
 @click.option("--rename", help="A new name; aliases follow it.")
 @click.option("--kind", help="What it is.")
 @fields
-@with_house
-def edit(reach: Reach, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
+@with_connection
+def edit(reach: Connection, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     values["api_key"] = secret(values["api_key"], f"API key of {name}")
     before = reach.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
@@ -92,8 +92,8 @@ def edit(reach: Reach, /, name: str, rename: str | None, kind: str | None, keys:
 
 @providers.command()
 @click.argument("name")
-@with_house
-def remove(reach: Reach, name: str) -> None:
+@with_connection
+def remove(reach: Connection, name: str) -> None:
     """Remove a provider and its secrets."""
     reach.call("DELETE", f"/providers/{segment(name)}")
     click.echo(f"Removed the provider {name}.", err=True)
@@ -101,8 +101,8 @@ def remove(reach: Reach, name: str) -> None:
 
 @providers.command()
 @click.argument("name")
-@with_house
-def test(reach: Reach, name: str) -> None:
+@with_connection
+def test(reach: Connection, name: str) -> None:
     """Ask a provider a small question; fails if it does not answer."""
     result = reach.call("POST", f"/providers/{segment(name)}/test")
     printing.as_json(result) if reach.as_json else printing.details(result)
@@ -112,8 +112,8 @@ def test(reach: Reach, name: str) -> None:
 @providers.command()
 @click.argument("name")
 @click.option("--refresh", is_flag=True, help="Ask the provider again.")
-@with_house
-def models(reach: Reach, name: str, refresh: bool) -> None:
+@with_connection
+def models(reach: Connection, name: str, refresh: bool) -> None:
     """What a provider offers."""
     rows = reach.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
     columns = (("model", "id"), ("name", "name"), ("context", "context_tokens"), ("in $/M", "input_usd"), ("out $/M", "output_usd"))
@@ -136,5 +136,5 @@ def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, A
     return {"api_keys": [*kept, *({"label": label, "api_key": key} for label, key in new.items())]}
 
 
-def _show(reach: Reach, row: dict[str, Any]) -> None:
+def _show(reach: Connection, row: dict[str, Any]) -> None:
     printing.as_json(row) if reach.as_json else printing.details(row)

@@ -8,19 +8,19 @@ import click
 import orjson
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, with_house
-from conduit_desktop.cli.options import Wish
+from conduit_desktop.cli.connection import Connection, with_connection
+from conduit_desktop.cli.options import Command
 
 TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.option("--by", default="day", metavar="GROUP", help="day, model, key or provider; several joined by commas.")
 @click.option("--since", metavar="TIME", help="From this day (UTC) on.")
 @click.option("--until", metavar="TIME", help="Up to this day (UTC).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@with_house
-def usage(reach: Reach, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
+@with_connection
+def usage(reach: Connection, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
     """What was spent."""
     query = {"group_by": by, "since": since, "until": until}
     if as_csv:
@@ -44,7 +44,7 @@ COLUMNS: tuple[printing.Column, ...] = (
 )  # fmt: skip
 
 
-@click.command(cls=Wish)
+@click.command(cls=Command)
 @click.argument("id", required=False)
 @click.option("--key", help="A key's id or name.")
 @click.option("--model", help="The alias asked for.")
@@ -54,8 +54,8 @@ COLUMNS: tuple[printing.Column, ...] = (
 @click.option("--until", metavar="TIME")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--follow", is_flag=True, help="Go on as requests come, until Ctrl-C.")
-@with_house
-def requests(reach: Reach, /, id: str | None, follow: bool, **query: Any) -> None:
+@with_connection
+def requests(reach: Connection, /, id: str | None, follow: bool, **query: Any) -> None:
     """The request log, newest first. With an ID: that request in full."""
     if id is not None:
         row = reach.call("GET", f"/requests/{id}")
@@ -68,7 +68,7 @@ def requests(reach: Reach, /, id: str | None, follow: bool, **query: Any) -> Non
     printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
 
 
-def _follow(reach: Reach, query: dict[str, Any]) -> None:
+def _follow(reach: Connection, query: dict[str, Any]) -> None:
     """A line for each request as it ends."""
     wanted = {name: query[name] for name in ("model", "provider", "status") if query[name] is not None}
     try:

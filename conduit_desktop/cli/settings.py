@@ -5,19 +5,19 @@ from __future__ import annotations
 import click
 
 from conduit_desktop.cli import printing
-from conduit_desktop.cli.connection import Reach, with_house
-from conduit_desktop.cli.options import WishGroup
+from conduit_desktop.cli.connection import Connection, with_connection
+from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import NONE, json_or_text
 
 
-@click.group(cls=WishGroup)
+@click.group(cls=CommandGroup)
 def settings() -> None:
     """Every option of the gateway."""
 
 
 @settings.command("list")
-@with_house
-def list_(reach: Reach) -> None:
+@with_connection
+def list_(reach: Connection) -> None:
     """Every setting with its value."""
     rows = reach.all("/settings")
     columns = (("name", "name"), ("value", "value"), ("default", "default"), ("locked", "locked"), ("what it does", "description"))
@@ -27,8 +27,8 @@ def list_(reach: Reach) -> None:
 @settings.command("set")
 @click.argument("name")
 @click.argument("value")
-@with_house
-def set_(reach: Reach, name: str, value: str) -> None:
+@with_connection
+def set_(reach: Connection, name: str, value: str) -> None:
     """Set one; VALUE is JSON or text, `none` goes back to the default."""
     kinds = {row["name"]: row["type"] for row in reach.all("/settings")}
     given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)

@@ -25,7 +25,7 @@ class Entity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class Credential(Entity):
+class CredentialRef(Entity):
     """One of a provider's keys, without the key: `secret` says where it is kept.
 
     `secret` is `env:NAME`, or the name of an entry in the secret store; empty where the provider needs no key. `hint` is
@@ -53,7 +53,7 @@ class Provider(Entity):
     name: str
     kind: str
     base_url: str | None = None
-    credentials: tuple[Credential, ...] = ()
+    credentials: tuple[CredentialRef, ...] = ()
     headers: tuple[HeaderHint, ...] = ()
     options: dict[str, Any] = Field(default_factory=dict)
     accept_client_keys: bool = False
@@ -71,7 +71,7 @@ class Target(Entity):
     weight: int = 1
 
 
-class Timeouts(Entity):
+class TimeoutOverrides(Entity):
     """Seconds; None takes the setting of the same name."""
 
     connect_s: float | None = Field(default=None, gt=0)
@@ -97,7 +97,7 @@ class ModelAlias(Entity):
     context_fallbacks: tuple[str, ...] = ()
     content_filter_fallbacks: tuple[str, ...] = ()
     retries: int = Field(default=1, ge=0, le=10)
-    timeouts: Timeouts = Timeouts()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
     max_context_tokens: int | None = Field(default=None, gt=0)
     sticky: Sticky | None = None
     trim: bool = False

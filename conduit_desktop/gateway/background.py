@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from conduit_desktop.core.errors import ConduitError, describe
 from conduit_desktop.gateway.health import persistence as health_memory
-from conduit_desktop.gateway.snapshot import Bound
+from conduit_desktop.gateway.snapshot import BoundProvider
 
 if TYPE_CHECKING:
-    from conduit_desktop.gateway.state import Desk
+    from conduit_desktop.gateway.state import GatewayState
 
 log = logging.getLogger(__name__)
 
@@ -23,23 +23,23 @@ CHECK_S = 10.0
 _NAME = "health"
 
 
-class Tending:
+class HealthMonitor:
     """A task that looks every few seconds. `start` it once, `stop` it before the store is closed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, state: GatewayState) -> None:
+        self._state = state
         self._salt = health_memory.new_salt()
-        self._written: health_memory.Kept | None = None
+        self._written: health_memory.SavedHealth | None = None
         self._checked_at = 0.0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take up what was known when the last process ended, and begin to look."""
-        kept = await self._desk.store.meta.get(_NAME)
+        kept = await self._state.store.meta.get(_NAME)
         if kept is not None:
-            health_memory.restore(self._desk.health, self._desk.snapshot, kept, _now_ms())
-        self._written = health_memory.Kept(salt=self._salt) if kept is None else None
+            health_memory.restore(self._state.health, self._state.snapshot, kept, _now_ms())
+        self._written = health_memory.SavedHealth(salt=self._salt) if kept is None else None
         self._checked_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
 
@@ -58,7 +58,7 @@ class Tending:
 
     async def _run(self) -> None:
         while True:
-            every = self._desk.snapshot.settings.health_check_s
+            every = self._state.snapshot.settings.health_check_s
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(EVERY_S, every or EVERY_S)):
                     await self._news.wait()
@@ -73,12 +73,12 @@ class Tending:
 
     async def write(self) -> None:
         """Write what has changed since the last time; where it cannot be, it is tried again."""
-        desk = self._desk
-        now = health_memory.remembered(desk.health, desk.snapshot, self._salt, _now_ms())
+        state = self._state
+        now = health_memory.remembered(state.health, state.snapshot, self._salt, _now_ms())
         if now == self._written:
             return
         try:
-            await desk.store.meta.put(_NAME, now.model_dump())
+            await state.store.meta.put(_NAME, now.model_dump())
         except ConduitError as error:
             log.debug("health is not written down: %s", describe(error))
             return
@@ -86,26 +86,26 @@ class Tending:
 
     async def check(self) -> None:
         """Ask the providers of targets with an open circuit for their models; where one answers, a probe may go at once."""
-        desk = self._desk
+        state = self._state
         failing: dict[str, list[str]] = {}
-        for name, target in desk.health.targets.items():
+        for name, target in state.health.targets.items():
             if target.state == "open":
                 failing.setdefault(name.partition("/")[0].lower(), []).append(name)
-        owners = [(bound, names) for key, names in failing.items() if (bound := desk.snapshot.providers.get(key)) is not None]
+        owners = [(bound, names) for key, names in failing.items() if (bound := state.snapshot.providers.get(key)) is not None]
         answers = await asyncio.gather(*(self._answers(bound) for bound, _ in owners))
         for (_, names), well in zip(owners, answers, strict=True):
             for name in names if well else ():
-                desk.health.half_open(name)
+                state.health.half_open(name)
 
-    async def _answers(self, bound: Bound) -> bool:
-        if bound.problem or not bound.doors:
+    async def _answers(self, bound: BoundProvider) -> bool:
+        if bound.problem or not bound.credentials:
             return False
         try:
             async with asyncio.timeout(CHECK_S):
-                outbound = bound.kind.models_request(await bound.kind.credentials(bound.doors[0].secrets))
+                outbound = bound.kind.models_request(await bound.kind.credentials(bound.credentials[0].secrets))
                 if outbound is None:
                     return False
-                response, _ = await self._desk.upstream.fetch(outbound, self._desk.snapshot.settings.connect_s)
+                response, _ = await self._state.upstream.fetch(outbound, self._state.snapshot.settings.connect_s)
         except (ConduitError, TimeoutError) as error:
             log.debug("%s does not answer: %s", bound.name, describe(error))
             return False

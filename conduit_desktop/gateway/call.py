@@ -13,7 +13,7 @@ from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.wire import Dialect
-from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.endpoints import MediaRequest
 
 
 def new_id(now_s: float) -> str:
@@ -42,7 +42,7 @@ class Call:
     client: str = ""
     operator: bool = False
     foreign_page: bool = False
-    wish: Wish | None = None
+    media_request: MediaRequest | None = None
     """What is asked beside chat; `body` is its body then, too."""
     untranslatable: GatewayError | None = None
     """Why only a target of the caller's own dialect can answer; told where another would have to."""
@@ -79,7 +79,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Reply:
+class WholeReply:
     """A whole answer, ready to be sent."""
 
     status: int
@@ -106,4 +106,4 @@ class StreamReply:
             await self.abandon()
 
 
-Exchange = Reply | StreamReply
+Exchange = WholeReply | StreamReply

@@ -16,25 +16,25 @@ from conduit_desktop.core.errors import BadRequest, GatewayError, Internal, Rate
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.gateway import response_headers as headers
-from conduit_desktop.gateway.accounting.cost import Tariff
+from conduit_desktop.gateway.accounting.cost import CompiledPrice
 from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
-from conduit_desktop.gateway.admission.limits import Expectation
-from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
+from conduit_desktop.gateway.admission.limits import CostEstimate
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.routing import affinity as sticky
 from conduit_desktop.gateway.routing import resolve as routing
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits, Route
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Route, Timeouts
 from conduit_desktop.gateway.routing.trimming import trim
-from conduit_desktop.gateway.snapshot import Door, Snapshot
-from conduit_desktop.gateway.state import Desk
+from conduit_desktop.gateway.snapshot import Credential, Snapshot
+from conduit_desktop.gateway.state import GatewayState
 from conduit_desktop.gateway.upstream import byte_relay as pieces
 from conduit_desktop.gateway.upstream import media
 from conduit_desktop.gateway.upstream import token_counts as counting
-from conduit_desktop.gateway.upstream import translation as lane
-from conduit_desktop.gateway.upstream.attempt import Opened, ask
-from conduit_desktop.gateway.upstream.failover import Search
+from conduit_desktop.gateway.upstream import translation as prepared
+from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer, attempt
+from conduit_desktop.gateway.upstream.failover import FailoverRun
 from conduit_desktop.gateway.upstream.relay import dropped, kept_alive, relayed
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamWriter
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Asked:
+class AdmittedCall:
     """A call that was let in: everything its further way needs."""
 
     call: Call
@@ -54,7 +54,7 @@ class Asked:
     meter: Meter
 
 
-class Gateway(Desk):
+class Gateway(GatewayState):
     """Answers calls."""
 
     async def answer(self, call: Call) -> Exchange:
@@ -71,14 +71,14 @@ class Gateway(Desk):
         self.begin()
         exchange: Exchange | None = None
         try:
-            if call.wish is not None:
+            if call.media_request is not None:
                 exchange = await (self._counted(asked) if call.endpoint == "count_tokens" else self._beside(asked))
             else:
                 exchange = await (self._stream(asked) if call.stream else self._whole(asked))
             return exchange
         except GatewayError as error:
             await meter.settle("error", error.status, error)
-            error.told = headers.of_failure(call, asked.caller, self.gate, meter.record)
+            error.told = headers.of_failure(call, asked.caller, self.limiter, meter.record)
             raise
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
@@ -92,7 +92,7 @@ class Gateway(Desk):
             if not isinstance(exchange, StreamReply):
                 self.end()
 
-    async def _admit(self, call: Call, meter: Meter) -> Asked:
+    async def _admit(self, call: Call, meter: Meter) -> AdmittedCall:
         """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError."""
         snapshot = self.snapshot
         caller = access.identify(call, snapshot)
@@ -101,22 +101,22 @@ class Gateway(Desk):
         meter.routed(route)
         if snapshot.settings.record_policy == "refuse" and not self.store.database.healthy:
             raise RecordsRefused("Requests cannot be recorded now, so none are answered. Is the disk full?")
-        tariffs = self.tariffs.known(route.within_reach)
-        if tariffs is None:
-            tariffs = await self.tariffs.find(route.within_reach, snapshot)
+        compiled_prices = self.compiled_prices.known(route.within_reach)
+        if compiled_prices is None:
+            compiled_prices = await self.compiled_prices.find(route.within_reach, snapshot)
         alias = route.alias
-        if alias is not None and alias.trim and alias.max_context_tokens and call.wish is None:
+        if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
             trim(call, alias.max_context_tokens)
-        expected = _expected(call, snapshot, tariffs.values())
+        expected = _expected(call, snapshot, compiled_prices.values())
         meter.keeps_payload(snapshot.settings.log_payloads or (caller.key is not None and caller.key.log_payloads))
         # No await from here to the reservation: that makes admission atomic.
         key = None if call.endpoint == "count_tokens" else caller.key  # counting is free of every limit
         try:
-            meter.admitted(self.gate.admit(key, expected), tariffs)
+            meter.admitted(self.limiter.admit(key, expected), compiled_prices)
         except RateLimited as error:
-            error.told = headers.limits_of(call, caller, self.gate)
+            error.told = headers.limits_of(call, caller, self.limiter)
             raise
-        return Asked(call, caller, route, snapshot, meter)
+        return AdmittedCall(call, caller, route, snapshot, meter)
 
     def _route(self, call: Call, caller: Caller, snapshot: Snapshot) -> Route:
         try:
@@ -134,12 +134,12 @@ class Gateway(Desk):
             route = replace(route, targets=tuple(target for target in open_to_it if target.bound is first))
         return route
 
-    async def _open(self, asked: Asked) -> Opened:
+    async def _open(self, asked: AdmittedCall) -> UpstreamAnswer:
         """The first target that answers, of the route or else of its fallbacks; raises what the caller shall be told."""
         route, limits = asked.route, asked.route.limits
         deadline = asyncio.get_running_loop().time() + limits.total_s
-        own_key = Door("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
-        search = Search(
+        own_key = Credential("client", Secrets(asked.caller.own_key)) if asked.caller.own_key else None
+        search = FailoverRun(
             partial(self._ask_target, asked, limits, deadline), self.health, self.holds, asked.meter, limits, deadline, own_key,
             route.missing,
         )  # fmt: skip
@@ -147,12 +147,12 @@ class Gateway(Desk):
         fallbacks = () if own_key else route.fallbacks
         by_cause = {} if own_key else dict(route.by_cause)
         routes = [route, *fallbacks]
-        chat = asked.call.wish is None
+        chat = asked.call.media_request is None
         together = sticky.key_of(route.alias, asked.call) if chat and route.alias is not None and route.alias.sticky else None
         while routes:
             one = routes.pop(0)
             search.another_route = bool(routes)
-            targets = routing.order(one, self.turns, self.health, self.tariffs)
+            targets = routing.order(one, self.turns, self.health, self.compiled_prices)
             if together is not None:
                 targets = self.sticky.first(together, targets, self.health)
             if chat and (unfit := self.capabilities.unfit(asked.call, one)):
@@ -169,52 +169,54 @@ class Gateway(Desk):
                 routes = list(by_cause.pop(error.reason, routes))
                 continue
             if opened is not None:
-                asked.meter.record.dropped = tuple(dict.fromkeys(opened.lane.dropped))
+                asked.meter.record.dropped = tuple(dict.fromkeys(opened.prepared.dropped))
                 if together is not None:
                     self.sticky.answered(together, opened.target.name)
                 return opened
         raise refusal or search.verdict(len(route.targets) == 1 and not fallbacks, asked.call.dialect.name)
 
-    async def _ask_target(self, asked: Asked, limits: Limits, deadline: float, target: BoundTarget, door: Door) -> Opened:
+    async def _ask_target(
+        self, asked: AdmittedCall, limits: Timeouts, deadline: float, target: BoundTarget, credential: Credential
+    ) -> UpstreamAnswer:
         overrides = asked.route.alias.overrides if asked.route.alias else {}
-        if asked.call.wish is not None:
-            return await media.ask(self.upstream, asked.call, target, door, limits, deadline, overrides)
-        way = lane.make(asked.call, target, overrides, self.signatures)
-        opened = await ask(self.upstream, asked.call, way, target, door, limits, deadline)
+        if asked.call.media_request is not None:
+            return await media.attempt(self.upstream, asked.call, target, credential, limits, deadline, overrides)
+        way = prepared.prepare(asked.call, target, overrides, self.signatures)
+        opened = await attempt(self.upstream, asked.call, way, target, credential, limits, deadline)
         if asked.call.stream:
             asked.meter.first_token()
         return opened
 
-    async def _whole(self, asked: Asked) -> Reply:
+    async def _whole(self, asked: AdmittedCall) -> WholeReply:
         meter = asked.meter
         opened = await self._open(asked)
         meter.watch(opened.events)
-        body = opened.lane.write_answer(opened.events, opened.body)
+        body = opened.prepared.write_answer(opened.events, opened.body)
         meter.keep(body)
         await meter.settle("success")
         return self._reply(asked, opened, body)
 
-    def _reply(self, asked: Asked, opened: Opened | None, body: bytes) -> Reply:
+    def _reply(self, asked: AdmittedCall, opened: UpstreamAnswer | None, body: bytes) -> WholeReply:
         call, meter = asked.call, asked.meter
         cost = meter.record.cost_nano
-        return Reply(200, {
-            **headers.of(call, asked.caller, self.gate, opened, meter.record),
+        return WholeReply(200, {
+            **headers.of(call, asked.caller, self.limiter, opened, meter.record),
             "x-conduit-cost-usd": "unknown" if cost is None else decimal_usd(cost),
             "x-conduit-overhead-ms": f"{max(0.0, call.elapsed_ms() - meter.upstream_ms):.2f}",
         }, body)  # fmt: skip
 
-    async def _beside(self, asked: Asked) -> Exchange:
+    async def _beside(self, asked: AdmittedCall) -> Exchange:
         """What is asked beside chat: JSON is answered whole, everything else as it comes."""
         call, meter = asked.call, asked.meter
         opened = await self._open(asked)
-        assert isinstance(opened, media.OpenedMedia)
+        assert isinstance(opened, media.UpstreamMediaAnswer)
         if opened.told is not None:
             meter.usage, meter.units = opened.told.usage, opened.told.units
             meter.keep(opened.told.body)
             await meter.settle("success")
             return self._reply(asked, opened, opened.told.body)
         meter.first_token()
-        told = headers.of(call, asked.caller, self.gate, opened, meter.record)
+        told = headers.of(call, asked.caller, self.limiter, opened, meter.record)
         if opened.length is not None:
             told["Content-Length"] = str(opened.length)
         open_still = True
@@ -230,7 +232,7 @@ class Gateway(Desk):
         frames = pieces.relayed(opened, meter, asked.route.limits.idle_s, self._stream_broke, self.pulses)
         return StreamReply(told, frames, opened.content_type, abandon)
 
-    async def _counted(self, asked: Asked) -> Exchange:
+    async def _counted(self, asked: AdmittedCall) -> Exchange:
         """A request's tokens, counted by a target that can, or else estimated and labelled so."""
         able = tuple(target for target in asked.route.within_reach if _counts(target, asked.call))
         if able:
@@ -244,7 +246,7 @@ class Gateway(Desk):
         reply.headers["x-conduit-token-count"] = "estimated"
         return reply
 
-    async def _stream(self, asked: Asked) -> StreamReply:
+    async def _stream(self, asked: AdmittedCall) -> StreamReply:
         """The stream of the first target that answers; where that takes longer than the keepalive, pings until it does."""
         call, settings = asked.call, asked.snapshot.settings
         opening = asyncio.ensure_future(self._open(asked))
@@ -254,9 +256,9 @@ class Gateway(Desk):
             await dropped(opening)
             raise
         opened = opening.result() if opening.done() else None
-        writer = _writer(call, native=opened is not None and opened.lane.native)
+        writer = _writer(call, native=opened is not None and opened.prepared.native)
         frames = self._frames(asked, opening, writer)
-        told = headers.of(call, asked.caller, self.gate, opened, asked.meter.record)
+        told = headers.of(call, asked.caller, self.limiter, opened, asked.meter.record)
         open_still = True
 
         async def abandon() -> None:
@@ -271,25 +273,27 @@ class Gateway(Desk):
 
         return StreamReply(told, frames, call.dialect.content_type, abandon)
 
-    def _frames(self, asked: Asked, opening: asyncio.Task[Opened], writer: StreamWriter) -> AsyncGenerator[bytes]:
+    def _frames(self, asked: AdmittedCall, opening: asyncio.Task[UpstreamAnswer], writer: StreamWriter) -> AsyncGenerator[bytes]:
         keepalive_s, idle_s = asked.snapshot.settings.keepalive_s, asked.route.limits.idle_s
         if opening.done():
             return relayed(opening.result(), asked.meter, writer, keepalive_s, idle_s, self._stream_broke, self.pulses)
         return kept_alive(opening, asked.meter, writer, keepalive_s, idle_s, self._stream_broke, self.pulses)
 
-    def _stream_broke(self, opened: Opened, error: UpstreamError) -> None:
+    def _stream_broke(self, opened: UpstreamAnswer, error: UpstreamError) -> None:
         opened.target.bound.kind.judge(error)
         bound = opened.target.bound
-        label = opened.door.label if opened.door in bound.doors and self.holds(bound) else None
+        label = opened.credential.label if opened.credential in bound.credentials and self.holds(bound) else None
         self.health.failed(opened.target.name, bound.provider.id, label, error)
 
 
-def _expected(call: Call, snapshot: Snapshot, tariffs: Collection[Tariff | None]) -> Expectation:
+def _expected(call: Call, snapshot: Snapshot, compiled_prices: Collection[CompiledPrice | None]) -> CostEstimate:
     inputs = call.input_tokens
     if call.endpoint in READ_ONLY:
-        return Expectation.of(inputs, 0, tariffs, Units())
+        return CostEstimate.of(inputs, 0, compiled_prices, Units())
     output = min(max_output_tokens(call.body), snapshot.settings.reserve_output_tokens)
-    return Expectation.of(inputs, output, tariffs, expected_units(call.wish) if call.wish is not None else None)
+    return CostEstimate.of(
+        inputs, output, compiled_prices, expected_units(call.media_request) if call.media_request is not None else None
+    )
 
 
 def _counts(target: BoundTarget, call: Call) -> bool:

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Secrets
 
-BLOT = "[credential]"
+REDACTED = "[credential]"
 _SHORT = 8
 """A shorter credential may be part of an ordinary word: it is blotted out as a whole word only."""
 _TOO_SHORT = 4
 
 
-def blot(error: UpstreamError, secrets: Secrets) -> None:
+def redact(error: UpstreamError, secrets: Secrets) -> None:
     """Take the credential that was sent out of `error`: its message, and the body that is relayed."""
     for form in _all_forms(secrets):
         error.message = _without(form, error.message)
@@ -25,7 +25,7 @@ def blot(error: UpstreamError, secrets: Secrets) -> None:
     error.args = (error.message,)
 
 
-def quotes(said: bytes, secrets: Secrets) -> bool:
+def contains_credential(said: bytes, secrets: Secrets) -> bool:
     """Whether a credential that was sent stands in what came back."""
     text = said.decode("utf-8", "surrogateescape")
     return any(_without(form, text) != text for form in _all_forms(secrets))
@@ -46,4 +46,4 @@ def _forms(credential: str) -> Iterator[str]:
 def _without(form: str, text: str) -> str:
     if form not in text:
         return text
-    return text.replace(form, BLOT) if len(form) >= _SHORT else re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", BLOT, text)
+    return text.replace(form, REDACTED) if len(form) >= _SHORT else re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", REDACTED, text)

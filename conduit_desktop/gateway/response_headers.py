@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.access import Caller
-from conduit_desktop.gateway.admission.limits import Gate
+from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.upstream.attempt import Opened
+from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 
 _TOLD = ("request-id", "x-request-id", "openai-processing-ms", "openai-version")
 """The provider's own headers that its SDKs show; relayed in the native lane."""
@@ -16,15 +16,15 @@ _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 """The same, where the key has no limits of its own that go by these names."""
 
 
-def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: RequestRecord) -> dict[str, str]:
+def of(call: Call, caller: Caller, limiter: RateLimiter, opened: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
     """The headers of an answer; `opened` is None while no target has answered yet."""
-    limits = limits_of(call, caller, gate)
+    limits = limits_of(call, caller, limiter)
     told = {**limits, "x-conduit-request-id": call.id}
     if call.trimmed:
         told["x-conduit-trimmed"] = f"{call.trimmed} messages"
     if opened is None:
         return told
-    if opened.lane.native:
+    if opened.prepared.native:
         told |= _relayed(opened, with_limits=not limits)
     told["x-conduit-provider"] = opened.target.bound.name
     told["x-conduit-model"] = _printable(opened.target.model)
@@ -34,9 +34,9 @@ def of(call: Call, caller: Caller, gate: Gate, opened: Opened | None, record: Re
     return told
 
 
-def of_failure(call: Call, caller: Caller, gate: Gate, record: RequestRecord) -> dict[str, str]:
+def of_failure(call: Call, caller: Caller, limiter: RateLimiter, record: RequestRecord) -> dict[str, str]:
     """The headers of an error, with the last target that was asked, if one was."""
-    told = limits_of(call, caller, gate)
+    told = limits_of(call, caller, limiter)
     if record.attempts:
         last = record.attempts[-1]
         told["x-conduit-provider"], told["x-conduit-model"] = last.provider, _printable(last.model)
@@ -44,7 +44,7 @@ def of_failure(call: Call, caller: Caller, gate: Gate, record: RequestRecord) ->
     return told
 
 
-def _relayed(opened: Opened, with_limits: bool) -> dict[str, str]:
+def _relayed(opened: UpstreamAnswer, with_limits: bool) -> dict[str, str]:
     headers = opened.response.headers
     told = {name: _printable(headers[name]) for name in _TOLD if name in headers}
     if with_limits:
@@ -53,11 +53,11 @@ def _relayed(opened: Opened, with_limits: bool) -> dict[str, str]:
     return told
 
 
-def limits_of(call: Call, caller: Caller, gate: Gate) -> dict[str, str]:
+def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str]:
     """The key's limits in the caller's own dialect; nothing where it has none."""
     anthropic = call.dialect.name == "anthropic_messages"
     told: dict[str, str] = {}
-    for what, (limit, remaining, reset_s) in gate.headers(caller.key).items():
+    for what, (limit, remaining, reset_s) in limiter.headers(caller.key).items():
         if anthropic:
             at = datetime.now(UTC) + timedelta(seconds=reset_s)
             prefix = f"anthropic-ratelimit-{what}"

@@ -23,7 +23,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Credential:
     """One credential of a provider, ready for use."""
 
     label: str
@@ -32,12 +32,12 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundProvider:
     """A provider ready to be asked. `problem` says why it is not, where a secret is missing."""
 
     provider: Provider
     kind: ProviderKind
-    doors: tuple[Door, ...]
+    credentials: tuple[Credential, ...]
     problem: str = ""
 
     @property
@@ -45,9 +45,9 @@ class Bound:
         """The configured name."""
         return self.provider.name
 
-    def same_as(self, other: Bound) -> bool:
+    def same_as(self, other: BoundProvider) -> bool:
         """Whether nothing was changed between the two, in the provider or in its secrets."""
-        return self.provider == other.provider and self.doors == other.doors
+        return self.provider == other.provider and self.credentials == other.credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Snapshot:
     """Everything a request needs to know of the configuration."""
 
     settings: Settings = field(default_factory=Settings)
-    providers: Mapping[str, Bound] = field(default_factory=dict)
+    providers: Mapping[str, BoundProvider] = field(default_factory=dict)
     aliases: Mapping[str, ModelAlias] = field(default_factory=dict)
     patterns: tuple[ModelAlias, ...] = ()
     keys: Mapping[str, VirtualKey] = field(default_factory=dict)
@@ -98,7 +98,7 @@ def _rule(rule: IpRule) -> Rule:
     return Rule(rule.action == "allow", ipaddress.ip_network(rule.network, strict=False))
 
 
-def _bind(provider: Provider, secrets: SecretStore) -> Bound | None:
+def _bind(provider: Provider, secrets: SecretStore) -> BoundProvider | None:
     try:
         kind = bind(provider)
     except (ConduitError, KeyError, ValueError) as error:
@@ -106,7 +106,7 @@ def _bind(provider: Provider, secrets: SecretStore) -> Bound | None:
         return None
     problem = ""
     headers: dict[str, str] = {}
-    doors: list[Door] = []
+    credentials: list[Credential] = []
     try:
         for header in provider.headers:
             headers[header.name.lower()] = _need(secrets, header.secret, f"header {header.name}")
@@ -116,12 +116,12 @@ def _bind(provider: Provider, secrets: SecretStore) -> Bound | None:
             except ConduitError as error:
                 problem = str(error)
                 continue
-            doors.append(Door(credential.label, Secrets(value, headers), credential.weight))
+            credentials.append(Credential(credential.label, Secrets(value, headers), credential.weight))
     except ConduitError as error:
         problem = str(error)
     if not provider.credentials and not problem:
-        doors.append(Door("default", Secrets("", headers)))
-    return Bound(provider, kind, tuple(doors), problem if not doors else "")
+        credentials.append(Credential("default", Secrets("", headers)))
+    return BoundProvider(provider, kind, tuple(credentials), problem if not credentials else "")
 
 
 def _need(secrets: SecretStore, reference: str, what: str) -> str:

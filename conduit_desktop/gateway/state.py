@@ -15,25 +15,25 @@ from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gateway.accounting.compiled_prices import Tariffs
-from conduit_desktop.gateway.admission.budgets import Account, Budgets, first_day
-from conduit_desktop.gateway.admission.limits import Gate
-from conduit_desktop.gateway.background import Tending
+from conduit_desktop.gateway.accounting.compiled_prices import CompiledPrices
+from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets, first_day
+from conduit_desktop.gateway.admission.limits import RateLimiter
+from conduit_desktop.gateway.background import HealthMonitor
 from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing.affinity import Sticky
+from conduit_desktop.gateway.routing.affinity import SessionAffinity
 from conduit_desktop.gateway.routing.capabilities import Capabilities
-from conduit_desktop.gateway.routing.strategies import Turns
-from conduit_desktop.gateway.snapshot import Bound, Snapshot, take
+from conduit_desktop.gateway.routing.strategies import RoundRobinCounters
+from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot, take
 from conduit_desktop.gateway.upstream.client import Upstream
-from conduit_desktop.gateway.upstream.relay import Pulse
-from conduit_desktop.gateway.upstream.thinking_signatures import Signatures
+from conduit_desktop.gateway.upstream.relay import TimedReader
+from conduit_desktop.gateway.upstream.thinking_signatures import ThinkingSignatures
 from conduit_desktop.store import Store
 from conduit_desktop.store.secrets.store import SecretStore
 
 log = logging.getLogger(__name__)
 
 
-class Desk:
+class GatewayState:
     """`overrides` are the settings that options, environment and config file fix: they win over the store's."""
 
     def __init__(self, store: Store, secrets: SecretStore, bus: Bus, overrides: Mapping[str, Any] | None = None) -> None:
@@ -44,17 +44,17 @@ class Desk:
         self.snapshot = Snapshot()
         self.health = Health(on_change=self._on_health)
         self.budgets = Budgets()
-        self.gate = Gate(self.budgets)
-        self.turns = Turns()
-        self.tariffs = Tariffs()
+        self.limiter = RateLimiter(self.budgets)
+        self.turns = RoundRobinCounters()
+        self.compiled_prices = CompiledPrices()
         self.upstream = Upstream()
-        self.signatures = Signatures()
+        self.signatures = ThinkingSignatures()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
         self.capabilities = Capabilities(self.offered)
-        self.sticky = Sticky()
-        self.tending = Tending(self)
-        self.pulses: set[Pulse] = set()
+        self.sticky = SessionAffinity()
+        self.health_monitor = HealthMonitor(self)
+        self.pulses: set[TimedReader] = set()
         """Of the streams that are running."""
         self.in_flight = 0
         self._idle = asyncio.Event()
@@ -69,7 +69,7 @@ class Desk:
         self.store.database.on_health = self._on_records
         await self.refresh()
         self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
-        await self.tending.start()
+        await self.health_monitor.start()
 
     async def drain(self, grace_s: float) -> None:
         """Wait until nothing is in flight, `grace_s` seconds at most."""
@@ -85,7 +85,7 @@ class Desk:
     async def stop(self, grace_s: float) -> None:
         """Give what is in flight `grace_s` seconds, then close the connections to providers."""
         await self.drain(grace_s)
-        await self.tending.stop()
+        await self.health_monitor.stop()
         if self._side_work:
             await asyncio.wait(self._side_work, timeout=5)
         await self.upstream.close()
@@ -100,8 +100,8 @@ class Desk:
             # No await from here on: a call with the old providers would fill the health of the new ones.
             self._forget_changed(before, after)
             self.budgets.forget(after.keys)
-            self.gate.forget(after.keys)
-            self.tariffs.forget()
+            self.limiter.forget(after.keys)
+            self.compiled_prices.forget()
             self.snapshot = after
 
     def _forget_changed(self, before: Snapshot, after: Snapshot) -> None:
@@ -115,7 +115,7 @@ class Desk:
                 self.offered.pop(bound.name, None)
                 self.capabilities.forget()
 
-    def holds(self, bound: Bound) -> bool:
+    def holds(self, bound: BoundProvider) -> bool:
         """Whether the provider still is what `bound` says; what was asked of an older one says nothing of its credentials."""
         now = self.snapshot.providers.get(bound.name.lower())
         return now is bound or (now is not None and now.same_as(bound))
@@ -134,7 +134,7 @@ class Desk:
         since = {key_id: spend - before.get(key_id, spend) for key_id, spend in self.budgets.spends().items()}
         self.budgets.load(keys, spent, since)
 
-    def account(self, key_id: str) -> Account:
+    def account(self, key_id: str) -> BudgetAccount:
         """What the key has spent and reserved in its running period."""
         return self.budgets.account(key_id)
 
@@ -184,7 +184,7 @@ class Desk:
 
     def _on_health(self, kind: str, name: str, text: str) -> None:
         log.warning("%s %s: %s", kind, name, text)
-        self.tending.news()
+        self.health_monitor.news()
         self.bus.publish("health", name)
         if kind == "credential":
             self.notify("health", "error", f"{name} is not used any more", f"The provider refused this credential: {text}")

@@ -15,33 +15,33 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from conduit_desktop import __version__
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.shell import server_actions as actions
 from conduit_desktop.gui.shell.error_reporting import catch_all
-from conduit_desktop.gui.shell.single_instance import Doorbell, raise_first
+from conduit_desktop.gui.shell.single_instance import InstanceListener, raise_first
 from conduit_desktop.gui.shell.tray import app_icon
 from conduit_desktop.gui.shell.warmup import WarmUp
-from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.store.backup import restore
 
 log = logging.getLogger(__name__)
 
-OpenHouse = Callable[[], AbstractAsyncContextManager[House]]
-Announce = Callable[[House], None]
+OpenHouse = Callable[[], AbstractAsyncContextManager[AppContext]]
+Announce = Callable[[AppContext], None]
 RESTORED = "The backup was restored. What it replaced is kept beside it as *.before-restore."
 
 
 class App(QApplication):
-    """An application that never quits by itself: the system's wish to quit becomes `wish`."""
+    """An application that never quits by itself: the system's wish to quit becomes `media_request`."""
 
     def __init__(self) -> None:
         QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
         super().__init__(sys.argv[:1])
-        self.wish: Callable[[], None] | None = None
+        self.media_request: Callable[[], None] | None = None
         self.setApplicationName(APP_NAME)
         self.setApplicationVersion(__version__)
         self.setDesktopFileName("conduit-desktop")
@@ -49,8 +49,8 @@ class App(QApplication):
         self.setQuitOnLastWindowClosed(False)
 
     def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Quit and self.wish is not None:
-            self.wish()
+        if event.type() == QEvent.Type.Quit and self.media_request is not None:
+            self.media_request()
             event.ignore()
             return True
         return super().event(event)
@@ -78,19 +78,19 @@ def run(home: Home, open_house: OpenHouse, announce: Announce) -> int:
 
 async def _live(app: App, home: Home, open_house: OpenHouse, announce: Announce) -> int:
     """One session after another: a restored backup ends one and begins the next."""
-    wish = Wish()
-    app.wish = wish.quit
-    _obey_signals(wish.quit)
+    media_request = SessionEnd()
+    app.media_request = media_request.quit
+    _obey_signals(media_request.quit)
     theme().start("system")
     while True:
-        async with open_house() as house:
-            await _session(house, home, wish, announce)
-        if wish.archive is None:
+        async with open_house() as context:
+            await _session(context, home, media_request, announce)
+        if media_request.archive is None:
             return 0
-        await _restore(wish, wish.archive, home)
+        await _restore(media_request, media_request.archive, home)
 
 
-class Wish:
+class SessionEnd:
     """How a session is to end: with the app, or with a backup to be put back."""
 
     def __init__(self) -> None:
@@ -109,28 +109,28 @@ class Wish:
         self.asked.set()
 
 
-async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> None:
-    unsubscribe = _announce_once(house, announce)
-    starts = house.gateway.snapshot.settings.start_server
-    if starts and house.gateway.overrides.keys() & {"host", "port"}:
+async def _session(context: AppContext, home: Home, media_request: SessionEnd, announce: Announce) -> None:
+    unsubscribe = _announce_once(context, announce)
+    starts = context.gateway.snapshot.settings.start_server
+    if starts and context.gateway.overrides.keys() & {"host", "port"}:
         # An address that somebody named is taken or refused; for the default one, the window offers another.
-        await house.server.start()
-    theme().set_mode(house.gateway.snapshot.settings.theme)
-    window = Window(house)
-    bell = Doorbell(home)
+        await context.server.start()
+    theme().set_mode(context.gateway.snapshot.settings.theme)
+    window = MainWindow(context)
+    bell = InstanceListener(home)
     bell.rung.connect(window.come_forward)
-    window.quit_asked.connect(wish.quit)
-    window.restore_asked.connect(wish.restore)
+    window.quit_asked.connect(media_request.quit)
+    window.restore_asked.connect(media_request.restore)
     silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
     warm_up = WarmUp(window)
     try:
         window.show()
         window.start()
-        if wish.outcome:
-            window.notify(wish.outcome, "info" if wish.outcome == RESTORED else "error")
+        if media_request.outcome:
+            window.notify(media_request.outcome, "info" if media_request.outcome == RESTORED else "error")
         if starts:
-            window.run(actions.start_server(house))
-        await wish.asked.wait()
+            window.run(actions.start_server(context))
+        await media_request.asked.wait()
     finally:
         unsubscribe()
         warm_up.stop()
@@ -140,27 +140,27 @@ async def _session(house: House, home: Home, wish: Wish, announce: Announce) -> 
         silence()
 
 
-async def _restore(wish: Wish, archive: Path, home: Home) -> None:
+async def _restore(media_request: SessionEnd, archive: Path, home: Home) -> None:
     """Put the backup back while nobody holds the home; what came of it is said in the next window."""
-    wish.archive = None
-    wish.asked.clear()
+    media_request.archive = None
+    media_request.asked.clear()
     try:
         await asyncio.to_thread(restore, archive, home)
     except ConduitError as error:
-        wish.outcome = f"The backup was not restored: {error}"
+        media_request.outcome = f"The backup was not restored: {error}"
     else:
-        wish.outcome = RESTORED
+        media_request.outcome = RESTORED
 
 
-def _announce_once(house: House, announce: Announce) -> Callable[[], None]:
+def _announce_once(context: AppContext, announce: Announce) -> Callable[[], None]:
     """Call `announce` when the server listens for the first time."""
     waiting = [announce]
 
     def on_change(_: object) -> None:
-        if waiting and house.server.state == "running":
-            waiting.pop()(house)
+        if waiting and context.server.state == "running":
+            waiting.pop()(context)
 
-    return house.bus.subscribe(on_change)
+    return context.bus.subscribe(on_change)
 
 
 def _obey_signals(leave: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ FAILED: frozenset[RequestStatus] = frozenset({"error", "broken", "refused"})
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RequestRow:
     """One request. `at` in epoch ms, durations in ms, `cost_nano` None is unknown."""
 
     id: str
@@ -42,9 +42,9 @@ class Line:
     client: str
 
 
-def line_of(one: RequestRecord) -> Line:
+def row_of(one: RequestRecord) -> RequestRow:
     """The line of a record."""
-    return Line(
+    return RequestRow(
         id=one.id,
         at=one.started_at,
         status=one.status,

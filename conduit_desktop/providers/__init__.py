@@ -1,6 +1,6 @@
 """Who is called: where a provider lives, how it signs, which dialects it speaks, and what is odd about it.
 
-A kind does no I/O. It prepares requests (`Outbound`) that the gateway sends, and reads what is not a dialect's business
+A kind does no I/O. It prepares requests (`OutboundRequest`) that the gateway sends, and reads what is not a dialect's business
 (model lists). Quirks are data on the class. An OpenAI-compatible vendor is a row in `vendors.py` or `local.py`, and every
 kind has a line in `catalog.py`.
 """
@@ -27,7 +27,7 @@ FEATURES: frozenset[Feature] = frozenset({"stream", "tools", "vision", "json", "
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class KindField:
     """One input of a provider's form. `name` is `api_key`, `base_url`, or a key of `options`."""
 
     name: str
@@ -47,7 +47,7 @@ class Secrets:
 
 
 @dataclass(slots=True, repr=False)
-class Outbound:
+class OutboundRequest:
     """A request as it goes out. Not printed: it carries the credential."""
 
     method: str
@@ -56,7 +56,7 @@ class Outbound:
     body: bytes = b""
 
 
-class Incoming(Protocol):
+class UpstreamResponse(Protocol):
     """An answer whose body has not been read yet; see `gateway.upstream.Response`."""
 
     status: int
@@ -68,7 +68,7 @@ class Incoming(Protocol):
     def abort(self) -> None: ...
 
 
-Send = Callable[[Outbound], Awaitable[Incoming]]
+Send = Callable[[OutboundRequest], Awaitable[UpstreamResponse]]
 """Sends one request and gives the head of its answer; raises UpstreamError."""
 
 
@@ -94,7 +94,7 @@ class ProviderKind:
     docs: ClassVar[str] = ""
     dialects: ClassVar[tuple[str, ...]] = ("openai_chat",)
     default_base_url: ClassVar[str] = ""
-    fields: ClassVar[tuple[Field, ...]] = ()
+    fields: ClassVar[tuple[KindField, ...]] = ()
     endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
     forms: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
     """How an endpoint beside chat is said (`wire.forms`), where that is not OpenAI's way."""
@@ -164,12 +164,14 @@ class ProviderKind:
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
-    ) -> Outbound:  # fmt: skip
+    ) -> OutboundRequest:  # fmt: skip
         """The whole request, ready to send. Override where signing covers the body (SigV4).
 
         `relayed` holds the caller's headers to pass on, and `content-type` where the body is not JSON (multipart).
         """
-        return Outbound("POST", self.url(endpoint, model, dialect, stream), self.all_headers(secrets, dialect, relayed), body)
+        return OutboundRequest(
+            "POST", self.url(endpoint, model, dialect, stream), self.all_headers(secrets, dialect, relayed), body
+        )
 
     def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
         """Every header of a call: defaults, the caller's, what authenticates, the provider's own; the later one wins."""
@@ -179,11 +181,11 @@ class ProviderKind:
                 headers.update([(name.lower(), value) for name, value in more.items()])
         return headers
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """What to ask for the list of models; None where the vendor has no such list (see `known_models`)."""
         return None
 
-    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+    def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
         """Every place to ask for the list, the one that tells most first; what a server does not have is passed over."""
         asked = self.models_request(secrets)
         return [] if asked is None else [asked]
@@ -200,7 +202,7 @@ class ProviderKind:
         """What `model` is called in the body of a request."""
         return model
 
-    async def open(self, send: Send, outbound: Outbound, stream: bool, secrets: Secrets) -> Incoming:
+    async def open(self, send: Send, outbound: OutboundRequest, stream: bool, secrets: Secrets) -> UpstreamResponse:
         """For kinds of several steps: from the first request (`outbound`) to the answer. Raises UpstreamError.
 
         What it leaves running when it fails or is cancelled, or when its answer is aborted, it stops itself.

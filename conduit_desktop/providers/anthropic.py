@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL, NEEDED_BASE_URL, OPTIONAL_KEY, key_from
 from conduit_desktop.providers.model_lists import read_list
@@ -63,11 +63,11 @@ class Anthropic(ProviderKind):
             return _take(body, ("top_p",))  # from Opus 4.1 on, one of the two
         return []
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """One page holds every model there is."""
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root}/models?limit=1000", headers)
+        return OutboundRequest("GET", f"{self.root}/models?limit=1000", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """Anthropic's list, with context sizes and features where it tells them."""

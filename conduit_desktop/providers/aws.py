@@ -10,21 +10,21 @@ from typing import Any
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.providers import Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import KindField, OutboundRequest, ProviderKind, Secrets
 
 DEFAULT_REGION = "us-east-1"
 _KEY_PAIR = re.compile(r"\s*([A-Z0-9]{16,128})\s*:\s*([A-Za-z0-9/+=]{20,})(?:\s*:\s*(\S+))?\s*")
 _REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 
-KEY = Field(
+KEY = KindField(
     "api_key",
     "API key, or access key ID:secret",
     secret=True,
     placeholder="ABSK…  or  AKIA…:secret[:session token]",
     help="A Bedrock API key, or an access key with its secret. Empty: what the profile or this computer's environment holds.",
 )
-REGION = Field("region", "Region", placeholder=DEFAULT_REGION, help="Where your models are enabled.")
-PROFILE = Field("profile", "Profile", placeholder="default", help="A profile of ~/.aws, where there is no key.")
+REGION = KindField("region", "Region", placeholder=DEFAULT_REGION, help="Where your models are enabled.")
+PROFILE = KindField("profile", "Profile", placeholder="default", help="A profile of ~/.aws, where there is no key.")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,7 +105,7 @@ class AwsKind(ProviderKind):
             return {}
         return {"authorization": f"Bearer {secrets.api_key}"}
 
-    def signed(self, outbound: Outbound, secrets: Secrets) -> Outbound:
+    def signed(self, outbound: OutboundRequest, secrets: Secrets) -> OutboundRequest:
         """The request with its signature, where the key is an access key. What is signed must go out as it is."""
         pair = key_pair(secrets.api_key)
         if pair is None:
@@ -121,6 +121,6 @@ class AwsKind(ProviderKind):
 
     def prepare(
         self, endpoint: Any, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets, relayed: Mapping[str, str]
-    ) -> Outbound:
+    ) -> OutboundRequest:
         """The whole request; the signature covers the body."""
         return self.signed(super().prepare(endpoint, model, dialect, stream, body, secrets, relayed), secrets)

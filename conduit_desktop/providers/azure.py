@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Field, Outbound, Secrets
+from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.compatible import COMPLETIONS, PATHS
 from conduit_desktop.providers.openai import OpenAI
 
@@ -30,17 +30,17 @@ class Azure(OpenAI):
     docs = "https://learn.microsoft.com/azure/foundry/openai/latest"
     default_base_url = ""
     fields = (
-        Field("base_url", "Endpoint", required=True, placeholder="https://my-resource.openai.azure.com",
+        KindField("base_url", "Endpoint", required=True, placeholder="https://my-resource.openai.azure.com",
             help="Stands beside the key on the resource's page Keys and Endpoint, in the Azure portal."),
-        Field(
+        KindField(
             "api_key", "API key or Entra token", required=True, secret=True,
             help="A token of Microsoft Entra ID begins with eyJ and lasts an hour or so; anything else is the resource's key.",
         ),
-        Field(
+        KindField(
             "api_version", "API version", placeholder="2024-10-21",
             help="Empty: the v1 API. A date: the older API, whose addresses name the deployment.",
         ),
-        Field(
+        KindField(
             "deployments", "Deployments", placeholder="gpt-5=my-gpt5, gpt-4o=prod-4o",
             help="Names of models, each with the deployment that serves it; a model that is not named is its own deployment.",
         ),
@@ -95,7 +95,7 @@ class Azure(OpenAI):
         body["model"] = deployment
         return dropped
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The models that the resource may deploy; None where the operator named the deployments there are."""
         asked = None if self.deployments else super().models_request(secrets)
         if asked is not None:

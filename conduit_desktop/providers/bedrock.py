@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Outbound, Secrets
+from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.compatible import BASE_URL
 from conduit_desktop.wire.token_counts import count
@@ -75,14 +75,14 @@ class Bedrock(AwsKind):
         method = "invoke" if endpoint != "chat" else "converse-stream" if stream else "converse"
         return f"{self.root}/model/{quote(model, safe='')}/{method}"
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The region's models, from the control plane beside the runtime; None where the address is no one of Amazon's."""
         if not _RUNTIME_HOST.match(self.root):
             return None
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
         root = _RUNTIME_HOST.sub("https://bedrock.", self.root)
-        return self.signed(Outbound("GET", f"{root}/foundation-models", headers), secrets)
+        return self.signed(OutboundRequest("GET", f"{root}/foundation-models", headers), secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The models in use; those that answer through a profile alone by the profile's name. ValueError for no list."""

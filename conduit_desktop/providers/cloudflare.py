@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason
-from conduit_desktop.providers import Field, Outbound, Secrets
+from conduit_desktop.providers import KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.compatible import TEXT_EMBEDDINGS, OpenAICompatible, key_from
 
 _TASKS: dict[str, tuple[str, ...]] = {"Text Generation": (), "Text Embeddings": ("embeddings",)}
@@ -25,14 +25,14 @@ class Cloudflare(OpenAICompatible):
     default_base_url = "https://api.cloudflare.com/client/v4"
     fields = (
         key_from("dash.cloudflare.com/profile/api-tokens", needs="the permission Workers AI: Read"),
-        Field(
+        KindField(
             "account_id",
             "Account ID",
             required=True,
             placeholder="32 hexadecimal digits",
             help="On the Workers AI page of Cloudflare's dashboard.",
         ),
-        Field("base_url", "Base URL", help="Only for an AI gateway: its whole address, up to …/workers-ai/v1"),
+        KindField("base_url", "Base URL", help="Only for an AI gateway: its whole address, up to …/workers-ai/v1"),
     )
     endpoints = frozenset({"chat", "embeddings"})
     forms = TEXT_EMBEDDINGS
@@ -50,13 +50,13 @@ class Cloudflare(OpenAICompatible):
         if parts.netloc == urlsplit(self.default_base_url).netloc and "/accounts/" not in parts.path:
             self.root = f"{self.default_base_url}/accounts/{quote(self.account, safe='')}/ai/v1"
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """One page of the account's models; AI gateways have no list."""
         if not self.root.endswith("/ai/v1"):
             return None
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root.removesuffix('/v1')}/models/search?per_page=1000", headers)
+        return OutboundRequest("GET", f"{self.root.removesuffix('/v1')}/models/search?per_page=1000", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The models for text and vectors; raises ValueError for a body that is no list."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, key_from
 
 _PATHS: Mapping[Endpoint, str] = {
@@ -47,11 +47,11 @@ class Cohere(ProviderKind):
             raise ValueError(f"{self.label} has no endpoint {endpoint}")
         return self.root + _PATHS[endpoint]
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """One page holds every model there is. https://docs.cohere.com/reference/list-models"""
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root}/v1/models?page_size=1000", headers)
+        return OutboundRequest("GET", f"{self.root}/v1/models?page_size=1000", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The models that are not deprecated; raises ValueError for a body that is no list."""

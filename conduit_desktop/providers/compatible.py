@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.model_lists import PriceFields, read_list
 from conduit_desktop.providers.thinking import ThinkingSwitch
@@ -40,21 +40,21 @@ THINKERS_REFUSE = (
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
 
-OPTIONAL_KEY = Field("api_key", "API key", secret=True, help="Only if the server asks for one.")
-BASE_URL = Field("base_url", "Base URL")
-NEEDED_BASE_URL = Field("base_url", "Base URL", required=True, placeholder="https://host/v1")
+OPTIONAL_KEY = KindField("api_key", "API key", secret=True, help="Only if the server asks for one.")
+BASE_URL = KindField("base_url", "Base URL")
+NEEDED_BASE_URL = KindField("base_url", "Base URL", required=True, placeholder="https://host/v1")
 
 
-def key_from(page: str, looks: str = "", needs: str = "") -> Field:
+def key_from(page: str, looks: str = "", needs: str = "") -> KindField:
     """The field for a vendor's key: the page where keys are made, how they begin, what they must be allowed to do."""
     help = f"Made at {page}{f', with {needs}' if needs else ''}."
-    return Field("api_key", "API key", required=True, secret=True, placeholder=looks, help=help)
+    return KindField("api_key", "API key", required=True, secret=True, placeholder=looks, help=help)
 
 
 class OpenAICompatible(ProviderKind):
     """Bearer key, OpenAI's paths and OpenAI's list of models; subclasses are rows of data."""
 
-    fields: ClassVar[tuple[Field, ...]] = ()
+    fields: ClassVar[tuple[KindField, ...]] = ()
     version: ClassVar[str] = "v1"
     """The path segment to add where a base URL has none; empty for vendors without one."""
     models_url: ClassVar[str] = "/models"
@@ -205,7 +205,7 @@ class OpenAICompatible(ProviderKind):
         body["response_format"] = {"type": "json_object"}
         return ["response_format.json_schema"]
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """A GET for the list of models, where there is one."""
         if not self.models_url:
             return None
@@ -215,9 +215,9 @@ class OpenAICompatible(ProviderKind):
         url = self.models_url if elsewhere else self.root + self.models_url
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", url, headers)
+        return OutboundRequest("GET", url, headers)
 
-    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+    def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
         """The fuller list first, where there is one."""
         plain = super().model_lists(secrets)
         fuller = [replace(one, url=self.root + self.fuller_models_url) for one in plain if self.fuller_models_url]
@@ -256,7 +256,7 @@ class AnyOpenAICompatible(OpenAICompatible):
     fields = (
         NEEDED_BASE_URL,
         OPTIONAL_KEY,
-        Field("version", "Version segment", placeholder="v1", help="`none` for a server whose addresses have none."),
+        KindField("version", "Version segment", placeholder="v1", help="`none` for a server whose addresses have none."),
     )
     endpoints = frozenset(PATHS)
     relayed_headers = ("openai-",)

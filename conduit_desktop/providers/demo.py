@@ -12,8 +12,8 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Field, LocalAnswer, ProviderKind, Secrets
-from conduit_desktop.providers.demo_script import Reply, as_dict, as_list, call_id, prompt_tokens, reply_to, tokens
+from conduit_desktop.providers import Endpoint, KindField, LocalAnswer, ProviderKind, Secrets
+from conduit_desktop.providers.demo_script import DemoReply, as_dict, as_list, call_id, prompt_tokens, reply_to, tokens
 from conduit_desktop.wire.framing import sse
 
 MODELS = (
@@ -39,7 +39,7 @@ _FOREVER_S = 24 * 3600.0
 _PIECES = re.compile(r"\s*\S+\s*")
 
 
-class Piece(NamedTuple):
+class TimedFrame(NamedTuple):
     """A frame's bytes and the seconds to wait before it."""
 
     delay_s: float
@@ -52,7 +52,7 @@ class Demo(ProviderKind):
     kind = "demo"
     label = "Demo (built in)"
     docs = "https://platform.openai.com/docs/api-reference/chat"
-    fields = (Field("pace_ms", "Pace", placeholder="30", help="Milliseconds between the pieces of a streamed answer."),)
+    fields = (KindField("pace_ms", "Pace", placeholder="30", help="Milliseconds between the pieces of a streamed answer."),)
     free = True
     local = True
 
@@ -82,22 +82,22 @@ class Demo(ProviderKind):
 
     def _refusal(self, status: int, kind: str, code: str, text: str, headers: dict[str, str]) -> LocalAnswer:
         error = {"error": {"message": text, "type": kind, "param": None, "code": code}}
-        return LocalAnswer(status, "application/json", _paced(iter([Piece(0.0, orjson.dumps(error))])), headers)
+        return LocalAnswer(status, "application/json", _paced(iter([TimedFrame(0.0, orjson.dumps(error))])), headers)
 
-    def _whole(self, model: str, body: dict[str, Any]) -> Iterator[Piece]:
+    def _whole(self, model: str, body: dict[str, Any]) -> Iterator[TimedFrame]:
         if model == "demo-error-timeout":
-            yield Piece(_FOREVER_S, b"")
+            yield TimedFrame(_FOREVER_S, b"")
             return
         data = orjson.dumps(_whole_answer(model, body))
         if model == "demo-error-broken":
             data = data[: len(data) // 2]
         elif model == "demo-error-malformed":
             data = b"<html>This is not JSON.</html>"
-        yield Piece(self._delay(model, 0), data)
+        yield TimedFrame(self._delay(model, 0), data)
 
-    def _stream(self, model: str, body: dict[str, Any]) -> Iterator[Piece]:
+    def _stream(self, model: str, body: dict[str, Any]) -> Iterator[TimedFrame]:
         if model == "demo-error-timeout":
-            yield Piece(_FOREVER_S, b"")
+            yield TimedFrame(_FOREVER_S, b"")
             return
         frames = list(_stream_frames(model, body))
         if model == "demo-error-broken":
@@ -105,7 +105,7 @@ class Demo(ProviderKind):
         elif model == "demo-error-malformed":
             frames = [*frames[:3], b'data: {"choices": [this is not JSON\n\n']
         for index, data in enumerate(frames):
-            yield Piece(self._delay(model, index), data)
+            yield TimedFrame(self._delay(model, index), data)
 
     def _delay(self, model: str, index: int) -> float:
         """Two thirds to four thirds of the pace, never twice the same in a row and always the same for an index."""
@@ -113,14 +113,14 @@ class Demo(ProviderKind):
         return pace * (2 + index * 5 % 7 / 3) / 3
 
 
-async def _paced(pieces: Iterator[Piece]) -> AsyncIterator[bytes]:
+async def _paced(pieces: Iterator[TimedFrame]) -> AsyncIterator[bytes]:
     for delay_s, data in pieces:
         await asyncio.sleep(delay_s)
         if data:
             yield data
 
 
-def _finished(model: str, body: dict[str, Any]) -> tuple[Reply, str, dict[str, Json]]:
+def _finished(model: str, body: dict[str, Any]) -> tuple[DemoReply, str, dict[str, Json]]:
     """The answer within the request's limits, why it ended, and what it took."""
     reply = reply_to(model, body)
     finish = "tool_calls" if reply.tool else "stop"
@@ -147,7 +147,7 @@ def _stops(stop: Json) -> list[str]:
     return [text for text in ([stop] if isinstance(stop, str) else as_list(stop)) if isinstance(text, str) and text]
 
 
-def _tool_call(reply: Reply, body: dict[str, Any]) -> dict[str, Json]:
+def _tool_call(reply: DemoReply, body: dict[str, Any]) -> dict[str, Json]:
     turn = len(as_list(body.get("messages")))
     identity = call_id(reply.tool, reply.arguments, turn)
     return {"id": identity, "type": "function", "function": {"name": reply.tool, "arguments": reply.arguments}}

@@ -19,7 +19,7 @@ THOUGHTS = (
 
 
 @dataclass(slots=True)
-class Reply:
+class DemoReply:
     """One answer: what was thought, what is said, or the one tool that is called."""
 
     text: str = ""
@@ -28,16 +28,16 @@ class Reply:
     arguments: str = ""
 
 
-def reply_to(model: str, body: dict[str, Any]) -> Reply:
+def reply_to(model: str, body: dict[str, Any]) -> DemoReply:
     """The answer of `model` to a request body of OpenAI's chat dialect."""
     question = last_question(body)
     if fits := _wanted_json(body):
-        return Reply(orjson.dumps(fits[0]).decode())
+        return DemoReply(orjson.dumps(fits[0]).decode())
     if model == "demo-tools":
         return _with_tools(body, question)
     if model == "demo-thinking":
-        return Reply(f"You asked: *{question}*\n\nHaving thought about it: **yes, within reason**.", THOUGHTS)
-    return Reply(_friendly(question, seen_images(body)))
+        return DemoReply(f"You asked: *{question}*\n\nHaving thought about it: **yes, within reason**.", THOUGHTS)
+    return DemoReply(_friendly(question, seen_images(body)))
 
 
 def tokens(text: str) -> int:
@@ -146,14 +146,14 @@ def _wanted_json(body: dict[str, Any]) -> tuple[Json] | None:
     return (sample(schema, question),) if schema else ({"question": question, "answer": "Yes, this is JSON."},)
 
 
-def _with_tools(body: dict[str, Any], question: str) -> Reply:
+def _with_tools(body: dict[str, Any], question: str) -> DemoReply:
     messages = _messages(body)
     if messages and messages[-1].get("role") == "tool":
-        return Reply(f"The tool answered: `{_text(messages[-1].get('content'))}`\n\nThat answers your question: *{question}*")
+        return DemoReply(f"The tool answered: `{_text(messages[-1].get('content'))}`\n\nThat answers your question: *{question}*")
     tool = _chosen_tool(body)
     if tool is None:
-        return Reply("I can call tools, but this request offers none that I may call.")
-    return Reply(tool=str(tool.get("name", "")), arguments=orjson.dumps(sample(tool.get("parameters", {}), question)).decode())
+        return DemoReply("I can call tools, but this request offers none that I may call.")
+    return DemoReply(tool=str(tool.get("name", "")), arguments=orjson.dumps(sample(tool.get("parameters", {}), question)).decode())
 
 
 def _chosen_tool(body: dict[str, Any]) -> dict[str, Any] | None:

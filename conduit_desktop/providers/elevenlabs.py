@@ -12,7 +12,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import BadRequest, Reason
-from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL, key_from
 
@@ -29,7 +29,7 @@ class ElevenLabs(ProviderKind):
     fields = (
         key_from("elevenlabs.io/app/settings/api-keys", "sk_…"),
         BASE_URL,
-        Field(
+        KindField(
             "voices", "Voices", placeholder="alloy=21m00Tcm4TlvDq8ikWAM, *=pNInz6obpgDQGcFmaJgB",
             help="Names that callers use, each with the id of a voice; * stands for every other name.",
         ),
@@ -58,13 +58,13 @@ class ElevenLabs(ProviderKind):
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
-    ) -> Outbound:  # fmt: skip
+    ) -> OutboundRequest:  # fmt: skip
         """Moves voice and format from the body into the address; raises BadRequest for a voice that nobody mapped."""
         said = orjson.loads(body)
         voice = quote(self.voice(said.pop("voice", None)), safe="")
         query = urlencode({"output_format": said.pop("output_format", "mp3_44100_128")})
         url = f"{self.url(endpoint, model, dialect, stream)}/{voice}?{query}"
-        return Outbound("POST", url, self.all_headers(secrets, dialect, relayed), orjson.dumps(said))
+        return OutboundRequest("POST", url, self.all_headers(secrets, dialect, relayed), orjson.dumps(said))
 
     def voice(self, name: Json) -> str:
         """The id of the voice that a caller names: as mapped, or an id itself."""
@@ -78,11 +78,11 @@ class ElevenLabs(ProviderKind):
             param="voice",
         )
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """Every model."""
         headers = self.all_headers(secrets, "", {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root}/models", headers)
+        return OutboundRequest("GET", f"{self.root}/models", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """Those that speak; raises ValueError for a body that is no list."""

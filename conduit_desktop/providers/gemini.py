@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL, key_from
 
@@ -61,11 +61,11 @@ class Gemini(ProviderKind):
         """In translated requests, what the model at hand wants otherwise."""
         return mend(model, body) if translated else []
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """One page holds every model there is: 1000 is the most a page may have."""
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root}/models?pageSize=1000", headers)
+        return OutboundRequest("GET", f"{self.root}/models?pageSize=1000", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """Google's list without `models/` before the names; raises ValueError for a body that is no list."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conduit_desktop.providers import Endpoint, Field, Outbound, Secrets
+from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
 
 _NATIVE = {
@@ -29,8 +29,8 @@ class Ollama(LocalServer):
     label = "Ollama"
     docs = "https://docs.ollama.com/api/openai-compatibility"
     fields = (
-        Field("base_url", "Base URL", help="Empty: http://localhost:11434/v1. Ollama's own machines: https://ollama.com/v1"),
-        Field("api_key", "API key", secret=True, help="For Ollama's own machines alone: made at ollama.com/settings/keys."),
+        KindField("base_url", "Base URL", help="Empty: http://localhost:11434/v1. Ollama's own machines: https://ollama.com/v1"),
+        KindField("api_key", "API key", secret=True, help="For Ollama's own machines alone: made at ollama.com/settings/keys."),
     )
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
@@ -55,7 +55,7 @@ class LMStudio(LocalServer):
     forms = TEXT_EMBEDDINGS
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
-    def model_lists(self, secrets: Secrets) -> list[Outbound]:
+    def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
         """LM Studio's own list tells sizes and features as well: https://lmstudio.ai/docs/developer/rest/endpoints"""
         plain = super().model_lists(secrets)
         return [*(replace(one, url=self.root.removesuffix("/v1") + "/api/v0/models") for one in plain), *plain]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.providers import Field, Secrets
+from conduit_desktop.providers import KindField, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, OPENAI_THINKERS, THINKERS_REFUSE, OpenAICompatible, key_from
 
 
@@ -20,8 +20,8 @@ class OpenAI(OpenAICompatible):
     fields = (
         key_from("platform.openai.com/api-keys", "sk-…"),
         BASE_URL,
-        Field("organization", "Organization", placeholder="org-…", help="Only for keys of several organizations."),
-        Field("project", "Project", placeholder="proj_…", help="Only for keys of several projects."),
+        KindField("organization", "Organization", placeholder="org-…", help="Only for keys of several organizations."),
+        KindField("project", "Project", placeholder="proj_…", help="Only for keys of several projects."),
     )
     endpoints = frozenset(
         {

@@ -14,7 +14,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.providers import Endpoint, Incoming, Outbound, ProviderKind, Secrets, Send
+from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets, Send, UpstreamResponse
 from conduit_desktop.providers.address import versioned
 from conduit_desktop.providers.compatible import BASE_URL, key_from
 from conduit_desktop.wire.framing import sse
@@ -72,14 +72,14 @@ class Replicate(ProviderKind):
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
-    ) -> Outbound:  # fmt: skip
+    ) -> OutboundRequest:  # fmt: skip
         """A quick answer comes at once. A longer wait could not be called off: only an answer tells the prediction's id."""
         outbound = super().prepare(endpoint, model, dialect, stream, body, secrets, relayed)
         if not stream:
             outbound.headers.setdefault("prefer", "wait=5")
         return outbound
 
-    async def open(self, send: Send, outbound: Outbound, stream: bool, secrets: Secrets) -> Incoming:
+    async def open(self, send: Send, outbound: OutboundRequest, stream: bool, secrets: Secrets) -> UpstreamResponse:
         """The prediction's stream, or the prediction once it is over; a model that cannot stream is awaited."""
         response = await send(outbound)
         if response.status >= 400:
@@ -96,11 +96,11 @@ class Replicate(ProviderKind):
             made.cancel()
             raise
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """Replicate's own collection of language models."""
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
-        return Outbound("GET", f"{self.root}/collections/language-models", headers)
+        return OutboundRequest("GET", f"{self.root}/collections/language-models", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The models of the collection; raises ValueError for a body that is none."""
@@ -133,15 +133,15 @@ class Prediction:
         url = urls.get("stream") if isinstance(urls, dict) else None
         return url if isinstance(url, str) and urlsplit(url).scheme in ("https", urlsplit(self._kind.root).scheme) else ""
 
-    def request(self, url: str, method: str = "GET") -> Outbound:
+    def request(self, url: str, method: str = "GET") -> OutboundRequest:
         """A request about it. The key goes along to the configured host and, from Replicate, to Replicate's others."""
         home, there = urlsplit(self._kind.root).netloc, urlsplit(url).netloc
         known = there == home or (home == "api.replicate.com" and there.endswith(".replicate.com"))
         headers = self._kind.all_headers(self._secrets, self._kind.dialects[0], {}) if known else {}
         headers.pop("content-type", None)
-        return Outbound(method, url, {**headers, "accept": "application/json" if url == self._url else "text/event-stream"})
+        return OutboundRequest(method, url, {**headers, "accept": "application/json" if url == self._url else "text/event-stream"})
 
-    async def refreshed(self) -> Incoming | None:
+    async def refreshed(self) -> UpstreamResponse | None:
         """Ask how it stands; the answer, where that was a refusal."""
         response = await self._send(self.request(self._url))
         if response.status >= 400:
@@ -149,7 +149,7 @@ class Prediction:
         self.body = await _read(response)
         return None
 
-    async def awaited(self) -> Incoming:
+    async def awaited(self) -> UpstreamResponse:
         """Wait until it is over. It is cancelled where its state cannot be read any more."""
         pause, faults = self.pause_s, 0
         while not self.over:
@@ -182,7 +182,7 @@ class Prediction:
             log.warning("a prediction at %s could not be cancelled: %s", self._kind.config.name, error.message)
 
 
-async def _read(response: Incoming) -> dict[str, Any]:
+async def _read(response: UpstreamResponse) -> dict[str, Any]:
     try:
         body = orjson.loads(await response.read())
     except orjson.JSONDecodeError:
@@ -218,7 +218,7 @@ class WholeAnswer:
 class EventStream:
     """A prediction's stream, and behind its `done` the finished prediction, which alone tells the tokens."""
 
-    def __init__(self, events: Incoming, made: Prediction) -> None:
+    def __init__(self, events: UpstreamResponse, made: Prediction) -> None:
         self.status, self.headers = events.status, events.headers
         self._events, self._made = events, made
         self._splitter = sse.FrameSplitter()

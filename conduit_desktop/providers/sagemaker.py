@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
-from conduit_desktop.providers import Endpoint, Outbound, Secrets
+from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
 from conduit_desktop.providers.compatible import BASE_URL
 
@@ -53,14 +53,16 @@ class SageMaker(AwsKind):
         body.pop("model", None)
         return []
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The endpoints in service; None where the address is no one of Amazon's."""
         if not _RUNTIME_HOST.match(self.root):
             return None
         wanted = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "SageMaker.ListEndpoints"}
         headers = self.all_headers(secrets, self.dialects[0], wanted)
         body = b'{"StatusEquals":"InService","MaxResults":100}'
-        return self.signed(Outbound("POST", _RUNTIME_HOST.sub("https://api.sagemaker.", self.root) + "/", headers, body), secrets)
+        return self.signed(
+            OutboundRequest("POST", _RUNTIME_HOST.sub("https://api.sagemaker.", self.root) + "/", headers, body), secrets
+        )
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The endpoints' names; raises ValueError for a body that is no list."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
-from conduit_desktop.providers import Endpoint, Field, Secrets
+from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.compatible import BASE_URL, EffortWords, OpenAICompatible, key_from
 from conduit_desktop.providers.thinking import ThinkingSwitch
 
@@ -17,7 +17,7 @@ _VERSION = {"anthropic-version": "2023-06-01"}
 _PASTED = re.compile(r"/anthropic(/v1(/messages)?)?$")
 
 
-class TwofoldVendor(OpenAICompatible):
+class TwoDialectVendor(OpenAICompatible):
     """Callers of Anthropic's dialect are relayed as they are; everybody else reaches OpenAI's side."""
 
     dialects = ("openai_chat", ANTHROPIC)
@@ -61,7 +61,7 @@ def _object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
 _THREE_STEPS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 
 
-class DeepSeek(TwofoldVendor):
+class DeepSeek(TwoDialectVendor):
     """DeepSeek. https://api-docs.deepseek.com/guides/anthropic_api"""
 
     kind = "deepseek"
@@ -77,7 +77,7 @@ class DeepSeek(TwofoldVendor):
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
-class Moonshot(TwofoldVendor):
+class Moonshot(TwoDialectVendor):
     """Moonshot AI (Kimi)."""
 
     kind = "moonshot"
@@ -86,7 +86,7 @@ class Moonshot(TwofoldVendor):
     default_base_url = "https://api.moonshot.ai/v1"
     fields = (
         key_from("platform.kimi.ai/console/api-keys", "sk-…"),
-        Field("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"),
+        KindField("base_url", "Base URL", help="Keys made in China: https://api.moonshot.cn/v1"),
     )
     price_provider = "moonshotai"
     max_tokens_field = "max_completion_tokens"
@@ -100,7 +100,7 @@ class Moonshot(TwofoldVendor):
     )  # fmt: skip
 
 
-class Zai(TwofoldVendor):
+class Zai(TwoDialectVendor):
     """Z.ai (Zhipu's GLM): version four of its own address, and for the coding plan another."""
 
     kind = "zai"
@@ -109,7 +109,7 @@ class Zai(TwofoldVendor):
     default_base_url = "https://api.z.ai/api/paas/v4"
     fields = (
         key_from("z.ai/manage-apikey/apikey-list"),
-        Field(
+        KindField(
             "base_url", "Base URL",
             help="The coding plan: https://api.z.ai/api/coding/paas/v4. Keys made in China: https://open.bigmodel.cn/api/paas/v4",
         ),
@@ -145,7 +145,7 @@ class Zai(TwofoldVendor):
     )  # fmt: skip
 
 
-class MiniMax(TwofoldVendor):
+class MiniMax(TwoDialectVendor):
     """MiniMax. https://platform.minimax.io/docs/api-reference/text-anthropic-api"""
 
     kind = "minimax"
@@ -154,7 +154,7 @@ class MiniMax(TwofoldVendor):
     default_base_url = "https://api.minimax.io/v1"
     fields = (
         key_from("platform.minimax.io/user-center/basic-information/interface-key"),
-        Field("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
+        KindField("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
     )
     price_provider = "minimax"
     # https://platform.minimax.io/docs/api-reference/responses-create: the second generation always thinks.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
-from conduit_desktop.providers import Endpoint, Field
+from conduit_desktop.providers import Endpoint, KindField
 from conduit_desktop.providers.compatible import (
     BASE_URL,
     OPENAI_THINKERS,
@@ -218,7 +218,7 @@ class Qwen(OpenAICompatible):
     default_base_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
     fields = (
         key_from("modelstudio.console.alibabacloud.com", "sk-…"),
-        Field(
+        KindField(
             "base_url", "Base URL",
             help="Keys made in China: https://dashscope.aliyuncs.com/compatible-mode/v1; in the United States: https://dashscope-us."
             "aliyuncs.com/compatible-mode/v1; or a workspace's own, as https://ws-1.ap-southeast-1.maas.aliyuncs.com",

@@ -13,7 +13,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.providers import Endpoint, Field, Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.anthropic import Anthropic
 from conduit_desktop.providers.gemini import mend, method
 
@@ -33,7 +33,7 @@ class Vertex(ProviderKind):
     dialects = ("gemini", "anthropic_messages")
     default_base_url = "https://aiplatform.googleapis.com"
     fields = (
-        Field(
+        KindField(
             "api_key",
             "Service account (JSON) or API key",
             secret=True,
@@ -41,9 +41,9 @@ class Vertex(ProviderKind):
             help="The key file of a service account (role Vertex AI User): console.cloud.google.com/iam-admin/serviceaccounts. "
             "Empty: the credentials that gcloud left on this computer.",
         ),
-        Field("project", "Project", placeholder="my-project-123", help="Empty: the service account's own project."),
-        Field("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),
-        Field("base_url", "Base URL", help="Only for a private endpoint."),
+        KindField("project", "Project", placeholder="my-project-123", help="Empty: the service account's own project."),
+        KindField("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),
+        KindField("base_url", "Base URL", help="Only for a private endpoint."),
     )
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     price_provider: ClassVar[str | None] = "google"
@@ -154,14 +154,14 @@ class Vertex(ProviderKind):
         body.setdefault("anthropic_version", CLAUDE_VERSION)
         return dropped
 
-    def models_request(self, secrets: Secrets) -> Outbound | None:
+    def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """Google's own models; Claude's are not in any list."""
         headers = self.all_headers(secrets, self.dialects[0], {})
         del headers["content-type"]
         if self._project:
             headers["x-goog-user-project"] = self._project
         root = re.sub(r"/v\d\w*$", "", self.root)
-        return Outbound("GET", f"{root}/v1beta1/publishers/google/models?pageSize=200", headers)
+        return OutboundRequest("GET", f"{root}/v1beta1/publishers/google/models?pageSize=200", headers)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
         """The names of Google's models; raises ValueError for a body that is no list."""

@@ -10,21 +10,21 @@ from aiohttp import web
 from conduit_desktop import __version__
 from conduit_desktop.server import admin, docs, gemini, media, metrics, ollama, responses
 from conduit_desktop.server.chat import chat_handler
-from conduit_desktop.server.middleware import Handler, door
+from conduit_desktop.server.middleware import Handler, client_api_middleware
 from conduit_desktop.server.models import model_handler, models_handler
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 _ANY_SIZE = 2**40
 """aiohttp's own limit is off: `reading.read_body` bounds the body by the setting."""
 
 
-def build(house: House) -> web.Application:
+def build(context: AppContext) -> web.Application:
     """The application: client API, health, and the admin API."""
-    gateway = house.gateway
-    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[door(gateway)])
-    admin.mount(app, house)
+    gateway = context.gateway
+    app = web.Application(client_max_size=_ANY_SIZE, middlewares=[client_api_middleware(gateway)])
+    admin.mount(app, context)
     router = app.router
     for path in ("/chat/completions",):
         _post(router, path, chat_handler(gateway, "openai_chat"))
@@ -36,11 +36,11 @@ def build(house: House) -> web.Application:
     ollama.mount(router, gateway)
     responses.mount(router, gateway, _PREFIXES)
     media.mount(router, gateway, _PREFIXES)
-    metrics.mount(app, house)
+    metrics.mount(app, context)
     docs.mount(router)
     router.add_get("/", _root)
     router.add_get("/health", _health)
-    router.add_get("/health/ready", _ready(house))
+    router.add_get("/health/ready", _ready(context))
     return app
 
 
@@ -61,10 +61,10 @@ async def _health(request: web.Request) -> web.Response:
     return _json({"status": "ok", "version": __version__})
 
 
-def _ready(house: House) -> Handler:
+def _ready(context: AppContext) -> Handler:
     async def ready(request: web.Request) -> web.Response:
-        writable = house.store.database.healthy
-        providers = sum(bound.provider.enabled and not bound.problem for bound in house.gateway.snapshot.providers.values())
+        writable = context.store.database.healthy
+        providers = sum(bound.provider.enabled and not bound.problem for bound in context.gateway.snapshot.providers.values())
         body = {"status": "ok" if writable else "degraded", "records": writable, "providers": providers}
         return _json(body, 200 if writable else 503)
 

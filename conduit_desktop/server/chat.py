@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
@@ -58,7 +58,7 @@ async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 
 async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     """Send an answer, whole or as a stream."""
-    if isinstance(exchange, Reply):
+    if isinstance(exchange, WholeReply):
         return web.Response(
             status=exchange.status, body=exchange.body, headers=exchange.headers, content_type=exchange.content_type
         )

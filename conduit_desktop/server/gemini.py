@@ -16,8 +16,8 @@ from conduit_desktop.server.chat import answer, make_call
 from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.models import json_response, model_handler, models_handler
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.media.endpoints import Wish
-from conduit_desktop.wire.media.gemini_embeddings import GeminiWords
+from conduit_desktop.wire.media.endpoints import MediaRequest
+from conduit_desktop.wire.media.gemini_embeddings import GeminiEmbeddingsCaller
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -81,7 +81,7 @@ async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 def _embed(batch: bool) -> Answerer:
     async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
         """Any provider's embeddings; Gemini's hear and say what is said here."""
-        call.endpoint, call.wish = "embeddings", Wish("embeddings", call.body, words=GeminiWords(batch))
+        call.endpoint, call.media_request = "embeddings", MediaRequest("embeddings", call.body, words=GeminiEmbeddingsCaller(batch))
         return await answer_beside(request, gateway, call)
 
     return embed

@@ -20,7 +20,7 @@ from conduit_desktop.server.application import build
 from conduit_desktop.server.port_holder import hint, holder
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,12 @@ class Tls:
         return context
 
 
-class Server:
-    """Listens for the house; implements `actions.house.ServerControl`."""
+class HttpServer:
+    """Listens for the house; implements `actions.context.ServerControl`."""
 
     def __init__(self, tls: Tls | None = None) -> None:
         self._tls = tls
-        self._house: House | None = None
+        self._context: AppContext | None = None
         self._runner: web.AppRunner | None = None
         self._lag: asyncio.Task[None] | None = None
         self._since = 0.0
@@ -63,9 +63,9 @@ class Server:
         self.error = ""
         self.loop_lag_ms = 0.0
 
-    def serve(self, house: House) -> None:
+    def serve(self, context: AppContext) -> None:
         """Name the house to listen for; before `start`."""
-        self._house = house
+        self._context = context
 
     @property
     def uptime_s(self) -> float:
@@ -75,32 +75,32 @@ class Server:
     async def start(self) -> None:
         """Listen as the settings say; raises PortTaken or ConduitError."""
         async with self._turn:
-            if self.state == "running" or self._house is None:
+            if self.state == "running" or self._context is None:
                 return
             self._say("starting")
             try:
-                await self._listen(self._house)
+                await self._listen(self._context)
             except ConduitError as error:
                 self._say("failed", error=str(error))
                 raise
             self._since = time.monotonic()
             self._say("running")
 
-    async def _listen(self, house: House) -> None:
-        settings = house.gateway.snapshot.settings
-        context = self._tls.context() if self._tls else None
+    async def _listen(self, context: AppContext) -> None:
+        settings = context.gateway.snapshot.settings
+        ssl_context = self._tls.context() if self._tls else None
         sockets = await asyncio.to_thread(bind, settings.host, settings.port)
         # Without handler_cancellation a hang-up would be noticed only at the next write.
         runner = web.AppRunner(
-            build(house), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
+            build(context), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
         )
         await runner.setup()
         for one in sockets:
-            await web.SockSite(runner, one, backlog=1024, ssl_context=context).start()
+            await web.SockSite(runner, one, backlog=1024, ssl_context=ssl_context).start()
         self._runner = runner
         host, port = sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        self.address = f"{'https' if context else 'http'}://{shown}:{port}"
+        self.address = f"{'https' if ssl_context else 'http'}://{shown}:{port}"
         self._lag = asyncio.ensure_future(self._measure_lag())
 
     async def stop(self) -> None:
@@ -113,11 +113,11 @@ class Server:
             if runner is not None:
                 for site in tuple(runner.sites):
                     await site.stop()
-                if self._house is not None:
-                    await self._house.gateway.drain(GRACE_S)
+                if self._context is not None:
+                    await self._context.gateway.drain(GRACE_S)
                     # What is left had its time: streams are told, anything else is cancelled.
-                    self._house.gateway.cut_streams()
-                    await self._house.gateway.drain(CUT_S)
+                    self._context.gateway.cut_streams()
+                    await self._context.gateway.drain(CUT_S)
                 runner._shutdown_timeout = 0.5
                 await runner.cleanup()
             self.address = None
@@ -132,8 +132,8 @@ class Server:
 
     def _say(self, state: ServerState, error: str = "") -> None:
         self.state, self.error = state, error
-        if self._house is not None:
-            self._house.bus.publish("server", state)
+        if self._context is not None:
+            self._context.bus.publish("server", state)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:

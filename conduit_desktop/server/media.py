@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.gateway.call import Call, Reply
-from conduit_desktop.gateway.upstream.byte_relay import Cut
+from conduit_desktop.gateway.call import Call, WholeReply
+from conduit_desktop.gateway.upstream.byte_relay import ConnectionCut
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.server import chat
 from conduit_desktop.server import request_fields as reading
@@ -18,7 +18,7 @@ from conduit_desktop.server.middleware import Handler, cors_headers
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.media.embeddings import in_base64, items
-from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.rerank import documents
 
 if TYPE_CHECKING:
@@ -45,43 +45,47 @@ def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Ha
     """Answers one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
 
     async def ask(request: web.Request) -> web.StreamResponse:
-        wish = await _wish(request, gateway, endpoint, form)
+        media_request = await _media_request(request, gateway, endpoint, form)
         if endpoint == "moderations":
-            wish.body.setdefault("model", _DEFAULT_MODERATION)
-        call = make_call(request, gateway, dialect("openai_chat"), _spoken(wish))
-        check(wish.body)
-        call.endpoint, call.body, call.wish = endpoint, wish.body, wish
+            media_request.body.setdefault("model", _DEFAULT_MODERATION)
+        call = make_call(request, gateway, dialect("openai_chat"), _spoken(media_request))
+        check(media_request.body)
+        call.endpoint, call.body, call.media_request = endpoint, media_request.body, media_request
         return await answer(request, gateway, call)
 
     return ask
 
 
-def _spoken(wish: Wish) -> dict[str, Any]:
+def _spoken(media_request: MediaRequest) -> dict[str, Any]:
     """The body as JSON would have it: forms hold texts alone."""
-    streamed = wish.body.get("stream")
-    return {**wish.body, "stream": streamed == "true"} if wish.form is not None and isinstance(streamed, str) else wish.body
+    streamed = media_request.body.get("stream")
+    return (
+        {**media_request.body, "stream": streamed == "true"}
+        if media_request.form is not None and isinstance(streamed, str)
+        else media_request.body
+    )
 
 
-async def _wish(request: web.Request, gateway: Gateway, endpoint: str, form: str) -> Wish:
+async def _media_request(request: web.Request, gateway: Gateway, endpoint: str, form: str) -> MediaRequest:
     limit = gateway.snapshot.settings.max_body_mb
     content_type = request.headers.get("Content-Type", "")
     if form == "never" or (form == "also" and not content_type.lower().startswith("multipart/")):
-        return Wish(endpoint, await reading.read_json(request, limit))
+        return MediaRequest(endpoint, await reading.read_json(request, limit))
     if not content_type.lower().startswith("multipart/form-data"):
         raise BadRequest("This path takes a form (Content-Type: multipart/form-data).", code="unsupported_media_type")
     parsed = multipart.parse(await reading.read_body(request, limit), content_type)
     if not parsed.files_size:
         raise BadRequest("The form holds no file.", code="missing_parameter", param="image" if form == "also" else "file")
-    return Wish(endpoint, parsed.fields(), parsed)
+    return MediaRequest(endpoint, parsed.fields(), parsed)
 
 
 async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
     """Send what the gateway answers; an answer that breaks off where no words can say so breaks the connection."""
     exchange = await gateway.answer(call)
-    if not isinstance(exchange, Reply):
+    if not isinstance(exchange, WholeReply):
         try:
             return await stream(request, gateway, exchange)
-        except Cut:
+        except ConnectionCut:
             return _cut(request)
     if len(exchange.body) <= LARGE:
         return web.Response(body=exchange.body, headers=exchange.headers, content_type=exchange.content_type)
@@ -95,7 +99,7 @@ def _cut(request: web.Request) -> web.StreamResponse:
     raise ConnectionResetError("the answer broke off")
 
 
-async def _in_pieces(request: web.Request, gateway: Gateway, reply: Reply) -> web.StreamResponse:
+async def _in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) -> web.StreamResponse:
     """A large answer, as fast as the caller reads it."""
     headers = {**reply.headers, "Content-Length": str(len(reply.body)), **cors_headers(request, gateway)}
     response = web.StreamResponse(status=reply.status, headers=headers)
@@ -133,7 +137,7 @@ def count_handler(gateway: Gateway) -> Handler:
         call = make_call(request, gateway, language, {**body, "stream": False})
         reading.need_messages(body)
         call.endpoint, call.body = "count_tokens", body
-        call.wish = Wish("count_tokens", language.native_request(body, call.model))
+        call.media_request = MediaRequest("count_tokens", language.passthrough_request(body, call.model))
         return await answer(request, gateway, call)
 
     return count

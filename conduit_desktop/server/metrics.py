@@ -22,7 +22,7 @@ from conduit_desktop.server.admin.access import check
 from conduit_desktop.server.middleware import Handler
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -170,29 +170,29 @@ def _number(value: float | str) -> str:
     return value if isinstance(value, str) else str(round(value, 9))
 
 
-def mount(app: web.Application, house: House) -> None:
+def mount(app: web.Application, context: AppContext) -> None:
     """Count from now on, and answer GET /metrics."""
     metrics = Metrics()
 
     async def forget_at_the_end(app: web.Application) -> None:
         forget()
 
-    forget = house.bus.subscribe(metrics.hear)
+    forget = context.bus.subscribe(metrics.hear)
     app.on_cleanup.append(forget_at_the_end)
-    app.router.add_get("/metrics", _handler(house, metrics))
+    app.router.add_get("/metrics", _handler(context, metrics))
 
 
-def _handler(house: House, metrics: Metrics) -> Handler:
+def _handler(context: AppContext, metrics: Metrics) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         if not _from_here(request):
             try:
-                await check(request, house)
+                await check(request, context)
             except ActionError as error:
                 refused = Unauthorized(error.message, code=error.code)
                 refused.status = error.status
                 raise refused from error
-        server = house.server
-        text = metrics.text(house.gateway.in_flight, len(asyncio.all_tasks()), server.loop_lag_ms / 1000, server.uptime_s)
+        server = context.server
+        text = metrics.text(context.gateway.in_flight, len(asyncio.all_tasks()), server.loop_lag_ms / 1000, server.uptime_s)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     return answer

@@ -57,7 +57,7 @@ _EXPOSED = ", ".join(
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
 
-def door(gateway: Gateway) -> Middleware:
+def client_api_middleware(gateway: Gateway) -> Middleware:
     """The one middleware of the client API."""
 
     @web.middleware

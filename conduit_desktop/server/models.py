@@ -95,9 +95,9 @@ async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
     snapshot = gateway.snapshot
     first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
     wanted = list(first.values())
-    tariffs = gateway.tariffs.known(wanted)
-    if tariffs is None:
-        tariffs = await gateway.tariffs.find(wanted, snapshot)
+    compiled_prices = gateway.compiled_prices.known(wanted)
+    if compiled_prices is None:
+        compiled_prices = await gateway.compiled_prices.find(wanted, snapshot)
     rows: list[Row] = []
     for alias in aliases:
         row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
@@ -105,9 +105,9 @@ async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
         tokens = alias.max_context_tokens or (_context_of(gateway, target) if target else None)
         if tokens:
             row["context_window"] = tokens
-        tariff = tariffs.get(target.name) if target else None
-        if tariff is not None:
-            row["pricing"] = {name: rate for name in _RATES if (rate := getattr(tariff.price, name)) is not None}
+        compiled_price = compiled_prices.get(target.name) if target else None
+        if compiled_price is not None:
+            row["pricing"] = {name: rate for name in _RATES if (rate := getattr(compiled_price.price, name)) is not None}
         rows.append(row)
     return rows
 

@@ -22,8 +22,8 @@ from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
-from conduit_desktop.wire.media.endpoints import Wish
-from conduit_desktop.wire.media.ollama_embeddings import OllamaWords, asked
+from conduit_desktop.wire.media.endpoints import MediaRequest
+from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller, asked
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -102,7 +102,7 @@ def embed_handler(gateway: Gateway) -> Handler:
         older = "input" not in body and "prompt" in body
         asked(body, older)
         call.stream, call.endpoint = False, "embeddings"
-        call.wish = Wish("embeddings", body, words=OllamaWords(str(body["model"]), older))
+        call.media_request = MediaRequest("embeddings", body, words=OllamaEmbeddingsCaller(str(body["model"]), older))
         return await answer_beside(request, gateway, call)
 
     return embed

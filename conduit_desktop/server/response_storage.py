@@ -9,7 +9,7 @@ from conduit_desktop.wire.openai_responses.fields import recall, remember
 from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 
-class Remembering(OpenAIResponses):
+class StoringResponses(OpenAIResponses):
     """Remembers the response that was written in translation, for it to be kept."""
 
     def __init__(self) -> None:

@@ -23,11 +23,11 @@ from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
-from conduit_desktop.store.sqlite.responses import Kept
+from conduit_desktop.store.sqlite.responses import StoredResponse
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.server.response_storage import Remembering
+    from conduit_desktop.server.response_storage import StoringResponses
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
 
 def _create(gateway: Gateway) -> Handler:
     async def create(request: web.Request) -> web.StreamResponse:
-        from conduit_desktop.server.response_storage import Remembering  # a dialect is loaded at its first call
+        from conduit_desktop.server.response_storage import StoringResponses  # a dialect is loaded at its first call
 
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        speaks = Remembering()
+        speaks = StoringResponses()
         call = make_call(request, gateway, speaks, body)
         _need_input(body)
         owner = ""
@@ -108,7 +108,7 @@ def _items(body: dict[str, Json]) -> list[Json]:
 
 
 async def _keeping(
-    frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str, speaks: Remembering
+    frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str, speaks: StoringResponses
 ) -> AsyncGenerator[bytes]:
     """The frames; the response is kept before the last of them leaves, so that the caller can go on from it at once."""
     kept = False
@@ -122,11 +122,11 @@ async def _keeping(
         await frames.aclose()
 
 
-async def _keep(gateway: Gateway, call: Call, owner: str, speaks: Remembering) -> None:
+async def _keep(gateway: Gateway, call: Call, owner: str, speaks: StoringResponses) -> None:
     response = speaks.written
     if response is None:
         return
-    kept = Kept([*_items(call.body), *response["output"]], response)
+    kept = StoredResponse([*_items(call.body), *response["output"]], response)
     try:
         if not await gateway.store.responses.put(response["id"], owner, kept, call.started_at):
             log.warning("the response to %s is too long to be kept", call.id)

@@ -18,7 +18,7 @@ FILES_KEPT = 4
 _KEYLIKE = re.compile(r"\b(?:cond[tm]_|sk-|gsk_|xai-|AIza|hf_|pplx-|r8_|key-)[A-Za-z0-9_\-]{12,}|(?i:bearer )[A-Za-z0-9_\-.=]{12,}")
 
 
-class Blotter(logging.Formatter):
+class RedactingFilter(logging.Formatter):
     """Formats, then blots out what looks like a credential, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -29,7 +29,7 @@ def set_up(home: Home) -> None:
     """Log as CONDUIT_LOG_LEVEL says (error, warning, info or debug). May be called again for another home."""
     asked = os.environ.get("CONDUIT_LOG_LEVEL", "").strip().lower() or "info"
     level = LEVELS.get(asked, logging.INFO)
-    line = Blotter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    line = RedactingFilter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     file = RotatingFileHandler(home.logs / "conduit.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
     console = logging.StreamHandler(sys.stderr)
     root = logging.getLogger()

@@ -19,7 +19,7 @@ from conduit_desktop.core.events import Event
 
 
 @dataclass(slots=True)
-class Outgoing:
+class WrittenRequest:
     """A request body in one dialect, and the names of what that dialect could not express."""
 
     body: dict[str, Json]
@@ -92,8 +92,8 @@ class Dialect(Protocol):
     """Of a streamed answer."""
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest: ...
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing: ...
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest: ...
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """The native lane's body: `body` for `model`, asking for usage in streams. May share parts with `body`."""
         ...
 
@@ -101,8 +101,8 @@ class Dialect(Protocol):
         """Whether the caller itself asked for usage in the stream (always true where the dialect always sends it)."""
         ...
 
-    def says_only_usage(self, data: bytes) -> bool:
-        """Whether a frame's `data` holds nothing but the usage that `native_request` asked for."""
+    def is_usage_only(self, data: bytes) -> bool:
+        """Whether a frame's `data` holds nothing but the usage that `passthrough_request` asked for."""
         ...
 
     def reader(self) -> StreamReader: ...
@@ -119,12 +119,12 @@ _DIALECTS = {
     "openai_responses": ("conduit_desktop.wire.openai_responses.dialect", "OpenAIResponses"),
     "anthropic_messages": ("conduit_desktop.wire.anthropic.dialect", "AnthropicMessages"),
     "ollama": ("conduit_desktop.wire.ollama.dialect", "OllamaChat"),
-    "gemini": ("conduit_desktop.wire.gemini.dialect", "Gemini"),
+    "gemini": ("conduit_desktop.wire.gemini.dialect", "GeminiContent"),
     "gemini_array": ("conduit_desktop.wire.gemini.dialect", "GeminiArray"),
     "ollama_generate": ("conduit_desktop.wire.ollama.dialect", "OllamaGenerate"),
-    "cohere": ("conduit_desktop.wire.cohere.dialect", "Cohere"),
+    "cohere": ("conduit_desktop.wire.cohere.dialect", "CohereChat"),
     "bedrock": ("conduit_desktop.wire.bedrock.dialect", "BedrockConverse"),
-    "replicate": ("conduit_desktop.wire.replicate.dialect", "Replicate"),
+    "replicate": ("conduit_desktop.wire.replicate.dialect", "ReplicatePredictions"),
     "sagemaker": ("conduit_desktop.wire.openai_chat.sagemaker", "SageMakerChat"),
 }
 

@@ -8,7 +8,7 @@ from conduit_desktop.core.chat import Json
 class BaseDialect:
     """Usage is in every stream unasked, and in the native lane only the model is another."""
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """`body` for `model`."""
         return {**body, "model": model}
 
@@ -16,6 +16,6 @@ class BaseDialect:
         """Always: there is no stream without usage."""
         return True
 
-    def says_only_usage(self, data: bytes) -> bool:
+    def is_usage_only(self, data: bytes) -> bool:
         """Never: usage is part of frames that say more."""
         return False

@@ -20,7 +20,7 @@ def sources(parts: Iterable[AnswerPart]) -> Iterator[Citation]:
 
 
 @dataclass(slots=True)
-class Place:
+class TextPosition:
     """Where the open text of a stream begins in all the words of its choice."""
 
     begin: int = 0

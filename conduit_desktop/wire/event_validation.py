@@ -40,7 +40,7 @@ _LAST_SECOND = 253_402_300_799
 """The end of the year 9999, up to which clients know dates."""
 
 
-class Soundness:
+class EventValidator:
     """Looks at the events of one answer, in order."""
 
     __slots__ = ("_ids",)
@@ -84,7 +84,7 @@ def whole(read: Callable[[dict[str, Json]], Iterable[Event]]) -> Callable[[dict[
 
     @wraps(read)
     def soundly(body: dict[str, Json]) -> list[Event]:
-        soundness = Soundness()
+        soundness = EventValidator()
         try:
             events = list(read(body))
             for event in events:

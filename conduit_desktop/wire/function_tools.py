@@ -9,7 +9,7 @@ from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.openai_chat.fields import respell
 
 
-class RequestWriter:
+class FunctionToolsWriter:
     """Writes one request. `own`: it was read from this dialect, so it is said again exactly as it was."""
 
     unsayable: ClassVar[tuple[str, ...]] = ()

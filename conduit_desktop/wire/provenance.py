@@ -22,7 +22,7 @@ _KIND = re.compile(r"(signed|hidden|cited)(?:@([\w-]+))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class MarkedContent:
     """What `dialect` made: the signature of a thought (empty where it has none), a whole hidden one, or a source's place.
 
     `id` is the item's that it belongs to, where the provider names it: OpenAI refuses a proof under another's.
@@ -34,7 +34,7 @@ class Sealed:
     id: str = ""
 
 
-def seal(sealed: Sealed) -> str:
+def mark(sealed: MarkedContent) -> str:
     """What was made, with its mark."""
     named = f"{sealed.kind}@{sealed.id}"
     return f"{_MARK}{sealed.dialect}.{named if _KIND.fullmatch(named) else sealed.kind}.{sealed.data}"
@@ -42,13 +42,13 @@ def seal(sealed: Sealed) -> str:
 
 def marked(signature: str, said_in: str, signers: Collection[str]) -> str:
     """A signature from the dialect `said_in`: as it is where that is among `signers` or a mark is on it, else with one."""
-    return signature if said_in in signers or unseal(signature) is not None else seal(Sealed(said_in, signature))
+    return signature if said_in in signers or unmark(signature) is not None else mark(MarkedContent(said_in, signature))
 
 
-def unseal(text: Json) -> Sealed | None:
+def unmark(text: Json) -> MarkedContent | None:
     """What is behind a mark; None for what bears none."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return None
     dialect, kind, data = [*text.removeprefix(_MARK).split(".", 2), "", ""][:3]
     found = _KIND.fullmatch(kind)
-    return Sealed(dialect, data, cast(Kind, found[1]), found[2] or "") if found else None
+    return MarkedContent(dialect, data, cast(Kind, found[1]), found[2] or "") if found else None

@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import operations
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
-from tests.fakes.house import opened_house
+from tests.fakes.app_context import opened_context
 
 Do = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
-async def house(home: Home) -> AsyncIterator[House]:
-    async with opened_house(home) as opened:
+async def context(home: Home) -> AsyncIterator[AppContext]:
+    async with opened_context(home) as opened:
         yield opened
 
 
 @pytest.fixture
-def do(house: House) -> Do:
+def do(context: AppContext) -> Do:
     """`await do("POST", "/keys", {"name": "a"})`: the answer's JSON."""
 
     async def run(method: str, path: str, body: Any = None, **query: str) -> Any:
-        _, answer = await operations.call(house, method, path, query, body, "admin")
+        _, answer = await operations.call(context, method, path, query, body, "admin")
         return answer
 
     return run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import Invalid
 from tests.actions.conftest import Do
 
@@ -29,8 +29,10 @@ async def test_a_path_in_a_folder_that_is_missing_or_a_file_is_refused(do: Do, t
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX file modes")
-async def test_the_folder_of_backups_is_the_users_alone_and_a_second_backup_has_a_name_of_its_own(house: House, do: Do) -> None:
+async def test_the_folder_of_backups_is_the_users_alone_and_a_second_backup_has_a_name_of_its_own(
+    context: AppContext, do: Do
+) -> None:
     first, second = await do("POST", "/backup"), await do("POST", "/backup")
     assert first["path"] != second["path"]
-    assert stat.S_IMODE((house.home.root / "backups").stat().st_mode) == 0o700
+    assert stat.S_IMODE((context.home.root / "backups").stat().st_mode) == 0o700
     assert [row["subject"] for row in (await do("GET", "/audit"))["data"]] == [second["path"], first["path"]]

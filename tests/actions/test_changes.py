@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, replaced, sent
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import KeyPatch, ProviderPatch, read
-from conduit_desktop.core.entities import Credential, HeaderHint, Provider, VirtualKey
+from conduit_desktop.core.entities import CredentialRef, HeaderHint, Provider, VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid
-from tests.fakes.house import heard
+from tests.fakes.app_context import published
 
 PROVIDER = Provider(
     id="prov_1", name="a", kind="openai", created_at=5, updated_at=5,
-    credentials=(Credential(label="one", secret="provider/prov_1/one", hint="sk-…1111"),),
+    credentials=(CredentialRef(label="one", secret="provider/prov_1/one", hint="sk-…1111"),),
     headers=(HeaderHint(name="X-Org", secret="header/prov_1/x-org", hint="…2222"),),
 )  # fmt: skip
 KEY = VirtualKey(id="key_1", name="k", digest="d" * 64, hint="condt_…aaaa", rpm=5, baseline_nano=7, baseline_at=8)
@@ -67,11 +67,11 @@ def test_an_audit_entry_of_a_change_holds_only_the_fields_that_changed() -> None
     assert difference(KEY, None) == {}
 
 
-async def test_a_change_is_audited_published_and_seen_by_the_gateway(house: House) -> None:
-    changes = heard(house)
-    await house.store.keys.insert(KEY)
-    await made_known(house, "cli", "key.create", "k", "keys", {"rpm": 5})
-    [entry] = (await house.store.audit.list())[0]
+async def test_a_change_is_audited_published_and_seen_by_the_gateway(context: AppContext) -> None:
+    changes = published(context)
+    await context.store.keys.insert(KEY)
+    await made_known(context, "cli", "key.create", "k", "keys", {"rpm": 5})
+    [entry] = (await context.store.audit.list())[0]
     assert (entry.actor, entry.action, entry.subject, entry.changes) == ("cli", "key.create", "k", {"rpm": 5})
     assert [(one.topic, one.payload) for one in changes] == [("keys", "k")]
-    assert "key_1" in house.gateway.snapshot.keys
+    assert "key_1" in context.gateway.snapshot.keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions.chat import stream_chat
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import GatewayError, ModelNotFound
@@ -21,8 +21,8 @@ async def demo(do: Do) -> None:
     await do("POST", "/models", {"alias": "talk", "targets": [{"provider": "demo", "model": "demo-chat"}]})
 
 
-async def test_an_answer_comes_in_events_and_leaves_its_record(house: House, do: Do) -> None:
-    stream = stream_chat(house, "talk", HELLO, system="Be brief.")
+async def test_an_answer_comes_in_events_and_leaves_its_record(context: AppContext, do: Do) -> None:
+    stream = stream_chat(context, "talk", HELLO, system="Be brief.")
     answer = collect([event async for event in stream])
     assert answer.first.text
     assert stream.record is not None
@@ -30,32 +30,32 @@ async def test_an_answer_comes_in_events_and_leaves_its_record(house: House, do:
     assert (await do("GET", f"/requests/{stream.id}"))["output"] == stream.record.output > 0
 
 
-async def test_a_key_can_be_charged_for_it(house: House, do: Do) -> None:
+async def test_a_key_can_be_charged_for_it(context: AppContext, do: Do) -> None:
     key = await do("POST", "/keys", {"name": "laptop"})
-    stream = stream_chat(house, "talk", HELLO, key_id=key["id"])
+    stream = stream_chat(context, "talk", HELLO, key_id=key["id"])
     collect([event async for event in stream])
     assert stream.record is not None
     assert stream.record.key_name == "laptop"
 
 
-async def test_leaving_early_is_recorded_as_cancelled(house: House) -> None:
-    stream = stream_chat(house, "demo/demo-slow", HELLO)
+async def test_leaving_early_is_recorded_as_cancelled(context: AppContext) -> None:
+    stream = stream_chat(context, "demo/demo-slow", HELLO)
     async for event in stream:
         if isinstance(event, TextDelta):
             break
     await stream.aclose()
     assert stream.record is not None
     assert stream.record.status == "cancelled"
-    assert house.gateway.in_flight == 0
+    assert context.gateway.in_flight == 0
 
 
-async def test_an_unknown_model_is_said_at_the_first_step(house: House) -> None:
+async def test_an_unknown_model_is_said_at_the_first_step(context: AppContext) -> None:
     with pytest.raises(ModelNotFound):
-        await anext(aiter(stream_chat(house, "nothing", HELLO)))
+        await anext(aiter(stream_chat(context, "nothing", HELLO)))
 
 
-async def test_a_broken_upstream_raises_in_the_middle(house: House) -> None:
-    stream = stream_chat(house, "demo/demo-error-broken", HELLO)
+async def test_a_broken_upstream_raises_in_the_middle(context: AppContext) -> None:
+    stream = stream_chat(context, "demo/demo-error-broken", HELLO)
     with pytest.raises(GatewayError):
         collect([event async for event in stream])
     assert stream.record is not None

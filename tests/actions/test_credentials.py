@@ -8,14 +8,14 @@ import pytest
 
 from conduit_desktop.actions.credentials import SecretDraft, hint, keep_credentials, keep_headers
 from conduit_desktop.actions.schemas.inputs import NewCredential
-from conduit_desktop.core.entities import Credential, HeaderHint
+from conduit_desktop.core.entities import CredentialRef, HeaderHint
 from conduit_desktop.core.errors import Invalid
-from tests.fakes.house import DictSecrets
+from tests.fakes.app_context import DictSecrets
 
 OLD = (
-    Credential(label="a", secret="provider/p/a", hint="sk-…aaaa", weight=1),
-    Credential(label="b", secret="provider/p/b", hint="sk-…bbbb", weight=2),
-    Credential(label="c", secret="env:C", hint="env:C"),
+    CredentialRef(label="a", secret="provider/p/a", hint="sk-…aaaa", weight=1),
+    CredentialRef(label="b", secret="provider/p/b", hint="sk-…bbbb", weight=2),
+    CredentialRef(label="c", secret="env:C", hint="env:C"),
 )
 HEADERS = (HeaderHint(name="X-A", secret="header/p/x-a", hint="…"), HeaderHint(name="X-B", secret="env:B", hint="env:B"))
 
@@ -31,7 +31,7 @@ async def test_secrets_are_removed_only_for_the_keys_that_are_gone(store: DictSe
     async with SecretDraft(store) as draft:
         kept = await keep_credentials(draft, "p", [NewCredential(label="b", weight=5)], OLD)
         assert store.kept["provider/p/a"] == "old-a"  # the row that names it is not written yet
-    assert kept == (Credential(label="b", secret="provider/p/b", hint="sk-…bbbb", weight=5),)
+    assert kept == (CredentialRef(label="b", secret="provider/p/b", hint="sk-…bbbb", weight=5),)
     assert store.kept == {"provider/p/b": "old-b", "header/p/x-a": "old-x", "other": "kept"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import Conflict, NotFound
 from tests.actions.conftest import Do
 
@@ -19,10 +19,10 @@ async def test_a_network_has_one_rule_whatever_its_spelling_or_action(do: Do) ->
     assert len((await do("GET", "/ip-rules"))["data"]) == 2
 
 
-async def test_a_removed_rule_is_gone_and_unknown_and_its_network_is_free(house: House, do: Do) -> None:
+async def test_a_removed_rule_is_gone_and_unknown_and_its_network_is_free(context: AppContext, do: Do) -> None:
     rule = await do("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"})
     await do("DELETE", f"/ip-rules/{rule['id']}")
-    assert await house.store.ip_rules.all() == []
+    assert await context.store.ip_rules.all() == []
     with pytest.raises(NotFound):
         await do("DELETE", f"/ip-rules/{rule['id']}")
     assert (await do("POST", "/ip-rules", {"action": "allow", "network": "10.0.0.0/8"}))["action"] == "allow"

@@ -8,19 +8,19 @@ import re
 import pytest
 
 from conduit_desktop.actions import keys
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.admission.budgets import Account
+from conduit_desktop.gateway.admission.budgets import BudgetAccount
 from tests.actions.conftest import Do
 
 
-async def test_a_key_is_shown_once_and_kept_as_its_digest(house: House, do: Do) -> None:
+async def test_a_key_is_shown_once_and_kept_as_its_digest(context: AppContext, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "laptop"})
     assert re.fullmatch(r"condt_[A-Za-z0-9_-]{43}", made["key"])
-    kept = await house.store.keys.get(made["id"])
+    kept = await context.store.keys.get(made["id"])
     assert kept is not None
     assert kept.digest == hashlib.sha256(made["key"].encode()).hexdigest()
     assert made["hint"] == f"condt_…{made['key'][-4:]}"
@@ -28,11 +28,11 @@ async def test_a_key_is_shown_once_and_kept_as_its_digest(house: House, do: Do) 
     assert made["key"] not in repr(made["hint"]) + repr(kept)
 
 
-async def test_a_rotated_key_replaces_the_old_one_at_once(house: House, do: Do) -> None:
+async def test_a_rotated_key_replaces_the_old_one_at_once(context: AppContext, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "laptop", "rpm": 5})
     rotated = await do("POST", f"/keys/{made['id']}/rotate")
     assert (rotated["id"], rotated["rpm"]) == (made["id"], 5)
-    digests = house.gateway.snapshot.keys_by_digest
+    digests = context.gateway.snapshot.keys_by_digest
     assert hashlib.sha256(rotated["key"].encode()).hexdigest() in digests
     assert hashlib.sha256(made["key"].encode()).hexdigest() not in digests
 
@@ -53,14 +53,14 @@ async def test_the_status_says_whether_a_key_opens(do: Do, fields: dict[str, obj
     assert (await do("POST", "/keys", {"name": "a", **fields}))["status"] == status
 
 
-async def test_reset_spend_counts_from_here_twice_over(house: House, do: Do) -> None:
+async def test_reset_spend_counts_from_here_twice_over(context: AppContext, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "a", "budget_usd": 10})
     path = f"/keys/{made['id']}"
 
     async def spend(id: str, usd: int) -> None:
         record = RequestRecord(id=id, started_at=1_790_000_000_000, key_id=made["id"], key_name="a", cost_nano=usd * 10**9)
-        await house.store.ledger.record(record)
-        await house.gateway.reload_spend()
+        await context.store.ledger.record(record)
+        await context.gateway.reload_spend()
 
     await spend("one", 4)
     assert (await do("GET", path))["spend_usd"] == 4
@@ -77,20 +77,20 @@ async def test_null_lifts_a_limit(do: Do) -> None:
     assert (changed["budget_usd"], changed["rpm"], changed["models"], changed["metadata"]) == (None, None, [], {})
 
 
-async def test_a_removed_key_is_unknown_at_once(house: House, do: Do) -> None:
+async def test_a_removed_key_is_unknown_at_once(context: AppContext, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "a"})
     await do("DELETE", f"/keys/{made['id']}")
-    assert house.gateway.snapshot.keys == {}
+    assert context.gateway.snapshot.keys == {}
 
 
-async def test_only_the_digest_of_the_newest_key_is_known_after_each_rotation(house: House, do: Do) -> None:
+async def test_only_the_digest_of_the_newest_key_is_known_after_each_rotation(context: AppContext, do: Do) -> None:
     made = await do("POST", "/keys", {"name": "a"})
     for _ in range(2):
         rotated = await do("POST", "/keys/a/rotate")
         assert rotated["key"] != made["key"]
         wanted = hashlib.sha256(rotated["key"].encode()).hexdigest()
-        assert list(house.gateway.snapshot.keys_by_digest) == [wanted]
-        assert [key.digest for key in await house.store.keys.all()] == [wanted]
+        assert list(context.gateway.snapshot.keys_by_digest) == [wanted]
+        assert [key.digest for key in await context.store.keys.all()] == [wanted]
         assert rotated["hint"] == f"condt_…{rotated['key'][-4:]}"
 
 
@@ -114,20 +114,20 @@ async def test_a_key_expires_at_its_time_and_not_before(monkeypatch: pytest.Monk
     key = VirtualKey(id="k", name="k", digest="", hint="", expires_at=1000)
     for now, wanted in ((999, "active"), (1000, "expired"), (1001, "expired")):
         monkeypatch.setattr(keys, "now_ms", lambda now=now: now)
-        assert keys.status(key, Account()) == wanted
+        assert keys.status(key, BudgetAccount()) == wanted
 
 
 def test_a_budget_is_spent_when_the_spend_reaches_it() -> None:
     key = VirtualKey(id="k", name="k", digest="", hint="", budget_nano=10)
-    account = Account()
+    account = BudgetAccount()
     for spent, wanted in ((9, "active"), (10, "budget_spent"), (11, "budget_spent")):
         account.spend_nano = spent
         assert keys.status(key, account) == wanted
     assert keys.status(key.model_copy(update={"enabled": False}), account) == "disabled"
 
 
-async def test_a_new_key_does_not_print_itself(house: House) -> None:
-    made = await keys.create(house, read(NewKey, {"name": "a"}), "gui")
+async def test_a_new_key_does_not_print_itself(context: AppContext) -> None:
+    made = await keys.create(context, read(NewKey, {"name": "a"}), "gui")
     assert made.key not in repr(made)
     assert made.key not in str(made)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import models
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, read
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from tests.actions.conftest import OPENAI, Do
@@ -114,10 +114,12 @@ async def test_a_new_alias_may_name_neither_itself_nor_what_is_missing_as_a_fall
         assert raised.value.field == f"{field}[1]"
 
 
-async def test_an_alias_of_the_config_file_that_falls_back_on_another_locks_the_name_of_that_one(house: House, do: Do) -> None:
+async def test_an_alias_of_the_config_file_that_falls_back_on_another_locks_the_name_of_that_one(
+    context: AppContext, do: Do
+) -> None:
     await chain(do, ("b", []))
     new = read(NewModel, {"alias": "a", "targets": TARGETS, "fallbacks": ["b"]})
-    await models.create(house, new, "file", "file")
+    await models.create(context, new, "file", "file")
     with pytest.raises(Conflict, match="config file"):
         await do("PATCH", "/models/b", {"alias": "c"})
     assert [row["alias"] for row in (await do("GET", "/models"))["data"]] == ["a", "b"]

@@ -11,7 +11,7 @@ import pytest
 from conduit_desktop.actions import notifications, operations
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.config_file.document import parse
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.routes import WrongMethod
 from conduit_desktop.core.errors import (
     ActionError,
@@ -30,7 +30,7 @@ from tests.actions.conftest import OPENAI, Do
 ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mini"}]}
 
 
-async def furnished(do: Do) -> dict[str, Any]:
+async def open_gateway(do: Do) -> dict[str, Any]:
     """A house with one of everything; the key as it was made."""
     await do("POST", "/providers", OPENAI)
     await do("POST", "/models", ALIAS)
@@ -56,7 +56,7 @@ async def furnished(do: Do) -> dict[str, Any]:
     ],
 )
 async def test_one_thing_has_the_fields_of_the_contract(do: Do, path: str, fields: set[str]) -> None:
-    await furnished(do)
+    await open_gateway(do)
     assert fields <= set(await do("GET", path))
 
 
@@ -68,7 +68,7 @@ async def test_one_thing_has_the_fields_of_the_contract(do: Do, path: str, field
     ],
 )  # fmt: skip
 async def test_a_list_answers_data_and_next(do: Do, path: str, rows: int | None) -> None:
-    await furnished(do)
+    await open_gateway(do)
     answer = await do("GET", path)
     assert set(answer) == {"data", "next"}
     assert answer["next"] is None
@@ -76,7 +76,7 @@ async def test_a_list_answers_data_and_next(do: Do, path: str, rows: int | None)
 
 
 async def test_everything_made_can_be_changed_and_removed(do: Do) -> None:
-    key = await furnished(do)
+    key = await open_gateway(do)
     changes = [
         ("/models/fast", {"retries": 3}), ("/providers/openai", {"enabled": False}), (f"/keys/{key['id']}", {"rpm": 60}),
     ]  # fmt: skip
@@ -89,9 +89,9 @@ async def test_everything_made_can_be_changed_and_removed(do: Do) -> None:
         assert (await do("GET", path))["data"] == []
 
 
-async def test_statuses_are_created_no_content_and_ok(house: House) -> None:
+async def test_statuses_are_created_no_content_and_ok(context: AppContext) -> None:
     async def status(method: str, path: str, body: Any = None) -> int:
-        return (await operations.call(house, method, path, {}, body, "admin"))[0]
+        return (await operations.call(context, method, path, {}, body, "admin"))[0]
 
     assert await status("POST", "/providers", OPENAI) == 201
     assert await status("GET", "/providers/openai") == 200
@@ -163,7 +163,7 @@ async def test_statuses_are_created_no_content_and_ok(house: House) -> None:
 async def test_a_wrong_wish_is_refused_by_field(
     do: Do, method: str, path: str, body: Any, error: type[ActionError], field: str | None
 ) -> None:
-    await furnished(do)
+    await open_gateway(do)
     with pytest.raises(error) as raised:
         await do(method, path, body)
     assert raised.value.field == field
@@ -201,14 +201,14 @@ async def test_a_long_list_comes_in_parts_without_gap_or_double(do: Do) -> None:
 
 
 async def test_names_with_slashes_and_spaces_are_found(do: Do) -> None:
-    await furnished(do)
+    await open_gateway(do)
     await do("POST", "/models", {**ALIAS, "alias": "team a/gpt *"})
     assert (await do("GET", "/models/team%20a%2Fgpt%20%2A"))["alias"] == "team a/gpt *"
     assert (await do("GET", "/models/team%20a/gpt%20*"))["alias"] == "team a/gpt *"
 
 
-async def test_no_answer_and_no_audit_entry_holds_a_secret(house: House, do: Do) -> None:
-    key = await furnished(do)
+async def test_no_answer_and_no_audit_entry_holds_a_secret(context: AppContext, do: Do) -> None:
+    key = await open_gateway(do)
     await do("PATCH", "/providers/openai", {"headers": {"X-Team": "very-secret-header-value"}})
     rotated = await do("POST", f"/keys/{key['id']}/rotate")
     master = (await do("POST", "/master-key/rotate"))["master_key"]
@@ -219,19 +219,19 @@ async def test_no_answer_and_no_audit_entry_holds_a_secret(house: House, do: Do)
     seen += orjson.dumps(await do("GET", "/providers/openai")) + orjson.dumps(await do("GET", f"/keys/{key['id']}"))
     for secret in (OPENAI["api_key"], "very-secret-header-value", key["key"], rotated["key"], master, "digest"):
         assert secret.encode() not in seen
-    await house.store.close()
-    kept = b"".join(path.read_bytes() for path in house.home.root.rglob("*") if path.is_file())
+    await context.store.close()
+    kept = b"".join(path.read_bytes() for path in context.home.root.rglob("*") if path.is_file())
     for secret in (OPENAI["api_key"], "very-secret-header-value", key["key"], rotated["key"], master):
         assert secret.encode() not in kept
 
 
-async def test_requests_are_filtered_and_shown_with_their_cost(house: House, do: Do) -> None:
+async def test_requests_are_filtered_and_shown_with_their_cost(context: AppContext, do: Do) -> None:
     priced = RequestRecord(
         id="req_1", started_at=1_790_000_000_000, key_name="laptop", model="fast", provider="openai", cost_nano=1_250_000
     )
     unknown = RequestRecord(id="req_2", started_at=1_790_000_001_000, model="fast", status="broken", cost_state="unknown")
-    await house.store.ledger.record(priced)
-    await house.store.ledger.record(unknown)
+    await context.store.ledger.record(priced)
+    await context.store.ledger.record(unknown)
     rows = (await do("GET", "/requests"))["data"]
     assert [(row["id"], row["cost_usd"]) for row in rows] == [("req_2", None), ("req_1", 0.00125)]
     assert [row["id"] for row in (await do("GET", "/requests", status="broken"))["data"]] == ["req_2"]
@@ -240,11 +240,11 @@ async def test_requests_are_filtered_and_shown_with_their_cost(house: House, do:
     assert (detail["started_at"], detail["request_payload"]) == ("2026-09-21T14:13:20.000Z", None)
 
 
-async def test_usage_groups_by_what_was_asked(house: House, do: Do) -> None:
-    await house.store.ledger.record(
+async def test_usage_groups_by_what_was_asked(context: AppContext, do: Do) -> None:
+    await context.store.ledger.record(
         RequestRecord(id="a", started_at=1_790_000_000_000, model="fast", cost_nano=5_000_000_000, output=7)
     )
-    await house.store.ledger.record(RequestRecord(id="b", started_at=1_790_000_000_000, model="fast"))
+    await context.store.ledger.record(RequestRecord(id="b", started_at=1_790_000_000_000, model="fast"))
     row = (await do("GET", "/usage", group_by="day,model"))["data"][0]
     assert (
         row.items()
@@ -255,9 +255,9 @@ async def test_usage_groups_by_what_was_asked(house: House, do: Do) -> None:
     assert csv.text.splitlines()[0].startswith("model,requests,errors,")
 
 
-async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(house: House, do: Do) -> None:
+async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(context: AppContext, do: Do) -> None:
     for number, (model, cost) in enumerate([("dark", None), ("free", 0), ("tiny", 34_000)]):
-        await house.store.ledger.record(RequestRecord(id=str(number), started_at=1_790_000_000_000, model=model, cost_nano=cost))
+        await context.store.ledger.record(RequestRecord(id=str(number), started_at=1_790_000_000_000, model=model, cost_nano=cost))
     rows = (await do("GET", "/usage", group_by="model"))["data"]
     assert [(row["model"], row["cost_usd"]) for row in rows] == [("dark", None), ("free", 0.0), ("tiny", 0.000034)]
     lines = (await do("GET", "/usage", group_by="model", format="csv")).text.splitlines()
@@ -265,8 +265,8 @@ async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(house:
     assert [line.split(",")[at] for line in lines[1:]] == ["unknown", "0.0", "0.000034"]
 
 
-async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(house: House, do: Do) -> None:
-    house.gateway.overrides = {"port": 0}
+async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(context: AppContext, do: Do) -> None:
+    context.gateway.overrides = {"port": 0}
     with pytest.raises(Conflict):
         await do("PATCH", "/settings", {"port": 5001})
     with pytest.raises(Invalid) as caught:
@@ -274,15 +274,15 @@ async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(
     assert caught.value.field == "port"
 
 
-async def test_payloads_come_with_the_request_they_belong_to(house: House, do: Do) -> None:
-    await house.store.ledger.record(RequestRecord(id="a", started_at=1))
-    await house.store.payloads.put("a", b'{"model":"x"}', b"data: 1\n\n", 1)
+async def test_payloads_come_with_the_request_they_belong_to(context: AppContext, do: Do) -> None:
+    await context.store.ledger.record(RequestRecord(id="a", started_at=1))
+    await context.store.payloads.put("a", b'{"model":"x"}', b"data: 1\n\n", 1)
     detail = await do("GET", "/requests/a")
     assert (detail["request_payload"], detail["response_payload"]) == ({"model": "x"}, "data: 1\n\n")
 
 
 async def test_changes_at_the_same_time_lose_nothing(do: Do) -> None:
-    key = await furnished(do)
+    key = await open_gateway(do)
     patches: list[dict[str, Any]] = [{"rpm": 5}, {"tpm": 6}, {"rpd": 7}, {"max_parallel": 8}, {"description": "d"}]
     await asyncio.gather(*(do("PATCH", f"/keys/{key['id']}", patch) for patch in patches))
     assert (await do("GET", f"/keys/{key['id']}")).items() >= {
@@ -340,8 +340,10 @@ def test_every_operation_on_what_a_config_file_can_define_is_known_here() -> Non
 
 
 @pytest.mark.parametrize(("method", "path"), LOCKED)
-async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(house: House, do: Do, method: str, path: str) -> None:
-    await transfer.sync_file(house, parse(OF_FILE))
+async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(
+    context: AppContext, do: Do, method: str, path: str
+) -> None:
+    await transfer.sync_file(context, parse(OF_FILE))
     before = [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
     actual, body = LOCKED[method, path]
     with pytest.raises(Conflict, match="config file") as raised:
@@ -350,8 +352,8 @@ async def test_an_operation_on_what_the_config_file_defines_is_a_conflict(house:
     assert [await do("GET", one) for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")] == before
 
 
-async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user_made_is_not(house: House, do: Do) -> None:
-    await transfer.sync_file(house, parse(OF_FILE))
+async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user_made_is_not(context: AppContext, do: Do) -> None:
+    await transfer.sync_file(context, parse(OF_FILE))
     await do("POST", "/providers", {**OPENAI, "name": "mine"})
     await do("POST", "/models", {**ALIAS, "alias": "mine"})
     await do("POST", "/keys", {"name": "mine"})
@@ -403,32 +405,32 @@ CHANGING = [row for row in operations.OPERATIONS if row.method != "GET"]
 
 @pytest.mark.parametrize("row", CHANGING, ids=lambda row: f"{row.method}{row.path}")
 async def test_each_operation_that_changes_something_is_audited_once_with_its_actor(
-    house: House, do: Do, row: operations.Operation
+    context: AppContext, do: Do, row: operations.Operation
 ) -> None:
-    await furnished(do)
+    await open_gateway(do)
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
-    await notifications.notify(house, "system", "info", "a", "b")
+    await notifications.notify(context, "system", "info", "a", "b")
     path, body, action = CALLS[row.method, row.path]
     if path == RULE:
         path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
     elif path == "the first notification":
         path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"
-    before = len((await house.store.audit.list(500))[0])
-    status, _ = await operations.call(house, row.method, path, {}, body, "gui")
+    before = len((await context.store.audit.list(500))[0])
+    status, _ = await operations.call(context, row.method, path, {}, body, "gui")
     assert status == row.status
-    entries = (await house.store.audit.list(500))[0]
+    entries = (await context.store.audit.list(500))[0]
     new = entries[: len(entries) - before]
     assert [(one.actor, one.action) for one in new] == ([] if action is None else [("gui", action)])
 
 
-async def test_nothing_that_only_reads_is_audited(house: House, do: Do) -> None:
-    await furnished(do)
-    before = len((await house.store.audit.list(500))[0])
+async def test_nothing_that_only_reads_is_audited(context: AppContext, do: Do) -> None:
+    await open_gateway(do)
+    before = len((await context.store.audit.list(500))[0])
     for row in operations.OPERATIONS:
         if row.method == "GET" and "{" not in row.path:
             await do("GET", row.path)
     await do("POST", "/import", {"toml": '[[keys]]\nname = "new"\n'})
-    assert len((await house.store.audit.list(500))[0]) == before
+    assert len((await context.store.audit.list(500))[0]) == before
 
 
 @pytest.mark.parametrize("row", operations.OPERATIONS, ids=lambda row: f"{row.method}{row.path}")
@@ -439,8 +441,8 @@ def test_every_operation_is_found_by_its_own_path_and_changes_unless_it_reads(ro
     assert row.changes is not reading
 
 
-async def test_a_change_waits_for_the_one_before_and_a_read_does_not(house: House, do: Do) -> None:
-    async with house.turn:
+async def test_a_change_waits_for_the_one_before_and_a_read_does_not(context: AppContext, do: Do) -> None:
+    async with context.turn:
         change = asyncio.ensure_future(do("POST", "/keys", {"name": "a"}))
         assert (await do("GET", "/keys"))["data"] == []
         assert not change.done()
@@ -481,7 +483,7 @@ async def test_a_provider_that_refuses_is_an_answer_and_not_a_fault(
 @pytest.mark.parametrize("path", ["/keys", "/ip-rules", "/providers", "/models", "/prices"])
 @pytest.mark.parametrize("limit", ["1", "2", "500"])
 async def test_every_list_in_parts_gives_each_row_once(do: Do, path: str, limit: str) -> None:
-    await furnished(do)
+    await open_gateway(do)
     for number in range(2):
         await do("POST", "/keys", {"name": f"k{number}"})
         await do("POST", "/ip-rules", {"action": "deny", "network": f"10.{number}.0.0/16"})
@@ -515,7 +517,7 @@ async def test_every_list_refuses_a_wrong_limit_and_a_wrong_cursor(do: Do, path:
     assert len((await do("GET", path, limit="1"))["data"]) <= 1
 
 
-async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(house: House, do: Do) -> None:
+async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(context: AppContext, do: Do) -> None:
     body = {
         "name": "a", "kind": "openai", "api_keys": [{"label": "x", "api_key": "sk-private-0123456789-one"}],
         "headers": {"X-Team": "private-header-0123456789"},
@@ -527,7 +529,7 @@ async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(ho
     answers.append(await do("POST", "/import", {"toml": toml, "apply": True}))
     answers.append(await do("GET", "/audit"))
     assert b"private" not in orjson.dumps(answers)
-    assert "private" not in repr(house)
+    assert "private" not in repr(context)
 
 
 @pytest.mark.parametrize(("path", "named"), [("/nothing", "/nothing"), ("", "/")])

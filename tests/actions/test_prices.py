@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import prices
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from tests.actions.conftest import Do
@@ -53,10 +53,10 @@ async def test_removing_a_price_removes_every_start_of_it(do: Do) -> None:
             await do(method, "/prices/x")
 
 
-async def test_one_start_that_the_config_file_defines_locks_itself_and_the_removal_of_all(house: House, do: Do) -> None:
+async def test_one_start_that_the_config_file_defines_locks_itself_and_the_removal_of_all(context: AppContext, do: Do) -> None:
     await do("PUT", "/prices/x", {"input": 1})
     later: dict[str, Any] = {"input": 2, "valid_from": "2999-01-01"}
-    await prices.put(house, "x", read(NewPrice, later), "file", "file")
+    await prices.put(context, "x", read(NewPrice, later), "file", "file")
     await do("PUT", "/prices/x", {"input": 3})  # another start than the file's
     for method, body in (("PUT", {**later, "input": 4}), ("DELETE", None)):
         with pytest.raises(Conflict, match="config file"):
@@ -64,7 +64,7 @@ async def test_one_start_that_the_config_file_defines_locks_itself_and_the_remov
     assert [(row["input"], row["locked"]) for row in (await do("GET", "/prices"))["data"]] == [(3, False), (2, True)]
 
 
-async def test_the_config_file_may_replace_its_own_price(house: House) -> None:
+async def test_the_config_file_may_replace_its_own_price(context: AppContext) -> None:
     for rate in (1, 2):
-        await prices.put(house, "x", read(NewPrice, {"input": rate}), "file", "file")
-    assert [row.input for row in await prices.all_prices(house)] == [2]
+        await prices.put(context, "x", read(NewPrice, {"input": rate}), "file", "file")
+    assert [row.input for row in await prices.all_prices(context)] == [2]

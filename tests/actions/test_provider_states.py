@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import UpstreamError
@@ -15,37 +15,37 @@ DOWN = UpstreamError("down", status=503, reason="server")
 
 
 @pytest.fixture
-async def owner(house: House) -> str:
+async def owner(context: AppContext) -> str:
     """The id of a provider `one` with two keys."""
     keys = [{"label": label, "api_key": f"sk-{label}"} for label in "ab"]
-    made = await providers.create(house, read(NewProvider, {"name": "one", "kind": "openai", "api_keys": keys}), "gui")
-    await providers.create(house, read(NewProvider, {"name": "oneself", "kind": "demo"}), "gui")
+    made = await providers.create(context, read(NewProvider, {"name": "one", "kind": "openai", "api_keys": keys}), "gui")
+    await providers.create(context, read(NewProvider, {"name": "oneself", "kind": "demo"}), "gui")
     return made.id
 
 
-def state(house: House) -> ProviderStateView:
-    return provider_states(house)["one"]
+def state(context: AppContext) -> ProviderStateView:
+    return provider_states(context)["one"]
 
 
-async def test_the_fastest_target_speaks_for_a_provider_that_answers(house: House, owner: str) -> None:
-    assert (state(house).state, state(house).text) == ("unused", "Not called yet")
-    house.gateway.health.succeeded("oneself/x", "other", "a", 1.0)
-    assert state(house).state == "unused"
-    house.gateway.health.succeeded("one/x", owner, "a", 1250.0)
-    house.gateway.health.succeeded("one/y", owner, "a", 2000.0)
-    assert (state(house).state, state(house).text) == ("answering", "Answers in 1,250 ms")
+async def test_the_fastest_target_speaks_for_a_provider_that_answers(context: AppContext, owner: str) -> None:
+    assert (state(context).state, state(context).text) == ("unused", "Not called yet")
+    context.gateway.health.succeeded("oneself/x", "other", "a", 1.0)
+    assert state(context).state == "unused"
+    context.gateway.health.succeeded("one/x", owner, "a", 1250.0)
+    context.gateway.health.succeeded("one/y", owner, "a", 2000.0)
+    assert (state(context).state, state(context).text) == ("answering", "Answers in 1,250 ms")
 
 
-async def test_a_refused_key_or_an_open_circuit_is_trouble(house: House, owner: str) -> None:
+async def test_a_refused_key_or_an_open_circuit_is_trouble(context: AppContext, owner: str) -> None:
     for _ in range(5):
-        house.gateway.health.failed("one/x", owner, None, DOWN)
-    assert (state(house).state, state(house).text) == ("troubled", "down")
-    house.gateway.health.failed("one/x", owner, "a", REFUSED)
-    assert (state(house).state, state(house).text) == ("troubled", "Refuses 1 of its 2 keys: no such key")
-    assert provider_states(house)["oneself"].state == "unused"
+        context.gateway.health.failed("one/x", owner, None, DOWN)
+    assert (state(context).state, state(context).text) == ("troubled", "down")
+    context.gateway.health.failed("one/x", owner, "a", REFUSED)
+    assert (state(context).state, state(context).text) == ("troubled", "Refuses 1 of its 2 keys: no such key")
+    assert provider_states(context)["oneself"].state == "unused"
 
 
-async def test_a_disabled_provider_is_disabled_before_anything_else(house: House, owner: str) -> None:
-    house.gateway.health.failed("one/x", owner, "a", REFUSED)
-    await providers.edit(house, "one", read(ProviderPatch, {"enabled": False}), "gui")
-    assert state(house).state == "disabled"
+async def test_a_disabled_provider_is_disabled_before_anything_else(context: AppContext, owner: str) -> None:
+    context.gateway.health.failed("one/x", owner, "a", REFUSED)
+    await providers.edit(context, "one", read(ProviderPatch, {"enabled": False}), "gui")
+    assert state(context).state == "disabled"

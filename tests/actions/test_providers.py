@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import models
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, read
 from conduit_desktop.core.errors import Conflict, Invalid, NotFound
 from conduit_desktop.providers.catalog import CATALOG
 from tests.actions.conftest import OPENAI, Do
-from tests.fakes.house import DictSecrets, heard
+from tests.fakes.app_context import DictSecrets, published
 
 COMMON = ("api_key", "base_url")
 """The fields of a kind that are no options."""
 
 
 @pytest.fixture
-def kept(house: House) -> dict[str, str]:
-    assert isinstance(house.secrets, DictSecrets)
-    return house.secrets.kept
+def kept(context: AppContext) -> dict[str, str]:
+    assert isinstance(context.secrets, DictSecrets)
+    return context.secrets.kept
 
 
 async def test_a_key_goes_to_the_secrets_and_only_its_hint_comes_back(do: Do, kept: dict[str, str]) -> None:
@@ -33,11 +33,11 @@ async def test_a_key_goes_to_the_secrets_and_only_its_hint_comes_back(do: Do, ke
     }  # fmt: skip
 
 
-async def test_a_key_from_the_environment_stays_a_reference(house: House, do: Do, kept: dict[str, str]) -> None:
+async def test_a_key_from_the_environment_stays_a_reference(context: AppContext, do: Do, kept: dict[str, str]) -> None:
     made = await do("POST", "/providers", {**OPENAI, "api_key": "env:MY_KEY"})
     assert made["keys"][0]["hint"] == "env:MY_KEY"
     assert kept == {}
-    provider = await house.store.providers.get("openai")
+    provider = await context.store.providers.get("openai")
     assert provider is not None
     assert provider.credentials[0].secret == "env:MY_KEY"
 
@@ -52,22 +52,24 @@ async def test_a_refused_provider_leaves_no_secret(do: Do, kept: dict[str, str])
     assert kept == before
 
 
-async def test_a_failed_change_puts_the_old_secret_back(house: House, do: Do, kept: dict[str, str], monkeypatch: Any) -> None:
+async def test_a_failed_change_puts_the_old_secret_back(
+    context: AppContext, do: Do, kept: dict[str, str], monkeypatch: Any
+) -> None:
     await do("POST", "/providers", OPENAI)
     before = dict(kept)
 
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(house.store.providers, "replace_in", full)
+    monkeypatch.setattr(context.store.providers, "replace_in", full)
     with pytest.raises(OSError, match="disk full"):
         await do("PATCH", "/providers/openai", {"api_key": "sk-another-0123456789abcdef", "headers": {"X-New": "value"}})
     assert kept == before
 
 
-async def test_a_locked_keyring_changes_nothing(house: House, do: Do) -> None:
-    assert isinstance(house.secrets, DictSecrets)
-    house.secrets.broken = True
+async def test_a_locked_keyring_changes_nothing(context: AppContext, do: Do) -> None:
+    assert isinstance(context.secrets, DictSecrets)
+    context.secrets.broken = True
     with pytest.raises(OSError, match="locked"):
         await do("POST", "/providers", OPENAI)
     assert (await do("GET", "/providers"))["data"] == []
@@ -110,13 +112,13 @@ async def test_a_new_name_is_carried_into_the_aliases(do: Do) -> None:
     assert (await do("GET", "/models/fast"))["targets"][0]["provider"] == "work"
 
 
-async def test_removing_a_provider_removes_its_secrets_and_is_heard(house: House, do: Do, kept: dict[str, str]) -> None:
+async def test_removing_a_provider_removes_its_secrets_and_is_heard(context: AppContext, do: Do, kept: dict[str, str]) -> None:
     await do("POST", "/providers", {**OPENAI, "headers": {"A": "b"}})
-    changes = heard(house)
+    changes = published(context)
     await do("DELETE", "/providers/OPENAI")
     assert kept == {}
     assert [(change.topic, change.payload) for change in changes] == [("providers", "openai")]
-    assert "openai" not in house.gateway.snapshot.providers
+    assert "openai" not in context.gateway.snapshot.providers
 
 
 async def test_the_demo_can_be_tested_and_says_what_it_offers(do: Do) -> None:
@@ -258,18 +260,18 @@ async def test_a_new_name_that_another_provider_has_is_a_conflict_and_moves_no_a
     assert (await do("GET", "/models/fast"))["targets"][0]["provider"] == "openai"
 
 
-async def test_an_alias_of_the_config_file_locks_the_name_of_its_provider_alone(house: House, do: Do) -> None:
+async def test_an_alias_of_the_config_file_locks_the_name_of_its_provider_alone(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", OPENAI)
     new = read(NewModel, {"alias": "fast", "targets": [{"provider": "openai", "model": "m"}]})
-    await models.create(house, new, "file", "file")
+    await models.create(context, new, "file", "file")
     with pytest.raises(Conflict, match="config file"):
         await do("PATCH", "/providers/openai", {"name": "work"})
     await do("PATCH", "/providers/openai", {"name": "openai", "enabled": False})
 
 
-async def test_a_renamed_provider_publishes_the_aliases_that_follow(house: House, do: Do) -> None:
+async def test_a_renamed_provider_publishes_the_aliases_that_follow(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", OPENAI)
-    changes = heard(house)
+    changes = published(context)
     await do("PATCH", "/providers/openai", {"name": "a"})
     assert [one.topic for one in changes] == ["providers"]
     await do("POST", "/models", {"alias": "fast", "targets": [{"provider": "a", "model": "m"}]})
@@ -290,14 +292,14 @@ async def test_a_removed_provider_is_not_found_by_any_verb_and_its_aliases_stay(
     assert (await do("GET", "/models/fast"))["targets"][0]["provider"] == "openai"
 
 
-async def test_a_removal_that_fails_keeps_the_secrets(house: House, do: Do, kept: dict[str, str], monkeypatch: Any) -> None:
+async def test_a_removal_that_fails_keeps_the_secrets(context: AppContext, do: Do, kept: dict[str, str], monkeypatch: Any) -> None:
     await do("POST", "/providers", OPENAI)
     before = dict(kept)
 
     async def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(house.store.providers, "delete", full)
+    monkeypatch.setattr(context.store.providers, "delete", full)
     with pytest.raises(OSError, match="disk full"):
         await do("DELETE", "/providers/openai")
     assert kept == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.requests import cursor_at
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do
@@ -13,9 +13,9 @@ AT = 1_790_000_000_000
 
 
 @pytest.fixture
-async def log(house: House) -> None:
+async def log(context: AppContext) -> None:
     for number, name in enumerate("abc"):
-        await house.store.ledger.record(
+        await context.store.ledger.record(
             RequestRecord(
                 id=name, started_at=AT + number * 1000, key_id=f"key_{name}", key_name=f"name {name}", model=f"model-{name}",
                 provider=f"provider-{name}", status="broken" if name == "b" else "success",
@@ -50,8 +50,8 @@ async def test_pages_give_every_row_once(do: Do, limit: str) -> None:
     assert ids == ["c", "b", "a"]
 
 
-async def test_a_payload_that_is_no_json_is_shown_as_text(house: House, do: Do) -> None:
-    await house.store.ledger.record(RequestRecord(id="a", started_at=AT))
-    await house.store.payloads.put("a", b'{"cut": ', b"\xff\xfe", AT)
+async def test_a_payload_that_is_no_json_is_shown_as_text(context: AppContext, do: Do) -> None:
+    await context.store.ledger.record(RequestRecord(id="a", started_at=AT))
+    await context.store.payloads.put("a", b'{"cut": ', b"\xff\xfe", AT)
     detail = await do("GET", "/requests/a")
     assert (detail["request_payload"], detail["response_payload"]) == ('{"cut": ', "\ufffd\ufffd")

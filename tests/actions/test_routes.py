@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.routes import Route, WrongMethod, find
+from conduit_desktop.actions.routes import PathPattern, WrongMethod, find
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from conduit_desktop.actions.routes import Route, WrongMethod, find
     ],
 )
 def test_a_path_matches_whole_and_its_names_are_decoded_once(route: str, path: str, names: dict[str, str] | None) -> None:
-    assert find(Route(route), path) == names
+    assert find(PathPattern(route), path) == names
 
 
 def test_a_wrong_method_is_answered_with_those_that_are_possible() -> None:

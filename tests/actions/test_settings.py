@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import Conflict, Invalid
 from conduit_desktop.core.settings import Settings
 from tests.actions.conftest import OPENAI, Do
@@ -75,32 +75,32 @@ def test_null_stands_for_the_default() -> None:
     assert settings.check({"port": None, "theme": "dark"}) == {"port": None, "theme": "dark"}
 
 
-async def test_one_wrong_setting_changes_none(house: House, do: Do) -> None:
+async def test_one_wrong_setting_changes_none(context: AppContext, do: Do) -> None:
     with pytest.raises(Invalid):
         await do("PATCH", "/settings", {"theme": "dark", "port": -1})
     with pytest.raises(Invalid):
         await do("PATCH", "/settings", {"theme": "dark", "default_alias": "nothing"})
-    assert house.gateway.snapshot.settings.theme == "system"
-    assert (await house.store.audit.list())[0] == []
+    assert context.gateway.snapshot.settings.theme == "system"
+    assert (await context.store.audit.list())[0] == []
 
 
-async def test_one_setting_that_is_fixed_elsewhere_changes_none_and_is_named(house: House, do: Do) -> None:
-    house.gateway.overrides = {"port": 5001}
+async def test_one_setting_that_is_fixed_elsewhere_changes_none_and_is_named(context: AppContext, do: Do) -> None:
+    context.gateway.overrides = {"port": 5001}
     for value in (5002, 5001, None):
         with pytest.raises(Conflict) as raised:
             await do("PATCH", "/settings", {"theme": "dark", "port": value})
         assert raised.value.field == "port"
-    assert house.gateway.snapshot.settings.theme == "system"
+    assert context.gateway.snapshot.settings.theme == "system"
     rows = {row["name"]: row["locked"] for row in (await do("GET", "/settings"))["data"]}
     assert {name for name, locked in rows.items() if locked} == {"port"}
 
 
-async def test_the_key_for_keyless_calls_and_the_default_model_must_exist(house: House, do: Do) -> None:
+async def test_the_key_for_keyless_calls_and_the_default_model_must_exist(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", OPENAI)
     await do("POST", "/models", {"alias": "fast", "targets": [{"provider": "openai", "model": "m"}]})
     await do("POST", "/keys", {"name": "guest"})
     await do("PATCH", "/settings", {"anonymous_key": "GUEST", "default_alias": "FAST"})
-    now = house.gateway.snapshot.settings
+    now = context.gateway.snapshot.settings
     assert (now.anonymous_key, now.default_alias) == ("GUEST", "FAST")
     for name in ("anonymous_key", "default_alias"):
         with pytest.raises(Invalid, match="there is no") as raised:

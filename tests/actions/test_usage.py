@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.usage import as_csv, groups, view
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.records import RequestRecord, UsageRow
@@ -42,10 +42,10 @@ def test_other_texts_are_left_alone_in_csv() -> None:
     assert line.startswith("a=b,,")
 
 
-async def test_usage_counts_from_since_until_before_until(house: House, do: Do) -> None:
+async def test_usage_counts_from_since_until_before_until(context: AppContext, do: Do) -> None:
     for day in (20, 21, 22):
         at = 1_790_000_000_000 + (day - 21) * 86_400_000
-        await house.store.ledger.record(RequestRecord(id=str(day), started_at=at))
+        await context.store.ledger.record(RequestRecord(id=str(day), started_at=at))
     rows = (await do("GET", "/usage", group_by="day", since="2026-09-21", until="2026-09-22"))["data"]
     assert [row["day"] for row in rows] == ["2026-09-21"]
     assert (await do("GET", "/usage", since="2026-09-21"))["data"][0]["requests"] == 2

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 
 Fields = dict[str, Any]
 
@@ -31,7 +31,7 @@ _GRANTED: dict[str, tuple[Any, ...]] = {
 _TOOLS = ("toolConfig", "parallel_tool_calls", "tools")
 
 
-def lost(body: Fields, out: Outgoing, write: Callable[[Fields], Outgoing]) -> list[str]:
+def lost(body: Fields, out: WrittenRequest, write: Callable[[Fields], WrittenRequest]) -> list[str]:
     """The fields without which `write` sends the same as `out`, which does not name them."""
     named = {name.replace("[", ".").partition(".")[0] for name in out.dropped} | set(out.dropped)
     found = []

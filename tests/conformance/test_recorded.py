@@ -12,8 +12,11 @@ import pytest
 
 from conduit_desktop.core.paths import Home
 from tests.fakes.replay import interactions
-from tools.conformance import beside, crossed, native, places
-from tools.conformance.hall import opened
+from tools.conformance import media as beside
+from tools.conformance import passthrough as native
+from tools.conformance import places
+from tools.conformance import translated as crossed
+from tools.conformance.gateway import opened
 from tools.conformance.losses import UNKNOWN, name_of
 
 EVERY = 12

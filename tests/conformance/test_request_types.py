@@ -14,7 +14,7 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.mistral import Mistral
-from conduit_desktop.wire import Outgoing, dialect
+from conduit_desktop.wire import WrittenRequest, dialect
 from tests.conformance import drawn
 from tests.conformance.silence import lost
 from tests.fakes.replay import interactions
@@ -43,12 +43,12 @@ def vendors(caller: str) -> list[str]:
     return [name for name in KNOWN if name != caller and (caller, name) != ("openai_chat", "mistral")]
 
 
-def written(upstream: str, request: ChatRequest) -> Outgoing:
+def written(upstream: str, request: ChatRequest) -> WrittenRequest:
     """What is sent to the vendor."""
     out = dialect("openai_chat" if upstream == "mistral" else upstream).write_request(request, "model")
     body = orjson.loads(orjson.dumps(out.body))
     more = MISTRAL.adapt(body, "openai_chat", translated=True) if upstream == "mistral" else []
-    return Outgoing(body, [*out.dropped, *more])
+    return WrittenRequest(body, [*out.dropped, *more])
 
 
 def heard(caller: str, body: dict[str, Any], stream: bool) -> ChatRequest:

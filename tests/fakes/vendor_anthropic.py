@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_speech import MODELS, Frames, Json, Speech, speech, thirds, words
+from tests.fakes.vendor_texts import MODELS, Frames, Json, Speech, speech, thirds, words
 
 FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use"}
 MALFORMED = b'event: content_block_delta\ndata: {"type": "content_block_delta", oops\n\n'

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_speech import MODELS, Frames, Json, Speech, speech, words
+from tests.fakes.vendor_texts import MODELS, Frames, Json, Speech, speech, words
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP"}
 MALFORMED = b'data: {"candidates": [oops\r\n\r\n'

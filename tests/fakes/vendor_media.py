@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from tests.fakes.script import Step
-from tests.fakes.vendor_speech import CREATED, words
+from tests.fakes.vendor_texts import CREATED, words
 
 Json = dict[str, Any]
 SOUND = bytes(range(256)) * 1200

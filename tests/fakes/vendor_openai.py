@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_speech import CREATED, MODELS, Frames, Json, Speech, speech, thirds, words
+from tests.fakes.vendor_texts import CREATED, MODELS, Frames, Json, Speech, speech, thirds, words
 
 FINISH = {"stop": "stop", "length": "length", "tools": "tool_calls"}
 MALFORMED = b'data: {"choices": [{"delta": oops\n\n'

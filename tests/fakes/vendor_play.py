@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.fakes import vendor_gemini
 from tests.fakes.script import Step
 from tests.fakes.vendor_media import form_of, is_media, play
-from tests.fakes.vendor_speech import Frames, embeddings
+from tests.fakes.vendor_texts import Frames, embeddings
 
 
 @dataclass(slots=True)

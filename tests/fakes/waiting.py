@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from conduit_desktop.gateway.state import Desk
+from conduit_desktop.gateway.state import GatewayState
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ WITHIN_S = 20.0
 PAUSE_S = 0.02
 
 
-async def settled(gateway: Desk, within_s: float = WITHIN_S) -> None:
+async def settled(gateway: GatewayState, within_s: float = WITHIN_S) -> None:
     """Wait until no call is in flight and all that the calls left behind can be read; fails after `within_s`."""
     async with asyncio.timeout(within_s):
         await gateway.drain(within_s)

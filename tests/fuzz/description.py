@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from tests.fakes.furnished import KEY
+from tests.fakes.gateway import KEY
 from tests.fuzz.upstream import serving
 
 EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "100"))
@@ -23,14 +23,14 @@ UNTOUCHED = ("/admin/v1/backup", "/admin/v1/master-key/rotate", "/admin/v1/event
 
 def main() -> None:
     """Every operation, some hundred calls each."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "home") as (address, house):
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "home") as (address, context):
         schema = schemathesis.openapi.from_url(f"{address}/openapi.json")
         failures: list[str] = []
         for found in schema.get_all_operations():
             operation = found.ok()
             if operation.path not in UNTOUCHED:
                 for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-                    _every(operation, mode, address, house.master_key or "", failures)
+                    _every(operation, mode, address, context.master_key or "", failures)
     assert not failures, "\n".join(failures)
 
 

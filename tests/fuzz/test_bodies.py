@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.furnished import KEY
+from tests.fakes.gateway import KEY
 from tests.fuzz.samples import REQUESTS
 from tests.fuzz.spoiling import JSON, places, spoilt
 from tests.fuzz.upstream import TARGETS, serving

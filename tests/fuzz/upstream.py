@@ -13,15 +13,15 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ThinkingDelta, Usage, UsageReported
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.http_server import Server
+from conduit_desktop.server.http_server import HttpServer
 from conduit_desktop.wire import dialect
-from tests.fakes.furnished import furnished
+from tests.fakes.gateway import open_gateway
 
 _EVENTS: list[Event] = [
     Started("id", "model"), ThinkingDelta("hm"), TextDelta("good words"), Finished("stop"), UsageReported(Usage(input=7, output=5)),
@@ -80,34 +80,34 @@ def _spoken(path: str, body: Any) -> tuple[str, bool]:
     return name, bool(body.get("stream", name == "ollama"))
 
 
-async def _serve(folder: Path, ready: list[tuple[str, House]], is_ready: threading.Event, stop: asyncio.Event) -> None:
+async def _serve(folder: Path, ready: list[tuple[str, AppContext]], is_ready: threading.Event, stop: asyncio.Event) -> None:
     app = web.Application(client_max_size=2**30)
     app.router.add_post("/{path:.*}", _answer)
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(TestServer(app))
         home = Home(folder)
         home.prepare()
-        gateway = await stack.enter_async_context(furnished(home, port=0, first_token_s=5.0))
+        gateway = await stack.enter_async_context(open_gateway(home, port=0, first_token_s=5.0))
         address = f"http://127.0.0.1:{upstream.port}"
         for alias, (kind, base, model) in TARGETS.items():
             await gateway.add_provider(f"p-{alias}", address + base, kind=kind)
             await gateway.add_alias(alias, f"p-{alias}/{model}", timeouts={"total_s": 10.0})
         await gateway.store.prices.insert(Price(pattern="*", input=1.0, output=2.0))
         await gateway.add_key()
-        server = Server()
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
-        server.serve(house)
+        server = HttpServer()
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        server.serve(context)
         await server.start()
-        ready.append((server.address or "", house))
+        ready.append((server.address or "", context))
         is_ready.set()
         await stop.wait()
         await server.stop()
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, House]]:
+def serving(folder: Path) -> Iterator[tuple[str, AppContext]]:
     """The gateway's address and its house, until the block ends. Its own errors are its log's: none may be there."""
-    ready: list[tuple[str, House]] = []
+    ready: list[tuple[str, AppContext]] = []
     is_ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 

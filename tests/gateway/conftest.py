@@ -6,8 +6,8 @@ import pytest
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.upstream import failover
-from tests.fakes.crossing import STREAMS, WAYS, WHOLES, Crossing, opened_crossing
-from tests.fakes.furnished import Furnished, furnished
+from tests.fakes.gateway import GatewayFixture, open_gateway
+from tests.fakes.scenario import COMBINATIONS, STREAMS, WHOLES, Scenario, opened_scenario
 from tests.fakes.vendor import Vendor
 
 
@@ -24,8 +24,8 @@ async def other() -> AsyncIterator[Vendor]:
 
 
 @pytest.fixture
-async def gateway(home: Home) -> AsyncIterator[Furnished]:
-    async with furnished(home) as made:
+async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
+    async with open_gateway(home) as made:
         yield made
 
 
@@ -35,22 +35,22 @@ def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover, "BACKOFF_S", 0.01)
 
 
-@pytest.fixture(params=WAYS, ids=str)
-async def crossing(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
+@pytest.fixture(params=COMBINATIONS, ids=str)
+async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """Every way: the caller's dialect, the lane, streamed and whole."""
-    async with opened_crossing(request.param, home) as made:
+    async with opened_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=STREAMS, ids=str)
-async def streams(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
+async def streams(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """The ways of a stream."""
-    async with opened_crossing(request.param, home) as made:
+    async with opened_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=WHOLES, ids=str)
-async def wholes(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
+async def wholes(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """The ways of a whole answer."""
-    async with opened_crossing(request.param, home) as made:
+    async with opened_scenario(request.param, home) as made:
         yield made

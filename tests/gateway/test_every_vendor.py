@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.providers.catalog import CATALOG
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.vendor import API_KEY, Vendor
 
 COMPATIBLE = [
@@ -15,7 +15,7 @@ TWOFOLD = [name for name in COMPATIBLE if "anthropic_messages" in CATALOG[name].
 SPEAKS = ("openai_chat", "anthropic_messages")
 
 
-async def furnish(gateway: Furnished, vendor: Vendor, kind: str) -> None:
+async def furnish(gateway: GatewayFixture, vendor: Vendor, kind: str) -> None:
     base = f"{vendor.anthropic_url}/api/paas/v4" if kind == "zai" else vendor.openai_url
     await gateway.add_provider("v", base, kind=kind, options={"account_id": "acc-1"} if kind == "cloudflare" else {})
     await gateway.add_alias("m", "v/some-model")
@@ -25,7 +25,7 @@ async def furnish(gateway: Furnished, vendor: Vendor, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", COMPATIBLE)
 async def test_it_answers_whole_and_streamed_in_its_own_dialect_and_in_another(
-    gateway: Furnished, vendor: Vendor, kind: str
+    gateway: GatewayFixture, vendor: Vendor, kind: str
 ) -> None:
     await furnish(gateway, vendor, kind)
     for speaks in SPEAKS:
@@ -42,7 +42,7 @@ async def test_it_answers_whole_and_streamed_in_its_own_dialect_and_in_another(
 
 @pytest.mark.parametrize("kind", TWOFOLD)
 async def test_a_caller_of_anthropics_dialect_is_relayed_where_the_vendor_speaks_it(
-    gateway: Furnished, vendor: Vendor, kind: str
+    gateway: GatewayFixture, vendor: Vendor, kind: str
 ) -> None:
     await furnish(gateway, vendor, kind)
     await gateway.ask("m", speaks="anthropic_messages", unknown_field=1)

@@ -17,17 +17,17 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.accounting.meter import Meter
-from conduit_desktop.gateway.call import Reply, StreamReply
-from conduit_desktop.gateway.upstream.failover import Search
-from conduit_desktop.gateway.upstream.translation import Lane
-from tests.fakes.furnished import Furnished, call, furnished
+from conduit_desktop.gateway.call import StreamReply, WholeReply
+from conduit_desktop.gateway.upstream.failover import FailoverRun
+from conduit_desktop.gateway.upstream.translation import PreparedRequest
+from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import Vendor
 
 DIALECTS = ("openai_chat", "anthropic_messages")
 
 
-async def furnish(gateway: Furnished, vendor: Vendor) -> None:
+async def furnish(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
     await gateway.add_alias("to-openai", "oa/gpt-x")
@@ -39,7 +39,7 @@ async def furnish(gateway: Furnished, vendor: Vendor) -> None:
 
 @pytest.mark.parametrize("speaks", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_every_crossing_answers_whole(gateway: Furnished, vendor: Vendor, speaks: str, alias: str) -> None:
+async def test_every_crossing_answers_whole(gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str) -> None:
     await furnish(gateway, vendor)
     body = await gateway.ask(alias, speaks=speaks)
     text = body["choices"][0]["message"]["content"] if speaks == "openai_chat" else body["content"][0]["text"]
@@ -54,7 +54,9 @@ async def test_every_crossing_answers_whole(gateway: Furnished, vendor: Vendor, 
 
 @pytest.mark.parametrize("speaks", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_every_crossing_streams_to_its_terminal_event(gateway: Furnished, vendor: Vendor, speaks: str, alias: str) -> None:
+async def test_every_crossing_streams_to_its_terminal_event(
+    gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str
+) -> None:
     await furnish(gateway, vendor)
     data = await gateway.stream(alias, speaks=speaks)
     terminal = b"data: [DONE]" if speaks == "openai_chat" else b"event: message_stop"
@@ -66,7 +68,9 @@ async def test_every_crossing_streams_to_its_terminal_event(gateway: Furnished, 
 
 
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(gateway: Furnished, vendor: Vendor, alias: str) -> None:
+async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(
+    gateway: GatewayFixture, vendor: Vendor, alias: str
+) -> None:
     """It looks seldom: circles of a thousand requests, with their answers, would be megabytes."""
     await furnish(gateway, vendor)
     gc.collect()
@@ -74,7 +78,7 @@ async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(gateway
     try:
         await gateway.ask(alias)
         await gateway.stream(alias)
-        left = [type(one) for one in gc.get_objects() if type(one) in (Meter, Search)]
+        left = [type(one) for one in gc.get_objects() if type(one) in (Meter, FailoverRun)]
     finally:
         gc.enable()
     assert left == []
@@ -82,7 +86,7 @@ async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(gateway
 
 @pytest.mark.parametrize(("speaks", "status"), [("anthropic_messages", 529), ("openai_chat", 502)])
 async def test_overloaded_is_said_in_its_own_status_to_those_alone_who_know_it(
-    gateway: Furnished, vendor: Vendor, speaks: str, status: int
+    gateway: GatewayFixture, vendor: Vendor, speaks: str, status: int
 ) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(status=529))
@@ -91,7 +95,7 @@ async def test_overloaded_is_said_in_its_own_status_to_those_alone_who_know_it(
     assert told.value.status == status
 
 
-async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: Furnished, vendor: Vendor) -> None:
+async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     assert b'"choices":[]' not in (await gateway.stream("to-openai")).replace(b" ", b"")
     assert vendor.asked[-1].body["stream_options"] == {"include_usage": True}
@@ -100,16 +104,16 @@ async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: 
     assert gateway.records[-2].input == gateway.records[-1].input > 0
 
 
-async def test_a_record_is_durable_before_the_answer_is_out(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_record_is_durable_before_the_answer_is_out(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     reply = await gateway.answer(call("to-openai"))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, WholeReply)
     stored = await gateway.store.ledger.get(reply.headers["x-conduit-request-id"])
     assert stored is not None
     assert stored.cost_nano == gateway.records[-1].cost_nano
 
 
-async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: Furnished, vendor: Vendor) -> None:
+async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     await gateway.add_key("narrow", "condt_" + "n" * 43, models=("to-open*",))
     for key, model, error in (
@@ -126,7 +130,7 @@ async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: Fur
     assert not vendor.asked
 
 
-async def test_a_models_name_leads_to_no_other_address_of_its_vendor(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_models_name_leads_to_no_other_address_of_its_vendor(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("v", vendor.anthropic_url, kind="replicate")
     await gateway.add_alias("any/*", "v/*")
     await gateway.add_alias("in-*", "v/owner/*")
@@ -137,7 +141,7 @@ async def test_a_models_name_leads_to_no_other_address_of_its_vendor(gateway: Fu
     assert not vendor.calls
 
 
-async def test_200_calls_at_once_on_a_budget_for_3_let_3_through(gateway: Furnished, vendor: Vendor) -> None:
+async def test_200_calls_at_once_on_a_budget_for_3_let_3_through(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     # 1,000 output tokens at $2 a million are 2,000,000 nano-dollars; the few input tokens add a little to each.
     await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=6_100_000)
@@ -149,7 +153,7 @@ async def test_200_calls_at_once_on_a_budget_for_3_let_3_through(gateway: Furnis
     assert gateway.account("key_poor").reserved_nano == 0
 
 
-async def test_a_spent_budget_still_lets_free_models_through(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_spent_budget_still_lets_free_models_through(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("local", vendor.openai_url, kind="ollama")
     await gateway.add_alias("free", "local/llama")
     await gateway.add_key(budget_nano=0)
@@ -158,7 +162,7 @@ async def test_a_spent_budget_still_lets_free_models_through(gateway: Furnished,
 
 
 @pytest.mark.parametrize("speaks", DIALECTS)
-async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: Furnished, vendor: Vendor, speaks: str) -> None:
+async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="one two three", stall_after=2))
     asking = asyncio.ensure_future(gateway.stream("to-openai", speaks=speaks))
@@ -176,7 +180,7 @@ async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: Furnishe
 
 
 @pytest.mark.parametrize("speaks", DIALECTS)
-async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: Furnished, vendor: Vendor, speaks: str) -> None:
+async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="word " * 2000))
     # 500 output tokens at $2 a million, of which 10 are reserved; some tokens of input are reserved beside.
@@ -196,31 +200,31 @@ async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: Furnish
     assert (gateway.records[-1].status, gateway.records[-1].error_code) == ("broken", "billing_hard_limit_reached")
 
 
-async def test_an_answer_of_an_undated_dialect_is_dated(gateway: Furnished, vendor: Vendor) -> None:
+async def test_an_answer_of_an_undated_dialect_is_dated(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     body = await gateway.ask("to-anthropic")
     assert body["created"] == gateway.records[-1].started_at // 1000
 
 
-async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: Furnished, vendor: Vendor) -> None:
+async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("odd", "oa/no-such-model-anywhere")
     await gateway.add_key()
     reply = await gateway.answer(call("odd"))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, WholeReply)
     assert reply.headers["x-conduit-cost-usd"] == "unknown"
     assert gateway.records[-1].cost_nano is None
 
 
 async def test_an_answer_that_the_house_could_not_pass_on_was_paid_for(
-    gateway: Furnished, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    gateway: GatewayFixture, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await furnish(gateway, vendor)
 
     def fail(*_: object) -> bytes:
         raise RuntimeError("a fault of the house's own")
 
-    monkeypatch.setattr(Lane, "write_answer", fail)
+    monkeypatch.setattr(PreparedRequest, "write_answer", fail)
     with pytest.raises(Internal):
         await gateway.ask("to-openai")
     record = gateway.records[-1]
@@ -229,7 +233,7 @@ async def test_an_answer_that_the_house_could_not_pass_on_was_paid_for(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_usage_of_zeros_is_none_and_makes_nothing_free(gateway: Furnished, vendor: Vendor, stream: bool) -> None:
+async def test_a_usage_of_zeros_is_none_and_makes_nothing_free(gateway: GatewayFixture, vendor: Vendor, stream: bool) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(tokens=Tokens(input=0, output=0)))
     await (gateway.stream("to-openai") if stream else gateway.ask("to-openai"))
@@ -239,28 +243,28 @@ async def test_a_usage_of_zeros_is_none_and_makes_nothing_free(gateway: Furnishe
     assert record.cost_nano
 
 
-async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(gateway: Furnished, vendor: Vendor) -> None:
+async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     reply = await gateway.answer(call("to-openai", some_new_field={"a": [1]}))
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, WholeReply)
     assert vendor.asked[-1].body["some_new_field"] == {"a": [1]}
     assert vendor.asked[-1].body["model"] == "gpt-x"
     assert orjson.loads(reply.body)["model"] == "gpt-x"
 
 
 async def test_spend_survives_a_restart_and_reservations_do_not(home, vendor: Vendor) -> None:
-    async with furnished(home) as first:
+    async with open_gateway(home) as first:
         await furnish(first, vendor)
         await first.ask("to-openai")
         spent = first.account("key_tester").spend_nano
         assert spent > 0
-    async with furnished(home) as second:
+    async with open_gateway(home) as second:
         account = second.account("key_tester")
         assert (account.spend_nano, account.reserved_nano) == (spent, 0)
 
 
 async def test_a_stream_whose_end_is_called_off_is_settled_all_the_same(home: Home, vendor: Vendor) -> None:
-    async with furnished(home, keepalive_s=0.05) as gateway:
+    async with open_gateway(home, keepalive_s=0.05) as gateway:
         await furnish(gateway, vendor)
         vendor.script(Step(hang=True))
         reply = await gateway.answer(call("to-openai", stream=True))
@@ -276,7 +280,7 @@ async def test_a_stream_whose_end_is_called_off_is_settled_all_the_same(home: Ho
 
 
 async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
-    gateway: Furnished, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    gateway: GatewayFixture, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await furnish(gateway, vendor)
     looking = asyncio.Event()
@@ -285,7 +289,7 @@ async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
         looking.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(gateway.tariffs, "find", forever)
+    monkeypatch.setattr(gateway.compiled_prices, "find", forever)
     asking = asyncio.ensure_future(gateway.ask("to-openai"))
     await looking.wait()
     asking.cancel()

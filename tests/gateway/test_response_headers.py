@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from conduit_desktop.core.paths import Home
-from tests.fakes.furnished import Furnished, call, furnished
+from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -19,8 +19,8 @@ SAID = {
 
 
 @pytest.fixture
-async def gateway(home: Home) -> AsyncIterator[Furnished]:
-    async with Vendor() as vendor, furnished(home) as gateway:
+async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
+    async with Vendor() as vendor, open_gateway(home) as gateway:
         vendor.script(Step(headers=SAID))
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_key()
@@ -28,25 +28,25 @@ async def gateway(home: Home) -> AsyncIterator[Furnished]:
         yield gateway
 
 
-async def test_the_providers_request_and_its_limits_are_named_in_its_own_dialect(gateway: Furnished) -> None:
+async def test_the_providers_request_and_its_limits_are_named_in_its_own_dialect(gateway: GatewayFixture) -> None:
     told = (await gateway.answer(call("oa/m"))).headers
     assert (told["x-request-id"], told["openai-processing-ms"]) == ("req_up", "12")
     assert told["x-ratelimit-remaining-requests"] == "41"
     assert not {"openai-organization", "set-cookie"} & told.keys()
 
 
-async def test_the_keys_own_limits_come_first(gateway: Furnished) -> None:
+async def test_the_keys_own_limits_come_first(gateway: GatewayFixture) -> None:
     told = (await gateway.answer(call("oa/m", key=LIMITED))).headers
     assert (told["x-ratelimit-remaining-requests"], told["x-request-id"]) == ("8", "req_up")
 
 
-async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gateway: Furnished) -> None:
+async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gateway: GatewayFixture) -> None:
     told = (await gateway.answer(call("oa/m", speaks="anthropic_messages"))).headers
     assert not {"x-request-id", "x-ratelimit-remaining-requests"} & told.keys()
 
 
 async def test_what_was_dropped_is_recorded_where_the_headers_had_left_before_it_was_known(home: Home) -> None:
-    async with Vendor() as vendor, furnished(home, keepalive_s=0.05) as gateway:
+    async with Vendor() as vendor, open_gateway(home, keepalive_s=0.05) as gateway:
         vendor.script(Step(think_s=1))
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_key()

@@ -11,12 +11,12 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.theme.theme import theme
-from tests.fakes.house import opened_house
+from tests.fakes.app_context import opened_context
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -47,8 +47,8 @@ def _no_window_left() -> Iterator[None]:
 
 
 @pytest.fixture
-async def house(home: Home) -> AsyncIterator[House]:
-    async with opened_house(home) as opened:
+async def context(home: Home) -> AsyncIterator[AppContext]:
+    async with opened_context(home) as opened:
         yield opened
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.records import Attempt, RequestRecord
 
 _count = iter(range(1, 1_000_000))
@@ -24,7 +24,7 @@ def record(**values: Any) -> RequestRecord:
     return RequestRecord(**{**given, **values})
 
 
-async def keep(house: House, *records: RequestRecord) -> None:
+async def keep(context: AppContext, *records: RequestRecord) -> None:
     """Into the log, durable."""
     for one in records:
-        await house.store.ledger.record(one)
+        await context.store.ledger.record(one)

@@ -13,33 +13,33 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import prices
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
 from conduit_desktop.gui.pages.providers.models import OfferedDialog
-from conduit_desktop.gui.shell.window import Window
-from conduit_desktop.server.http_server import Server
-from tests.fakes.house import DictSecrets
+from conduit_desktop.gui.shell.window import MainWindow
+from conduit_desktop.server.http_server import HttpServer
+from tests.fakes.app_context import DictSecrets
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import until
 
 
 @pytest.fixture
-async def window(home: Home) -> AsyncIterator[Window]:
+async def window(home: Home) -> AsyncIterator[MainWindow]:
     """The window of a new home, with a real server inside."""
     from conduit_desktop.core.bus import Bus
     from conduit_desktop.gateway.gateway import Gateway
     from conduit_desktop.store import Store
 
-    store, bus, secrets, fixed, server = Store.open(home), Bus(), DictSecrets(), {"port": 0}, Server()
+    store, bus, secrets, fixed, server = Store.open(home), Bus(), DictSecrets(), {"port": 0}, HttpServer()
     gateway = Gateway(store, secrets, bus, fixed)
     await gateway.start()
-    house = House(home, store, secrets, gateway, bus, server, fixed)
-    server.serve(house)
+    context = AppContext(home, store, secrets, gateway, bus, server, fixed)
+    server.serve(context)
     await server.start()
-    made = Window(house)
+    made = MainWindow(context)
     made.resize(1200, 800)
     made.show()
     made.start()
@@ -60,7 +60,7 @@ async def opened(kind: type[Any]) -> Any:
     return find()[0]
 
 
-async def chat_with_the_demo(window: Window, qtbot: QtBot) -> None:
+async def chat_with_the_demo(window: MainWindow, qtbot: QtBot) -> None:
     welcome: Any = window.pages["welcome"]
     await until(lambda: welcome.demo_button.isVisible())
     welcome.demo_button.click()
@@ -74,12 +74,12 @@ async def chat_with_the_demo(window: Window, qtbot: QtBot) -> None:
     assert "tok" in card.figures.text()
 
 
-def published(house: House) -> list[str]:
+def published(context: AppContext) -> list[str]:
     """The aliases that lead to the provider `work`."""
-    return [one.alias for one in house.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
+    return [one.alias for one in context.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
 
 
-async def add_a_provider(window: Window, qtbot: QtBot, url: str) -> None:
+async def add_a_provider(window: MainWindow, qtbot: QtBot, url: str) -> None:
     window.navigate("providers")
     page: Any = window.pages["providers"]
     await until(lambda: page.add_button.isVisible())
@@ -94,10 +94,10 @@ async def add_a_provider(window: Window, qtbot: QtBot, url: str) -> None:
     await until(lambda: offered.model.rows)
     offered.all_button.click()
     offered.primary.click()
-    await until(lambda: published(window.house))
+    await until(lambda: published(window.context))
 
 
-async def make_a_key(window: Window) -> str:
+async def make_a_key(window: MainWindow) -> str:
     window.navigate("keys")
     page: Any = window.pages["keys"]
     await until(lambda: page.new_button.isVisible())
@@ -111,18 +111,18 @@ async def make_a_key(window: Window) -> str:
     return key
 
 
-async def test_from_the_first_run_to_a_priced_request_in_the_window(window: Window, qtbot: QtBot) -> None:
-    house: House = window.house
+async def test_from_the_first_run_to_a_priced_request_in_the_window(window: MainWindow, qtbot: QtBot) -> None:
+    context: AppContext = window.context
     async with Vendor() as vendor:
         await chat_with_the_demo(window, qtbot)
         await add_a_provider(window, qtbot, vendor.openai_url)
         key = await make_a_key(window)
-        alias = published(house)[0]
-        await prices.put(house, alias, read(NewPrice, {"input": 100, "output": 200}), "gui")
+        alias = published(context)[0]
+        await prices.put(context, alias, read(NewPrice, {"input": 100, "output": 200}), "gui")
 
         def ask() -> str:
             talk: Any = [{"role": "user", "content": "from a thread"}]
-            with openai.OpenAI(base_url=f"{house.server.address}/v1", api_key=key, max_retries=0) as client:
+            with openai.OpenAI(base_url=f"{context.server.address}/v1", api_key=key, max_retries=0) as client:
                 chunks = list(client.chat.completions.create(model=alias, messages=talk, stream=True))
             return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
 

@@ -19,7 +19,7 @@ class Furnished:
 
 
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     """Aliases `to-openai` and `to-anthropic`, priced, and `to-gemini`; the key `all` may call all three."""
     with vendor() as upstream, conduit(tmp_path_factory.mktemp("home")) as served:
         served.add("providers", name="oa", kind="openai-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)

@@ -91,7 +91,7 @@ def installed(program: Path, folder: Path) -> Client:
 
 
 def play(
-    furnished: Furnished,
+    open_gateway: Furnished,
     alias: str,
     calls: Mapping[str, Mapping[str, Any]] | None = None,
     text: str | None = None,
@@ -102,11 +102,11 @@ def play(
     """
     step = {"calls": calls, "text": text, "thinking": thinking}
     body = json.dumps({"steps": [step], "model": MODELS[alias]}).encode()
-    request = urllib.request.Request(f"{furnished.vendor}/__script", data=body, headers={"content-type": "application/json"})
+    request = urllib.request.Request(f"{open_gateway.vendor}/__script", data=body, headers={"content-type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def last_requests(furnished: Furnished, count: int = 10) -> list[Any]:
+def last_requests(open_gateway: Furnished, count: int = 10) -> list[Any]:
     """The newest records, newest first."""
-    found: list[Any] = furnished.served.admin("GET", f"/requests?limit={count}")["data"]
+    found: list[Any] = open_gateway.served.admin("GET", f"/requests?limit={count}")["data"]
     return found

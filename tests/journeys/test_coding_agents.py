@@ -29,10 +29,10 @@ def make(tmp_path: Path) -> Iterator[Make]:
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def check(furnished: Furnished, printed: str, dialect: str, alias: str) -> None:
+def check(open_gateway: Furnished, printed: str, dialect: str, alias: str) -> None:
     """The agent said what its tool answered, and all it asked, in its own dialect, was answered."""
     assert "The tool said" in printed
-    records = [record for record in last_requests(furnished) if record["model"] == alias and record["dialect"] == dialect]
+    records = [record for record in last_requests(open_gateway) if record["model"] == alias and record["dialect"] == dialect]
     assert len(records) >= 2, "a call of the tool, and the end"
     assert {record["status"] for record in records[:2]} == {"success"}
 
@@ -40,29 +40,29 @@ def check(furnished: Furnished, printed: str, dialect: str, alias: str) -> None:
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_reads_a_file_and_says_its_word(
-    furnished: Furnished, make: Make, record_property: Say, name: str, alias: str
+    open_gateway: Furnished, make: Make, record_property: Say, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
     client = make(NPM / ".bin" / agent.program)
-    play(furnished, alias, agent.reads(str(client.work / "word.txt")))
+    play(open_gateway, alias, agent.reads(str(client.work / "word.txt")))
     task = "Read the file word.txt with your tool and say its word."
-    printed = agent.ask(client, furnished.served.address, furnished.key, alias, task)
-    check(furnished, printed, agent.dialect, alias)
+    printed = agent.ask(client, open_gateway.served.address, open_gateway.key, alias, task)
+    check(open_gateway, printed, agent.dialect, alias)
     assert WORD in printed
 
 
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_writes_a_file_after_thinking(
-    furnished: Furnished, make: Make, record_property: Say, name: str, alias: str
+    open_gateway: Furnished, make: Make, record_property: Say, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
     client = make(NPM / ".bin" / agent.program)
-    play(furnished, alias, agent.writes(str(client.work / "hello.txt"), WORD), thinking="let me see what to write")
-    printed = agent.ask(client, furnished.served.address, furnished.key, alias, "Create a file hello.txt.")
-    check(furnished, printed, agent.dialect, alias)
+    play(open_gateway, alias, agent.writes(str(client.work / "hello.txt"), WORD), thinking="let me see what to write")
+    printed = agent.ask(client, open_gateway.served.address, open_gateway.key, alias, "Create a file hello.txt.")
+    check(open_gateway, printed, agent.dialect, alias)
     assert (client.work / "hello.txt").read_text().strip() == WORD
 
 
@@ -76,11 +76,11 @@ hello.txt
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_aider_writes_a_file(furnished: Furnished, make: Make, record_property: Say, alias: str) -> None:
+def test_aider_writes_a_file(open_gateway: Furnished, make: Make, record_property: Say, alias: str) -> None:
     record_property("client", "aider")
     aider = make(CLIENTS / "aider" / "bin" / "aider")
-    play(furnished, alias, text=EDIT)
-    env = {"OPENAI_API_BASE": f"{furnished.served.address}/v1", "OPENAI_API_KEY": furnished.key}
+    play(open_gateway, alias, text=EDIT)
+    env = {"OPENAI_API_BASE": f"{open_gateway.served.address}/v1", "OPENAI_API_KEY": open_gateway.key}
     quiet = ("--no-show-model-warnings", "--no-check-update", "--analytics-disable")
     options = ("--model", f"openai/{alias}", "--yes-always", "--no-git", "--edit-format", "whole", *quiet)
     aider.run(*options, "--message", "Create a file hello.txt.", "hello.txt", env=env)

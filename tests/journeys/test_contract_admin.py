@@ -19,71 +19,71 @@ LISTS = (
 )  # fmt: skip
 
 
-def admin(furnished: Furnished, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+def admin(open_gateway: Furnished, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
     given = headers or {"Authorization": f"Bearer {MASTER_KEY}"}
-    return httpx.request(method, f"{furnished.served.address}/admin/v1{path}", json=body, headers=given, timeout=20)
+    return httpx.request(method, f"{open_gateway.served.address}/admin/v1{path}", json=body, headers=given, timeout=20)
 
 
-def ask(furnished: Furnished, key: str, model: str = "to-openai", **fields: Any) -> httpx.Response:
+def ask(open_gateway: Furnished, key: str, model: str = "to-openai", **fields: Any) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.post(f"{furnished.served.address}/v1/chat/completions", json=body, headers=headers, timeout=20)
+    return httpx.post(f"{open_gateway.served.address}/v1/chat/completions", json=body, headers=headers, timeout=20)
 
 
 def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def test_only_the_master_key_opens(furnished: Furnished) -> None:
+def test_only_the_master_key_opens(open_gateway: Furnished) -> None:
     for headers, status in (
-        ({"X-Other": ""}, 401), ({"X-Master-Key": "wrong"}, 401), ({"Authorization": f"Bearer {furnished.key}"}, 403),
-        ({"X-Master-Key": furnished.key}, 403), ({"X-Master-Key": MASTER_KEY}, 200),
+        ({"X-Other": ""}, 401), ({"X-Master-Key": "wrong"}, 401), ({"Authorization": f"Bearer {open_gateway.key}"}, 403),
+        ({"X-Master-Key": open_gateway.key}, 403), ({"X-Master-Key": MASTER_KEY}, 200),
     ):  # fmt: skip
-        assert admin(furnished, "GET", "/status", **headers).status_code == status
-    assert ask(furnished, MASTER_KEY).status_code == 401
+        assert admin(open_gateway, "GET", "/status", **headers).status_code == status
+    assert ask(open_gateway, MASTER_KEY).status_code == 401
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_has_data_and_next_and_bounds(furnished: Furnished, path: str) -> None:
-    answer = admin(furnished, "GET", path).json()
+def test_a_list_has_data_and_next_and_bounds(open_gateway: Furnished, path: str) -> None:
+    answer = admin(open_gateway, "GET", path).json()
     assert set(answer) == {"data", "next"}
     assert isinstance(answer["data"], list)
     for wrong, field in (("limit=0", "limit"), ("limit=501", "limit"), ("cursor=§", "cursor"), ("wrong=1", "wrong")):
-        refusal = admin(furnished, "GET", f"{path}?{wrong}")
+        refusal = admin(open_gateway, "GET", f"{path}?{wrong}")
         assert refusal.status_code == 422
         assert refusal.json()["error"]["field"] == field
 
 
-def test_pages_join_to_the_whole(furnished: Furnished) -> None:
+def test_pages_join_to_the_whole(open_gateway: Furnished) -> None:
     for _ in range(5):
-        assert ask(furnished, furnished.key).status_code == 200
+        assert ask(open_gateway, open_gateway.key).status_code == 200
     for path in ("/requests", "/settings", "/providers", "/prices", "/audit"):
-        whole = [str(row) for row in admin(furnished, "GET", f"{path}?limit=500").json()["data"]]
+        whole = [str(row) for row in admin(open_gateway, "GET", f"{path}?limit=500").json()["data"]]
         rows: list[str] = []
         cursor: str | None = ""
         while cursor is not None:
-            page = admin(furnished, "GET", f"{path}?limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
+            page = admin(open_gateway, "GET", f"{path}?limit=2" + (f"&cursor={cursor}" if cursor else "")).json()
             rows += [str(row) for row in page["data"]]
             cursor = page["next"]
         assert rows == whole, path
 
 
-def test_requests_and_sums_are_those_of_the_filters(furnished: Furnished) -> None:
-    made = furnished.served.add("keys", name="filtered", models=["to-*"])
+def test_requests_and_sums_are_those_of_the_filters(open_gateway: Furnished) -> None:
+    made = open_gateway.served.add("keys", name="filtered", models=["to-*"])
     began = now()
-    answer = ask(furnished, made["key"])
+    answer = ask(open_gateway, made["key"])
     between = now()
-    assert ask(furnished, made["key"], "to-anthropic").status_code == 200
-    assert ask(furnished, made["key"], "oa/gpt-x").status_code == 403
+    assert ask(open_gateway, made["key"], "to-anthropic").status_code == 200
+    assert ask(open_gateway, made["key"], "oa/gpt-x").status_code == 403
 
     def newest(count: int) -> list[Any]:
-        return furnished.served.admin("GET", f"/requests?key=filtered&limit={count}")["data"]
+        return open_gateway.served.admin("GET", f"/requests?key=filtered&limit={count}")["data"]
 
     read_until(lambda: newest(3), lambda rows: len(rows) == 3)  # the answer to a refused request does not wait for its record
 
     def count(**filters: str) -> int:
         query = str(httpx.QueryParams({"key": "filtered", **filters}))
-        return len(admin(furnished, "GET", f"/requests?{query}").json()["data"])
+        return len(admin(open_gateway, "GET", f"/requests?{query}").json()["data"])
 
     assert [count(), count(key=made["id"]), count(model="to-openai"), count(provider="an"), count(status="refused")] == [
         3,
@@ -94,53 +94,53 @@ def test_requests_and_sums_are_those_of_the_filters(furnished: Furnished) -> Non
     ]
     assert [count(until=began), count(until=between), count(since=between), count(since=began, status="success")] == [0, 1, 2, 2]
     query = str(httpx.QueryParams({"group_by": "key,model", "since": began, "until": between}))
-    [row] = admin(furnished, "GET", f"/usage?{query}").json()["data"]
+    [row] = admin(open_gateway, "GET", f"/usage?{query}").json()["data"]
     assert (row["key"], row["key_name"], row["model"], row["requests"]) == (made["id"], "filtered", "to-openai", 1)
     assert row["cost_usd"] == float(answer.headers["x-conduit-cost-usd"])
     for groups in ("day", "model", "key", "provider", "provider,day,key,model"):
-        rows = admin(furnished, "GET", f"/usage?group_by={groups}").json()["data"]
+        rows = admin(open_gateway, "GET", f"/usage?group_by={groups}").json()["data"]
         assert all(set(groups.split(",")) <= set(row) for row in rows)
-    assert admin(furnished, "GET", "/usage?group_by=colour").json()["error"]["field"] == "group_by"
+    assert admin(open_gateway, "GET", "/usage?group_by=colour").json()["error"]["field"] == "group_by"
 
 
-def test_a_key_has_an_account_and_dies_at_once(furnished: Furnished) -> None:
-    made = furnished.served.add("keys", name="short", budget_usd=1, budget_period="monthly")
+def test_a_key_has_an_account_and_dies_at_once(open_gateway: Furnished) -> None:
+    made = open_gateway.served.add("keys", name="short", budget_usd=1, budget_period="monthly")
     assert made["key"].startswith("condt_")
     assert len(made["key"]) == 6 + 43
-    ask(furnished, made["key"])
+    ask(open_gateway, made["key"])
     path = f"/keys/{made['id']}"
-    shown = admin(furnished, "GET", path).json()
+    shown = admin(open_gateway, "GET", path).json()
     assert "key" not in shown
     assert shown["spend_usd"] > 0
     assert (shown["reserved_usd"], shown["status"]) == (0, "active")
     start, end = (datetime.fromisoformat(shown[name]) for name in ("period_start", "next_reset"))
     assert (start.day, end.day, end.month) == (1, 1, start.month % 12 + 1)
-    assert admin(furnished, "POST", f"{path}/reset-spend").json()["spend_usd"] == 0
-    rotated = admin(furnished, "POST", f"{path}/rotate").json()["key"]
-    assert [ask(furnished, key).status_code for key in (made["key"], rotated)] == [401, 200]
-    cleared = admin(furnished, "PATCH", path, {"budget_usd": None}).json()
+    assert admin(open_gateway, "POST", f"{path}/reset-spend").json()["spend_usd"] == 0
+    rotated = admin(open_gateway, "POST", f"{path}/rotate").json()["key"]
+    assert [ask(open_gateway, key).status_code for key in (made["key"], rotated)] == [401, 200]
+    cleared = admin(open_gateway, "PATCH", path, {"budget_usd": None}).json()
     assert (cleared["budget_usd"], cleared["budget_period"]) == (None, "monthly")
-    assert admin(furnished, "DELETE", path).status_code == 204
-    assert ask(furnished, rotated).status_code == 401
+    assert admin(open_gateway, "DELETE", path).status_code == 204
+    assert ask(open_gateway, rotated).status_code == 401
 
 
-def test_the_newest_and_nearest_price_holds(furnished: Furnished) -> None:
+def test_the_newest_and_nearest_price_holds(open_gateway: Furnished) -> None:
     costs = []
     for pattern, rate, more in (
         ("oa/*", 100, {}), ("oa/priced*", 200, {}), ("priced-model", 300, {}), ("oa/priced-model", 400, {}),
         ("oa/priced-model", 999, {"valid_from": "2099-01-01T00:00:00Z"}),
         ("oa/priced-model", 500, {"valid_from": "2020-01-01T00:00:00Z"}),
     ):  # fmt: skip
-        assert admin(furnished, "PUT", f"/prices/{pattern}", {"input": rate, "output": rate, **more}).status_code == 200
-        costs.append(round(float(ask(furnished, furnished.key, "oa/priced-model").headers["x-conduit-cost-usd"]) / 27e-6))
+        assert admin(open_gateway, "PUT", f"/prices/{pattern}", {"input": rate, "output": rate, **more}).status_code == 200
+        costs.append(round(float(ask(open_gateway, open_gateway.key, "oa/priced-model").headers["x-conduit-cost-usd"]) / 27e-6))
     assert costs == [100, 200, 300, 400, 400, 500]
     for pattern in ("oa/*", "oa/priced*", "priced-model", "oa/priced-model"):
-        assert admin(furnished, "DELETE", f"/prices/{pattern}").status_code == 204
-    unknown = ask(furnished, furnished.key, "oa/priced-model")
+        assert admin(open_gateway, "DELETE", f"/prices/{pattern}").status_code == 204
+    unknown = ask(open_gateway, open_gateway.key, "oa/priced-model")
     assert unknown.headers["x-conduit-cost-usd"] == "unknown"
-    furnished.served.admin("PUT", "/prices/priced-model", {"input": 1, "output": 1})
-    assert furnished.served.admin("POST", "/prices/reprice")["repriced"] >= 1
-    record = furnished.served.admin("GET", f"/requests/{unknown.headers['x-conduit-request-id']}")
+    open_gateway.served.admin("PUT", "/prices/priced-model", {"input": 1, "output": 1})
+    assert open_gateway.served.admin("POST", "/prices/reprice")["repriced"] >= 1
+    record = open_gateway.served.admin("GET", f"/requests/{unknown.headers['x-conduit-request-id']}")
     assert (record["cost_usd"], record["cost_state"]) == (pytest.approx(27e-6), "final")
 
 
@@ -166,32 +166,34 @@ def test_the_newest_and_nearest_price_holds(furnished: Furnished) -> None:
         ("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/33"}, "network"),
     ],
 )
-def test_bad_input_names_its_field_and_changes_nothing(furnished: Furnished, method: str, path: str, body: Any, field: str) -> None:
-    before = [admin(furnished, "GET", one).text for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
-    refusal = admin(furnished, method, path, body)
+def test_bad_input_names_its_field_and_changes_nothing(
+    open_gateway: Furnished, method: str, path: str, body: Any, field: str
+) -> None:
+    before = [admin(open_gateway, "GET", one).text for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
+    refusal = admin(open_gateway, method, path, body)
     assert refusal.status_code == 422
     assert refusal.json()["error"]["field"] == field
     assert field.split(".")[-1].split("[")[0] in refusal.text
     assert [
-        admin(furnished, "GET", one).text for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")
+        admin(open_gateway, "GET", one).text for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")
     ] == before
 
 
-def test_a_name_that_is_taken_is_a_conflict(furnished: Furnished) -> None:
+def test_a_name_that_is_taken_is_a_conflict(open_gateway: Furnished) -> None:
     for path, body in (
         ("/providers", {"name": "OA", "kind": "demo"}), ("/keys", {"name": "ALL"}),
         ("/models", {"alias": "To-OpenAI", "targets": [{"provider": "oa", "model": "x"}]}),
     ):  # fmt: skip
-        assert admin(furnished, "POST", path, body).status_code == 409
+        assert admin(open_gateway, "POST", path, body).status_code == 409
 
 
-def test_the_feed_tells_what_happens(furnished: Furnished) -> None:
+def test_the_feed_tells_what_happens(open_gateway: Furnished) -> None:
     heard: list[str] = []
     ready, done = threading.Event(), threading.Event()
 
     def listen() -> None:
         headers = {"X-Master-Key": MASTER_KEY}
-        with httpx.stream("GET", f"{furnished.served.address}/admin/v1/events", headers=headers, timeout=20) as answer:
+        with httpx.stream("GET", f"{open_gateway.served.address}/admin/v1/events", headers=headers, timeout=20) as answer:
             ready.set()
             for line in answer.iter_lines():
                 heard.append(line)
@@ -202,14 +204,14 @@ def test_the_feed_tells_what_happens(furnished: Furnished) -> None:
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
     assert ready.wait(10)
-    furnished.served.admin("PATCH", "/models/to-openai", {"retries": 2})
-    ask(furnished, furnished.key)
+    open_gateway.served.admin("PATCH", "/models/to-openai", {"retries": 2})
+    ask(open_gateway, open_gateway.key)
     assert done.wait(10)
     assert [line for line in heard if line.startswith("event: ")] == ["event: models", "event: requests"]
 
 
-def test_explain_gives_each_target_its_reason(furnished: Furnished) -> None:
+def test_explain_gives_each_target_its_reason(open_gateway: Furnished) -> None:
     body = {"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}
-    [row] = furnished.served.admin("POST", "/models/to-openai/explain", body)["data"]
+    [row] = open_gateway.served.admin("POST", "/models/to-openai/explain", body)["data"]
     assert (row["provider"], row["model"], row["usable"]) == ("oa", "gpt-x", True)
     assert row["reason"]

@@ -14,7 +14,7 @@ import pytest
 
 from conduit_desktop.core.errors import RecordsRefused
 from conduit_desktop.core.paths import Home
-from tests.fakes.furnished import Furnished, furnished
+from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import read_until, settled
 from tests.journeys.processes import Served, conduit, vendor
@@ -23,14 +23,14 @@ from tests.journeys.test_killed import Harvest, all_records, call
 KEY = "condt_" + "k" * 43
 
 
-async def furnish(gateway: Furnished, upstream: Vendor) -> None:
+async def furnish(gateway: GatewayFixture, upstream: Vendor) -> None:
     await gateway.add_provider("oa", upstream.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     await gateway.add_price("gpt-x", 1.0, 2.0)
     await gateway.add_key("tester", KEY)
 
 
-async def fill(gateway: Furnished) -> None:
+async def fill(gateway: GatewayFixture) -> None:
     """No page more for the database from now on."""
 
     def cap(connection: sqlite3.Connection) -> None:
@@ -40,7 +40,7 @@ async def fill(gateway: Furnished) -> None:
     await gateway.store.database.write(cap)
 
 
-async def make_room(gateway: Furnished) -> None:
+async def make_room(gateway: GatewayFixture) -> None:
     def lift(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA max_page_count = 1073741823")
 
@@ -54,7 +54,7 @@ async def until(condition: object, within_s: float = 10) -> None:
             await asyncio.sleep(0.02)
 
 
-async def until_refused(gateway: Furnished) -> int:
+async def until_refused(gateway: GatewayFixture) -> int:
     """Ask until records cannot be written; how many were answered."""
     for asked in range(5000):
         if not gateway.store.database.healthy:
@@ -65,7 +65,7 @@ async def until_refused(gateway: Furnished) -> int:
 
 @pytest.mark.parametrize("policy", ["answer", "refuse"])
 async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(home: Home, policy: str) -> None:
-    async with Vendor() as upstream, furnished(home, record_policy=policy) as gateway:
+    async with Vendor() as upstream, open_gateway(home, record_policy=policy) as gateway:
         await furnish(gateway, upstream)
         await fill(gateway)
         asked = await until_refused(gateway)

@@ -37,7 +37,7 @@ class Furnished:
 
 
 @pytest.fixture(scope="module")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     with vendor() as upstream, conduit(tmp_path_factory.mktemp("home")) as served:
         served.add("providers", name="oa", kind="openai-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)
         for name, kind in (("co", "cohere"), ("ge", "gemini"), ("vo", "voyage"), ("el", "elevenlabs")):
@@ -51,8 +51,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 
 
 @pytest.fixture
-def client(furnished: Furnished) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0) as made:
+def client(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as made:
         yield made
 
 
@@ -68,28 +68,28 @@ def test_embeddings_are_the_vendors_floats_in_both_encodings(client: openai.Open
     assert [list(struct.unpack("<8f", base64.b64decode(str(row.embedding)))) for row in packed.data] == wanted
 
 
-def test_pictures_are_drawn_and_changed(client: openai.OpenAI, furnished: Furnished) -> None:
+def test_pictures_are_drawn_and_changed(client: openai.OpenAI, open_gateway: Furnished) -> None:
     drawn = client.images.generate(model="to-openai", prompt="a cat", n=2)
     assert [row.b64_json for row in drawn.data or []] == [PICTURE] * 2
-    assert furnished.newest()["cost_usd"] == pytest.approx(0.08)
+    assert open_gateway.newest()["cost_usd"] == pytest.approx(0.08)
     changed = client.images.edit(model="to-openai", image=("cat.png", b"\x89PNG"), prompt="greener")
     assert (changed.data or [])[0].b64_json == PICTURE
-    assert furnished.newest()["endpoint"] == "image_edits"
+    assert open_gateway.newest()["endpoint"] == "image_edits"
 
 
 @pytest.mark.parametrize("alias", ["to-openai", "to-eleven"])
-def test_speech_arrives_whole(client: openai.OpenAI, furnished: Furnished, alias: str) -> None:
+def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
     assert client.audio.speech.create(model=alias, voice="alloy", input="hello").content == SOUND
     with client.audio.speech.with_streaming_response.create(model=alias, voice="alloy", input="hello") as response:
         assert b"".join(response.iter_bytes(7000)) == SOUND
-    assert furnished.newest()["cost_usd"] == pytest.approx(0.075)
+    assert open_gateway.newest()["cost_usd"] == pytest.approx(0.075)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_recording_is_heard(client: openai.OpenAI, furnished: Furnished) -> None:
+def test_a_recording_is_heard(client: openai.OpenAI, open_gateway: Furnished) -> None:
     heard = client.audio.transcriptions.create(model="to-openai", file=("talk.mp3", SOUND), language="de")
     assert heard.text == f"{len(SOUND)} bytes were heard"
-    assert furnished.newest()["cost_usd"] == pytest.approx(SECONDS / 60 * 0.006)
+    assert open_gateway.newest()["cost_usd"] == pytest.approx(SECONDS / 60 * 0.006)
     assert client.audio.translations.create(model="to-openai", file=("talk.mp3", SOUND)).text == heard.text
 
 

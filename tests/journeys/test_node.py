@@ -26,9 +26,9 @@ def run(folder: Path, script: str, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_openai_for_node(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+def test_openai_for_node(open_gateway: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
     record_property("client", "OpenAI Node")
-    saw = run(tmp_path, "openai.mjs", f"{furnished.served.address}/v1", furnished.key, alias)
+    saw = run(tmp_path, "openai.mjs", f"{open_gateway.served.address}/v1", open_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
@@ -38,9 +38,9 @@ def test_openai_for_node(furnished: Furnished, tmp_path: Path, record_property: 
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_anthropic_for_node(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+def test_anthropic_for_node(open_gateway: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
     record_property("client", "Anthropic Node")
-    saw = run(tmp_path, "anthropic.mjs", furnished.served.address, furnished.key, alias)
+    saw = run(tmp_path, "anthropic.mjs", open_gateway.served.address, open_gateway.key, alias)
     assert "hello node" in saw["whole"]
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
@@ -59,13 +59,13 @@ LOOPS = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LOOPS)
 def test_a_library_calls_a_tool_and_says_its_result(
-    furnished: Furnished, tmp_path: Path, record_property: Say, library: str, alias: str
+    open_gateway: Furnished, tmp_path: Path, record_property: Say, library: str, alias: str
 ) -> None:
     record_property("client", library)
     package, script = LOOPS[library]
     if not (NPM / package).is_dir():
         pytest.skip(f"{package} is not installed: run `make clients`")
-    play(furnished, alias)
-    said = run(tmp_path, script, furnished.served.address, furnished.key, alias)
+    play(open_gateway, alias)
+    said = run(tmp_path, script, open_gateway.served.address, open_gateway.key, alias)
     assert said
     assert all(text == "The tool said: sunny in Bern" for text in said), said

@@ -29,26 +29,26 @@ LIBRARIES = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_calls_a_tool_and_says_its_result(
-    furnished: Furnished, tmp_path: Path, record_property: Say, library: str, alias: str
+    open_gateway: Furnished, tmp_path: Path, record_property: Say, library: str, alias: str
 ) -> None:
     record_property("client", library)
     python = installed(OWN.get(library, PYTHON) / "python", tmp_path)
-    play(furnished, alias)
-    said = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), furnished.served.address, furnished.key, alias))
+    play(open_gateway, alias)
+    said = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), open_gateway.served.address, open_gateway.key, alias))
     assert said
     assert all("The tool said" in text and "sunny in Bern" in text for text in said), said
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_llm(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+def test_llm(open_gateway: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
     record_property("client", "llm")
     llm = installed(PYTHON / "llm", tmp_path)
-    play(furnished, alias)
+    play(open_gateway, alias)
     (llm.home / "extra-openai-models.yaml").write_text(
-        f"- model_id: conduit\n  model_name: {alias}\n  api_base: {furnished.served.address}/v1\n"
+        f"- model_id: conduit\n  model_name: {alias}\n  api_base: {open_gateway.served.address}/v1\n"
         f"  api_key_name: conduit\n  supports_tools: true\n"
     )
-    (llm.home / "keys.json").write_text(json.dumps({"conduit": furnished.key}))
+    (llm.home / "keys.json").write_text(json.dumps({"conduit": open_gateway.key}))
     function = 'def weather(city: str) -> str:\n    "The weather."\n    return f"sunny in {city}"\n'
     for streamed in ([], ["--no-stream"]):
         printed = llm.run(
@@ -58,9 +58,9 @@ def test_llm(furnished: Furnished, tmp_path: Path, record_property: Say, alias: 
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_instructor_gets_an_object(furnished: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
+def test_instructor_gets_an_object(open_gateway: Furnished, tmp_path: Path, record_property: Say, alias: str) -> None:
     record_property("client", "instructor")
     python = installed(CLIENTS / "instructor" / "bin" / "python", tmp_path)
-    play(furnished, alias)
+    play(open_gateway, alias)
     script = str(SCRIPTS / "with_instructor.py")
-    assert json.loads(python.run(script, furnished.served.address, furnished.key, alias)) == {"city": "Bern", "degrees": 3}
+    assert json.loads(python.run(script, open_gateway.served.address, open_gateway.key, alias)) == {"city": "Bern", "degrees": 3}

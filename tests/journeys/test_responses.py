@@ -17,19 +17,19 @@ TOOL: Any = {"type": "function", "name": "weather", "description": "The weather.
 
 
 @pytest.fixture
-def client(furnished: Furnished) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0) as made:
+def client(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as made:
         yield made
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_a_whole_answer(client: openai.OpenAI, furnished: Furnished, alias: str) -> None:
+def test_a_whole_answer(client: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
     raw = client.responses.with_raw_response.create(model=alias, input="hello there", instructions="Be brief.")
     answer = raw.parse()
     assert "hello there" in answer.output_text
     assert (answer.status, answer.instructions) == ("completed", "Be brief.")
     assert answer.usage
-    record = furnished.served.admin("GET", "/requests?limit=1")["data"][0]
+    record = open_gateway.served.admin("GET", "/requests?limit=1")["data"][0]
     assert record["id"] == raw.headers["x-conduit-request-id"]
     assert (record["dialect"], record["input"], record["output"]) == (
         "openai_responses", answer.usage.input_tokens, answer.usage.output_tokens,

@@ -21,19 +21,19 @@ FRAGMENT_OF_COST = {"to-openai": (1, 2), "to-anthropic": (3, 15)}
 
 
 @pytest.fixture
-def chat(furnished: Furnished) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=furnished.key, max_retries=0) as client:
+def chat(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
-def messages(furnished: Furnished) -> Iterator[anthropic.Anthropic]:
-    with anthropic.Anthropic(base_url=furnished.served.address, api_key=furnished.key, max_retries=0) as client:
+def messages(open_gateway: Furnished) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=open_gateway.served.address, api_key=open_gateway.key, max_retries=0) as client:
         yield client
 
 
-def newest(furnished: Furnished) -> Any:
-    return furnished.served.admin("GET", "/requests?limit=1")["data"][0]
+def newest(open_gateway: Furnished) -> Any:
+    return open_gateway.served.admin("GET", "/requests?limit=1")["data"][0]
 
 
 def check_cost(record: Any, alias: str) -> None:
@@ -46,14 +46,14 @@ def check_cost(record: Any, alias: str) -> None:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_openai_answers_whole(chat: openai.OpenAI, furnished: Furnished, alias: str) -> None:
+def test_openai_answers_whole(chat: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
     raw = chat.chat.completions.with_raw_response.create(model=alias, messages=[{"role": "user", "content": "hello there"}])
     answer = raw.parse()
     assert "hello there" in (answer.choices[0].message.content or "")
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage
     assert answer.usage.prompt_tokens > 0
-    record = newest(furnished)
+    record = newest(open_gateway)
     assert record["id"] == raw.headers["x-conduit-request-id"]
     assert (record["input"], record["output"]) == (answer.usage.prompt_tokens, answer.usage.completion_tokens)
     check_cost(record, alias)
@@ -61,37 +61,37 @@ def test_openai_answers_whole(chat: openai.OpenAI, furnished: Furnished, alias: 
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_openai_streams(chat: openai.OpenAI, furnished: Furnished, alias: str) -> None:
+def test_openai_streams(chat: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
     stream = chat.chat.completions.create(model=alias, messages=[{"role": "user", "content": "hello stream"}], stream=True)
     chunks = list(stream)
     assert "hello stream" in "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert all(chunk.choices for chunk in chunks), "usage was not asked for"
     assert chunks[-1].choices[0].finish_reason == "stop"
-    record = newest(furnished)
+    record = newest(open_gateway)
     assert record["streamed"] is True
     check_cost(record, alias)
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_anthropic_answers_whole(messages: anthropic.Anthropic, furnished: Furnished, alias: str) -> None:
+def test_anthropic_answers_whole(messages: anthropic.Anthropic, open_gateway: Furnished, alias: str) -> None:
     answer = messages.messages.create(model=alias, max_tokens=200, messages=[{"role": "user", "content": "hello there"}])
     assert answer.content[0].type == "text"
     assert "hello there" in answer.content[0].text
     assert answer.stop_reason == "end_turn"
-    record = newest(furnished)
+    record = newest(open_gateway)
     assert (record["input"], record["output"]) == (answer.usage.input_tokens, answer.usage.output_tokens)
     check_cost(record, alias)
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_anthropic_streams(messages: anthropic.Anthropic, furnished: Furnished, alias: str) -> None:
+def test_anthropic_streams(messages: anthropic.Anthropic, open_gateway: Furnished, alias: str) -> None:
     with messages.messages.stream(model=alias, max_tokens=200, messages=[{"role": "user", "content": "hello stream"}]) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
     assert "hello stream" in text
     assert final.stop_reason == "end_turn"
     assert final.usage.output_tokens > 0
-    check_cost(newest(furnished), alias)
+    check_cost(newest(open_gateway), alias)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -145,48 +145,48 @@ def test_pictures_arrive_from_either_sdk(chat: openai.OpenAI, messages: anthropi
     assert "1 image" in answer.content[0].text
 
 
-def test_usage_adds_up_in_the_admin_api(chat: openai.OpenAI, furnished: Furnished) -> None:
+def test_usage_adds_up_in_the_admin_api(chat: openai.OpenAI, open_gateway: Furnished) -> None:
     def total() -> tuple[int, float]:
-        rows = furnished.served.admin("GET", "/usage?group_by=model")["data"]
+        rows = open_gateway.served.admin("GET", "/usage?group_by=model")["data"]
         row = next((row for row in rows if row["model"] == "to-openai"), {"requests": 0, "cost_usd": 0.0})
         return row["requests"], row["cost_usd"]
 
     before = total()
     for _ in range(3):
         chat.chat.completions.create(model="to-openai", messages=[{"role": "user", "content": "count me"}])
-    cost = newest(furnished)["cost_usd"]
+    cost = newest(open_gateway)["cost_usd"]
     after = total()
     assert after[0] == before[0] + 3
     assert after[1] == pytest.approx(before[1] + 3 * cost)
 
 
-def refusals(furnished: Furnished) -> list[tuple[str, str, int]]:
+def refusals(open_gateway: Furnished) -> list[tuple[str, str, int]]:
     """Key, model and the status each must get."""
-    served = furnished.served
+    served = open_gateway.served
     poor = served.add("keys", name=f"poor-{len(served.admin('GET', '/keys')['data'])}", budget_usd=0)["key"]
     narrow = served.add("keys", name=f"narrow-{len(served.admin('GET', '/keys')['data'])}", models=["other*"])["key"]
     return [
         ("condt_" + "x" * 43, "to-openai", 401),
         (poor, "to-openai", 402),
         (narrow, "to-openai", 403),
-        (furnished.key, "nothing-like-it", 404),
+        (open_gateway.key, "nothing-like-it", 404),
     ]
 
 
-def test_openai_is_refused_in_its_own_words(furnished: Furnished) -> None:
+def test_openai_is_refused_in_its_own_words(open_gateway: Furnished) -> None:
     codes = {401: "invalid_api_key", 402: "billing_hard_limit_reached", 403: "model_not_allowed", 404: "model_not_found"}
-    for key, model, status in refusals(furnished):
-        client = openai.OpenAI(base_url=f"{furnished.served.address}/v1", api_key=key, max_retries=0)
+    for key, model, status in refusals(open_gateway):
+        client = openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=key, max_retries=0)
         with client, pytest.raises(openai.APIStatusError) as refused:
             client.chat.completions.create(model=model, messages=[{"role": "user", "content": "hi"}])
         assert refused.value.status_code == status
         assert refused.value.code == codes[status]
 
 
-def test_anthropic_is_refused_in_its_own_words(furnished: Furnished) -> None:
+def test_anthropic_is_refused_in_its_own_words(open_gateway: Furnished) -> None:
     types = {401: "authentication_error", 402: "billing_error", 403: "permission_error", 404: "not_found_error"}
-    for key, model, status in refusals(furnished):
-        client = anthropic.Anthropic(base_url=furnished.served.address, api_key=key, max_retries=0)
+    for key, model, status in refusals(open_gateway):
+        client = anthropic.Anthropic(base_url=open_gateway.served.address, api_key=key, max_retries=0)
         with client, pytest.raises(anthropic.APIStatusError) as refused:
             client.messages.create(model=model, max_tokens=10, messages=[{"role": "user", "content": "hi"}])
         assert refused.value.status_code == status

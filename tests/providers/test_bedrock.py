@@ -11,7 +11,7 @@ import pytest
 
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.providers import Outbound, ProviderKind, Secrets
+from conduit_desktop.providers import OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.aws import key_pair
 from conduit_desktop.providers.catalog import bind
 
@@ -77,7 +77,7 @@ def test_an_api_key_is_a_bearer_token() -> None:
     assert sent.headers == {"content-type": "application/json", "authorization": "Bearer ABSKabc"}
 
 
-def signature(outbound: Outbound, secret: str, region: str) -> str:
+def signature(outbound: OutboundRequest, secret: str, region: str) -> str:
     """The signature of a request, worked out from Amazon's description of it."""
     headers = {**outbound.headers, "host": urlsplit(outbound.url).netloc}
     names = sorted(name for name in headers if name != "authorization")

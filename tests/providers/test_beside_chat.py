@@ -10,7 +10,7 @@ from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import CATALOG, bind
 from conduit_desktop.wire.media import endpoints as forms
-from conduit_desktop.wire.media.passthrough import Plain
+from conduit_desktop.wire.media.passthrough import PlainFormat
 
 VOICE = "21m00Tcm4TlvDq8ikWAM"
 
@@ -23,7 +23,7 @@ def test_every_form_that_a_kind_names_exists() -> None:
     for kind in CATALOG.values():
         for endpoint, name in kind.forms.items():
             assert endpoint in kind.endpoints, kind.kind
-            assert type(forms.form(endpoint, name)) is not Plain, (kind.kind, endpoint)
+            assert type(forms.form(endpoint, name)) is not PlainFormat, (kind.kind, endpoint)
 
 
 def test_a_voice_is_mapped_passed_on_or_refused() -> None:

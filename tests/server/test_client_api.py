@@ -13,10 +13,10 @@ import aiohttp
 import orjson
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.http_server import Server
-from tests.fakes.furnished import KEY, Furnished, furnished
+from conduit_desktop.server.http_server import HttpServer
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -28,8 +28,8 @@ MESSAGES = {**CHAT, "max_tokens": 50}
 class Door:
     """A listening server, and a short way to call it."""
 
-    house: House
-    gateway: Furnished
+    context: AppContext
+    gateway: GatewayFixture
     vendor: Vendor
     session: aiohttp.ClientSession
     headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
@@ -42,31 +42,31 @@ class Door:
         if data is not None and len(data) > 500_000:
             data = BytesIO(data)
         sent = {**(self.headers if key else {}), **(headers or {})}
-        async with self.session.request(method, f"{self.house.server.address}{path}", data=data, headers=sent) as response:
+        async with self.session.request(method, f"{self.context.server.address}{path}", data=data, headers=sent) as response:
             raw = await response.read()
             return response.status, orjson.loads(raw) if raw[:1] in b"{[" and raw else raw, response.headers
 
 
 @pytest.fixture
 async def door(home: Home) -> AsyncIterator[Door]:
-    async with Vendor() as vendor, furnished(home, port=0, max_body_mb=1) as gateway, aiohttp.ClientSession() as session:
+    async with Vendor() as vendor, open_gateway(home, port=0, max_body_mb=1) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_alias("alias", "oa/gpt-x")
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
-        server = Server()
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
-        server.serve(house)
+        server = HttpServer()
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        server.serve(context)
         await server.start()
         try:
-            yield Door(house, gateway, vendor, session)
+            yield Door(context, gateway, vendor, session)
         finally:
             await server.stop()
 
 
 async def test_both_loopback_addresses_answer_on_one_port(door: Door) -> None:
-    address = door.house.server.address or ""
+    address = door.context.server.address or ""
     port = address.rpartition(":")[2]
     for host in ("127.0.0.1", *(["[::1]"] if socket.has_ipv6 else [])):
         async with door.session.get(f"http://{host}:{port}/health") as response:
@@ -100,7 +100,7 @@ async def test_no_key_is_refused_in_each_dialect(door: Door) -> None:
 
 @pytest.mark.parametrize("key", [b"condt_\xe9", b"sk-\xe9"])
 async def test_a_key_of_bytes_that_are_no_text_is_a_wrong_key(door: Door, key: bytes) -> None:
-    port = int((door.house.server.address or "").rpartition(":")[2])
+    port = int((door.context.server.address or "").rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = (b"GET /v1/models HTTP/1.1", b"Host: localhost", b"Connection: close", b"Authorization: Bearer " + key)
     writer.write(b"\r\n".join((*lines, b"", b"")))
@@ -183,7 +183,7 @@ async def test_a_body_over_the_limit_is_413_whether_its_length_is_said_or_not(do
         for start in range(0, len(big), 65536):
             yield big[start : start + 65536]
 
-    url = f"{door.house.server.address}/v1/messages"
+    url = f"{door.context.server.address}/v1/messages"
     async with door.session.post(url, data=pieces(), headers=door.headers) as response:
         assert response.status == 413
         assert (await response.json())["error"]["type"] == "request_too_large"
@@ -200,7 +200,7 @@ async def test_a_large_body_reaches_the_provider_whole(door: Door) -> None:
 
 
 async def test_only_this_computers_names_are_answered_to(door: Door) -> None:
-    port = (door.house.server.address or "").rpartition(":")[2]
+    port = (door.context.server.address or "").rpartition(":")[2]
     for host in (f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "app.localhost"):
         assert (await door.call("GET", "/v1/models", headers={"Host": host}))[0] == 200
     status, body, _ = await door.call("GET", "/v1/models", headers={"Host": "evil.example"})
@@ -291,10 +291,10 @@ async def test_a_limit_a_day_is_told_too(door: Door) -> None:
 async def test_what_a_model_cannot_do_is_told_only_to_those_who_may_call_it(door: Door) -> None:
     narrow = "condt_" + "n" * 43
     await door.gateway.add_key("narrow", narrow, models=("al*",))
-    wish = {"model": "claude", "input": "hello"}
-    status, body, _ = await door.call("POST", "/v1/embeddings", wish, {"Authorization": f"Bearer {narrow}"})
+    media_request = {"model": "claude", "input": "hello"}
+    status, body, _ = await door.call("POST", "/v1/embeddings", media_request, {"Authorization": f"Bearer {narrow}"})
     assert (status, body["error"]["code"]) == (403, "model_not_allowed")
-    status, body, _ = await door.call("POST", "/v1/embeddings", wish)
+    status, body, _ = await door.call("POST", "/v1/embeddings", media_request)
     assert (status, body["error"]["code"]) == (400, "unsupported_endpoint")
 
 
@@ -329,6 +329,6 @@ async def test_a_taken_port_is_named_with_its_holder(home: Home, door: Door) -> 
     from conduit_desktop.core.errors import PortTaken
     from conduit_desktop.server.http_server import bind
 
-    port = int((door.house.server.address or "").rpartition(":")[2])
+    port = int((door.context.server.address or "").rpartition(":")[2])
     with pytest.raises(PortTaken, match=str(port)):
         bind("", port)

@@ -14,11 +14,11 @@ from aiohttp.test_utils import TestServer
 from google import genai
 from google.genai import errors, types
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.application import build
-from tests.fakes.furnished import KEY, Furnished, furnished
-from tests.fakes.house import StillServer
+from tests.fakes.app_context import IdleServer
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_gemini import SIGNATURE
@@ -37,7 +37,7 @@ TOOLS = [types.Tool(function_declarations=[WEATHER])]
 class Door:
     """Short ways to call the gateway."""
 
-    def __init__(self, gateway: Furnished, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, gateway: GatewayFixture, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
         self.gateway = gateway
         self.vendor = vendor
         self._session = session
@@ -64,7 +64,7 @@ class Door:
 
 @pytest.fixture
 async def door(home: Home) -> AsyncIterator[Door]:
-    async with Vendor() as vendor, furnished(home) as gateway, aiohttp.ClientSession() as session:
+    async with Vendor() as vendor, open_gateway(home) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
@@ -73,8 +73,8 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_alias("to-anthropic", "an/claude-x")
         await gateway.add_price("*", 1.0, 2.0)
         await gateway.add_key()
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, StillServer(), gateway.overrides)
-        async with TestServer(build(house), host="127.0.0.1") as server:
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), gateway.overrides)
+        async with TestServer(build(context), host="127.0.0.1") as server:
             yield Door(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
 
 

@@ -13,14 +13,14 @@ import aiohttp
 import orjson
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.health import probe
 from conduit_desktop.gateway.routing import explain as explaining
-from conduit_desktop.server.http_server import Server
-from conduit_desktop.wire.provenance import Sealed, seal
-from tests.fakes.furnished import KEY, Furnished, furnished
+from conduit_desktop.server.http_server import HttpServer
+from conduit_desktop.wire.provenance import MarkedContent, mark
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
@@ -33,7 +33,7 @@ RANKED = {"model": "m", "query": "q", "documents": ["a", "bbb", "cc"]}
 class Door:
     """A listening server, and a short way to call it."""
 
-    gateway: Furnished
+    gateway: GatewayFixture
     vendor: Vendor
     session: aiohttp.ClientSession
     address: str
@@ -57,7 +57,7 @@ class Door:
 
 @pytest.fixture
 async def door(home: Home) -> AsyncIterator[Door]:
-    async with Vendor() as vendor, furnished(home, port=0) as gateway, aiohttp.ClientSession() as session:
+    async with Vendor() as vendor, open_gateway(home, port=0) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_provider("aws", vendor.anthropic_url, kind="bedrock")
@@ -67,9 +67,9 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_alias("m", "oa/model-x")
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
-        server = Server()
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
-        server.serve(house)
+        server = HttpServer()
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        server.serve(context)
         await server.start()
         try:
             yield Door(gateway, vendor, session, server.address or "")
@@ -366,7 +366,7 @@ async def test_tokens_are_counted_by_who_can_and_else_estimated(door: Door) -> N
 
 
 async def test_tokens_are_counted_without_the_thoughts_of_others(door: Door) -> None:
-    thought = {"type": "thinking", "thinking": "hm", "signature": seal(Sealed("gemini", "Z2Vt"))}
+    thought = {"type": "thinking", "thinking": "hm", "signature": mark(MarkedContent("gemini", "Z2Vt"))}
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": [thought, {"type": "text", "text": "so"}]}]
     status, _, _ = await door.post("/v1/messages/count_tokens", {"model": "claude", "messages": turns})
     assert status == 200

@@ -32,9 +32,9 @@ from conduit_desktop.server.middleware import (
     Handler,
     caller_of,
     check_host,
+    client_api_middleware,
     cors_headers,
     dialect_of,
-    door,
     error_response,
     foreign_page,
     host_name,
@@ -73,7 +73,7 @@ async def answers(request: web.Request) -> web.StreamResponse:
 
 
 async def run(sent: web.Request, handler: Handler = answers, served: Any = None) -> web.Response:
-    response = await door(served or gateway())(sent, handler)
+    response = await client_api_middleware(served or gateway())(sent, handler)
     assert isinstance(response, web.Response)
     return response
 
@@ -303,7 +303,7 @@ async def test_headers_of_an_answer_that_has_begun_are_left_alone() -> None:
 
     app = web.Application()
     sent = make_mocked_request("POST", CHAT, {"Host": "localhost", "Origin": PAGE}, app=app)
-    response = await door(gateway())(sent, streams)
+    response = await client_api_middleware(gateway())(sent, streams)
     assert response.prepared
     assert "Access-Control-Allow-Origin" not in response.headers
 
@@ -330,7 +330,7 @@ async def test_a_caller_without_a_valid_key_is_not_shown_what_is_wrong_with_its_
 async def test_an_address_that_is_denied_is_not_shown_what_is_wrong_with_its_body(address: str, status: int, code: str) -> None:
     served = gateway((IpRule(id="ip_a", action="deny", network="10.0.0.0/8"),))
     sent = request(**AUTHORIZED).clone(remote=address)
-    response = await door(served)(sent, raises(BadRequest("no model")))  # type: ignore[arg-type]
+    response = await client_api_middleware(served)(sent, raises(BadRequest("no model")))  # type: ignore[arg-type]
     assert isinstance(response, web.Response)
     assert (response.status, error_of(response)["code"]) == (status, code)
 

@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.context import House
-from conduit_desktop.core.entities import Credential, ModelAlias, OfferedModel, Provider, Target, VirtualKey
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.core.entities import CredentialRef, ModelAlias, OfferedModel, Provider, Target, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.server.application import build
-from tests.fakes.house import opened_house
+from tests.fakes.app_context import opened_context
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -35,10 +35,10 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 
 @pytest.fixture
-async def house(home: Home, vendor: Vendor) -> AsyncIterator[House]:
-    async with opened_house(home, anonymous_key="guest") as opened:
+async def context(home: Home, vendor: Vendor) -> AsyncIterator[AppContext]:
+    async with opened_context(home, anonymous_key="guest") as opened:
         opened.secrets.set("provider/oa/0", API_KEY)
-        credential = Credential(label="0", secret="provider/oa/0", hint="…")
+        credential = CredentialRef(label="0", secret="provider/oa/0", hint="…")
         await opened.store.providers.insert(
             Provider(id="prov_oa", name="oa", kind="openai-compatible", base_url=vendor.openai_url, credentials=(credential,))
         )
@@ -53,8 +53,8 @@ async def house(home: Home, vendor: Vendor) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def server(house: House) -> AsyncIterator[TestServer]:
-    async with TestServer(build(house), host="127.0.0.1") as running:
+async def server(context: AppContext) -> AsyncIterator[TestServer]:
+    async with TestServer(build(context), host="127.0.0.1") as running:
         yield running
 
 
@@ -118,13 +118,15 @@ async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
     assert list((await client.embeddings("gpt", "one")).embedding)
 
 
-async def test_ollama_hears_what_is_to_become_vectors_as_it_was_said(server: TestServer, house: House, vendor: Vendor) -> None:
-    credential = Credential(label="0", secret="provider/oa/0", hint="…")
-    await house.store.providers.insert(
+async def test_ollama_hears_what_is_to_become_vectors_as_it_was_said(
+    server: TestServer, context: AppContext, vendor: Vendor
+) -> None:
+    credential = CredentialRef(label="0", secret="provider/oa/0", hint="…")
+    await context.store.providers.insert(
         Provider(id="prov_ol", name="ol", kind="ollama", base_url=vendor.anthropic_url, credentials=(credential,))
     )
-    await house.store.keys.insert(VirtualKey(id="key_all", name="all", digest=digest(OPEN), hint="condt_…"))
-    await house.gateway.refresh()
+    await context.store.keys.insert(VirtualKey(id="key_all", name="all", digest=digest(OPEN), hint="condt_…"))
+    await context.gateway.refresh()
     answer = {"model": "up", "embeddings": [[0.5]], "total_duration": 7, "prompt_eval_count": 3}
     vendor.script(
         Step(status=200, body=answer), Step(status=200, body={"embedding": [0.5]}), Step(status=400, body={"error": "no"})
@@ -175,10 +177,10 @@ async def test_tags_name_what_the_key_may_call(client: ollama.AsyncClient) -> No
     [((), ["completion", "tools"]), (("vision", "tools", "json"), ["completion", "tools", "vision"])],
 )
 async def test_show_tells_what_is_known(
-    client: ollama.AsyncClient, house: House, features: tuple[str, ...], capabilities: list[str]
+    client: ollama.AsyncClient, context: AppContext, features: tuple[str, ...], capabilities: list[str]
 ) -> None:
-    provider = house.gateway.snapshot.providers["oa"].provider
-    house.gateway.offered["oa"] = (provider.updated_at, [OfferedModel("gpt-x", features=features)])
+    provider = context.gateway.snapshot.providers["oa"].provider
+    context.gateway.offered["oa"] = (provider.updated_at, [OfferedModel("gpt-x", features=features)])
     shown = await client.show("gpt:latest")
     assert shown.capabilities == capabilities
     info = shown.modelinfo
@@ -197,7 +199,7 @@ async def test_the_version_and_the_stream_are_as_clients_expect(server: TestServ
             assert orjson.loads((await response.read()).splitlines()[-1])["done"] is True
 
 
-async def test_an_ollama_upstream_is_asked_in_its_own_words(house: House, client: ollama.AsyncClient) -> None:
+async def test_an_ollama_upstream_is_asked_in_its_own_words(context: AppContext, client: ollama.AsyncClient) -> None:
     seen: list[Any] = []
 
     async def chat(request: web.Request) -> web.Response:
@@ -211,13 +213,15 @@ async def test_an_ollama_upstream_is_asked_in_its_own_words(house: House, client
     app.router.add_post("/api/generate", chat)
     async with TestServer(app, host="127.0.0.1") as upstream:
         base = str(upstream.make_url("/v1"))
-        await house.store.providers.insert(Provider(id="prov_ol", name="ol", kind="ollama", base_url=base))
-        await house.store.models.insert(ModelAlias(id="mod_gptol", alias="gptol", targets=(Target(provider="ol", model="llama3"),)))
-        await house.store.keys.replace((await house.store.keys.all())[0].model_copy(update={"models": ()}))
-        await house.gateway.refresh()
+        await context.store.providers.insert(Provider(id="prov_ol", name="ol", kind="ollama", base_url=base))
+        await context.store.models.insert(
+            ModelAlias(id="mod_gptol", alias="gptol", targets=(Target(provider="ol", model="llama3"),))
+        )
+        await context.store.keys.replace((await context.store.keys.all())[0].model_copy(update={"models": ()}))
+        await context.gateway.refresh()
         parts = [part async for part in await client.chat("gptol", ASKED, stream=True, keep_alive="5m")]
         generated = [part.response async for part in await client.generate("gptol", "hello", stream=True)]
-        await house.gateway.upstream.close()
+        await context.gateway.upstream.close()
     assert [part.message.content for part in parts] == ["hi", ""]
     assert seen[0] == ("/api/chat", {"model": "llama3", "messages": ASKED, "tools": [], "stream": True, "keep_alive": "5m"})
     assert seen[1][0] == "/api/generate"

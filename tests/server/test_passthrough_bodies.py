@@ -10,11 +10,11 @@ import orjson
 import pytest
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.application import build
-from tests.fakes.furnished import KEY, Furnished, furnished
-from tests.fakes.house import StillServer
+from tests.fakes.app_context import IdleServer
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -38,15 +38,15 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 @pytest.fixture
 async def server(home: Home, vendor: Vendor) -> AsyncIterator[TestServer]:
-    async with furnished(home) as gateway:
+    async with open_gateway(home) as gateway:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_key(models=("oa/m",))
-        async with TestServer(build(_house(home, gateway)), host="127.0.0.1") as running:
+        async with TestServer(build(_context(home, gateway)), host="127.0.0.1") as running:
             yield running
 
 
-def _house(home: Home, gateway: Furnished) -> House:
-    return House(home, gateway.store, gateway.secrets, gateway, gateway.bus, StillServer(), {})  # type: ignore[arg-type]
+def _context(home: Home, gateway: GatewayFixture) -> AppContext:
+    return AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), {})  # type: ignore[arg-type]
 
 
 async def post(server: TestServer, body: object, **headers: str) -> tuple[int, bytes]:

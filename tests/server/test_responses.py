@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
 from conduit_desktop.server.application import build
-from conduit_desktop.server.http_server import Server
-from tests.fakes.furnished import KEY, Furnished, furnished
+from conduit_desktop.server.http_server import HttpServer
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -26,7 +26,7 @@ ALIASES = ["to-openai", "to-anthropic"]
 class Door:
     """A short way to call the gateway."""
 
-    def __init__(self, gateway: Furnished, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, gateway: GatewayFixture, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
         self.gateway = gateway
         self.vendor = vendor
         self._session = session
@@ -47,15 +47,15 @@ class Door:
 
 @pytest.fixture
 async def door(home: Home) -> AsyncIterator[Door]:
-    async with Vendor() as vendor, furnished(home) as gateway, aiohttp.ClientSession() as session:
+    async with Vendor() as vendor, open_gateway(home) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
         await gateway.add_alias("to-openai", "oa/gpt-x")
         await gateway.add_alias("to-anthropic", "an/claude-x")
         await gateway.add_key()
         await gateway.add_key("other", OTHER)
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, Server(), gateway.overrides)
-        async with TestServer(build(house), host="127.0.0.1") as server:
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, HttpServer(), gateway.overrides)
+        async with TestServer(build(context), host="127.0.0.1") as server:
             yield Door(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
 
 

@@ -187,7 +187,7 @@ def test_what_the_client_hands_back_is_read_by_others_and_kept_from_anthropic(st
     content = [*as_client(foreign(PLACED, UNPLACED), stream), own]
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": content},
                                                         {"role": "user", "content": "and?"}]}  # fmt: skip
-    native = MESSAGES.native_request(body, "claude-x")
+    native = MESSAGES.passthrough_request(body, "claude-x")
     assert native["messages"][1]["content"] == [{"type": "text", "text": "grün ist gut"}, own]
     request = MESSAGES.read_request(body, {})
     assert MESSAGES.write_request(request, "m").body == body
@@ -199,7 +199,7 @@ def test_what_the_client_hands_back_is_read_by_others_and_kept_from_anthropic(st
 def test_sources_without_words_leave_nothing_behind_at_anthropic() -> None:
     content = as_client(foreign(UNPLACED, text=""), stream=False)
     messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": content}, {"role": "user", "content": "!"}]
-    assert MESSAGES.native_request({"messages": messages}, "m")["messages"] == [messages[0], messages[2]]
+    assert MESSAGES.passthrough_request({"messages": messages}, "m")["messages"] == [messages[0], messages[2]]
 
 
 def test_a_passage_of_a_callers_own_document_is_named_by_its_title() -> None:
@@ -215,7 +215,7 @@ def test_a_passage_of_a_callers_own_document_is_named_by_its_title() -> None:
     said = RESPONSES.write_response(answer, ChatRequest("openai_responses", "m"))["output"]
     (note,) = said[0]["content"][0]["annotations"]
     assert (note["type"], note["filename"], note["index"]) == ("file_citation", "a.pdf", 2)
-    back = RESPONSES.native_request({"model": "m", "input": said}, "m")["input"]
+    back = RESPONSES.passthrough_request({"model": "m", "input": said}, "m")["input"]
     assert back[0]["content"][0]["annotations"] == []
     grounding = GEMINI.write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]["groundingMetadata"]
     assert grounding["groundingChunks"] == [{"retrievedContext": {"title": "a.pdf", "text": "as said"}}]

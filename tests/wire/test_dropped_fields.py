@@ -22,12 +22,12 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire import Outgoing, dialect
+from conduit_desktop.wire import WrittenRequest, dialect
 
 UPSTREAMS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "ollama", "cohere", "bedrock")
 
 
-def said(upstream: str, *messages: Message, **settings: Any) -> Outgoing:
+def said(upstream: str, *messages: Message, **settings: Any) -> WrittenRequest:
     """What a foreign caller's request becomes."""
     asked = ChatRequest("elsewhere", "m", [*messages, Message("user", [Text("hello")], plain=True)], **settings)
     return dialect(upstream).write_request(asked, "m")

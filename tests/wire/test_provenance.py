@@ -14,7 +14,7 @@ from conduit_desktop.core.answer import Answer, AnswerPart, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import Finished, Started
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.provenance import Kind, Sealed, seal, unseal
+from conduit_desktop.wire.provenance import Kind, MarkedContent, mark, unmark
 from tests.wire.messages_frames import MESSAGES, read
 
 CHAT, GEMINI = dialect("openai_chat"), dialect("gemini")
@@ -46,13 +46,18 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("said_in", "signature"),
-    [("gemini", "Z2Vt"), ("openai_responses", seal(Sealed("openai_responses", "gAAA"))), ("openai_chat", None), ("ollama", None)],
+    [
+        ("gemini", "Z2Vt"),
+        ("openai_responses", mark(MarkedContent("openai_responses", "gAAA"))),
+        ("openai_chat", None),
+        ("ollama", None),
+    ],
 )
 def test_a_thought_that_no_claude_signed_stays_behind_in_the_native_lane(said_in: str, signature: str | None, stream: bool) -> None:
     content = told(said_in, Thinking("hm", signature), Text("so"), stream=stream)
     assert [block["type"] for block in content] == ["thinking", "text"]
     given = body(content, AGAIN)
-    assert MESSAGES.native_request(given, "claude-x")["messages"][1]["content"] == [{"type": "text", "text": "so"}]
+    assert MESSAGES.passthrough_request(given, "claude-x")["messages"][1]["content"] == [{"type": "text", "text": "so"}]
     assert MESSAGES.write_request(MESSAGES.read_request(given, {}), "m").body == given
     foreign = dialect("bedrock").write_request(MESSAGES.read_request(given, {}), "anthropic.claude-x-v1:0")
     assert b"reasoningContent" not in orjson.dumps(foreign.body)
@@ -63,7 +68,7 @@ def test_a_thought_that_no_claude_signed_stays_behind_in_the_native_lane(said_in
 def test_a_claudes_own_thoughts_go_back_to_any_claude(said_in: str, stream: bool) -> None:
     content = told(said_in, Thinking("hm", "c2ln"), RedactedThinking("eA=="), Text("so"), stream=stream)
     given = body(content, AGAIN)
-    assert MESSAGES.native_request(given, "claude-x")["messages"] is given["messages"]
+    assert MESSAGES.passthrough_request(given, "claude-x")["messages"] is given["messages"]
     assert content[0] == {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
     said = dialect("bedrock").write_request(MESSAGES.read_request(given, {}), "anthropic.claude-x-v1:0").body["messages"][1]
     assert said["content"][0] == {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
@@ -73,7 +78,7 @@ def test_a_thought_finds_its_way_home() -> None:
     request = MESSAGES.read_request(body(told("gemini", Thinking("hm", "Z2Vt"), CALL), RESULT), {})
     thought = dialect("gemini").write_request(request, "m").body["contents"][1]["parts"][0]
     assert thought == {"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}
-    sealed = seal(Sealed("openai_responses", "gAAA", id="rs_1"))
+    sealed = mark(MarkedContent("openai_responses", "gAAA", id="rs_1"))
     given = body(told("openai_responses", Thinking("hm", sealed), CALL), RESULT)
     request = MESSAGES.read_request(given, {})
     item = dialect("openai_responses").write_request(request, "m").body["input"][1]
@@ -83,7 +88,7 @@ def test_a_thought_finds_its_way_home() -> None:
 
 def test_a_turn_of_nothing_but_foreign_thoughts_is_left_out() -> None:
     given = body(told("gemini", Thinking("hm", "Z2Vt")), AGAIN)
-    assert MESSAGES.native_request(given, "m")["messages"] == [given["messages"][0], given["messages"][2]]
+    assert MESSAGES.passthrough_request(given, "m")["messages"] == [given["messages"][0], given["messages"][2]]
 
 
 def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them() -> None:
@@ -98,7 +103,7 @@ def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them
     for parts in (whole, [part for part in streamed if part["text"] or "thoughtSignature" in part]):
         SdkContent.model_validate({"role": "model", "parts": parts})
         given = {"contents": [{"role": "user", "parts": [{"text": "?"}]}, {"role": "model", "parts": parts}]}
-        left = GEMINI.native_request(given, "gemini-x")["contents"][1]["parts"]
+        left = GEMINI.passthrough_request(given, "gemini-x")["contents"][1]["parts"]
         assert "so" in [part["text"] for part in left]
         assert not any("thoughtSignature" in part for part in left)
         request = GEMINI.read_request(given, {"model": "m"})
@@ -106,7 +111,7 @@ def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them
         said = MESSAGES.write_request(request, "claude-x").body["messages"][1]["content"]
         assert "c2ln-_" in [block.get("signature") for block in said]
     own = {"contents": [{"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}, {"text": "so"}]}]}
-    assert GEMINI.native_request(own, "gemini-x")["contents"] is own["contents"]
+    assert GEMINI.passthrough_request(own, "gemini-x")["contents"] is own["contents"]
 
 
 @pytest.mark.parametrize(("said_in", "is_claudes"), [("gemini", False), ("bedrock", True), ("anthropic_messages", True)])
@@ -119,7 +124,7 @@ def test_signatures_that_no_claude_made_are_not_called_so_and_reach_no_vendor(sa
     for details in (whole["reasoning_details"], [one for delta in deltas for one in delta.get("reasoning_details", ())]):
         assert [one["format"] == "anthropic-claude-v1" for one in details] == [is_claudes]
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "so", "reasoning_details": details}, "odd"]
-        native = CHAT.native_request({"model": "m", "messages": turns}, "x")["messages"]
+        native = CHAT.passthrough_request({"model": "m", "messages": turns}, "x")["messages"]
         assert native == (turns if is_claudes else [turns[0], {"role": "assistant", "content": "so"}, "odd"])
 
 
@@ -136,7 +141,7 @@ EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": 
 )
 def test_thinking_by_budget_goes_where_its_thought_is_missing_before_a_call(thinking: Fields, after: Fields, goes: bool) -> None:
     given = body(told("gemini", Thinking("hm", "Z2Vt"), CALL), after, thinking=thinking, context_management=EDITS)
-    native = MESSAGES.native_request(given, "claude-x")
+    native = MESSAGES.passthrough_request(given, "claude-x")
     assert ("thinking" not in native) == goes
     assert native["context_management"] == ({"edits": EDITS["edits"][1:]} if goes else EDITS)
     assert given["thinking"] == thinking
@@ -146,14 +151,14 @@ def test_thinking_by_budget_goes_where_its_thought_is_missing_before_a_call(thin
     "messages", [None, "x", [None], [{"role": "assistant"}], [{"role": "assistant", "content": [None, 1, {}]}]]
 )
 def test_what_is_no_conversation_goes_on_as_it_came(messages: Any) -> None:
-    assert MESSAGES.native_request({"messages": messages}, "m")["messages"] is messages
+    assert MESSAGES.passthrough_request({"messages": messages}, "m")["messages"] is messages
 
 
-@given(made=st.builds(Sealed, st.sampled_from(["gemini", ""]), st.text(max_size=9), st.sampled_from(Kind.__args__)))
-def test_a_mark_holds_what_it_was_made_of(made: Sealed) -> None:
-    assert unseal(seal(made)) == made
+@given(made=st.builds(MarkedContent, st.sampled_from(["gemini", ""]), st.text(max_size=9), st.sampled_from(Kind.__args__)))
+def test_a_mark_holds_what_it_was_made_of(made: MarkedContent) -> None:
+    assert unmark(mark(made)) == made
 
 
 @pytest.mark.parametrize("text", [None, 3, "", "c2ln", "conduit.v1.", "conduit.v1.gemini", "conduit.v1.gemini.other.x"])
 def test_what_bears_no_mark_is_its_owners(text: Any) -> None:
-    assert unseal(text) is None
+    assert unmark(text) is None

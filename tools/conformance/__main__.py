@@ -16,8 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.core.paths import Home
-from tools.conformance import beside, crossed, native
-from tools.conformance.hall import Hall, opened
+from tools.conformance import media as beside
+from tools.conformance import passthrough as native
+from tools.conformance import translated as crossed
+from tools.conformance.gateway import Hall, opened
 from tools.conformance.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,23 +28,23 @@ PAGE = ROOT / "docs" / "conformance.md"
 
 async def report(folder: Path) -> str:
     """Replay everything; the page. Each pass has a gateway of its own: one that knows of no failure before."""
-    async with house(folder) as hall:
+    async with context(folder) as hall:
         known, wanted = hall.known, [recording for recording in hall.known if recording.asked_natively]
         print(f"{len(wanted)} of {len(known)} recordings, native …", flush=True)
         same = await native.run(hall, wanted)
     print("… beside chat", flush=True)
-    async with house(folder) as hall:
+    async with context(folder) as hall:
         others = await beside.run(hall, hall.known)
-    crossings = []
+    scenarios = []
     for caller in crossed.CALLERS:
         print(f"… as {caller}", flush=True)
-        async with house(folder) as hall:
-            crossings += await crossed.run(hall, caller, hall.known)
-    return page(known, same, others, crossings, datetime.now(UTC).date())
+        async with context(folder) as hall:
+            scenarios += await crossed.run(hall, caller, hall.known)
+    return page(known, same, others, scenarios, datetime.now(UTC).date())
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[Hall]:
+async def context(folder: Path) -> AsyncIterator[Hall]:
     """A hall in a temporary home."""
     with tempfile.TemporaryDirectory() as place:
         home = Home(Path(place) / "home")

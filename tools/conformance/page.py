@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from tools.conformance import beside
-from tools.conformance.beside import Beside
-from tools.conformance.crossed import CALLERS, Crossing
+from tools.conformance import media as beside
 from tools.conformance.losses import UNKNOWN, name_of
-from tools.conformance.native import Native
+from tools.conformance.media import Beside
+from tools.conformance.passthrough import Native
 from tools.conformance.places import Recording, why_not
+from tools.conformance.translated import CALLERS, Crossing
 
 NAMES = {
     "openai_chat": "OpenAI chat", "openai_responses": "Responses", "anthropic_messages": "Anthropic", "gemini": "Gemini",
@@ -19,14 +19,14 @@ NAMES = {
 
 
 def page(
-    known: Sequence[Recording], native: Sequence[Native], others: Sequence[Beside], crossings: Sequence[Crossing], today: date
+    known: Sequence[Recording], native: Sequence[Native], others: Sequence[Beside], scenarios: Sequence[Crossing], today: date
 ) -> str:
     """The whole page."""
     asked = len(native)
     whole = sum(not one.faults for one in native)
-    agree = sum(not one.differences for one in crossings)
-    valid = sum(not one.invalid for one in crossings if one.sent)
-    sent = sum(bool(one.sent) for one in crossings)
+    agree = sum(not one.differences for one in scenarios)
+    valid = sum(not one.invalid for one in scenarios if one.sent)
+    sent = sum(bool(one.sent) for one in scenarios)
     lines = [
         "# Conformance", "",
         f"Made by `make conformance` on {today.isoformat()} from {len(known)} recorded calls of real providers;",
@@ -35,7 +35,7 @@ def page(
         "  model's name and the request for usage) with the recorded answer handed back byte for byte",
         "  (but for the usage frame nobody asked for; streams of one JSON array are compared as values, and where a credential",
         "  was refused only the status is). Converse and Cohere, for which there is no path to call, are asked inside the process.",
-        f"- **Crossings**: {_share(agree, len(crossings))} recorded requests, each sent as a client of",
+        f"- **Crossings**: {_share(agree, len(scenarios))} recorded requests, each sent as a client of",
         "  another dialect, were answered so that the official SDK's types hold the same text, thoughts,",
         "  tool calls, end, usage and sources as were recorded.",
         f"- **Beside chat**: {_share(sum(not one.faults for one in others), len(others))} requests for embeddings, in the",
@@ -48,11 +48,11 @@ def page(
         "gateway's, so 502 is what agrees there. OpenAI, Anthropic and Google's own types read what the callers get.",
         "Each provider is asked in the dialect that was recorded, streamed or whole as it was; Cohere's tokens are those billed,",
         "spaces in thoughts do not count, nor does an end where none was recorded.", "",
-        *_table(native, crossings), "",
+        *_table(native, scenarios), "",
         "## Beside chat", "", *_beside(others), "",
-        "## What does not cross", "", *_losses(crossings), "",
+        "## What does not cross", "", *_losses(scenarios), "",
         "## What the native lane changes", "", *_native(native), "",
-        "## Requests that an SDK's types would not take", "", *_invalid(crossings), "",
+        "## Requests that an SDK's types would not take", "", *_invalid(scenarios), "",
         "## Recordings that are not asked for", "", *_left_out(known), "",
     ]  # fmt: skip
     return "\n".join(lines)
@@ -62,12 +62,12 @@ def _share(part: int, whole: int) -> str:
     return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else "–"
 
 
-def _table(native: Iterable[Native], crossings: Iterable[Crossing]) -> list[str]:
+def _table(native: Iterable[Native], scenarios: Iterable[Crossing]) -> list[str]:
     cells: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     for one in native:
         cells[one.recording.provider]["native"].append(not one.faults)
-    for crossing in crossings:
-        cells[crossing.recording.provider][crossing.caller].append(not crossing.differences)
+    for scenario in scenarios:
+        cells[scenario.recording.provider][scenario.caller].append(not scenario.differences)
     columns = ["native", *CALLERS]
     lines = [f"| provider | native | {' | '.join(NAMES[caller] for caller in CALLERS)} | all crossings |", "|---" * 7 + "|"]
     for provider in sorted(cells):
@@ -86,9 +86,9 @@ def _percent(found: list[bool]) -> str:
     return f"{100 * sum(found) / len(found):.1f} %" if found else "–"
 
 
-def _losses(crossings: Iterable[Crossing]) -> list[str]:
+def _losses(scenarios: Iterable[Crossing]) -> list[str]:
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for one in crossings:
+    for one in scenarios:
         for field, (recorded, seen) in one.differences.items():
             found[name_of(one, field, recorded, seen), field].append(f"{one.recording.provider} → {NAMES[one.caller]}")
     if not found:
@@ -130,9 +130,9 @@ def _native(native: Iterable[Native]) -> list[str]:
     return [f"- {name}: {count}" for name, count in found.most_common()] or ["Nothing."]
 
 
-def _invalid(crossings: Iterable[Crossing]) -> list[str]:
+def _invalid(scenarios: Iterable[Crossing]) -> list[str]:
     found: Counter[tuple[str, str]] = Counter()
-    for one in crossings:
+    for one in scenarios:
         upstream = one.recording.place.dialect if one.recording.place else ""
         for fault in one.invalid:
             found[upstream, fault] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.money import show_usd
@@ -22,14 +22,14 @@ MOST_ADDRESSES = 1000
 class Alerts:
     """Listens to the house from its making until `close`; `look` is to be called every few seconds."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
         self._told: dict[str, tuple[int | None, int, int]] = {}
         """By key id: the period and the budget that were told of, and how far it was then (1 almost spent, 2 spent)."""
         self._expiring: dict[str, tuple[int, bool]] = {}
         """By key id: the end that was told of, and whether it had come."""
         self._tries: dict[str, deque[float]] = {}
-        self.close = house.bus.subscribe(self._on_change)
+        self.close = context.bus.subscribe(self._on_change)
 
     def _on_change(self, change: Change) -> None:
         if change.topic != "requests" or not isinstance(change.payload, RequestRecord):
@@ -41,10 +41,10 @@ class Alerts:
             self._note_try(record.client_ip)
 
     def _look_at_budget(self, key_id: str) -> None:
-        key = self._house.gateway.snapshot.keys.get(key_id)
+        key = self._context.gateway.snapshot.keys.get(key_id)
         if key is None or not key.budget_nano:
             return
-        account = self._house.gateway.account(key_id)
+        account = self._context.gateway.account(key_id)
         share = account.spend_nano / key.budget_nano
         level = 2 if share >= 1 else 1 if share >= ALMOST else 0
         period, budget, before = self._told.get(key_id, (account.period_start, key.budget_nano, 0))
@@ -58,9 +58,11 @@ class Alerts:
         of = f"{show_usd(spent)} of the {key.budget_period} budget of {show_usd(budget)}"
         if level == 2:
             text = f"{of} are spent. Its requests are refused until the budget is raised or begins anew."
-            self._house.gateway.notify("budget", "error", f"The budget of the key {key.name} is spent", text)
+            self._context.gateway.notify("budget", "error", f"The budget of the key {key.name} is spent", text)
         else:
-            self._house.gateway.notify("budget", "warning", f"The budget of the key {key.name} is almost spent", f"{of} are spent.")
+            self._context.gateway.notify(
+                "budget", "warning", f"The budget of the key {key.name} is almost spent", f"{of} are spent."
+            )
 
     def _note_try(self, address: str) -> None:
         if len(self._tries) >= MOST_ADDRESSES:
@@ -70,11 +72,11 @@ class Alerts:
         if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
             tries.clear()
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
-            self._house.gateway.notify("security", "warning", f"Wrong API keys from {address}", text)
+            self._context.gateway.notify("security", "warning", f"Wrong API keys from {address}", text)
 
     def look(self, now_ms: int) -> None:
         """Tell of keys that expire soon, or have lately."""
-        for key in self._house.gateway.snapshot.keys.values():
+        for key in self._context.gateway.snapshot.keys.values():
             if key.expires_at is None or not key.enabled or not -LATELY_MS <= key.expires_at - now_ms <= SOON_MS:
                 continue
             over = key.expires_at <= now_ms
@@ -87,6 +89,6 @@ class Alerts:
 
         at = rfc3339(key.expires_at)
         if over:
-            self._house.gateway.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")
+            self._context.gateway.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")
         else:
-            self._house.gateway.notify("expiry", "info", f"The key {key.name} expires soon", f"It is refused from {at} on.")
+            self._context.gateway.notify("expiry", "info", f"The key {key.name} expires soon", f"It is refused from {at} on.")

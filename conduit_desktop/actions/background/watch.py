@@ -10,7 +10,7 @@ from pathlib import Path
 
 from conduit_desktop.actions.background.alerts import Alerts
 from conduit_desktop.actions.config_file.release import release_file
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.records import RequestRecord
@@ -22,21 +22,21 @@ LOOK_EVERY_S = 2.0
 TIDY_EVERY_S = 3600.0
 
 
-class Watch:
+class BackgroundJobs:
     """Runs beside the house from `begin` to `end`."""
 
-    def __init__(self, house: House, lock: HomeLock, config: Path | None, serves: bool) -> None:
+    def __init__(self, context: AppContext, lock: HomeLock, config: Path | None, serves: bool) -> None:
         """`serves`: without a config file, what an earlier one had defined is unlocked."""
-        self._house = house
+        self._context = context
         self._lock = lock
         self._config = config
         self._serves = serves
         self._seen: tuple[int, int] | None = None
         self._missing = 0
         """How many looks in a row found no file: an editor that replaces it takes it away for a moment."""
-        self._alerts = Alerts(house)
+        self._alerts = Alerts(context)
         self._task: asyncio.Task[None] | None = None
-        self._unsubscribe = house.bus.subscribe(self._on_change)
+        self._unsubscribe = context.bus.subscribe(self._on_change)
 
     async def begin(self) -> None:
         """Take the config file in, or raise ConfigFileBroken; then keep watch."""
@@ -44,7 +44,7 @@ class Watch:
             self._seen = self._stamp()
             await self._take_in(self._config)
         elif self._serves:
-            await release_file(self._house)
+            await release_file(self._context)
         self._task = asyncio.ensure_future(self._run())
 
     async def end(self) -> None:
@@ -68,7 +68,7 @@ class Watch:
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
                 with suppress(ConduitError):  # the store tells of a full disk by itself
-                    await self._house.store.tidy(self._house.gateway.snapshot.settings)
+                    await self._context.store.tidy(self._context.gateway.snapshot.settings)
 
     async def _look_at_file(self) -> None:
         stamp = self._stamp()
@@ -81,14 +81,14 @@ class Watch:
             log.info("the config file %s was read again", self._config)
         except ConduitError as error:
             log.error("the config file is not used: %s", error)
-            self._house.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
+            self._context.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
 
     async def _take_in(self, config: Path) -> None:
         # Without a config file, nothing of all that reads and compares one is loaded.
         from conduit_desktop.actions.config_file.document import load
         from conduit_desktop.actions.config_file.transfer import sync_file
 
-        await sync_file(self._house, await asyncio.to_thread(load, config))
+        await sync_file(self._context, await asyncio.to_thread(load, config))
 
     def _stamp(self) -> tuple[int, int] | None:
         """What changes when the file does; None where there is none."""
@@ -102,8 +102,8 @@ class Watch:
 
     def _on_change(self, change: Change) -> None:
         if change.topic == "server":
-            self._lock.update(address=self._house.server.address)
-            state, at = self._house.server.state, self._house.server.address
+            self._lock.update(address=self._context.server.address)
+            state, at = self._context.server.state, self._context.server.address
             # Why it failed is told by whoever started it.
             log.log(
                 logging.INFO if state in ("running", "stopped") else logging.DEBUG,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from conduit_desktop.actions import keys, models, prices, providers
 from conduit_desktop.actions.config_file.document import ConfigFile, FileKey, FileModel, FilePrice, secret_of
-from conduit_desktop.actions.context import Actor, House
+from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import hint
 from conduit_desktop.actions.schemas.inputs import (
     KeyPatch,
@@ -42,7 +42,7 @@ _LAID_LATER = frozenset({"fallbacks", *models.BY_CAUSE})
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MergeStep:
     """One thing the file says. `take` writes it, and gives a key that had to be made."""
 
     kind: Kind
@@ -56,11 +56,11 @@ class Step:
 class Merge:
     """Who merges, and as what. `source` file takes over what the user made; user leaves alone what a file holds."""
 
-    house: House
+    context: AppContext
     actor: Actor
     source: Source
 
-    async def plan(self, config: ConfigFile) -> list[Step]:
+    async def plan(self, config: ConfigFile) -> list[MergeStep]:
         """Every step; raises Invalid (with the file's own path of the field) for what does not fit."""
         await self._check(config)
         steps = [await self._provider(one) for one in config.providers]
@@ -76,9 +76,9 @@ class Merge:
         return "change" if fields or source != self.source else "same"
 
     async def _check(self, config: ConfigFile) -> None:
-        vendors = {one.name.lower() for one in await self.house.store.providers.all()}
+        vendors = {one.name.lower() for one in await self.context.store.providers.all()}
         vendors |= {one.name.lower() for one in config.providers}
-        ways = {one.alias.lower(): list(one.fallbacks) for one in await self.house.store.models.all()}
+        ways = {one.alias.lower(): list(one.fallbacks) for one in await self.context.store.models.all()}
         ways |= {one.alias.lower(): list(one.fallbacks) for one in config.models}
         for index, provider in enumerate(config.providers):
             _check_provider(provider, f"providers[{index}]")
@@ -91,21 +91,23 @@ class Merge:
             for field in models.BY_CAUSE:
                 models.check_ways(model.alias, getattr(model, field), dict.fromkeys(ways, ()), f"models[{index}].{field}")
 
-    async def _provider(self, new: NewProvider) -> Step:
-        before = await self.house.store.providers.get(new.name)
+    async def _provider(self, new: NewProvider) -> MergeStep:
+        before = await self.context.store.providers.get(new.name)
         if before is None:
-            return Step("provider", new.name, "add", (), lambda: _done(providers.create(self.house, new, self.actor, self.source)))
+            return MergeStep(
+                "provider", new.name, "add", (), lambda: _done(providers.create(self.context, new, self.actor, self.source))
+            )
         wanted = self._kept_credentials(new, before)
         headers = self._new_headers(new, before)
         patch = _provider_patch(new, wanted, headers, before)
         fields = {name for name in ("kind", "base_url", "options", "accept_client_keys", "enabled") if _differs(name, new, before)}
-        if await asyncio.to_thread(_other_keys, self.house, wanted, before):
+        if await asyncio.to_thread(_other_keys, self.context, wanted, before):
             fields.add("api_keys")
-        if await asyncio.to_thread(_other_headers, self.house, headers, before):
+        if await asyncio.to_thread(_other_headers, self.context, headers, before):
             fields.add("headers")
-        return Step(
+        return MergeStep(
             "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(providers.change(self.house, before, patch, self.actor, self.source)),
+            lambda: _done(providers.change(self.context, before, patch, self.actor, self.source)),
         )  # fmt: skip
 
     def _kept_credentials(self, new: NewProvider, before: Provider) -> list[NewCredential]:
@@ -128,62 +130,64 @@ class Merge:
         headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in said}
         return headers | {name: value for name, value in wanted.items() if name.lower() not in staying}
 
-    async def _model(self, new: FileModel) -> Step:
-        before = await self.house.store.models.get(new.alias)
+    async def _model(self, new: FileModel) -> MergeStep:
+        before = await self.context.store.models.get(new.alias)
         values = {name: getattr(new, name) for name in NewModel.model_fields}
         values["overrides"] = new.overrides | dict.fromkeys(new.remove_parameters)
         if before is None:
             # Fallbacks may come later in the file: `lay_fallbacks` sets them when every alias is there.
             first = NewModel.model_construct(**{**values, **{field: [] for field in _LAID_LATER}})
-            return Step("model", new.alias, "add", (), lambda: _done(models.create(self.house, first, self.actor, self.source)))
+            return MergeStep(
+                "model", new.alias, "add", (), lambda: _done(models.create(self.context, first, self.actor, self.source))
+            )
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
         patch = ModelPatch.model_construct(_fields_set=set(values) - _LAID_LATER, **values)
-        return Step(
+        return MergeStep(
             "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(models.change(self.house, before, patch, self.actor, self.source)),
+            lambda: _done(models.change(self.context, before, patch, self.actor, self.source)),
         )  # fmt: skip
 
     async def lay_fallbacks(self, config: ConfigFile) -> None:
         """After every alias is there: the fallbacks of those that were added."""
         for new in config.models:
-            alias = await models.find(self.house, new.alias)
+            alias = await models.find(self.context, new.alias)
             wanted = {field: getattr(new, field) for field in sorted(_LAID_LATER)}
             changed = {field: names for field, names in wanted.items() if list(getattr(alias, field)) != names}
             if alias.source == self.source and changed:
                 patch = ModelPatch.model_validate(changed)
-                await models.change(self.house, alias, patch, self.actor, self.source)
+                await models.change(self.context, alias, patch, self.actor, self.source)
 
-    async def _key(self, index: int, new: FileKey) -> Step:
+    async def _key(self, index: int, new: FileKey) -> MergeStep:
         path = f"keys[{index}].key"
-        before = next((k for k in await self.house.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
+        before = next((k for k in await self.context.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
         unset = self.source == "user" and _is_unset(new.key)
         secret = None if unset else secret_of(new, path)
         body = _key_body(new)
         if before is None:
-            return Step("key", new.name, "add", (), lambda: self._make_key(body, secret))
+            return MergeStep("key", new.name, "add", (), lambda: self._make_key(body, secret))
         fields = _key_fields(new, before)
         if secret is not None and digest(secret) != before.digest:
             fields.add("key")
-        return Step(
+        return MergeStep(
             "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(keys.change(self.house, before, body, self.actor, self.source, secret)),
+            lambda: _done(keys.change(self.context, before, body, self.actor, self.source, secret)),
         )  # fmt: skip
 
     async def _make_key(self, body: KeyInput, secret: str | None) -> str | None:
-        made = await keys.create(self.house, body, self.actor, self.source, secret)
+        made = await keys.create(self.context, body, self.actor, self.source, secret)
         return made.key if secret is None else None
 
-    async def _price(self, new: FilePrice) -> Step:
+    async def _price(self, new: FilePrice) -> MergeStep:
         starts = epoch_ms(new.valid_from) if new.valid_from else 0
-        before = next((one for one in await self.house.store.prices.history(new.pattern) if one.valid_from == starts), None)
+        before = next((one for one in await self.context.store.prices.history(new.pattern) if one.valid_from == starts), None)
         body = NewPrice.model_construct(**{name: getattr(new, name) for name in NewPrice.model_fields})
         wanted = body.model_dump(exclude={"pattern", "valid_from"})
         have = before.model_dump() if before else {}
         fields = {name for name, value in wanted.items() if before and _listed(have)[name] != _listed(wanted)[name]}
-        return Step(
+        return MergeStep(
             "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
-            lambda: _done(prices.put(self.house, new.pattern, body, self.actor, self.source)),
+            lambda: _done(prices.put(self.context, new.pattern, body, self.actor, self.source)),
         )  # fmt: skip
 
 
@@ -216,31 +220,31 @@ def _differs(name: str, new: NewProvider, before: Provider) -> bool:
     return (wanted or None) != (have or None) if name == "base_url" else bool(wanted != have)
 
 
-def _other_keys(house: House, wanted: list[NewCredential], before: Provider) -> bool:
+def _other_keys(context: AppContext, wanted: list[NewCredential], before: Provider) -> bool:
     have = {one.label: one for one in before.credentials}
     if list(have) != [one.label for one in wanted]:
         return True
     return any(
         one.weight != have[one.label].weight
-        or (one.api_key is not None and one.api_key != _kept(house, have[one.label].secret, have[one.label].hint, one.api_key))
+        or (one.api_key is not None and one.api_key != _kept(context, have[one.label].secret, have[one.label].hint, one.api_key))
         for one in wanted
     )
 
 
-def _other_headers(house: House, wanted: dict[str, str | None], before: Provider) -> bool:
+def _other_headers(context: AppContext, wanted: dict[str, str | None], before: Provider) -> bool:
     """Whether the patch `wanted` changes a header."""
     have = {header.name.lower(): header for header in before.headers}
     return any(
-        (header := have.get(name.lower())) is None or value is None or value != _kept(house, header.secret, header.hint, value)
+        (header := have.get(name.lower())) is None or value is None or value != _kept(context, header.secret, header.hint, value)
         for name, value in wanted.items()
     )
 
 
-def _kept(house: House, reference: str, shown: str, wanted: str) -> str | None:
+def _kept(context: AppContext, reference: str, shown: str, wanted: str) -> str | None:
     """The secret behind a reference; the store is asked only where the hint does not already tell them apart."""
     if reference.startswith("env:") or wanted.startswith("env:"):
         return reference
-    return house.secrets.get(reference) if shown == hint(wanted) else None
+    return context.secrets.get(reference) if shown == hint(wanted) else None
 
 
 def _is_unset(value: str | None) -> bool:

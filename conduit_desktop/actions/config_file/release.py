@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 from conduit_desktop.actions.changes import made_known
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.store import EntityTable
 
 E = TypeVar("E", bound=Entity)
 
 
-async def release_file(house: House) -> int:
+async def release_file(context: AppContext) -> int:
     """The house is started without a config file: what an earlier one defined is the user's from now on; how many things."""
-    store, released = house.store, 0
+    store, released = context.store, 0
     for alias in await store.models.all():
         released += await _release(store.models, alias)
     for provider in await store.providers.all():
@@ -24,7 +24,7 @@ async def release_file(house: House) -> int:
     for price in await store.prices.all():
         released += await _release(store.prices, price)
     if released:
-        await made_known(house, "file", "config-file.release", "config file", "settings", {"released": released})
+        await made_known(context, "file", "config-file.release", "config file", "settings", {"released": released})
     return released
 
 

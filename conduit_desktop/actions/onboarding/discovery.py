@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.credentials import hint
 from conduit_desktop.providers.catalog import CATALOG
 
@@ -74,10 +74,10 @@ class FoundServer:
     used: bool
 
 
-async def found_keys(house: House, environment: Mapping[str, str] | None = None) -> list[FoundKey]:
+async def found_keys(context: AppContext, environment: Mapping[str, str] | None = None) -> list[FoundKey]:
     """Provider keys in the environment; only the variables' names and hints are shown."""
     environment = os.environ if environment is None else environment
-    used = {one.secret for provider in await house.store.providers.all() for one in provider.credentials}
+    used = {one.secret for provider in await context.store.providers.all() for one in provider.credentials}
     return [
         FoundKey(kind, CATALOG[kind].label, variable, hint(environment[variable].strip()), f"env:{variable}" in used)
         for variable, kind in VARIABLES.items()
@@ -85,9 +85,9 @@ async def found_keys(house: House, environment: Mapping[str, str] | None = None)
     ]
 
 
-async def found_servers(house: House, ports: Iterable[tuple[int, str]] = PORTS) -> list[FoundServer]:
+async def found_servers(context: AppContext, ports: Iterable[tuple[int, str]] = PORTS) -> list[FoundServer]:
     """Model servers that answer on this computer's usual ports, within about two seconds."""
-    known = {provider.base_url or CATALOG[provider.kind].default_base_url for provider in await house.store.providers.all()}
+    known = {provider.base_url or CATALOG[provider.kind].default_base_url for provider in await context.store.providers.all()}
     used = {_place(url) for url in known}
     answers = await asyncio.gather(*(_models_at(port) for port, _ in ports))
     return [

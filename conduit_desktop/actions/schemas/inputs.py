@@ -23,7 +23,7 @@ from conduit_desktop.actions.schemas.checks import (
 )
 from conduit_desktop.actions.schemas.validation import Body, Query
 from conduit_desktop.actions.schemas.validation import read as read
-from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Timeouts
+from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, TimeoutOverrides
 from conduit_desktop.core.records import RequestStatus
 
 ProviderName = Annotated[str, AfterValidator(provider_name)]
@@ -97,7 +97,7 @@ class NewModel(Body):
     context_fallbacks: list[str] = Field(default_factory=list, max_length=100)
     content_filter_fallbacks: list[str] = Field(default_factory=list, max_length=100)
     retries: int = Field(default=1, ge=0, le=10)
-    timeouts: Timeouts = Timeouts()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
     max_context_tokens: Count | None = None
     sticky: Sticky | None = None
     trim: bool = False
@@ -115,7 +115,7 @@ class ModelPatch(Body):
     context_fallbacks: list[str] | None = Field(default=None, max_length=100)
     content_filter_fallbacks: list[str] | None = Field(default=None, max_length=100)
     retries: int | None = Field(default=None, ge=0, le=10)
-    timeouts: Timeouts | None = None
+    timeouts: TimeoutOverrides | None = None
     max_context_tokens: Count | None = None
     sticky: Sticky | None = None
     trim: bool | None = None
@@ -187,13 +187,13 @@ class NewIpRule(Body):
     network: Network = Field(validation_alias=AliasChoices("network", "address", "cidr"))
 
 
-class BackupWish(Body):
+class BackupRequest(Body):
     """POST /backup: where to; without a path, a dated file in the home's `backups` folder."""
 
     path: str | None = Field(default=None, min_length=1)
 
 
-class ImportWish(Body):
+class ImportRequest(Body):
     """POST /import: the text of a `conduit.toml`; nothing is changed unless `apply` is true."""
 
     toml: str

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Target, Tier, Timeouts
+from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Target, Tier, TimeoutOverrides
 
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
 
-class Page(View, Generic[T]):
+class ListEnvelope(View, Generic[T]):
     """Part of a list; `next` is the cursor of the rest, None at the end."""
 
     data: list[T]
@@ -138,7 +138,7 @@ class ModelView(View):
     context_fallbacks: list[str]
     content_filter_fallbacks: list[str]
     retries: int
-    timeouts: Timeouts
+    timeouts: TimeoutOverrides
     max_context_tokens: int | None
     sticky: Sticky | None
     trim: bool

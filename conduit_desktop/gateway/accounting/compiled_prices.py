@@ -7,38 +7,43 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from conduit_desktop.gateway.accounting.pricing import Priced, Tariff, tariffs
+from conduit_desktop.gateway.accounting.cost import CompiledPrice
+from conduit_desktop.gateway.accounting.pricing import PriceQuery, compile_prices
 from conduit_desktop.gateway.routing.resolve import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
 
 MAX_KEPT = 5000
 
 
-class Tariffs:
+class CompiledPrices:
     """Tariffs by `provider/model`; None where no price is known."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Tariff | None] = {}
+        self._known: dict[str, CompiledPrice | None] = {}
 
-    def known(self, targets: Sequence[BoundTarget]) -> dict[str, Tariff | None] | None:
+    def known(self, targets: Sequence[BoundTarget]) -> dict[str, CompiledPrice | None] | None:
         """The tariffs of all targets, or None where one has to be looked up first."""
-        found: dict[str, Tariff | None] = {}
+        found: dict[str, CompiledPrice | None] = {}
         for target in targets:
             name = target.name
-            tariff = self._known.get(name)
-            if tariff is None and name not in self._known:
+            compiled_price = self._known.get(name)
+            if compiled_price is None and name not in self._known:
                 return None
-            if tariff is not None and tariff.valid_until is not None and tariff.valid_until <= time.time() * 1000:
+            if (
+                compiled_price is not None
+                and compiled_price.valid_until is not None
+                and compiled_price.valid_until <= time.time() * 1000
+            ):
                 return None
-            found[name] = tariff
+            found[name] = compiled_price
         return found
 
-    async def find(self, targets: Iterable[BoundTarget], snapshot: Snapshot) -> dict[str, Tariff | None]:
+    async def find(self, targets: Iterable[BoundTarget], snapshot: Snapshot) -> dict[str, CompiledPrice | None]:
         """Look the targets' tariffs up, in a worker thread: the price catalog is a file."""
         known = self._known  # where a price is changed meanwhile, what is found here holds for this call alone
-        wanted = [Priced(target.bound.kind, target.bound.name, target.model) for target in targets]
+        wanted = [PriceQuery(target.bound.kind, target.bound.name, target.model) for target in targets]
         now = int(time.time() * 1000)
-        job = partial(tariffs, wanted, snapshot.prices, now, snapshot.settings.catalog_prices)
+        job = partial(compile_prices, wanted, snapshot.prices, now, snapshot.settings.catalog_prices)
         found = await asyncio.to_thread(job)
         if len(known) + len(found) > MAX_KEPT:
             known.clear()
@@ -47,8 +52,8 @@ class Tariffs:
 
     def rate(self, name: str) -> int | None:
         """About what a call costs there, to compare targets: nano-dollars for 1,000 tokens in and 500 out."""
-        tariff = self._known.get(name)
-        return tariff.expected(1000, 500) if tariff is not None else None
+        compiled_price = self._known.get(name)
+        return compiled_price.expected(1000, 500) if compiled_price is not None else None
 
     def forget(self) -> None:
         """A price, a provider or an alias was changed."""

@@ -19,7 +19,7 @@ _UNITS = ("per_image", "per_minute", "per_1k_chars")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RateTier:
     """Nano-dollars per million tokens by class, for a request whose whole input is over `above` tokens."""
 
     above: int
@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
+class CompiledPrice:
     """A compiled price: see `core.entities.Price` for what stands in for a missing rate.
 
     `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be asked for again (epoch ms;
@@ -56,7 +56,7 @@ class Tariff:
     """
 
     price: Price
-    steps: tuple[Step, ...]
+    steps: tuple[RateTier, ...]
     valid_until: int | None = None
 
     @property
@@ -81,7 +81,7 @@ class Tariff:
         step = self.step(input_tokens)
         return _rounded(input_tokens * step.input + output_tokens * max(step.output, step.reasoning), PER)
 
-    def step(self, total_input: int) -> Step:
+    def step(self, total_input: int) -> RateTier:
         """The rates that hold for a request with that many input tokens, of every class together."""
         chosen = self.steps[0]
         for step in self.steps[1:]:
@@ -104,51 +104,51 @@ class Tariff:
         return total
 
 
-def compile_price(price: Price, valid_until: int | None = None) -> Tariff | None:
+def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice | None:
     """The tariff of a price; None where it has neither input nor output nor a unit rate."""
     rated = (price.input, price.output, price.per_image, price.per_minute, price.per_1k_chars)
     if all(rate is None for rate in rated):
         return None
     tiers = sorted(price.tiers, key=lambda tier: tier.above)
     steps = (_step(-1, [price]), *(_step(tier.above, [tier.rates, price]) for tier in tiers))
-    return Tariff(price, steps, valid_until)
+    return CompiledPrice(price, steps, valid_until)
 
 
-def cost_of(tariff: Tariff | None, usage: Usage) -> int | None:
+def cost_of(compiled_price: CompiledPrice | None, usage: Usage) -> int | None:
     """Nano-dollars of a call; None where nobody knows: no tariff, or one that has no price for tokens."""
     if usage.cost_nano is not None:
         return usage.cost_nano
-    if tariff is None or not (tariff.by_tokens or usage.total_input + usage.total_output == 0):
+    if compiled_price is None or not (compiled_price.by_tokens or usage.total_input + usage.total_output == 0):
         return None
-    return tariff.cost(usage)
+    return compiled_price.cost(usage)
 
 
-def cost_of_units(tariff: Tariff | None, usage: Usage | None, units: Units) -> int | None:
+def cost_of_units(compiled_price: CompiledPrice | None, usage: Usage | None, units: Units) -> int | None:
     """Nano-dollars of a call beside chat; None where nobody knows.
 
     Reported tokens count where tokens have a price; else pictures, seconds and characters, each at its own.
     """
     if usage is not None and usage.cost_nano is not None:
         return usage.cost_nano
-    if tariff is None:
+    if compiled_price is None:
         return None
-    if tariff.is_free:
+    if compiled_price.is_free:
         return 0
-    if usage is not None and tariff.by_tokens:
-        return tariff.cost(usage)
+    if usage is not None and compiled_price.by_tokens:
+        return compiled_price.cost(usage)
     if not units.known:
         return None
-    return tariff.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
+    return compiled_price.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
 
 
-def expected_cost(tariff: Tariff, input_tokens: int, output_tokens: int, units: Units) -> int:
+def expected_cost(compiled_price: CompiledPrice, input_tokens: int, output_tokens: int, units: Units) -> int:
     """Nano-dollars to reserve for a call beside chat: the dearer of its tokens and its units."""
-    tokens = tariff.expected(input_tokens, output_tokens) if tariff.by_tokens else 0
-    counted = tariff.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
+    tokens = compiled_price.expected(input_tokens, output_tokens) if compiled_price.by_tokens else 0
+    counted = compiled_price.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
     return max(tokens, counted or 0)
 
 
-def _step(above: int, sources: Iterable[Rates]) -> Step:
+def _step(above: int, sources: Iterable[Rates]) -> RateTier:
     """Each class at the first rate stated for it; what no source states takes its stand-in."""
     said: dict[str, int] = {}
     for source in sources:
@@ -158,7 +158,7 @@ def _step(above: int, sources: Iterable[Rates]) -> Step:
                 said.setdefault(name, to_nano(rate))
     read, made = said.get("input", 0), said.get("output", 0)
     written = said.get("cache_write", read)
-    return Step(
+    return RateTier(
         above=above,
         input=read,
         output=made,

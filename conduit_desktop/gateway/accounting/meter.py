@@ -26,13 +26,13 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import Attempt, RequestRecord, RequestStatus
-from conduit_desktop.gateway.accounting.cost import Tariff, cost_of, cost_of_units
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN
 from conduit_desktop.gateway.admission.limits import Reservation
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.resolve import BoundTarget, Route
-from conduit_desktop.wire.media.usage import READ_ONLY, asked_units
+from conduit_desktop.wire.media.usage import READ_ONLY, requested_units
 
 Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 """Hands a finished record to the ledger, with the payload where it is to be kept; the future is done once it is durable."""
@@ -49,13 +49,13 @@ class Meter:
         self._recorder = recorder
         self._closed = False
         self._reservation: Reservation | None = None
-        self._tariffs: Mapping[str, Tariff | None] = {}
+        self._compiled_prices: Mapping[str, CompiledPrice | None] = {}
         self._target: BoundTarget | None = None
         self._asked = self._answered = False
         self.output_bytes = 0
         """UTF-8 bytes of what the answer has said so far."""
         self.usage: Usage | None = None
-        self.units = asked_units(call.endpoint, call.body) if call.wish is not None else _NO_UNITS
+        self.units = requested_units(call.endpoint, call.body) if call.media_request is not None else _NO_UNITS
         """What is used beside tokens: as asked for, until the answer says it better."""
         self.at_end: Callable[[], None] | None = None
         """Called once when the request is settled."""
@@ -81,9 +81,9 @@ class Meter:
         """Whether the request and its answer are to be stored."""
         self._payload = bytearray() if wanted else None
 
-    def admitted(self, reservation: Reservation, tariffs: Mapping[str, Tariff | None]) -> None:
-        """The request may go on; `tariffs` are its targets', by `provider/model`."""
-        self._reservation, self._tariffs = reservation, tariffs
+    def admitted(self, reservation: Reservation, compiled_prices: Mapping[str, CompiledPrice | None]) -> None:
+        """The request may go on; `compiled_prices` are its targets', by `provider/model`."""
+        self._reservation, self._compiled_prices = reservation, compiled_prices
 
     def asking(self, target: BoundTarget) -> None:
         """A target is being asked: what was counted of an earlier one is void."""
@@ -176,14 +176,14 @@ class Meter:
         if status == "refused" or not (self._answered if status == "error" else self._asked):
             record.cost_nano, record.cost_state = 0, "final"
             return
-        if self._call.wish is not None:
+        if self._call.media_request is not None:
             self._count_beside(status)
             return
         usage = self._told
         if usage is None or (status != "success" and not record.finish):
             usage = self._estimate(usage)
         self._take(usage)
-        record.cost_nano = cost_of(self._tariff, usage)
+        record.cost_nano = cost_of(self._compiled_price, usage)
         if record.cost_nano is not None:
             record.cost_state = "final" if usage.source == "reported" else "estimated"
 
@@ -197,7 +197,7 @@ class Meter:
             usage = self._estimate(None)
         if usage is not None:
             self._take(usage)
-        record.cost_nano = cost_of_units(self._tariff, usage, self.units)
+        record.cost_nano = cost_of_units(self._compiled_price, usage, self.units)
         if record.cost_nano is not None:
             sure = status == "success" and (usage is None or usage.source == "reported")
             record.cost_state = "final" if sure else "estimated"
@@ -211,8 +211,8 @@ class Meter:
         return usage
 
     @property
-    def _tariff(self) -> Tariff | None:
-        return self._tariffs.get(self._target.name) if self._target else None
+    def _compiled_price(self) -> CompiledPrice | None:
+        return self._compiled_prices.get(self._target.name) if self._target else None
 
     def _take(self, usage: Usage) -> None:
         record = self.record

@@ -22,7 +22,7 @@ _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class CatalogPrice:
     """A price of the catalog, and the moment (epoch ms) from which another may hold."""
 
     price: Price
@@ -42,7 +42,7 @@ class PriceCatalog:
         """Read the file (blocking, some ten milliseconds)."""
         return cls(orjson.loads((path or _shipped()).read_bytes()))
 
-    def find(self, provider: str, model: str, now_ms: int) -> Listed | None:
+    def find(self, provider: str, model: str, now_ms: int) -> CatalogPrice | None:
         """The price of a model at a catalog provider (`openai`, `x-ai`) at `now_ms`; None where it has none."""
         row = self._providers.get(provider)
         if row is None:
@@ -89,7 +89,7 @@ def fits(rule: dict[str, Any], model: str) -> bool:
     raise ValueError(f"the price catalog holds a rule of an unknown kind: {word}")
 
 
-def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> Listed:
+def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> CatalogPrice:
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     held = next((variant for variant in reversed(variants) if _holds(variant, now)), variants[0])
     rates = {name: value for name, value in held.items() if name not in ("from", "between", "tiers")}
@@ -99,7 +99,7 @@ def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> Listed:
     ]
     since = _milliseconds(_midnight(held["from"])) if "from" in held else 0
     price = Price.model_validate({"pattern": pattern, **rates, "tiers": tiers, "valid_from": since, "origin": "catalog"})
-    return Listed(price, min(_turns(variants, now), default=None))
+    return CatalogPrice(price, min(_turns(variants, now), default=None))
 
 
 def _holds(variant: dict[str, Any], now: datetime) -> bool:

@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 
 @dataclass(slots=True)
-class Account:
+class BudgetAccount:
     """Nano-dollars spent and reserved in the period that began at `period_start` (epoch ms; None: since ever)."""
 
     spend_nano: int = 0
@@ -52,7 +52,7 @@ class Budgets:
 
     def __init__(self, now_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
         self.now_ms = now_ms
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, BudgetAccount] = {}
         self._baselines: dict[str, tuple[int, int]] = {}
         self._periods: dict[str, BudgetPeriod] = {}
 
@@ -63,7 +63,7 @@ class Budgets:
         """
         now = self.now_ms()
         for key in keys:
-            account = self._accounts.setdefault(key.id, Account())
+            account = self._accounts.setdefault(key.id, BudgetAccount())
             account.period_start, account.next_reset = period(key.budget_period, now)
             baseline = key.baseline_nano if key.baseline_at >= (account.period_start or 0) else 0
             account.spend_nano = max(0, spent.get(key.id, 0) - baseline) + (settled_since or {}).get(key.id, 0)
@@ -78,11 +78,11 @@ class Budgets:
             if self._baselines.get(key.id) != (key.baseline_nano, key.baseline_at) or self._periods.get(key.id) != key.budget_period
         ]
 
-    def account(self, key_id: str) -> Account:
+    def account(self, key_id: str) -> BudgetAccount:
         """The key's account, turned over to a new period where one has begun."""
         account = self._accounts.get(key_id)
         if account is None:
-            account = self._accounts[key_id] = Account()
+            account = self._accounts[key_id] = BudgetAccount()
         if account.next_reset is not None and (now := self.now_ms()) >= account.next_reset:
             account.spend_nano = 0
             account.period_start, account.next_reset = period(self._periods[key_id], now)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.media import Units
-from conduit_desktop.wire.media.endpoints import Wish
-from conduit_desktop.wire.media.usage import asked_units
+from conduit_desktop.wire.media.endpoints import MediaRequest
+from conduit_desktop.wire.media.usage import requested_units
 
 BYTES_PER_TOKEN = 4
 MEDIA_TOKENS = 1500
@@ -27,10 +27,10 @@ def input_tokens(body: Json) -> int:
     return max(1, size // BYTES_PER_TOKEN) + media * MEDIA_TOKENS
 
 
-def expected_units(wish: Wish) -> Units:
+def expected_units(media_request: MediaRequest) -> Units:
     """What a request beside chat may use. How long a sound is stands nowhere: 128 kilobits a second are assumed."""
-    units = asked_units(wish.endpoint, wish.body)
-    return Units(seconds=wish.form.files_size / _SOUND_BYTES_S) if units.seconds is None and wish.form else units
+    units = requested_units(media_request.endpoint, media_request.body)
+    return Units(seconds=media_request.form.files_size / _SOUND_BYTES_S) if units.seconds is None and media_request.form else units
 
 
 _SOUND_BYTES_S = 16_000

@@ -14,53 +14,53 @@ from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
-from conduit_desktop.gateway.accounting.cost import Tariff, expected_cost
-from conduit_desktop.gateway.admission.budgets import Account, Budgets
-from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, Sliced, Window, fitting
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, expected_cost
+from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets
+from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
 
 GROWTH_TOKENS = 1024
 """Output tokens by which a stream's reservation grows when it is used up."""
 
 
 @dataclass(slots=True)
-class Expectation:
-    """What a request may use. `tariff` is the dearest target's; None where no price is known.
+class CostEstimate:
+    """What a request may use. `compiled_price` is the dearest target's; None where no price is known.
 
     `cost_nano` is what to reserve for it: 0 where nothing is known.
     """
 
     input_tokens: int
     output_tokens: int
-    tariff: Tariff | None
+    compiled_price: CompiledPrice | None
     cost_nano: int = 0
     unpriced: bool = False
 
     @classmethod
     def of(
-        cls, input_tokens: int, output_tokens: int, tariffs: Collection[Tariff | None], units: Units | None = None
-    ) -> Expectation:
+        cls, input_tokens: int, output_tokens: int, compiled_prices: Collection[CompiledPrice | None], units: Units | None = None
+    ) -> CostEstimate:
         """The expectation at the dearest of the targets' tariffs. `units`: what is asked beside chat."""
-        made = cls(input_tokens, output_tokens, None, unpriced=not tariffs)
-        for tariff in tariffs:
-            if tariff is None:
+        made = cls(input_tokens, output_tokens, None, unpriced=not compiled_prices)
+        for compiled_price in compiled_prices:
+            if compiled_price is None:
                 made.unpriced = True
                 continue
             if units is None:
-                cost = tariff.expected(input_tokens, output_tokens)
+                cost = compiled_price.expected(input_tokens, output_tokens)
             else:
-                cost = expected_cost(tariff, input_tokens, output_tokens, units)
-            if made.tariff is None or cost > made.cost_nano:
-                made.tariff, made.cost_nano = tariff, cost
+                cost = expected_cost(compiled_price, input_tokens, output_tokens, units)
+            if made.compiled_price is None or cost > made.cost_nano:
+                made.compiled_price, made.cost_nano = compiled_price, cost
         return made
 
 
 class Reservation:
     """What one admitted request holds; given back exactly once, by `settle`."""
 
-    __slots__ = ("_gate", "_open", "cost_nano", "expected", "key", "output_tokens", "tokens")
+    __slots__ = ("_limiter", "_open", "cost_nano", "expected", "key", "output_tokens", "tokens")
 
-    def __init__(self, gate: Gate, key: VirtualKey | None, expected: Expectation) -> None:
-        self._gate = gate
+    def __init__(self, limiter: RateLimiter, key: VirtualKey | None, expected: CostEstimate) -> None:
+        self._limiter = limiter
         self.key = key
         self.expected = expected
         self.cost_nano = expected.cost_nano
@@ -79,10 +79,12 @@ class Reservation:
 
     def _grow(self, tokens: int) -> bool:
         more = 0
-        if self.key is not None and self.key.budget_nano is not None and self.expected.tariff is not None:
-            tariff, inputs = self.expected.tariff, self.expected.input_tokens
-            more = tariff.expected(inputs, self.output_tokens + tokens) - tariff.expected(inputs, self.output_tokens)
-            account = self._gate.budgets.account(self.key.id)
+        if self.key is not None and self.key.budget_nano is not None and self.expected.compiled_price is not None:
+            compiled_price, inputs = self.expected.compiled_price, self.expected.input_tokens
+            more = compiled_price.expected(inputs, self.output_tokens + tokens) - compiled_price.expected(
+                inputs, self.output_tokens
+            )
+            account = self._limiter.budgets.account(self.key.id)
             if more > self.key.budget_nano - account.spend_nano - account.reserved_nano:
                 return False
             account.reserved_nano += more
@@ -95,11 +97,11 @@ class Reservation:
         if not self._open:
             return
         self._open = False
-        self._gate.release(self, cost_nano, tokens)
+        self._limiter.release(self, cost_nano, tokens)
 
 
 @dataclass(slots=True)
-class Use:
+class KeyUsage:
     """What one key has in flight, and what it used lately; a window is None where nothing is limited."""
 
     parallel: int = 0
@@ -107,9 +109,9 @@ class Use:
     """Input tokens of the requests in flight."""
     rpm: int | None = None
     rpd: int | None = None
-    minute: Window | None = None
-    day: Window | None = None
-    minute_tokens: Sliced = field(default_factory=lambda: Sliced(MINUTE_S))
+    minute: UsageWindow | None = None
+    day: UsageWindow | None = None
+    minute_tokens: SlicedWindow = field(default_factory=lambda: SlicedWindow(MINUTE_S))
 
     def fit(self, rpm: int | None, rpd: int | None) -> None:
         """From now on count for these limits."""
@@ -117,14 +119,14 @@ class Use:
         self.minute, self.day = fitting(self.minute, rpm, MINUTE_S), fitting(self.day, rpd, DAY_S)
 
 
-class Gate:
+class RateLimiter:
     """The limits of all keys, with what is in flight."""
 
     def __init__(self, budgets: Budgets) -> None:
         self.budgets = budgets
-        self._uses: dict[str, Use] = {}
+        self._uses: dict[str, KeyUsage] = {}
 
-    def admit(self, key: VirtualKey | None, expected: Expectation) -> Reservation:
+    def admit(self, key: VirtualKey | None, expected: CostEstimate) -> Reservation:
         """Raises RateLimited, BudgetExceeded or Forbidden; else what the request holds from now on."""
         reservation = Reservation(self, key, expected)
         if key is None:
@@ -180,21 +182,21 @@ class Gate:
         kept = set(keep)
         self._uses = {key_id: use for key_id, use in self._uses.items() if key_id in kept or use.parallel}
 
-    def _use(self, key: VirtualKey) -> Use:
+    def _use(self, key: VirtualKey) -> KeyUsage:
         use = self._uses.get(key.id)
         if use is None:
-            use = self._uses[key.id] = Use()
+            use = self._uses[key.id] = KeyUsage()
         if use.rpm != key.rpm or use.rpd != key.rpd:
             use.fit(key.rpm, key.rpd)
         return use
 
 
-def _check_parallel(key: VirtualKey, use: Use) -> None:
+def _check_parallel(key: VirtualKey, use: KeyUsage) -> None:
     if key.max_parallel is not None and use.parallel >= key.max_parallel:
         raise RateLimited(f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.", retry_after=1.0)
 
 
-def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) -> None:
+def _check_tokens(key: VirtualKey, use: KeyUsage, expected: CostEstimate, now: float) -> None:
     if key.tpm is None:
         return
     if expected.input_tokens > key.tpm:
@@ -204,7 +206,7 @@ def _check_tokens(key: VirtualKey, use: Use, expected: Expectation, now: float) 
         raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed))
 
 
-def _check_budget(key: VirtualKey, account: Account, expected: Expectation) -> None:
+def _check_budget(key: VirtualKey, account: BudgetAccount, expected: CostEstimate) -> None:
     if expected.unpriced and key.unpriced == "block":
         raise Forbidden(f"No price is known for this model, and the key {key.name!r} does not allow unpriced models.")
     if key.budget_nano is None:
@@ -219,7 +221,7 @@ def _check_budget(key: VirtualKey, account: Account, expected: Expectation) -> N
         )
 
 
-def _take_request(key: VirtualKey, use: Use, now: float) -> None:
+def _take_request(key: VirtualKey, use: KeyUsage, now: float) -> None:
     """Count the request in its windows, in all or in none."""
     minute, day = use.minute, use.day
     if minute is not None and key.rpm is not None and minute.used(now) >= key.rpm:

@@ -15,7 +15,7 @@ SLICES = 120
 """Of a window: so exact it is, and so many numbers it keeps at most."""
 
 
-class Window(Protocol):
+class UsageWindow(Protocol):
     """What was used in the last `span_s` seconds."""
 
     span_s: int
@@ -37,7 +37,7 @@ class Window(Protocol):
         ...
 
 
-class Exact:
+class ExactWindow:
     """Every use with its moment."""
 
     __slots__ = ("_moments", "span_s")
@@ -64,7 +64,7 @@ class Exact:
         return self._moments[over - 1] + self.span_s - now if over > 0 else 0.0
 
 
-class Sliced:
+class SlicedWindow:
     """Uses by the slice of time they came in. A slice goes as a whole, when its first moment is `span_s` ago."""
 
     __slots__ = ("_looked", "_slices", "_total", "_width", "span_s")
@@ -112,9 +112,9 @@ class Sliced:
         return max(0.0, (number + SLICES) * self._width - now)
 
 
-def fitting(window: Window | None, limit: int | None, span_s: int) -> Window | None:
+def fitting(window: UsageWindow | None, limit: int | None, span_s: int) -> UsageWindow | None:
     """The window that counts for `limit`: `window` itself where it is of the right kind; None where nothing is limited."""
     if limit is None:
         return None
-    kind = Exact if limit <= EXACT_UP_TO else Sliced
+    kind = ExactWindow if limit <= EXACT_UP_TO else SlicedWindow
     return window if isinstance(window, kind) else kind(span_s)

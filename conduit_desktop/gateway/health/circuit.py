@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.gateway.health.state import DoorHealth, Probe, Rest, TargetHealth
+from conduit_desktop.gateway.health.state import Cooldown, CredentialHealth, Probe, TargetHealth
 
 MIN_SAMPLES = 5
 OPEN_BASE_S = 5.0
@@ -36,7 +36,7 @@ class Health:
         self.now = now
         self._on_change = on_change
         self.targets: dict[str, TargetHealth] = {}
-        self.doors: dict[tuple[str, str], DoorHealth] = {}
+        self.credentials: dict[tuple[str, str], CredentialHealth] = {}
         self.paused: set[str] = set()
         """Targets that the operator took out, by name, until they are put back."""
 
@@ -130,7 +130,7 @@ class Health:
         health = self.target(name)
         health.in_flight += 1
         circuit = health.state == "half_open" and not health.probing
-        rest = self._rest(provider_id, label, _model(name)) if self.doors and label is not None else None
+        rest = self._rest(provider_id, label, _model(name)) if self.credentials and label is not None else None
         if rest is not None and (rest.probing or rest.cool_until > self.now()):
             rest = None
         if not circuit and rest is None:
@@ -141,9 +141,9 @@ class Health:
             rest.probing = True
         return Probe(circuit, rest)
 
-    def _rest(self, provider_id: str, label: str, model: str) -> Rest | None:
-        door = self.doors.get((provider_id, label))
-        return door.rests.get(model) if door is not None else None
+    def _rest(self, provider_id: str, label: str, model: str) -> Cooldown | None:
+        credential = self.credentials.get((provider_id, label))
+        return credential.rests.get(model) if credential is not None else None
 
     def end(self, name: str, probe: Probe | None = None) -> None:
         """The request is over, in whatever way; `probe` is what it tried out, unless it told what came of that before."""
@@ -163,9 +163,9 @@ class Health:
             health.outcomes.append(True)
         elif probe is not None and probe.circuit:
             self._close(name, health)
-        door = self.doors.get((provider_id, label)) if self.doors else None
-        if door is not None:
-            door.rests.pop(_model(name), None)
+        credential = self.credentials.get((provider_id, label)) if self.credentials else None
+        if credential is not None:
+            credential.rests.pop(_model(name), None)
 
     def _close(self, name: str, health: TargetHealth) -> None:
         health.turn("closed", self.now())
@@ -191,9 +191,9 @@ class Health:
         if label is None:
             return
         if error.reason == "rate_limit":
-            self._cool(self._door(provider_id, label), _model(name), error.retry_after)
+            self._cool(self._credential(provider_id, label), _model(name), error.retry_after)
         elif error.reason in _CREDENTIAL_FAULTS:
-            self._park(self._door(provider_id, label), name, label, error)
+            self._park(self._credential(provider_id, label), name, label, error)
 
     def _judge(self, name: str, health: TargetHealth, probe: bool) -> None:
         """Open the breaker after a failed probe, or when too many of the last answers failed.
@@ -208,44 +208,44 @@ class Health:
         elif not probe:
             return
         first = health.state == "closed"
-        pause = min(OPEN_BASE_S * 2**health.openings, OPEN_MAX_S) * random.uniform(0.8, 1.2)  # noqa: S311
+        pause = min(OPEN_BASE_S * 2**health.openings, OPEN_MAX_S) * random.uniform(0.8, 1.2)
         health.openings += 1
         health.open_until = self.now() + pause
         health.turn("open", self.now())
         if first:
             self._on_change("target", name, health.last_error)
 
-    def _cool(self, door: DoorHealth, model: str, retry_after: float | None) -> None:
-        rest = door.rests.setdefault(model, Rest())
+    def _cool(self, credential: CredentialHealth, model: str, retry_after: float | None) -> None:
+        rest = credential.rests.setdefault(model, Cooldown())
         rest.strikes += 1
         pause = retry_after if retry_after is not None else min(COOLDOWN_S * 2 ** (rest.strikes - 1), 60.0)
         rest.cool_until = max(rest.cool_until, self.now() + min(pause, COOLDOWN_MAX_S))
 
-    def _park(self, door: DoorHealth, name: str, label: str, error: UpstreamError) -> None:
-        if door.parked or _model(name) in door.parked_models:
+    def _park(self, credential: CredentialHealth, name: str, label: str, error: UpstreamError) -> None:
+        if credential.parked or _model(name) in credential.parked_models:
             return
         why = error.message[:300] or error.reason
         if error.reason == "permission":
-            door.parked_models[_model(name)] = why
+            credential.parked_models[_model(name)] = why
         else:
-            door.parked = why
+            credential.parked = why
         what = name if error.reason == "permission" else name.partition("/")[0]
         self._on_change("credential", f"{what} ({label})", why)
 
-    def _door(self, provider_id: str, label: str) -> DoorHealth:
-        return self.doors.setdefault((provider_id, label), DoorHealth())
+    def _credential(self, provider_id: str, label: str) -> CredentialHealth:
+        return self.credentials.setdefault((provider_id, label), CredentialHealth())
 
     def parked(self, provider_id: str, label: str, model: str) -> str:
         """Why the credential is not used for `model` until its provider is changed; empty where it is."""
-        door = self.doors.get((provider_id, label))
-        return (door.parked or door.parked_models.get(model, "")) if door else ""
+        credential = self.credentials.get((provider_id, label))
+        return (credential.parked or credential.parked_models.get(model, "")) if credential else ""
 
-    def door_wait(self, provider_id: str, label: str, model: str) -> float | None:
+    def credential_wait_s(self, provider_id: str, label: str, model: str) -> float | None:
         """Seconds until the credential may be used for `model`: 0 now, None while it is parked."""
-        door = self.doors.get((provider_id, label)) if self.doors else None
-        if door is None:
+        credential = self.credentials.get((provider_id, label)) if self.credentials else None
+        if credential is None:
             return 0.0
-        if door.parked or model in door.parked_models:
+        if credential.parked or model in credential.parked_models:
             return None
         return self.rest_s(provider_id, label, model)
 
@@ -256,18 +256,18 @@ class Health:
 
     def may_use(self, provider_id: str, label: str, model: str) -> bool:
         """Whether the credential may be used for `model` now, and is not being tried out just then."""
-        rest = self._rest(provider_id, label, model) if self.doors else None
-        return not (rest is not None and rest.probing) and self.door_wait(provider_id, label, model) == 0
+        rest = self._rest(provider_id, label, model) if self.credentials else None
+        return not (rest is not None and rest.probing) and self.credential_wait_s(provider_id, label, model) == 0
 
     def release(self, provider_id: str, label: str) -> bool:
         """Use a parked or resting credential again; False where it was neither."""
-        door = self.doors.pop((provider_id, label), None)
-        return door is not None and bool(door.parked or door.parked_models or door.rests)
+        credential = self.credentials.pop((provider_id, label), None)
+        return credential is not None and bool(credential.parked or credential.parked_models or credential.rests)
 
     def forget(self, provider_id: str, name: str) -> None:
         """The provider was changed: its credentials and targets begin anew."""
-        for key in [key for key in self.doors if key[0] == provider_id]:
-            del self.doors[key]
+        for key in [key for key in self.credentials if key[0] == provider_id]:
+            del self.credentials[key]
         prefix = f"{name.lower()}/"
         for target in [target for target in self.targets if target.lower().startswith(prefix)]:
             in_flight = self.targets.pop(target).in_flight

@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
-from conduit_desktop.gateway.health.state import DoorHealth, Rest
-from conduit_desktop.gateway.snapshot import Bound, Snapshot
+from conduit_desktop.gateway.health.state import Cooldown, CredentialHealth
+from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot
 
 _LONGEST_S = OPEN_MAX_S * 1.2
 
 
-class KeptTarget(BaseModel):
+class SavedTarget(BaseModel):
     """A target whose circuit is open until `until_ms` or waits for its probe (None: it is closed), or which is to be left alone.
 
     `changed_at`: its provider's last change. `rest_ms`: until then its provider asked to be left alone.
@@ -30,14 +30,14 @@ class KeptTarget(BaseModel):
     rest_ms: int = 0
 
 
-class KeptRest(BaseModel):
+class SavedCooldown(BaseModel):
     """A credential's rest from a model."""
 
     until_ms: int
     strikes: int
 
 
-class KeptDoor(BaseModel):
+class SavedCredential(BaseModel):
     """A parked or resting credential. `mark` tells whether it is still the same one, and nothing of what it is."""
 
     provider_id: str
@@ -46,15 +46,15 @@ class KeptDoor(BaseModel):
     mark: str
     parked: str
     models: dict[str, str]
-    rests: dict[str, KeptRest] = {}
+    rests: dict[str, SavedCooldown] = {}
 
 
-class Kept(BaseModel):
+class SavedHealth(BaseModel):
     """Everything that is kept."""
 
     salt: str
-    targets: list[KeptTarget] = []
-    doors: list[KeptDoor] = []
+    targets: list[SavedTarget] = []
+    credentials: list[SavedCredential] = []
     paused: list[str] = []
 
 
@@ -63,23 +63,23 @@ def new_salt() -> str:
     return secrets.token_hex(16)
 
 
-def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Kept:
+def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> SavedHealth:
     """The open circuits, pauses, parked and resting credentials of providers that are there."""
-    kept = Kept(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
+    kept = SavedHealth(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
     for name, target in health.targets.items():
         left_s, rest_s, bound = health.next_probe_s(name), health.target_rest_s(name), _owner(name, snapshot)
         if bound is not None and (left_s is not None or rest_s):
-            kept.targets.append(KeptTarget(
+            kept.targets.append(SavedTarget(
                 name=name, changed_at=bound.provider.updated_at, openings=target.openings, error=target.last_error,
                 until_ms=None if left_s is None else _until_ms(now_ms, min(left_s, _LONGEST_S)) if left_s else 0,
                 rest_ms=_until_ms(now_ms, rest_s) if rest_s else 0,
             ))  # fmt: skip
-    if health.doors:
-        kept.doors.extend(_doors(health, snapshot, salt, now_ms))
+    if health.credentials:
+        kept.credentials.extend(_credentials(health, snapshot, salt, now_ms))
     return kept
 
 
-def _owner(name: str, snapshot: Snapshot) -> Bound | None:
+def _owner(name: str, snapshot: Snapshot) -> BoundProvider | None:
     return snapshot.providers.get(name.partition("/")[0].lower())
 
 
@@ -93,29 +93,29 @@ def _left_s(until_ms: int, now_ms: int, longest_s: float) -> float:
     return max(0.0, min((until_ms - now_ms) / 1000, longest_s))
 
 
-def _doors(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Iterator[KeptDoor]:
+def _credentials(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> Iterator[SavedCredential]:
     for bound in snapshot.providers.values():
-        for door in bound.doors:
-            found = health.doors.get((bound.provider.id, door.label))
+        for credential in bound.credentials:
+            found = health.credentials.get((bound.provider.id, credential.label))
             if found is None:
                 continue
-            waits = {model: health.rest_s(bound.provider.id, door.label, model) for model in found.rests}
+            waits = {model: health.rest_s(bound.provider.id, credential.label, model) for model in found.rests}
             rests = {
-                model: KeptRest(until_ms=_until_ms(now_ms, wait), strikes=found.rests[model].strikes)
+                model: SavedCooldown(until_ms=_until_ms(now_ms, wait), strikes=found.rests[model].strikes)
                 for model, wait in waits.items()
                 if wait
             }
             if found.parked or found.parked_models or rests:
-                yield KeptDoor(
-                    provider_id=bound.provider.id, changed_at=bound.provider.updated_at, label=door.label,
-                    mark=_mark(bound, door.label, salt), parked=found.parked, models=found.parked_models, rests=rests,
+                yield SavedCredential(
+                    provider_id=bound.provider.id, changed_at=bound.provider.updated_at, label=credential.label,
+                    mark=_mark(bound, credential.label, salt), parked=found.parked, models=found.parked_models, rests=rests,
                 )  # fmt: skip
 
 
 def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None:
     """Take up again what was kept, as far as it still holds: not past its time, its provider and credential unchanged."""
     try:
-        kept = Kept.model_validate(value)
+        kept = SavedHealth.model_validate(value)
     except ValidationError:
         return
     for target in kept.targets:
@@ -128,18 +128,24 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
             health.rest(target.name, rest_s, target.error)
     health.paused.update(name for name in kept.paused if _owner(name, snapshot) is not None)
     by_id = {bound.provider.id: bound for bound in snapshot.providers.values()}
-    for door in kept.doors:
-        owner = by_id.get(door.provider_id)
-        if owner is None or owner.provider.updated_at != door.changed_at or _mark(owner, door.label, kept.salt) != door.mark:
+    for credential in kept.credentials:
+        owner = by_id.get(credential.provider_id)
+        if (
+            owner is None
+            or owner.provider.updated_at != credential.changed_at
+            or _mark(owner, credential.label, kept.salt) != credential.mark
+        ):
             continue
-        made = health.doors[door.provider_id, door.label] = DoorHealth(door.parked, dict(door.models))
-        for model, rest in door.rests.items():
+        made = health.credentials[credential.provider_id, credential.label] = CredentialHealth(
+            credential.parked, dict(credential.models)
+        )
+        for model, rest in credential.rests.items():
             if left_s := _left_s(rest.until_ms, now_ms, COOLDOWN_MAX_S):
-                made.rests[model] = Rest(health.now() + left_s, rest.strikes)
+                made.rests[model] = Cooldown(health.now() + left_s, rest.strikes)
 
 
-def _mark(bound: Bound, label: str, salt: str) -> str:
+def _mark(bound: BoundProvider, label: str, salt: str) -> str:
     """Four bytes of a keyed hash: enough to see a change, too few to learn anything from."""
-    door = next((one for one in bound.doors if one.label == label), None)
-    key = door.secrets.api_key if door is not None else ""
+    credential = next((one for one in bound.credentials if one.label == label), None)
+    key = credential.secrets.api_key if credential is not None else ""
     return blake2b(key.encode("utf-8", "replace"), key=salt.encode(), digest_size=4).hexdigest()

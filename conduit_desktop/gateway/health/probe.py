@@ -16,12 +16,12 @@ from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, 
 from conduit_desktop.core.events import UsageReported
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.gateway.gateway import Gateway
-from conduit_desktop.gateway.redaction import blot
-from conduit_desktop.gateway.snapshot import Bound
-from conduit_desktop.providers import Feature, Outbound, Secrets
+from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.snapshot import BoundProvider
+from conduit_desktop.providers import Feature, OutboundRequest, Secrets
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.event_validation import FAULTS
-from conduit_desktop.wire.media.endpoints import Wish
+from conduit_desktop.wire.media.endpoints import MediaRequest
 
 PROBE_S = 20.0
 """How long one question of a test may take."""
@@ -59,12 +59,12 @@ async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> 
     return kept[1]
 
 
-async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[OfferedModel]:
-    if bound.problem or not bound.doors:
+async def _ask_for_models(gateway: Gateway, bound: BoundProvider, name: str) -> list[OfferedModel]:
+    if bound.problem or not bound.credentials:
         raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
     try:
         async with asyncio.timeout(LIST_S):
-            secrets = await bound.kind.credentials(bound.doors[0].secrets)
+            secrets = await bound.kind.credentials(bound.credentials[0].secrets)
             lists = bound.kind.model_lists(secrets)
             for fuller in lists[:-1]:
                 with suppress(UpstreamError, ValueError):
@@ -78,14 +78,14 @@ async def _ask_for_models(gateway: Gateway, bound: Bound, name: str) -> list[Off
         raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
 
 
-async def _listed(gateway: Gateway, bound: Bound, asked: Outbound, sent: Secrets) -> list[OfferedModel]:
+async def _listed(gateway: Gateway, bound: BoundProvider, asked: OutboundRequest, sent: Secrets) -> list[OfferedModel]:
     """What one list tells; raises UpstreamError, and ValueError for what is no list."""
     response, body = await gateway.upstream.fetch(asked, gateway.snapshot.settings.connect_s)
     if response.status >= 400:
         headers = {key.lower(): value for key, value in response.headers.items()}
         refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
         bound.kind.judge(refusal)
-        blot(refusal, sent)
+        redact(refusal, sent)
         raise refusal
     try:
         return bound.kind.read_models(orjson.loads(body))
@@ -93,7 +93,7 @@ async def _listed(gateway: Gateway, bound: Bound, asked: Outbound, sent: Secrets
         raise ValueError(f"no list of models: {error!r}") from error
 
 
-def _bound(gateway: Gateway, name: str) -> Bound:
+def _bound(gateway: Gateway, name: str) -> BoundProvider:
     bound = gateway.snapshot.providers.get(name.lower())
     if bound is None:
         raise Invalid(f"The provider {name!r} is not known, or of a kind that is not.")
@@ -117,7 +117,7 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
     return tested
 
 
-async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
+async def _test_without_chat(gateway: Gateway, bound: BoundProvider) -> Tested:
     """Embed one word where the provider can; else ask for its models, which takes the key as well."""
     began = time.monotonic()
     try:
@@ -126,7 +126,12 @@ async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
             model = next((one.id for one in offered if "rerank" not in one.id), "")
             body = {"model": f"{bound.name}/{model}", "input": "hello"}
             call = Call(
-                dialect(_DIALECT), body, body["model"], endpoint="embeddings", wish=Wish("embeddings", dict(body)), operator=True
+                dialect(_DIALECT),
+                body,
+                body["model"],
+                endpoint="embeddings",
+                media_request=MediaRequest("embeddings", dict(body)),
+                operator=True,
             )
             began = time.monotonic()
             async with asyncio.timeout(PROBE_S):
@@ -138,7 +143,7 @@ async def _test_without_chat(gateway: Gateway, bound: Bound) -> Tested:
     return Tested(True, latency_ms=(time.monotonic() - began) * 1000)
 
 
-async def _test_streams(gateway: Gateway, bound: Bound, models: list[str]) -> tuple[Tested, str]:
+async def _test_streams(gateway: Gateway, bound: BoundProvider, models: list[str]) -> tuple[Tested, str]:
     """The first model that answers; where none does, what the first one said."""
     failed: Tested | None = None
     for model in models[:_MODELS_TRIED]:
@@ -152,7 +157,7 @@ async def _test_streams(gateway: Gateway, bound: Bound, models: list[str]) -> tu
     return failed, models[0]
 
 
-async def _some_models(gateway: Gateway, bound: Bound) -> list[str]:
+async def _some_models(gateway: Gateway, bound: BoundProvider) -> list[str]:
     """Chat models of the provider: one that an alias uses, else those it offers; raises Invalid where there is none."""
     for alias in gateway.snapshot.aliases.values():
         for target in alias.targets:

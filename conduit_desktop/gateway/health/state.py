@@ -69,7 +69,7 @@ class TargetHealth:
 
 
 @dataclass(slots=True)
-class Rest:
+class Cooldown:
     """A credential's rest from one model after a rate limit. `cool_until` is monotonic seconds.
 
     After it the credential is half-open: while one request tries it out, the others use another where there is one.
@@ -81,7 +81,7 @@ class Rest:
 
 
 @dataclass(slots=True)
-class DoorHealth:
+class CredentialHealth:
     """One credential's: why it is parked, for every model or for some, and where it rests.
 
     Vendors count their rate limits, and grant access, by model: what one model refused says nothing about another.
@@ -89,7 +89,7 @@ class DoorHealth:
 
     parked: str = ""
     parked_models: dict[str, str] = field(default_factory=dict)
-    rests: dict[str, Rest] = field(default_factory=dict)
+    rests: dict[str, Cooldown] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Probe:
     """What one request tries out: a half-open circuit, a credential after its rest, or both."""
 
     circuit: bool
-    rest: Rest | None
+    rest: Cooldown | None
 
 
 def smoothed(before: float | None, new: float) -> float:

@@ -23,7 +23,7 @@ SESSION_HEADERS = (
 _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction", "preamble", "tools")
 
 
-class Sticky:
+class SessionAffinity:
     """Which target answered a session, or a prompt that begins so, last."""
 
     def __init__(self) -> None:

@@ -24,14 +24,14 @@ _WORDS = {"tools": "tools", "vision": "pictures", "json": "JSON answers", "schem
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ModelFacts:
     """What is known of one model: its window in tokens, and what it cannot do."""
 
     context_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
 
 
-_NOTHING = Facts()
+_NOTHING = ModelFacts()
 
 
 class Capabilities:
@@ -39,7 +39,7 @@ class Capabilities:
 
     def __init__(self, offered: Offered) -> None:
         self._offered = offered
-        self._facts: dict[str, tuple[object, Facts]] = {}
+        self._facts: dict[str, tuple[object, ModelFacts]] = {}
 
     def unfit(self, call: Call, route: Route) -> dict[str, GatewayError]:
         """Why some of the route's targets cannot serve the call, by their names; nearly always nothing."""
@@ -58,7 +58,7 @@ class Capabilities:
         """A provider was changed: what its models can do is to be found out anew."""
         self._facts.clear()
 
-    def _of(self, target: BoundTarget) -> Facts:
+    def _of(self, target: BoundTarget) -> ModelFacts:
         """The facts of a target; read again when its provider was asked again."""
         source = self._offered.get(target.bound.name)
         kept = self._facts.get(target.name)
@@ -71,17 +71,17 @@ class Capabilities:
         return facts
 
 
-def _facts(target: BoundTarget, offered: list[OfferedModel]) -> Facts:
+def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
     model = next((one for one in offered if one.id == target.model), None)
     lacks: set[str] = set(FEATURES - target.bound.kind.features)
     if model is not None:
         # Their lists tell of schemas; any model can be asked for JSON in words.
         lacks |= {"schema" if feature == "json" else feature for feature in model.lacks}
-    facts = Facts(model.context_tokens if model else None, frozenset(lacks & _NEEDED))
+    facts = ModelFacts(model.context_tokens if model else None, frozenset(lacks & _NEEDED))
     return _NOTHING if facts == _NOTHING else facts
 
 
-def _why_not(call: Call, facts: Facts) -> GatewayError | None:
+def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
     size = facts.context_tokens
     if size is not None and call.input_tokens > size * GUESS:
         return _too_long(f"the request has about {call.input_tokens:,} tokens, and the model takes {size:,}")

@@ -12,7 +12,7 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.gateway.routing import resolve as routing
 from conduit_desktop.gateway.routing.resolve import BoundTarget
-from conduit_desktop.gateway.routing.strategies import Turns
+from conduit_desktop.gateway.routing.strategies import RoundRobinCounters
 from conduit_desktop.gateway.routing.trimming import trim
 from conduit_desktop.wire import dialect
 
@@ -20,7 +20,7 @@ _CAUSES = {"context_length": "what is too long", "content_filter": "what was fil
 
 
 @dataclass(slots=True)
-class Explained:
+class ExplainedTarget:
     """One target of a name, in the order in which they would be asked."""
 
     provider: str
@@ -29,15 +29,15 @@ class Explained:
     usable: bool
 
 
-async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Explained]:
+async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[ExplainedTarget]:
     """Where a request for `name` would go now, with the reason for each place; raises ModelNotFound. Takes no turn.
 
     `body` is the request, in OpenAI's words: some targets cannot serve every one.
     """
     route = routing.find(name, gateway.snapshot, endpoint=None)
-    await gateway.tariffs.find(route.targets, gateway.snapshot)
-    turns = Turns(dict(gateway.turns.next))
-    ordered = routing.order(route, turns, gateway.health, gateway.tariffs)
+    await gateway.compiled_prices.find(route.targets, gateway.snapshot)
+    turns = RoundRobinCounters(dict(gateway.turns.next))
+    ordered = routing.order(route, turns, gateway.health, gateway.compiled_prices)
     call = Call(dialect("openai_chat"), {"model": name, **body}, name)
     if route.alias is not None and route.alias.trim and route.alias.max_context_tokens:
         trim(call, route.alias.max_context_tokens)
@@ -45,7 +45,7 @@ async def explain(gateway: Gateway, name: str, body: dict[str, Any]) -> list[Exp
     ordered = [target for target in ordered if target.name not in unfit] + [target for target in ordered if target.name in unfit]
     rows = [_explained(gateway, route, target, place, unfit) for place, target in enumerate(ordered)]
     for what, other in _others(route):
-        await gateway.tariffs.find(other.targets, gateway.snapshot)
+        await gateway.compiled_prices.find(other.targets, gateway.snapshot)
         unfit = gateway.capabilities.unfit(call, other)
         for target in other.targets:
             row = _explained(gateway, other, target, 0, unfit)
@@ -63,10 +63,13 @@ def _others(route: routing.Route) -> Iterator[tuple[str, routing.Route]]:
 
 def _explained(
     gateway: Gateway, route: routing.Route, target: BoundTarget, place: int, unfit: Mapping[str, GatewayError]
-) -> Explained:
+) -> ExplainedTarget:
     health = gateway.health.targets.get(target.name)
     usable, reason = True, f"{route.alias.strategy if route.alias else 'direct'}: place {place + 1}"
-    waits = [gateway.health.door_wait(target.bound.provider.id, door.label, target.model) for door in target.bound.doors]
+    waits = [
+        gateway.health.credential_wait_s(target.bound.provider.id, credential.label, target.model)
+        for credential in target.bound.credentials
+    ]
     if target.bound.problem:
         usable, reason = False, target.bound.problem
     elif target.name in unfit:
@@ -83,5 +86,5 @@ def _explained(
     elif route.alias and route.alias.strategy == "weighted":
         reason += f" (weight {target.weight})"
     elif route.alias and route.alias.strategy == "cheapest":
-        reason += f" (1,000 tokens in and 500 out: {show_usd(gateway.tariffs.rate(target.name))})"
-    return Explained(target.bound.name, target.model, reason, usable)
+        reason += f" (1,000 tokens in and 500 out: {show_usd(gateway.compiled_prices.rate(target.name))})"
+    return ExplainedTarget(target.bound.name, target.model, reason, usable)

@@ -11,8 +11,8 @@ from conduit_desktop.core.entities import ModelAlias, Target
 from conduit_desktop.core.errors import BadRequest, ModelNotFound
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing.strategies import STRATEGIES, Known, Rates, Turns
-from conduit_desktop.gateway.snapshot import Bound, Snapshot
+from conduit_desktop.gateway.routing.strategies import STRATEGIES, PriceLookup, RoundRobinCounters, StrategyContext
+from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot
 from conduit_desktop.providers import Endpoint
 
 MAX_ROUTES = 2000
@@ -23,20 +23,20 @@ MAX_ROUTES = 2000
 class BoundTarget:
     """A provider and its own name for the model."""
 
-    bound: Bound
+    bound: BoundProvider
     model: str
     weight: int
     name: str
     """`provider/model`, as prices, health and logs know it."""
 
     @classmethod
-    def of(cls, bound: Bound, model: str, weight: int = 1) -> BoundTarget:
+    def of(cls, bound: BoundProvider, model: str, weight: int = 1) -> BoundTarget:
         """The target with its name made out."""
         return cls(bound, model, weight, f"{bound.name}/{model}")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """A request's time-outs in seconds, and its further attempts on one target.
 
     A whole answer sends nothing until it is finished, so `whole_s` holds for it instead of `first_token_s`: the first-token
@@ -59,7 +59,7 @@ class Route:
     name: str
     alias: ModelAlias | None
     targets: tuple[BoundTarget, ...]
-    limits: Limits
+    limits: Timeouts
     missing: tuple[str, ...] = ()
     fallbacks: tuple[Route, ...] = ()
     """Where the alias's fallbacks lead, in order, each once; they have none of their own."""
@@ -191,10 +191,10 @@ def _direct(name: str, snapshot: Snapshot) -> Route | None:
     return Route(target.name, None, (target,), limits(None, snapshot.settings))
 
 
-def limits(alias: ModelAlias | None, settings: Settings) -> Limits:
+def limits(alias: ModelAlias | None, settings: Settings) -> Timeouts:
     """The time-outs that hold for a request: the alias's own over the settings'."""
     own = alias.timeouts if alias else None
-    return Limits(
+    return Timeouts(
         connect_s=(own and own.connect_s) or settings.connect_s,
         first_token_s=(own and own.first_token_s) or settings.first_token_s,
         whole_s=_whole_s(alias, settings),
@@ -214,7 +214,7 @@ def _whole_s(alias: ModelAlias | None, settings: Settings) -> float:
     return total / 2 if alias and len(alias.targets) + len(alias.fallbacks) > 1 else total
 
 
-def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[BoundTarget]:
+def order(route: Route, turns: RoundRobinCounters, health: Health, rates: PriceLookup) -> list[BoundTarget]:
     """The route's targets as this request shall try them.
 
     The strategy chooses among those that can be asked now, so that each of them gets its share; the others come last.
@@ -226,7 +226,7 @@ def order(route: Route, turns: Turns, health: Health, rates: Rates) -> list[Boun
     others: list[BoundTarget] = []
     for target in targets:
         (able if can_be_asked(target, health) else others).append(target)
-    known = Known(route.alias, turns, health, rates)
+    known = StrategyContext(route.alias, turns, health, rates)
     return [*STRATEGIES[route.alias.strategy](able, known), *others] if able else others
 
 
@@ -234,10 +234,10 @@ def can_be_asked(target: BoundTarget, health: Health) -> bool:
     """Whether the target's breaker and one of its credentials let a request through now, and not only to be tried out."""
     if not health.may_ask(target.name):
         return False
-    if not health.doors:
+    if not health.credentials:
         return True
     provider_id, model = target.bound.provider.id, target.model
-    return any(health.may_use(provider_id, door.label, model) for door in target.bound.doors)
+    return any(health.may_use(provider_id, credential.label, model) for credential in target.bound.credentials)
 
 
 def _by_cause(route: Route, snapshot: Snapshot) -> dict[str, tuple[Route, ...]]:

@@ -17,7 +17,7 @@ EXPLORE = 0.05
 """How often `fastest` tries another target first, so that one that was slow once is measured again."""
 
 
-class Rates(Protocol):
+class PriceLookup(Protocol):
     """Knows about what a call at a target costs."""
 
     def rate(self, name: str) -> int | None:
@@ -26,7 +26,7 @@ class Rates(Protocol):
 
 
 @dataclass(slots=True)
-class Turns:
+class RoundRobinCounters:
     """Whose turn it is, for each round-robin alias."""
 
     next: dict[str, int] = field(default_factory=dict)
@@ -39,47 +39,47 @@ class Turns:
 
 
 @dataclass(slots=True)
-class Known:
+class StrategyContext:
     """What a strategy may look at."""
 
     alias: ModelAlias
-    turns: Turns
+    turns: RoundRobinCounters
     health: Health
-    rates: Rates
+    rates: PriceLookup
 
 
 Targets = list["BoundTarget"]
 
 
-def _priority(targets: Targets, known: Known) -> Targets:
+def _priority(targets: Targets, known: StrategyContext) -> Targets:
     return targets
 
 
-def _round_robin(targets: Targets, known: Known) -> Targets:
+def _round_robin(targets: Targets, known: StrategyContext) -> Targets:
     turn = known.turns.take(known.alias.id, len(targets))
     return targets[turn:] + targets[:turn]
 
 
-def _random(targets: Targets, known: Known) -> Targets:
+def _random(targets: Targets, known: StrategyContext) -> Targets:
     return random.sample(targets, len(targets))
 
 
-def _weighted(targets: Targets, known: Known) -> Targets:
+def _weighted(targets: Targets, known: StrategyContext) -> Targets:
     # Efraimidis and Spirakis: sorting by u^(1/w) draws without replacement, each in proportion to its weight.
-    return sorted(targets, key=lambda target: random.random() ** (1 / max(target.weight, 1e-9)), reverse=True)  # noqa: S311
+    return sorted(targets, key=lambda target: random.random() ** (1 / max(target.weight, 1e-9)), reverse=True)
 
 
-def _least_busy(targets: Targets, known: Known) -> Targets:
+def _least_busy(targets: Targets, known: StrategyContext) -> Targets:
     return sorted(targets, key=lambda target: known.health.target(target.name).in_flight)
 
 
-def _fastest(targets: Targets, known: Known) -> Targets:
-    if random.random() < EXPLORE:  # noqa: S311
+def _fastest(targets: Targets, known: StrategyContext) -> Targets:
+    if random.random() < EXPLORE:
         return _random(targets, known)
     return sorted(targets, key=lambda target: known.health.target(target.name).usual_ms)
 
 
-def _cheapest(targets: Targets, known: Known) -> Targets:
+def _cheapest(targets: Targets, known: StrategyContext) -> Targets:
     def price(target: BoundTarget) -> tuple[bool, int]:
         rate = known.rates.rate(target.name)
         return rate is None, rate or 0
@@ -87,7 +87,7 @@ def _cheapest(targets: Targets, known: Known) -> Targets:
     return sorted(targets, key=price)
 
 
-STRATEGIES: Mapping[Strategy, Callable[[Targets, Known], Targets]] = {
+STRATEGIES: Mapping[Strategy, Callable[[Targets, StrategyContext], Targets]] = {
     "priority": _priority,
     "round_robin": _round_robin,
     "weighted": _weighted,

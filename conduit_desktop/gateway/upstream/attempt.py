@@ -13,11 +13,11 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import blot
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits
-from conduit_desktop.gateway.snapshot import Door
+from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Timeouts
+from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
-from conduit_desktop.gateway.upstream.translation import Lane
+from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import StreamReader
 from conduit_desktop.wire.framing import sse
@@ -27,15 +27,15 @@ _MAX_HELD = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Opened:
+class UpstreamAnswer:
     """A target that has begun to answer. For a whole answer `body` and `events` are all of it.
 
     For a streamed one `reader` and `response` go on, after `held` (bytes) and `events` that came with the first content.
     """
 
     target: BoundTarget
-    door: Door
-    lane: Lane
+    credential: Credential
+    prepared: PreparedRequest
     response: Response
     events: list[Event] = field(default_factory=list)
     body: bytes = b""
@@ -50,7 +50,7 @@ class Opened:
     def take(self, data: bytes) -> list[Event]:
         """Read the next bytes of a stream (b"": its end); raises UpstreamError."""
         assert self.reader is not None
-        with readable():
+        with answer_errors():
             if not data:
                 self.ended = True
                 return self.reader.close()
@@ -64,26 +64,32 @@ class Opened:
     def check(self) -> None:
         """Raises UpstreamError for a fault that was waiting; what stands behind the end of a whole answer is none."""
         if self.failure is not None and not (self.reader is not None and self.reader.done):
-            with readable():
+            with answer_errors():
                 raise self.failure
 
 
-async def ask(
-    upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, door: Door, limits: Limits, deadline: float
-) -> Opened:
+async def attempt(
+    upstream: Upstream,
+    call: Call,
+    prepared: PreparedRequest,
+    target: BoundTarget,
+    credential: Credential,
+    limits: Timeouts,
+    deadline: float,
+) -> UpstreamAnswer:
     """Put the question; raises UpstreamError. `deadline` (loop time) bounds everything, the first-token time-out this."""
     began = asyncio.get_running_loop().time()
     until = min(deadline, began + (limits.first_token_s if call.stream else limits.whole_s))
     response: Response | None = None
-    secrets = door.secrets
+    secrets = credential.secrets
     try:
         async with asyncio.timeout_at(until):
             if target.bound.kind.renews_credentials:
                 secrets = await target.bound.kind.credentials(secrets)
-            response = await _send(upstream, call, lane, target, secrets, limits)
+            response = await _send(upstream, call, prepared, target, secrets, limits)
             if response.status >= 400:
-                raise refusal(lane, response, await response.read())
-            opened = await _open(call, lane, target, door, response)
+                raise refusal(prepared, response, await response.read())
+            opened = await _open(call, prepared, target, credential, response)
             opened.sent = secrets
             return opened
     except TimeoutError as error:
@@ -93,7 +99,7 @@ async def ask(
     except UpstreamError as error:
         _abort(response)
         target.bound.kind.judge(error)
-        blot(error, secrets)
+        redact(error, secrets)
         raise
     except BaseException:
         _abort(response)
@@ -105,45 +111,49 @@ def _abort(response: Response | None) -> None:
         response.abort()
 
 
-async def _send(upstream: Upstream, call: Call, lane: Lane, target: BoundTarget, secrets: Secrets, limits: Limits) -> Response:
+async def _send(
+    upstream: Upstream, call: Call, prepared: PreparedRequest, target: BoundTarget, secrets: Secrets, limits: Timeouts
+) -> Response:
     kind = target.bound.kind
     if kind.local:
-        return LocalResponse(kind.answer("chat", orjson.loads(lane.body), call.stream))
-    relayed = lane.relayed_headers(target)
-    outbound = kind.prepare("chat", target.model, lane.upstream.name, call.stream, lane.body, secrets, relayed)
+        return LocalResponse(kind.answer("chat", orjson.loads(prepared.body), call.stream))
+    relayed = prepared.relayed_headers(target)
+    outbound = kind.prepare("chat", target.model, prepared.upstream.name, call.stream, prepared.body, secrets, relayed)
     if kind.several_steps:
         return await kind.open(partial(upstream.send, connect_s=limits.connect_s), outbound, call.stream, secrets)
     return await upstream.send(outbound, limits.connect_s)
 
 
-def refusal(lane: Lane, response: Response, body: bytes) -> UpstreamError:
+def refusal(prepared: PreparedRequest, response: Response, body: bytes) -> UpstreamError:
     """A target's error answer, classified, with what it sent."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     headers.setdefault("date", formatdate(usegmt=True))  # what a Retry-After with a date counts from
-    error = lane.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
-    error.dialect, error.body, error.headers = lane.upstream.name, body, headers
+    error = prepared.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
+    error.dialect, error.body, error.headers = prepared.upstream.name, body, headers
     return error
 
 
-async def _open(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response) -> Opened:
+async def _open(
+    call: Call, prepared: PreparedRequest, target: BoundTarget, credential: Credential, response: Response
+) -> UpstreamAnswer:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if 300 <= response.status < 400:
         raise UpstreamError(f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server")
     first = b""
     if not call.stream or content_type == "text/html":
-        return await _whole(call, lane, target, door, response, await response.read())
+        return await _whole(call, prepared, target, credential, response, await response.read())
     if content_type != _EVENTS:
         # Under another name, or none, what comes tells what it is; lines of JSON alone begin as a whole answer does.
         first = await response.chunk()
-        lines = lane.upstream.content_type.partition(";")[0] != _EVENTS and content_type != "application/json"
+        lines = prepared.upstream.content_type.partition(";")[0] != _EVENTS and content_type != "application/json"
         if first.lstrip()[:1] in (b"{", b"[", b"<") and not lines:
-            return await _whole(call, lane, target, door, response, first + await response.read())
-    opened = Opened(target, door, lane, response, reader=lane.upstream.reader())
+            return await _whole(call, prepared, target, credential, response, first + await response.read())
+    opened = UpstreamAnswer(target, credential, prepared, response, reader=prepared.upstream.reader())
     await _until_content(opened, first)
     return opened
 
 
-async def _until_content(opened: Opened, first: bytes) -> None:
+async def _until_content(opened: UpstreamAnswer, first: bytes) -> None:
     """Read on from the bytes in `first` until something was said."""
     reader = opened.reader
     assert reader is not None
@@ -160,41 +170,43 @@ async def _until_content(opened: Opened, first: bytes) -> None:
     opened.held = b"".join(held)
 
 
-async def _whole(call: Call, lane: Lane, target: BoundTarget, door: Door, response: Response, body: bytes) -> Opened:
+async def _whole(
+    call: Call, prepared: PreparedRequest, target: BoundTarget, credential: Credential, response: Response, body: bytes
+) -> UpstreamAnswer:
     value = read_json(body)
     if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
         # Some vendors say 200 and mean an error.
-        raise _refusal_in_200(lane, response, body, value)
-    with readable():
-        events = _events(call, lane, value)
+        raise _refusal_in_200(prepared, response, body, value)
+    with answer_errors():
+        events = _events(call, prepared, value)
     if not any(isinstance(event, CONTENT_EVENTS) for event in events):
         raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
     response.finish()
-    return Opened(target, door, lane, response, events=events, body=body, ended=True)
+    return UpstreamAnswer(target, credential, prepared, response, events=events, body=body, ended=True)
 
 
-def _events(call: Call, lane: Lane, value: Json) -> list[Event]:
+def _events(call: Call, prepared: PreparedRequest, value: Json) -> list[Event]:
     """What an answer that came whole says; a stream may come as one array of what its frames would hold (Google's does)."""
     if isinstance(value, dict):
-        return lane.upstream.read_response(value)
+        return prepared.upstream.read_response(value)
     if not (call.stream and isinstance(value, list) and value):
         raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
-    reader = lane.upstream.reader()
+    reader = prepared.upstream.reader()
     events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
     return events + reader.close()
 
 
-def _refusal_in_200(lane: Lane, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
+def _refusal_in_200(prepared: PreparedRequest, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
     """Why it came, as its dialect reads an error in place of an answer; in another shape, as any refusal."""
     try:
-        lane.upstream.read_response(value)
+        prepared.upstream.read_response(value)
     except UpstreamError as told:
-        told.dialect, told.body = lane.upstream.name, body
+        told.dialect, told.body = prepared.upstream.name, body
         told.headers = {name.lower(): said for name, said in response.headers.items()}
         return told
     except MalformedStream:
         pass
-    error = refusal(lane, response, body)
+    error = refusal(prepared, response, body)
     if error.status < 400:
         error.status = 502
     if error.reason == "bad_request":
@@ -211,7 +223,7 @@ def read_json(body: bytes) -> Json:
         raise UpstreamError(f"the provider's answer is {what}", status=502, reason="malformed") from error
 
 
-class readable:
+class answer_errors:
     """Unreadable bytes and missing ends become UpstreamErrors."""
 
     def __enter__(self) -> None:

@@ -9,28 +9,30 @@ import orjson
 
 from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.gateway.accounting.meter import Meter
-from conduit_desktop.gateway.upstream.media import OpenedMedia
-from conduit_desktop.gateway.upstream.relay import Broken, Pulse, broke_off
-from conduit_desktop.gateway.upstream.translation import NativeRelay
+from conduit_desktop.gateway.upstream.media import UpstreamMediaAnswer
+from conduit_desktop.gateway.upstream.relay import Broken, TimedReader, broke_off
+from conduit_desktop.gateway.upstream.translation import PassthroughRelay
 from conduit_desktop.wire import Dialect
 from conduit_desktop.wire.framing import sse
-from conduit_desktop.wire.media.usage import told_usage
+from conduit_desktop.wire.media.usage import read_media_usage
 
 _NEVER = 10**6.0
 """Seconds: bytes of sound have no pings."""
 
 
-class Cut(Exception):  # no error of ours: it says to cut the connection
+class ConnectionCut(Exception):  # no error of ours: it says to cut the connection
     """A relayed answer broke off where no words can say so: the caller must see its connection break, too."""
 
 
-async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Broken, pulses: set[Pulse]) -> AsyncGenerator[bytes]:
+async def relayed(
+    opened: UpstreamMediaAnswer, meter: Meter, idle_s: float, broken: Broken, pulses: set[TimedReader]
+) -> AsyncGenerator[bytes]:
     """The answer's bytes as they come, events in whole frames. The record is durable before the last of them.
 
     Raises Cut where the upstream broke and no words can say so.
     """
-    events = Events(opened.lane.upstream) if opened.content_type.startswith("text/event-stream") else None
-    response, pulse = opened.response, Pulse(opened.response, _NEVER, idle_s)
+    events = SseWatcher(opened.prepared.upstream) if opened.content_type.startswith("text/event-stream") else None
+    response, pulse = opened.response, TimedReader(opened.response, _NEVER, idle_s)
     last, got = b"", 0
     pulses.add(pulse)
     try:
@@ -58,21 +60,21 @@ async def relayed(opened: OpenedMedia, meter: Meter, idle_s: float, broken: Brok
     except Exception as error:  # whatever went wrong, the caller must not take it for success
         told = await broke_off(opened, meter, broken, error)
         if events is None:
-            raise Cut from error
-        own = sse.write(orjson.dumps(opened.lane.call.dialect.write_error(told)[1]), "error")
+            raise ConnectionCut from error
+        own = sse.write(orjson.dumps(opened.prepared.call.dialect.write_error(told)[1]), "error")
         yield last + (events.relay.last_words(opened.sent) or own)
     finally:
         pulses.discard(pulse)
 
 
-class Events:
+class SseWatcher:
     """Relays server-sent events frame by frame, and watches them for usage, errors, and the last one.
 
     `failure` is what stands behind the frames that were fit to be passed on.
     """
 
     def __init__(self, upstream: Dialect) -> None:
-        self.relay = NativeRelay(upstream, hide_usage=False)
+        self.relay = PassthroughRelay(upstream, hide_usage=False)
         self.failure: UpstreamError | None = None
         self._splitter = sse.FrameSplitter()
         self._typed = False
@@ -119,6 +121,6 @@ class Events:
             message = detail.get("message") if isinstance(detail, dict) else None
             raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
         self._over = self._over or kind.endswith((".completed", ".done"))
-        usage = told_usage(meter.record.endpoint, value)
+        usage = read_media_usage(meter.record.endpoint, value)
         if usage is not None:
             meter.usage = usage

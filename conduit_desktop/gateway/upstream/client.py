@@ -16,7 +16,7 @@ from yarl import URL
 
 from conduit_desktop import __version__
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.providers import LocalAnswer, Outbound
+from conduit_desktop.providers import LocalAnswer, OutboundRequest
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class Upstream:
             )
         return self._session
 
-    async def send(self, outbound: Outbound, connect_s: float) -> Response:
+    async def send(self, outbound: OutboundRequest, connect_s: float) -> Response:
         """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
         apart = self._wall() - self._ticks()
         if abs(apart - self._apart) > SLEPT_S:
@@ -191,7 +191,7 @@ class Upstream:
             )
         return HttpResponse(response)
 
-    async def fetch(self, outbound: Outbound, connect_s: float) -> tuple[Response, bytes]:
+    async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[Response, bytes]:
         """The answer with its body; one that is not waited for to its end is listened to no more. Raises UpstreamError."""
         response = await self.send(outbound, connect_s)
         try:

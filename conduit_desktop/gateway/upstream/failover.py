@@ -20,9 +20,9 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.gateway.accounting.meter import Meter, attempt_of
 from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits
-from conduit_desktop.gateway.snapshot import Bound, Door
-from conduit_desktop.gateway.upstream.attempt import Opened
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Timeouts
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential
+from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 
 BACKOFF_S = 0.25
 BACKOFF_MAX_S = 4.0
@@ -32,24 +32,24 @@ WAIT_ALONE_S = 20.0
 """The longest pause where no other target is left; a longer Retry-After is handed to the caller."""
 _SLACK_S = 0.01
 """A timer may fire a little early; a provider that named a time is not asked before it."""
-_DOOR_FAULTS = frozenset({"auth", "permission", "money", "rate_limit"})
+_CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money", "rate_limit"})
 """Another credential of the same provider may fare better."""
 
-Ask = Callable[[BoundTarget, Door], Awaitable[Opened]]
+AttemptTarget = Callable[[BoundTarget, Credential], Awaitable[UpstreamAnswer]]
 
 
 @dataclass(slots=True)
-class Search:
+class FailoverRun:
     """One request's way from target to target. `deadline` is the loop's time; `missing` names targets that cannot be had."""
 
-    ask: Ask
+    ask: AttemptTarget
     health: Health
-    holds: Callable[[Bound], bool]
+    holds: Callable[[BoundProvider], bool]
     """Whether the provider still is what it was when the request was let in."""
     meter: Meter
-    limits: Limits
+    limits: Timeouts
     deadline: float
-    own_key: Door | None = None
+    own_key: Credential | None = None
     missing: tuple[str, ...] = ()
     another_route: bool = False
     """A fallback is left after the targets being tried."""
@@ -70,7 +70,7 @@ class Search:
         self.passed_over |= {name: _one_line(str(why)) for name, why in unfit.items()}
         return [target for target in targets if target.name not in unfit]
 
-    async def first_that_answers(self, targets: list[BoundTarget]) -> Opened | None:
+    async def first_that_answers(self, targets: list[BoundTarget]) -> UpstreamAnswer | None:
         """The first target's answer; None where all failed. Raises UpstreamError for what is the caller's own fault."""
         self.targets = targets
         for index, target in enumerate(targets):
@@ -79,11 +79,11 @@ class Search:
                 return opened
         return None
 
-    async def _try_target(self, target: BoundTarget, others: bool) -> Opened | None:
+    async def _try_target(self, target: BoundTarget, others: bool) -> UpstreamAnswer | None:
         tries, pause = 0, None
         while self._may_ask(target):
-            error = await self._try_doors(target)
-            if isinstance(error, Opened):
+            error = await self._try_credentials(target)
+            if isinstance(error, UpstreamAnswer):
                 return error
             pause = self._pause(target, error, tries, pause or 0.0, others)
             if pause is None:
@@ -107,12 +107,12 @@ class Search:
         self.passed_over[target.name] = why
         return False
 
-    async def _try_doors(self, target: BoundTarget) -> Opened | UpstreamError | None:
+    async def _try_credentials(self, target: BoundTarget) -> UpstreamAnswer | UpstreamError | None:
         """The answer, or the last credential's failure; None where the target could not be asked."""
         failure: UpstreamError | None = None
-        for door in self._doors(target):
-            got = await self._attempt(target, door)
-            if isinstance(got, Opened):
+        for credential in self._credentials(target):
+            got = await self._attempt(target, credential)
+            if isinstance(got, UpstreamAnswer):
                 return got
             if not isinstance(got, UpstreamError):
                 self.unfit[target.name] = got
@@ -122,54 +122,57 @@ class Search:
             self.failures.append((target, got))
             if got.callers_fault:
                 raise self._with_earlier_causes(got, target)
-            if got.reason not in _DOOR_FAULTS:
+            if got.reason not in _CREDENTIAL_FAULTS:
                 break
         return failure
 
-    def _doors(self, target: BoundTarget) -> Iterator[Door]:
+    def _credentials(self, target: BoundTarget) -> Iterator[Credential]:
         """The target's credentials that may be used now, heavier ones more often first; one being tried out comes last."""
         if self.own_key is not None:
             yield self.own_key
             return
-        doors = target.bound.doors
-        if len(doors) > 1:
+        credentials = target.bound.credentials
+        if len(credentials) > 1:
             owner = target.bound.provider.id
             key = {
-                door.label: (self.health.may_use(owner, door.label, target.model), random.random() ** (1 / max(door.weight, 1e-9)))  # noqa: S311
-                for door in doors
+                credential.label: (
+                    self.health.may_use(owner, credential.label, target.model),
+                    random.random() ** (1 / max(credential.weight, 1e-9)),
+                )
+                for credential in credentials
             }
-            doors = tuple(sorted(doors, key=lambda door: key[door.label], reverse=True))
+            credentials = tuple(sorted(credentials, key=lambda credential: key[credential.label], reverse=True))
         why: list[str] = []
-        for door in doors:
-            wait = self.health.door_wait(target.bound.provider.id, door.label, target.model)
+        for credential in credentials:
+            wait = self.health.credential_wait_s(target.bound.provider.id, credential.label, target.model)
             if wait == 0:
-                yield door
+                yield credential
             elif wait is None:
-                parked = self.health.parked(target.bound.provider.id, door.label, target.model)
-                why.append(f"credential {door.label!r} is parked ({parked})")
+                parked = self.health.parked(target.bound.provider.id, credential.label, target.model)
+                why.append(f"credential {credential.label!r} is parked ({parked})")
             else:
                 self.rests[target.name] = min(wait, self.rests.get(target.name, wait))
-                why.append(f"credential {door.label!r} rests for {wait:.0f} s after a rate limit")
+                why.append(f"credential {credential.label!r} rests for {wait:.0f} s after a rate limit")
         self.passed_over[target.name] = ", ".join(why) or "no credential is left"
 
-    async def _attempt(self, target: BoundTarget, door: Door) -> Opened | GatewayError:
+    async def _attempt(self, target: BoundTarget, credential: Credential) -> UpstreamAnswer | GatewayError:
         """One question to one target; an error that is no UpstreamError came before anything was sent."""
-        provider_id, label = target.bound.provider.id, None if door is self.own_key else door.label
+        provider_id, label = target.bound.provider.id, None if credential is self.own_key else credential.label
         began = time.monotonic()
         self.meter.asking(target)
         probe = self.health.begin(target.name, provider_id, label)
-        opened: Opened | None = None
+        opened: UpstreamAnswer | None = None
         try:
-            opened = await self.ask(target, door)
+            opened = await self.ask(target, credential)
         except UpstreamError as error:
             self.health.failed(target.name, provider_id, label if self.holds(target.bound) else None, error, probe)
-            self.meter.attempted(attempt_of(target, door.label, began, error))
+            self.meter.attempted(attempt_of(target, credential.label, began, error))
             return error
         except GatewayError as error:
             return error
         except asyncio.CancelledError:
             cancelled = UpstreamError("the caller hung up", status=499, reason="broken")
-            attempt = attempt_of(target, door.label, began, cancelled)
+            attempt = attempt_of(target, credential.label, began, cancelled)
             attempt.outcome = "cancelled"
             self.meter.record.attempts.append(attempt)
             raise
@@ -178,11 +181,11 @@ class Search:
                 self.health.end(target.name, probe)
         latency_ms = (time.monotonic() - began) * 1000
         self.meter.at_end = partial(self._over, target.name, opened, latency_ms)
-        self.health.succeeded(target.name, provider_id, door.label, latency_ms, probe)
-        self.meter.attempted(attempt_of(target, door.label, began))
+        self.health.succeeded(target.name, provider_id, credential.label, latency_ms, probe)
+        self.meter.attempted(attempt_of(target, credential.label, began))
         return opened
 
-    def _over(self, name: str, opened: Opened, latency_ms: float) -> None:
+    def _over(self, name: str, opened: UpstreamAnswer, latency_ms: float) -> None:
         """The request is settled: what it says of the target's speed."""
         self.health.end(name)
         record = self.meter.record
@@ -214,7 +217,9 @@ class Search:
         if self.own_key is not None:
             return error.retry_after
         provider_id = target.bound.provider.id
-        waits = [self.health.door_wait(provider_id, door.label, target.model) for door in target.bound.doors]
+        waits = [
+            self.health.credential_wait_s(provider_id, credential.label, target.model) for credential in target.bound.credentials
+        ]
         return min((wait for wait in waits if wait is not None), default=None)
 
     def verdict(self, alone: bool, dialect: str) -> GatewayError:
@@ -230,7 +235,7 @@ class Search:
         last = errors[-1]
         if last.reason == "timeout":
             return ProviderTimeout("No target answered in time. " + self._account())
-        if self.own_key is not None and last.reason in _DOOR_FAULTS:
+        if self.own_key is not None and last.reason in _CREDENTIAL_FAULTS:
             return last  # it is the caller's key: the provider's own words are for the caller
         overloaded = last.status == 529 and last.dialect == dialect
         if alone and len({error.status for error in errors}) == 1 and (overloaded or last.reason == "model_not_found"):
@@ -268,7 +273,7 @@ class Search:
 def backoff(tries: int, before: float) -> float:
     """Seconds to wait after `tries` retries: anything up to a span that doubles, yet longer than the pause before."""
     span = min(BACKOFF_S * 2**tries, BACKOFF_MAX_S)
-    return random.uniform(min(before * 1.2, span), span)  # noqa: S311
+    return random.uniform(min(before * 1.2, span), span)
 
 
 def _one_line(text: str) -> str:

@@ -10,16 +10,16 @@ from typing import TypeVar
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import blot
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Limits
-from conduit_desktop.gateway.snapshot import Door
-from conduit_desktop.gateway.upstream.attempt import Opened, read_json, readable, refusal
+from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.routing.resolve import BoundTarget, Timeouts
+from conduit_desktop.gateway.snapshot import Credential
+from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer, answer_errors, read_json, refusal
 from conduit_desktop.gateway.upstream.client import Response, Upstream
-from conduit_desktop.gateway.upstream.translation import Lane
+from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Endpoint, Secrets
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media import endpoints as forms
-from conduit_desktop.wire.media.endpoints import Form, Sending, Told, Wish
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import READ_ONLY
 
 ASIDE = 256 * 1024
@@ -32,31 +32,31 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class OpenedMedia(Opened):
+class UpstreamMediaAnswer(UpstreamAnswer):
     """A target that answers: `told` where its answer was JSON; else its bytes go on after `held`, the first of them."""
 
-    told: Told | None = None
+    told: MediaAnswer | None = None
     content_type: str = "application/json"
     length: int | None = None
     """Bytes in all, where the target says so."""
 
 
 @dataclass(slots=True, repr=False)
-class Errand:
+class MediaAttempt:
     """One request beside chat on its way to one target."""
 
     upstream: Upstream
     call: Call
-    wish: Wish
-    form: Form
-    lane: Lane
+    media_request: MediaRequest
+    form: MediaFormat
+    prepared: PreparedRequest
     target: BoundTarget
-    door: Door
-    limits: Limits
+    credential: Credential
+    limits: Timeouts
     secrets: Secrets
     """What is sent: the door's, or what it renewed them to."""
 
-    async def run(self, sendings: list[Sending], responses: list[Response]) -> OpenedMedia:
+    async def run(self, sendings: list[OutgoingBody], responses: list[Response]) -> UpstreamMediaAnswer:
         """The answer to all of `sendings`; what is open stands in `responses`. Raises UpstreamError."""
         first, *others = sendings
         response = await self._head(first, responses)
@@ -66,26 +66,26 @@ class Errand:
         if others:
             read += await self._together(others, responses)
         answers, raw = [answer for answer, _ in read], read[-1][1]
-        with readable():
-            told = await _aside(sum(len(raw) for _, raw in read), self.form.read, answers, raw, self.wish, self.call.model)
-        return OpenedMedia(self.target, self.door, self.lane, response, told=told, ended=True)
+        with answer_errors():
+            told = await _aside(sum(len(raw) for _, raw in read), self.form.read, answers, raw, self.media_request, self.call.model)
+        return UpstreamMediaAnswer(self.target, self.credential, self.prepared, response, told=told, ended=True)
 
-    async def _together(self, sendings: list[Sending], responses: list[Response]) -> list[tuple[dict[str, Json], bytes]]:
+    async def _together(self, sendings: list[OutgoingBody], responses: list[Response]) -> list[tuple[dict[str, Json], bytes]]:
         """The answers to more requests, in their order: some vendors take one input at a time."""
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def ask(sending: Sending) -> tuple[dict[str, Json], bytes]:
+        async def attempt(sending: OutgoingBody) -> tuple[dict[str, Json], bytes]:
             async with free:
                 return await self._read(await self._head(sending, responses))
 
-        asking = [asyncio.ensure_future(ask(sending)) for sending in sendings]
+        asking = [asyncio.ensure_future(attempt(sending)) for sending in sendings]
         try:
             return await asyncio.gather(*asking)
         finally:
             for one in asking:
                 one.cancel()
 
-    async def _head(self, sending: Sending, responses: list[Response]) -> Response:
+    async def _head(self, sending: OutgoingBody, responses: list[Response]) -> Response:
         response = await self._send(sending)
         responses.append(response)
         if response.status >= 400:
@@ -106,28 +106,28 @@ class Errand:
         response.finish()
         return answer, raw
 
-    async def _send(self, sending: Sending) -> Response:
+    async def _send(self, sending: OutgoingBody) -> Response:
         call, target = self.call, self.target
-        headers = {**self.lane.relayed_headers(target), "content-type": sending.content_type}
+        headers = {**self.prepared.relayed_headers(target), "content-type": sending.content_type}
         where: Endpoint = "embedding" if sending.single else call.endpoint
         outbound = target.bound.kind.prepare(
-            where, target.model, self.lane.upstream.name, call.stream, sending.body, self.secrets, headers
+            where, target.model, self.prepared.upstream.name, call.stream, sending.body, self.secrets, headers
         )
         return await self.upstream.send(outbound, self.limits.connect_s)
 
-    async def _begun(self, response: Response) -> OpenedMedia:
+    async def _begun(self, response: Response) -> UpstreamMediaAnswer:
         first = await response.chunk()
         if not first:
             raise UpstreamError("the provider's answer is empty", status=502, reason="malformed")
         headers = response.headers
         length = headers.get("content-length", "") if "content-encoding" not in headers else ""
-        opened = OpenedMedia(self.target, self.door, self.lane, response, held=first)
+        opened = UpstreamMediaAnswer(self.target, self.credential, self.prepared, response, held=first)
         opened.content_type = headers.get("content-type", "application/octet-stream")
         opened.length = int(length) if length.isdecimal() else None
         return opened
 
     def _refusal(self, response: Response, body: bytes) -> UpstreamError:
-        error = refusal(self.lane, response, body)
+        error = refusal(self.prepared, response, body)
         if not self.form.own:
             error.dialect = ""  # in the vendor's own shape, which the caller does not read
         return error
@@ -140,24 +140,32 @@ class Errand:
         return error
 
 
-async def ask(
-    upstream: Upstream, call: Call, target: BoundTarget, door: Door, limits: Limits, deadline: float, overrides: Mapping[str, Json]
-) -> OpenedMedia:
+async def attempt(
+    upstream: Upstream,
+    call: Call,
+    target: BoundTarget,
+    credential: Credential,
+    limits: Timeouts,
+    deadline: float,
+    overrides: Mapping[str, Json],
+) -> UpstreamMediaAnswer:
     """Put the request to one target; raises UpstreamError, or BadRequest where it cannot be said there."""
     kind = target.bound.kind
-    assert call.wish is not None
-    wish, form = forms.said_to(call.wish, kind.form_for(call.endpoint, target.model), kind.own_words, call.model, overrides)
-    reworded = call.wish.words is not None and wish is not call.wish
+    assert call.media_request is not None
+    media_request, form = forms.format_for(
+        call.media_request, kind.form_for(call.endpoint, target.model), kind.own_words, call.model, overrides
+    )
+    reworded = call.media_request.words is not None and media_request is not call.media_request
     upstream_dialect = call.dialect if kind.speaks(call.dialect.name) and not reworded else dialect(kind.dialects[0])
-    lane = Lane(call, upstream_dialect, native=form.own, body=b"")
-    sendings = form.write(wish, kind.named(target.model), lane.dropped)
-    errand = Errand(upstream, call, wish, form, lane, target, door, limits, door.secrets)
+    prepared = PreparedRequest(call, upstream_dialect, native=form.own, body=b"")
+    sendings = form.write(media_request, kind.named(target.model), prepared.dropped)
+    errand = MediaAttempt(upstream, call, media_request, form, prepared, target, credential, limits, credential.secrets)
     until = min(deadline, (began := asyncio.get_running_loop().time()) + limits.whole_s)
     responses: list[Response] = []
     try:
         async with asyncio.timeout_at(until):
             if kind.renews_credentials:
-                errand.secrets = await kind.credentials(door.secrets)
+                errand.secrets = await kind.credentials(credential.secrets)
             opened = await errand.run(sendings, responses)
             opened.sent = errand.secrets
             return opened
@@ -167,7 +175,7 @@ async def ask(
     except UpstreamError as error:
         _abort(responses)
         kind.judge(error)
-        blot(error, errand.secrets)
+        redact(error, errand.secrets)
         raise
     except BaseException:
         _abort(responses)

@@ -18,8 +18,8 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.core.events import Event
 from conduit_desktop.gateway.accounting.meter import Meter
-from conduit_desktop.gateway.redaction import blot
-from conduit_desktop.gateway.upstream.attempt import Opened
+from conduit_desktop.gateway.redaction import redact
+from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 from conduit_desktop.gateway.upstream.client import Response
 from conduit_desktop.gateway.upstream.translation import Relay, TranslatedRelay
 from conduit_desktop.wire import StreamWriter
@@ -32,7 +32,7 @@ _EARLY_S = 0.005
 """A timer may fire this much too soon."""
 
 
-class Pulse:
+class TimedReader:
     """Reads an upstream's chunks, waking up in between for pings, and tells when the silence has lasted too long.
 
     A ping is due when the *caller* has heard nothing for `keepalive_s`, whatever the upstream says meanwhile. Silence is
@@ -93,21 +93,27 @@ class Pulse:
         self.waited_s += waited
 
 
-Broken = Callable[[Opened, UpstreamError], None]
+Broken = Callable[[UpstreamAnswer, UpstreamError], None]
 """Told of a stream that its upstream broke."""
 
 
 async def relayed(
-    opened: Opened, meter: Meter, writer: StreamWriter, keepalive_s: float, idle_s: float, broken: Broken, pulses: set[Pulse]
+    opened: UpstreamAnswer,
+    meter: Meter,
+    writer: StreamWriter,
+    keepalive_s: float,
+    idle_s: float,
+    broken: Broken,
+    pulses: set[TimedReader],
 ) -> AsyncGenerator[bytes]:
     """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event.
 
     While it runs, it can be cut off by its pulse among `pulses`.
     """
-    pulse = Pulse(opened.response, keepalive_s, idle_s)
+    pulse = TimedReader(opened.response, keepalive_s, idle_s)
     pulses.add(pulse)
     whole = opened.ended and bool(opened.body)
-    relay: Relay = TranslatedRelay(writer, opened.lane.watch) if whole else opened.lane.relay(writer)
+    relay: Relay = TranslatedRelay(writer, opened.prepared.watch) if whole else opened.prepared.relay(writer)
     try:
         _count(meter, opened.events)
         out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
@@ -137,7 +143,7 @@ async def relayed(
         pulses.discard(pulse)
 
 
-def _take(opened: Opened, meter: Meter, relay: Relay, data: bytes) -> bytes:
+def _take(opened: UpstreamAnswer, meter: Meter, relay: Relay, data: bytes) -> bytes:
     """Read `data` (b"": the end), count it, and give the caller's bytes for it; a fault waits behind them."""
     try:
         events = opened.take(data)
@@ -156,11 +162,11 @@ def _count(meter: Meter, events: list[Event]) -> None:
         raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
 
 
-async def broke_off(opened: Opened, meter: Meter, broken: Broken, error: Exception) -> GatewayError:
+async def broke_off(opened: UpstreamAnswer, meter: Meter, broken: Broken, error: Exception) -> GatewayError:
     """What the caller is told of a stream that could not be relayed to its end; it is settled, and its target judged."""
     opened.response.abort()
     if isinstance(error, UpstreamError):
-        blot(error, opened.sent)
+        redact(error, opened.sent)
         meter.broke(error)
         broken(opened, error)
     told = _told(error, opened)
@@ -168,7 +174,7 @@ async def broke_off(opened: Opened, meter: Meter, broken: Broken, error: Excepti
     return told
 
 
-def _told(error: Exception, opened: Opened) -> GatewayError:
+def _told(error: Exception, opened: UpstreamAnswer) -> GatewayError:
     """What the caller is told of a stream that broke: our code, the target's name, the cause."""
     if isinstance(error, UpstreamError):
         text = f"The answer of {opened.target.name} broke off: {error.message}"
@@ -185,13 +191,13 @@ def own_fault(error: Exception) -> GatewayError:
 
 
 async def kept_alive(
-    opening: asyncio.Task[Opened],
+    opening: asyncio.Task[UpstreamAnswer],
     meter: Meter,
     writer: StreamWriter,
     keepalive_s: float,
     idle_s: float,
     broken: Broken,
-    pulses: set[Pulse],
+    pulses: set[TimedReader],
 ) -> AsyncGenerator[bytes]:
     """Pings until a target answers, then its stream; where none does, the dialect's error event."""
     while not opening.done():
@@ -212,7 +218,7 @@ async def kept_alive(
         await stream.aclose()
 
 
-async def dropped(opening: asyncio.Task[Opened]) -> None:
+async def dropped(opening: asyncio.Task[UpstreamAnswer]) -> None:
     """Stop looking for a target, or listening to the one that was found; returns when nothing is left of it."""
     if opening.done():
         _let_go(opening)
@@ -222,6 +228,6 @@ async def dropped(opening: asyncio.Task[Opened]) -> None:
     await asyncio.wait({opening})
 
 
-def _let_go(opening: asyncio.Task[Opened]) -> None:
+def _let_go(opening: asyncio.Task[UpstreamAnswer]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().response.abort()

@@ -44,7 +44,7 @@ class Proof:
         return 200 + len(self.signature or "") + sum(len(text) for text in texts)
 
 
-class Signatures:
+class ThinkingSignatures:
     """The store: bounded in entries and bytes, the least recently used goes first.
 
     A `scope` is a caller's own: nobody gets at the thoughts of another's conversation by guessing ids.
@@ -79,9 +79,9 @@ class Signatures:
             self._kept.move_to_end(key)
         return found
 
-    def watch(self, scope: str, dialect: str) -> Watch:
+    def watch(self, scope: str, dialect: str) -> SignatureRecorder:
         """Somebody who sees an answer's events go by, and keeps what is proof."""
-        return Watch(self, scope, dialect)
+        return SignatureRecorder(self, scope, dialect)
 
     def restored(self, scope: str, dialect: str, request: ChatRequest) -> ChatRequest:
         """`request` with what was kept for an upstream of `dialect` put back; the same object where nothing was."""
@@ -123,10 +123,10 @@ _SEEN = (ThinkingStarted, ThinkingDelta, ThinkingSigned, ThinkingRedacted, ToolC
 
 
 @dataclass(slots=True)
-class Watch:
+class SignatureRecorder:
     """Follows the first choice of one answer."""
 
-    store: Signatures
+    store: ThinkingSignatures
     scope: str
     dialect: str
     _words: list[str] = field(default_factory=list)

@@ -11,10 +11,10 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import blot
+from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing import resolve as routing
 from conduit_desktop.gateway.routing.resolve import BoundTarget
-from conduit_desktop.gateway.snapshot import Door
+from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.attempt import read_json
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ async def count_tokens(gateway: Gateway, call: Call) -> bytes | None:
         kind = target.bound.kind
         if "count_tokens" not in kind.endpoints or call.dialect.name not in kind.dialects_for(target.model):
             continue
-        door = _door(gateway, target)
-        if door is None or target.bound.problem or not gateway.health.may_ask(target.name):
+        credential = _credential(gateway, target)
+        if credential is None or target.bound.problem or not gateway.health.may_ask(target.name):
             continue
         try:
-            return await _ask(gateway, call, target, door)
+            return await _ask(gateway, call, target, credential)
         except UpstreamError as error:
             if final(error, target.model):
                 raise
@@ -57,18 +57,20 @@ def final(error: UpstreamError, model: str) -> bool:
     return error.callers_fault or (error.reason == "model_not_found" and model in error.message)
 
 
-def _door(gateway: Gateway, target: BoundTarget) -> Door | None:
+def _credential(gateway: Gateway, target: BoundTarget) -> Credential | None:
     """The first credential that may be used now."""
     owner = target.bound.provider.id
-    return next((one for one in target.bound.doors if gateway.health.door_wait(owner, one.label, target.model) == 0), None)
+    return next(
+        (one for one in target.bound.credentials if gateway.health.credential_wait_s(owner, one.label, target.model) == 0), None
+    )
 
 
-async def _ask(gateway: Gateway, call: Call, target: BoundTarget, door: Door) -> bytes:
+async def _ask(gateway: Gateway, call: Call, target: BoundTarget, credential: Credential) -> bytes:
     kind = target.bound.kind
     body = orjson.dumps(_fitted(call.body, target.model, kind.kind))
     try:
         async with asyncio.timeout(COUNT_S):
-            secrets = await kind.credentials(door.secrets)
+            secrets = await kind.credentials(credential.secrets)
             outbound = kind.prepare("count_tokens", target.model, call.dialect.name, False, body, secrets, {})
             response, answer = await gateway.upstream.fetch(outbound, gateway.snapshot.settings.connect_s)
     except TimeoutError as error:
@@ -78,7 +80,7 @@ async def _ask(gateway: Gateway, call: Call, target: BoundTarget, door: Door) ->
         return answer
     headers = {name.lower(): value for name, value in response.headers.items()}
     refused = call.dialect.read_error(response.status, headers, answer)
-    blot(refused, secrets)
+    redact(refused, secrets)
     raise refused
 
 

@@ -16,9 +16,9 @@ from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.redaction import quotes
+from conduit_desktop.gateway.redaction import contains_credential
 from conduit_desktop.gateway.routing.resolve import BoundTarget
-from conduit_desktop.gateway.upstream.thinking_signatures import Signatures, Watch
+from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
@@ -45,7 +45,7 @@ class Relay(Protocol):
         ...
 
 
-class NativeRelay:
+class PassthroughRelay:
     """Hands on whole frames as they came; a cut frame waits for its rest, so garbage never reaches the caller.
 
     With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
@@ -69,8 +69,8 @@ class NativeRelay:
             fit, self._unfit = _until_unfit(self._framing.frames(whole if data else buffer + self._framing.end))
             return b"".join(fit) if data else b""
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
-            says_only_usage = self._upstream.says_only_usage
-            return b"".join(frame.raw for frame in self._framing.frames(whole) if not says_only_usage(frame.data))
+            is_usage_only = self._upstream.is_usage_only
+            return b"".join(frame.raw for frame in self._framing.frames(whole) if not is_usage_only(frame.data))
         return whole
 
     def end(self) -> bytes:
@@ -79,7 +79,11 @@ class NativeRelay:
 
     def last_words(self, secrets: Secrets) -> bytes:
         frame = self._unfit
-        return frame.raw if frame is not None and understood(frame, self._upstream.name) and not quotes(frame.raw, secrets) else b""
+        return (
+            frame.raw
+            if frame is not None and understood(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
+            else b""
+        )
 
 
 class TranslatedRelay:
@@ -87,7 +91,7 @@ class TranslatedRelay:
 
     __slots__ = ("_watch", "_writer")
 
-    def __init__(self, writer: StreamWriter, watch: Watch | None = None) -> None:
+    def __init__(self, writer: StreamWriter, watch: SignatureRecorder | None = None) -> None:
         self._writer = writer
         self._watch = watch
 
@@ -109,7 +113,7 @@ class ReframedRelay:
 
     __slots__ = ("_native", "_writer")
 
-    def __init__(self, native: NativeRelay, writer: ReframingWriter) -> None:
+    def __init__(self, native: PassthroughRelay, writer: ReframingWriter) -> None:
         self._native = native
         self._writer = writer
 
@@ -144,7 +148,7 @@ _FOREIGN = "thoughts and sources of other providers"
 
 
 @dataclass(slots=True)
-class Lane:
+class PreparedRequest:
     """One request on its way to one target. `upstream` is the dialect spoken there."""
 
     call: Call
@@ -152,12 +156,12 @@ class Lane:
     native: bool
     body: bytes
     dropped: list[str] = field(default_factory=list)
-    watch: Watch | None = None
+    watch: SignatureRecorder | None = None
 
     def relay(self, writer: StreamWriter) -> Relay:
         """What turns the target's frames into the caller's; `writer` is the caller's own, for translated streams."""
         if self.native:
-            native = NativeRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+            native = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
             return ReframedRelay(native, writer) if isinstance(writer, ReframingWriter) else native
         return TranslatedRelay(writer, self.watch)
 
@@ -177,18 +181,20 @@ class Lane:
         return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
 
 
-def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatures: Signatures | None = None) -> Lane:
+def prepare(
+    call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatures: ThinkingSignatures | None = None
+) -> PreparedRequest:
     """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
 
     `signatures` holds the proofs of thought of earlier answers, which translated requests get back.
     """
     kind = target.bound.kind
     spoken = kind.dialects_for(target.model)
-    watch: Watch | None = None
+    watch: SignatureRecorder | None = None
     native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
     if native:
         upstream = call.dialect
-        body = upstream.native_request(call.body, kind.named(target.model))
+        body = upstream.passthrough_request(call.body, kind.named(target.model))
         dropped = _left_behind(call.body, body)
     elif call.untranslatable is not None:
         raise call.untranslatable
@@ -210,7 +216,7 @@ def make(call: Call, target: BoundTarget, overrides: Mapping[str, Json], signatu
             body.pop(name, None)
         else:
             body[name] = value
-    return Lane(call, upstream, native, orjson.dumps(body), dropped, watch)
+    return PreparedRequest(call, upstream, native, orjson.dumps(body), dropped, watch)
 
 
 def _left_behind(said: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:

@@ -17,7 +17,7 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.elided import Elided
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 
 class Ui(Protocol):
@@ -52,9 +52,9 @@ class Page(QWidget):
     topics: ClassVar[frozenset[Topic]] = frozenset()
     """A change of one of these makes the page refresh: at once when visible, else when it is next shown."""
 
-    def __init__(self, house: House, ui: Ui) -> None:
+    def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__()
-        self.house = house
+        self.context = context
         self.ui = ui
         self._stale = True
         self._refreshing: asyncio.Task[Any] | None = None

@@ -7,7 +7,7 @@ import logging
 import socket
 
 from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConduitError
 
 log = logging.getLogger(__name__)
@@ -15,36 +15,36 @@ log = logging.getLogger(__name__)
 LAST_PORT = 65535
 
 
-async def start_server(house: House) -> bool:
+async def start_server(context: AppContext) -> bool:
     """Listen; False when that failed: the server's state and error then say why."""
     try:
-        await house.server.start()
+        await context.server.start()
     except ConduitError as error:
         log.error("the server does not listen: %s", error)
         return False
-    return house.server.state == "running"
+    return context.server.state == "running"
 
 
-async def toggle_server(house: House) -> None:
+async def toggle_server(context: AppContext) -> None:
     """Stop it where it runs, else start it."""
-    if house.server.state == "running":
-        await house.server.stop()
+    if context.server.state == "running":
+        await context.server.stop()
     else:
-        await start_server(house)
+        await start_server(context)
 
 
-async def restart_server(house: House) -> None:
+async def restart_server(context: AppContext) -> None:
     """Listen anew, as the settings say now."""
-    await house.server.stop()
-    await start_server(house)
+    await context.server.stop()
+    await start_server(context)
 
 
-async def use_free_port(house: House) -> int:
+async def use_free_port(context: AppContext) -> int:
     """Take the first free port after the one that is taken, keep it as the setting, and listen there; that port."""
-    taken = house.gateway.snapshot.settings.port
+    taken = context.gateway.snapshot.settings.port
     port = await asyncio.to_thread(next_free_port, taken + 1)
-    await settings.change(house, {"port": port}, "gui")
-    await start_server(house)
+    await settings.change(context, {"port": port}, "gui")
+    await start_server(context)
     return port
 
 

@@ -13,7 +13,7 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.card import Dot, label
-from conduit_desktop.gui.widgets.picture import Picture
+from conduit_desktop.gui.widgets.picture import IconPicture
 
 WIDE, NARROW = 212, 60
 STATES = {
@@ -141,7 +141,7 @@ class Sidebar(QFrame):
         row = self._head = QHBoxLayout()
         row.setContentsMargins(theme.XS + 2, 0, 0, 0)
         row.setSpacing(theme.S)
-        self._logo = Picture(QIcon(str(resource("icons", "conduit.svg"))), 22)
+        self._logo = IconPicture(QIcon(str(resource("icons", "conduit.svg"))), 22)
         self._name = label("Conduit", "brand")
         self.bell = icon_button("bell", "Notifications", lambda: self.bell_asked.emit(self.bell))
         self.badge = label("", "badge")

@@ -29,7 +29,7 @@ def raise_first(home: Home) -> bool:
     return True
 
 
-class Doorbell(QObject):
+class InstanceListener(QObject):
     """Listens for later starts on the same home; `rung` when one comes. Only this user may ring."""
 
     rung = Signal()

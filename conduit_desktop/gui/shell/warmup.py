@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QWidget
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 
 if TYPE_CHECKING:
-    from conduit_desktop.gui.shell.window import Window
+    from conduit_desktop.gui.shell.window import MainWindow
 
 BEFORE_MS = 400
 """First the window shows and the server listens."""
@@ -24,7 +24,7 @@ BETWEEN_MS = 25
 class WarmUp(QObject):
     """Imports, builds and dresses one page after the other, with pauses in which the streams have their turn."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self._steps: deque[Callable[[], object]] = deque()

@@ -13,7 +13,7 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import notifications
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NotificationQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Severity
@@ -23,7 +23,7 @@ from conduit_desktop.gui.pages import Page
 from conduit_desktop.gui.shell.error_reporting import in_words
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
-from conduit_desktop.gui.shell.server_controls import ServerSide
+from conduit_desktop.gui.shell.server_controls import ServerControls
 from conduit_desktop.gui.shell.sidebar import Sidebar
 from conduit_desktop.gui.shell.tray import Tray, app_icon
 from conduit_desktop.gui.theme.theme import theme
@@ -33,16 +33,16 @@ from conduit_desktop.gui.widgets.toast import Toaster
 log = logging.getLogger(__name__)
 
 
-class Window(QWidget):
+class MainWindow(QWidget):
     """The main window; it is the `Ui` of its pages. `quit_asked` is the wish to end the app, asked for and confirmed."""
 
     quit_asked = Signal()
     restore_asked = Signal(object)
     """The path of a backup to put in the place of the databases."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, context: AppContext) -> None:
         super().__init__()
-        self.house = house
+        self.context = context
         self.pages: dict[str, Page] = {}
         self.current = ""
         self.quitting = False
@@ -76,8 +76,8 @@ class Window(QWidget):
         self.toaster = Toaster(self)
         self.panel = NotificationPanel(self)
         self.tray = Tray(self)
-        self.feed = Feed(self.house.bus)
-        self.server = ServerSide(self)
+        self.feed = Feed(self.context.bus)
+        self.server = ServerControls(self)
 
     def _connect(self) -> None:
         self.feed.batch.connect(self._on_batch)
@@ -105,7 +105,7 @@ class Window(QWidget):
 
         Who set providers up otherwise, in the config file or by commands, needs no welcome.
         """
-        known = self.house.gateway.snapshot
+        known = self.context.gateway.snapshot
         self.navigate("dashboard" if known.settings.welcome_done or known.providers else "welcome")
         self.server.refresh()
         self.run(self._load_unread())
@@ -122,7 +122,7 @@ class Window(QWidget):
     def page(self, name: str) -> Page:
         """A page by name, made when it is first asked for."""
         if name not in self.pages:
-            made = page_class(name)(self.house, self)
+            made = page_class(name)(self.context, self)
             self.pages[name] = made
             self.stack.addWidget(made)
         return self.pages[name]
@@ -187,29 +187,29 @@ class Window(QWidget):
                 page.on_changes(changes)
             elif topics & page.topics:
                 page.mark_stale()
-        if "settings" in topics and theme().mode != self.house.gateway.snapshot.settings.theme:
-            theme().set_mode(self.house.gateway.snapshot.settings.theme)
+        if "settings" in topics and theme().mode != self.context.gateway.snapshot.settings.theme:
+            theme().set_mode(self.context.gateway.snapshot.settings.theme)
         if "notifications" in topics:
             self.run(self._load_unread())
 
     async def _load_unread(self) -> None:
-        self.sidebar.show_unread(await notifications.unread(self.house))
+        self.sidebar.show_unread(await notifications.unread(self.context))
 
     def _on_bell(self, anchor: QWidget) -> None:
         self.run(self._show_notes(anchor))
 
     async def _show_notes(self, anchor: QWidget | None) -> None:
-        notes, _ = await notifications.page(self.house, NotificationQuery(limit=50))
+        notes, _ = await notifications.page(self.context, NotificationQuery(limit=50))
         self.panel.show_notes(notes)
         if anchor is not None:
             self.panel.open_at(anchor)
 
     async def _read_all(self) -> None:
-        await notifications.mark_all_read(self.house)
+        await notifications.mark_all_read(self.context)
         await self._show_notes(None)
 
     async def _read(self, note: str) -> None:
-        await notifications.mark_read(self.house, note)
+        await notifications.mark_read(self.context, note)
         await self._show_notes(None)
 
     def come_forward(self) -> None:
@@ -220,7 +220,7 @@ class Window(QWidget):
         self.activateWindow()
 
     def _memory(self) -> QSettings:
-        return QSettings(str(self.house.home.root / "window.ini"), QSettings.Format.IniFormat)
+        return QSettings(str(self.context.home.root / "window.ini"), QSettings.Format.IniFormat)
 
     def _restore(self) -> None:
         geometry = self._memory().value("geometry")
@@ -241,7 +241,7 @@ class Window(QWidget):
             event.accept()
             return
         event.ignore()
-        if self.tray.available and self.house.gateway.snapshot.settings.close_to_tray:
+        if self.tray.available and self.context.gateway.snapshot.settings.close_to_tray:
             self.hide()
             if not self._told_tray:
                 self._told_tray = True

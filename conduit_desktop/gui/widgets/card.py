@@ -126,7 +126,7 @@ class Dot(QWidget):
         painter.drawEllipse(1, 1, 8, 8)
 
 
-class Facts(QWidget):
+class FactList(QWidget):
     """Names and values below each other, values selectable."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from PySide6.QtGui import QIcon, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 
-class Picture(QWidget):
+class IconPicture(QWidget):
     """`icon`, `size` pixels square."""
 
     def __init__(self, icon: QIcon, size: int) -> None:

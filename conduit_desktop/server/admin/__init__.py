@@ -17,7 +17,7 @@ from conduit_desktop.server.admin.access import check
 from conduit_desktop.server.admin.responses import as_json, refusal
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import House
+    from conduit_desktop.actions.context import AppContext
 
 log = logging.getLogger(__name__)
 
@@ -28,33 +28,33 @@ _ACTOR: web.RequestKey[Actor] = web.RequestKey("actor")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def mount(app: web.Application, house: House) -> None:
+def mount(app: web.Application, context: AppContext) -> None:
     """Add the admin API to an application."""
-    feeds = feed.Feeds(house.bus)
-    app.on_startup.append(_with_master_key(house))
+    feeds = feed.Feeds(context.bus)
+    app.on_startup.append(_with_master_key(context))
     app.on_shutdown.append(feeds.close)
-    app.router.add_get(f"{PREFIX}/events", _guarded(house, feeds.serve))
-    app.router.add_route("*", PREFIX + "{path:(?:/.*)?}", _guarded(house, _operation(house)))
+    app.router.add_get(f"{PREFIX}/events", _guarded(context, feeds.serve))
+    app.router.add_route("*", PREFIX + "{path:(?:/.*)?}", _guarded(context, _operation(context)))
 
 
-def _with_master_key(house: House) -> Callable[[web.Application], Awaitable[None]]:
+def _with_master_key(context: AppContext) -> Callable[[web.Application], Awaitable[None]]:
     """The first start makes the master key; a locked keyring keeps the admin API shut, not the gateway."""
 
     async def make(app: web.Application) -> None:
         try:
-            await master_key.current(house)
+            await master_key.current(context)
         except ConduitError as error:
             log.error("the admin API has no master key: %s", describe(error))
 
     return make
 
 
-def _guarded(house: House, handler: _Handler) -> _Handler:
+def _guarded(context: AppContext, handler: _Handler) -> _Handler:
     """Nobody but the operator, and every failure as the admin API's own error."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            request[_ACTOR] = await check(request, house)
+            request[_ACTOR] = await check(request, context)
             return await handler(request)
         except ActionError as error:
             return refusal(error)
@@ -65,16 +65,16 @@ def _guarded(house: House, handler: _Handler) -> _Handler:
     return guarded
 
 
-def _operation(house: House) -> _Handler:
+def _operation(context: AppContext) -> _Handler:
     async def operation(request: web.Request) -> web.StreamResponse:
         # With every form and view the table is some megabytes: whoever never asks does without, and no stream waits for it.
         answer = await asyncio.to_thread(_answer)
-        return await answer(request, request.rel_url.raw_path.removeprefix(PREFIX), house, request[_ACTOR])
+        return await answer(request, request.rel_url.raw_path.removeprefix(PREFIX), context, request[_ACTOR])
 
     return operation
 
 
-def _answer() -> Callable[[web.Request, str, House, Actor], Awaitable[web.Response]]:
+def _answer() -> Callable[[web.Request, str, AppContext, Actor], Awaitable[web.Response]]:
     from conduit_desktop.server.admin.operations import answer
 
     return answer

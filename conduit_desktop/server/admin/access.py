@@ -12,10 +12,10 @@ from conduit_desktop.core.errors import ActionError
 from conduit_desktop.gateway.admission.access import KEY_PREFIX
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import Actor, House
+    from conduit_desktop.actions.context import Actor, AppContext
 
 
-class Refused(ActionError):
+class AdminRefused(ActionError):
     """Turned away at the door, before any action."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -24,18 +24,18 @@ class Refused(ActionError):
         self.code = code  # type: ignore[misc]
 
 
-async def check(request: web.Request, house: House) -> Actor:
+async def check(request: web.Request, context: AppContext) -> Actor:
     """Who comes in; raises Refused: 401 without or with a wrong key, 403 for a virtual key or a page of another origin."""
     if _foreign_page(request):
-        raise Refused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
+        raise AdminRefused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
     presented = _presented(request)
     if not presented:
-        raise Refused(401, "missing_master_key", "Send the master key as 'Authorization: Bearer …' or 'X-Master-Key'.")
-    if (actor := await master_key.opener(house, presented)) is not None:
+        raise AdminRefused(401, "missing_master_key", "Send the master key as 'Authorization: Bearer …' or 'X-Master-Key'.")
+    if (actor := await master_key.opener(context, presented)) is not None:
         return actor
     if presented.startswith(KEY_PREFIX):
-        raise Refused(403, "virtual_key", "A virtual key does not open the admin API; the master key does.")
-    raise Refused(401, "invalid_master_key", "This is not the master key.")
+        raise AdminRefused(403, "virtual_key", "A virtual key does not open the admin API; the master key does.")
+    raise AdminRefused(401, "invalid_master_key", "This is not the master key.")
 
 
 def _presented(request: web.Request) -> str:

@@ -8,23 +8,23 @@ import orjson
 from aiohttp import web
 
 from conduit_desktop.actions import operations
-from conduit_desktop.server.admin.access import Refused
+from conduit_desktop.server.admin.access import AdminRefused
 from conduit_desktop.server.admin.responses import as_json
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import Actor, House
+    from conduit_desktop.actions.context import Actor, AppContext
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes; far more than any config file has."""
 
 
-async def answer(request: web.Request, path: str, house: House, actor: Actor) -> web.Response:
+async def answer(request: web.Request, path: str, context: AppContext, actor: Actor) -> web.Response:
     """What the operation at `path` (below the API's own) answers; raises ActionError."""
     method = "GET" if request.method == "HEAD" else request.method
     operations.match(method, path)  # before the body is read: a wrong path is not worth it
     body = await _body(request)
-    status, told = await operations.call(house, method, path, request.query, body, actor)
-    if isinstance(told, operations.Text):
+    status, told = await operations.call(context, method, path, request.query, body, actor)
+    if isinstance(told, operations.TextAnswer):
         return web.Response(status=status, text=told.text, content_type=told.content_type)
     return web.Response(status=status) if status == 204 else as_json(told, status)
 
@@ -35,10 +35,10 @@ async def _body(request: web.Request) -> Any:
     async for part in request.content.iter_chunked(65536):
         data += part
         if len(data) > MAX_BODY:
-            raise Refused(413, "payload_too_large", f"The body is over {MAX_BODY // 1024 // 1024} MB.")
+            raise AdminRefused(413, "payload_too_large", f"The body is over {MAX_BODY // 1024 // 1024} MB.")
     if not data.strip():
         return None
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, "invalid_json", f"The body is not valid JSON: {error}") from error
+        raise AdminRefused(400, "invalid_json", f"The body is not valid JSON: {error}") from error

@@ -17,7 +17,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Kept:
+class StoredResponse:
     """A response, and every item of its conversation: what was asked and what was answered."""
 
     conversation: list[Any]
@@ -30,7 +30,7 @@ class StoredResponses:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, id: str, owner: str, kept: Kept, at: int) -> bool:
+    async def put(self, id: str, owner: str, kept: StoredResponse, at: int) -> bool:
         """Keep a response made at `at` (epoch ms), durably; False for one that is too long."""
         bodies = orjson.dumps(kept.conversation), orjson.dumps(kept.response)
         if sum(map(len, bodies)) > MAX_BYTES:
@@ -38,11 +38,11 @@ class StoredResponses:
         await self._database.write(lambda connection: _put(connection, id, owner, bodies, at))
         return True
 
-    async def get(self, id: str, owner: str) -> Kept | None:
+    async def get(self, id: str, owner: str) -> StoredResponse | None:
         """The owner's response of that id."""
         statement = "SELECT conversation, response FROM responses WHERE id = ? AND owner = ?"
         row = await self._database.read(lambda connection: connection.execute(statement, (id, owner)).fetchone())
-        return Kept(*(orjson.loads(zlib.decompress(body)) for body in row)) if row is not None else None
+        return StoredResponse(*(orjson.loads(zlib.decompress(body)) for body in row)) if row is not None else None
 
     async def delete(self, id: str, owner: str) -> bool:
         """Forget the owner's response; False where there is none."""

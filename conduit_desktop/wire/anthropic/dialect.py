@@ -8,7 +8,7 @@ Source: platform.claude.com/docs/en/api.
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.anthropic import errors
 from conduit_desktop.wire.anthropic import request_writer as params
 from conduit_desktop.wire.anthropic import response as answers
@@ -19,7 +19,7 @@ from conduit_desktop.wire.anthropic.messages_layout import (
     own_layout,
 )
 from conduit_desktop.wire.anthropic.messages_reader import NAME, respell
-from conduit_desktop.wire.anthropic.messages_writer import PartWriter
+from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 from conduit_desktop.wire.anthropic.provenance import without_foreign
 from conduit_desktop.wire.anthropic.request_reader import read_request
 from conduit_desktop.wire.anthropic.stream_reader import MessagesReader
@@ -40,9 +40,9 @@ class AnthropicMessages(BaseDialect):
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """A request of this dialect comes out as it went in; one of another is laid out by this dialect's rules."""
-        parts = PartWriter(own=request.dialect == NAME)
+        parts = AnthropicPartWriter(own=request.dialect == NAME)
         if parts.own:
             layout = own_layout(request.messages, parts, request.spelling.get("system") == "top")
             rest = params.write_own(request)
@@ -54,9 +54,9 @@ class AnthropicMessages(BaseDialect):
             respell(body, request.spelling)
         else:
             params.mend_for_thinking(body, parts)
-        return Outgoing(body, list(parts.dropped))
+        return WrittenRequest(body, list(parts.dropped))
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """Only the model is another, and what other providers made stays behind; usage is in every stream of this dialect."""
         return {**without_foreign(body), "model": model}
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from conduit_desktop.core.chat import Json, Media, Message, Part, Text
 from conduit_desktop.wire.anthropic.messages_reader import Fields
-from conduit_desktop.wire.anthropic.messages_writer import PartWriter
+from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 
 FILLER = "."
 """What a user says in a conversation that has nothing but instructions: one message is required."""
@@ -27,7 +27,7 @@ class _Turn:
     content: list[Fields] = field(default_factory=list)
 
 
-def own_layout(messages: list[Message], parts: PartWriter, system_on_top: bool) -> Layout:
+def own_layout(messages: list[Message], parts: AnthropicPartWriter, system_on_top: bool) -> Layout:
     """The conversation exactly as it was read."""
     system: str | list[Fields] | None = None
     if system_on_top and messages and messages[0].role == "system":
@@ -36,12 +36,12 @@ def own_layout(messages: list[Message], parts: PartWriter, system_on_top: bool) 
     return Layout(system, [{"role": m.role, **_own_content(m, parts), **m.extra} for m in messages])
 
 
-def _own_content(message: Message, parts: PartWriter) -> Fields:
+def _own_content(message: Message, parts: AnthropicPartWriter) -> Fields:
     """Text without a text is no content at all."""
     return {"content": _content(message, parts)} if message.parts or not message.plain else {}
 
 
-def foreign_layout(messages: list[Message], parts: PartWriter) -> Layout:
+def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layout:
     """The conversation with `system` on top, tool results where they must be, and nothing that is refused.
 
     Every system and developer message goes to the top-level `system`, in order: only the newest models take one in the
@@ -83,19 +83,19 @@ def _types(message: Json) -> list[Json]:
     return [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
 
-def _content(message: Message, parts: PartWriter) -> str | list[Fields]:
+def _content(message: Message, parts: AnthropicPartWriter) -> str | list[Fields]:
     if message.plain and len(message.parts) == 1 and isinstance(message.parts[0], Text):
         return message.parts[0].text
     return parts.content(message.parts)
 
 
-def _note_what_goes(message: Message, parts: PartWriter) -> None:
+def _note_what_goes(message: Message, parts: AnthropicPartWriter) -> None:
     if message.name is not None:
         parts.drop("messages.name")
     parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
 
 
-def _allowed(message: Message, parts: PartWriter) -> list[Part]:
+def _allowed(message: Message, parts: AnthropicPartWriter) -> list[Part]:
     """The parts that may stand in a message of its role: the assistant has no images."""
     if message.role != "assistant":
         return message.parts
@@ -105,7 +105,7 @@ def _allowed(message: Message, parts: PartWriter) -> list[Part]:
     return [part for part in message.parts if not isinstance(part, Media)]
 
 
-def _system(messages: list[Message], parts: PartWriter) -> str | list[Fields] | None:
+def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[Fields] | None:
     texts = [part for message in messages for part in message.parts if isinstance(part, Text)]
     for message in messages:
         parts.drop(*(f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)))

@@ -23,7 +23,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire.provenance import unseal
+from conduit_desktop.wire.provenance import unmark
 
 NAME = "anthropic_messages"
 
@@ -140,7 +140,7 @@ def read_citation(raw: Json, length: int) -> Citation:
     """
     if not isinstance(raw, dict):
         return Citation(dialect=NAME, raw=raw)
-    sealed = unseal(raw.get("encrypted_index"))
+    sealed = unmark(raw.get("encrypted_index"))
     place = _PLACE.fullmatch(sealed.data if sealed is not None else f"0-{length}" if length else "")
     source = raw.get("source")  # of a search result: an address, or whatever the caller calls it
     return Citation(
@@ -228,7 +228,7 @@ def _thinking(block: Fields, where: str, spelling: Spelling) -> Part:
     """A thought: a Claude's, or another's that finds its way back by its mark."""
     text, signature = required(block, "thinking", str, where), optional_text(block, "signature", where)
     extra = rest(block, where, spelling, "type", "thinking", "signature")
-    sealed = unseal(signature)
+    sealed = unmark(signature)
     if sealed is None:
         return Thinking(text, signature, extra)
     return Thinking(text, signature if sealed.id else sealed.data or None, extra, sealed.dialect)

@@ -26,7 +26,7 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields, cache_mark
 from conduit_desktop.wire.base64_values import standard
-from conduit_desktop.wire.provenance import Sealed, seal, unseal
+from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
 _SIGNERS = ("", NAME, "bedrock")
 """The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
@@ -36,7 +36,7 @@ _IMAGE_MAGIC = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "ima
 """How base64 of each kind of image begins."""
 
 
-class PartWriter:
+class AnthropicPartWriter:
     """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
 
     def __init__(self, own: bool) -> None:
@@ -100,7 +100,9 @@ class PartWriter:
             return None
         block: Fields = {"type": "thinking", "thinking": part.text}
         if self.own and part.dialect not in ("", NAME):
-            block["signature"] = part.signature if unseal(part.signature) else seal(Sealed(part.dialect, part.signature or ""))
+            block["signature"] = (
+                part.signature if unmark(part.signature) else mark(MarkedContent(part.dialect, part.signature or ""))
+            )
         elif part.signature is not None:
             block["signature"] = part.signature
         return self.marks(block, None, part.extra, "content")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
-from conduit_desktop.wire.provenance import CLAUDES, Sealed, marked, seal, unseal
+from conduit_desktop.wire.provenance import CLAUDES, MarkedContent, mark, marked, unmark
 
 
 def proof(signature: str, dialect: str) -> str:
@@ -29,7 +29,7 @@ def write_citation(citation: Citation) -> Fields | None:
         "url": citation.url,
         "title": citation.title,
         "cited_text": citation.quote or "",
-        "encrypted_index": seal(Sealed(citation.dialect, place, "cited")),
+        "encrypted_index": mark(MarkedContent(citation.dialect, place, "cited")),
     }
 
 
@@ -65,11 +65,11 @@ def _left_of(block: Json) -> list[Json]:
     if not isinstance(block, dict):
         return [block]
     if block.get("type") == "thinking":
-        return [block] if unseal(block.get("signature")) is None else []
+        return [block] if unmark(block.get("signature")) is None else []
     citations = block.get("citations")
     if block.get("type") != "text" or not isinstance(citations, list):
         return [block]
-    own = [raw for raw in citations if not (isinstance(raw, dict) and unseal(raw.get("encrypted_index")))]
+    own = [raw for raw in citations if not (isinstance(raw, dict) and unmark(raw.get("encrypted_index")))]
     if len(own) == len(citations):
         return [block]
     if own:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool
 from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.anthropic.messages_reader import Fields
-from conduit_desktop.wire.anthropic.messages_writer import PartWriter
+from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 
 DEFAULT_MAX_TOKENS = 8192
 """`max_tokens` where the caller said nothing: it is required here, and every Claude since 3.5 can answer that much."""
@@ -24,7 +24,7 @@ _CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
 _PLAIN = ("temperature", "top_p", "top_k")
 
 
-def write_tool(tool: Tool, parts: PartWriter) -> Fields | None:
+def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
     """One tool; None for one that runs at another vendor's. Free-text tools get one string, `input`."""
     if tool.kind == "hosted":
         if parts.own:
@@ -44,7 +44,7 @@ def write_tool(tool: Tool, parts: PartWriter) -> Fields | None:
     return _with_extra(written, tool, parts)
 
 
-def _with_extra(written: Fields, tool: Tool, parts: PartWriter) -> Fields:
+def _with_extra(written: Fields, tool: Tool, parts: AnthropicPartWriter) -> Fields:
     return parts.marks(written, tool.cache, tool.extra, "tools")
 
 
@@ -57,7 +57,7 @@ def _schema(tool: Tool, own: bool) -> Fields:
     return schema if schema.get("type") == "object" else {**schema, "type": "object"}  # the one thing the API insists on
 
 
-def write_tools(request: ChatRequest, parts: PartWriter) -> Fields:
+def write_tools(request: ChatRequest, parts: AnthropicPartWriter) -> Fields:
     """`tools` and `tool_choice`."""
     tools = [written for tool in request.tools if (written := write_tool(tool, parts)) is not None]
     body: Fields = {"tools": tools} if tools else {}
@@ -72,7 +72,7 @@ def write_tools(request: ChatRequest, parts: PartWriter) -> Fields:
     return body
 
 
-def _choice(request: ChatRequest, parts: PartWriter) -> Fields | None:
+def _choice(request: ChatRequest, parts: AnthropicPartWriter) -> Fields | None:
     choice, parallel = request.tool_choice, request.parallel_tool_calls
     if choice is None:
         if parallel is not False:
@@ -128,7 +128,7 @@ def _own_output(request: ChatRequest) -> Fields:
     return body
 
 
-def write_foreign(request: ChatRequest, parts: PartWriter, think: bool) -> Fields:
+def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> Fields:
     """The parameters in this dialect's words. `think` False: the conversation does not allow thinking."""
     body: Fields = {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
     body.update({name: value for name in _PLAIN if (value := getattr(request, name)) is not None})
@@ -153,7 +153,7 @@ def write_foreign(request: ChatRequest, parts: PartWriter, think: bool) -> Field
     return body
 
 
-def _think(body: Fields, request: ChatRequest, parts: PartWriter, think: bool) -> None:
+def _think(body: Fields, request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> None:
     reasoning = request.reasoning
     if reasoning is None:
         return
@@ -181,7 +181,7 @@ def _think_by_budget(body: Fields, reasoning: Reasoning, max_tokens: int | None)
         body["max_tokens"] += budget
 
 
-def mend_for_thinking(body: Fields, parts: PartWriter) -> None:
+def mend_for_thinking(body: Fields, parts: AnthropicPartWriter) -> None:
     """Take out what a thinking model refuses: a temperature but 1, a low top_p, top_k, a forced tool."""
     if body.get("thinking", {}).get("type") not in ("enabled", "adaptive"):
         return
@@ -200,7 +200,7 @@ def mend_for_thinking(body: Fields, parts: PartWriter) -> None:
         body["tool_choice"] = {"type": "auto", **single}
 
 
-def _format(body: Fields, output: OutputFormat | None, parts: PartWriter) -> None:
+def _format(body: Fields, output: OutputFormat | None, parts: AnthropicPartWriter) -> None:
     if output is None or output.kind == "text":
         return
     if output.kind == "json" or output.schema is None:
@@ -231,7 +231,7 @@ def closed(schema: Json) -> Json:
     return made
 
 
-def _name_the_rest(request: ChatRequest, parts: PartWriter) -> None:
+def _name_the_rest(request: ChatRequest, parts: AnthropicPartWriter) -> None:
     """What Anthropic has no word for; a value that asks for nothing is no loss."""
     names = ("seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "metadata")
     for name in names:

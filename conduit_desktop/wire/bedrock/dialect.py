@@ -32,6 +32,6 @@ class BedrockConverse(BaseDialect):
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """As it is: the model stands in the address, and every answer ends with its counts."""
         return dict(body)

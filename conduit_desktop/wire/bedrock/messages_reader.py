@@ -20,7 +20,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
 
 NAME = "bedrock"
 
@@ -77,11 +77,11 @@ def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
         return Text(value)
     found: Part | None = None
     if kind in FORMATS:
-        found = _media(kind, Fields(value, f"{path}.{kind}", spelling))  # type: ignore[arg-type]  # the table's keys are the kinds
+        found = _media(kind, FieldReader(value, f"{path}.{kind}", spelling))  # type: ignore[arg-type]  # the table's keys are the kinds
     elif kind == "toolUse":
-        found = _call(Fields(value, f"{path}.toolUse", spelling))
+        found = _call(FieldReader(value, f"{path}.toolUse", spelling))
     elif kind == "toolResult":
-        found = _result(Fields(value, f"{path}.toolResult", spelling))
+        found = _result(FieldReader(value, f"{path}.toolResult", spelling))
     elif kind == "reasoningContent":
         found = read_thinking(value)
     elif kind == "guardContent":
@@ -94,7 +94,7 @@ def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
     return Opaque(NAME, kind, block) if found is None else found
 
 
-def _media(kind: MediaKind, fields: Fields) -> Media | None:
+def _media(kind: MediaKind, fields: FieldReader) -> Media | None:
     said = fields.text("format") if kind == "document" else fields.need_text("format")
     source: Json = fields.mapping("source")
     name = fields.text("name")
@@ -114,14 +114,14 @@ def _media(kind: MediaKind, fields: Fields) -> Media | None:
     return media
 
 
-def _call(fields: Fields) -> Part | None:
+def _call(fields: FieldReader) -> Part | None:
     if "type" in fields.rest and fields.rest["type"] != "tool_use":
         return None  # a tool that runs at the vendor's
     call_id, name, value = fields.need_text("toolUseId"), fields.need_text("name"), fields.take("input")
     return ToolCall(call_id, name, orjson.dumps({} if value is None else value).decode(), extra=fields.rest)
 
 
-def _result(fields: Fields) -> Part | None:
+def _result(fields: FieldReader) -> Part | None:
     if "type" in fields.rest and fields.rest["type"] != "tool_result":
         return None
     call_id, status = fields.need_text("toolUseId"), fields.text("status")

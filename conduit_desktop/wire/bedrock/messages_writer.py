@@ -38,7 +38,7 @@ _SIGNERS = ("", NAME, "anthropic_messages")
 """The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
 
 
-class PartWriter:
+class BedrockPartWriter:
     """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
 
     def __init__(self, own: bool, spelling: Spelling) -> None:

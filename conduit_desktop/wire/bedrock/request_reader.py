@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Role, Tool, ToolChoice
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_content
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
 
 _CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "tool": "tool"}
 
@@ -17,7 +17,7 @@ _CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "tool": "tool"}
 def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     """A Converse body; raises BadRequest with the field's path."""
     request = ChatRequest(NAME, str(path.get("model") or ""), stream=bool(path.get("stream")), include_usage=True)
-    fields = Fields(body, "", request.spelling)
+    fields = FieldReader(body, "", request.spelling)
     system = fields.array("system")
     if system is not None:
         request.spelling["system"] = "said" if system else "list"
@@ -34,7 +34,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
 
 
 def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
-    fields = Fields(message, path, spelling)
+    fields = FieldReader(message, path, spelling)
     role = fields.need_text("role")
     if role not in ("user", "assistant"):
         raise invalid(fields.at("role"), "user or assistant", role)
@@ -42,11 +42,11 @@ def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
     return Message(cast(Role, role), read_content(content, fields.at("content"), spelling), extra=fields.rest)
 
 
-def _read_tools(request: ChatRequest, fields: Fields) -> None:
+def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     config = fields.mapping("toolConfig")
     if config is None:
         return
-    inner = Fields(config, "toolConfig", request.spelling)
+    inner = FieldReader(config, "toolConfig", request.spelling)
     tools = inner.array("tools")
     if not tools:
         request.spelling["toolConfig.tools"] = "list" if tools == [] else "absent"
@@ -57,14 +57,14 @@ def _read_tools(request: ChatRequest, fields: Fields) -> None:
         mode = next((word for word in _CHOICES if word in choice), None)
         if mode is None:
             raise invalid("toolConfig.toolChoice", "auto, any or tool", choice)
-        name = Fields(choice[mode], "toolConfig.toolChoice.tool", {}).need_text("name") if mode == "tool" else None
+        name = FieldReader(choice[mode], "toolConfig.toolChoice.tool", {}).need_text("name") if mode == "tool" else None
         request.tool_choice = ToolChoice(_CHOICES[mode], name)
     if inner.rest:
         request.extra["toolConfig"] = inner.rest
 
 
 def _add_tool(tools: list[Tool], tool: Json, path: str, spelling: dict[str, str]) -> None:
-    fields = Fields(tool, path, spelling)
+    fields = FieldReader(tool, path, spelling)
     point = fields.rest.get("cachePoint")
     if point is not None and tools and tools[-1].cache is None and point in ({"type": "default"}, {"type": "default", "ttl": "1h"}):
         tools[-1].cache = "1h" if point.get("ttl") else "5m"
@@ -74,24 +74,24 @@ def _add_tool(tools: list[Tool], tool: Json, path: str, spelling: dict[str, str]
         return
     spec = fields.inner("toolSpec")
     said = spec.mapping("inputSchema")
-    schema = Fields(said, spec.at("inputSchema"), {}).mapping("json") if said is not None else None
+    schema = FieldReader(said, spec.at("inputSchema"), {}).mapping("json") if said is not None else None
     made = Tool(spec.need_text("name"), spec.text("description"), schema, strict=spec.flag("strict"))
     made.extra = spec.rest
     tools.append(made)
 
 
-def _read_sampling(request: ChatRequest, fields: Fields) -> None:
+def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
     config = fields.mapping("inferenceConfig")
     if config is None:
         return
-    inner = Fields(config, "inferenceConfig", request.spelling)
+    inner = FieldReader(config, "inferenceConfig", request.spelling)
     request.max_tokens = inner.whole("maxTokens")
     request.temperature, request.top_p = inner.number("temperature"), inner.number("topP")
     request.stop = inner.texts("stopSequences")
     request.extra["inferenceConfig"] = inner.rest
 
 
-def _read_output(request: ChatRequest, fields: Fields) -> None:
+def _read_output(request: ChatRequest, fields: FieldReader) -> None:
     """A schema comes as text; how it was spaced is kept, for the same dialect to say it again."""
     config: Any = fields.take("outputConfig")
     match config:
@@ -113,7 +113,7 @@ def _read_output(request: ChatRequest, fields: Fields) -> None:
             request.extra["outputConfig"] = config
 
 
-def _read_labels(request: ChatRequest, fields: Fields) -> None:
+def _read_labels(request: ChatRequest, fields: FieldReader) -> None:
     request.metadata = fields.mapping("requestMetadata")
     tier = fields.take("serviceTier")
     if isinstance(tier, dict) and isinstance(tier.get("type"), str) and len(tier) == 1:

@@ -7,10 +7,10 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.bedrock.messages_reader import NAME
-from conduit_desktop.wire.bedrock.messages_writer import Block, PartWriter, cache_point
+from conduit_desktop.wire.bedrock.messages_writer import BedrockPartWriter, Block, cache_point
 from conduit_desktop.wire.bedrock.model_fields import write_model_fields
 from conduit_desktop.wire.openai_chat.fields import respell
 
@@ -21,14 +21,14 @@ _FILLER = "."
 """What stands where words are required and none were said."""
 
 
-def write_request(request: ChatRequest, model: str) -> Outgoing:
+def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body; `model` stands in the address, and says which further fields the model takes."""
-    parts = PartWriter(request.dialect == NAME, request.spelling)
+    parts = BedrockPartWriter(request.dialect == NAME, request.spelling)
     body = _own(request, parts) if parts.own else _foreign(request, parts, model)
-    return Outgoing(body, list(parts.dropped))
+    return WrittenRequest(body, list(parts.dropped))
 
 
-def _own(request: ChatRequest, parts: PartWriter) -> Block:
+def _own(request: ChatRequest, parts: BedrockPartWriter) -> Block:
     """The request as it was read."""
     messages = request.messages
     body: Block = {}
@@ -59,7 +59,7 @@ def _sampling(request: ChatRequest) -> Block:
     return {name: value for field, name in _SAMPLING.items() if (value := getattr(request, field)) is not None}
 
 
-def _tools(request: ChatRequest, parts: PartWriter) -> Block:
+def _tools(request: ChatRequest, parts: BedrockPartWriter) -> Block:
     written: list[Json] = []
     for tool in request.tools:
         if (said := _tool(tool, parts)) is not None:
@@ -78,7 +78,7 @@ def _tools(request: ChatRequest, parts: PartWriter) -> Block:
     return config
 
 
-def _tool(tool: Tool, parts: PartWriter) -> Json:
+def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
     if tool.kind == "hosted":
         if parts.own:
             return tool.extra
@@ -105,7 +105,7 @@ def _format(output: OutputFormat, schema: str) -> Block:
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": given}}}
 
 
-def _foreign(request: ChatRequest, parts: PartWriter, model: str) -> Block:
+def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Block:
     """The request by Converse's rules: turns alternate, the user begins, nothing is blank, calls need their tools."""
     body: Block = {"messages": _turns(request.messages, parts)}
     system = [part for message in request.messages if message.role in ("system", "developer") for part in message.parts]
@@ -137,7 +137,7 @@ def _called(messages: list[Message]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _turns(messages: list[Message], parts: PartWriter) -> list[Json]:
+def _turns(messages: list[Message], parts: BedrockPartWriter) -> list[Json]:
     turns: list[tuple[str, list[Block]]] = []
     for message in messages:
         if message.name is not None:
@@ -174,7 +174,7 @@ def _ordered(role: str, content: list[Block]) -> list[Block]:
     return content
 
 
-def _write_format(body: Block, output: OutputFormat | None, parts: PartWriter) -> None:
+def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWriter) -> None:
     if output is None or output.kind == "text":
         return
     if output.kind == "json" or output.schema is None:
@@ -184,7 +184,7 @@ def _write_format(body: Block, output: OutputFormat | None, parts: PartWriter) -
     body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
 
 
-def _write_labels(body: Block, request: ChatRequest, parts: PartWriter) -> None:
+def _write_labels(body: Block, request: ChatRequest, parts: BedrockPartWriter) -> None:
     if request.metadata is not None:
         said = {name: value for name, value in request.metadata.items() if isinstance(value, str) and value}
         parts.drop(*(f"metadata.{name}" for name in request.metadata if name not in said))

@@ -18,7 +18,7 @@ from conduit_desktop.wire.cohere.request_writer import write_request
 from conduit_desktop.wire.cohere.stream_reader import CohereReader, CohereWriter
 
 
-class Cohere(BaseDialect):
+class CohereChat(BaseDialect):
     """The dialect of `POST /v2/chat`."""
 
     name = NAME

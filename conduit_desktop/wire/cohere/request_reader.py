@@ -22,7 +22,7 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
 
 NAME = "cohere"
 PLAN = {"tool_plan": True}
@@ -36,7 +36,7 @@ _CHOICES: dict[str, Any] = {"REQUIRED": "required", "NONE": "none"}
 def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     """A body of `/v2/chat`; raises BadRequest with the field's path. `stream` holds where the body says nothing of it."""
     request = ChatRequest(NAME, "", include_usage=True)
-    fields = Fields(body, "", request.spelling)
+    fields = FieldReader(body, "", request.spelling)
     request.model = fields.need_text("model")
     for index, message in enumerate(fields.array("messages") or ()):
         request.messages.append(_message(message, f"messages[{index}]", request.spelling))
@@ -53,7 +53,7 @@ def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
 
 
 def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
-    fields = Fields(message, path, spelling)
+    fields = FieldReader(message, path, spelling)
     role = fields.need_text("role")
     if role not in _ROLES:
         raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
@@ -72,7 +72,7 @@ def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
     return Message(cast(Role, role), parts, plain=plain, extra=fields.rest)
 
 
-def _content(fields: Fields, spelling: dict[str, str]) -> tuple[list[Part], bool]:
+def _content(fields: FieldReader, spelling: dict[str, str]) -> tuple[list[Part], bool]:
     content = fields.take("content")
     if content is None:
         return [], True
@@ -86,7 +86,7 @@ def _content(fields: Fields, spelling: dict[str, str]) -> tuple[list[Part], bool
 
 
 def _part(part: Json, path: str, spelling: dict[str, str]) -> Part:
-    fields = Fields(part, path, spelling)
+    fields = FieldReader(part, path, spelling)
     kind = fields.need_text("type")
     if kind == "text":
         return Text(fields.need_text("text"), extra=fields.rest)
@@ -97,7 +97,7 @@ def _part(part: Json, path: str, spelling: dict[str, str]) -> Part:
     return Opaque(NAME, kind, part)
 
 
-def _image(fields: Fields) -> Media:
+def _image(fields: FieldReader) -> Media:
     inner = fields.inner("image_url")
     url, detail = inner.need_text("url"), inner.text("detail")
     extra = {**fields.rest, **({"image_url": inner.rest} if inner.rest else {})}
@@ -108,7 +108,7 @@ def _image(fields: Fields) -> Media:
 
 
 def _call(call: Json, path: str, spelling: dict[str, str]) -> ToolCall:
-    fields = Fields(call, path, spelling)
+    fields = FieldReader(call, path, spelling)
     call_id, kind, inner = fields.need_text("id"), fields.text("type"), fields.inner("function")
     if kind is None:
         spelling[f"{path}.type"] = "absent"
@@ -117,12 +117,12 @@ def _call(call: Json, path: str, spelling: dict[str, str]) -> ToolCall:
     return ToolCall(call_id, name, arguments or "", extra=extra)
 
 
-def _read_tools(request: ChatRequest, fields: Fields) -> None:
+def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     tools = fields.array("tools")
     if tools == []:
         request.spelling["tools"] = "list"
     for index, tool in enumerate(tools or ()):
-        outer = Fields(tool, f"tools[{index}]", request.spelling)
+        outer = FieldReader(tool, f"tools[{index}]", request.spelling)
         kind, inner = outer.text("type"), outer.inner("function")
         made = Tool(inner.need_text("name"), inner.text("description"), inner.mapping("parameters"), type=kind)
         made.extra = {**outer.rest, **({"function": inner.rest} if inner.rest else {})}
@@ -134,7 +134,7 @@ def _read_tools(request: ChatRequest, fields: Fields) -> None:
         request.tool_choice = ToolChoice(_CHOICES[choice])
 
 
-def _read_sampling(request: ChatRequest, fields: Fields) -> None:
+def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
     request.max_tokens = fields.whole("max_tokens")
     request.temperature = fields.number("temperature")
     request.top_p, request.top_k = fields.number("p"), fields.whole("k")
@@ -145,11 +145,11 @@ def _read_sampling(request: ChatRequest, fields: Fields) -> None:
     request.stop = fields.texts("stop_sequences")
 
 
-def _read_format(request: ChatRequest, fields: Fields) -> None:
+def _read_format(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.mapping("response_format")
     if said is None:
         return
-    inner = Fields(said, "response_format", request.spelling)
+    inner = FieldReader(said, "response_format", request.spelling)
     kind = inner.need_text("type")
     if kind not in ("text", "json_object"):
         raise invalid("response_format.type", "text or json_object", kind)
@@ -159,11 +159,11 @@ def _read_format(request: ChatRequest, fields: Fields) -> None:
     request.output = OutputFormat("text" if kind == "text" else "json" if schema is None else "schema", schema, extra=inner.rest)
 
 
-def _read_thinking(request: ChatRequest, fields: Fields) -> None:
+def _read_thinking(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.mapping("thinking")
     if said is None:
         return
-    inner = Fields(said, "thinking", request.spelling)
+    inner = FieldReader(said, "thinking", request.spelling)
     mode = inner.need_text("type")
     if mode not in ("enabled", "disabled"):
         raise invalid("thinking.type", "enabled or disabled", mode)

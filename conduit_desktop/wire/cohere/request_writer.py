@@ -24,10 +24,10 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.base64_values import standard
 from conduit_desktop.wire.cohere.request_reader import NAME, PLAN
-from conduit_desktop.wire.function_tools import RequestWriter
+from conduit_desktop.wire.function_tools import FunctionToolsWriter
 from conduit_desktop.wire.values import as_object
 
 _SAMPLING = {
@@ -37,17 +37,17 @@ _SAMPLING = {
 }  # fmt: skip
 
 
-def write_request(request: ChatRequest, model: str) -> Outgoing:
+def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
     writer = _Writer(request, request.dialect == NAME)
     body: dict[str, Json] = {"model": model, "messages": writer.messages()}
     writer.tools(body)
     writer.settings(body)
     writer.rest(body, request.extra)
-    return Outgoing(body, list(writer.dropped))
+    return WrittenRequest(body, list(writer.dropped))
 
 
-class _Writer(RequestWriter):
+class _Writer(FunctionToolsWriter):
     unsayable = ("user", "metadata", "service_tier", "top_logprobs")
 
     def messages(self) -> list[Json]:

@@ -8,7 +8,7 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
-from conduit_desktop.wire.event_validation import FAULTS, Soundness
+from conduit_desktop.wire.event_validation import FAULTS, EventValidator
 from conduit_desktop.wire.framing.sse import Frame
 
 
@@ -46,7 +46,7 @@ class FrameReader:
         self._splitter = splitter
         self._fault: ConduitError | None = None
         self._over = False
-        self.soundness = Soundness()
+        self.soundness = EventValidator()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Add the events of a frame that holds data; set `_over` at the terminal one."""

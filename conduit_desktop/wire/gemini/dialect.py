@@ -8,7 +8,7 @@ Source: ai.google.dev/api/generate-content, and the same method of Vertex AI.
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.gemini import errors
 from conduit_desktop.wire.gemini import response as answers
@@ -23,7 +23,7 @@ from conduit_desktop.wire.gemini.stream_writer import ArrayWriter, GeminiWriter
 _CONFIG = {name: said for said, name in NUMBERS.items()} | {"stop": "stopSequences", "max_completion_tokens": "maxOutputTokens"}
 
 
-class Gemini(BaseDialect):
+class GeminiContent(BaseDialect):
     """The dialect of `:generateContent` and of `:streamGenerateContent?alt=sse`."""
 
     name = NAME
@@ -36,11 +36,11 @@ class Gemini(BaseDialect):
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """A request of this dialect comes out as it went in; the model is the URL's business."""
         return write_request(request)
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """As it came, but for the thoughts of others: the model stands in the URL, and usage is in every stream."""
         return {key: value for key, value in without_foreign(body).items() if key != "model"}
 
@@ -61,7 +61,7 @@ class Gemini(BaseDialect):
             owner[key] = value
 
 
-class GeminiArray(Gemini):
+class GeminiArray(GeminiContent):
     """The same for a caller of `:streamGenerateContent` without `alt=sse`: the stream is one JSON array."""
 
     content_type = "application/json; charset=UTF-8"

@@ -31,7 +31,7 @@ from conduit_desktop.wire.gemini.field_names import (
     wrong,
 )
 from conduit_desktop.wire.gemini.reasoning import foreign
-from conduit_desktop.wire.provenance import unseal
+from conduit_desktop.wire.provenance import unmark
 
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool"}
 _BARE = ("output", "result", "error")
@@ -210,7 +210,7 @@ def _thought(part: Fields, text: str) -> Thinking:
     """A thought of Gemini's, or another's that finds its way back by its mark."""
     signature, extra = _signature(part), _rest(part, "text", "thought", "thoughtSignature")
     marked = foreign(signature)
-    sealed = unseal(marked)
+    sealed = unmark(marked)
     if sealed is None:
         return Thinking(text, signature, extra, dialect=NAME)
     return Thinking(text, marked if sealed.id else sealed.data or None, extra, sealed.dialect)

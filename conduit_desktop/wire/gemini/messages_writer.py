@@ -30,7 +30,7 @@ _TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "d
 """What a file is taken for where neither its type nor its name says so; Vertex demands one."""
 
 
-class PartWriter:
+class GeminiPartWriter:
     """Writes parts. `own`: they were read from this dialect, so they are said again exactly as they were."""
 
     def __init__(self, own: bool) -> None:

@@ -8,7 +8,7 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.provenance import marked, unseal
+from conduit_desktop.wire.provenance import marked, unmark
 
 _ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STANDARD = str.maketrans("-_", "+/")
@@ -39,7 +39,7 @@ def foreign(signature: Json) -> str | None:
         text = base64.b64decode(signature.translate(_STANDARD)).decode()
     except ValueError:
         return None
-    return text if unseal(text) is not None else None
+    return text if unmark(text) is not None else None
 
 
 def without_foreign(body: Fields) -> Fields:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.gemini.field_names import NAME, Fields, respell
 from conduit_desktop.wire.gemini.generation_config import write_config, write_tier
-from conduit_desktop.wire.gemini.messages_writer import PartWriter
+from conduit_desktop.wire.gemini.messages_writer import GeminiPartWriter
 from conduit_desktop.wire.gemini.schema import for_gemini
 
 FILLER = "."
@@ -19,9 +19,9 @@ _NOTHING = ("user", "metadata", "parallel_tool_calls")
 """What Gemini has no word for."""
 
 
-def write_request(request: ChatRequest) -> Outgoing:
+def write_request(request: ChatRequest) -> WrittenRequest:
     """The body; the model stands in the URL. A request that was read from this dialect is given back as it came."""
-    parts = PartWriter(own=request.dialect == NAME)
+    parts = GeminiPartWriter(own=request.dialect == NAME)
     body = _own_contents(request, parts) if parts.own else _contents(request.messages, parts)
     body |= _tools(request, parts)
     if config := write_config(request, parts.own, parts.dropped):
@@ -31,10 +31,10 @@ def write_request(request: ChatRequest) -> Outgoing:
         _put_back(body, request)
     else:
         _name_the_rest(request, parts)
-    return Outgoing(body, list(dict.fromkeys(parts.dropped)))
+    return WrittenRequest(body, list(dict.fromkeys(parts.dropped)))
 
 
-def _own_contents(request: ChatRequest, parts: PartWriter) -> Fields:
+def _own_contents(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
     messages = request.messages
     body: Fields = {}
     if request.spelling.get("system") == "top" and messages and messages[0].role == "system":
@@ -44,7 +44,7 @@ def _own_contents(request: ChatRequest, parts: PartWriter) -> Fields:
     return body
 
 
-def _contents(messages: list[Message], parts: PartWriter) -> Fields:
+def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
     """Turns of user and model, each once in a row, results before words; every instruction goes on top."""
     system: list[Fields] = []
     turns: list[Fields] = []
@@ -71,7 +71,7 @@ def _contents(messages: list[Message], parts: PartWriter) -> Fields:
     return {**body, "contents": turns or [{"role": "user", "parts": [{"text": FILLER}]}]}
 
 
-def _tools(request: ChatRequest, parts: PartWriter) -> Fields:
+def _tools(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
     tools = _own_tools(request) if parts.own else _foreign_tools(request, parts)
     body: Fields = {"tools": tools} if tools else {}
     choice = request.tool_choice
@@ -107,7 +107,7 @@ def _own_tools(request: ChatRequest) -> list[Fields]:
     return list(entries.values())
 
 
-def _foreign_tools(request: ChatRequest, parts: PartWriter) -> list[Fields]:
+def _foreign_tools(request: ChatRequest, parts: GeminiPartWriter) -> list[Fields]:
     functions: list[Fields] = []
     for tool in request.tools:
         if tool.kind == "hosted":
@@ -141,7 +141,7 @@ def _put_back(body: Fields, request: ChatRequest) -> None:
     respell(body, request.spelling)
 
 
-def _name_the_rest(request: ChatRequest, parts: PartWriter) -> None:
+def _name_the_rest(request: ChatRequest, parts: GeminiPartWriter) -> None:
     for name in _NOTHING:
         value = getattr(request, name)
         if value is not None and (name != "parallel_tool_calls" or (value is False and request.tools)):

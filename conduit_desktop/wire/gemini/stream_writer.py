@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from conduit_desktop.wire.citations import Place
+from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import write_error
@@ -48,7 +48,7 @@ class GeminiWriter:
         self._calls: dict[tuple[int, str], ToolCall] = {}
         self._pieces: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self._texts: dict[int, str] = {}
-        self._places: defaultdict[int, Place] = defaultdict(Place)
+        self._places: defaultdict[int, TextPosition] = defaultdict(TextPosition)
         self._citations: dict[int, list[Citation]] = {}
         self._id = ""
 
@@ -79,7 +79,7 @@ class GeminiWriter:
                 return b"" if part is None else self._finished_calls(event.choice) + self._chunk({event.choice: [part]})
         return b""
 
-    def _place(self, choice: int, event: Event) -> Place:
+    def _place(self, choice: int, event: Event) -> TextPosition:
         """Where the text of the choice stands with `event`."""
         place = self._places[choice]
         place.see(TextDelta(event.text) if isinstance(event, Refused) else event)

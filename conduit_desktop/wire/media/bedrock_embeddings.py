@@ -16,7 +16,7 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.media.embeddings import in_base64, texts
 from conduit_desktop.wire.media.embeddings_vendors import BEDROCK_TOKENS, OPENAI, told
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import summed
 
 
@@ -25,9 +25,9 @@ class TitanEmbeddings:
 
     own = False
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request a text."""
-        inputs, body = texts(wish.body), wish.body
+        inputs, body = texts(media_request.body), media_request.body
         taken = {"normalize"} if _has_wishes(model) else set()
         shared: dict[str, Json] = {name: body[name] for name in taken if name in body}
         size = body.get("dimensions")
@@ -39,11 +39,11 @@ class TitanEmbeddings:
             dropped.append("dimensions")
         dropped += [name for name in body if name not in OPENAI | taken or name == "user"]
         in_base64(body)
-        return [Sending(orjson.dumps({"inputText": text, **shared})) for text in inputs]
+        return [OutgoingBody(orjson.dumps({"inputText": text, **shared})) for text in inputs]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
-        return told([answer.get("embedding") for answer in answers], _usage(answers), wish, model)
+        return told([answer.get("embedding") for answer in answers], _usage(answers), media_request, model)
 
 
 class NovaEmbeddings:
@@ -51,9 +51,9 @@ class NovaEmbeddings:
 
     own = False
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request a text."""
-        inputs, body = texts(wish.body), wish.body
+        inputs, body = texts(media_request.body), media_request.body
         shared: dict[str, Json] = {"embeddingPurpose": body.get("embeddingPurpose") or "GENERIC_INDEX"}
         if body.get("dimensions") is not None:
             shared["embeddingDimension"] = body["dimensions"]
@@ -61,11 +61,11 @@ class NovaEmbeddings:
         dropped += [name for name in body if name not in OPENAI | {"embeddingPurpose", "truncationMode"} or name == "user"]
         in_base64(body)
         asked = [{**shared, "text": {**cut, "value": text}} for text in inputs]
-        return [Sending(orjson.dumps({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": one})) for one in asked]
+        return [OutgoingBody(orjson.dumps({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": one})) for one in asked]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
-        return told([_vector(answer) for answer in answers], _usage(answers), wish, model)
+        return told([_vector(answer) for answer in answers], _usage(answers), media_request, model)
 
 
 def _has_wishes(model: str) -> bool:

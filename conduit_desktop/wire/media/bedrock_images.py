@@ -15,8 +15,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream, UpstreamError
 from conduit_desktop.core.media import Units
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
-from conduit_desktop.wire.media.usage import asked_units
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import requested_units
 
 _QUALITIES = {"high": "premium", "hd": "premium", "premium": "premium"}
 _RATIOS = {
@@ -29,18 +29,18 @@ _MOST = 10
 """OpenAI's own limit of pictures for one request; here each is a request of its own."""
 
 
-class AmazonPictures:
+class AmazonImages:
     """See `Form`. Nova Canvas and Titan's image generators."""
 
     own = False
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request for all pictures."""
-        body = wish.body
+        body = media_request.body
         asked: dict[str, Json] = {"text": body.get("prompt")}
         if body.get("negative_prompt"):
             asked["negativeText"] = body["negative_prompt"]
-        config: dict[str, Json] = {"numberOfImages": asked_units(wish.endpoint, body).images}
+        config: dict[str, Json] = {"numberOfImages": requested_units(media_request.endpoint, body).images}
         size = _size(body)
         if size is not None:
             config |= {"width": size[0], "height": size[1]}
@@ -49,21 +49,21 @@ class AmazonPictures:
         if body.get("seed") is not None:
             config["seed"] = body["seed"]
         dropped += _dropped(body, _SHARED | {"quality"})
-        return [Sending(orjson.dumps({"taskType": "TEXT_IMAGE", "textToImageParams": asked, "imageGenerationConfig": config}))]
+        return [OutgoingBody(orjson.dumps({"taskType": "TEXT_IMAGE", "textToImageParams": asked, "imageGenerationConfig": config}))]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list of pictures in base64."""
         return _told(answers)
 
 
-class StabilityPictures:
+class StabilityImages:
     """See `Form`. Stable Image and Stable Diffusion: a ratio instead of a size, and one picture at a time."""
 
     own = False
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request a picture."""
-        body = wish.body
+        body = media_request.body
         said: dict[str, Json] = {name: body[name] for name in ("prompt", "negative_prompt", "seed", "aspect_ratio") if name in body}
         size = _size(body)
         if size is not None:
@@ -72,17 +72,17 @@ class StabilityPictures:
             said["output_format"] = body["output_format"]
         known = _SHARED | {"aspect_ratio"} | ({"output_format"} if "output_format" in said else set())
         dropped += _dropped(body, known)
-        wanted = asked_units(wish.endpoint, body).images
+        wanted = requested_units(media_request.endpoint, body).images
         if wanted > _MOST:
             raise BadRequest(f"'n' must be at most {_MOST}.", param="n")
-        return [Sending(orjson.dumps(said))] * wanted
+        return [OutgoingBody(orjson.dumps(said))] * wanted
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list of pictures in base64."""
         return _told(answers)
 
 
-def _told(answers: Sequence[dict[str, Json]]) -> Told:
+def _told(answers: Sequence[dict[str, Json]]) -> MediaAnswer:
     """Raises UpstreamError where a filter held the pictures back."""
     pictures: list[Any] = []
     for answer in answers:
@@ -95,7 +95,7 @@ def _told(answers: Sequence[dict[str, Json]]) -> Told:
             raise MalformedStream("it holds no pictures")
         pictures += made
     rows = [{"b64_json": one} for one in pictures]
-    return Told(orjson.dumps({"created": 0, "data": rows}), units=Units(images=len(rows)))
+    return MediaAnswer(orjson.dumps({"created": 0, "data": rows}), units=Units(images=len(rows)))
 
 
 def _size(body: dict[str, Json]) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
 
 _FORMATS = {"mp3": "mp3_44100_128", "opus": "opus_48000_128", "pcm": "pcm_24000", "wav": "wav_44100"}
 _OPENAI = frozenset({"model", "input", "voice", "response_format", "speed"})
@@ -26,9 +26,9 @@ class ElevenLabsSpeech:
 
     own = False
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """Raises BadRequest for a format that ElevenLabs does not make."""
-        body = wish.body
+        body = media_request.body
         wanted = body.get("response_format") or "mp3"
         if not isinstance(wanted, str) or ("output_format" not in body and wanted not in _FORMATS):
             raise BadRequest(f"'response_format' must be one of {', '.join(_FORMATS)} for this model.", param="response_format")
@@ -39,8 +39,8 @@ class ElevenLabsSpeech:
             settings = said.get("voice_settings")
             said["voice_settings"] = {"speed": body["speed"], **(settings if isinstance(settings, dict) else {})}
         dropped += [name for name in body if name not in _OPENAI | _OWN]
-        return [Sending(orjson.dumps(said))]
+        return [OutgoingBody(orjson.dumps(said))]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """Speech is never JSON."""
         raise MalformedStream("it is JSON and no sound")

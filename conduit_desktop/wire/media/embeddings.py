@@ -16,8 +16,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
-from conduit_desktop.wire.media.usage import told_usage
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import read_media_usage
 
 BATCH = 2048
 """Inputs that OpenAI takes at once."""
@@ -40,10 +40,10 @@ class OpenAIEmbeddings:
         self._batch = batch
         self._float_unsaid = float_unsaid
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """As it came; in several requests where it holds more inputs than the vendor takes."""
-        body = {**wish.body, "model": model}
-        inputs = texts(wish.body) if self._text_only else items(wish.body)
+        body = {**media_request.body, "model": model}
+        inputs = texts(media_request.body) if self._text_only else items(media_request.body)
         if self._dimensions in self._refused or self._dimensions != "dimensions":
             value = body.pop("dimensions", None)
             if value is not None:
@@ -54,24 +54,24 @@ class OpenAIEmbeddings:
         if self._float_unsaid and not in_base64(body):
             body.pop("encoding_format", None)
         if len(inputs) <= self._batch:
-            return [Sending(orjson.dumps(body))]
-        return [Sending(orjson.dumps({**body, "input": part})) for part in parted(inputs, self._batch)]
+            return [OutgoingBody(orjson.dumps(body))]
+        return [OutgoingBody(orjson.dumps({**body, "input": part})) for part in parted(inputs, self._batch)]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The very bytes where they say it as asked; else the same with every vector in the encoding asked for."""
         rows = [row for answer in answers for row in _rows(answer)]
-        if len(rows) != len(items(wish.body)):
-            raise MalformedStream(f"it holds {len(rows)} embeddings for {len(items(wish.body))} inputs")
-        wanted = str if in_base64(wish.body) else list
-        other_types = any(wish.body.get(name) not in (None, "float") for name in ("output_dtype", "embedding_type"))
-        usage = _sum([told_usage(wish.endpoint, answer) for answer in answers])
+        if len(rows) != len(items(media_request.body)):
+            raise MalformedStream(f"it holds {len(rows)} embeddings for {len(items(media_request.body))} inputs")
+        wanted = str if in_base64(media_request.body) else list
+        other_types = any(media_request.body.get(name) not in (None, "float") for name in ("output_dtype", "embedding_type"))
+        usage = _sum([read_media_usage(media_request.endpoint, answer) for answer in answers])
         if len(answers) == 1 and (other_types or all(isinstance(row.get("embedding"), wanted) for row in rows)):
-            return Told(raw, usage)
+            return MediaAnswer(raw, usage)
         numbered = [{**row, "index": n, "embedding": encoded(row.get("embedding"), wanted is str)} for n, row in enumerate(rows)]
         whole = {**answers[-1], "data": numbered}
         if usage is not None and len(answers) > 1:
             whole["usage"] = usage_body(usage)
-        return Told(orjson.dumps(whole), usage)
+        return MediaAnswer(orjson.dumps(whole), usage)
 
 
 def _rows(answer: dict[str, Json]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire.media.embeddings import encoded, in_base64, items, parted, texts, usage_body
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import summed
 
 OPENAI = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
@@ -36,9 +36,9 @@ class CohereEmbeddings:
     def __init__(self, bedrock: bool = False) -> None:
         self._bedrock = bedrock
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """Texts and the size of their vectors, as floats."""
-        inputs, body = texts(wish.body), wish.body
+        inputs, body = texts(media_request.body), media_request.body
         shared: dict[str, Json] = {"input_type": "search_document"}
         if not self._bedrock:
             shared |= {"model": model, "embedding_types": ["float"]}
@@ -47,9 +47,9 @@ class CohereEmbeddings:
             shared["output_dimension"] = body["dimensions"]
         dropped += [name for name in body if name not in OPENAI | _COHERE or name == "user"]
         in_base64(body)
-        return [Sending(orjson.dumps({**shared, "texts": part})) for part in parted(inputs, self.batch)]
+        return [OutgoingBody(orjson.dumps({**shared, "texts": part})) for part in parted(inputs, self.batch)]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
         vectors: list[Json] = []
         counts: list[Json] = []
@@ -59,7 +59,7 @@ class CohereEmbeddings:
             meta = answer.get("meta")
             billed = meta.get("billed_units") if isinstance(meta, dict) else None
             counts.append(billed.get("input_tokens") if isinstance(billed, dict) else answer.get(BEDROCK_TOKENS))
-        return told(vectors, summed(counts), wish, model)
+        return told(vectors, summed(counts), media_request, model)
 
 
 class GeminiEmbeddings:
@@ -75,9 +75,9 @@ class GeminiEmbeddings:
     def __init__(self, vertex: bool = False) -> None:
         self._vertex = vertex
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request a text; the model stands in each."""
-        inputs, body = texts(wish.body), wish.body
+        inputs, body = texts(media_request.body), media_request.body
         known = _GEMINI | _VERTEX if self._vertex else _GEMINI
         wished: dict[str, Json] = {new: body[old] for old, new in known.items() if old in body}
         if body.get("dimensions") is not None:
@@ -90,10 +90,10 @@ class GeminiEmbeddings:
             shared = {"model": f"models/{model.removeprefix('models/')}", **wished}
         requests = [{**shared, "content": {"parts": [{"text": text}]}} for text in inputs]
         if self._vertex and len(requests) == 1:
-            return [Sending(orjson.dumps(requests[0]), single=True)]
-        return [Sending(orjson.dumps({"requests": part})) for part in parted(requests, self.batch)]
+            return [OutgoingBody(orjson.dumps(requests[0]), single=True)]
+        return [OutgoingBody(orjson.dumps({"requests": part})) for part in parted(requests, self.batch)]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list. The older models report no usage."""
         vectors: list[Json] = []
         counts: list[Json] = []
@@ -101,7 +101,7 @@ class GeminiEmbeddings:
             rows = [answer["embedding"]] if "embedding" in answer else _list(answer.get("embeddings"))
             vectors += [_dict(row).get("values") for row in rows]
             counts.append(_dict(answer.get("usageMetadata") or {}).get("promptTokenCount"))
-        return told(vectors, summed(counts), wish, model)
+        return told(vectors, summed(counts), media_request, model)
 
 
 class VertexPredictions:
@@ -113,9 +113,9 @@ class VertexPredictions:
     own = False
     batch = 250
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One instance a text, and what holds for all."""
-        inputs, body = texts(wish.body), wish.body
+        inputs, body = texts(media_request.body), media_request.body
         each = {name: body[said] for said, name in _INSTANCE.items() if said in body}
         shared: dict[str, Json] = {name: body[said] for said, name in _VERTEX.items() if said in body}
         if body.get("dimensions") is not None:
@@ -124,22 +124,22 @@ class VertexPredictions:
         in_base64(body)
         whole = {"parameters": shared} if shared else {}
         instances = [{"content": text, **each} for text in inputs]
-        return [Sending(orjson.dumps({"instances": part, **whole})) for part in parted(instances, self.batch)]
+        return [OutgoingBody(orjson.dumps({"instances": part, **whole})) for part in parted(instances, self.batch)]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list; each vector says how many tokens its text had."""
         rows = [_dict(_dict(row).get("embeddings")) for answer in answers for row in _list(answer.get("predictions"))]
         counts = [_dict(row.get("statistics") or {}).get("token_count") for row in rows]
-        return told([row.get("values") for row in rows], summed(counts), wish, model)
+        return told([row.get("values") for row in rows], summed(counts), media_request, model)
 
 
-def told(vectors: list[Json], usage: Usage | None, wish: Wish, model: str) -> Told:
+def told(vectors: list[Json], usage: Usage | None, media_request: MediaRequest, model: str) -> MediaAnswer:
     """OpenAI's answer around vectors of floats."""
-    if len(vectors) != len(items(wish.body)):
-        raise MalformedStream(f"it holds {len(vectors)} embeddings for {len(items(wish.body))} inputs")
-    wanted = in_base64(wish.body)
+    if len(vectors) != len(items(media_request.body)):
+        raise MalformedStream(f"it holds {len(vectors)} embeddings for {len(items(media_request.body))} inputs")
+    wanted = in_base64(media_request.body)
     data = [{"object": "embedding", "index": n, "embedding": encoded(vector, wanted)} for n, vector in enumerate(vectors)]
-    return Told(orjson.dumps({"object": "list", "data": data, "model": model, "usage": usage_body(usage)}), usage)
+    return MediaAnswer(orjson.dumps({"object": "list", "data": data, "model": model, "usage": usage_body(usage)}), usage)
 
 
 def _list(value: Json) -> list[Any]:

@@ -1,7 +1,7 @@
 """How the endpoints beside chat are said: a form turns OpenAI's way of asking into a vendor's, and the answer back.
 
-One class a way, in the `form_*` files; a vendor that differs from another in names alone is a row of the table here. The
-caller speaks OpenAI's way (for rerank, where OpenAI has none: Cohere's), or another whose `Words` say how to turn it into that.
+One class for each format, in the files of this package; a vendor whose field names alone differ is a row of the table here.
+The caller uses OpenAI's format (for rerank, where OpenAI has none: Cohere's), or another whose `CallerFormat` converts it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from conduit_desktop.wire.framing.multipart import Multipart
 
 
 @dataclass(slots=True, repr=False)
-class Wish:
+class MediaRequest:
     """A request beside chat, as it came. `body` is its JSON, or the fields of its multipart `form`.
 
     `words` are those of a caller who does not speak OpenAI's.
@@ -28,11 +28,11 @@ class Wish:
     endpoint: str
     body: dict[str, Json]
     form: Multipart | None = None
-    words: Words | None = None
+    words: CallerFormat | None = None
 
 
 @dataclass(slots=True, repr=False)
-class Sending:
+class OutgoingBody:
     """One request body as it goes out. `single`: to the vendor's address for one input, where that is another than for many."""
 
     body: bytes
@@ -41,7 +41,7 @@ class Sending:
 
 
 @dataclass(slots=True)
-class Told:
+class MediaAnswer:
     """A whole answer as the caller reads it, with what was counted. `usage` None: no tokens were reported."""
 
     body: bytes
@@ -49,30 +49,30 @@ class Told:
     units: Units = Units()  # noqa: RUF009  # frozen
 
 
-class Form(Protocol):
+class MediaFormat(Protocol):
     """One way of asking and answering."""
 
     own: bool
     """OpenAI's own way: a vendor's error in it is the caller's to read as it is."""
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """What to send, in as many requests as the vendor's batches need; raises BadRequest naming the field.
 
         What the vendor cannot be told is added to `dropped`.
         """
         ...
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The answers to those requests as one; `raw` is the last one's body. Raises MalformedStream."""
         ...
 
 
-class Words(Protocol):
+class CallerFormat(Protocol):
     """Another API's way to ask for what an endpoint gives."""
 
     native: str
     """The name by which vendors say that they understand it as it is."""
-    form: Form
+    form: MediaFormat
     """How it goes on to those."""
 
     def in_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
@@ -84,39 +84,43 @@ class Words(Protocol):
         ...
 
 
-class Reworded:
+class TranslatedFormat:
     """A form for callers who asked in other words: its answer is told in theirs. What is written is already OpenAI's."""
 
     own = False
 
-    def __init__(self, form: Form, words: Words) -> None:
+    def __init__(self, form: MediaFormat, words: CallerFormat) -> None:
         self._form = form
         self._words = words
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """As the form writes it."""
-        return self._form.write(wish, model, dropped)
+        return self._form.write(media_request, model, dropped)
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """As the form reads it, in the caller's words."""
-        told = self._form.read(answers, raw, wish, model)
+        told = self._form.read(answers, raw, media_request, model)
         told.body = self._words.answer(told.body)
         return told
 
 
-def said_to(wish: Wish, name: str, understood: Collection[str], model: str, overrides: Mapping[str, Json]) -> tuple[Wish, Form]:
+def format_for(
+    media_request: MediaRequest, name: str, understood: Collection[str], model: str, overrides: Mapping[str, Json]
+) -> tuple[MediaRequest, MediaFormat]:
     """What to say to a vendor whose form is `name`, and how: in the caller's own words where they are among those `understood`.
 
     Overrides are in OpenAI's words; a request that has some is said in those.
     """
-    words = wish.words
+    words = media_request.words
     if words is not None and words.native in understood and not overrides:
-        return wish, words.form
-    chosen = form(wish.endpoint, name)
-    body = wish.body if words is None else words.in_openai(wish.body, model)
+        return media_request, words.form
+    chosen = form(media_request.endpoint, name)
+    body = media_request.body if words is None else words.in_openai(media_request.body, model)
     if overrides:
         body = {field: value for field, value in {**body, **overrides}.items() if value is not None}
-    return Wish(wish.endpoint, body, wish.form), chosen if words is None else Reworded(chosen, words)
+    return MediaRequest(media_request.endpoint, body, media_request.form), chosen if words is None else TranslatedFormat(
+        chosen, words
+    )
 
 
 _EMBEDDINGS = "conduit_desktop.wire.media.embeddings"
@@ -149,10 +153,10 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "bedrock_cohere"): (_VECTORS, "CohereEmbeddings", {"bedrock": True}),
     ("embeddings", "bedrock_nova"): (_BEDROCK, "NovaEmbeddings", {}),
     ("embeddings", "bedrock_titan"): (_BEDROCK, "TitanEmbeddings", {}),
-    ("images", "bedrock_amazon"): ("conduit_desktop.wire.media.bedrock_images", "AmazonPictures", {}),
-    ("images", "bedrock_stability"): ("conduit_desktop.wire.media.bedrock_images", "StabilityPictures", {}),
-    ("image_edits", "openrouter"): ("conduit_desktop.wire.media.openrouter_images", "OpenRouterPictures", {}),
-    ("images", "openrouter"): ("conduit_desktop.wire.media.openrouter_images", "OpenRouterPictures", {}),
+    ("images", "bedrock_amazon"): ("conduit_desktop.wire.media.bedrock_images", "AmazonImages", {}),
+    ("images", "bedrock_stability"): ("conduit_desktop.wire.media.bedrock_images", "StabilityImages", {}),
+    ("image_edits", "openrouter"): ("conduit_desktop.wire.media.openrouter_images", "OpenRouterImages", {}),
+    ("images", "openrouter"): ("conduit_desktop.wire.media.openrouter_images", "OpenRouterImages", {}),
     ("rerank", "openai"): (_RERANK, "Rerank", {}),
     ("rerank", "cohere"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",)}),
     ("rerank", "bedrock"): (_RERANK, "Rerank", {"texts": True, "refused": ("return_documents",), "bedrock": True}),
@@ -166,8 +170,8 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
 
 
 @cache
-def form(endpoint: str, name: str) -> Form:
+def form(endpoint: str, name: str) -> MediaFormat:
     """The form of that name for an endpoint; `openai` is the plain way wherever no other is known."""
-    module, cls, settings = _FORMS.get((endpoint, name), (_PLAIN, "Plain", {}))
-    made: Form = getattr(import_module(module), cls)(**settings)
+    module, cls, settings = _FORMS.get((endpoint, name), (_PLAIN, "PlainFormat", {}))
+    made: MediaFormat = getattr(import_module(module), cls)(**settings)
     return made

@@ -9,20 +9,20 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.wire.gemini.field_names import Fields, missing, normalised, wrong
-from conduit_desktop.wire.media.endpoints import Form, Sending, Told, Wish
-from conduit_desktop.wire.media.usage import summed, told_usage
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import read_media_usage, summed
 
 _SHARED = {"outputDimensionality": "dimensions", "taskType": "task_type", "title": "title"}
 
 
-class GeminiWords:
+class GeminiEmbeddingsCaller:
     """See `forms.Words`."""
 
     native = "gemini"
 
     def __init__(self, batch: bool) -> None:
         self._batch = batch
-        self.form: Form = AsAsked(batch)
+        self.form: MediaFormat = GeminiPassthrough(batch)
 
     def in_openai(self, body: Fields, model: str) -> Fields:
         """Raises BadRequest for what is no text."""
@@ -33,7 +33,7 @@ class GeminiWords:
         return orjson.dumps(write_response(orjson.loads(body), self._batch))
 
 
-class AsAsked:
+class GeminiPassthrough:
     """See `forms.Form`: the request as it came but for the model, the answer as it comes."""
 
     own = True
@@ -41,24 +41,24 @@ class AsAsked:
     def __init__(self, batch: bool) -> None:
         self._batch = batch
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request; the model stands in each text's."""
         named = {"model": f"models/{model.removeprefix('models/')}"}
-        requests = wish.body.get("requests")
+        requests = media_request.body.get("requests")
         if self._batch and isinstance(requests, list):
-            body = {**wish.body, "requests": [{**one, **named} if isinstance(one, dict) else one for one in requests]}
+            body = {**media_request.body, "requests": [{**one, **named} if isinstance(one, dict) else one for one in requests]}
         else:
-            body = {**wish.body, **named} if "model" in wish.body else wish.body
-        return [Sending(orjson.dumps(body), single=not self._batch)]
+            body = {**media_request.body, **named} if "model" in media_request.body else media_request.body
+        return [OutgoingBody(orjson.dumps(body), single=not self._batch)]
 
-    def read(self, answers: Sequence[Fields], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[Fields], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The very bytes."""
         answer = answers[-1]
         if not answer.get("embeddings" if self._batch else "embedding"):
             raise MalformedStream("it holds no embedding")
         usage = answer.get("usageMetadata")
         tokens = usage.get("promptTokenCount") if isinstance(usage, dict) else None
-        return Told(raw, summed([tokens]))
+        return MediaAnswer(raw, summed([tokens]))
 
 
 def read_request(body: Fields, model: str, batch: bool) -> Fields:
@@ -98,7 +98,7 @@ def write_response(answer: Fields, batch: bool) -> Fields:
     """OpenAI's list of floats as Gemini's embeddings."""
     rows = [{"values": row["embedding"]} for row in answer["data"]]
     body: Fields = {"embeddings": rows} if batch else {"embedding": rows[0]}
-    counted = told_usage("embeddings", answer)
+    counted = read_media_usage("embeddings", answer)
     if counted and counted.input:
         body["usageMetadata"] = {"promptTokenCount": counted.input}
     return body

@@ -8,13 +8,13 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
-from conduit_desktop.wire.media.endpoints import Form, Sending, Told, Wish
-from conduit_desktop.wire.media.usage import summed, told_usage
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import read_media_usage, summed
 
 Fields = dict[str, Json]
 
 
-class OllamaWords:
+class OllamaEmbeddingsCaller:
     """See `forms.Words`. `model` is the caller's name for it; `older`: one text as `prompt`, answered with one vector."""
 
     native = "ollama"
@@ -22,7 +22,7 @@ class OllamaWords:
     def __init__(self, model: str, older: bool) -> None:
         self._model = model
         self._older = older
-        self.form: Form = AsAsked(older)
+        self.form: MediaFormat = OllamaPassthrough(older)
 
     def in_openai(self, body: Fields, model: str) -> Fields:
         """Raises BadRequest for what is no text."""
@@ -35,11 +35,11 @@ class OllamaWords:
         vectors = [row["embedding"] for row in told["data"]]
         if self._older:
             return orjson.dumps({"embedding": vectors[0] if vectors else []})
-        counted = told_usage("embeddings", told)
+        counted = read_media_usage("embeddings", told)
         return orjson.dumps({"model": self._model, "embeddings": vectors, "prompt_eval_count": counted.input if counted else 0})
 
 
-class AsAsked:
+class OllamaPassthrough:
     """See `forms.Form`: the request as it came but for the model, the answer as it comes."""
 
     own = True
@@ -47,16 +47,16 @@ class AsAsked:
     def __init__(self, older: bool) -> None:
         self._older = older
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request."""
-        return [Sending(orjson.dumps({**wish.body, "model": model}), single=self._older)]
+        return [OutgoingBody(orjson.dumps({**media_request.body, "model": model}), single=self._older)]
 
-    def read(self, answers: Sequence[Fields], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[Fields], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The very bytes."""
         answer = answers[-1]
         if not isinstance(answer.get("embedding" if self._older else "embeddings"), list):
             raise MalformedStream("it holds no embedding")
-        return Told(raw, summed([answer.get("prompt_eval_count")]))
+        return MediaAnswer(raw, summed([answer.get("prompt_eval_count")]))
 
 
 def asked(body: Fields, older: bool) -> Json:

@@ -13,8 +13,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.media.endpoints import Sending, Told, Wish
-from conduit_desktop.wire.media.usage import told_usage
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.usage import read_media_usage
 
 
 class Rerank:
@@ -31,9 +31,9 @@ class Rerank:
         self._refused = refused
         self._bedrock = bedrock
 
-    def write(self, wish: Wish, model: str, dropped: list[str]) -> list[Sending]:
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One request; `return_documents` is done here where the vendor does not."""
-        body = {**wish.body, "model": model}
+        body = {**media_request.body, "model": model}
         for name in self._refused:
             if body.pop(name, None) is not None and name != "return_documents":
                 dropped.append(name)
@@ -41,25 +41,25 @@ class Rerank:
         if top is not None:
             body[self._top] = top
         if self._texts:
-            body["documents"] = [_text(document, n) for n, document in enumerate(documents(wish.body))]
+            body["documents"] = [_text(document, n) for n, document in enumerate(documents(media_request.body))]
         if self._bedrock:
             del body["model"]
             body |= {"api_version": 2} if "cohere" in model else {}
-        return [Sending(orjson.dumps(body))]
+        return [OutgoingBody(orjson.dumps(body))]
 
-    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, wish: Wish, model: str) -> Told:
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The answer in Cohere's shape, with the documents where they were asked for."""
         answer = answers[-1]
         results = answer.get("results", answer.get("data"))
         if not isinstance(results, list) or not all(_is_result(row) for row in results):
             raise MalformedStream("it holds no results")
-        usage = told_usage(wish.endpoint, answer) or _billed(answer)
-        wants_documents = wish.body.get("return_documents") is True
+        usage = read_media_usage(media_request.endpoint, answer) or _billed(answer)
+        wants_documents = media_request.body.get("return_documents") is True
         if "results" in answer and not wants_documents:
-            return Told(raw, usage)
-        given = documents(wish.body)
+            return MediaAnswer(raw, usage)
+        given = documents(media_request.body)
         rows = [_with_document(row, given) if wants_documents else row for row in results]
-        return Told(orjson.dumps({**{k: v for k, v in answer.items() if k != "data"}, "results": rows}), usage)
+        return MediaAnswer(orjson.dumps({**{k: v for k, v in answer.items() if k != "data"}, "results": rows}), usage)
 
 
 def documents(body: dict[str, Json]) -> list[Any]:

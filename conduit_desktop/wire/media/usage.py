@@ -15,7 +15,7 @@ READ_ONLY = frozenset({"embeddings", "rerank", "moderations"})
 """Endpoints whose models only read: whatever tokens are reported are input."""
 
 
-def asked_units(endpoint: str, body: dict[str, Json]) -> Units:
+def requested_units(endpoint: str, body: dict[str, Json]) -> Units:
     """The units that a request asks for; an answer may say it better."""
     if endpoint in ("images", "image_edits"):
         return Units(images=count(body.get("n")) or 1)
@@ -27,7 +27,7 @@ def asked_units(endpoint: str, body: dict[str, Json]) -> Units:
     return Units()
 
 
-def told_units(endpoint: str, answer: dict[str, Json], asked: Units) -> Units:
+def read_units(endpoint: str, answer: dict[str, Json], asked: Units) -> Units:
     """The units of an answer: the pictures in it, the seconds it says it heard."""
     data = answer.get("data")
     if endpoint in ("images", "image_edits") and isinstance(data, list):
@@ -40,7 +40,7 @@ def told_units(endpoint: str, answer: dict[str, Json], asked: Units) -> Units:
     return asked
 
 
-def told_usage(endpoint: str, answer: dict[str, Json]) -> Usage | None:
+def read_media_usage(endpoint: str, answer: dict[str, Json]) -> Usage | None:
     """The tokens of an answer in OpenAI's words, old (`prompt_tokens`) or new (`input_tokens`); None where it has none."""
     raw = answer.get("usage")
     if not isinstance(raw, dict):

@@ -12,7 +12,7 @@ from typing import Any
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import UpstreamError
-from conduit_desktop.wire import Outgoing, StreamWriter
+from conduit_desktop.wire import StreamWriter, WrittenRequest
 from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.ollama import errors
 from conduit_desktop.wire.ollama import request_writer as outgoing
@@ -34,7 +34,7 @@ class OllamaChat(BaseDialect):
         """A request body in neutral form."""
         return read_chat(body, path.get("stream"))
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """A request for `model`, and what could not be said."""
         return outgoing.write_chat(request, model, request.dialect == self.name)
 
@@ -64,7 +64,7 @@ class OllamaGenerate(OllamaChat):
         """A request body in neutral form."""
         return read_generate(body, path.get("stream"), self.name)
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """The last prompt for `model`, and what could not be said."""
         return outgoing.write_generate(request, model, request.dialect == self.name)
 

@@ -21,7 +21,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
 
 NAME = "ollama"
 
@@ -66,9 +66,9 @@ def read_generate(body: dict[str, Json], stream: bool | None, name: str) -> Chat
     return _finish(request, fields)
 
 
-def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatRequest, Fields]:
+def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatRequest, FieldReader]:
     request = ChatRequest(name, "", include_usage=True)
-    fields = Fields(body, "", request.spelling)
+    fields = FieldReader(body, "", request.spelling)
     request.model = fields.need_text("model")
     said = fields.flag("stream")
     if said is not None:
@@ -77,7 +77,7 @@ def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatR
     return request, fields
 
 
-def _finish(request: ChatRequest, fields: Fields) -> ChatRequest:
+def _finish(request: ChatRequest, fields: FieldReader) -> ChatRequest:
     _read_options(request, fields)
     _read_format(request, fields)
     _read_think(request, fields)
@@ -87,14 +87,14 @@ def _finish(request: ChatRequest, fields: Fields) -> ChatRequest:
     return request
 
 
-def _list(fields: Fields, name: str) -> list[Json]:
+def _list(fields: FieldReader, name: str) -> list[Json]:
     found = fields.array(name)
     if found == []:
         fields.spelling[fields.at(name)] = "list"
     return found or []
 
 
-def _text(fields: Fields, name: str) -> str | None:
+def _text(fields: FieldReader, name: str) -> str | None:
     """A text that says something; that it was there and empty is kept in the spelling."""
     found = fields.text(name)
     if found == "":
@@ -112,7 +112,7 @@ class _Turns:
 
     def read(self, message: Json, path: str) -> Message:
         """One message."""
-        fields = Fields(message, path, self._spelling)
+        fields = FieldReader(message, path, self._spelling)
         role = fields.need_text("role")
         if role not in _ROLES:
             raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
@@ -131,7 +131,7 @@ class _Turns:
         return Message(cast(Role, role), parts, plain=True, extra=fields.rest)
 
     def _call(self, call: Json, path: str) -> ToolCall:
-        fields = Fields(call, path, self._spelling)
+        fields = FieldReader(call, path, self._spelling)
         call_id = fields.text("id")
         inner = fields.inner("function")
         name, arguments = inner.need_text("name"), inner.take("arguments")
@@ -145,7 +145,7 @@ class _Turns:
         extra = {**fields.rest, **({"function": inner.rest} if inner.rest else {})}
         return ToolCall(call_id, name, text, extra=extra)
 
-    def _result(self, fields: Fields, parts: list[Part]) -> ToolResult:
+    def _result(self, fields: FieldReader, parts: list[Part]) -> ToolResult:
         name, call_id = fields.text("tool_name"), fields.text("tool_call_id")
         if not call_id:
             self._spelling[fields.at("tool_call_id")] = "made"
@@ -157,9 +157,9 @@ class _Turns:
         return ToolResult(call_id, parts, name=name, plain=all(isinstance(part, Text) for part in parts))
 
 
-def _read_tools(request: ChatRequest, fields: Fields) -> None:
+def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     for index, tool in enumerate(_list(fields, "tools")):
-        outer = Fields(tool, f"tools[{index}]", request.spelling)
+        outer = FieldReader(tool, f"tools[{index}]", request.spelling)
         kind, inner = outer.text("type"), outer.inner("function")
         schema = inner.mapping("parameters")
         extra = {**({"function": inner.rest} if inner.rest else {})}
@@ -168,7 +168,7 @@ def _read_tools(request: ChatRequest, fields: Fields) -> None:
         request.tools.append(made)
 
 
-def _read_options(request: ChatRequest, fields: Fields) -> None:
+def _read_options(request: ChatRequest, fields: FieldReader) -> None:
     """What an option's value must be is the server's to judge: odd ones stay as they are."""
     options = fields.mapping("options")
     if options is None:
@@ -185,7 +185,7 @@ def _read_options(request: ChatRequest, fields: Fields) -> None:
         request.extra["options"] = left
 
 
-def _read_format(request: ChatRequest, fields: Fields) -> None:
+def _read_format(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.take("format")
     if said == "json":
         request.output = OutputFormat("json")
@@ -197,7 +197,7 @@ def _read_format(request: ChatRequest, fields: Fields) -> None:
         raise invalid("format", '"json" or a JSON schema', said)
 
 
-def _read_think(request: ChatRequest, fields: Fields) -> None:
+def _read_think(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.take("think")
     if isinstance(said, bool):
         request.reasoning = Reasoning(mode="enabled" if said else "disabled")

@@ -21,9 +21,9 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.base64_values import standard_base64
-from conduit_desktop.wire.function_tools import RequestWriter
+from conduit_desktop.wire.function_tools import FunctionToolsWriter
 from conduit_desktop.wire.ollama.request_reader import OPTIONS
 from conduit_desktop.wire.values import as_object
 
@@ -32,7 +32,7 @@ _LOW, _MEDIUM = 4_096, 16_384
 """Thinking budgets in tokens, at most, for the levels `low` and `medium`."""
 
 
-def write_chat(request: ChatRequest, model: str, own: bool) -> Outgoing:
+def write_chat(request: ChatRequest, model: str, own: bool) -> WrittenRequest:
     """The body of `/api/chat`. `own`: the request was read from it, and is given back as it came."""
     writer = _Writer(request, own)
     body: dict[str, Json] = {"model": model, "messages": writer.messages()}
@@ -40,7 +40,7 @@ def write_chat(request: ChatRequest, model: str, own: bool) -> Outgoing:
     return writer.finish(body)
 
 
-def write_generate(request: ChatRequest, model: str, own: bool) -> Outgoing:
+def write_generate(request: ChatRequest, model: str, own: bool) -> WrittenRequest:
     """The body of `/api/generate`: the last thing a user said, under the system texts; turns before it cannot be said."""
     writer = _Writer(request, own)
     asked = [message for message in request.messages if message.role == "user"]
@@ -65,7 +65,7 @@ def _words(parts: list[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, Text | Refusal))
 
 
-class _Writer(RequestWriter):
+class _Writer(FunctionToolsWriter):
     unsayable = ("user", "metadata", "service_tier")
 
     def __init__(self, request: ChatRequest, own: bool) -> None:
@@ -186,7 +186,7 @@ class _Writer(RequestWriter):
         if self.request.parallel_tool_calls is False:
             self.drop("parallel_tool_calls")
 
-    def finish(self, body: dict[str, Json]) -> Outgoing:
+    def finish(self, body: dict[str, Json]) -> WrittenRequest:
         """Everything but the conversation."""
         request = self.request
         options = {name: value for name, (field, _) in OPTIONS.items() if (value := getattr(request, field)) is not None}
@@ -206,7 +206,7 @@ class _Writer(RequestWriter):
             if (value := getattr(request, name)) is not None:
                 body[name] = value
         self.rest(body, {name: value for name, value in request.extra.items() if name != "options"})
-        return Outgoing(body, list(self.dropped))
+        return WrittenRequest(body, list(self.dropped))
 
     def _think(self, reasoning: Reasoning, model: str) -> Json:
         if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:

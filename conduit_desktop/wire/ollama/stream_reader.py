@@ -36,7 +36,7 @@ _LINE = frozenset({
 })  # fmt: skip
 
 
-class Lines:
+class LineReader:
     """What the lines of one answer say, of `/api/chat` and `/api/generate` alike."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class OllamaReader(FrameReader):
 
     def __init__(self) -> None:
         super().__init__(LineSplitter())
-        self._lines = Lines()
+        self._lines = LineReader()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """One line; raises MalformedStream for what is no object."""
@@ -118,7 +118,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     if not body.get("error") and not isinstance(body.get("message"), dict) and not isinstance(body.get("response"), str):
         raise MalformedStream("the answer holds neither a message nor a response")
     events: list[Event] = []
-    Lines().take(body, events)
+    LineReader().take(body, events)
     return events
 
 

@@ -14,7 +14,7 @@ from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json, Text
 from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
 from conduit_desktop.core.events import Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.event_validation import MOST_CHOICES, whole
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
@@ -44,13 +44,13 @@ class OpenAICompletions(OpenAIChat):
             request.extra["logprobs"] = body["logprobs"]
         return request
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """Every text of the conversation, one below the other, as the prompt."""
         written = super().write_request(request, model)
         texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
         body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
         dropped = ["tools"] if request.tools else []
-        return Outgoing({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])
+        return WrittenRequest({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])
 
     def reader(self) -> CompletionsReader:
         """Reads one stream of chunks."""

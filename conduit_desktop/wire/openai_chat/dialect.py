@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json
-from conduit_desktop.wire import Outgoing, StreamReader, StreamWriter
+from conduit_desktop.wire import StreamReader, StreamWriter, WrittenRequest
 from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.openai_chat.errors import read_error, write_error
 from conduit_desktop.wire.openai_chat.fields import NAME
@@ -37,11 +37,11 @@ class OpenAIChat(BaseDialect):
         """A request body in neutral form."""
         return read_request(body)
 
-    def write_request(self, request: ChatRequest, model: str) -> Outgoing:
+    def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """A request for `model`, and what could not be said."""
         return write_request(request, model)
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """`body` for `model`, without the signatures of others; a stream always reports its usage."""
         native = {**without_foreign(body), "model": model}
         if body.get("stream"):
@@ -54,7 +54,7 @@ class OpenAIChat(BaseDialect):
         options = body.get("stream_options")
         return isinstance(options, dict) and options.get("include_usage") is True
 
-    def says_only_usage(self, data: bytes) -> bool:
+    def is_usage_only(self, data: bytes) -> bool:
         """The extra chunk at the end, whose `choices` are empty."""
         chunk = orjson.loads(data) if data.startswith(b"{") else {}
         return bool(chunk.get("usage")) and chunk.get("choices") == []

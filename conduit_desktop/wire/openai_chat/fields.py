@@ -42,7 +42,7 @@ def invalid(path: str, expected: str, value: Json) -> BadRequest:
     )
 
 
-class Fields:
+class FieldReader:
     """One object at `path`. Every `take` removes a field from `rest`; what stays there is unknown to this dialect."""
 
     __slots__ = ("path", "rest", "spelling")
@@ -124,12 +124,12 @@ class Fields:
                 raise invalid(f"{self.at(name)}[{index}]", "a string", text)
         return value
 
-    def inner(self, name: str) -> Fields:
+    def inner(self, name: str) -> FieldReader:
         """An object that must be there, to be read field by field."""
         value = self.take(name)
         if value is None:
             raise missing(self.at(name))
-        return Fields(value, self.at(name), self.spelling)
+        return FieldReader(value, self.at(name), self.spelling)
 
 
 def respell(body: dict[str, Json], spelling: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import NAME, Fields, invalid, missing
+from conduit_desktop.wire.openai_chat.fields import NAME, FieldReader, invalid, missing
 from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import thought_signature
 
@@ -29,17 +29,17 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.ASCII)
 _AUDIO_TYPES = {"mp3": "audio/mpeg"}
 
 
-def read_messages(body: Fields) -> list[Message]:
+def read_messages(body: FieldReader) -> list[Message]:
     """`messages` of a request."""
     raw = body.array("messages")
     if raw is None:
         raise missing("messages")
     if not raw:
         raise invalid("messages", "at least one message", raw)
-    return [_message(Fields(value, f"messages[{index}]", body.spelling)) for index, value in enumerate(raw)]
+    return [_message(FieldReader(value, f"messages[{index}]", body.spelling)) for index, value in enumerate(raw)]
 
 
-def _message(fields: Fields) -> Message:
+def _message(fields: FieldReader) -> Message:
     role = fields.need_text("role")
     if role not in ROLES:
         raise invalid(fields.at("role"), f"one of {', '.join(sorted(ROLES))}", role)
@@ -57,7 +57,7 @@ def _message(fields: Fields) -> Message:
     return message
 
 
-def _tool_message(fields: Fields, role: str) -> Message:
+def _tool_message(fields: FieldReader, role: str) -> Message:
     legacy = role == "function"
     call_id = "" if legacy else fields.need_text("tool_call_id")
     name = fields.need_text("name") if legacy else fields.text("name")
@@ -66,7 +66,7 @@ def _tool_message(fields: Fields, role: str) -> Message:
     return Message("tool", [ToolResult(call_id, parts, name, plain=plain, extra=extra)], extra=fields.rest)
 
 
-def _thinking(fields: Fields) -> list[Part]:
+def _thinking(fields: FieldReader) -> list[Part]:
     """The thinking fields of compatible vendors, kept as they came for the same dialect."""
     said = {name: value for name in FIELDS if name in fields.rest and (value := fields.take(name)) is not None}
     for name in [name for name, value in said.items() if value == ""]:
@@ -83,7 +83,7 @@ def _thinking(fields: Fields) -> list[Part]:
     return [Opaque(NAME, "reasoning", said), *neutral]
 
 
-def _content(fields: Fields, required: bool) -> tuple[list[Part], bool]:
+def _content(fields: FieldReader, required: bool) -> tuple[list[Part], bool]:
     """`content` as parts, and whether it was bare text. Without words or parts, the spelling says how."""
     at = fields.at("content")
     if "content" not in fields.rest:
@@ -95,7 +95,7 @@ def _content(fields: Fields, required: bool) -> tuple[list[Part], bool]:
     if isinstance(content, list):
         if not content:
             fields.spelling[at] = "list"
-        return [_part(Fields(part, f"{at}[{index}]", fields.spelling)) for index, part in enumerate(content)], False
+        return [_part(FieldReader(part, f"{at}[{index}]", fields.spelling)) for index, part in enumerate(content)], False
     if isinstance(content, str):
         if not content:
             fields.spelling[at] = "empty"
@@ -105,7 +105,7 @@ def _content(fields: Fields, required: bool) -> tuple[list[Part], bool]:
     raise invalid(at, "a string or an array of parts", content)
 
 
-def _refusal(fields: Fields, message: Message) -> None:
+def _refusal(fields: FieldReader, message: Message) -> None:
     refusal = fields.text("refusal")
     if refusal == "":
         fields.spelling[fields.at("refusal")] = "empty"
@@ -115,16 +115,17 @@ def _refusal(fields: Fields, message: Message) -> None:
         fields.rest["refusal"] = refusal
 
 
-def _tool_calls(fields: Fields) -> list[Part]:
+def _tool_calls(fields: FieldReader) -> list[Part]:
     raw = fields.array("tool_calls")
     if raw == []:
         fields.spelling[fields.at("tool_calls")] = "list"
     return [
-        _tool_call(Fields(value, f"{fields.at('tool_calls')}[{index}]", fields.spelling)) for index, value in enumerate(raw or [])
+        _tool_call(FieldReader(value, f"{fields.at('tool_calls')}[{index}]", fields.spelling))
+        for index, value in enumerate(raw or [])
     ]
 
 
-def _tool_call(fields: Fields) -> ToolCall:
+def _tool_call(fields: FieldReader) -> ToolCall:
     kind = fields.text("type")
     if kind is None:
         fields.spelling.setdefault(fields.at("type"), "absent")
@@ -143,7 +144,7 @@ def _tool_call(fields: Fields) -> ToolCall:
     return ToolCall(call_id, name, arguments or "", "custom" if kind == "custom" else "function", signature, extra=extra)
 
 
-def _part(fields: Fields) -> Part:
+def _part(fields: FieldReader) -> Part:
     raw = dict(fields.rest)
     kind = fields.need_text("type")
     match kind:
@@ -176,11 +177,11 @@ def thinking_text(value: Json) -> str:
     return "".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
 
 
-def _linked(fields: Fields, kind: str) -> Media:
+def _linked(fields: FieldReader, kind: str) -> Media:
     """An image or a film by address, which may hold the data itself."""
     if isinstance(fields.rest.get(kind), str):
         fields.spelling[fields.at(kind)] = "string"
-        inner = Fields({"url": fields.rest.pop(kind)}, fields.at(kind), fields.spelling)
+        inner = FieldReader({"url": fields.rest.pop(kind)}, fields.at(kind), fields.spelling)
     else:
         inner = fields.inner(kind)
     url = inner.need_text("url")
@@ -198,7 +199,7 @@ def _locate(media: Media, url: str) -> None:
         media.url = url
 
 
-def _audio(fields: Fields) -> Media:
+def _audio(fields: FieldReader) -> Media:
     inner = fields.inner("input_audio")
     data, form = inner.need_text("data"), inner.text("format")
     media = Media(
@@ -208,7 +209,7 @@ def _audio(fields: Fields) -> Media:
     return media
 
 
-def _file(fields: Fields) -> Media:
+def _file(fields: FieldReader) -> Media:
     inner = fields.inner("file")
     data = inner.text("file_data")
     media = Media("document", file_id=inner.text("file_id"), name=inner.text("filename"), cache=read_cache(fields))
@@ -223,7 +224,7 @@ def _file(fields: Fields) -> Media:
     return media
 
 
-def read_cache(fields: Fields) -> CacheTtl | None:
+def read_cache(fields: FieldReader) -> CacheTtl | None:
     """Take `cache_control` of a part or a tool, if it is one that is known."""
     match fields.rest.get("cache_control"):
         case {"type": "ephemeral", **rest} if not rest:

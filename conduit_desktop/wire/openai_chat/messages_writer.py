@@ -38,7 +38,7 @@ def write_cache(cache: CacheTtl | None, path: str, spelling: Mapping[str, str]) 
     return {"cache_control": {"type": "ephemeral", **said}}
 
 
-class Turns:
+class MessagesWriter:
     """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
 
     def __init__(self, own: bool, spelling: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from conduit_desktop.core.answer import AnswerPart
 from conduit_desktop.core.chat import Json, Opaque, RedactedThinking, Thinking
 from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
 from conduit_desktop.wire.openai_chat.fields import NAME
-from conduit_desktop.wire.provenance import CLAUDES, marked, unseal
+from conduit_desktop.wire.provenance import CLAUDES, marked, unmark
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 CLAUDE = "anthropic-claude-v1"
@@ -68,7 +68,7 @@ def signature_detail(signature: str, index: int, said_in: str, text: str | None 
     """A signed block of the dialect `said_in` as an entry of `reasoning_details`."""
     said = {} if text is None else {"text": text}
     proof = marked(signature, said_in, CLAUDES)
-    return {"type": "reasoning.text", **said, "signature": proof, "format": "unknown" if unseal(proof) else CLAUDE, "index": index}
+    return {"type": "reasoning.text", **said, "signature": proof, "format": "unknown" if unmark(proof) else CLAUDE, "index": index}
 
 
 def redacted_detail(data: str, index: int) -> dict[str, Json]:
@@ -113,7 +113,7 @@ def _details(message: Json) -> list[Json]:
 
 
 def _is_foreign(detail: Json) -> bool:
-    return isinstance(detail, dict) and unseal(detail.get("signature")) is not None
+    return isinstance(detail, dict) and unmark(detail.get("signature")) is not None
 
 
 def _own(message: Json) -> Json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
-from conduit_desktop.wire.openai_chat.fields import NAME, Fields, invalid, missing
+from conduit_desktop.wire.openai_chat.fields import NAME, FieldReader, invalid, missing
 from conduit_desktop.wire.openai_chat.messages_reader import read_cache, read_messages
 
 _CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "required"}
@@ -13,7 +13,7 @@ _CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "requ
 def read_request(body: dict[str, Json]) -> ChatRequest:
     """A request body in neutral form; raises BadRequest naming the field that is wrong."""
     spelling: dict[str, str] = {}
-    fields = Fields(body, "", spelling)
+    fields = FieldReader(body, "", spelling)
     request = ChatRequest(NAME, fields.need_text("model"), spelling=spelling)
     request.messages = read_messages(fields)
     request.tools = _tools(fields)
@@ -31,7 +31,7 @@ def read_request(body: dict[str, Json]) -> ChatRequest:
     return request
 
 
-def _sampling(fields: Fields, request: ChatRequest) -> None:
+def _sampling(fields: FieldReader, request: ChatRequest) -> None:
     request.temperature = fields.number("temperature")
     request.top_p = fields.number("top_p")
     request.top_k = fields.whole("top_k")
@@ -44,7 +44,7 @@ def _sampling(fields: Fields, request: ChatRequest) -> None:
     request.parallel_tool_calls = fields.flag("parallel_tool_calls")
 
 
-def _streaming(fields: Fields, request: ChatRequest) -> None:
+def _streaming(fields: FieldReader, request: ChatRequest) -> None:
     stream = fields.flag("stream")
     request.stream = bool(stream)
     if stream is False:
@@ -52,7 +52,7 @@ def _streaming(fields: Fields, request: ChatRequest) -> None:
     raw = fields.mapping("stream_options")
     if raw is None:
         return
-    options = Fields(raw, "stream_options", fields.spelling)
+    options = FieldReader(raw, "stream_options", fields.spelling)
     usage = options.flag("include_usage")
     request.include_usage = bool(usage)
     if usage is False:
@@ -61,7 +61,7 @@ def _streaming(fields: Fields, request: ChatRequest) -> None:
         request.extra["stream_options"] = options.rest
 
 
-def _stop(fields: Fields) -> list[str] | None:
+def _stop(fields: FieldReader) -> list[str] | None:
     value = fields.take("stop")
     if value is None:
         return None
@@ -76,7 +76,7 @@ def _stop(fields: Fields) -> list[str] | None:
     return list(value)
 
 
-def _max_tokens(fields: Fields) -> int | None:
+def _max_tokens(fields: FieldReader) -> int | None:
     """`max_completion_tokens`, or its older spelling; who says both means the newer."""
     newer = fields.whole("max_completion_tokens")
     if newer is not None:
@@ -88,14 +88,14 @@ def _max_tokens(fields: Fields) -> int | None:
     return older
 
 
-def _tools(fields: Fields) -> list[Tool]:
+def _tools(fields: FieldReader) -> list[Tool]:
     raw = fields.array("tools")
     if raw == []:
         fields.spelling["tools"] = "list"
-    return [_tool(Fields(value, f"tools[{index}]", fields.spelling)) for index, value in enumerate(raw or [])]
+    return [_tool(FieldReader(value, f"tools[{index}]", fields.spelling)) for index, value in enumerate(raw or [])]
 
 
-def _tool(fields: Fields) -> Tool:
+def _tool(fields: FieldReader) -> Tool:
     kind = fields.text("type")
     if kind == "custom":
         inner = fields.inner("custom")
@@ -113,7 +113,7 @@ def _tool(fields: Fields) -> Tool:
     return tool
 
 
-def _tool_choice(fields: Fields) -> ToolChoice | None:
+def _tool_choice(fields: FieldReader) -> ToolChoice | None:
     value = fields.take("tool_choice")
     if value is None:
         return None
@@ -141,11 +141,11 @@ def _tool_choice(fields: Fields) -> ToolChoice | None:
     raise invalid("tool_choice", "a string or an object", value)
 
 
-def _output(fields: Fields) -> OutputFormat | None:
+def _output(fields: FieldReader) -> OutputFormat | None:
     raw = fields.mapping("response_format")
     if raw is None:
         return None
-    inner = Fields(raw, "response_format", fields.spelling)
+    inner = FieldReader(raw, "response_format", fields.spelling)
     kind = inner.need_text("type")
     if kind in ("text", "json_object"):
         return OutputFormat("text" if kind == "text" else "json", extra=inner.rest)
@@ -160,13 +160,13 @@ def _output(fields: Fields) -> OutputFormat | None:
     return output
 
 
-def _reasoning(fields: Fields) -> Reasoning | None:
+def _reasoning(fields: FieldReader) -> Reasoning | None:
     """`reasoning_effort`, or OpenRouter's `reasoning` object."""
     effort = fields.text("reasoning_effort")
     raw = fields.rest.get("reasoning")
     if effort is not None or not isinstance(raw, dict):
         return Reasoning(effort) if effort is not None else None
-    inner = Fields(fields.rest.pop("reasoning"), "reasoning", fields.spelling)
+    inner = FieldReader(fields.rest.pop("reasoning"), "reasoning", fields.spelling)
     fields.spelling["reasoning"] = "object"
     reasoning = Reasoning(inner.text("effort"), inner.whole("max_tokens"), summary=inner.text("summary"))
     enabled = inner.rest.get("enabled")

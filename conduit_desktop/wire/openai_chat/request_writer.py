@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.openai_chat.fields import NAME, respell
-from conduit_desktop.wire.openai_chat.messages_writer import Turns, write_cache
+from conduit_desktop.wire.openai_chat.messages_writer import MessagesWriter, write_cache
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
@@ -14,9 +14,9 @@ _BUDGETS = ((4_096, "low"), (16_384, "medium"))
 """Thinking budgets in tokens, at most, and the effort that comes nearest; above them `high`."""
 
 
-def write_request(request: ChatRequest, model: str) -> Outgoing:
+def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
-    turns = Turns(request.dialect == NAME, request.spelling)
+    turns = MessagesWriter(request.dialect == NAME, request.spelling)
     body: dict[str, Json] = {"model": model, "messages": turns.write(request.messages)}
     out = _Settings(request, body, turns.own, turns.dropped)
     out.tools()
@@ -25,7 +25,7 @@ def write_request(request: ChatRequest, model: str) -> Outgoing:
     out.reasoning()
     out.streaming()
     out.rest()
-    return Outgoing(body, list(dict.fromkeys(turns.dropped)))
+    return WrittenRequest(body, list(dict.fromkeys(turns.dropped)))
 
 
 def effort_of(reasoning: Reasoning) -> str | None:

@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from conduit_desktop.wire.citations import Place
+from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import error_body
 from conduit_desktop.wire.openai_chat.fields import NAME
@@ -67,7 +67,7 @@ class ChatWriter:
         self._said_in = ""
         self._own = False
         self._choices: dict[int, _Choice] = {}
-        self._places: defaultdict[int, Place] = defaultdict(Place)
+        self._places: defaultdict[int, TextPosition] = defaultdict(TextPosition)
         self._sources: dict[int, list[Json]] = {}
         self._usage: Usage | None = None
 

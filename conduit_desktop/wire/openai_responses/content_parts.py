@@ -9,9 +9,9 @@ from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refus
 from conduit_desktop.wire.base64_values import standard
 from conduit_desktop.wire.event_validation import word
 from conduit_desktop.wire.openai_chat.citations import read_span, write_span
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.provenance import Sealed, seal
+from conduit_desktop.wire.provenance import MarkedContent, mark
 
 CONTENT = "content:"
 """Before the name of an opaque content part; an opaque item bears its type alone."""
@@ -21,7 +21,7 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.ASCII)
 TextType = Literal["input_text", "output_text"]
 
 
-def read_part(fields: Fields, text_type: TextType) -> Part:
+def read_part(fields: FieldReader, text_type: TextType) -> Part:
     """One content part; `text_type` is the usual word for text where it stands."""
     raw = dict(fields.rest)
     kind = fields.need_text("type")
@@ -39,7 +39,7 @@ def read_part(fields: Fields, text_type: TextType) -> Part:
     return Opaque(NAME, CONTENT + kind, raw)
 
 
-def _text(fields: Fields, kind: str, usual: str) -> Text:
+def _text(fields: FieldReader, kind: str, usual: str) -> Text:
     text = fields.rest.pop("text", None)
     if not isinstance(text, str):
         raise invalid(fields.at("text"), "a string", text)
@@ -71,13 +71,13 @@ def write_citation(citation: Citation) -> Json:
     if citation.dialect == NAME and citation.raw is not None:
         return citation.raw
     if not citation.url:
-        no_file = seal(Sealed(citation.dialect, "", "cited"))
+        no_file = mark(MarkedContent(citation.dialect, "", "cited"))
         said = {"type": "file_citation", "file_id": no_file, "filename": citation.title, "index": citation.end or 0}
         return said if citation.title else None
     return {"type": "url_citation", "url": citation.url, "title": citation.title or citation.url, **write_span(citation)}
 
 
-def _image(fields: Fields) -> Media:
+def _image(fields: FieldReader) -> Media:
     media = Media("image", detail=fields.text("detail"), file_id=fields.text("file_id"))
     url = fields.text("image_url")
     if url is not None:
@@ -86,7 +86,7 @@ def _image(fields: Fields) -> Media:
     return media
 
 
-def _file(fields: Fields) -> Media:
+def _file(fields: FieldReader) -> Media:
     media = Media("document", name=fields.text("filename"), file_id=fields.text("file_id"))
     data = fields.text("file_data")
     if data is None:
@@ -99,7 +99,7 @@ def _file(fields: Fields) -> Media:
     return media
 
 
-def _audio(fields: Fields) -> Media:
+def _audio(fields: FieldReader) -> Media:
     inner = fields.inner("input_audio")
     form = inner.text("format")
     kind = {"mp3": "audio/mpeg"}.get(form, f"audio/{form}") if form is not None else None

@@ -39,7 +39,7 @@ class OpenAIResponses(BaseDialect):
         """A request body in neutral form."""
         return read_request(body)
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """`body` for `model`, without what other providers made and the caller carries: OpenAI refuses it."""
         return {**without_foreign(body), "model": model}
 

@@ -19,11 +19,11 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid, missing
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid, missing
 from conduit_desktop.wire.openai_responses.content_parts import read_part
 from conduit_desktop.wire.openai_responses.fields import HEAD, NAME, remember
-from conduit_desktop.wire.openai_responses.tool_names import Names
-from conduit_desktop.wire.provenance import unseal
+from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
+from conduit_desktop.wire.provenance import unmark
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
 CALLS = {"function_call": "function", "custom_tool_call": "custom"}
@@ -33,7 +33,7 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 class ItemReader:
     """Reads the items of one request, in order."""
 
-    def __init__(self, spelling: dict[str, str], names: Names) -> None:
+    def __init__(self, spelling: dict[str, str], names: FlatToolNames) -> None:
         self._spelling = spelling
         self._names = names
         self.messages: list[Message] = []
@@ -41,10 +41,10 @@ class ItemReader:
     def read(self, items: list[Json]) -> list[Message]:
         """The turns; raises BadRequest with the path of the field that is wrong."""
         for index, raw in enumerate(items):
-            self._item(Fields(raw, f"input[{index}]", self._spelling), raw)
+            self._item(FieldReader(raw, f"input[{index}]", self._spelling), raw)
         return self.messages
 
-    def _item(self, fields: Fields, raw: dict[str, Json]) -> None:
+    def _item(self, fields: FieldReader, raw: dict[str, Json]) -> None:
         kind = raw.get("type")
         if kind is None and "role" not in raw:
             if not isinstance(raw.get("id"), str):
@@ -69,7 +69,7 @@ class ItemReader:
             self.messages.append(Message("assistant", plain=True))
         return self.messages[-1]
 
-    def _message(self, fields: Fields) -> None:
+    def _message(self, fields: FieldReader) -> None:
         role = fields.need_text("role")
         if role not in _ROLES:
             raise invalid(fields.at("role"), f"one of {', '.join(_ROLES)}", role)
@@ -92,14 +92,14 @@ class ItemReader:
             raise invalid(path, "a string or an array of parts", content)
         usual = "output_text" if assistant else "input_text"
         return [
-            read_part(Fields(part, f"{path}[{index}]", self._spelling), usual)  # type: ignore[arg-type]  # one of two words
+            read_part(FieldReader(part, f"{path}[{index}]", self._spelling), usual)  # type: ignore[arg-type]  # one of two words
             for index, part in enumerate(content)
         ]
 
-    def _head(self, fields: Fields) -> None:
+    def _head(self, fields: FieldReader) -> None:
         remember(self._spelling, fields.path, {"head": {name: fields.rest.pop(name) for name in HEAD if name in fields.rest}})
 
-    def _call(self, fields: Fields, kind: str) -> None:
+    def _call(self, fields: FieldReader, kind: str) -> None:
         self._head(fields)
         call_id, name = fields.need_text("call_id"), fields.need_text("name")
         arguments = fields.need_text("input" if kind == "custom_tool_call" else "arguments")
@@ -108,7 +108,7 @@ class ItemReader:
         call = ToolCall(call_id, name, arguments, "custom" if kind == "custom_tool_call" else "function", extra=fields.rest)
         self._assistant().parts.append(call)
 
-    def _result(self, fields: Fields) -> None:
+    def _result(self, fields: FieldReader) -> None:
         self._head(fields)
         call_id = fields.need_text("call_id")
         if "output" not in fields.rest:
@@ -120,7 +120,7 @@ class ItemReader:
 
     def _reasoning(self, path: str, raw: dict[str, Json]) -> None:
         """OpenAI's thoughts stay as they are; another's, carried by the client, become that provider's again."""
-        sealed = unseal(raw.get("encrypted_content"))
+        sealed = unmark(raw.get("encrypted_content"))
         part: Part
         if sealed is None:
             part = Thinking(thought(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)

@@ -21,13 +21,13 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, write_media, write_text
 from conduit_desktop.wire.openai_responses.fields import NAME, recall
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS
-from conduit_desktop.wire.openai_responses.tool_names import Names
-from conduit_desktop.wire.provenance import Sealed, unseal
+from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
+from conduit_desktop.wire.provenance import MarkedContent, unmark
 
 _ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
 
 
-class Items:
+class ItemsWriter:
     """Writes the items of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
 
     def __init__(self, own: bool, spelling: dict[str, str]) -> None:
@@ -35,7 +35,7 @@ class Items:
         self.spelling = spelling
         self.dropped: list[str] = []
         self.items: list[dict[str, Json]] = []
-        self._names = Names(spelling)
+        self._names = FlatToolNames(spelling)
         self._custom: set[str] = set()
 
     @property
@@ -178,7 +178,7 @@ class Items:
         if isinstance(part, Thinking) and part.dialect == NAME and part.raw is not None:
             self.items.append(part.raw)
             return
-        sealed = unseal(part.signature) or Sealed(part.dialect, part.signature or "") if isinstance(part, Thinking) else None
+        sealed = unmark(part.signature) or MarkedContent(part.dialect, part.signature or "") if isinstance(part, Thinking) else None
         if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME and sealed.data:
             named = {"id": sealed.id} if sealed.id else {}  # without its own it is better off with none
             summary = [{"type": "summary_text", "text": part.text}] if part.text else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.wire.provenance import unseal
+from conduit_desktop.wire.provenance import unmark
 
 
 def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_thought(item: Json) -> bool:
-    return isinstance(item, dict) and item.get("type") == "reasoning" and unseal(item.get("encrypted_content")) is not None
+    return isinstance(item, dict) and item.get("type") == "reasoning" and unmark(item.get("encrypted_content")) is not None
 
 
 def _item(item: Json) -> Json:
@@ -38,4 +38,4 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 def _foreign_notes(part: Json) -> list[Json]:
     """The annotations of a part that cite a file which only another provider knows."""
     notes = part.get("annotations") if isinstance(part, dict) else None
-    return [note for note in notes if isinstance(note, dict) and unseal(note.get("file_id"))] if isinstance(notes, list) else []
+    return [note for note in notes if isinstance(note, dict) and unmark(note.get("file_id"))] if isinstance(notes, list) else []

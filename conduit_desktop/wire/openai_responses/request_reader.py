@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Reasoning, Text, Tool, ToolChoice
-from conduit_desktop.wire.openai_chat.fields import Fields, invalid, missing
+from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid, missing
 from conduit_desktop.wire.openai_responses.fields import NAME, honoured, remember
 from conduit_desktop.wire.openai_responses.messages_reader import ItemReader
-from conduit_desktop.wire.openai_responses.tool_names import Names
+from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
 _Rest = dict[str, Json]
 
@@ -19,9 +19,9 @@ INSTEAD_OF_INPUT = ("previous_response_id", "prompt", "conversation")
 def read_request(body: dict[str, Json]) -> ChatRequest:
     """A request body in neutral form; raises BadRequest naming the field that is wrong."""
     spelling: dict[str, str] = {}
-    fields = Fields(body, "", spelling)
+    fields = FieldReader(body, "", spelling)
     request = ChatRequest(NAME, fields.need_text("model"), spelling=spelling)
-    names = Names(spelling, _plain_names(fields.rest.get("tools")))
+    names = FlatToolNames(spelling, _plain_names(fields.rest.get("tools")))
     request.tools = _tools(fields, names)
     request.messages = [*_instructions(fields), *_input(fields, names)]
     request.tool_choice = _tool_choice(fields, names)
@@ -43,7 +43,7 @@ def read_request(body: dict[str, Json]) -> ChatRequest:
     return request
 
 
-def _rest(fields: Fields, request: ChatRequest) -> None:
+def _rest(fields: FieldReader, request: ChatRequest) -> None:
     """Unknown fields, and those that are granted to everybody: only their own writer need know of the latter."""
     granted = {name: value for name, value in fields.rest.items() if honoured(name, value)}
     if granted:
@@ -51,7 +51,7 @@ def _rest(fields: Fields, request: ChatRequest) -> None:
     request.extra |= {name: value for name, value in fields.rest.items() if name not in granted}
 
 
-def _instructions(fields: Fields) -> list[Message]:
+def _instructions(fields: FieldReader) -> list[Message]:
     if not isinstance(fields.rest.get("instructions"), (str, type(None))):
         return []  # a list of items, as answers echo it
     text = fields.text("instructions")
@@ -63,7 +63,7 @@ def _instructions(fields: Fields) -> list[Message]:
     return [Message("system", [Text(text)], plain=True)]
 
 
-def _input(fields: Fields, names: Names) -> list[Message]:
+def _input(fields: FieldReader, names: FlatToolNames) -> list[Message]:
     if fields.rest.get("input") is None:
         if not any(fields.rest.get(name) for name in INSTEAD_OF_INPUT):
             raise missing("input")
@@ -85,13 +85,13 @@ def _plain_names(tools: Json) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str))
 
 
-def _tools(fields: Fields, names: Names) -> list[Tool]:
+def _tools(fields: FieldReader, names: FlatToolNames) -> list[Tool]:
     raw = fields.array("tools")
     if raw == []:
         fields.spelling["tools"] = "list"
     tools: list[Tool] = []
     for index, value in enumerate(raw or []):
-        entry = Fields(value, f"tools[{index}]", fields.spelling)
+        entry = FieldReader(value, f"tools[{index}]", fields.spelling)
         if entry.rest.get("type") == "namespace" and isinstance(entry.rest.get("tools"), list):
             tools += _namespace(entry, names)
         else:
@@ -99,10 +99,10 @@ def _tools(fields: Fields, names: Names) -> list[Tool]:
     return tools
 
 
-def _namespace(entry: Fields, names: Names) -> list[Tool]:
+def _namespace(entry: FieldReader, names: FlatToolNames) -> list[Tool]:
     """The tools of a namespace, under flat names; what the namespace says of itself stands with its place."""
     inner = entry.rest.pop("tools")
-    tools = [_tool(Fields(value, f"{entry.path}.tools[{index}]", entry.spelling)) for index, value in enumerate(inner)]
+    tools = [_tool(FieldReader(value, f"{entry.path}.tools[{index}]", entry.spelling)) for index, value in enumerate(inner)]
     remember(entry.spelling, entry.path, {"namespace": entry.rest, "count": len(tools)})
     for tool in tools:
         if tool.kind != "hosted":
@@ -110,7 +110,7 @@ def _namespace(entry: Fields, names: Names) -> list[Tool]:
     return tools
 
 
-def _tool(fields: Fields) -> Tool:
+def _tool(fields: FieldReader) -> Tool:
     kind = fields.need_text("type")
     if kind == "function":
         tool = Tool(fields.need_text("name"), fields.text("description"), fields.mapping("parameters"))
@@ -124,7 +124,7 @@ def _tool(fields: Fields) -> Tool:
     return tool
 
 
-def _tool_choice(fields: Fields, names: Names) -> ToolChoice | None:
+def _tool_choice(fields: FieldReader, names: FlatToolNames) -> ToolChoice | None:
     value: Any = fields.take("tool_choice")
     match value:
         case None:
@@ -144,21 +144,21 @@ def _tool_choice(fields: Fields, names: Names) -> ToolChoice | None:
     raise invalid("tool_choice", "'auto', 'none', 'required' or an object", value)
 
 
-def _text(fields: Fields, request: ChatRequest) -> None:
+def _text(fields: FieldReader, request: ChatRequest) -> None:
     """`text`: the output format, and what else it says (verbosity)."""
     raw = fields.mapping("text")
     if raw is None:
         return
-    text = Fields(raw, "text", fields.spelling)
+    text = FieldReader(raw, "text", fields.spelling)
     fields.spelling["text"] = "object"
     form = text.mapping("format")
-    request.output = _output(Fields(form, "text.format", fields.spelling)) if form is not None else None
+    request.output = _output(FieldReader(form, "text.format", fields.spelling)) if form is not None else None
     if form is not None and request.output is None:
         request.extra["text.format"] = form
     request.extra |= {f"text.{name}": value for name, value in text.rest.items()}
 
 
-def _output(form: Fields) -> OutputFormat | None:
+def _output(form: FieldReader) -> OutputFormat | None:
     kind = form.need_text("type")
     if kind in ("text", "json_object"):
         return OutputFormat("text" if kind == "text" else "json", extra=form.rest)
@@ -169,9 +169,9 @@ def _output(form: Fields) -> OutputFormat | None:
     return output
 
 
-def _reasoning(fields: Fields) -> Reasoning | None:
+def _reasoning(fields: FieldReader) -> Reasoning | None:
     raw = fields.mapping("reasoning")
     if raw is None:
         return None
-    inner = Fields(raw, "reasoning", fields.spelling)
+    inner = FieldReader(raw, "reasoning", fields.spelling)
     return Reasoning(inner.text("effort"), summary=inner.text("summary"), extra=inner.rest)

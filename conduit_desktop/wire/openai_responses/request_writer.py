@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.openai_chat.fields import respell
 from conduit_desktop.wire.openai_chat.request_writer import effort_of
 from conduit_desktop.wire.openai_responses.fields import is_own, recall
-from conduit_desktop.wire.openai_responses.messages_writer import Items
-from conduit_desktop.wire.openai_responses.tool_names import Names
+from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
+from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
 LEAST_OUTPUT_TOKENS = 16
 """OpenAI refuses fewer."""
@@ -17,9 +17,9 @@ _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _UNKNOWN = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_k")
 
 
-def write_request(request: ChatRequest, model: str) -> Outgoing:
+def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
-    items = Items(is_own(request), request.spelling)
+    items = ItemsWriter(is_own(request), request.spelling)
     body: dict[str, Json] = {"model": model}
     messages = request.messages
     if items.own and request.spelling.get("instructions") == "top":
@@ -40,7 +40,7 @@ def write_request(request: ChatRequest, model: str) -> Outgoing:
     body |= settings
     if items.own:
         respell(body, request.spelling)
-    return Outgoing(body, list(dict.fromkeys([*items.dropped, *dropped])))
+    return WrittenRequest(body, list(dict.fromkeys([*items.dropped, *dropped])))
 
 
 def _leading_instructions(messages: list[Message]) -> int:
@@ -70,7 +70,7 @@ class _Settings:
         self.body: dict[str, Json] = {}
         self.own = is_own(request)
         self.dropped: list[str] = []
-        self._names = Names(request.spelling)
+        self._names = FlatToolNames(request.spelling)
 
     def put(self, name: str, value: Json) -> None:
         if value is not None:

@@ -30,7 +30,7 @@ from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS, thought
 from conduit_desktop.wire.openai_responses.usage import read_usage
-from conduit_desktop.wire.provenance import Sealed, seal, unseal
+from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
 _KNOWN = frozenset({"id", "object", "created_at", "model", "status", "output", "usage", "error", "incomplete_details"})
 _CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments", "input"})
@@ -47,7 +47,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     output = body.get("output")
     if not isinstance(output, list):
         raise MalformedStream("the answer is no response: it has no output")
-    told = Told()
+    told = AnswerState()
     events: list[Event] = [started(body)]
     for item in output:
         item_events(item, told, events)
@@ -71,7 +71,7 @@ def further(response: dict[str, Any]) -> dict[str, Json]:
     return {name: value for name, value in response.items() if name not in _KNOWN}
 
 
-class Told:
+class AnswerState:
     """What an answer has said so far, as far as its end depends on it; and the kind of its last block."""
 
     __slots__ = ("called", "last", "refused")
@@ -82,7 +82,7 @@ class Told:
         self.last = ""
 
 
-def ended(response: dict[str, Any], told: Told, extra: dict[str, Json], events: list[Event]) -> None:
+def ended(response: dict[str, Any], told: AnswerState, extra: dict[str, Json], events: list[Event]) -> None:
     """How it ended, and the usage."""
     status = str(response.get("status") or "completed")
     reason: FinishReason = "stop"
@@ -102,7 +102,7 @@ def ended(response: dict[str, Any], told: Told, extra: dict[str, Json], events: 
         events.append(UsageReported(read_usage(usage)))
 
 
-def item_events(item: Json, told: Told, events: list[Event]) -> None:
+def item_events(item: Json, told: AnswerState, events: list[Event]) -> None:
     """One whole item of the output; raises MalformedStream for what is none."""
     if not isinstance(item, dict) or not isinstance(item.get("type"), str):
         raise MalformedStream("an item of the output has no type")
@@ -133,24 +133,24 @@ def call_started(item: dict[str, Any]) -> ToolCallStarted:
     return ToolCallStarted(call_id, name, "custom" if item["type"] == "custom_tool_call" else "function", extra=extra)
 
 
-def open_text(told: Told, events: list[Event]) -> None:
+def open_text(told: AnswerState, events: list[Event]) -> None:
     """A text block begins."""
     if told.last == "text":
         events.append(TextStarted())
     told.last = "text"
 
 
-def open_thinking(told: Told, events: list[Event]) -> None:
+def open_thinking(told: AnswerState, events: list[Event]) -> None:
     """A thinking block begins."""
     if told.last == "thinking":
         events.append(ThinkingStarted())
     told.last = "thinking"
 
 
-def thought_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:
+def thought_events(item: dict[str, Any], told: AnswerState, events: list[Event]) -> None:
     """A whole reasoning item; one without words or proof says nothing."""
     text = thought(item)
-    sealed = unseal(item.get("encrypted_content"))
+    sealed = unmark(item.get("encrypted_content"))
     if text or (item.get("encrypted_content") and not (sealed and (sealed.kind == "hidden" or not sealed.data))):
         open_thinking(told, events)
     if text:
@@ -158,22 +158,22 @@ def thought_events(item: dict[str, Any], told: Told, events: list[Event]) -> Non
     proof_events(item, told, events)
 
 
-def proof_events(item: dict[str, Any], told: Told, events: list[Event]) -> None:
+def proof_events(item: dict[str, Any], told: AnswerState, events: list[Event]) -> None:
     """The proof of a reasoning item, marked as this dialect's unless it bears a mark."""
     encrypted = item.get("encrypted_content")
     if not isinstance(encrypted, str) or not encrypted:
         return
-    sealed = unseal(encrypted)
+    sealed = unmark(encrypted)
     if sealed is not None and sealed.kind == "hidden":
         events.append(ThinkingRedacted(sealed.data))
         told.last = "hidden"
     elif sealed is None:
-        events.append(ThinkingSigned(seal(Sealed(NAME, encrypted, id=str(item.get("id") or "")))))
+        events.append(ThinkingSigned(mark(MarkedContent(NAME, encrypted, id=str(item.get("id") or "")))))
     elif sealed.data:
         events.append(ThinkingSigned(sealed.data))
 
 
-def part_events(part: Json, told: Told, events: list[Event]) -> None:
+def part_events(part: Json, told: AnswerState, events: list[Event]) -> None:
     """One whole content part of a message."""
     match part:
         case {"type": "output_text" | "text", "text": str(text)}:

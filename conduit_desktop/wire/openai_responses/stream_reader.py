@@ -16,7 +16,7 @@ from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS
 from conduit_desktop.wire.openai_responses.response import (
-    Told,
+    AnswerState,
     call_started,
     ended,
     further,
@@ -59,7 +59,7 @@ class ResponsesReader(FrameReader):
         super().__init__(FrameSplitter())
         self._begun: dict[str, Json] | None = None
         self._items: dict[int, _Item] = {}
-        self._told = Told()
+        self._told = AnswerState()
         self._open: tuple[int, str, int] | None = None
 
     def close(self) -> list[Event]:

@@ -35,9 +35,9 @@ from conduit_desktop.wire.openai_responses.errors import failure_code
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.output_items import CallItem, MessageItem, ReasoningItem, Said
 from conduit_desktop.wire.openai_responses.response_object import ending, item_id, skeleton
-from conduit_desktop.wire.openai_responses.tool_names import Names
+from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.openai_responses.usage import write_usage
-from conduit_desktop.wire.provenance import Sealed, seal, unseal
+from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
 MessageWrite = Callable[[MessageItem], Said]
 ReasoningWrite = Callable[[ReasoningItem], Said]
@@ -53,7 +53,7 @@ class ResponsesWriter:
     def __init__(self, request: ChatRequest) -> None:
         self.final: dict[str, Json] | None = None
         self._request = request
-        self._names = Names(request.spelling)
+        self._names = FlatToolNames(request.spelling)
         self._custom = {tool.name for tool in request.tools if tool.kind == "custom"}
         self._started = Started()
         self._body: dict[str, Json] = {}
@@ -214,16 +214,16 @@ class ResponsesWriter:
         """
         if self._own and not signature:
             return {}
-        sealed = unseal(signature)
+        sealed = unmark(signature)
         if sealed is not None and sealed.dialect == NAME:
             return {"encrypted_content": sealed.data, **({"id": sealed.id} if sealed.id else {})}
-        return {"encrypted_content": seal(Sealed(self._started.dialect, signature))}
+        return {"encrypted_content": mark(MarkedContent(self._started.dialect, signature))}
 
     def _hidden(self, data: str) -> bytes:
         out = self._close_open() + self._reasoning(lambda reasoning: [])
         assert self._open is not None
         index, item = self._open
-        item.item["encrypted_content"] = seal(Sealed(self._started.dialect, data, "hidden"))
+        item.item["encrypted_content"] = mark(MarkedContent(self._started.dialect, data, "hidden"))
         self._open = None
         return out + self._done(index, item.item)
 

@@ -24,7 +24,7 @@ def flat_name(namespace: str, name: str, taken: frozenset[str]) -> str:
     return f"{clean[: _LONGEST - 9]}_{digest}"
 
 
-class Names:
+class FlatToolNames:
     """The flat names of one request, kept in its `spelling`. `taken` are the names outside all namespaces."""
 
     def __init__(self, spelling: dict[str, str], taken: frozenset[str] = frozenset()) -> None:

@@ -14,7 +14,7 @@ from conduit_desktop.wire.replicate import response as answers
 from conduit_desktop.wire.replicate.request_writer import NAME, read_request, write_request
 
 
-class Replicate(BaseDialect):
+class ReplicatePredictions(BaseDialect):
     """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the streams behind it."""
 
     name = NAME
@@ -31,7 +31,7 @@ class Replicate(BaseDialect):
         """The input of a prediction in neutral form; the model stands in the path."""
         return read_request(body, str(path.get("model") or ""))
 
-    def native_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+    def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """As it came: the model stands in the address."""
         return dict(body)
 

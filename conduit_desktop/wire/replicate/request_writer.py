@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Refusal, Text, Thinking, ToolCall, ToolResult
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.base64_values import standard_base64
 
 NAME = "replicate"
@@ -20,7 +20,7 @@ _SPELLED = {"output": "response_format"}
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class ModelInputs:
     """What a family of models calls its inputs; an empty name: it has none."""
 
     system: str = "system_prompt"
@@ -31,30 +31,30 @@ class Inputs:
     plain: tuple[str, ...] = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty")
 
 
-_OPEN = Inputs()
+_OPEN = ModelInputs()
 """Models that run on Replicate's own engine (Llama, DeepSeek, Granite, Qwen)."""
 _BY_OWNER = {
-    "openai": Inputs(
+    "openai": ModelInputs(
         max_tokens="max_completion_tokens", stop="", images="image_input", several_images=True,
         plain=("temperature", "top_p", "presence_penalty", "frequency_penalty"),
     ),
-    "anthropic": Inputs(stop="", plain=()),
-    "google": Inputs(
+    "anthropic": ModelInputs(stop="", plain=()),
+    "google": ModelInputs(
         system="system_instruction", max_tokens="max_output_tokens", stop="", images="images", several_images=True,
         plain=("temperature", "top_p"),
     ),
 }  # fmt: skip
 
 
-def inputs_of(model: str) -> Inputs:
+def inputs_of(model: str) -> ModelInputs:
     """What `owner/name` calls its inputs."""
     return _BY_OWNER.get(model.partition("/")[0].lower(), _OPEN)
 
 
-def write_request(request: ChatRequest, model: str) -> Outgoing:
+def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """`{"input"}` for `model`, with `stream` where one is wanted."""
     known = inputs_of(model)
-    out = Outgoing({"input": {}})
+    out = WrittenRequest({"input": {}})
     given = out.body["input"]
     system = "\n\n".join(filter(None, (_words(m, out.dropped) for m in request.messages if m.role in ("system", "developer"))))
     turns = [message for message in request.messages if message.role in _SPEAKERS]
@@ -121,7 +121,7 @@ def _texts(message: Message, dropped: list[str]) -> Iterator[str]:
                 dropped.append("messages.content")
 
 
-def _write_images(given: dict[str, Json], known: Inputs, turns: list[Message], dropped: list[str]) -> None:
+def _write_images(given: dict[str, Json], known: ModelInputs, turns: list[Message], dropped: list[str]) -> None:
     images = [part for turn in turns for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
     addresses = [address for image in images if (address := _address(image))]
     if len(addresses) < len(images) or (len(addresses) > 1 and not known.several_images):
@@ -158,7 +158,7 @@ def read_request(body: dict[str, Json], model: str) -> ChatRequest:
     return request
 
 
-def _question(rest: dict[str, Json], known: Inputs) -> Message:
+def _question(rest: dict[str, Json], known: ModelInputs) -> Message:
     question = Message("user", [Text(rest.pop("prompt"))], plain=True)
     images = rest.pop(known.images, None)
     for address in images if isinstance(images, list) else [images] if images else []:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions.background.alerts import LATELY_MS, SOON_MS, TRIES, Alerts
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import Do
 
@@ -19,73 +19,73 @@ _ids = itertools.count()
 
 
 @pytest.fixture
-def alerts(house: House) -> Iterator[Alerts]:
-    made = Alerts(house)
+def alerts(context: AppContext) -> Iterator[Alerts]:
+    made = Alerts(context)
     yield made
     made.close()
 
 
-async def told(house: House, do: Do) -> list[tuple[str, str, str]]:
-    while house.gateway._side_work:
-        await asyncio.wait(house.gateway._side_work)
+async def told(context: AppContext, do: Do) -> list[tuple[str, str, str]]:
+    while context.gateway._side_work:
+        await asyncio.wait(context.gateway._side_work)
     return [(row["kind"], row["severity"], row["title"]) for row in reversed((await do("GET", "/notifications"))["data"])]
 
 
-def spend(house: House, key: Any, usd: float) -> None:
+def spend(context: AppContext, key: Any, usd: float) -> None:
     """A request of the key ends, having cost `usd`."""
-    house.gateway.account(key["id"]).spend_nano += round(usd * 1e9)
-    house.bus.publish("requests", RequestRecord(id=f"r{next(_ids)}", started_at=NOW, key_id=key["id"]))
+    context.gateway.account(key["id"]).spend_nano += round(usd * 1e9)
+    context.bus.publish("requests", RequestRecord(id=f"r{next(_ids)}", started_at=NOW, key_id=key["id"]))
 
 
-async def test_a_budget_is_told_of_when_it_is_almost_spent_and_when_it_is(house: House, do: Do, alerts: Alerts) -> None:
+async def test_a_budget_is_told_of_when_it_is_almost_spent_and_when_it_is(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
     free = await do("POST", "/keys", {"name": "free"})
-    spend(house, free, 100)
-    spend(house, key, 0.79)
-    assert await told(house, do) == []
-    spend(house, key, 0.02)
-    spend(house, key, 0.02)
+    spend(context, free, 100)
+    spend(context, key, 0.79)
+    assert await told(context, do) == []
+    spend(context, key, 0.02)
+    spend(context, key, 0.02)
     almost = ("budget", "warning", "The budget of the key app is almost spent")
-    assert await told(house, do) == [almost]
-    spend(house, key, 0.5)
-    spend(house, key, 0)
-    assert await told(house, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
+    assert await told(context, do) == [almost]
+    spend(context, key, 0.5)
+    spend(context, key, 0)
+    assert await told(context, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
 
 
-async def test_a_raised_budget_is_told_of_anew(house: House, do: Do, alerts: Alerts) -> None:
+async def test_a_raised_budget_is_told_of_anew(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
-    spend(house, key, 0.9)
-    assert len(await told(house, do)) == 1
+    spend(context, key, 0.9)
+    assert len(await told(context, do)) == 1
     await do("POST", "/notifications/read")
     await do("PATCH", f"/keys/{key['id']}", {"budget_usd": 2})
-    spend(house, key, 0.1)
-    assert len(await told(house, do)) == 1
-    spend(house, key, 0.7)
-    assert len(await told(house, do)) == 2
+    spend(context, key, 0.1)
+    assert len(await told(context, do)) == 1
+    spend(context, key, 0.7)
+    assert len(await told(context, do)) == 2
 
 
-async def test_a_key_is_told_of_before_and_after_it_expires(house: House, do: Do, alerts: Alerts) -> None:
+async def test_a_key_is_told_of_before_and_after_it_expires(context: AppContext, do: Do, alerts: Alerts) -> None:
     await do("POST", "/keys", {"name": "app", "expires_at": "2026-09-21T14:13:20Z"})
     await do("POST", "/keys", {"name": "off", "expires_at": "2026-09-21T14:13:20Z", "enabled": False})
     for at in (NOW - SOON_MS - 1, NOW - SOON_MS, NOW - 1):
         alerts.look(at)
-    assert await told(house, do) == [("expiry", "info", "The key app expires soon")]
+    assert await told(context, do) == [("expiry", "info", "The key app expires soon")]
     alerts.look(NOW)
     alerts.look(NOW + LATELY_MS + 1)
     # Notes of one millisecond come in any order.
-    assert sorted(await told(house, do)) == [
+    assert sorted(await told(context, do)) == [
         ("expiry", "info", "The key app expires soon"), ("expiry", "warning", "The key app has expired"),
     ]  # fmt: skip
 
 
-async def test_many_wrong_keys_from_one_address_are_told_of(house: House, do: Do, alerts: Alerts) -> None:
+async def test_many_wrong_keys_from_one_address_are_told_of(context: AppContext, do: Do, alerts: Alerts) -> None:
     def tried(address: str, times: int) -> None:
         for _ in range(times):
             wrong = RequestRecord(
                 id=f"r{next(_ids)}", started_at=NOW, status="refused", error_code="invalid_api_key", client_ip=address
             )
-            house.bus.publish("requests", wrong)
+            context.bus.publish("requests", wrong)
 
     tried("10.0.0.1", TRIES - 1)
     tried("10.0.0.2", TRIES)
-    assert await told(house, do) == [("security", "warning", "Wrong API keys from 10.0.0.2")]
+    assert await told(context, do) == [("security", "warning", "Wrong API keys from 10.0.0.2")]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conduit_desktop.actions.background.watch import Watch
+from conduit_desktop.actions.background.watch import BackgroundJobs
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.config_file.document import ConfigFile, parse
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import ChangeView
 from conduit_desktop.core.errors import ConfigFileBroken
 from conduit_desktop.store.lock import HomeLock
@@ -39,9 +39,9 @@ def write(config: Path) -> Write:
 
 
 @pytest.fixture
-async def watch(house: House, config: Path, write: Write) -> AsyncIterator[Watch]:
+async def watch(context: AppContext, config: Path, write: Write) -> AsyncIterator[BackgroundJobs]:
     write(DEMO)
-    made = Watch(house, HomeLock(house.home), config, serves=True)
+    made = BackgroundJobs(context, HomeLock(context.home), config, serves=True)
     await made.begin()
     yield made
     await made.end()
@@ -52,15 +52,15 @@ async def names(do: Do) -> list[str]:
 
 
 async def test_a_changed_file_is_read_and_an_unchanged_one_is_not(
-    do: Do, watch: Watch, write: Write, monkeypatch: pytest.MonkeyPatch
+    do: Do, watch: BackgroundJobs, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await names(do) == ["demo"]
     taken: list[ConfigFile] = []
     sync = transfer.sync_file
 
-    async def counted(house: House, config: ConfigFile) -> list[ChangeView]:
+    async def counted(context: AppContext, config: ConfigFile) -> list[ChangeView]:
         taken.append(config)
-        return await sync(house, config)
+        return await sync(context, config)
 
     monkeypatch.setattr(transfer, "sync_file", counted)
     await watch._look_at_file()
@@ -73,7 +73,7 @@ async def test_a_changed_file_is_read_and_an_unchanged_one_is_not(
 
 
 async def test_a_broken_file_changes_nothing_and_is_announced(
-    do: Do, watch: Watch, write: Write, caplog: pytest.LogCaptureFixture
+    do: Do, watch: BackgroundJobs, write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     write("[[providers]")
     await watch._look_at_file()
@@ -81,7 +81,7 @@ async def test_a_broken_file_changes_nothing_and_is_announced(
     assert "the config file is not used" in caplog.text
 
 
-async def test_a_file_that_is_away_for_one_look_keeps_its_things(do: Do, watch: Watch, config: Path, write: Write) -> None:
+async def test_a_file_that_is_away_for_one_look_keeps_its_things(do: Do, watch: BackgroundJobs, config: Path, write: Write) -> None:
     config.unlink()
     await watch._look_at_file()
     write(DEMO)
@@ -90,7 +90,7 @@ async def test_a_file_that_is_away_for_one_look_keeps_its_things(do: Do, watch: 
 
 
 async def test_a_file_that_stays_away_is_announced_once_and_changes_nothing(
-    do: Do, watch: Watch, config: Path, caplog: pytest.LogCaptureFixture
+    do: Do, watch: BackgroundJobs, config: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config.unlink()
     for looks in (0, 1, 1):
@@ -99,9 +99,9 @@ async def test_a_file_that_stays_away_is_announced_once_and_changes_nothing(
     assert await names(do) == ["demo"]
 
 
-async def test_a_start_with_a_broken_file_fails(house: House, config: Path, write: Write) -> None:
+async def test_a_start_with_a_broken_file_fails(context: AppContext, config: Path, write: Write) -> None:
     write("[[providers]")
-    made = Watch(house, HomeLock(house.home), config, serves=True)
+    made = BackgroundJobs(context, HomeLock(context.home), config, serves=True)
     with pytest.raises(ConfigFileBroken):
         await made.begin()
     await made.end()
@@ -109,11 +109,11 @@ async def test_a_start_with_a_broken_file_fails(house: House, config: Path, writ
 
 @pytest.mark.parametrize("serves", [True, False])
 async def test_a_start_without_a_file_unlocks_what_one_defined_only_where_the_home_is_served(
-    house: House, do: Do, serves: bool
+    context: AppContext, do: Do, serves: bool
 ) -> None:
-    await transfer.sync_file(house, parse(DEMO))
-    made = Watch(house, HomeLock(house.home), None, serves)
+    await transfer.sync_file(context, parse(DEMO))
+    made = BackgroundJobs(context, HomeLock(context.home), None, serves)
     await made.begin()
     await made.end()
     assert (await do("GET", "/providers/demo"))["locked"] is not serves
-    assert house.bus._listeners == []
+    assert context.bus._listeners == []

@@ -13,10 +13,10 @@ from conduit_desktop.actions import operations
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.config_file.document import FileKey, load, parse, secret_of
 from conduit_desktop.actions.config_file.release import release_file
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConfigFileBroken, Conflict, Invalid
 from tests.actions.conftest import OPENAI, Do
-from tests.fakes.house import DictSecrets
+from tests.fakes.app_context import DictSecrets
 
 KEY = "condt_" + "a" * 43
 FILE = """
@@ -63,40 +63,40 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI_KEY", KEY)
 
 
-async def sync(house: House, text: str) -> list[tuple[str, str, str]]:
-    return [(one.change, one.kind, one.name) for one in await transfer.sync_file(house, parse(text))]
+async def sync(context: AppContext, text: str) -> list[tuple[str, str, str]]:
+    return [(one.change, one.kind, one.name) for one in await transfer.sync_file(context, parse(text))]
 
 
-async def test_the_house_holds_what_the_file_says(house: House, do: Do) -> None:
-    await sync(house, FILE)
+async def test_the_house_holds_what_the_file_says(context: AppContext, do: Do) -> None:
+    await sync(context, FILE)
     fast = await do("GET", "/models/fast")
     assert (fast["locked"], fast["fallbacks"], fast["overrides"]) == (True, ["safe"], {"logprobs": None})
     assert (await do("GET", "/providers/openai"))["keys"][0]["hint"] == "env:OPENAI_API_KEY"
     key = await do("GET", "/keys/ci")
     assert (key["budget_usd"], key["expires_at"], key["hint"]) == (5, "2030-01-01T00:00:00Z", "condt_…aaaa")
-    assert house.gateway.snapshot.settings.port == 5055
-    assert len(house.gateway.snapshot.keys_by_digest) == 1
+    assert context.gateway.snapshot.settings.port == 5055
+    assert len(context.gateway.snapshot.keys_by_digest) == 1
     settings = {row["name"]: row for row in (await do("GET", "/settings"))["data"]}
     assert (settings["port"]["locked"], settings["theme"]["locked"]) == (True, False)
 
 
-async def test_a_second_look_changes_nothing(house: House) -> None:
-    assert len(await sync(house, FILE)) == 6
-    entries = len((await house.store.audit.list(500))[0])
-    assert await sync(house, FILE) == []
-    assert len((await house.store.audit.list(500))[0]) == entries
+async def test_a_second_look_changes_nothing(context: AppContext) -> None:
+    assert len(await sync(context, FILE)) == 6
+    entries = len((await context.store.audit.list(500))[0])
+    assert await sync(context, FILE) == []
+    assert len((await context.store.audit.list(500))[0]) == entries
 
 
-async def test_what_left_the_file_leaves_the_house(house: House, do: Do) -> None:
+async def test_what_left_the_file_leaves_the_house(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {**OPENAI, "name": "mine"})
-    await sync(house, FILE)
-    gone = await sync(house, '[[providers]]\nname = "demo"\nkind = "demo"\n')
+    await sync(context, FILE)
+    gone = await sync(context, '[[providers]]\nname = "demo"\nkind = "demo"\n')
     assert sorted(gone) == sorted([
         ("remove", "model", "fast"), ("remove", "model", "safe"), ("remove", "provider", "openai"), ("remove", "key", "ci"),
         ("remove", "price", "openai/gpt-4o-mini"),
     ])  # fmt: skip
     assert [row["name"] for row in (await do("GET", "/providers"))["data"]] == ["demo", "mine"]
-    assert house.gateway.snapshot.settings.port == 5000
+    assert context.gateway.snapshot.settings.port == 5000
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ async def test_what_left_the_file_leaves_the_house(house: House, do: Do) -> None
         ("PATCH", "/settings", {"port": 1}),
     ],
 )  # fmt: skip
-async def test_what_the_file_defines_is_locked(house: House, do: Do, method: str, path: str, body: Any) -> None:
-    await sync(house, FILE)
+async def test_what_the_file_defines_is_locked(context: AppContext, do: Do, method: str, path: str, body: Any) -> None:
+    await sync(context, FILE)
     with pytest.raises(Conflict, match="config file"):
         await do(method, path, body)
 
@@ -132,10 +132,10 @@ async def test_what_the_file_defines_is_locked(house: House, do: Do, method: str
     ],
 )
 async def test_a_broken_file_is_named_by_line_and_changes_nothing(
-    house: House, do: Do, text: str, line: int | None, field: str
+    context: AppContext, do: Do, text: str, line: int | None, field: str
 ) -> None:
     with pytest.raises(ConfigFileBroken) as raised:
-        await transfer.sync_file(house, parse(text, "here.toml"))
+        await transfer.sync_file(context, parse(text, "here.toml"))
     message = str(raised.value)
     assert message.startswith("here.toml")
     assert field in message
@@ -152,7 +152,7 @@ async def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert (provider.base_url, provider.api_key) == ("http://10.0.0.1:8000/v1", "env:K")
 
 
-async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(house: House, do: Do) -> None:
+async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {**OPENAI, "headers": {"X-Org": "organization-0123456789"}})
     await do(
         "POST",
@@ -172,14 +172,14 @@ async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(
     assert {row["change"] for row in preview["changes"]} == {"same"}, preview
 
 
-async def test_export_says_the_settings_of_the_config_file_too(house: House, do: Do) -> None:
-    house.fixed_settings["port"] = 0
+async def test_export_says_the_settings_of_the_config_file_too(context: AppContext, do: Do) -> None:
+    context.fixed_settings["port"] = 0
     await do("PATCH", "/settings", {"request_days": 30, "payload_days": 3})
-    await transfer.sync_file(house, parse("[settings]\nport = 5001\npayload_days = 4\n"))
+    await transfer.sync_file(context, parse("[settings]\nport = 5001\npayload_days = 4\n"))
     assert tomllib.loads((await do("GET", "/export"))["toml"])["settings"] == {"request_days": 30, "payload_days": 4}
 
 
-async def test_import_shows_first_and_then_does_it(house: House, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_import_shows_first_and_then_does_it(context: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI_KEY")
     preview = await do("POST", "/import", {"toml": FILE})
     assert [(row["change"], row["name"]) for row in preview["changes"]] == [
@@ -190,20 +190,20 @@ async def test_import_shows_first_and_then_does_it(house: House, do: Do, monkeyp
     done = await do("POST", "/import", {"toml": FILE, "apply": True})
     assert list(done["new_keys"]) == ["ci"]  # its variable is not set, so it was made
     assert (await do("GET", "/models/fast"))["locked"] is False
-    assert house.gateway.snapshot.settings.default_alias == "fast"
+    assert context.gateway.snapshot.settings.default_alias == "fast"
     again = await do("POST", "/import", {"toml": FILE})
     assert {row["change"] for row in again["changes"]} == {"same"}
 
 
-async def test_import_does_not_trade_a_kept_key_for_an_unset_variable(house: House, do: Do) -> None:
+async def test_import_does_not_trade_a_kept_key_for_an_unset_variable(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", OPENAI)
     await do("POST", "/import", {"toml": FILE, "apply": True})
-    assert isinstance(house.secrets, DictSecrets)
-    assert OPENAI["api_key"] in house.secrets.kept.values()
+    assert isinstance(context.secrets, DictSecrets)
+    assert OPENAI["api_key"] in context.secrets.kept.values()
 
 
-async def test_import_leaves_alone_what_the_config_file_holds(house: House, do: Do) -> None:
-    await sync(house, FILE)
+async def test_import_leaves_alone_what_the_config_file_holds(context: AppContext, do: Do) -> None:
+    await sync(context, FILE)
     text = '[settings]\nport = 1\n[[providers]]\nname = "demo"\nkind = "demo"\nenabled = false\n'
     answer = await do("POST", "/import", {"toml": text, "apply": True})
     assert {row["change"] for row in answer["changes"]} == {"locked"}
@@ -215,32 +215,32 @@ async def test_a_broken_import_is_refused_with_its_line(do: Do) -> None:
         await do("POST", "/import", {"toml": '[[models]]\nalias = ""\ntargets = []\n'})
 
 
-async def test_the_file_takes_over_what_the_user_had_made(house: House, do: Do) -> None:
+async def test_the_file_takes_over_what_the_user_had_made(context: AppContext, do: Do) -> None:
     made = await do("POST", "/providers", OPENAI)
-    status, _ = await operations.call(house, "PATCH", "/providers/openai", {}, {"enabled": False}, "gui")
+    status, _ = await operations.call(context, "PATCH", "/providers/openai", {}, {"enabled": False}, "gui")
     assert status == 200
-    await sync(house, FILE)
+    await sync(context, FILE)
     now = await do("GET", "/providers/openai")
     assert (now["id"], now["locked"], now["enabled"]) == (made["id"], True, True)
-    assert isinstance(house.secrets, DictSecrets)
-    assert house.secrets.kept == {}
+    assert isinstance(context.secrets, DictSecrets)
+    assert context.secrets.kept == {}
 
 
-async def test_a_start_without_the_file_gives_its_things_to_the_user(house: House, do: Do) -> None:
-    await sync(house, FILE)
-    assert await release_file(house) == 6
-    assert await release_file(house) == 0
+async def test_a_start_without_the_file_gives_its_things_to_the_user(context: AppContext, do: Do) -> None:
+    await sync(context, FILE)
+    assert await release_file(context) == 6
+    assert await release_file(context) == 0
     assert (await do("PATCH", "/models/fast", {"retries": 0}))["locked"] is False
 
 
-async def test_a_key_of_the_file_may_leave_the_key_itself_to_rotation(house: House, do: Do) -> None:
+async def test_a_key_of_the_file_may_leave_the_key_itself_to_rotation(context: AppContext, do: Do) -> None:
     text = '[[keys]]\nname = "app"\nbudget_usd = 2\n'
-    await sync(house, text)
+    await sync(context, text)
     made = await do("GET", "/keys/app")
     assert (made["locked"], made["budget_usd"]) == (True, 2)
     rotated = await do("POST", "/keys/app/rotate")
     assert rotated["key"].startswith("condt_")
-    await sync(house, text)
+    await sync(context, text)
     assert (await do("GET", "/keys/app"))["hint"] == rotated["hint"]
     with pytest.raises(Conflict, match="config file"):
         await do("PATCH", "/keys/app", {"rpm": 1})
@@ -376,11 +376,11 @@ def test_a_file_does_not_print_its_values() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("apply", [False, True])
 async def test_a_provider_that_does_not_fit_is_refused_before_anything_is_written(
-    house: House, do: Do, body: str, path: str, apply: bool
+    context: AppContext, do: Do, body: str, path: str, apply: bool
 ) -> None:
     text = f'[[keys]]\nname = "k"\n[[providers]]\nname = "a"\n{body}'
     with pytest.raises(ConfigFileBroken, match=re.escape(path)):
-        await sync(house, text)
+        await sync(context, text)
     with pytest.raises(Invalid, match=re.escape(path)) as raised:
         await do("POST", "/import", {"toml": text, "apply": apply})
     assert raised.value.field == "toml"
@@ -390,17 +390,17 @@ async def test_a_provider_that_does_not_fit_is_refused_before_anything_is_writte
 @pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
 @pytest.mark.parametrize(("name", "words"), [("a", "leads back"), ("nobody", "there is no model alias")])
 async def test_a_fallback_of_the_file_that_is_missing_or_leads_back_is_refused(
-    house: House, field: str, name: str, words: str
+    context: AppContext, field: str, name: str, words: str
 ) -> None:
     model = f'[[models]]\nalias = "a"\ntargets = [{{ provider = "a", model = "m" }}]\n{field} = ["{name}"]\n'
     with pytest.raises(ConfigFileBroken, match=words) as raised:
-        await sync(house, PROVIDER + model)
+        await sync(context, PROVIDER + model)
     assert f"models[0].{field}[0]" in str(raised.value)
-    assert await house.store.providers.all() == []
+    assert await context.store.providers.all() == []
 
 
-async def test_a_circle_of_fallbacks_over_file_and_database_is_refused(house: House, do: Do) -> None:
-    await sync(house, PROVIDER)
+async def test_a_circle_of_fallbacks_over_file_and_database_is_refused(context: AppContext, do: Do) -> None:
+    await sync(context, PROVIDER)
     target = {"provider": "a", "model": "m"}
     await do("POST", "/models", {"alias": "y", "targets": [target]})
     await do("POST", "/models", {"alias": "x", "targets": [target], "fallbacks": ["y"]})

@@ -8,9 +8,9 @@ import pytest
 
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.config_file.document import parse
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from tests.actions.conftest import Do
-from tests.fakes.house import DictSecrets
+from tests.fakes.app_context import DictSecrets
 
 KEY = "condt_" + "a" * 43
 OTHER = "condt_" + "b" * 43
@@ -99,11 +99,11 @@ async def test_a_change_of_kind_is_shown_and_taken(do: Do) -> None:
     assert (await do("GET", "/providers/a"))["kind"] == "groq"
 
 
-async def test_a_preview_changes_nothing_and_holds_no_key(house: House, do: Do) -> None:
+async def test_a_preview_changes_nothing_and_holds_no_key(context: AppContext, do: Do) -> None:
     answer = await do("POST", "/import", {"toml": BASE + '[[keys]]\nname = "made"\n'})
     assert (answer["applied"], answer["new_keys"]) == (False, {})
-    assert isinstance(house.secrets, DictSecrets)
-    assert house.secrets.kept == {}
+    assert isinstance(context.secrets, DictSecrets)
+    assert context.secrets.kept == {}
     assert KEY not in str(answer)
 
 
@@ -123,44 +123,44 @@ async def test_what_an_import_does_not_name_stays(do: Do) -> None:
 
 
 async def test_an_import_keeps_a_secret_whose_variable_is_not_set_and_a_followed_file_does_not(
-    house: House, do: Do, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await do("POST", "/import", {"toml": BASE, "apply": True})
-    assert isinstance(house.secrets, DictSecrets)
-    before = dict(house.secrets.kept)
+    assert isinstance(context.secrets, DictSecrets)
+    before = dict(context.secrets.kept)
     assert len(before) == 2
     unset = BASE.replace("sk-0123456789abcdefWXYZ", "env:UNSET").replace("header-0123456789", "env:UNSET")
     assert await preview(do, unset) == []
     await do("POST", "/import", {"toml": unset, "apply": True})
-    assert house.secrets.kept == before
-    await transfer.sync_file(house, parse(unset))
-    assert house.secrets.kept == {}
+    assert context.secrets.kept == before
+    await transfer.sync_file(context, parse(unset))
+    assert context.secrets.kept == {}
     shown = await do("GET", "/providers/a")
     assert ([one["hint"] for one in shown["keys"]], shown["headers"]["X-A"]) == (["env:UNSET", "env:Y"], "env:UNSET")
 
 
 async def test_an_import_takes_a_variable_that_is_set_in_the_place_of_a_secret(
-    house: House, do: Do, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await do("POST", "/import", {"toml": BASE, "apply": True})
     monkeypatch.setenv("NOW_SET", "sk-z")
     text = BASE.replace("sk-0123456789abcdefWXYZ", "env:NOW_SET").replace("header-0123456789", "env:NOW_SET")
     await do("POST", "/import", {"toml": text, "apply": True})
-    assert isinstance(house.secrets, DictSecrets)
-    assert house.secrets.kept == {}
+    assert isinstance(context.secrets, DictSecrets)
+    assert context.secrets.kept == {}
 
 
-async def test_a_key_of_an_import_whose_variable_is_not_set_keeps_the_digest_it_has(house: House, do: Do) -> None:
+async def test_a_key_of_an_import_whose_variable_is_not_set_keeps_the_digest_it_has(context: AppContext, do: Do) -> None:
     await do("POST", "/import", {"toml": BASE, "apply": True})
-    [before] = await house.store.keys.all()
+    [before] = await context.store.keys.all()
     await do("POST", "/import", {"toml": BASE.replace(KEY, "env:UNSET").replace("budget_usd = 1", "budget_usd = 2"), "apply": True})
-    [after] = await house.store.keys.all()
+    [after] = await context.store.keys.all()
     assert (after.digest, after.budget_nano) == (before.digest, 2_000_000_000)
 
 
 @pytest.mark.parametrize(("path", "name"), [("/providers", "a"), ("/models", "m"), ("/keys", "k"), ("/prices", "p")])
-async def test_an_import_leaves_what_a_followed_file_defines_as_it_is(house: House, do: Do, path: str, name: str) -> None:
-    await transfer.sync_file(house, parse(BASE))
+async def test_an_import_leaves_what_a_followed_file_defines_as_it_is(context: AppContext, do: Do, path: str, name: str) -> None:
+    await transfer.sync_file(context, parse(BASE))
     before = await do("GET", path)
     changed = (
         BASE.replace('kind = "openai"', 'kind = "openai"\nenabled = false').replace("top_p = 1", "top_p = 0")
@@ -171,20 +171,20 @@ async def test_an_import_leaves_what_a_followed_file_defines_as_it_is(house: Hou
     assert await do("GET", path) == before
 
 
-async def test_a_followed_file_puts_back_what_it_does_not_mention(house: House, do: Do) -> None:
+async def test_a_followed_file_puts_back_what_it_does_not_mention(context: AppContext, do: Do) -> None:
     await do("POST", "/import", {"toml": BASE, "apply": True})
     least = '[[providers]]\nname = "a"\nkind = "openai"\nbase_url = "https://x.example/v1"\n[[keys]]\nname = "k"\n'
-    await transfer.sync_file(house, parse(least))
+    await transfer.sync_file(context, parse(least))
     provider, key = await do("GET", "/providers/a"), await do("GET", "/keys/k")
     assert (provider["keys"], provider["headers"], provider["options"]) == ([], {}, {})
     assert (key["budget_usd"], key["expires_at"], key["models"]) == (None, None, [])
-    assert isinstance(house.secrets, DictSecrets)
-    assert house.secrets.kept == {}
+    assert isinstance(context.secrets, DictSecrets)
+    assert context.secrets.kept == {}
 
 
-async def test_a_key_whose_text_the_file_gives_is_not_rotated_here(house: House, do: Do) -> None:
-    await transfer.sync_file(house, parse(BASE))
-    assert house.keys_in_file == {"k"}
-    await transfer.sync_file(house, parse(BASE.replace(f'key = "{KEY}"', "")))
-    assert house.keys_in_file == frozenset()
+async def test_a_key_whose_text_the_file_gives_is_not_rotated_here(context: AppContext, do: Do) -> None:
+    await transfer.sync_file(context, parse(BASE))
+    assert context.keys_in_file == {"k"}
+    await transfer.sync_file(context, parse(BASE.replace(f'key = "{KEY}"', "")))
+    assert context.keys_in_file == frozenset()
     await do("POST", "/keys/k/rotate")

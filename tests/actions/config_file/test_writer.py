@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conduit_desktop.actions.config_file.writer import document, toml, variable
-from conduit_desktop.core.entities import Credential, HeaderHint, Provider
+from conduit_desktop.core.entities import CredentialRef, HeaderHint, Provider
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ def test_the_name_of_a_variable_has_letters_digits_and_underscores(words: tuple[
     assert variable(*words) == name
 
 
-def written(*credentials: Credential, **fields: Any) -> dict[str, Any]:
+def written(*credentials: CredentialRef, **fields: Any) -> dict[str, Any]:
     provider = Provider(id="prov_1", name="open-ai", kind="openai", credentials=credentials, **fields)
     found: dict[str, Any] = tomllib.loads(document({}, [provider], [], [], []))["providers"][0]
     return found
 
 
 def test_a_single_stored_key_is_written_as_a_variable_and_a_reference_as_it_is() -> None:
-    assert written(Credential(secret="provider/prov_1/default"))["api_key"] == "env:OPEN_AI_API_KEY"
-    assert written(Credential(secret="env:MINE"))["api_key"] == "env:MINE"
+    assert written(CredentialRef(secret="provider/prov_1/default"))["api_key"] == "env:OPEN_AI_API_KEY"
+    assert written(CredentialRef(secret="env:MINE"))["api_key"] == "env:MINE"
     assert "api_key" not in written()
 
 
 def test_several_keys_are_written_with_label_weight_and_a_variable_each() -> None:
-    one, two = Credential(label="a", secret="provider/prov_1/a", weight=2), Credential(label="b", secret="env:B")
+    one, two = CredentialRef(label="a", secret="provider/prov_1/a", weight=2), CredentialRef(label="b", secret="env:B")
     assert written(one, two)["api_keys"] == [
         {"label": "a", "api_key": "env:OPEN_AI_A_API_KEY", "weight": 2}, {"label": "b", "api_key": "env:B", "weight": 1},
     ]  # fmt: skip

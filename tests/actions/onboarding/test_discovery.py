@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding import discovery
 from tests.actions.conftest import OPENAI, Do
 
@@ -32,11 +32,11 @@ def http(body: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n\r\n" + body
 
 
-async def test_keys_in_the_environment_are_shown_by_name_and_hint(house: House, do: Do) -> None:
+async def test_keys_in_the_environment_are_shown_by_name_and_hint(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {**OPENAI, "api_key": "env:OPENAI_API_KEY"})
     secret = "sk-ant-0123456789abcdefghWXYZ"
     environment = {"ANTHROPIC_API_KEY": secret, "OPENAI_API_KEY": "sk-0123456789abcdef", "GROQ_API_KEY": " ", "PATH": "/bin"}
-    found = await discovery.found_keys(house, environment)
+    found = await discovery.found_keys(context, environment)
     assert [(one.kind, one.variable, one.used) for one in found] == [
         ("openai", "OPENAI_API_KEY", True), ("anthropic", "ANTHROPIC_API_KEY", False),
     ]  # fmt: skip
@@ -56,30 +56,30 @@ async def test_keys_in_the_environment_are_shown_by_name_and_hint(house: House, 
     ],
 )
 async def test_a_server_is_known_by_its_models(
-    house: House, kind: str, answer: bytes, found: tuple[str, tuple[str, ...]] | None
+    context: AppContext, kind: str, answer: bytes, found: tuple[str, tuple[str, ...]] | None
 ) -> None:
     async with answering(answer) as port:
-        servers = await discovery.found_servers(house, [(port, kind)])
+        servers = await discovery.found_servers(context, [(port, kind)])
     assert [(one.kind, one.models) for one in servers] == ([found] if found else [])
 
 
-async def test_a_server_that_a_provider_points_at_is_used(house: House, do: Do) -> None:
+async def test_a_server_that_a_provider_points_at_is_used(context: AppContext, do: Do) -> None:
     async with answering(http(b'{"data":[{"id":"a"}]}')) as port:
         await do("POST", "/providers", {"name": "gpu", "kind": "vllm", "base_url": f"http://localhost:{port}/v1"})
-        assert [one.used for one in await discovery.found_servers(house, [(port, "vllm")])] == [True]
+        assert [one.used for one in await discovery.found_servers(context, [(port, "vllm")])] == [True]
 
 
-async def test_silence_is_no_server(house: House) -> None:
+async def test_silence_is_no_server(context: AppContext) -> None:
     async with answering(http(b'{"data":[]}')) as port:
         free = port
-    assert await discovery.found_servers(house, [(free, "vllm")]) == []
+    assert await discovery.found_servers(context, [(free, "vllm")]) == []
 
 
 @pytest.mark.parametrize(("over", "found"), [(0, True), (1, False)])
 async def test_an_answer_longer_than_any_list_of_models_is_no_server(
-    house: House, monkeypatch: pytest.MonkeyPatch, over: int, found: bool
+    context: AppContext, monkeypatch: pytest.MonkeyPatch, over: int, found: bool
 ) -> None:
     answer = http(b'{"data":[]}')
     monkeypatch.setattr(discovery, "MAX_ANSWER", len(answer) - over)
     async with answering(answer) as port:
-        assert bool(await discovery.found_servers(house, [(port, "vllm")])) is found
+        assert bool(await discovery.found_servers(context, [(port, "vllm")])) is found

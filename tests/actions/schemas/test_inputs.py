@@ -82,7 +82,7 @@ RANGES: list[tuple[type[BaseModel], dict[str, Any], str, Any, Any]] = [
     (inputs.NewPrice, {}, "tiers", [{"above": 1, "rates": {}}] * 20, [{"above": 1, "rates": {}}] * 21),
     (inputs.NewTier, {"rates": {}}, "above", 1, 0),
     (inputs.NewIpRule, {"network": "::1"}, "action", "allow", "maybe"),
-    (inputs.BackupWish, {}, "path", "/x", ""),
+    (inputs.BackupRequest, {}, "path", "/x", ""),
     (inputs.UsageQuery, {}, "format", "csv", "xml"),
     (inputs.RequestQuery, {}, "status", "broken", "odd"),
     (inputs.PageQuery, {}, "limit", 1, 0),

@@ -11,16 +11,16 @@ import pytest
 from conduit_desktop.core.entities import Price, Provider
 from conduit_desktop.gateway.accounting import compiled_prices as tariffs_module
 from conduit_desktop.gateway.accounting import pricing
-from conduit_desktop.gateway.accounting.compiled_prices import Tariffs
+from conduit_desktop.gateway.accounting.compiled_prices import CompiledPrices
 from conduit_desktop.gateway.routing.resolve import BoundTarget
-from conduit_desktop.gateway.snapshot import Bound, Door, Snapshot
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
 
 
 def target() -> BoundTarget:
     provider = Provider(id="prov_a", name="a", kind="openai")
-    return BoundTarget.of(Bound(provider, bind(provider), (Door("0", Secrets()),)), "m")
+    return BoundTarget.of(BoundProvider(provider, bind(provider), (Credential("0", Secrets()),)), "m")
 
 
 def at(rate: float) -> Snapshot:
@@ -28,10 +28,10 @@ def at(rate: float) -> Snapshot:
 
 
 async def test_a_price_that_changes_while_it_is_looked_up_holds_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    one, kept, changed = target(), Tariffs(), threading.Event()
+    one, kept, changed = target(), CompiledPrices(), threading.Event()
 
     def late(*args: Any) -> Any:
-        found = pricing.tariffs(*args)
+        found = pricing.compile_prices(*args)
         assert changed.wait(10)
         return found
 

@@ -13,15 +13,15 @@ import pytest
 from conduit_desktop.core.entities import Price, Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
-from conduit_desktop.gateway.accounting.pricing import Priced, choose, compile_price, cost_of, resolve, tariffs
+from conduit_desktop.gateway.accounting.pricing import PriceQuery, choose, compile_price, compile_prices, cost_of, resolve
 from conduit_desktop.providers.catalog import bind
 
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = 86_400_000
 
 
-def wanted(model: str, kind: str = "openai", name: str = "main", base_url: str | None = None) -> Priced:
-    return Priced(bind(Provider(id="p1", name=name, kind=kind, base_url=base_url)), name, model)
+def wanted(model: str, kind: str = "openai", name: str = "main", base_url: str | None = None) -> PriceQuery:
+    return PriceQuery(bind(Provider(id="p1", name=name, kind=kind, base_url=base_url)), name, model)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_price_that_has_not_begun_leaves_the_place_to_a_wider_one():
 
 def test_a_tariff_says_until_when_it_holds():
     prices = [Price(pattern="gpt-x", input=1), Price(pattern="gpt-x", input=2, valid_from=NOW + DAY)]
-    made = tariffs([wanted("gpt-x")], prices, NOW)["main/gpt-x"]
+    made = compile_prices([wanted("gpt-x")], prices, NOW)["main/gpt-x"]
     assert made is not None
     assert made.valid_until == NOW + DAY
 
@@ -83,7 +83,7 @@ def test_a_local_server_is_free_unless_a_price_is_set(catalog: PriceCatalog):
 
 def test_an_unknown_model_has_no_price_and_never_costs_nothing(catalog: PriceCatalog):
     assert resolve([], wanted("nobody-has-heard-of-this"), NOW, catalog) is None
-    made = tariffs([wanted("nobody-has-heard-of-this")], [], NOW)
+    made = compile_prices([wanted("nobody-has-heard-of-this")], [], NOW)
     assert made == {"main/nobody-has-heard-of-this": None}
     assert cost_of(made["main/nobody-has-heard-of-this"], Usage(input=5)) is None
 
@@ -98,7 +98,7 @@ def test_the_operators_price_wins_over_the_catalog(catalog: PriceCatalog):
 
 
 def test_without_the_catalog_only_the_operators_prices_count():
-    assert tariffs([wanted("gpt-4o-mini")], [], NOW, use_catalog=False) == {"main/gpt-4o-mini": None}
+    assert compile_prices([wanted("gpt-4o-mini")], [], NOW, use_catalog=False) == {"main/gpt-4o-mini": None}
 
 
 def test_a_generic_provider_at_a_known_address_has_that_vendors_prices(catalog: PriceCatalog):

@@ -14,11 +14,11 @@ from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller, check_address, check_model, digest, identify, may_call
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.snapshot import Bound, Rule, Snapshot
+from conduit_desktop.gateway.snapshot import BoundProvider, Rule, Snapshot
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.wire import dialect
 from tests.fakes.clock import Clock
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 
 SECRET = "condt_" + "a" * 43
 OTHER_SECRET = "condt_" + "b" * 43
@@ -39,7 +39,7 @@ def key(name: str = "app", secret: str = SECRET, **fields: Any) -> VirtualKey:
 def snapshot(*keys: VirtualKey, rules: tuple[IpRule, ...] = (), providers: tuple[Provider, ...] = (), **settings: Any) -> Snapshot:
     return Snapshot(
         settings=Settings(**settings),
-        providers={one.name: Bound(one, bind(one), ()) for one in providers},
+        providers={one.name: BoundProvider(one, bind(one), ()) for one in providers},
         keys={one.id: one for one in keys},
         keys_by_digest={one.digest: one for one in keys},
         keys_by_name={one.name.lower(): one for one in keys},
@@ -116,7 +116,7 @@ def test_an_expiry_at_the_epoch_is_an_expiry() -> None:
         identify(call(), snapshot(key(expires_at=0)))
 
 
-async def test_after_a_rotation_the_old_key_is_refused_and_the_new_one_admitted(gateway: Furnished) -> None:
+async def test_after_a_rotation_the_old_key_is_refused_and_the_new_one_admitted(gateway: GatewayFixture) -> None:
     await gateway.add_key("app", SECRET)
     assert identify(call(), gateway.snapshot).id == "key_app"
     stored = gateway.snapshot.keys["key_app"]
@@ -127,7 +127,7 @@ async def test_after_a_rotation_the_old_key_is_refused_and_the_new_one_admitted(
         identify(call(SECRET), gateway.snapshot)
 
 
-async def test_a_deleted_key_is_refused(gateway: Furnished) -> None:
+async def test_a_deleted_key_is_refused(gateway: GatewayFixture) -> None:
     await gateway.add_key("app", SECRET)
     assert identify(call(), gateway.snapshot).id == "key_app"
     await gateway.store.keys.delete("key_app")

@@ -10,7 +10,7 @@ import pytest
 
 from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
 from conduit_desktop.gateway.admission import budgets as budgets_module
-from conduit_desktop.gateway.admission.budgets import DAY_MS, Account, Budgets, first_day, period
+from conduit_desktop.gateway.admission.budgets import DAY_MS, BudgetAccount, Budgets, first_day, period
 from tests.fakes.clock import Clock
 
 
@@ -170,7 +170,7 @@ def test_a_key_without_records_has_spent_nothing() -> None:
     budgets = Budgets()
     budgets.load([key()], {"key_other": 70})
     assert budgets.account("key_app").spend_nano == 0
-    assert budgets.account("key_unknown") == Account(spend_nano=0, reserved_nano=0)
+    assert budgets.account("key_unknown") == BudgetAccount(spend_nano=0, reserved_nano=0)
 
 
 def test_periods_follow_the_computers_clock_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:

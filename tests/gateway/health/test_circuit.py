@@ -369,7 +369,7 @@ def test_a_pause_follows_the_name_of_its_provider_and_no_other(health: Health) -
 
 
 def waits(health: Health, model: str = MODEL) -> float | None:
-    return health.door_wait(PROVIDER, LABEL, model)
+    return health.credential_wait_s(PROVIDER, LABEL, model)
 
 
 def usable(health: Health, model: str = MODEL, label: str = LABEL) -> bool:
@@ -466,7 +466,7 @@ def test_a_clients_own_key_tries_out_and_disables_no_credential(health: Health, 
     for reason in ("rate_limit", "auth", "permission", "money"):
         fail(health, 1, reason, 30, label=None)
     assert usable(health)
-    assert list(health.doors) == [(PROVIDER, LABEL)]
+    assert list(health.credentials) == [(PROVIDER, LABEL)]
 
 
 # A credential that was refused.
@@ -519,7 +519,7 @@ def test_the_reason_of_a_disabled_credential_is_never_empty_and_at_most_300_char
 def test_no_other_fault_is_held_against_the_credential(health: Health, reason: Reason) -> None:
     fail(health, 20, reason, 30)
     assert usable(health)
-    assert not health.doors
+    assert not health.credentials
 
 
 def test_a_success_does_not_bring_a_disabled_credential_back(health: Health) -> None:
@@ -553,7 +553,7 @@ def test_a_changed_providers_targets_and_credentials_begin_anew_and_no_others(he
     fail(health, 1, "auth", target="ab/m")
     health.forget(PROVIDER, "A")
     assert list(health.targets) == ["ab/m"]
-    assert list(health.doors) == [("prov_ab", LABEL)]
+    assert list(health.credentials) == [("prov_ab", LABEL)]
 
 
 def test_requests_in_flight_to_a_changed_provider_are_counted_to_their_end(health: Health) -> None:

@@ -9,30 +9,30 @@ from contextlib import asynccontextmanager
 import pytest
 
 from conduit_desktop.actions import health
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import background as tending
+from conduit_desktop.gateway import background as health_monitor
 from conduit_desktop.gateway.health import persistence as health_memory
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
-from conduit_desktop.gateway.snapshot import Bound, Door, Snapshot
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
 from conduit_desktop.store import Store
+from tests.fakes.app_context import IdleServer
 from tests.fakes.clock import Clock
-from tests.fakes.furnished import DictSecrets, Furnished
-from tests.fakes.house import StillServer
+from tests.fakes.gateway import DictSecrets, GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
 
 @asynccontextmanager
-async def process(home: Home, secrets: DictSecrets, **settings: float) -> AsyncIterator[Furnished]:
+async def process(home: Home, secrets: DictSecrets, **settings: float) -> AsyncIterator[GatewayFixture]:
     """A gateway from its start to its end; the home and the secrets outlive it."""
     store = Store.open(home)
-    gateway = Furnished(store, secrets, Bus(), settings)
+    gateway = GatewayFixture(store, secrets, Bus(), settings)
     await gateway.start()
     try:
         yield gateway
@@ -46,7 +46,7 @@ def secrets() -> DictSecrets:
     return DictSecrets()
 
 
-async def fail(gateway: Furnished, vendor: Vendor) -> None:
+async def fail(gateway: GatewayFixture, vendor: Vendor) -> None:
     """Open A's circuit."""
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_alias("m", "a/one", retries=0)
@@ -96,7 +96,7 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
         assert gateway.health.target("a/one").state == "closed"
 
 
-async def kept(gateway: Furnished, *words: str) -> None:
+async def kept(gateway: GatewayFixture, *words: str) -> None:
     """Wait until these words are in what a killed process would leave behind."""
     async with asyncio.timeout(2):
         written = ""
@@ -108,7 +108,7 @@ async def kept(gateway: Furnished, *words: str) -> None:
 async def test_an_open_circuit_and_a_parked_credential_outlive_a_killed_process(
     home: Home, vendor: Vendor, secrets: DictSecrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tending, "EVERY_S", 60.0)
+    monkeypatch.setattr(health_monitor, "EVERY_S", 60.0)
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         await gateway.add_provider("b", vendor.openai_url)
@@ -124,14 +124,14 @@ async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Ho
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one")
         await gateway.add_key()
-        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
-        await health.pause(house, "a/one", "cli")
+        context = AppContext(home, gateway.store, secrets, gateway, gateway.bus, IdleServer())  # type: ignore[arg-type]
+        await health.pause(context, "a/one", "cli")
         assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator is told"
     async with process(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="the operator paused it"):
             await gateway.ask("m")
-        house = House(home, gateway.store, secrets, gateway, gateway.bus, StillServer())  # type: ignore[arg-type]
-        await health.resume(house, "a/one", "cli")
+        context = AppContext(home, gateway.store, secrets, gateway, gateway.bus, IdleServer())  # type: ignore[arg-type]
+        await health.resume(context, "a/one", "cli")
         assert (await gateway.store.meta.get("health"))["paused"] == []
         await gateway.ask("m")
     assert len(vendor.asked) == 1
@@ -220,12 +220,12 @@ async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vend
 @pytest.mark.parametrize("kept", [None, 7, [], {"salt": 1}, {"salt": "s", "targets": [{"name": "x"}]}])
 def test_what_cannot_be_understood_is_forgotten(kept: object) -> None:
     fresh = Health()
-    health_memory.restore(fresh, Furnished.__new__(Furnished), kept, 0)  # type: ignore[arg-type]
+    health_memory.restore(fresh, GatewayFixture.__new__(GatewayFixture), kept, 0)  # type: ignore[arg-type]
     assert not fresh.targets
-    assert not fresh.doors
+    assert not fresh.credentials
 
 
-async def until_half_open(gateway: Furnished) -> None:
+async def until_half_open(gateway: GatewayFixture) -> None:
     async with asyncio.timeout(3):
         while gateway.health.target("a/one").state != "half_open":
             await asyncio.sleep(0.01)
@@ -244,7 +244,7 @@ async def test_a_health_check_that_fails_changes_nothing(home: Home, vendor: Ven
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         await vendor.stop()
-        await gateway.tending.check()
+        await gateway.health_monitor.check()
         assert gateway.health.target("a/one").state == "open"
 
 
@@ -252,7 +252,7 @@ async def test_without_the_setting_no_provider_is_looked_at(home: Home, vendor: 
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         assert not [call for call in vendor.calls if call.method == "GET"]
-        await gateway.tending.check()
+        await gateway.health_monitor.check()
         assert [call.path for call in vendor.calls if call.method == "GET"] == ["/v1/models"]
 
 
@@ -265,7 +265,7 @@ NOW_MS = 1_790_000_000_000
 def configured(key: str = "sk-1", changed_at: int = 1, name: str = "a", label: str = "0") -> Snapshot:
     """One provider with one credential."""
     provider = Provider(id="prov_a", name=name, kind="openai-compatible", base_url="http://127.0.0.1:1/v1", updated_at=changed_at)
-    return Snapshot(providers={name: Bound(provider, bind(provider), (Door(label, Secrets(key)),))})
+    return Snapshot(providers={name: BoundProvider(provider, bind(provider), (Credential(label, Secrets(key)),))})
 
 
 def restarted(before: Health, snapshot: Snapshot | None = None, later_s: float = 0.0) -> tuple[Health, Clock]:
@@ -350,17 +350,17 @@ def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it
     after, clock = restarted(limited(), later_s=100)
     assert after.rest_s("prov_a", "0", "m") == 500.0
     assert after.may_use("prov_a", "0", "other")
-    assert after.doors["prov_a", "0"].rests["m"].strikes == 3
+    assert after.credentials["prov_a", "0"].rests["m"].strikes == 3
     clock.advance(500)
     assert after.may_use("prov_a", "0", "m")
     for over_s in (600, 601):
         late, _ = restarted(limited(), later_s=over_s)
         assert late.may_use("prov_a", "0", "m")
-        assert not late.doors["prov_a", "0"].rests
+        assert not late.credentials["prov_a", "0"].rests
 
 
 def test_a_rest_that_is_over_is_not_kept() -> None:
-    assert not health_memory.remembered(limited(0.0), configured(), SALT, NOW_MS).doors
+    assert not health_memory.remembered(limited(0.0), configured(), SALT, NOW_MS).credentials
 
 
 @pytest.mark.parametrize("reason", ["auth", "money", "permission"])
@@ -380,7 +380,7 @@ def test_a_disabled_credential_is_kept_for_the_models_it_is_disabled_for(reason:
 def test_nothing_is_held_against_a_credential_that_is_another(snapshot: Snapshot) -> None:
     before = limited()
     before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
-    assert not restarted(before, snapshot)[0].doors
+    assert not restarted(before, snapshot)[0].credentials
 
 
 @pytest.mark.parametrize("snapshot", [configured(changed_at=2), configured(name="b"), Snapshot()])
@@ -395,7 +395,7 @@ def test_what_belongs_to_no_provider_or_credential_that_is_there_is_not_kept() -
     before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
     for snapshot in (configured(name="b", label="1"), Snapshot()):
         kept = health_memory.remembered(before, snapshot, SALT, NOW_MS)
-        assert (kept.targets, kept.doors) == ([], [])
+        assert (kept.targets, kept.credentials) == ([], [])
 
 
 def test_a_pause_is_kept_while_its_provider_is_there_changed_or_not() -> None:
@@ -410,6 +410,6 @@ def test_what_is_kept_holds_no_key_and_no_two_salts_give_one_mark() -> None:
     before = limited()
     kept = [health_memory.remembered(before, configured("sk-secret"), salt, NOW_MS) for salt in ("x" * 32, "y" * 32)]
     assert "sk-secret" not in str(kept)
-    assert kept[0].doors[0].mark != kept[1].doors[0].mark
-    assert len(kept[0].doors[0].mark) == 8
+    assert kept[0].credentials[0].mark != kept[1].credentials[0].mark
+    assert len(kept[0].credentials[0].mark) == 8
     assert health_memory.new_salt() != health_memory.new_salt()

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gateway.health import probe
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_openai import MODELS
@@ -19,7 +19,9 @@ def lists_asked(vendor: Vendor) -> int:
     return len([call for call in vendor.calls if call.method == "GET"])
 
 
-async def test_a_list_of_models_is_asked_for_once_and_again_on_demand_or_after_a_change(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_list_of_models_is_asked_for_once_and_again_on_demand_or_after_a_change(
+    gateway: GatewayFixture, vendor: Vendor
+) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     first = await probe.offered_models(gateway, "oa")
     assert await probe.offered_models(gateway, "OA") is first
@@ -34,14 +36,14 @@ async def test_a_list_of_models_is_asked_for_once_and_again_on_demand_or_after_a
     assert lists_asked(vendor) == 3
 
 
-async def test_a_provider_that_is_not_known_is_refused_by_name(gateway: Furnished) -> None:
+async def test_a_provider_that_is_not_known_is_refused_by_name(gateway: GatewayFixture) -> None:
     with pytest.raises(Invalid, match="'none' is not known"):
         await probe.offered_models(gateway, "none")
     with pytest.raises(Invalid, match="'none' is not known"):
         await probe.test_provider(gateway, "none")
 
 
-async def test_a_provider_whose_secret_is_missing_is_not_asked(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_provider_whose_secret_is_missing_is_not_asked(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     gateway.secrets.delete("provider/oa/0")
     await gateway.refresh()
@@ -50,7 +52,7 @@ async def test_a_provider_whose_secret_is_missing_is_not_asked(gateway: Furnishe
     assert not vendor.calls
 
 
-async def test_a_refused_list_says_why_and_does_not_quote_the_key(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_refused_list_says_why_and_does_not_quote_the_key(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url, keys=["sk-wrong-key-of-mine"])
     with pytest.raises(Invalid, match="did not list its models") as caught:
         await probe.offered_models(gateway, "oa")
@@ -63,7 +65,7 @@ async def test_a_refused_list_says_why_and_does_not_quote_the_key(gateway: Furni
     ids=lambda value: str(value),
 )
 async def test_a_feature_is_there_or_refused_or_not_known(
-    gateway: Furnished, vendor: Vendor, short_backoff: None, status: int, able: bool | None
+    gateway: GatewayFixture, vendor: Vendor, short_backoff: None, status: int, able: bool | None
 ) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
@@ -72,7 +74,7 @@ async def test_a_feature_is_there_or_refused_or_not_known(
 
 
 async def test_a_stream_that_does_not_come_in_time_is_no_success(
-    gateway: Furnished, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    gateway: GatewayFixture, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probe, "PROBE_S", 0.05)
     await gateway.add_provider("oa", vendor.openai_url)
@@ -83,7 +85,7 @@ async def test_a_stream_that_does_not_come_in_time_is_no_success(
     assert len(vendor.asked) == 1, "neither another model nor a feature is asked for"
 
 
-async def test_a_failed_test_claims_no_feature(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_failed_test_claims_no_feature(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     vendor.script(Step(status=401, message="bad key"))
@@ -96,26 +98,26 @@ def test_a_model_whose_name_is_of_another_trade_is_not_asked_to_chat(model: str)
     assert probe._may_chat("gpt-x")
 
 
-async def test_a_test_needs_no_virtual_key_and_uses_the_providers_own(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_test_needs_no_virtual_key_and_uses_the_providers_own(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     assert (await probe.test_provider(gateway, "oa")).ok
     assert {call.headers["authorization"] for call in vendor.asked} == {f"Bearer {API_KEY}"}
 
 
-def offers(gateway: Furnished, *models: OfferedModel) -> None:
+def offers(gateway: GatewayFixture, *models: OfferedModel) -> None:
     """Let `oa`'s list of models be known already."""
     bound = gateway.snapshot.providers["oa"]
     gateway.offered["oa"] = (bound.provider.updated_at, list(models))
 
 
-async def test_a_list_from_before_the_providers_last_change_is_not_used(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_list_from_before_the_providers_last_change_is_not_used(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     gateway.offered["oa"] = (gateway.snapshot.providers["oa"].provider.updated_at - 1, [])
     assert [model.id for model in await probe.offered_models(gateway, "oa")] == list(MODELS)
 
 
-async def test_a_refused_list_that_quotes_the_key_is_shown_without_it(gateway: Furnished) -> None:
+async def test_a_refused_list_that_quotes_the_key_is_shown_without_it(gateway: GatewayFixture) -> None:
     async def refuse(request: web.Request) -> web.Response:
         return web.json_response({"error": {"message": f"bad: {request.headers['Authorization']}"}}, status=401)
 
@@ -128,7 +130,7 @@ async def test_a_refused_list_that_quotes_the_key_is_shown_without_it(gateway: F
     assert "sk-wrong-key-of-mine" not in str(caught.value)
 
 
-async def test_a_failure_that_is_not_the_models_ends_the_test(gateway: Furnished, vendor: Vendor, short_backoff: None) -> None:
+async def test_a_failure_that_is_not_the_models_ends_the_test(gateway: GatewayFixture, vendor: Vendor, short_backoff: None) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     vendor.script(Step(status=500, message="down"), model=MODELS[0])
     tested = await probe.test_provider(gateway, "oa")
@@ -136,7 +138,7 @@ async def test_a_failure_that_is_not_the_models_ends_the_test(gateway: Furnished
     assert {call.body["model"] for call in vendor.asked} == {MODELS[0]}
 
 
-async def test_the_error_of_a_test_is_that_of_the_first_model(gateway: Furnished, vendor: Vendor) -> None:
+async def test_the_error_of_a_test_is_that_of_the_first_model(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     offers(gateway, OfferedModel(id="one"), OfferedModel(id="two"))
     vendor.script(Step(status=404, message="first"), model="one")
@@ -146,7 +148,7 @@ async def test_the_error_of_a_test_is_that_of_the_first_model(gateway: Furnished
     assert [call.body["model"] for call in vendor.asked] == ["one", "two"]
 
 
-async def test_at_most_three_models_are_tried(gateway: Furnished, vendor: Vendor) -> None:
+async def test_at_most_three_models_are_tried(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     offers(gateway, *(OfferedModel(id=str(number)) for number in range(5)))
     vendor.script(Step(status=404, message="none"))
@@ -154,7 +156,7 @@ async def test_at_most_three_models_are_tried(gateway: Furnished, vendor: Vendor
     assert [call.body["model"] for call in vendor.asked] == ["0", "1", "2"]
 
 
-async def test_a_pattern_is_not_asked_for_as_a_model(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_pattern_is_not_asked_for_as_a_model(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("any", "oa/*")
     offers(gateway, OfferedModel(id="gpt-x"))
@@ -164,7 +166,7 @@ async def test_a_pattern_is_not_asked_for_as_a_model(gateway: Furnished, vendor:
 
 @pytest.mark.parametrize("feature", ["embeddings", "images"])
 async def test_a_model_that_is_listed_for_another_trade_is_not_asked_to_chat(
-    gateway: Furnished, vendor: Vendor, feature: str
+    gateway: GatewayFixture, vendor: Vendor, feature: str
 ) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     offers(gateway, OfferedModel(id="other", features=(feature,)))
@@ -173,7 +175,9 @@ async def test_a_model_that_is_listed_for_another_trade_is_not_asked_to_chat(
     assert not vendor.asked
 
 
-async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_asked_for(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_asked_for(
+    gateway: GatewayFixture, vendor: Vendor
+) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     offers(gateway, OfferedModel(id="gpt-x", lacks=("vision",)))

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gateway.health import probe
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_openai import MODELS
@@ -57,7 +57,7 @@ async def serving(answer: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_lm_studios_own_list_tells_sizes_and_features(gateway: Furnished) -> None:
+async def test_lm_studios_own_list_tells_sizes_and_features(gateway: GatewayFixture) -> None:
     async with lists(FULLER) as address:
         await gateway.add_provider("lm", address, kind="lmstudio")
         vectors, chat = await probe.offered_models(gateway, "lm")
@@ -65,7 +65,7 @@ async def test_lm_studios_own_list_tells_sizes_and_features(gateway: Furnished) 
         assert (chat.id, chat.context_tokens, chat.features) == ("qwen3-8b", 8192, ("tools", "vision"))
 
 
-async def test_an_older_one_is_asked_for_the_plain_list(gateway: Furnished) -> None:
+async def test_an_older_one_is_asked_for_the_plain_list(gateway: GatewayFixture) -> None:
     for number, status in enumerate((404, 200)):  # LM Studio answers 200 to what it does not know
         async with lists(NOT_THERE, status) as address:
             await gateway.add_provider(f"lm{number}", address, kind="lmstudio")
@@ -73,7 +73,7 @@ async def test_an_older_one_is_asked_for_the_plain_list(gateway: Furnished) -> N
             assert [model.id for model in found] == ["qwen3-8b", "nomic"]
 
 
-async def test_a_list_of_another_shape_than_its_vendors_is_no_list(gateway: Furnished) -> None:
+async def test_a_list_of_another_shape_than_its_vendors_is_no_list(gateway: GatewayFixture) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response({"models": [{"name": "models/a", "supportedGenerationMethods": 7}]})
 
@@ -83,7 +83,7 @@ async def test_a_list_of_another_shape_than_its_vendors_is_no_list(gateway: Furn
             await probe.offered_models(gateway, "odd")
 
 
-async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "LIST_S", 0.2)
     left = asyncio.Event()
 
@@ -104,7 +104,7 @@ async def test_a_list_that_does_not_end_is_listened_to_no_more(gateway: Furnishe
             await left.wait()
 
 
-async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: GatewayFixture, vendor: Vendor) -> None:
     vendor.script(Step(status=404, message="This is not a chat model"), model=MODELS[0])
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")
@@ -113,7 +113,7 @@ async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: 
     assert {call.body["model"] for call in vendor.asked[2:]} == {MODELS[1]}
 
 
-async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: Furnished, vendor: Vendor) -> None:
+async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("vectors", "oa/text-embedding-3-small")
     await gateway.add_alias("chat", "oa/gpt-x")
@@ -121,7 +121,7 @@ async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: Furnished, ven
     assert {call.body["model"] for call in vendor.asked} == {"gpt-x"}
 
 
-async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: Furnished, vendor: Vendor) -> None:
+async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: GatewayFixture, vendor: Vendor) -> None:
     vendor.script(Step(status=404, message="no such thing"))
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")
@@ -130,7 +130,7 @@ async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: Fur
     assert {call.body["model"] for call in vendor.asked} == {name for name in MODELS if "embed" not in name}
 
 
-async def test_a_provider_that_is_down_is_asked_once(gateway: Furnished, vendor: Vendor) -> None:
+async def test_a_provider_that_is_down_is_asked_once(gateway: GatewayFixture, vendor: Vendor) -> None:
     vendor.script(Step(status=401, message="bad key"))
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from conduit_desktop.core.entities import ModelAlias
-from conduit_desktop.gateway.call import Reply
+from conduit_desktop.gateway.call import WholeReply
 from conduit_desktop.gateway.routing import affinity as sticky
-from conduit_desktop.gateway.routing.affinity import Sticky, key_of
-from tests.fakes.furnished import Furnished, call
+from conduit_desktop.gateway.routing.affinity import SessionAffinity, key_of
+from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
 
 @pytest.fixture
-async def many(gateway: Furnished, vendor: Vendor, other: Vendor, short_backoff: None) -> Furnished:
+async def many(gateway: GatewayFixture, vendor: Vendor, other: Vendor, short_backoff: None) -> GatewayFixture:
     """The aliases `session`, `prefix` and `plain`, each taking turns between two targets."""
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_provider("b", other.openai_url)
@@ -26,16 +26,16 @@ async def many(gateway: Furnished, vendor: Vendor, other: Vendor, short_backoff:
     return gateway
 
 
-async def asked_of(gateway: Furnished, alias: str, headers: dict[str, str] | None = None, **fields: Any) -> str:
+async def asked_of(gateway: GatewayFixture, alias: str, headers: dict[str, str] | None = None, **fields: Any) -> str:
     made = call(alias, **fields)
     made.headers = headers or {}
     exchange = await gateway.answer(made)
-    assert isinstance(exchange, Reply)
+    assert isinstance(exchange, WholeReply)
     return exchange.headers["x-conduit-provider"]
 
 
 @pytest.mark.parametrize("header", sticky.SESSION_HEADERS)
-async def test_a_session_stays_where_it_was_answered(many: Furnished, header: str) -> None:
+async def test_a_session_stays_where_it_was_answered(many: GatewayFixture, header: str) -> None:
     homes = {name: await asked_of(many, "session", {header: name}) for name in ("first", "second")}
     assert len(set(homes.values())) == 2, "another session takes its turn"
     for name in ("first", "first", "second", "first", "second"):
@@ -43,16 +43,16 @@ async def test_a_session_stays_where_it_was_answered(many: Furnished, header: st
 
 
 @pytest.mark.parametrize("fields", [{"user": "me"}, {"metadata": {"user_id": "me"}}, {"prompt_cache_key": "me"}])
-async def test_a_session_can_be_named_in_the_body(many: Furnished, fields: dict[str, Any]) -> None:
+async def test_a_session_can_be_named_in_the_body(many: GatewayFixture, fields: dict[str, Any]) -> None:
     assert len({await asked_of(many, "session", **fields) for _ in range(4)}) == 1
 
 
-async def test_without_a_session_and_without_the_option_the_strategy_decides(many: Furnished) -> None:
+async def test_without_a_session_and_without_the_option_the_strategy_decides(many: GatewayFixture) -> None:
     assert len({await asked_of(many, "session") for _ in range(2)}) == 2
     assert len({await asked_of(many, "plain", {"x-session-id": "s"}) for _ in range(2)}) == 2
 
 
-async def test_prompts_that_begin_alike_stay_together(many: Furnished) -> None:
+async def test_prompts_that_begin_alike_stay_together(many: GatewayFixture) -> None:
     def turns(first: str, count: int) -> list[dict[str, str]]:
         said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": first}]
         return said + [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}] * count
@@ -62,7 +62,7 @@ async def test_prompts_that_begin_alike_stay_together(many: Furnished) -> None:
 
 
 async def test_a_session_moves_when_its_target_fails_and_stays_where_it_went(
-    many: Furnished, vendor: Vendor, other: Vendor
+    many: GatewayFixture, vendor: Vendor, other: Vendor
 ) -> None:
     home = await asked_of(many, "session", {"x-session-id": "s"})
     (vendor if home == "a" else other).script(Step(status=503))
@@ -72,7 +72,7 @@ async def test_a_session_moves_when_its_target_fails_and_stays_where_it_went(
     assert await asked_of(many, "session", {"x-session-id": "s"}) in away, "its new target knows the prompt now"
 
 
-async def test_a_target_with_an_open_circuit_is_not_insisted_on(many: Furnished) -> None:
+async def test_a_target_with_an_open_circuit_is_not_insisted_on(many: GatewayFixture) -> None:
     home = await asked_of(many, "session", {"x-session-id": "s"})
     health = many.health.target(f"{home}/one")
     health.state, health.open_until = "open", float("inf")
@@ -88,7 +88,7 @@ def test_callers_do_not_share_a_session() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sticky, "MAX_REMEMBERED", 3)
-    kept = Sticky()
+    kept = SessionAffinity()
     for number in range(10):
         kept.answered(b"%d" % number, "a/one")
     assert len(kept) == 3

@@ -9,7 +9,7 @@ import pytest
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.routing import explain as explaining
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.vendor import Vendor
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
@@ -23,7 +23,7 @@ WISHES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-async def two(gateway: Furnished, vendor: Vendor, other: Vendor) -> Furnished:
+async def two(gateway: GatewayFixture, vendor: Vendor, other: Vendor) -> GatewayFixture:
     """The alias `both`: a/small, of which something is known, then b/large, of which nothing is."""
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_provider("b", other.openai_url)
@@ -33,12 +33,14 @@ async def two(gateway: Furnished, vendor: Vendor, other: Vendor) -> Furnished:
     return gateway
 
 
-def known(gateway: Furnished, **facts: Any) -> None:
+def known(gateway: GatewayFixture, **facts: Any) -> None:
     gateway.offered["a"] = (0, [OfferedModel("small", **facts)])
 
 
 @pytest.mark.parametrize("need", WISHES)
-async def test_a_target_that_lacks_what_is_needed_is_passed_over(two: Furnished, vendor: Vendor, other: Vendor, need: str) -> None:
+async def test_a_target_that_lacks_what_is_needed_is_passed_over(
+    two: GatewayFixture, vendor: Vendor, other: Vendor, need: str
+) -> None:
     known(two, lacks=(need,))
     await two.ask("both", **WISHES[need])
     assert (len(vendor.asked), len(other.asked)) == (0, 1)
@@ -46,7 +48,7 @@ async def test_a_target_that_lacks_what_is_needed_is_passed_over(two: Furnished,
     assert len(vendor.asked) == 1, "what it can serve goes to it"
 
 
-async def test_a_changed_providers_models_are_not_known_any_more(two: Furnished, vendor: Vendor) -> None:
+async def test_a_changed_providers_models_are_not_known_any_more(two: GatewayFixture, vendor: Vendor) -> None:
     provider = await two.store.providers.get("a")
     assert provider is not None
     for kind in ("replicate", "openai-compatible"):  # the first one's models call no tools
@@ -61,7 +63,7 @@ async def test_a_changed_providers_models_are_not_known_any_more(two: Furnished,
 
 
 @pytest.mark.parametrize("need", WISHES)
-async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: Furnished, vendor: Vendor, need: str) -> None:
+async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, lacks=(need,))
     with pytest.raises(BadRequest, match="does not take") as caught:
         await two.ask("alone", **WISHES[need])
@@ -71,13 +73,13 @@ async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: Furnishe
 
 
 @pytest.mark.parametrize("need", WISHES)
-async def test_an_unknown_model_may_serve_anything(two: Furnished, vendor: Vendor, need: str) -> None:
+async def test_an_unknown_model_may_serve_anything(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, features=("embeddings",))
     await two.ask("both", **WISHES[need])
     assert len(vendor.asked) == 1
 
 
-async def test_a_small_window_is_passed_over_for_a_long_request(two: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_a_small_window_is_passed_over_for_a_long_request(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     known(two, context_tokens=1000)
     await two.ask("both", "word " * 4000)
     assert (len(vendor.asked), len(other.asked)) == (0, 1)
@@ -86,13 +88,13 @@ async def test_a_small_window_is_passed_over_for_a_long_request(two: Furnished, 
     assert caught.value.code == "context_length_exceeded"
 
 
-async def test_an_estimate_just_over_the_window_is_left_to_the_model(two: Furnished, vendor: Vendor) -> None:
+async def test_an_estimate_just_over_the_window_is_left_to_the_model(two: GatewayFixture, vendor: Vendor) -> None:
     known(two, context_tokens=1000)
     await two.ask("both", "word " * 1000)
     assert len(vendor.asked) == 1
 
 
-async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, fallbacks=("wide",))
     await two.ask("narrow", "word " * 1000)
@@ -101,7 +103,7 @@ async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: Fur
     assert len(vendor.asked) == 1
 
 
-async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_targets_that_cannot_for_different_reasons_are_all_named(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     known(two, lacks=("tools",))
     two.offered["b"] = (0, [OfferedModel("large", context_tokens=10)])
     with pytest.raises(BadRequest) as caught:
@@ -112,7 +114,7 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Furn
     assert not other.asked
 
 
-async def test_explain_names_the_target_that_cannot(two: Furnished) -> None:
+async def test_explain_names_the_target_that_cannot(two: GatewayFixture) -> None:
     known(two, lacks=("tools",))
     body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
     able, unable = await explaining.explain(two, "both", body)
@@ -122,7 +124,7 @@ async def test_explain_names_the_target_that_cannot(two: Furnished) -> None:
     assert all(row.usable for row in await explaining.explain(two, "both", {"messages": body["messages"]}))
 
 
-async def test_explain_shows_where_what_is_too_long_goes(two: Furnished) -> None:
+async def test_explain_shows_where_what_is_too_long_goes(two: GatewayFixture) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, context_fallbacks=("wide",))
     long, wide = await explaining.explain(two, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
@@ -131,14 +133,14 @@ async def test_explain_shows_where_what_is_too_long_goes(two: Furnished) -> None
     assert wide.reason.startswith("fallback for what is too long wide: ")
 
 
-async def test_explain_counts_what_is_left_after_trimming(two: Furnished) -> None:
+async def test_explain_counts_what_is_left_after_trimming(two: GatewayFixture) -> None:
     await two.add_alias("trimmed", "a/small", max_context_tokens=500, trim=True)
     turns = [{"role": role, "content": "word " * 300} for _ in range(5) for role in ("user", "assistant")]
     [row] = await explaining.explain(two, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
     assert row.usable, row.reason
 
 
-async def test_what_is_learnt_later_holds_from_then_on(two: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_what_is_learnt_later_holds_from_then_on(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     await two.ask("both", **WISHES["tools"])
     known(two, lacks=("tools",))
     await two.ask("both", **WISHES["tools"])

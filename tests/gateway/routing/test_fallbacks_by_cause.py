@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.core.errors import UpstreamError
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -15,7 +15,7 @@ DOWN = Step(status=503)
 
 
 @pytest.fixture
-async def three(gateway: Furnished, vendor: Vendor, other: Vendor, short_backoff: None) -> Furnished:
+async def three(gateway: GatewayFixture, vendor: Vendor, other: Vendor, short_backoff: None) -> GatewayFixture:
     """`small` goes to A; B stands behind `large`, `lax` and `spare`, each by a model of its own."""
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_provider("b", other.openai_url)
@@ -29,20 +29,22 @@ async def three(gateway: Furnished, vendor: Vendor, other: Vendor, short_backoff
 
 
 @pytest.mark.parametrize(("step", "model"), [(TOO_LONG, "large"), (FILTERED, "lax"), (DOWN, "spare")])
-async def test_each_cause_has_its_own_fallback(three: Furnished, vendor: Vendor, other: Vendor, step: Step, model: str) -> None:
+async def test_each_cause_has_its_own_fallback(
+    three: GatewayFixture, vendor: Vendor, other: Vendor, step: Step, model: str
+) -> None:
     vendor.script(step)
     await three.ask("small")
     assert [call.body["model"] for call in other.asked] == [model]
     assert three.records[-1].upstream_model == model
 
 
-async def test_a_request_over_the_alias_own_limit_goes_there_unasked(three: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_a_request_over_the_alias_own_limit_goes_there_unasked(three: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     await three.ask("tight", "word " * 100)
     assert [call.body["model"] for call in other.asked] == ["large"]
     assert not vendor.asked
 
 
-async def test_what_refuses_for_the_same_cause_again_ends_it(three: Furnished, vendor: Vendor, other: Vendor) -> None:
+async def test_what_refuses_for_the_same_cause_again_ends_it(three: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     vendor.script(TOO_LONG)
     other.script(TOO_LONG)
     with pytest.raises(UpstreamError, match="maximum context length"):

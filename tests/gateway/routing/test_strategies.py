@@ -15,8 +15,8 @@ from conduit_desktop.gateway.health import circuit as health_module
 from conduit_desktop.gateway.health.circuit import Health
 from conduit_desktop.gateway.routing import resolve as routing
 from conduit_desktop.gateway.routing.resolve import BoundTarget, Route
-from conduit_desktop.gateway.routing.strategies import EXPLORE, STRATEGIES, Turns
-from conduit_desktop.gateway.snapshot import Bound, Door
+from conduit_desktop.gateway.routing.strategies import EXPLORE, STRATEGIES, RoundRobinCounters
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
 from tests.fakes.clock import Clock
@@ -39,7 +39,7 @@ def route(strategy: Strategy, weights: dict[str, int]) -> Route:
     targets = []
     for name, weight in weights.items():
         provider = Provider(id=f"prov_{name}", name=name, kind="openai-compatible", base_url="http://127.0.0.1:1/v1")
-        targets.append(BoundTarget.of(Bound(provider, bind(provider), (Door("0", Secrets()),)), "m", weight))
+        targets.append(BoundTarget.of(BoundProvider(provider, bind(provider), (Credential("0", Secrets()),)), "m", weight))
     bound = tuple(Target(provider=name, model="m", weight=weight) for name, weight in weights.items())
     alias = ModelAlias(id="mod_x", alias="x", strategy=strategy, targets=bound)
     return Route("x", alias, tuple(targets), routing.limits(alias, Settings()))
@@ -47,7 +47,7 @@ def route(strategy: Strategy, weights: dict[str, int]) -> Route:
 
 def orders(made: Route, health: Health, rounds: int, rates: Rates | None = None) -> list[str]:
     """The targets in the order tried, as `abc`, once a round."""
-    turns = Turns()
+    turns = RoundRobinCounters()
     return ["".join(target.bound.name for target in routing.order(made, turns, health, rates or Rates())) for _ in range(rounds)]
 
 
@@ -272,7 +272,7 @@ def test_a_credential_after_its_rest_is_tried_out_by_one_request() -> None:
     probe = health.begin("a/m", "prov_a", "0")
     assert probe is not None
     assert not health.may_use("prov_a", "0", "m")
-    assert health.door_wait("prov_a", "0", "m") == 0, "where it is the only one, the others use it all the same"
+    assert health.credential_wait_s("prov_a", "0", "m") == 0, "where it is the only one, the others use it all the same"
     assert health.may_use("prov_a", "0", "other")
     assert health.begin("a/m", "prov_a", "0") is None, "one tries it out"
     health.end("a/m", probe)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.gateway.call import Call, Reply, StreamReply
+from conduit_desktop.gateway.call import Call, StreamReply, WholeReply
 from conduit_desktop.gateway.routing.trimming import trim
 from conduit_desktop.wire import dialect
-from tests.fakes.furnished import Furnished, call
+from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.vendor import Vendor
 
 LONG = "word " * 200  # about 250 tokens
@@ -91,12 +91,12 @@ def test_what_has_no_turns_is_left_alone(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_the_caller_is_told_what_was_taken_out(gateway: Furnished, vendor: Vendor, streamed: bool) -> None:
+async def test_the_caller_is_told_what_was_taken_out(gateway: GatewayFixture, vendor: Vendor, streamed: bool) -> None:
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_alias("short", "a/one", trim=True, max_context_tokens=400)
     await gateway.add_key()
     exchange = await gateway.answer(call("short", messages=OPENAI, stream=streamed))
-    assert isinstance(exchange, (Reply, StreamReply))
+    assert isinstance(exchange, (WholeReply, StreamReply))
     if isinstance(exchange, StreamReply):
         async for _ in exchange.frames:
             pass
@@ -107,7 +107,7 @@ async def test_the_caller_is_told_what_was_taken_out(gateway: Furnished, vendor:
     assert "x-conduit-trimmed" not in short.headers
 
 
-async def test_off_by_default_what_is_too_long_is_refused(gateway: Furnished, vendor: Vendor) -> None:
+async def test_off_by_default_what_is_too_long_is_refused(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_alias("short", "a/one", max_context_tokens=400)
     await gateway.add_key()

@@ -13,7 +13,7 @@ from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.wire import dialect
-from tests.fakes.furnished import KEY, Furnished, furnished
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.wire.speech import read
 
 
@@ -28,13 +28,13 @@ CHUNKS = [
 
 
 @pytest.fixture
-async def gateway(home: Home) -> AsyncIterator[Furnished]:
+async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response([] if "empty" in request.path else CHUNKS)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
-    async with TestServer(app, host="127.0.0.1") as server, furnished(home) as made:
+    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as made:
         await made.add_provider("g", str(server.make_url("/")), kind="gemini")
         await made.add_alias("gem", "g/gemini-x", retries=0)
         await made.add_alias("nothing", "g/empty", retries=0)
@@ -44,13 +44,13 @@ async def gateway(home: Home) -> AsyncIterator[Furnished]:
 
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_it_is_told_as_a_stream(gateway: Furnished, speaks: str) -> None:
+async def test_it_is_told_as_a_stream(gateway: GatewayFixture, speaks: str) -> None:
     answer = collect(read(dialect(speaks), await gateway.stream("gem", speaks=speaks)))
     assert answer.first.text == "Hello there"
     assert (gateway.records[-1].status, gateway.records[-1].output) == ("success", 3)
 
 
-async def test_callers_of_the_same_dialect_get_events(gateway: Furnished) -> None:
+async def test_callers_of_the_same_dialect_get_events(gateway: GatewayFixture) -> None:
     body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     exchange = await gateway.answer(Call(dialect("gemini"), body, "gem", stream=True, credential=KEY))
     assert isinstance(exchange, StreamReply)
@@ -60,6 +60,6 @@ async def test_callers_of_the_same_dialect_get_events(gateway: Furnished) -> Non
     assert collect(read(dialect("gemini"), data)).first.text == "Hello there"
 
 
-async def test_an_empty_one_is_no_answer(gateway: Furnished) -> None:
+async def test_an_empty_one_is_no_answer(gateway: GatewayFixture) -> None:
     with pytest.raises(GatewayError):
         await gateway.stream("nothing")

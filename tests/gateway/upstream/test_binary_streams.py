@@ -15,8 +15,8 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.aws_eventstream import write
-from tests.fakes.furnished import KEY as VIRTUAL
-from tests.fakes.furnished import Furnished, furnished
+from tests.fakes.gateway import KEY as VIRTUAL
+from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.wire.speech import read
 
 ACCESS_KEY = "AKIA" + "X" * 16 + ":" + "s" * 40
@@ -67,10 +67,10 @@ async def bedrock() -> Bedrock:
 
 
 @pytest.fixture
-async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[Furnished]:
+async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[GatewayFixture]:
     app = web.Application()
     app.router.add_post("/{path:.*}", bedrock.answer)
-    async with TestServer(app, host="127.0.0.1") as server, furnished(home) as made:
+    async with TestServer(app, host="127.0.0.1") as server, open_gateway(home) as made:
         await made.add_provider(
             "aws", str(server.make_url("/")), kind="bedrock", keys=[ACCESS_KEY], options={"region": "eu-west-1"}
         )
@@ -81,7 +81,7 @@ async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[Furnished]:
 
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages", "ollama"])
-async def test_every_caller_reads_its_own_frames(gateway: Furnished, bedrock: Bedrock, speaks: str) -> None:
+async def test_every_caller_reads_its_own_frames(gateway: GatewayFixture, bedrock: Bedrock, speaks: str) -> None:
     data = await gateway.stream("nova", speaks=speaks)
     answer = collect(read(dialect(speaks), data))
     assert answer.first.text == "Hello there"
@@ -92,7 +92,7 @@ async def test_every_caller_reads_its_own_frames(gateway: Furnished, bedrock: Be
     assert bedrock.bodies[-1]["messages"] == [{"role": "user", "content": [{"text": "hello"}]}]
 
 
-async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway: Furnished, bedrock: Bedrock) -> None:
+async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway: GatewayFixture, bedrock: Bedrock) -> None:
     asked = {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "odd": 1}
     exchange = await gateway.answer(Call(dialect("bedrock"), asked, "nova", stream=True, credential=VIRTUAL))
     assert isinstance(exchange, StreamReply)
@@ -101,7 +101,7 @@ async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway
     assert bedrock.bodies[-1] == asked
 
 
-async def test_a_whole_answer_crosses(gateway: Furnished) -> None:
+async def test_a_whole_answer_crosses(gateway: GatewayFixture) -> None:
     body = await gateway.ask("nova")
     assert body["choices"][0]["message"]["content"] == "Hello there"
     record = gateway.records[-1]
@@ -110,7 +110,7 @@ async def test_a_whole_answer_crosses(gateway: Furnished) -> None:
 
 
 @pytest.mark.parametrize("frames", [[*SAID], [*SAID, FAULT], [*SAID, b"\x00" * 40]])
-async def test_a_stream_that_breaks_is_told(gateway: Furnished, bedrock: Bedrock, frames: list[bytes]) -> None:
+async def test_a_stream_that_breaks_is_told(gateway: GatewayFixture, bedrock: Bedrock, frames: list[bytes]) -> None:
     bedrock.frames = frames
     data = await gateway.stream("nova")
     assert b"Hello" in data

@@ -11,7 +11,7 @@ from aioresponses import aioresponses
 
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gateway.upstream.client import Upstream
-from conduit_desktop.providers import Outbound
+from conduit_desktop.providers import OutboundRequest
 
 URL = "https://api.vendor.example/v1/chat/completions"
 KEY = ConnectionKey("api.vendor.example", 443, True, True, None, None, None)
@@ -41,7 +41,7 @@ async def test_a_failure_has_a_reason_a_status_and_words(failure: Exception, rea
     with aioresponses() as network:
         network.post(URL, exception=failure)
         with pytest.raises(UpstreamError) as raised:
-            await upstream.send(Outbound("POST", URL, {"authorization": "Bearer sk-secret"}, b"{}"), connect_s=5)
+            await upstream.send(OutboundRequest("POST", URL, {"authorization": "Bearer sk-secret"}, b"{}"), connect_s=5)
     await upstream.close()
     assert (raised.value.reason, raised.value.status, raised.value.message) == (reason, status, text)
     assert raised.value.__cause__ is failure
@@ -52,5 +52,5 @@ async def test_a_bug_of_our_own_is_no_failure_of_a_provider() -> None:
     with aioresponses() as network:
         network.post(URL, exception=ZeroDivisionError())
         with pytest.raises(ZeroDivisionError):
-            await upstream.send(Outbound("POST", URL, {}, b"{}"), connect_s=5)
+            await upstream.send(OutboundRequest("POST", URL, {}, b"{}"), connect_s=5)
     await upstream.close()

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from conduit_desktop.core.errors import UpstreamError
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -25,7 +25,7 @@ def said(body: dict[str, Any], stream: bool) -> Step:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("body", "reason"), [(TOO_LONG, "context_length"), (FILTERED, "content_filter")])
 async def test_what_is_the_callers_fault_is_told_as_such(
-    gateway: Furnished, vendor: Vendor, body: dict[str, Any], reason: str, stream: bool
+    gateway: GatewayFixture, vendor: Vendor, body: dict[str, Any], reason: str, stream: bool
 ) -> None:
     await gateway.add_provider("v", vendor.openai_url)
     await gateway.add_key()
@@ -39,7 +39,7 @@ async def test_what_is_the_callers_fault_is_told_as_such(
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize(("body", "reason"), [(LIMITED, "rate_limit"), (CRASHED, "server")])
 async def test_what_is_not_goes_on_to_the_next_target(
-    gateway: Furnished, vendor: Vendor, body: dict[str, Any], reason: str, stream: bool
+    gateway: GatewayFixture, vendor: Vendor, body: dict[str, Any], reason: str, stream: bool
 ) -> None:
     await gateway.add_provider("v", vendor.openai_url)
     await gateway.add_alias("m", "v/first", "v/second", retries=0)

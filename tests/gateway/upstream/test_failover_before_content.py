@@ -14,7 +14,7 @@ import pytest
 from conduit_desktop.gateway.health import circuit as health
 from conduit_desktop.gateway.upstream import client as upstream
 from conduit_desktop.gateway.upstream import failover
-from tests.fakes.crossing import LONG, Crossing
+from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import WITHIN_S, settled
@@ -32,25 +32,25 @@ def good(heard: object) -> None:
     assert heard.ended_well
 
 
-async def test_s01_retry_after_is_waited_for_and_not_a_moment_less(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=429, headers={"retry-after": "1"}), Step())
-    good(await crossing.ask())
-    first, second = crossing.a.asked
+async def test_s01_retry_after_is_waited_for_and_not_a_moment_less(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=429, headers={"retry-after": "1"}), Step())
+    good(await scenario.ask())
+    first, second = scenario.a.asked
     assert second.at - first.at >= 1.0
-    assert not crossing.b.asked
-    assert crossing.outcomes == [("a", "rate_limit"), ("a", "ok")]
+    assert not scenario.b.asked
+    assert scenario.outcomes == [("a", "rate_limit"), ("a", "ok")]
 
 
-async def test_s01_a_wait_over_the_retry_budget_is_not_waited_for(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=429, headers={"retry-after": "30"}), Step())
-    heard = await crossing.ask()
+async def test_s01_a_wait_over_the_retry_budget_is_not_waited_for(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=429, headers={"retry-after": "30"}), Step())
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     assert heard.times[-1] < 1.0
-    good(await crossing.ask())
-    assert len(crossing.a.asked) == 1, "asked early"
+    good(await scenario.ask())
+    assert len(scenario.a.asked) == 1, "asked early"
 
 
 WAITS = {
@@ -66,7 +66,7 @@ WAITS = {
 }
 
 
-async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Crossing) -> None:
+async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Scenario) -> None:
     await wholes.furnish()
     waits = WAITS[wholes.way.upstream]
     for number in range(len(waits)):
@@ -84,114 +84,114 @@ async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Crossing) -> N
     await asyncio.gather(*(understood(f"waits-{number}", *one) for number, one in enumerate(waits)))
 
 
-async def test_s02_a_rate_limited_target_cools_down_and_is_left_alone(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(RATE_LIMITED)
+async def test_s02_a_rate_limited_target_cools_down_and_is_left_alone(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(RATE_LIMITED)
     for _ in range(6):
-        good(await crossing.ask())
-    assert len(crossing.a.asked) == 1
-    assert len(crossing.b.asked) == 6
+        good(await scenario.ask())
+    assert len(scenario.a.asked) == 1
+    assert len(scenario.b.asked) == 6
 
 
-async def test_s02_the_rest_is_the_models_and_not_the_whole_providers(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await crossing.gateway.add_alias("sister", "a/sister")
-    crossing.a.script(RATE_LIMITED, model="alpha")
-    assert (await crossing.ask()).by == "b"
-    assert (await crossing.ask("sister")).by == "a"
+async def test_s02_the_rest_is_the_models_and_not_the_whole_providers(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await scenario.gateway.add_alias("sister", "a/sister")
+    scenario.a.script(RATE_LIMITED, model="alpha")
+    assert (await scenario.ask()).by == "b"
+    assert (await scenario.ask("sister")).by == "a"
 
 
-async def test_s02_every_target_rate_limited_is_429_with_the_shortest_wait(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=429, headers={"retry-after": "70"}))
-    crossing.b.script(Step(status=429, headers={"retry-after": "40"}))
+async def test_s02_every_target_rate_limited_is_429_with_the_shortest_wait(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=429, headers={"retry-after": "70"}))
+    scenario.b.script(Step(status=429, headers={"retry-after": "40"}))
     for _ in range(2):  # asked, and then at once without asking
-        heard = await crossing.ask()
+        heard = await scenario.ask()
         assert heard.status == 429
         assert 38 <= int(heard.headers["retry-after"]) <= 40
         assert "a/alpha" in heard.message
         assert "b/beta" in heard.message
         assert heard.error is not None
         assert heard.error["type"] == "rate_limit_error"
-    assert (len(crossing.a.asked), len(crossing.b.asked)) == (1, 1)
+    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 1)
 
 
-async def test_s03_one_failure_is_retried_once(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=500), Step())
-    good(await crossing.ask())
-    assert len(crossing.a.asked) <= 2
-    assert len(crossing.a.asked) + len(crossing.b.asked) == 2
+async def test_s03_one_failure_is_retried_once(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=500), Step())
+    good(await scenario.ask())
+    assert len(scenario.a.asked) <= 2
+    assert len(scenario.a.asked) + len(scenario.b.asked) == 2
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 529])
-async def test_s04_a_target_that_is_down_for_good_is_stood_in_for(crossing: Crossing, status: int) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=status))
-    heard = await crossing.ask()
+async def test_s04_a_target_that_is_down_for_good_is_stood_in_for(scenario: Scenario, status: int) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=status))
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     assert heard.headers["x-conduit-attempts"] == "3"
-    assert len(crossing.a.asked) == 2
+    assert len(scenario.a.asked) == 2
 
 
-async def test_s04_a_target_that_says_when_it_is_back_is_left_alone_until_then(crossing: Crossing) -> None:
-    await crossing.furnish(retries=0)
-    crossing.a.script(Step(status=503, headers={"retry-after": "60"}), Step())
+async def test_s04_a_target_that_says_when_it_is_back_is_left_alone_until_then(scenario: Scenario) -> None:
+    await scenario.furnish(retries=0)
+    scenario.a.script(Step(status=503, headers={"retry-after": "60"}), Step())
     for _ in range(3):
-        assert (await crossing.ask()).by == "b"
-    assert len(crossing.a.asked) == 1
-    alone = await crossing.ask("a")
+        assert (await scenario.ask()).by == "b"
+    assert len(scenario.a.asked) == 1
+    alone = await scenario.ask("a")
     assert alone.status == 503
     assert 50 <= int(alone.headers["retry-after"]) <= 60
     assert "asked to be left alone" in alone.message
-    assert len(crossing.a.asked) == 1
-    crossing.gateway.health.target("a/alpha").rest_until -= 60
-    assert (await crossing.ask()).by == "a"
+    assert len(scenario.a.asked) == 1
+    scenario.gateway.health.target("a/alpha").rest_until -= 60
+    assert (await scenario.ask()).by == "a"
 
 
-async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=503, headers={"retry-after-ms": "400"}), Step())
-    good(await crossing.ask("a"))
-    first, second = crossing.a.asked
+async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=503, headers={"retry-after-ms": "400"}), Step())
+    good(await scenario.ask("a"))
+    first, second = scenario.a.asked
     assert 0.4 <= second.at - first.at < 5
 
 
-async def test_s05_a_reset_before_any_byte_is_stood_in_for(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(reset=True))
-    heard = await crossing.ask()
+async def test_s05_a_reset_before_any_byte_is_stood_in_for(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(reset=True))
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
-    assert crossing.outcomes[-1] == ("b", "ok")
-    assert {outcome for provider, outcome in crossing.outcomes if provider == "a"} == {"connect"}
+    assert scenario.outcomes[-1] == ("b", "ok")
+    assert {outcome for provider, outcome in scenario.outcomes if provider == "a"} == {"connect"}
 
 
-async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": SHORT_S})
-    crossing.a.script(Step(hang=True))
-    heard = await crossing.ask()
+async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(scenario: Scenario) -> None:
+    await scenario.furnish(timeouts={"first_token_s": SHORT_S})
+    scenario.a.script(Step(hang=True))
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     assert heard.times[-1] >= SHORT_S
-    assert crossing.outcomes == [("a", "timeout"), ("b", "ok")], "one time-out, however long the rest took"
-    await crossing.settled()
-    assert crossing.a.asked[0].outcome == "hung up"
+    assert scenario.outcomes == [("a", "timeout"), ("b", "ok")], "one time-out, however long the rest took"
+    await scenario.settled()
+    assert scenario.a.asked[0].outcome == "hung up"
 
 
-async def test_s06_the_only_target_that_never_answers_is_504(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": 0.2})
-    crossing.a.script(Step(hang=True))
-    heard = await crossing.ask("a")
+async def test_s06_the_only_target_that_never_answers_is_504(scenario: Scenario) -> None:
+    await scenario.furnish(timeouts={"first_token_s": 0.2})
+    scenario.a.script(Step(hang=True))
+    heard = await scenario.ask("a")
     assert heard.status == 504
     assert "a/alpha" in heard.message
     assert heard.error is not None
     assert heard.error.get("code", "provider_timeout") == "provider_timeout"
-    assert heard.error["type"] == ("api_error" if crossing.way.speaks == "openai" else "timeout_error")
+    assert heard.error["type"] == ("api_error" if scenario.way.speaks == "openai" else "timeout_error")
 
 
-async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_token_time_out_is_named(wholes: Crossing) -> None:
+async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_token_time_out_is_named(wholes: Scenario) -> None:
     await wholes.furnish(timeouts={"total_s": 2 * SHORT_S})
     await wholes.gateway.store.models.delete("ab")
     await wholes.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts={"total_s": 2 * SHORT_S})
@@ -201,27 +201,27 @@ async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_toke
     assert heard.by == "b"
 
 
-async def test_s07_a_late_first_token_is_not_waited_for_and_stopped_upstream(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": SHORT_S})
-    crossing.a.script(Step(think_s=60))
-    heard = await crossing.ask()
+async def test_s07_a_late_first_token_is_not_waited_for_and_stopped_upstream(scenario: Scenario) -> None:
+    await scenario.furnish(timeouts={"first_token_s": SHORT_S})
+    scenario.a.script(Step(think_s=60))
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     async with asyncio.timeout(WITHIN_S):
-        await crossing.a.asked[0].ended.wait()
-    assert crossing.a.asked[0].outcome == "hung up"
+        await scenario.a.asked[0].ended.wait()
+    assert scenario.a.asked[0].outcome == "hung up"
 
 
-async def test_s10_a_malformed_beginning_is_stood_in_for(crossing: Crossing) -> None:
-    await crossing.furnish()
+async def test_s10_a_malformed_beginning_is_stood_in_for(scenario: Scenario) -> None:
+    await scenario.furnish()
     malformed = (
-        Step(malformed_after=0) if crossing.way.streamed else Step(body='{"choices": [{"mess', content_type="application/json")
+        Step(malformed_after=0) if scenario.way.streamed else Step(body='{"choices": [{"mess', content_type="application/json")
     )
-    crossing.a.script(malformed)
-    heard = await crossing.ask()
+    scenario.a.script(malformed)
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
-    assert crossing.outcomes[0] == ("a", "malformed")
+    assert scenario.outcomes[0] == ("a", "malformed")
     assert b"oops" not in heard.raw
 
 
@@ -235,124 +235,124 @@ FILTERED = {
 }
 
 
-async def test_s12_a_context_too_long_is_relayed_and_not_retried(crossing: Crossing) -> None:
-    await crossing.furnish()
-    step = CONTEXT[crossing.way.upstream]
-    crossing.a.script(step)
-    heard = await crossing.ask()
+async def test_s12_a_context_too_long_is_relayed_and_not_retried(scenario: Scenario) -> None:
+    await scenario.furnish()
+    step = CONTEXT[scenario.way.upstream]
+    scenario.a.script(step)
+    heard = await scenario.ask()
     assert heard.status == 400
     assert heard.error is not None
     assert heard.error["type"] == "invalid_request_error"
     assert step.message in heard.message
-    assert (len(crossing.a.asked), len(crossing.b.asked)) == (1, 0)
-    assert (crossing.record.status, crossing.record.cost_nano) == ("error", 0)
+    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 0)
+    assert (scenario.record.status, scenario.record.cost_nano) == ("error", 0)
 
 
 @pytest.mark.parametrize("steps", [CONTEXT, FILTERED], ids=["context", "filter"])
-async def test_s12_s13_a_fallback_takes_what_the_target_refuses(crossing: Crossing, steps: dict[str, Step]) -> None:
-    await crossing.furnish()
-    await crossing.gateway.add_alias("large", "b/beta")
-    await crossing.gateway.add_alias("small", "a/alpha", fallbacks=("large",))
-    crossing.a.script(steps[crossing.way.upstream])
-    heard = await crossing.ask("small")
+async def test_s12_s13_a_fallback_takes_what_the_target_refuses(scenario: Scenario, steps: dict[str, Step]) -> None:
+    await scenario.furnish()
+    await scenario.gateway.add_alias("large", "b/beta")
+    await scenario.gateway.add_alias("small", "a/alpha", fallbacks=("large",))
+    scenario.a.script(steps[scenario.way.upstream])
+    heard = await scenario.ask("small")
     good(heard)
     assert heard.by == "b"
-    assert len(crossing.a.asked) == 1
+    assert len(scenario.a.asked) == 1
 
 
-async def test_s13_a_content_filter_is_relayed_and_not_retried(crossing: Crossing) -> None:
-    await crossing.furnish()
-    step = FILTERED[crossing.way.upstream]
-    crossing.a.script(step)
-    heard = await crossing.ask()
+async def test_s13_a_content_filter_is_relayed_and_not_retried(scenario: Scenario) -> None:
+    await scenario.furnish()
+    step = FILTERED[scenario.way.upstream]
+    scenario.a.script(step)
+    heard = await scenario.ask()
     assert heard.status == 400
     assert step.message in heard.message
     assert heard.error is not None
     assert heard.error["type"] == "invalid_request_error"
-    assert (len(crossing.a.asked), len(crossing.b.asked)) == (1, 0)
+    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-async def test_the_callers_own_fault_is_relayed_byte_for_byte_in_the_native_lane(crossing: Crossing, status: int) -> None:
-    await crossing.furnish()
+async def test_the_callers_own_fault_is_relayed_byte_for_byte_in_the_native_lane(scenario: Scenario, status: int) -> None:
+    await scenario.furnish()
     body = b'{"type": "error",  "error": {"type": "invalid_request_error", "message": "max_tokens: too \\u0068igh"}, "odd": 1}'
-    crossing.a.script(Step(status=status, body=body))
-    heard = await crossing.ask()
+    scenario.a.script(Step(status=status, body=body))
+    heard = await scenario.ask()
     assert heard.status == status
     assert "max_tokens: too high" in heard.message
-    assert not crossing.b.asked
-    if crossing.way.native:
+    assert not scenario.b.asked
+    if scenario.way.native:
         assert heard.raw == body
 
 
-async def test_s14_a_stand_ins_refusal_names_the_first_cause(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=503, message="alpha is on holiday"))
-    crossing.b.script(Step(status=400, message="prefill is not supported"))
+async def test_s14_a_stand_ins_refusal_names_the_first_cause(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=503, message="alpha is on holiday"))
+    scenario.b.script(Step(status=400, message="prefill is not supported"))
     for _ in range(4):  # at last, A's circuit is open and B is asked alone
-        heard = await crossing.ask()
+        heard = await scenario.ask()
         assert heard.status == 400
         assert "prefill is not supported" in heard.message
         assert "alpha is on holiday" in heard.message
         assert not heard.ended_well
-    assert len(crossing.a.asked) < 8
+    assert len(scenario.a.asked) < 8
 
 
-async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause(crossing: Crossing) -> None:
-    await crossing.furnish()
-    other = "anthropic" if crossing.way.speaks == "openai" else "openai"
+async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause(scenario: Scenario) -> None:
+    await scenario.furnish()
+    other = "anthropic" if scenario.way.speaks == "openai" else "openai"
     native = "openai" if other == "anthropic" else "anthropic"
     for name, kind in (("first", native), ("second", other)):
-        url = crossing.a.openai_url if kind == "openai" else crossing.a.anthropic_url
-        await crossing.gateway.add_provider(name, url, kind=f"{kind}-compatible")
-    await crossing.gateway.add_alias("both", "first/alpha", "second/beta")
-    await crossing.gateway.add_alias("second-alone", "second/beta")
+        url = scenario.a.openai_url if kind == "openai" else scenario.a.anthropic_url
+        await scenario.gateway.add_provider(name, url, kind=f"{kind}-compatible")
+    await scenario.gateway.add_alias("both", "first/alpha", "second/beta")
+    await scenario.gateway.add_alias("second-alone", "second/beta")
     odd = {"messages": [{"role": "user", "content": [{"type": 7}]}]}
-    alone = await crossing.ask("second-alone", **odd)
+    alone = await scenario.ask("second-alone", **odd)
     assert alone.status == 400
-    crossing.a.script(Step(status=500, message="alpha fell over"), model="alpha")
-    heard = await crossing.ask("both", **odd)
+    scenario.a.script(Step(status=500, message="alpha fell over"), model="alpha")
+    heard = await scenario.ask("both", **odd)
     assert heard.status == 502
     assert "first/alpha: server, alpha fell over" in heard.message
     assert "second/beta: " in heard.message
-    assert {call.body["model"] for call in crossing.a.asked} == {"alpha"}
+    assert {call.body["model"] for call in scenario.a.asked} == {"alpha"}
 
 
-async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(crossing: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "OPEN_BASE_S", 1000)
-    await crossing.furnish(retries=0)
-    crossing.a.script(Step(status=500), Step(), cycle=True)
+    await scenario.furnish(retries=0)
+    scenario.a.script(Step(status=500), Step(), cycle=True)
     for _ in range(9):
-        good(await crossing.ask())
-    assert crossing.gateway.health.target("a/alpha").state == "open"
-    before = len(crossing.a.asked)
-    for heard in await asyncio.gather(*(crossing.ask() for _ in range(5))):
+        good(await scenario.ask())
+    assert scenario.gateway.health.target("a/alpha").state == "open"
+    before = len(scenario.a.asked)
+    for heard in await asyncio.gather(*(scenario.ask() for _ in range(5))):
         good(heard)
         assert heard.by == "b"
-    assert len(crossing.a.asked) == before
-    crossing.gateway.health.target("a/alpha").open_until = 0
-    crossing.a.script(Step(delay_s=1))  # so that all others come while the probe is under way
-    for heard in await asyncio.gather(*(crossing.ask() for _ in range(20))):
+    assert len(scenario.a.asked) == before
+    scenario.gateway.health.target("a/alpha").open_until = 0
+    scenario.a.script(Step(delay_s=1))  # so that all others come while the probe is under way
+    for heard in await asyncio.gather(*(scenario.ask() for _ in range(20))):
         good(heard)
-    assert len(crossing.a.asked) == before + 1, "one probe"
-    assert crossing.gateway.health.target("a/alpha").state == "closed"
-    assert (await crossing.ask()).by == "a"
+    assert len(scenario.a.asked) == before + 1, "one probe"
+    assert scenario.gateway.health.target("a/alpha").state == "closed"
+    assert (await scenario.ask()).by == "a"
 
 
-async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counted_once(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await crossing.gateway.store.keys.delete("key_tester")
-    await crossing.gateway.add_key(budget_nano=10**12, rpm=10, tpm=100_000)
-    crossing.a.script(Step(status=529))
-    good(await crossing.ask())
-    record = crossing.record
-    assert crossing.outcomes == [("a", "overloaded"), ("a", "overloaded"), ("b", "ok")]
+async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counted_once(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await scenario.gateway.store.keys.delete("key_tester")
+    await scenario.gateway.add_key(budget_nano=10**12, rpm=10, tpm=100_000)
+    scenario.a.script(Step(status=529))
+    good(await scenario.ask())
+    record = scenario.record
+    assert scenario.outcomes == [("a", "overloaded"), ("a", "overloaded"), ("b", "ok")]
     assert (record.provider, record.upstream_model, record.model) == ("b", "beta", "ab")
     assert (record.input, record.output) == (20, 7)
     assert (record.cost_nano, record.cost_state) == (20 * 3_000 + 7 * 15_000, "final")
-    key = crossing.gateway.snapshot.keys["key_tester"]
-    assert crossing.gateway.gate.headers(key)["requests"][1] == 9
-    assert crossing.gateway.gate.headers(key)["tokens"][1] == 100_000 - 27
+    key = scenario.gateway.snapshot.keys["key_tester"]
+    assert scenario.gateway.limiter.headers(key)["requests"][1] == 9
+    assert scenario.gateway.limiter.headers(key)["tokens"][1] == 100_000 - 27
 
 
 @pytest.mark.parametrize(
@@ -372,163 +372,163 @@ async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counte
     ],
     ids=["html", "html-as-stream", "json", "text", "json-as-stream", "detail", "nothing", "nothing-as-stream", "list"],
 )
-async def test_s20_an_error_that_says_200_is_an_error(crossing: Crossing, step: Step) -> None:
-    await crossing.furnish()
-    crossing.a.script(step)
-    heard = await crossing.ask()
+async def test_s20_an_error_that_says_200_is_an_error(scenario: Scenario, step: Step) -> None:
+    await scenario.furnish()
+    scenario.a.script(step)
+    heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
-    alone = await crossing.ask("a")
+    alone = await scenario.ask("a")
     assert alone.status >= 500
     assert alone.error is not None
     assert "<html" not in alone.message
 
 
-async def test_s21_a_name_that_does_not_resolve_is_stood_in_for_and_named(crossing: Crossing) -> None:
-    await crossing.furnish()
-    provider = await crossing.gateway.store.providers.get("a")
+async def test_s21_a_name_that_does_not_resolve_is_stood_in_for_and_named(scenario: Scenario) -> None:
+    await scenario.furnish()
+    provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
-    await crossing.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://nowhere.invalid/v1"}))
-    await crossing.gateway.refresh()
-    good(await crossing.ask())
-    heard = await crossing.ask("a")
+    await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://nowhere.invalid/v1"}))
+    await scenario.gateway.refresh()
+    good(await scenario.ask())
+    heard = await scenario.ask("a")
     assert heard.status == 502
     assert "nowhere.invalid cannot be resolved" in heard.message
 
 
 async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect_time_out(
-    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def silence(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    await crossing.furnish(timeouts={"connect_s": SHORT_S})
-    provider = await crossing.gateway.store.providers.get("a")
+    await scenario.furnish(timeouts={"connect_s": SHORT_S})
+    provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
-    await crossing.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
-    await crossing.gateway.refresh()
+    await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
+    await scenario.gateway.refresh()
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silence)
-    heard = await crossing.ask()
+    heard = await scenario.ask()
     assert heard.by == "b"
-    assert crossing.outcomes == [("a", "timeout"), ("b", "ok")]
-    assert 0.95 * SHORT_S < crossing.record.attempts[0].duration_ms / 1000 < 8, "not the 10 s of the first token"
+    assert scenario.outcomes == [("a", "timeout"), ("b", "ok")]
+    assert 0.95 * SHORT_S < scenario.record.attempts[0].duration_ms / 1000 < 8, "not the 10 s of the first token"
 
 
-async def test_s21_a_broken_tls_is_stood_in_for_and_named(crossing: Crossing) -> None:
-    await crossing.furnish()
-    provider = await crossing.gateway.store.providers.get("a")
+async def test_s21_a_broken_tls_is_stood_in_for_and_named(scenario: Scenario) -> None:
+    await scenario.furnish()
+    provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
-    url = crossing.base_url(crossing.a).replace("http:", "https:")
-    await crossing.gateway.store.providers.replace(provider.model_copy(update={"base_url": url}))
-    await crossing.gateway.refresh()
-    good(await crossing.ask())
-    heard = await crossing.ask("a")
+    url = scenario.base_url(scenario.a).replace("http:", "https:")
+    await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": url}))
+    await scenario.gateway.refresh()
+    good(await scenario.ask())
+    heard = await scenario.ask("a")
     assert heard.status == 502
     assert "TLS failed" in heard.message
 
 
-async def test_s21_a_port_nobody_listens_on_is_stood_in_for_and_named(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await crossing.a.stop()
-    good(await crossing.ask())
-    heard = await crossing.ask("a")
+async def test_s21_a_port_nobody_listens_on_is_stood_in_for_and_named(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await scenario.a.stop()
+    good(await scenario.ask())
+    heard = await scenario.ask("a")
     assert heard.status == 502
     assert re.search(r"cannot connect to 127\.0\.0\.1:\d+: connection refused", heard.message)
 
 
-async def test_s22_every_target_down_names_each_and_why(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=500, message="alpha fell over"))
-    crossing.b.script(Step(reset=True))
-    heard = await crossing.ask()
+async def test_s22_every_target_down_names_each_and_why(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=500, message="alpha fell over"))
+    scenario.b.script(Step(reset=True))
+    heard = await scenario.ask()
     assert heard.status == 502
     assert "a/alpha: server, alpha fell over" in heard.message
     assert "b/beta: connect" in heard.message
     assert heard.error is not None
     assert heard.error["type"] == "api_error"
     assert heard.error.get("code", "provider_error") == "provider_error"
-    assert [provider for provider, _ in crossing.outcomes] == ["a", "a", "b", "b"]
+    assert [provider for provider, _ in scenario.outcomes] == ["a", "a", "b", "b"]
     for _ in range(4):
-        heard = await crossing.ask()
+        heard = await scenario.ask()
     assert heard.status == 503, "both circuits are open by now"
     assert "alpha fell over" in heard.message
-    assert len(crossing.a.asked) <= 6
+    assert len(scenario.a.asked) <= 6
 
 
-async def test_s22_the_total_deadline_bounds_everything(crossing: Crossing) -> None:
+async def test_s22_the_total_deadline_bounds_everything(scenario: Scenario) -> None:
     times = {"connect_s": 10.0, "first_token_s": 0.5, "idle_s": 10.0, "total_s": 0.8}
-    await crossing.furnish()
+    await scenario.furnish()
     others = [f"{provider}/model-{number}" for number in range(5) for provider in "ab"]
-    await crossing.gateway.add_alias("many", "a/alpha", "b/beta", *others, timeouts=times)
-    crossing.a.script(Step(hang=True))
-    crossing.b.script(Step(hang=True))
-    heard = await crossing.ask("many")
+    await scenario.gateway.add_alias("many", "a/alpha", "b/beta", *others, timeouts=times)
+    scenario.a.script(Step(hang=True))
+    scenario.b.script(Step(hang=True))
+    heard = await scenario.ask("many")
     assert heard.status == 504
     assert heard.times[-1] < 4, "12 first-token time-outs are 6 s"
     assert "a/alpha" in heard.message
     assert "b/beta" in heard.message
 
 
-async def test_s22_a_target_that_time_left_none_for_is_not_blamed(crossing: Crossing) -> None:
-    await crossing.furnish(timeouts={"first_token_s": 0.5, "total_s": 0.3})
-    crossing.a.script(Step(hang=True))
-    heard = await crossing.ask()
+async def test_s22_a_target_that_time_left_none_for_is_not_blamed(scenario: Scenario) -> None:
+    await scenario.furnish(timeouts={"first_token_s": 0.5, "total_s": 0.3})
+    scenario.a.script(Step(hang=True))
+    heard = await scenario.ask()
     assert heard.status == 504
-    assert not crossing.b.asked
+    assert not scenario.b.asked
     assert "the time for this request is over" in heard.message
-    assert crossing.outcomes == [("a", "timeout")]
+    assert scenario.outcomes == [("a", "timeout")]
 
 
-async def test_disabled_targets_are_503(crossing: Crossing) -> None:
-    await crossing.furnish()
+async def test_disabled_targets_are_503(scenario: Scenario) -> None:
+    await scenario.furnish()
     for name in ("a", "b"):
-        provider = await crossing.gateway.store.providers.get(name)
+        provider = await scenario.gateway.store.providers.get(name)
         assert provider is not None
-        await crossing.gateway.store.providers.replace(provider.model_copy(update={"enabled": False}))
-    await crossing.gateway.refresh()
-    heard = await crossing.ask()
+        await scenario.gateway.store.providers.replace(provider.model_copy(update={"enabled": False}))
+    await scenario.gateway.refresh()
+    heard = await scenario.ask()
     assert heard.status == 503
     assert "a: disabled" in heard.message
     assert "b: disabled" in heard.message
 
 
 @pytest.mark.timeout(60)
-async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(crossing: Crossing) -> None:
-    await crossing.furnish()
-    good(await crossing.ask())
-    crossing.a.script(Step(reset=True))
-    heard = await asyncio.gather(*(crossing.ask(text=f"{LONG} {n}") for n in range(200)))
+async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(scenario: Scenario) -> None:
+    await scenario.furnish()
+    good(await scenario.ask())
+    scenario.a.script(Step(reset=True))
+    heard = await asyncio.gather(*(scenario.ask(text=f"{LONG} {n}") for n in range(200)))
     for n, one in enumerate(heard):
         assert one.status == 200
         assert one.text.rstrip().endswith(f"ten {n}"), one.text
         assert one.by == "b"
     # Those that were sent before anybody knew; hardly any is asked again.
-    assert len(crossing.a.asked) - 1 <= 210
-    before = len(crossing.a.asked)
-    await asyncio.gather(*(crossing.ask() for _ in range(50)))
-    assert len(crossing.a.asked) - before <= 1
+    assert len(scenario.a.asked) - 1 <= 210
+    before = len(scenario.a.asked)
+    await asyncio.gather(*(scenario.ask() for _ in range(50)))
+    assert len(scenario.a.asked) - before <= 1
 
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["plain", "in-json"])
-async def test_a_credential_that_a_provider_quotes_is_blotted_out(crossing: Crossing, escaped: bool) -> None:
+async def test_a_credential_that_a_provider_quotes_is_blotted_out(scenario: Scenario, escaped: bool) -> None:
     key = 'sk-"odd"-\\0123456789' if escaped else API_KEY
-    await crossing.furnish()
-    crossing.gateway.secrets.set("provider/a/0", key)
-    for vendor in (crossing.a, crossing.b):
+    await scenario.furnish()
+    scenario.gateway.secrets.set("provider/a/0", key)
+    for vendor in (scenario.a, scenario.b):
         vendor.keys = None
-    await crossing.gateway.refresh()
+    await scenario.gateway.refresh()
     quoted = orjson.dumps(key).decode()[1:-1]
     for status, told in ((500, 502), (400, 400), (401, 502)):
-        crossing.a.script(Step(status=status, message=f"What you sent, {key}, is odd."))
-        heard = await crossing.ask("a")
+        scenario.a.script(Step(status=status, message=f"What you sent, {key}, is odd."))
+        heard = await scenario.ask("a")
         assert heard.status == told
         assert "What you sent, [credential], is odd." in heard.message
         assert key not in heard.message
         assert quoted.encode() not in heard.raw
-    records = b"".join(orjson.dumps(record) for record in crossing.gateway.records)
+    records = b"".join(orjson.dumps(record) for record in scenario.gateway.records)
     assert quoted.encode() not in records
-    await settled(crossing.gateway)
-    notes, _ = await crossing.gateway.store.notifications.list()
+    await settled(scenario.gateway)
+    notes, _ = await scenario.gateway.store.notifications.list()
     assert notes
     assert all(key not in note.text + note.title for note in notes)
 
@@ -549,7 +549,7 @@ def test_s03_pauses_are_drawn_from_a_span_that_doubles_and_each_is_longer_than_t
     assert all(earlier < later or later == failover.BACKOFF_MAX_S for way in ways for earlier, later in pairwise(way))
 
 
-async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Crossing, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "WHOLE_LIMIT", 1024 * 1024)
     await wholes.furnish(retries=0)
     wholes.a.script(Step(body="[" * (2 * 1024 * 1024)))
@@ -558,11 +558,11 @@ async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Crossing, monk
     assert wholes.record.attempts[0].detail == "the answer is longer than 1 MiB"
 
 
-async def test_s20_of_an_error_without_end_the_beginning_is_enough(crossing: Crossing) -> None:
-    await crossing.furnish(retries=0)
-    crossing.a.script(Step(status=503, body="down for the night " * 400_000, content_type="text/plain"))
-    assert (await crossing.ask()).by == "b"
-    assert crossing.outcomes == [("a", "overloaded"), ("b", "ok")]
-    assert len(crossing.record.attempts[0].detail) <= 500
+async def test_s20_of_an_error_without_end_the_beginning_is_enough(scenario: Scenario) -> None:
+    await scenario.furnish(retries=0)
+    scenario.a.script(Step(status=503, body="down for the night " * 400_000, content_type="text/plain"))
+    assert (await scenario.ask()).by == "b"
+    assert scenario.outcomes == [("a", "overloaded"), ("b", "ok")]
+    assert len(scenario.record.attempts[0].detail) <= 500
     async with asyncio.timeout(WITHIN_S):
-        await crossing.a.asked[0].ended.wait()
+        await scenario.a.asked[0].ended.wait()

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conduit_desktop.gateway.accounting import compiled_prices as tariffs
+from conduit_desktop.gateway.accounting import compiled_prices as compiled_prices
 from conduit_desktop.gateway.admission import limits
 from conduit_desktop.gateway.upstream.client import Upstream
 from tests.fakes.clock import Clock
-from tests.fakes.crossing import LONG, Crossing
+from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
 from tests.fakes.waiting import until
 
@@ -31,36 +31,36 @@ class WallTime:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """22:00 UTC, for limits and budgets."""
     made = Clock(wall=MIDNIGHT - 7200)
-    for module in (limits, tariffs):
+    for module in (limits, compiled_prices):
         monkeypatch.setattr(module, "time", WallTime(made))
     return made
 
 
-async def start(crossing: Crossing, clock: Clock, **key: object) -> None:
+async def start(scenario: Scenario, clock: Clock, **key: object) -> None:
     """Everything counts by `clock` from now on."""
-    await crossing.furnish()
-    crossing.gateway.upstream = Upstream(wall=clock.wall, ticks=clock)
-    crossing.gateway.budgets.now_ms = clock.millis
-    await crossing.gateway.store.keys.delete("key_tester")
-    await crossing.gateway.add_key(**{"budget_nano": 10**12, **key})
+    await scenario.furnish()
+    scenario.gateway.upstream = Upstream(wall=clock.wall, ticks=clock)
+    scenario.gateway.budgets.now_ms = clock.millis
+    await scenario.gateway.store.keys.delete("key_tester")
+    await scenario.gateway.add_key(**{"budget_nano": 10**12, **key})
 
 
-async def test_s26_after_a_sleep_idle_connections_are_not_used_again(crossing: Crossing, clock: Clock) -> None:
-    await start(crossing, clock)
-    crossing.a.script(Step(headers={"x": "y"}))
+async def test_s26_after_a_sleep_idle_connections_are_not_used_again(scenario: Scenario, clock: Clock) -> None:
+    await start(scenario, clock)
+    scenario.a.script(Step(headers={"x": "y"}))
     for _ in range(2):
-        assert (await crossing.ask("a")).ended_well
+        assert (await scenario.ask("a")).ended_well
     clock.sleep(HOURS_8)
-    heard = await crossing.ask("a")
+    heard = await scenario.ask("a")
     assert heard.ended_well
     assert heard.times[-1] < 1.0
-    before, after = crossing.a.asked[1], crossing.a.asked[2]
+    before, after = scenario.a.asked[1], scenario.a.asked[2]
     assert before.peer != after.peer
-    assert [record.status for record in crossing.gateway.records] == ["success"] * 3
-    assert [len(record.attempts) for record in crossing.gateway.records] == [1, 1, 1]
+    assert [record.status for record in scenario.gateway.records] == ["success"] * 3
+    assert [len(record.attempts) for record in scenario.gateway.records] == [1, 1, 1]
 
 
-async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Crossing, clock: Clock) -> None:
+async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Scenario, clock: Clock) -> None:
     await start(wholes, clock)
     for _ in range(3):
         await wholes.ask("a")
@@ -68,7 +68,7 @@ async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Crossing, c
     assert len({call.peer for call in wholes.a.asked}) == 1
 
 
-async def test_s26_a_stream_under_way_goes_on(streams: Crossing, clock: Clock) -> None:
+async def test_s26_a_stream_under_way_goes_on(streams: Scenario, clock: Clock) -> None:
     await start(streams, clock)
     streams.a.script(Step(text=LONG, frame_s=0.1))
     slow = asyncio.ensure_future(streams.ask("a"))
@@ -81,36 +81,36 @@ async def test_s26_a_stream_under_way_goes_on(streams: Crossing, clock: Clock) -
     assert heard.text == LONG
 
 
-async def test_s26_windows_and_budgets_go_by_the_time_of_day(crossing: Crossing, clock: Clock) -> None:
-    await start(crossing, clock, rpm=2, budget_period="daily", budget_nano=10**12)
+async def test_s26_windows_and_budgets_go_by_the_time_of_day(scenario: Scenario, clock: Clock) -> None:
+    await start(scenario, clock, rpm=2, budget_period="daily", budget_nano=10**12)
     for _ in range(2):
-        assert (await crossing.ask()).status == 200
-    assert (await crossing.ask()).status == 429
-    spent = crossing.gateway.account("key_tester").spend_nano
+        assert (await scenario.ask()).status == 200
+    assert (await scenario.ask()).status == 429
+    spent = scenario.gateway.account("key_tester").spend_nano
     assert spent > 0
     clock.sleep(HOURS_8)  # past midnight
-    assert (await crossing.ask()).status == 200
-    account = crossing.gateway.account("key_tester")
-    assert account.spend_nano == crossing.record.cost_nano
+    assert (await scenario.ask()).status == 200
+    account = scenario.gateway.account("key_tester")
+    assert account.spend_nano == scenario.record.cost_nano
     assert account.period_start == MIDNIGHT * 1000
-    for yesterdays in crossing.gateway.records[:2]:
+    for yesterdays in scenario.gateway.records[:2]:
         yesterdays.cost_nano = 0  # for the comparison of spend and records at the end
 
 
-async def test_s26_a_clock_set_back_locks_nobody_out(crossing: Crossing, clock: Clock) -> None:
-    await start(crossing, clock, rpm=2)
+async def test_s26_a_clock_set_back_locks_nobody_out(scenario: Scenario, clock: Clock) -> None:
+    await start(scenario, clock, rpm=2)
     for _ in range(2):
-        assert (await crossing.ask()).status == 200
+        assert (await scenario.ask()).status == 200
     clock.set_wall(clock.wall() - HOURS_8)
-    assert (await crossing.ask()).status == 200
+    assert (await scenario.ask()).status == 200
 
 
-async def test_s26_rests_and_breakers_go_by_the_steady_clock(crossing: Crossing, clock: Clock) -> None:
-    await start(crossing, clock)
-    crossing.gateway.health.now = clock
-    crossing.a.script(Step(status=429, headers={"retry-after": "60"}), Step())
-    assert (await crossing.ask()).by == "b"
+async def test_s26_rests_and_breakers_go_by_the_steady_clock(scenario: Scenario, clock: Clock) -> None:
+    await start(scenario, clock)
+    scenario.gateway.health.now = clock
+    scenario.a.script(Step(status=429, headers={"retry-after": "60"}), Step())
+    assert (await scenario.ask()).by == "b"
     clock.set_wall(clock.wall() + HOURS_8)  # somebody set the clock: the minute is not over
-    assert (await crossing.ask()).by == "b"
+    assert (await scenario.ask()).by == "b"
     clock.advance(61)
-    assert (await crossing.ask()).by == "a"
+    assert (await scenario.ask()).by == "a"

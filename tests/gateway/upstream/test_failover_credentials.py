@@ -7,12 +7,12 @@ from collections import Counter
 
 import pytest
 
-from conduit_desktop.core.entities import Credential
+from conduit_desktop.core.entities import CredentialRef
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.upstream.client import Response
-from conduit_desktop.providers import Outbound
-from tests.fakes.crossing import LONG, Crossing, Way, opened_crossing
-from tests.fakes.furnished import KEY
+from conduit_desktop.providers import OutboundRequest
+from tests.fakes.gateway import KEY
+from tests.fakes.scenario import LONG, Combination, Scenario, opened_scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import settled
@@ -20,55 +20,55 @@ from tests.fakes.waiting import settled
 SECOND = "sk-vendor-second"
 
 
-async def give_a(crossing: Crossing, *keys: str, weights: tuple[int, ...] = ()) -> None:
+async def give_a(scenario: Scenario, *keys: str, weights: tuple[int, ...] = ()) -> None:
     """Let the provider A have these credentials."""
-    provider = await crossing.gateway.store.providers.get("a")
+    provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
     made = []
     for index, key in enumerate(keys):
-        crossing.gateway.secrets.set(f"provider/a/{index}", key)
+        scenario.gateway.secrets.set(f"provider/a/{index}", key)
         weight = weights[index] if weights else 1
-        made.append(Credential(label=str(index), secret=f"provider/a/{index}", hint="…", weight=weight))
+        made.append(CredentialRef(label=str(index), secret=f"provider/a/{index}", hint="…", weight=weight))
     changed = provider.model_copy(update={"credentials": tuple(made), "updated_at": provider.updated_at + 1})
-    await crossing.gateway.store.providers.replace(changed)
-    await crossing.gateway.refresh()
+    await scenario.gateway.store.providers.replace(changed)
+    await scenario.gateway.refresh()
 
 
-async def notes(crossing: Crossing) -> list[str]:
+async def notes(scenario: Scenario) -> list[str]:
     """What the operator was told."""
-    await settled(crossing.gateway)
-    found, _ = await crossing.gateway.store.notifications.list()
+    await settled(scenario.gateway)
+    found, _ = await scenario.gateway.store.notifications.list()
     return [f"{note.severity} {note.title}: {note.text}" for note in found]
 
 
 @pytest.mark.parametrize("status", [401, 403, 402])
-async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_changed(crossing: Crossing, status: int) -> None:
-    await crossing.furnish()
+async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_changed(scenario: Scenario, status: int) -> None:
+    await scenario.furnish()
     kind = "billing_error" if status == 402 else None  # Anthropic's own words for it; OpenAI's are known, too
-    crossing.a.script(Step(status=status, message="This key is not welcome", error_type=kind))
+    scenario.a.script(Step(status=status, message="This key is not welcome", error_type=kind))
     for _ in range(3):
-        heard = await crossing.ask()
+        heard = await scenario.ask()
         assert heard.by == "b"
         assert LONG in heard.text
-    assert len(crossing.a.asked) == 1, "asked again"
-    told = await notes(crossing)
+    assert len(scenario.a.asked) == 1, "asked again"
+    told = await notes(scenario)
     assert len(told) == 1
     assert told[0].startswith("error a")
     assert "This key is not welcome" in told[0]
-    crossing.a.script(Step(), key=SECOND)
-    await give_a(crossing, SECOND)
-    assert (await crossing.ask()).by == "a"
+    scenario.a.script(Step(), key=SECOND)
+    await give_a(scenario, SECOND)
+    assert (await scenario.ask()).by == "a"
 
 
 async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
-    wholes: Crossing, monkeypatch: pytest.MonkeyPatch
+    wholes: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await wholes.furnish()
     wholes.a.script(Step(status=401))
     wholes.a.script(Step(), key=SECOND)
     send, asked, changed = wholes.gateway.upstream.send, asyncio.Event(), asyncio.Event()
 
-    async def late(outbound: Outbound, connect_s: float) -> Response:
+    async def late(outbound: OutboundRequest, connect_s: float) -> Response:
         response = await send(outbound, connect_s)
         asked.set()
         await changed.wait()
@@ -84,52 +84,52 @@ async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
     assert (await wholes.ask()).by == "a"
 
 
-async def test_s19_the_only_target_refusing_its_credential_is_502_and_then_503(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=401, message="This key is not welcome"))
-    first, second = await crossing.ask("a"), await crossing.ask("a")
+async def test_s19_the_only_target_refusing_its_credential_is_502_and_then_503(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=401, message="This key is not welcome"))
+    first, second = await scenario.ask("a"), await scenario.ask("a")
     assert (first.status, second.status) == (502, 503)
     for heard in (first, second):
         assert "a/alpha" in heard.message
         assert "This key is not welcome" in heard.message
-    assert len(crossing.a.asked) == 1
+    assert len(scenario.a.asked) == 1
 
 
-async def test_s19_other_credentials_of_the_same_target_are_tried_first(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await give_a(crossing, API_KEY, SECOND, weights=(10**9, 1))
-    crossing.a.script(Step(status=401), key=API_KEY)
-    crossing.a.script(Step(), key=SECOND)
+async def test_s19_other_credentials_of_the_same_target_are_tried_first(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await give_a(scenario, API_KEY, SECOND, weights=(10**9, 1))
+    scenario.a.script(Step(status=401), key=API_KEY)
+    scenario.a.script(Step(), key=SECOND)
     for _ in range(3):
-        assert (await crossing.ask()).by == "a"
-    assert [call.key for call in crossing.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
-    assert [(attempt.credential, attempt.outcome) for attempt in crossing.gateway.records[0].attempts] == [
+        assert (await scenario.ask()).by == "a"
+    assert [call.key for call in scenario.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
+    assert [(attempt.credential, attempt.outcome) for attempt in scenario.gateway.records[0].attempts] == [
         ("0", "auth"),
         ("1", "ok"),
     ]
 
 
-async def test_s19_a_model_that_is_forbidden_does_not_park_the_credential_for_others(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await crossing.gateway.add_alias("sister", "a/sister")
-    crossing.a.script(Step(status=403, message="no access to this model"), model="alpha")
-    assert (await crossing.ask()).by == "b"
-    assert (await crossing.ask("sister")).by == "a"
-    assert (await crossing.ask()).by == "b"
-    assert [call.body["model"] for call in crossing.a.asked] == ["alpha", "sister"]
+async def test_s19_a_model_that_is_forbidden_does_not_park_the_credential_for_others(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await scenario.gateway.add_alias("sister", "a/sister")
+    scenario.a.script(Step(status=403, message="no access to this model"), model="alpha")
+    assert (await scenario.ask()).by == "b"
+    assert (await scenario.ask("sister")).by == "a"
+    assert (await scenario.ask()).by == "b"
+    assert [call.body["model"] for call in scenario.a.asked] == ["alpha", "sister"]
 
 
-async def test_s02_a_rate_limited_credential_rests_while_others_work(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await give_a(crossing, API_KEY, SECOND, weights=(10**9, 1))
-    crossing.a.script(Step(status=429, headers={"retry-after": "60"}), key=API_KEY)
-    crossing.a.script(Step(), key=SECOND)
+async def test_s02_a_rate_limited_credential_rests_while_others_work(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await give_a(scenario, API_KEY, SECOND, weights=(10**9, 1))
+    scenario.a.script(Step(status=429, headers={"retry-after": "60"}), key=API_KEY)
+    scenario.a.script(Step(), key=SECOND)
     for _ in range(3):
-        assert (await crossing.ask()).by == "a"
-    assert [call.key for call in crossing.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
+        assert (await scenario.ask()).by == "a"
+    assert [call.key for call in scenario.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
 
 
-async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Crossing) -> None:
+async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Scenario) -> None:
     await wholes.furnish()
     await give_a(wholes, API_KEY, SECOND)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "900"}), Step(), key=API_KEY)
@@ -141,40 +141,40 @@ async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Crossin
 
 
 async def test_credentials_are_used_by_their_weights(home: Home, short_backoff: None) -> None:
-    async with opened_crossing(Way("openai", native=True, streamed=False), home) as crossing:
-        await crossing.furnish()
-        crossing.a.script(Step(), key=SECOND)
-        await give_a(crossing, API_KEY, SECOND, weights=(3, 1))
+    async with opened_scenario(Combination("openai", native=True, streamed=False), home) as scenario:
+        await scenario.furnish()
+        scenario.a.script(Step(), key=SECOND)
+        await give_a(scenario, API_KEY, SECOND, weights=(3, 1))
         for _ in range(300):
-            await crossing.ask()
-        used = Counter(call.key for call in crossing.a.asked)
+            await scenario.ask()
+        used = Counter(call.key for call in scenario.a.asked)
     assert 190 <= used[API_KEY] <= 260, used  # 225 expected, more than four standard deviations either way
 
 
-async def test_a_clients_own_key_is_shown_to_one_provider_and_its_refusal_is_the_clients(crossing: Crossing) -> None:
-    await crossing.furnish()
+async def test_a_clients_own_key_is_shown_to_one_provider_and_its_refusal_is_the_clients(scenario: Scenario) -> None:
+    await scenario.furnish()
     for name in ("a", "b"):
-        provider = await crossing.gateway.store.providers.get(name)
+        provider = await scenario.gateway.store.providers.get(name)
         assert provider is not None
-        await crossing.gateway.store.providers.replace(provider.model_copy(update={"accept_client_keys": True}))
-    await crossing.gateway.refresh()
-    crossing.a.script(Step(status=401, message="who are you?"), key="sk-somebody-elses")
-    path = "/v1/chat/completions" if crossing.way.speaks == "openai" else "/v1/messages"
-    async with crossing.session.post(
-        crossing.url + path, json=crossing.body("ab", LONG), headers={"x-api-key": "sk-somebody-elses", "anthropic-version": "1"}
+        await scenario.gateway.store.providers.replace(provider.model_copy(update={"accept_client_keys": True}))
+    await scenario.gateway.refresh()
+    scenario.a.script(Step(status=401, message="who are you?"), key="sk-somebody-elses")
+    path = "/v1/chat/completions" if scenario.way.speaks == "openai" else "/v1/messages"
+    async with scenario.session.post(
+        scenario.url + path, json=scenario.body("ab", LONG), headers={"x-api-key": "sk-somebody-elses", "anthropic-version": "1"}
     ) as response:
         assert response.status == 401
         assert b"who are you?" in await response.read()
-    assert [call.key for call in crossing.a.asked] == ["sk-somebody-elses"]
-    assert not crossing.b.asked
-    assert (await crossing.ask()).by == "a", "the operator's own credential is none the worse"
-    assert await notes(crossing) == []
+    assert [call.key for call in scenario.a.asked] == ["sk-somebody-elses"]
+    assert not scenario.b.asked
+    assert (await scenario.ask()).by == "a", "the operator's own credential is none the worse"
+    assert await notes(scenario) == []
 
 
-async def test_the_callers_virtual_key_never_goes_upstream(crossing: Crossing) -> None:
-    await crossing.furnish()
-    await crossing.ask()
-    call = crossing.a.asked[0]
+async def test_the_callers_virtual_key_never_goes_upstream(scenario: Scenario) -> None:
+    await scenario.furnish()
+    await scenario.ask()
+    call = scenario.a.asked[0]
     assert call.key == API_KEY
     assert KEY not in str(call.headers)
     assert KEY.encode() not in call.raw

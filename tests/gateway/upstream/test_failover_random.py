@@ -12,10 +12,10 @@ import pytest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.health import circuit as health
-from tests.fakes.crossing import LONG, OTHER_WAYS, WAYS, Crossing, Heard, opened_crossing
+from tests.fakes.scenario import COMBINATIONS, LONG, OTHER_COMBINATIONS, CallerView, Scenario, opened_scenario
 from tests.fakes.script import Step
 
-ALL_WAYS = [*WAYS, *OTHER_WAYS]
+ALL_WAYS = [*COMBINATIONS, *OTHER_COMBINATIONS]
 SEEDS = -(-1000 // len(ALL_WAYS))
 """For each way."""
 AT_ONCE = 4
@@ -38,23 +38,23 @@ FAULTS = (
 
 
 @pytest.fixture(params=ALL_WAYS, ids=str)
-async def crossing(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Crossing]:
+async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """Every dialect that can be spoken to the gateway."""
-    async with opened_crossing(request.param, home) as made:
+    async with opened_scenario(request.param, home) as made:
         yield made
 
 
-async def one(crossing: Crossing, dice: random.Random, seed: int) -> Heard | None:
+async def one(scenario: Scenario, dice: random.Random, seed: int) -> CallerView | None:
     """A request heard to its end; None where the caller hung up before."""
     patience = dice.choice((None, None, None, 0.03, 0.1))
     try:
         async with asyncio.timeout(patience):
-            return await crossing.ask(f"{dice.choice(('ab', 'ab', 'turns', 'spared', 'a'))}-{seed}")
+            return await scenario.ask(f"{dice.choice(('ab', 'ab', 'turns', 'spared', 'a'))}-{seed}")
     except TimeoutError:
         return None
 
 
-def honest(heard: Heard, record: RequestRecord) -> None:
+def honest(heard: CallerView, record: RequestRecord) -> None:
     """Success or error, never both and never neither; the record says the same."""
     assert heard.ended_well != (heard.error is not None), heard.raw
     if heard.ended_well:
@@ -70,38 +70,38 @@ def honest(heard: Heard, record: RequestRecord) -> None:
     assert b"oops" not in heard.raw.replace(heard.message.encode(), b"")
 
 
-async def schedule(crossing: Crossing, seed: int) -> int:
+async def schedule(scenario: Scenario, seed: int) -> int:
     """One seed's faults and requests; how many of the callers hung up."""
-    dice = random.Random(f"{crossing.way} {seed}")
-    for vendor, model in ((crossing.a, "alpha"), (crossing.b, "beta")):
+    dice = random.Random(f"{scenario.way} {seed}")
+    for vendor, model in ((scenario.a, "alpha"), (scenario.b, "beta")):
         faulty = dice.random()
         steps = (dice.choice(FAULTS) if dice.random() < faulty else Step() for _ in range(8))
         vendor.script(*steps, model=f"{model}-{seed}", cycle=True)
-    heard = await asyncio.gather(*(one(crossing, dice, seed) for _ in range(REQUESTS)))
-    records = {record.id: record for record in crossing.gateway.records}
+    heard = await asyncio.gather(*(one(scenario, dice, seed) for _ in range(REQUESTS)))
+    records = {record.id: record for record in scenario.gateway.records}
     for each in heard:
         if each is not None:
             honest(each, records[each.headers["x-conduit-request-id"]])
     return sum(each is None for each in heard)
 
 
-async def several(crossing: Crossing, seeds: Iterator[int]) -> int:
+async def several(scenario: Scenario, seeds: Iterator[int]) -> int:
     """One schedule after the other."""
     left = 0
     for seed in seeds:
         try:
-            left += await schedule(crossing, seed)
+            left += await schedule(scenario, seed)
         except Exception as error:
-            error.add_note(f"seed {seed} of {crossing.way}")
+            error.add_note(f"seed {seed} of {scenario.way}")
             raise
     return left
 
 
-async def furnish(crossing: Crossing) -> None:
+async def furnish(scenario: Scenario) -> None:
     """Aliases whose targets are other models for each schedule: two targets, in order or in turns, one, one with a fallback."""
     timeouts = {"first_token_s": 0.15, "idle_s": 0.15, "total_s": 0.6}
-    await crossing.furnish(keepalive_s=0.05, timeouts=timeouts)
-    gateway = crossing.gateway
+    await scenario.furnish(keepalive_s=0.05, timeouts=timeouts)
+    gateway = scenario.gateway
     for pattern in ("alpha-*", "beta-*"):
         await gateway.add_price(pattern, 1.0, 2.0)
     await gateway.add_alias("ab-*", "a/alpha-*", "b/beta-*", timeouts=timeouts)
@@ -113,21 +113,21 @@ async def furnish(crossing: Crossing) -> None:
 
 @pytest.mark.timeout(120)
 async def test_random_faults_end_every_request_once_and_leave_nothing_behind(
-    crossing: Crossing, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "OPEN_BASE_S", 0.05)
     monkeypatch.setattr(health, "COOLDOWN_S", 0.05)
-    await furnish(crossing)
+    await furnish(scenario)
     before = asyncio.all_tasks()
     seeds = iter(range(SEEDS))
-    left = sum(await asyncio.gather(*(several(crossing, seeds) for _ in range(AT_ONCE))))
-    await crossing.settled()
-    crossing.check()
-    outcomes = Counter(record.status for record in crossing.gateway.records)
+    left = sum(await asyncio.gather(*(several(scenario, seeds) for _ in range(AT_ONCE))))
+    await scenario.settled()
+    scenario.check()
+    outcomes = Counter(record.status for record in scenario.gateway.records)
     assert SEEDS * REQUESTS - left <= sum(outcomes.values()) <= SEEDS * REQUESTS
     assert outcomes["cancelled"] <= left
     assert outcomes.keys() >= {"success", "error", "cancelled"}, "the schedules try nothing"
-    session = crossing.gateway.upstream._session
+    session = scenario.gateway.upstream._session
     assert session is not None
     assert not session.connector._acquired, "connections left"
     # What serves idle connections of the test's own client and vendors may come and go.

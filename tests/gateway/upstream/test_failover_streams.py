@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.crossing import LONG, Crossing, Heard
+from tests.fakes.scenario import LONG, CallerView, Scenario
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import WITHIN_S, until
@@ -27,32 +27,32 @@ async def hang_up(request: asyncio.Future[Any]) -> None:
     await asyncio.wait({request})
 
 
-def broken(crossing: Crossing, heard: Heard, code: str = "provider_stream_broken") -> None:
+def broken(scenario: Scenario, heard: CallerView, code: str = "provider_stream_broken") -> None:
     """The caller was told the truth in the gateway's own event, and so is the operator."""
     assert heard.error is not None
     assert "a/alpha" in heard.message
-    if crossing.way.speaks == "openai":
+    if scenario.way.speaks == "openai":
         assert heard.error["code"] == code
     else:
         assert heard.error["type"] == ("timeout_error" if code == "provider_timeout" else "api_error")
         assert b"event: error" in heard.raw
-    recorded_as_broken(crossing, heard, code)
+    recorded_as_broken(scenario, heard, code)
 
 
-def recorded_as_broken(crossing: Crossing, heard: Heard, code: str = "provider_stream_broken") -> None:
+def recorded_as_broken(scenario: Scenario, heard: CallerView, code: str = "provider_stream_broken") -> None:
     """Nobody took it for a success."""
     assert heard.status == 200
     assert not heard.ended_well
-    record = crossing.record
+    record = scenario.record
     assert (record.status, record.error_code, record.cost_state) == ("broken", code, "estimated")
     assert record.cost_nano
     assert record.output > 0
     assert len(record.attempts) == 1
     assert record.attempts[0].outcome not in ("ok", "cancelled")
-    assert not crossing.b.asked
+    assert not scenario.b.asked
 
 
-async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Crossing) -> None:
+async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, cut_after=4, frame_s=0.01))
     heard = await streams.ask()
@@ -61,7 +61,7 @@ async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Crossing) -> Non
     assert streams.outcomes == [("a", "broken")]
 
 
-async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(streams: Crossing) -> None:
+async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, error_after=4, message="the machine caught fire"))
     heard = await streams.ask()
@@ -75,7 +75,7 @@ async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(stre
     assert "the machine caught fire" in streams.record.error_text
 
 
-async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(streams: Crossing) -> None:
+async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, error_after=4, message=f"the key {API_KEY} was withdrawn"))
     heard = await streams.ask()
@@ -84,7 +84,7 @@ async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(
     assert API_KEY.encode() not in heard.raw
 
 
-async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Crossing) -> None:
+async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Scenario) -> None:
     await wholes.furnish()
     wholes.a.script(Step(cut_after=1))
     heard = await wholes.ask()
@@ -93,7 +93,7 @@ async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Crossing) -> No
     assert wholes.outcomes[0] == ("a", "broken")
 
 
-async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Crossing) -> None:
+async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Scenario) -> None:
     await streams.furnish(timeouts={"idle_s": 0.4})
     streams.a.script(Step(text=LONG, stall_after=4))
     heard = await streams.ask()
@@ -105,7 +105,7 @@ async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Crossing) ->
     assert streams.a.asked[0].outcome == "hung up"
 
 
-async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Crossing) -> None:
+async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Scenario) -> None:
     await wholes.furnish(timeouts={"first_token_s": 1.0})  # within which the other target has to answer
     wholes.a.script(Step(stall_after=1))
     heard = await wholes.ask()
@@ -114,7 +114,7 @@ async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Crossing) -> N
 
 
 @pytest.mark.parametrize("frame_s", [0.0, 0.01], ids=["in-one-piece", "frame-by-frame"])
-async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(streams: Crossing, frame_s: float) -> None:
+async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(streams: Scenario, frame_s: float) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, malformed_after=4, frame_s=frame_s))
     heard = await streams.ask()
@@ -124,7 +124,7 @@ async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(stream
     assert streams.outcomes == [("a", "malformed")]
 
 
-async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Crossing) -> None:
+async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(no_end=True))
     heard = await streams.ask()
@@ -132,7 +132,7 @@ async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Cros
     assert LONG in heard.text
 
 
-async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Crossing) -> None:
+async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(cut_after=0))
     heard = await streams.ask()
@@ -144,7 +144,7 @@ SHORT = {"short-of-its-length": Step(cut_after=1), "without-its-last-chunk": Ste
 
 
 @pytest.mark.parametrize("step", SHORT.values(), ids=SHORT)
-async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Crossing, step: Step) -> None:
+async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Scenario, step: Step) -> None:
     await wholes.furnish(retries=0)
     wholes.a.script(step)
     assert (await wholes.ask()).by == "b"
@@ -156,7 +156,7 @@ async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Crossing
     assert (wholes.record.status, wholes.record.cost_nano) == ("error", 0)
 
 
-async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_estimate(streams: Crossing) -> None:
+async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_estimate(streams: Scenario) -> None:
     await streams.furnish()
     streams.a.script(Step(text=LONG, frame_s=0.05))
     loop = asyncio.get_running_loop()
@@ -182,7 +182,7 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
 
 
 @pytest.mark.parametrize("keepalive_s", [10.0, 0.1], ids=["before-the-headers", "between-pings"])
-async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: Crossing, keepalive_s: float) -> None:
+async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: Scenario, keepalive_s: float) -> None:
     await streams.furnish(keepalive_s=keepalive_s)
     streams.a.script(Step(think_s=60))
     pings: list[bytes] = []
@@ -209,7 +209,7 @@ async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: 
     assert [attempt.outcome for attempt in stored.attempts] == ["cancelled"], "the stored record is the whole one"
 
 
-async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Crossing) -> None:
+async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Scenario) -> None:
     await wholes.furnish()
     wholes.a.script(Step(think_s=60))
     asking = asyncio.ensure_future(wholes.ask())
@@ -228,20 +228,20 @@ async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream
     assert not wholes.b.asked
 
 
-async def test_s18_a_hang_up_between_two_attempts_ends_the_search(crossing: Crossing) -> None:
-    await crossing.furnish()
-    crossing.a.script(Step(status=429, headers={"retry-after": "15"}))
-    asking = asyncio.ensure_future(crossing.ask("a"))
-    doors = crossing.gateway.health.doors
-    await until(lambda: any(door.rests for door in doors.values()))  # the gateway has read the 429, and waits
+async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scenario) -> None:
+    await scenario.furnish()
+    scenario.a.script(Step(status=429, headers={"retry-after": "15"}))
+    asking = asyncio.ensure_future(scenario.ask("a"))
+    credentials = scenario.gateway.health.credentials
+    await until(lambda: any(credential.rests for credential in credentials.values()))  # the gateway has read the 429, and waits
     await hang_up(asking)
-    await crossing.settled()
-    assert crossing.record.status == "cancelled"
-    assert (crossing.record.cost_nano, crossing.record.cost_state) == (0, "final")
-    assert len(crossing.a.asked) == 1
+    await scenario.settled()
+    assert scenario.record.status == "cancelled"
+    assert (scenario.record.cost_nano, scenario.record.cost_state) == (0, "final")
+    assert len(scenario.a.asked) == 1
 
 
-async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Crossing) -> None:
+async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Scenario) -> None:
     await streams.furnish(keepalive_s=0.1)
     streams.a.script(Step(think_s=1.2))
     heard = await streams.ask()
@@ -255,7 +255,7 @@ async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_toke
     assert first < heard.raw.index(b"one")
 
 
-async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: Crossing) -> None:
+async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: Scenario) -> None:
     await streams.furnish(keepalive_s=0.1, timeouts={"first_token_s": 1})
     streams.a.script(Step(hang=True))
     streams.b.script(Step(status=500, message="beta fell over"))
@@ -267,7 +267,7 @@ async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: C
     assert (streams.record.status, streams.record.cost_nano) == ("error", 0)
 
 
-async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Crossing) -> None:
+async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Scenario) -> None:
     await streams.furnish(keepalive_s=0.1)
     streams.a.script(Step(text="one two three", frame_s=0.6))
     heard = await streams.ask()
@@ -276,7 +276,7 @@ async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Crossing) -> N
     assert heard.pings >= 4
 
 
-async def test_a_slow_reader_slows_the_upstream_down(streams: Crossing) -> None:
+async def test_a_slow_reader_slows_the_upstream_down(streams: Scenario) -> None:
     await streams.furnish(timeouts={"idle_s": 0.3})
     streams.a.script(Step(text=" ".join(["x" * 100_000] * 400), tokens=Tokens(output=10_000_000)))  # 40 MB
     async with streams.post("a") as response:

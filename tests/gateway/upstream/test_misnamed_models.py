@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -22,30 +22,30 @@ WHOLE = {
 
 
 @pytest.fixture
-async def house(gateway: Furnished, vendor: Vendor) -> Furnished:
+async def context(gateway: GatewayFixture, vendor: Vendor) -> GatewayFixture:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_key()
     return gateway
 
 
 @pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "application/json"])
-async def test_a_stream_is_one_whatever_it_is_called(house: Furnished, vendor: Vendor, called: str) -> None:
+async def test_a_stream_is_one_whatever_it_is_called(context: GatewayFixture, vendor: Vendor, called: str) -> None:
     vendor.script(Step(body=STREAM, content_type=called))
-    assert await house.stream("oa/m", stream_options={"include_usage": True}) == STREAM
-    assert (house.records[-1].status, house.records[-1].output) == ("success", 2)
+    assert await context.stream("oa/m", stream_options={"include_usage": True}) == STREAM
+    assert (context.records[-1].status, context.records[-1].output) == ("success", 2)
 
 
 @pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "application/json"])
-async def test_a_whole_answer_to_who_asked_for_a_stream_is_streamed(house: Furnished, vendor: Vendor, called: str) -> None:
+async def test_a_whole_answer_to_who_asked_for_a_stream_is_streamed(context: GatewayFixture, vendor: Vendor, called: str) -> None:
     vendor.script(Step(body=WHOLE, content_type=called))
-    said = await house.stream("oa/m")
+    said = await context.stream("oa/m")
     assert b'"content":"hi"' in said
     assert said.endswith(b"data: [DONE]\n\n")
-    assert (house.records[-1].status, house.records[-1].output) == ("success", 2)
+    assert (context.records[-1].status, context.records[-1].output) == ("success", 2)
 
 
 @pytest.mark.parametrize("called", ["application/octet-stream", "text/plain"])
-async def test_a_web_page_is_no_answer(house: Furnished, vendor: Vendor, called: str) -> None:
+async def test_a_web_page_is_no_answer(context: GatewayFixture, vendor: Vendor, called: str) -> None:
     vendor.script(Step(body=b"<html>Sign in</html>", content_type=called))
     with pytest.raises(Exception, match="web page"):
-        await house.stream("oa/m")
+        await context.stream("oa/m")

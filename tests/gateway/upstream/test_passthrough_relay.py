@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conduit_desktop.core.chat import ChatRequest
-from conduit_desktop.gateway.upstream.translation import NativeRelay, ReframedRelay
+from conduit_desktop.gateway.upstream.translation import PassthroughRelay, ReframedRelay
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import ReframingWriter, dialect
 
@@ -15,33 +15,33 @@ KEY = Secrets("sk-0123456789")
 
 
 @pytest.fixture
-def relay() -> NativeRelay:
-    return NativeRelay(dialect("openai_chat"), hide_usage=False)
+def relay() -> PassthroughRelay:
+    return PassthroughRelay(dialect("openai_chat"), hide_usage=False)
 
 
-def test_the_targets_own_error_is_handed_on_as_it_came(relay: NativeRelay) -> None:
+def test_the_targets_own_error_is_handed_on_as_it_came(relay: PassthroughRelay) -> None:
     assert relay.pass_on(CHUNK + ERROR, [], faulty=True) == CHUNK
     assert relay.last_words(Secrets("another")) == ERROR
 
 
-def test_an_error_in_pieces_is_whole_again(relay: NativeRelay) -> None:
+def test_an_error_in_pieces_is_whole_again(relay: PassthroughRelay) -> None:
     assert relay.pass_on(CHUNK + ERROR[:20], [], faulty=False) == CHUNK
     assert relay.pass_on(ERROR[20:], [], faulty=True) == b""
     assert relay.last_words(Secrets()) == ERROR
 
 
-def test_an_error_that_only_the_end_of_the_connection_ends_is_one(relay: NativeRelay) -> None:
+def test_an_error_that_only_the_end_of_the_connection_ends_is_one(relay: PassthroughRelay) -> None:
     relay.pass_on(CHUNK + ERROR.rstrip(), [], faulty=False)
     assert relay.pass_on(b"", [], faulty=True) == b""
     assert relay.last_words(Secrets()) == ERROR.rstrip() + b"\n\n"
 
 
-def test_an_error_that_quotes_the_credential_is_not_handed_on(relay: NativeRelay) -> None:
+def test_an_error_that_quotes_the_credential_is_not_handed_on(relay: PassthroughRelay) -> None:
     relay.pass_on(ERROR, [], faulty=True)
     assert relay.last_words(KEY) == b""
 
 
-def test_garbage_leaves_no_last_words(relay: NativeRelay) -> None:
+def test_garbage_leaves_no_last_words(relay: PassthroughRelay) -> None:
     assert relay.pass_on(CHUNK + b"data: {half\n\n" + ERROR, [], faulty=True) == CHUNK
     assert relay.last_words(Secrets()) == b""
 
@@ -50,6 +50,6 @@ def test_an_error_in_an_array_is_its_last_element() -> None:
     speaks = dialect("gemini_array")
     writer = speaks.writer(ChatRequest("gemini", "m", stream=True))
     assert isinstance(writer, ReframingWriter)
-    relay = ReframedRelay(NativeRelay(speaks, hide_usage=False), writer)
+    relay = ReframedRelay(PassthroughRelay(speaks, hide_usage=False), writer)
     said = relay.pass_on(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
     assert said + relay.last_words(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'

@@ -9,7 +9,7 @@ import pytest
 
 from conduit_desktop.core.errors import Closing, UpstreamError
 from conduit_desktop.gateway.upstream.client import LocalResponse
-from conduit_desktop.gateway.upstream.relay import Pulse
+from conduit_desktop.gateway.upstream.relay import TimedReader
 from conduit_desktop.providers import LocalAnswer
 from tests.fakes.loop import run_in_jumping_time
 from tests.fakes.waiting import WITHIN_S
@@ -46,7 +46,7 @@ class Upstream:
 
 def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_says() -> None:
     async def story() -> float:
-        pulse = Pulse(Upstream(*[3.0] * 30), keepalive_s=10, idle_s=60)
+        pulse = TimedReader(Upstream(*[3.0] * 30), keepalive_s=10, idle_s=60)
         while await pulse.chunk(said=False) is not None:
             pass
         return asyncio.get_running_loop().time()
@@ -55,7 +55,7 @@ def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_s
 
 
 async def test_s27_a_ping_is_due_even_if_the_upstream_never_pauses() -> None:
-    pulse = Pulse(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
+    pulse = TimedReader(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
     async with asyncio.timeout(WITHIN_S):
         while await pulse.chunk(said=False) is not None:
             pass
@@ -63,7 +63,7 @@ async def test_s27_a_ping_is_due_even_if_the_upstream_never_pauses() -> None:
 
 def test_what_the_caller_was_told_puts_the_ping_off() -> None:
     async def story() -> list[bytes | None]:
-        pulse = Pulse(Upstream(*[3.0] * 10), keepalive_s=10, idle_s=60)
+        pulse = TimedReader(Upstream(*[3.0] * 10), keepalive_s=10, idle_s=60)
         return [await pulse.chunk(said=True) for _ in range(10)]
 
     assert None not in run_in_jumping_time(story())
@@ -73,7 +73,7 @@ def test_s09_silence_is_counted_over_pings() -> None:
     heard: list[bytes | None] = []
 
     async def listen() -> None:
-        pulse = Pulse(Upstream(), keepalive_s=20, idle_s=75)
+        pulse = TimedReader(Upstream(), keepalive_s=20, idle_s=75)
         while True:
             heard.append(await pulse.chunk(said=True))
 
@@ -89,7 +89,7 @@ def test_s09_silence_is_counted_over_pings() -> None:
 
 def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None:
     async def story() -> tuple[bytes | None, bytes | None]:
-        pulse = Pulse(Upstream(0.0, 5.0), keepalive_s=500, idle_s=10)
+        pulse = TimedReader(Upstream(0.0, 5.0), keepalive_s=500, idle_s=10)
         first = await pulse.chunk(said=True)
         await asyncio.sleep(30)
         return first, await pulse.chunk(said=True)
@@ -98,7 +98,7 @@ def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None
 
 
 async def test_a_stream_that_waits_is_cut_off_at_once() -> None:
-    pulse = Pulse(Upstream(), keepalive_s=50, idle_s=50)
+    pulse = TimedReader(Upstream(), keepalive_s=50, idle_s=50)
     asyncio.get_running_loop().call_later(0.02, pulse.cut)
     async with asyncio.timeout(WITHIN_S):
         with pytest.raises(Closing):
@@ -106,7 +106,7 @@ async def test_a_stream_that_waits_is_cut_off_at_once() -> None:
 
 
 async def test_a_stream_that_does_not_wait_is_cut_off_at_the_next_look() -> None:
-    pulse = Pulse(Upstream(0.0, 0.0), keepalive_s=50, idle_s=50)
+    pulse = TimedReader(Upstream(0.0, 0.0), keepalive_s=50, idle_s=50)
     assert await pulse.chunk(said=True)
     pulse.cut()
     with pytest.raises(Closing):
@@ -121,7 +121,7 @@ async def test_pings_do_not_end_an_answer_from_inside_the_house() -> None:
         yield b"one"
         yield b"two"
 
-    pulse = Pulse(LocalResponse(LocalAnswer(200, "text/event-stream", frames())), keepalive_s=0.01, idle_s=50)
+    pulse = TimedReader(LocalResponse(LocalAnswer(200, "text/event-stream", frames())), keepalive_s=0.01, idle_s=50)
     assert [await pulse.chunk(said=True) for _ in range(3)] == [None, None, None]
     ready.set()
     heard: list[bytes] = []
@@ -142,7 +142,7 @@ async def test_an_answer_from_inside_the_house_stops_with_its_reader() -> None:
         yield b""
 
     response = LocalResponse(LocalAnswer(200, "text/event-stream", frames()))
-    assert await Pulse(response, keepalive_s=0.01, idle_s=50).chunk(said=True) is None
+    assert await TimedReader(response, keepalive_s=0.01, idle_s=50).chunk(said=True) is None
     response.abort()
     async with asyncio.timeout(WITHIN_S):
         await left.wait()

@@ -11,7 +11,7 @@ from conduit_desktop.core.errors import GatewayError, ProviderFailed, RateLimite
 from conduit_desktop.gateway.call import StreamReply
 from conduit_desktop.gateway.upstream import failover
 from conduit_desktop.providers.replicate import Replicate
-from tests.fakes.furnished import Furnished, call
+from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.vendor_replicate import ID, ReplicateVendor
 
 MODEL = "meta/llama"
@@ -23,14 +23,14 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Replicate, "pause_s", 0.0)
 
 
-async def furnish(gateway: Furnished, vendor: ReplicateVendor, model: str = MODEL) -> None:
+async def furnish(gateway: GatewayFixture, vendor: ReplicateVendor, model: str = MODEL) -> None:
     await gateway.add_provider("rep", vendor.url, kind="replicate")
     await gateway.add_alias("r", f"rep/{model}", retries=0)
     await gateway.add_price(model, 1.0, 2.0)
     await gateway.add_key()
 
 
-async def test_a_quick_answer_comes_with_the_first_request(gateway: Furnished) -> None:
+async def test_a_quick_answer_comes_with_the_first_request(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello", " there"]) as vendor:
         await furnish(gateway, vendor)
         body = await gateway.ask("r", "hi", max_tokens=9)
@@ -43,7 +43,7 @@ async def test_a_quick_answer_comes_with_the_first_request(gateway: Furnished) -
     assert (record.status, record.input, record.output, record.cost_nano) == ("success", 11, 5, 11_000 + 10_000)
 
 
-async def test_a_slow_answer_is_awaited(gateway: Furnished) -> None:
+async def test_a_slow_answer_is_awaited(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello"], runs=3) as vendor:
         await furnish(gateway, vendor)
         body = await gateway.ask("r", speaks="anthropic_messages")
@@ -53,7 +53,7 @@ async def test_a_slow_answer_is_awaited(gateway: Furnished) -> None:
 
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_a_stream_is_read_as_it_comes_and_counted(gateway: Furnished, speaks: str) -> None:
+async def test_a_stream_is_read_as_it_comes_and_counted(gateway: GatewayFixture, speaks: str) -> None:
     async with ReplicateVendor(["Hel", "lo\n\nthere", " ü"], runs=1) as vendor:
         await furnish(gateway, vendor)
         heard = (await gateway.stream("r", speaks=speaks)).decode()
@@ -66,7 +66,7 @@ async def test_a_stream_is_read_as_it_comes_and_counted(gateway: Furnished, spea
     assert (record.status, record.input, record.output, record.cost_state) == ("success", 11, 5, "final")
 
 
-async def test_a_model_that_cannot_stream_is_awaited_and_told_as_a_stream(gateway: Furnished) -> None:
+async def test_a_model_that_cannot_stream_is_awaited_and_told_as_a_stream(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello"], streams=False, runs=1) as vendor:
         await furnish(gateway, vendor)
         heard = await gateway.stream("r")
@@ -74,7 +74,7 @@ async def test_a_model_that_cannot_stream_is_awaited_and_told_as_a_stream(gatewa
         assert heard.rstrip().endswith(b"data: [DONE]")
 
 
-async def test_a_hang_up_in_a_stream_cancels_the_prediction(gateway: Furnished) -> None:
+async def test_a_hang_up_in_a_stream_cancels_the_prediction(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello", "never"], hang=True) as vendor:
         await furnish(gateway, vendor)
         exchange = await gateway.answer(call("r", stream=True))
@@ -87,7 +87,7 @@ async def test_a_hang_up_in_a_stream_cancels_the_prediction(gateway: Furnished) 
     assert gateway.records[-1].status == "cancelled"
 
 
-async def test_a_hang_up_while_waiting_cancels_the_prediction(gateway: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hang_up_while_waiting_cancels_the_prediction(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Replicate, "pause_s", 0.01)
     async with ReplicateVendor(["Hello"], runs=10_000) as vendor:
         await furnish(gateway, vendor)
@@ -100,7 +100,7 @@ async def test_a_hang_up_while_waiting_cancels_the_prediction(gateway: Furnished
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_a_prediction_that_fails_is_no_success(gateway: Furnished, stream: bool) -> None:
+async def test_a_prediction_that_fails_is_no_success(gateway: GatewayFixture, stream: bool) -> None:
     async with ReplicateVendor(["Hel"] if stream else [], fails="CUDA out of memory", runs=0 if stream else 1) as vendor:
         await furnish(gateway, vendor)
         if stream:
@@ -114,7 +114,7 @@ async def test_a_prediction_that_fails_is_no_success(gateway: Furnished, stream:
             assert gateway.records[-1].status == "error"
 
 
-async def test_a_throttle_says_how_long(gateway: Furnished, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_throttle_says_how_long(gateway: GatewayFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover, "WAIT_ALONE_S", 0.0)
     async with ReplicateVendor([], refuses=429) as vendor:
         await furnish(gateway, vendor)
@@ -124,7 +124,7 @@ async def test_a_throttle_says_how_long(gateway: Furnished, monkeypatch: pytest.
         assert caught.value.retry_after == pytest.approx(7, abs=1)
 
 
-async def test_a_version_and_a_deployment_have_addresses_of_their_own(gateway: Furnished) -> None:
+async def test_a_version_and_a_deployment_have_addresses_of_their_own(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["ok"]) as vendor:
         await furnish(gateway, vendor, "meta/llama:0a1b2c")
         await gateway.ask("r")

@@ -10,9 +10,9 @@ import pytest
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.events import Event, Finished, TextDelta, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ToolCallStarted
-from conduit_desktop.gateway.upstream.thinking_signatures import Proof, Signatures
+from conduit_desktop.gateway.upstream.thinking_signatures import Proof, ThinkingSignatures
 from conduit_desktop.wire import dialect
-from tests.fakes.furnished import Furnished
+from tests.fakes.gateway import GatewayFixture
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_anthropic import SIGNATURE as CLAUDES
@@ -26,8 +26,8 @@ def request(*parts: Any) -> ChatRequest:
     return ChatRequest("openai_chat", "m", [Message("user", [Text("hi")]), Message("assistant", list(parts))])
 
 
-def seen(events: list[Event], scope: str = "me", **limits: int) -> Signatures:
-    store = Signatures(**limits)
+def seen(events: list[Event], scope: str = "me", **limits: int) -> ThinkingSignatures:
+    store = ThinkingSignatures(**limits)
     store.watch(scope, "gemini").see(events)
     return store
 
@@ -69,7 +69,7 @@ def test_nobody_else_and_no_other_dialect_gets_it(scope: str, dialect: str):
 
 
 def test_the_oldest_goes_first_when_there_are_too_many():
-    store = Signatures(max_entries=2)
+    store = ThinkingSignatures(max_entries=2)
     for name in "ab":
         store.keep("me", "gemini", name, Proof("s"))
     assert store.find("me", "gemini", "a")
@@ -79,7 +79,7 @@ def test_the_oldest_goes_first_when_there_are_too_many():
 
 
 def test_bytes_are_bounded_too():
-    store = Signatures(max_bytes=2000)
+    store = ThinkingSignatures(max_bytes=2000)
     for number in range(50):
         store.keep("me", "gemini", str(number % 7), Proof("s" * 300))
         assert store.size <= 2000
@@ -88,7 +88,7 @@ def test_bytes_are_bounded_too():
     assert store.size == sum(500 for _ in range(len(store)))
 
 
-async def loop(gateway: Furnished, alias: str, stream: bool) -> dict[str, Any]:
+async def loop(gateway: GatewayFixture, alias: str, stream: bool) -> dict[str, Any]:
     """A tool loop of an OpenAI client that gives back nothing but the call; what the vendor was sent last."""
     tools = [{"type": "function", "function": TOOL}]
     first: list[dict[str, Any]] = [{"role": "user", "content": "the weather?"}]
@@ -113,7 +113,7 @@ async def loop(gateway: Furnished, alias: str, stream: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_openai_client_goes_through_geminis_tool_loop(gateway: Furnished, vendor: Vendor, stream: bool):
+async def test_an_openai_client_goes_through_geminis_tool_loop(gateway: GatewayFixture, vendor: Vendor, stream: bool):
     await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
     await gateway.add_alias("g", "ge/gemini-3-flash")
     await gateway.add_key()
@@ -124,7 +124,7 @@ async def test_an_openai_client_goes_through_geminis_tool_loop(gateway: Furnishe
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: Furnished, vendor: Vendor, stream: bool):
+async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: GatewayFixture, vendor: Vendor, stream: bool):
     await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
     await gateway.add_alias("c", "an/claude-x")
     await gateway.add_key()
@@ -136,7 +136,7 @@ async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: F
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Furnished, vendor: Vendor, stream: bool):
+async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: GatewayFixture, vendor: Vendor, stream: bool):
     """A conversation that Gemini began goes on at Claude, in the caller's own dialect: the thought would be a 400."""
     await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
     await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")

@@ -14,7 +14,7 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.health.probe import offered_models
 from conduit_desktop.gateway.upstream.token_counts import count_tokens
-from tests.fakes.furnished import Furnished, call, furnished
+from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
@@ -45,8 +45,8 @@ def account(token_uri: str) -> str:
 
 
 @pytest.fixture
-async def house(home: Home, token_uri: str) -> AsyncIterator[tuple[Furnished, Vendor]]:
-    async with Vendor(keys={"ya29.token"}) as vendor, furnished(home) as gateway:
+async def context(home: Home, token_uri: str) -> AsyncIterator[tuple[GatewayFixture, Vendor]]:
+    async with Vendor(keys={"ya29.token"}) as vendor, open_gateway(home) as gateway:
         await gateway.add_provider("v", vendor.anthropic_url, kind="vertex", keys=[account(token_uri)])
         await gateway.add_alias("gem", "v/gemini-3-flash")
         await gateway.add_alias("cla", "v/claude-sonnet-4-5@20250929")
@@ -56,8 +56,8 @@ async def house(home: Home, token_uri: str) -> AsyncIterator[tuple[Furnished, Ve
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_both_families_answer(house: tuple[Furnished, Vendor], speaks: str, stream: bool):
-    gateway, vendor = house
+async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], speaks: str, stream: bool):
+    gateway, vendor = context
     for alias in ("gem", "cla"):
         if stream:
             assert b"hello" in await gateway.stream(alias, speaks=speaks)
@@ -73,8 +73,8 @@ async def test_both_families_answer(house: tuple[Furnished, Vendor], speaks: str
     assert [record.status for record in gateway.records] == ["success", "success"]
 
 
-async def test_tokens_are_counted_by_vertex_field_by_field(house: tuple[Furnished, Vendor]):
-    gateway, vendor = house
+async def test_tokens_are_counted_by_vertex_field_by_field(context: tuple[GatewayFixture, Vendor]):
+    gateway, vendor = context
     asked = call("gem", speaks="gemini")
     contents = [{"role": "user", "parts": [{"text": "hi"}]}]
     asked.body = {"generateContentRequest": {"model": "models/gem", "contents": contents}}
@@ -84,36 +84,36 @@ async def test_tokens_are_counted_by_vertex_field_by_field(house: tuple[Furnishe
     assert vendor.asked[-1].body == {"contents": contents}
 
 
-async def test_claude_is_not_asked_to_count_for_gemini(house: tuple[Furnished, Vendor]):
-    gateway, vendor = house
+async def test_claude_is_not_asked_to_count_for_gemini(context: tuple[GatewayFixture, Vendor]):
+    gateway, vendor = context
     assert await count_tokens(gateway, call("cla", speaks="gemini")) is None
     assert vendor.asked == []
 
 
 @pytest.mark.parametrize("step", [Step(status=500), Step(body="<html>sign in</html>", content_type="text/html")])
-async def test_what_cannot_count_leaves_it_to_the_estimate(house: tuple[Furnished, Vendor], step: Step):
-    gateway, vendor = house
+async def test_what_cannot_count_leaves_it_to_the_estimate(context: tuple[GatewayFixture, Vendor], step: Step):
+    gateway, vendor = context
     vendor.script(step)
     assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
 
 
-async def test_a_refusal_to_count_does_not_quote_the_token(house: tuple[Furnished, Vendor]):
-    gateway, vendor = house
+async def test_a_refusal_to_count_does_not_quote_the_token(context: tuple[GatewayFixture, Vendor]):
+    gateway, vendor = context
     vendor.script(Step(status=400, message="ya29.token asks oddly"))
     with pytest.raises(UpstreamError, match="asks oddly") as refused:
         await count_tokens(gateway, call("gem", speaks="gemini"))
     assert "ya29.token" not in f"{refused.value} {refused.value.body!r}"
 
 
-async def test_a_parked_credential_is_not_used_to_count(house: tuple[Furnished, Vendor]):
-    gateway, vendor = house
+async def test_a_parked_credential_is_not_used_to_count(context: tuple[GatewayFixture, Vendor]):
+    gateway, vendor = context
     gateway.health.failed("v/gemini-3-flash", "prov_v", "0", UpstreamError("not welcome", status=401, reason="auth"))
     assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
     assert vendor.asked == []
 
 
-async def test_its_list_is_asked_for_with_the_token(house: tuple[Furnished, Vendor]):
-    gateway, vendor = house
+async def test_its_list_is_asked_for_with_the_token(context: tuple[GatewayFixture, Vendor]):
+    gateway, vendor = context
     with pytest.raises(Exception, match="no list of models"):
         await offered_models(gateway, "v")
     assert vendor.calls[-1].path == "/v1beta1/publishers/google/models"

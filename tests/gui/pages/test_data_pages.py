@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.records import Attempt
@@ -36,18 +36,18 @@ async def opened(page: Any, ui: NotingUi, qtbot: QtBot) -> Any:
     return page
 
 
-async def test_an_empty_dashboard_leads_to_the_chat_and_the_providers(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(DashboardPage(house, ui), ui, qtbot)
+async def test_an_empty_dashboard_leads_to_the_chat_and_the_providers(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(DashboardPage(context, ui), ui, qtbot)
     qtbot.mouseClick(child(page, QPushButton, "Open the chat"), Qt.MouseButton.LeftButton)
     qtbot.mouseClick(child(page, QPushButton, "Add a provider"), Qt.MouseButton.LeftButton)
     assert [name for name, _ in ui.visited] == ["chat", "providers"]
 
 
-async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(house: House, ui: NotingUi, qtbot: QtBot):
+async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: AppContext, ui: NotingUi, qtbot: QtBot):
     await keep(
-        house, record(), record(status="error", cost_nano=0, input=0, output=0), record(cost_nano=None, cost_state="unknown")
+        context, record(), record(status="error", cost_nano=0, input=0, output=0), record(cost_nano=None, cost_state="unknown")
     )
-    page = await opened(DashboardPage(house, ui), ui, qtbot)
+    page = await opened(DashboardPage(context, ui), ui, qtbot)
     assert page.requests.value == "3"
     assert page.errors.value == "1"
     assert page.spend.value == "$0.0025"
@@ -60,40 +60,40 @@ async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(house: Ho
     assert len(page.recent.model.rows) == 4
 
 
-async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
-    dashboard = await opened(DashboardPage(house, ui), ui, qtbot)
-    usage = await opened(UsagePage(house, ui), ui, qtbot)
+async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
+    dashboard = await opened(DashboardPage(context, ui), ui, qtbot)
+    usage = await opened(UsagePage(context, ui), ui, qtbot)
     assert dashboard.spend.value == usage.cost.value == "unknown"
 
 
-async def test_a_flood_keeps_the_dashboard_to_its_few_rows(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(DashboardPage(house, ui), ui, qtbot)
+async def test_a_flood_keeps_the_dashboard_to_its_few_rows(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(DashboardPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id=f"req_{number}")) for number in range(3000)])
     page.show_numbers()
     assert page.requests.value == "3,000"
     assert [line.id for line in page.recent.model.rows] == [f"req_{number}" for number in range(2999, 2991, -1)]
 
 
-async def test_a_request_on_the_dashboard_opens_in_the_log(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(id="req_one"))
-    page = await opened(DashboardPage(house, ui), ui, qtbot)
+async def test_a_request_on_the_dashboard_opens_in_the_log(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(id="req_one"))
+    page = await opened(DashboardPage(context, ui), ui, qtbot)
     page.recent.activated.emit("req_one")
     assert ui.visited == [("requests", {"request": "req_one"})]
 
 
-async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(house: House, ui: NotingUi, qtbot: QtBot):
-    await providers.create(house, read(NewProvider, {"name": "work", "kind": "openai", "api_key": "env:NOT_SET_ANYWHERE"}), "gui")
-    await keep(house, record())
-    page = await opened(DashboardPage(house, ui), ui, qtbot)
+async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await providers.create(context, read(NewProvider, {"name": "work", "kind": "openai", "api_key": "env:NOT_SET_ANYWHERE"}), "gui")
+    await keep(context, record())
+    page = await opened(DashboardPage(context, ui), ui, qtbot)
     words = [one.text() for one in page.providers.findChildren(type(page.heading))]
     assert "work" in words
     assert any("NOT_SET_ANYWHERE" in text for text in words)
 
 
-async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
-    page = await opened(UsagePage(house, ui), ui, qtbot)
+async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
+    page = await opened(UsagePage(context, ui), ui, qtbot)
     sums = dict(zip(shown(page.table, 0), shown(page.table, 6), strict=True))
     assert sums == {"smart": "$0.0050", "new/one": "unknown"}
     assert page.cost.value == "$0.0050"
@@ -103,17 +103,17 @@ async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(hous
     assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
 
 
-async def test_what_went_nowhere_is_named_in_the_sums(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
-    page = await opened(UsagePage(house, ui), ui, qtbot)
+async def test_what_went_nowhere_is_named_in_the_sums(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
+    page = await opened(UsagePage(context, ui), ui, qtbot)
     for group, name in (("model", "no known model"), ("key", "no key"), ("provider", "no provider was asked")):
         qtbot.mouseClick(page.group.button(group), Qt.MouseButton.LeftButton)
         assert shown(page.table, 0) == [name]
 
 
-async def test_the_usage_chart_follows_measure_and_range(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(), record(model="fast"))
-    page = await opened(UsagePage(house, ui), ui, qtbot)
+async def test_the_usage_chart_follows_measure_and_range(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(), record(model="fast"))
+    page = await opened(UsagePage(context, ui), ui, qtbot)
     assert len(page.chart.bars.days) == 30
     qtbot.mouseClick(page.measure.button("requests"), Qt.MouseButton.LeftButton)
     assert {series.name: sum(series.values) for series in page.chart.bars.series} == {"smart": 1.0, "fast": 1.0}
@@ -129,9 +129,11 @@ async def test_the_usage_chart_follows_measure_and_range(house: House, ui: Notin
     assert first < last
 
 
-async def test_usage_is_exported_as_csv(house: House, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    await keep(house, record(model="=cmd()"))
-    page = await opened(UsagePage(house, ui), ui, qtbot)
+async def test_usage_is_exported_as_csv(
+    context: AppContext, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await keep(context, record(model="=cmd()"))
+    page = await opened(UsagePage(context, ui), ui, qtbot)
     target = tmp_path / "usage.csv"
 
     async def chosen(*_: Any) -> Path:
@@ -145,9 +147,9 @@ async def test_usage_is_exported_as_csv(house: House, ui: NotingUi, qtbot: QtBot
     assert "'=cmd()" in text
 
 
-async def test_new_requests_come_on_top_while_following(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(id="req_old"))
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+async def test_new_requests_come_on_top_while_following(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(id="req_old"))
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id="req_new", model="fast"))])
     assert shown(page.table, 3) == ["fast  →  openai/gpt-5.1", "smart  →  openai/gpt-5.1"]
     page.follow.setChecked(False)
@@ -155,9 +157,9 @@ async def test_new_requests_come_on_top_while_following(house: House, ui: Noting
     assert len(page.table.model.rows) == 2
 
 
-async def test_a_filter_asks_the_log_and_holds_for_what_comes(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(), record(id="req_bad", status="error", error_text="overloaded"))
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+async def test_a_filter_asks_the_log_and_holds_for_what_comes(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(), record(id="req_bad", status="error", error_text="overloaded"))
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(status="error")
     await ui.settle()
     assert [line.id for line in page.table.model.rows] == ["req_bad"]
@@ -167,9 +169,9 @@ async def test_a_filter_asks_the_log_and_holds_for_what_comes(house: House, ui: 
     assert len(page.table.model.rows) == 2
 
 
-async def test_older_requests_are_loaded_on_demand(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, *(record(started_at=1_700_000_000_000 + number) for number in range(230)))
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+async def test_older_requests_are_loaded_on_demand(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, *(record(started_at=1_700_000_000_000 + number) for number in range(230)))
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     assert len(page.table.model.rows) == 200
     qtbot.mouseClick(page.older, Qt.MouseButton.LeftButton)
     await ui.settle()
@@ -177,14 +179,14 @@ async def test_older_requests_are_loaded_on_demand(house: House, ui: NotingUi, q
     assert not page.older.isVisible()
 
 
-async def test_the_inspector_explains_a_request_and_its_way(house: House, ui: NotingUi, qtbot: QtBot):
+async def test_the_inspector_explains_a_request_and_its_way(context: AppContext, ui: NotingUi, qtbot: QtBot):
     attempts = [
         Attempt("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
         Attempt("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
     ]
-    await keep(house, record(id="req_x", attempts=attempts, cache_read=400, reasoning=50, cost_nano=None, cost_state="unknown"))
-    await house.store.payloads.put("req_x", b'{"model":"smart","messages":[]}', b"data: it was a stream", 1)
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    await keep(context, record(id="req_x", attempts=attempts, cache_read=400, reasoning=50, cost_nano=None, cost_state="unknown"))
+    await context.store.payloads.put("req_x", b'{"model":"smart","messages":[]}', b"data: it was a stream", 1)
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(request="req_x")
     await ui.settle()
     assert page.inspector.isVisible()
@@ -209,9 +211,9 @@ async def test_the_inspector_explains_a_request_and_its_way(house: House, ui: No
     assert '{"model":"smart","messages":[]}' in ui.copied[0]
 
 
-async def test_a_click_opens_the_inspector_and_escape_closes_it(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(id="req_x", status="refused", error_code="invalid_api_key", error_text="No such key.", attempts=[]))
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+async def test_a_click_opens_the_inspector_and_escape_closes_it(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(id="req_x", status="refused", error_code="invalid_api_key", error_text="No such key.", attempts=[]))
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     spot = page.table.table.visualRect(page.table.index("req_x", 1)).center()
     qtbot.mouseClick(page.table.table.viewport(), Qt.MouseButton.LeftButton, pos=spot)
     await ui.settle()
@@ -222,18 +224,18 @@ async def test_a_click_opens_the_inspector_and_escape_closes_it(house: House, ui
     await until(lambda: not page.inspector.isVisible())
 
 
-async def test_a_request_that_is_gone_is_said_so(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+async def test_a_request_that_is_gone_is_said_so(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(request="req_gone")
     await ui.settle()
     assert ui.notes == [("That request is no longer in the log.", "warning")]
 
 
-async def test_the_filters_offer_the_aliases_there_are(house: House, ui: NotingUi, qtbot: QtBot):
-    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "gui")
+async def test_the_filters_offer_the_aliases_there_are(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "gui")
     targets = [{"provider": "demo", "model": "demo"}]
-    await models.create(house, read(NewModel, {"alias": "play", "targets": targets}), "gui")
-    page = await opened(RequestsPage(house, ui), ui, qtbot)
+    await models.create(context, read(NewModel, {"alias": "play", "targets": targets}), "gui")
+    page = await opened(RequestsPage(context, ui), ui, qtbot)
     assert [page.model.itemText(at) for at in range(page.model.count())] == ["Any model", "play"]
     page.focus_filter()
     assert page.search.hasFocus() or page.window().focusWidget() is page.search

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import keys, models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.records import Attempt
 from conduit_desktop.gui.pages.models.dialogs import ModelDialog
@@ -22,17 +22,17 @@ ID = "req_" + "0123456789abcdef" * 2
 """As long as the gateway makes them."""
 
 
-async def _furnish(house: House) -> None:
-    await providers.create(house, read(NewProvider, {"name": LONG, "kind": "demo"}), "gui")
+async def _furnish(context: AppContext) -> None:
+    await providers.create(context, read(NewProvider, {"name": LONG, "kind": "demo"}), "gui")
     targets = [{"provider": LONG, "model": f"{number}{LONG}"} for number in range(3)]
-    await models.create(house, read(NewModel, {"alias": LONG, "targets": targets, "fallbacks": []}), "gui")
-    await keys.create(house, read(NewKey, {"name": LONG}), "gui")
+    await models.create(context, read(NewModel, {"alias": LONG, "targets": targets, "fallbacks": []}), "gui")
+    await keys.create(context, read(NewKey, {"name": LONG}), "gui")
 
 
-async def test_the_inspector_is_as_wide_as_its_pane(house: House, ui: NotingUi, qtbot: QtBot):
+async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: NotingUi, qtbot: QtBot):
     attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
-    await keep(house, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
-    page = RequestsPage(house, ui)
+    await keep(context, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
+    page = RequestsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(720, 600)
     page.show()
@@ -45,9 +45,9 @@ async def test_the_inspector_is_as_wide_as_its_pane(house: House, ui: NotingUi, 
     assert page.inspector.minimumSizeHint().width() <= page.inspector.minimumWidth()
 
 
-async def test_a_wide_window_shows_a_requests_id_whole(house: House, ui: NotingUi, qtbot: QtBot):
-    await keep(house, record(id=ID))
-    page = RequestsPage(house, ui)
+async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await keep(context, record(id=ID))
+    page = RequestsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(1060, 700)
     page.show()
@@ -57,9 +57,9 @@ async def test_a_wide_window_shows_a_requests_id_whole(house: House, ui: NotingU
     assert shown.width() >= shown.fontMetrics().horizontalAdvance(ID)
 
 
-async def test_the_logs_filters_leave_room_for_its_search(house: House, ui: NotingUi, qtbot: QtBot):
-    await _furnish(house)
-    page = RequestsPage(house, ui)
+async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await _furnish(context)
+    page = RequestsPage(context, ui)
     await page.refresh()
     qtbot.addWidget(page)
     page.resize(720, 600)
@@ -67,9 +67,9 @@ async def test_the_logs_filters_leave_room_for_its_search(house: House, ui: Noti
     assert page.search.width() > 200
 
 
-async def test_an_aliass_targets_keep_their_room(house: House, ui: NotingUi, qtbot: QtBot):
-    await _furnish(house)
-    page = ModelsPage(house, ui)
+async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await _furnish(context)
+    page = ModelsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(700, 500)
     page.show()
@@ -77,10 +77,10 @@ async def test_an_aliass_targets_keep_their_room(house: House, ui: NotingUi, qtb
     assert page.view.table.columnWidth(1) >= 140
 
 
-async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(house: House, ui: NotingUi, qtbot: QtBot):
-    await _furnish(house)
-    [row] = await models.all_models(house)
-    dialog = ModelDialog(None, house, ui, [LONG], [LONG * 2], row)
+async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await _furnish(context)
+    [row] = await models.all_models(context)
+    dialog = ModelDialog(None, context, ui, [LONG], [LONG * 2], row)
     qtbot.addWidget(dialog)
     assert dialog.form.minimumSizeHint().width() < 560
     line = dialog.targets.rows[0].model.combo.lineEdit()
@@ -88,9 +88,9 @@ async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(house: House, 
     assert line.cursorPosition() == 0
 
 
-async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(house: House, ui: NotingUi, qtbot: QtBot):
-    await _furnish(house)
-    page = ModelsPage(house, ui)
+async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await _furnish(context)
+    page = ModelsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(600, 500)
     page.show()

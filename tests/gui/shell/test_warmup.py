@@ -5,15 +5,15 @@ from __future__ import annotations
 import linecache
 import sys
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.warmup import WarmUp
-from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.gui.shell.window import MainWindow
 from tests.fakes.waiting import until
 
 
-async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(house: House):
-    window = Window(house)
+async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(context: AppContext):
+    window = MainWindow(context)
     window.resize(1000, 700)
     window.show()
     window.navigate("dashboard")
@@ -27,8 +27,8 @@ async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(house: House
     await window.finish()
 
 
-async def test_a_closing_window_makes_no_more_pages(house: House):
-    window = Window(house)
+async def test_a_closing_window_makes_no_more_pages(context: AppContext):
+    window = MainWindow(context)
     warm_up = WarmUp(window)
     warm_up.stop()
     warm_up._on_timeout()

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import notifications, providers, settings
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewProvider, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import Invalid, PortTaken
@@ -22,8 +22,8 @@ from conduit_desktop.gui.feed import BREATH_MS
 from conduit_desktop.gui.shell.error_reporting import catch_all
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.server_actions import next_free_port
-from conduit_desktop.gui.shell.single_instance import Doorbell, raise_first
-from conduit_desktop.gui.shell.window import Window
+from conduit_desktop.gui.shell.single_instance import InstanceListener, raise_first
+from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from tests.fakes.waiting import until
@@ -31,9 +31,9 @@ from tests.gui.conftest import child
 
 
 @pytest.fixture
-async def window(house: House) -> AsyncIterator[Window]:
-    await settings.change(house, {"welcome_done": True}, "gui")
-    made = Window(house)
+async def window(context: AppContext) -> AsyncIterator[MainWindow]:
+    await settings.change(context, {"welcome_done": True}, "gui")
+    made = MainWindow(context)
     made.resize(1200, 760)
     made.show()
     made.start()
@@ -56,7 +56,7 @@ class Strays(QObject):
         return False
 
 
-async def test_every_page_opens_by_click_and_by_shortcut(window: Window, qtbot: QtBot, qapp: QApplication):
+async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtbot: QtBot, qapp: QApplication):
     strays = Strays()
     qapp.installEventFilter(strays)
     window.activateWindow()
@@ -73,17 +73,17 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: Window, qtbot: 
     assert strays.seen == []
 
 
-async def test_who_has_providers_already_needs_no_welcome(house: House):
-    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
-    window = Window(house)
+async def test_who_has_providers_already_needs_no_welcome(context: AppContext):
+    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
+    window = MainWindow(context)
     window.start()
     await window.settle()
     assert window.current == "dashboard"
     await window.finish()
 
 
-async def test_the_first_start_begins_with_the_welcome(house: House, home: Home):
-    window = Window(house)
+async def test_the_first_start_begins_with_the_welcome(context: AppContext, home: Home):
+    window = MainWindow(context)
     window.show()
     window.start()
     await window.settle()
@@ -91,23 +91,23 @@ async def test_the_first_start_begins_with_the_welcome(house: House, home: Home)
     await window.finish()
 
 
-async def test_a_page_is_made_when_it_is_first_shown(window: Window):
+async def test_a_page_is_made_when_it_is_first_shown(window: MainWindow):
     assert list(window.pages) == ["dashboard"]
 
 
-async def test_the_card_shows_the_server_and_starts_and_stops_it(window: Window, house: House, qtbot: QtBot):
+async def test_the_card_shows_the_server_and_starts_and_stops_it(window: MainWindow, context: AppContext, qtbot: QtBot):
     card = window.sidebar.server
     assert card.state.text() == "Running"
     assert card.address.text() == "127.0.0.1:5000"
     qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
-    await until(lambda: house.server.state == "stopped")
-    house.bus.publish("server", "stopped")
+    await until(lambda: context.server.state == "stopped")
+    context.bus.publish("server", "stopped")
     assert card.state.text() == "Stopped"
     qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
-    await until(lambda: house.server.state == "running")
+    await until(lambda: context.server.state == "running")
 
 
-async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: Window, house: House):
+async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: MainWindow, context: AppContext):
     entries = {entry[0]: entry[2] for entry in window.server.copy_entries() if entry is not None}
     copy = entries["Base URL, OpenAI style"]
     assert copy is not None
@@ -121,23 +121,23 @@ async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: Wi
 
 
 async def test_a_taken_port_is_named_and_one_click_takes_the_next(
-    window: Window, house: House, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    window: MainWindow, context: AppContext, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ):
-    house.server.state, house.server.error = "failed", "Port 5000 is held by ControlCenter (pid 412)."
-    house.bus.publish("server", "failed")
+    context.server.state, context.server.error = "failed", "Port 5000 is held by ControlCenter (pid 412)."
+    context.bus.publish("server", "failed")
     assert "ControlCenter" in window.banner.text.text()
     assert window.banner.isVisible()
 
     async def start() -> None:
-        if house.gateway.snapshot.settings.port == 5000:
+        if context.gateway.snapshot.settings.port == 5000:
             raise PortTaken("taken")
-        house.server.state = "running"
+        context.server.state = "running"
 
-    monkeypatch.setattr(house.server, "start", start)
+    monkeypatch.setattr(context.server, "start", start)
     qtbot.mouseClick(child(window.banner, QPushButton, "Use the next free port"), Qt.MouseButton.LeftButton)
-    await until(lambda: house.server.state == "running")
-    assert house.gateway.snapshot.settings.port > 5000
-    house.bus.publish("server", "running")
+    await until(lambda: context.server.state == "running")
+    assert context.gateway.snapshot.settings.port > 5000
+    context.bus.publish("server", "running")
     assert not window.banner.isVisible()
 
 
@@ -149,7 +149,9 @@ def test_a_held_port_is_not_free():
         assert next_free_port(port) > port
 
 
-async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(window: Window, caplog: pytest.LogCaptureFixture):
+async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(
+    window: MainWindow, caplog: pytest.LogCaptureFixture
+):
     async def refused() -> None:
         raise Invalid("name: is taken", "name")
 
@@ -180,30 +182,30 @@ async def test_what_nobody_caught_is_told_and_the_app_lives(caplog: pytest.LogCa
     assert "unexpected error" in caplog.text
 
 
-async def test_notifications_are_counted_listed_and_read(window: Window, house: House, qtbot: QtBot):
-    await notifications.notify(house, "budget", "warning", "Nearly spent", "80 %")
+async def test_notifications_are_counted_listed_and_read(window: MainWindow, context: AppContext, qtbot: QtBot):
+    await notifications.notify(context, "budget", "warning", "Nearly spent", "80 %")
     await until(lambda: window.sidebar.badge.text() == "1")
     assert window.sidebar.badge.isVisible()
     qtbot.mouseClick(window.sidebar.bell, Qt.MouseButton.LeftButton)
     await until(window.panel.isVisible)
     qtbot.mouseClick(child(window.panel, QPushButton, "Mark all as read"), Qt.MouseButton.LeftButton)
     await until(lambda: not window.sidebar.badge.isVisible())
-    assert await notifications.unread(house) == 0
+    assert await notifications.unread(context) == 0
     window.panel.close()
 
 
-async def test_the_theme_follows_the_setting(window: Window, house: House):
-    await settings.change(house, {"theme": "dark"}, "gui")
+async def test_the_theme_follows_the_setting(window: MainWindow, context: AppContext):
+    await settings.change(context, {"theme": "dark"}, "gui")
     await until(lambda: theme().dark)
 
 
-async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Window, house: House):
+async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: MainWindow, context: AppContext):
     window.navigate("settings")
     await window.settle()
     window.navigate("dashboard")
     batches: list[object] = []
     window.feed.batch.connect(batches.append)
-    await settings.change(house, {"idle_s": 7.0}, "cli")
+    await settings.change(context, {"idle_s": 7.0}, "cli")
     await until(lambda: batches)
     page = window.pages["settings"]
     assert page.rows["idle_s"].value() == 60.0  # type: ignore[attr-defined]
@@ -212,31 +214,31 @@ async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Wind
     assert page.rows["idle_s"].value() == 7.0  # type: ignore[attr-defined]
 
 
-async def test_a_window_put_away_asks_the_house_nothing_more(window: Window, house: House):
+async def test_a_window_put_away_asks_the_house_nothing_more(window: MainWindow, context: AppContext):
     window.navigate("keys")
     await window.settle()
     window.pages["keys"]._spending.setInterval(0)  # type: ignore[attr-defined]
     window.pages["keys"].on_changes([Change("requests")])
-    house.bus.publish("keys")
+    context.bus.publish("keys")
     await window.finish()
     assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
     await asyncio.sleep(BREATH_MS / 1000 * 1.5)
     assert not window._tasks
 
 
-async def test_a_hidden_window_does_no_work_for_the_feed(window: Window, house: House):
+async def test_a_hidden_window_does_no_work_for_the_feed(window: MainWindow, context: AppContext):
     batches: list[object] = []
     window.feed.batch.connect(batches.append)
     window.hide()
     for _ in range(10):
-        house.bus.publish("requests")
+        context.bus.publish("requests")
     await asyncio.sleep(0.15)
     assert batches == []
     window.show()
     assert len(batches) == 1
 
 
-async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(window: Window, qtbot: QtBot):
+async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(window: MainWindow, qtbot: QtBot):
     window.tray.available = False
     quits: list[int] = []
     window.quit_asked.connect(lambda: quits.append(1))
@@ -249,7 +251,7 @@ async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(wi
     await until(lambda: quits)
 
 
-async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: Window):
+async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: MainWindow):
     window.tray.available = True
     window.close()
     assert not window.isVisible()
@@ -257,18 +259,18 @@ async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: Window
     assert window.isVisible()
 
 
-async def test_the_tray_tells_the_truth_while_the_window_is_hidden(window: Window, house: House):
+async def test_the_tray_tells_the_truth_while_the_window_is_hidden(window: MainWindow, context: AppContext):
     window.hide()
-    house.server.state = "stopped"
-    house.bus.publish("server", "stopped")
+    context.server.state = "stopped"
+    context.bus.publish("server", "stopped")
     assert [action.text() for action in window.tray.menu.actions()][2] == "Start server"
 
 
-async def test_place_and_narrowness_are_remembered(window: Window, house: House):
+async def test_place_and_narrowness_are_remembered(window: MainWindow, context: AppContext):
     window.sidebar.set_narrow(True)
     window.resize(880, 620)
     window.remember()
-    second = Window(house)
+    second = MainWindow(context)
     assert second.sidebar.narrow
     assert second.height() == 620
     await second.finish()
@@ -276,7 +278,7 @@ async def test_place_and_narrowness_are_remembered(window: Window, house: House)
 
 async def test_a_second_start_rings_at_the_first_window(home: Home, tmp_path):
     assert await asyncio.to_thread(raise_first, home) is False
-    bell = Doorbell(home)
+    bell = InstanceListener(home)
     rings: list[int] = []
     bell.rung.connect(lambda: rings.append(1))
     assert await asyncio.to_thread(raise_first, home) is True

@@ -10,23 +10,23 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from conduit_desktop.actions import master_key
-from conduit_desktop.server.admin.access import Refused, check
+from conduit_desktop.server.admin.access import AdminRefused, check
 
 MASTER = "condm_" + "m" * 43
 LOCAL = "condl_" + "l" * 43
 VIRTUAL = "condt_" + "v" * 43
 
 
-async def actor(house: Any = None, **headers: str) -> str:
+async def actor(context: Any = None, **headers: str) -> str:
     """Who is let in with these headers; raises Refused."""
     sent = {"Host": "localhost:5000", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    house = house or SimpleNamespace(master_key=MASTER, local_token=LOCAL)
-    return await check(make_mocked_request("GET", "/admin/v1/status", sent), house)
+    context = context or SimpleNamespace(master_key=MASTER, local_token=LOCAL)
+    return await check(make_mocked_request("GET", "/admin/v1/status", sent), context)
 
 
 async def refused(**headers: str) -> tuple[int, str]:
     """With which status and code the headers are refused."""
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(AdminRefused) as caught:
         await actor(**headers)
     return caught.value.status, caught.value.code
 
@@ -56,7 +56,7 @@ async def test_a_request_without_a_key_in_a_header_of_the_admin_api_is_401(heade
 
 async def test_the_key_in_the_query_is_not_read() -> None:
     sent = make_mocked_request("GET", f"/admin/v1/status?key={MASTER}", {"Host": "localhost:5000"})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(AdminRefused) as caught:
         await check(sent, SimpleNamespace(master_key=MASTER, local_token=LOCAL))  # type: ignore[arg-type]
     assert caught.value.code == "missing_master_key"
 
@@ -67,8 +67,8 @@ async def test_a_wrong_key_is_401(key: str) -> None:
 
 
 async def test_bytes_that_are_no_text_are_a_wrong_key() -> None:
-    house: Any = SimpleNamespace(master_key=MASTER, local_token=LOCAL)
-    assert await master_key.opener(house, "\udce9") is None
+    context: Any = SimpleNamespace(master_key=MASTER, local_token=LOCAL)
+    assert await master_key.opener(context, "\udce9") is None
 
 
 async def test_a_virtual_key_is_403_whether_it_exists_or_not() -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from conduit_desktop.actions import keys, master_key
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.paths import Home
@@ -21,28 +21,28 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin import operations as table
-from tests.fakes.house import opened_house
+from tests.fakes.app_context import opened_context
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
-async def house(home: Home) -> AsyncIterator[House]:
-    async with opened_house(home) as opened:
+async def context(home: Home) -> AsyncIterator[AppContext]:
+    async with opened_context(home) as opened:
         yield opened
 
 
 @pytest.fixture
-async def server(house: House) -> AsyncIterator[TestServer]:
+async def server(context: AppContext) -> AsyncIterator[TestServer]:
     app = web.Application()
-    admin.mount(app, house)
+    admin.mount(app, context)
     async with TestServer(app, host="127.0.0.1") as running:
         yield running
 
 
 @pytest.fixture
-async def master(house: House) -> str:
-    return await master_key.current(house)
+async def master(context: AppContext) -> str:
+    return await master_key.current(context)
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ async def ask(server: TestServer, master: str) -> AsyncIterator[Ask]:
         yield run
 
 
-async def test_only_the_master_key_opens_the_door(house: House, ask: Ask, master: str) -> None:
-    virtual = (await keys.create(house, read(NewKey, {"name": "a"}), "gui")).key
+async def test_only_the_master_key_opens_the_door(context: AppContext, ask: Ask, master: str) -> None:
+    virtual = (await keys.create(context, read(NewKey, {"name": "a"}), "gui")).key
     for headers, status in (
         ({}, 401), ({"Authorization": "Bearer wrong"}, 401), ({"Authorization": "Basic eDp5"}, 401), ({"X-Master-Key": ""}, 401),
         ({"Authorization": f"Bearer {virtual}"}, 403), ({"X-Master-Key": virtual}, 403),
@@ -70,7 +70,7 @@ async def test_only_the_master_key_opens_the_door(house: House, ask: Ask, master
         assert (await ask("GET", "/status", headers=headers))[0] == status, headers
         if status != 200:
             assert (await ask("POST", "/keys", {"name": "b"}, headers))[0] == status
-    assert [one.name for one in await keys.all_keys(house)] == ["a"]
+    assert [one.name for one in await keys.all_keys(context)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ async def test_an_answer_with_a_key_is_not_to_be_cached(server: TestServer, mast
             assert response.status == 200
 
 
-async def test_usage_comes_as_csv_too(house: House, ask: Ask) -> None:
-    await house.store.ledger.record(RequestRecord(id="a", started_at=1_790_000_000_000, model="=cmd()"))
+async def test_usage_comes_as_csv_too(context: AppContext, ask: Ask) -> None:
+    await context.store.ledger.record(RequestRecord(id="a", started_at=1_790_000_000_000, model="=cmd()"))
     status, text = await ask("GET", "/usage?group_by=model&format=csv")
     assert status == 200
     assert text.splitlines()[1].startswith(b"'=cmd(),1,")
@@ -142,15 +142,15 @@ async def test_too_large_a_body_is_refused(ask: Ask, monkeypatch: pytest.MonkeyP
     assert (status, answer["error"]["code"]) == (413, "payload_too_large")
 
 
-async def test_the_feed_tells_changes_as_they_come(house: House, server: TestServer, master: str) -> None:
+async def test_the_feed_tells_changes_as_they_come(context: AppContext, server: TestServer, master: str) -> None:
     async with (
         aiohttp.ClientSession(headers={"X-Master-Key": master}) as session,
         session.get(server.make_url("/admin/v1/events")) as response,
     ):
         assert response.content_type == "text/event-stream"
         assert await response.content.readline() == b": connected\n"
-        await keys.create(house, read(NewKey, {"name": "a"}), "gui")
-        house.bus.publish("requests", RequestRecord(id="req_1", started_at=1, cost_nano=5_000_000_000))
+        await keys.create(context, read(NewKey, {"name": "a"}), "gui")
+        context.bus.publish("requests", RequestRecord(id="req_1", started_at=1, cost_nano=5_000_000_000))
         text = b""
         while text.count(b"\n\n") < 2:
             text += await response.content.readany()
@@ -181,9 +181,9 @@ async def test_silence_is_filled_with_pings_until_the_end() -> None:
     assert await listener.frames(1) is None
 
 
-async def test_a_stopping_server_ends_its_feeds(house: House, master: str) -> None:
+async def test_a_stopping_server_ends_its_feeds(context: AppContext, master: str) -> None:
     app = web.Application()
-    admin.mount(app, house)
+    admin.mount(app, context)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server()
     async with (
@@ -195,4 +195,4 @@ async def test_a_stopping_server_ends_its_feeds(house: House, master: str) -> No
         async with asyncio.timeout(5):
             assert await response.content.read() == b"\n"
             await closing
-    assert house.bus._listeners == []
+    assert context.bus._listeners == []

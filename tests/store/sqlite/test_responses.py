@@ -9,10 +9,10 @@ import pytest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import responses
-from conduit_desktop.store.sqlite.responses import Kept
+from conduit_desktop.store.sqlite.responses import StoredResponse
 from tests.store.samples import DAY, NOON
 
-KEPT = Kept([{"role": "user", "content": "hi"}], {"id": "r1", "output": []})
+KEPT = StoredResponse([{"role": "user", "content": "hi"}], {"id": "r1", "output": []})
 
 
 async def test_a_response_comes_back_to_its_owner_alone(store: Store) -> None:
@@ -26,7 +26,7 @@ async def test_a_response_comes_back_to_its_owner_alone(store: Store) -> None:
 
 async def test_nobody_replaces_the_response_of_another(store: Store) -> None:
     await store.responses.put("r1", "key_a", KEPT, NOON)
-    await store.responses.put("r1", "key_b", Kept([], {}), NOON)
+    await store.responses.put("r1", "key_b", StoredResponse([], {}), NOON)
     assert await store.responses.get("r1", "key_a") == KEPT
     assert await store.responses.get("r1", "key_b") is None
 

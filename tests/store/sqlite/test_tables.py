@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conduit_desktop.core.entities import (
-    Credential,
+    CredentialRef,
     HeaderHint,
     IpRule,
     ModelAlias,
@@ -18,7 +18,7 @@ from conduit_desktop.core.entities import (
     Rates,
     Target,
     Tier,
-    Timeouts,
+    TimeoutOverrides,
     VirtualKey,
 )
 from conduit_desktop.core.errors import Conflict, DatabaseUnusable, NotFound
@@ -26,14 +26,14 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.store import Store
 
 OPENAI = Provider(
-    id="prv_1", name="OpenAI", kind="openai", credentials=(Credential(label="work", secret="env:KEY", hint="sk-…1", weight=3),),
+    id="prv_1", name="OpenAI", kind="openai", credentials=(CredentialRef(label="work", secret="env:KEY", hint="sk-…1", weight=3),),
     headers=(HeaderHint(name="x-team", secret="header/prv_1/x-team", hint="r…d"),), options={"nested": {"list": [1, None, True]}},
     enabled=False, created_at=5, updated_at=6,
 )  # fmt: skip
 ALIAS = ModelAlias(
     id="mdl_1", alias="fast-*", strategy="weighted",
     targets=(Target(provider="OpenAI", model="gpt-5", weight=2),), fallbacks=("slow",),
-    timeouts=Timeouts(idle_s=2.5), max_context_tokens=128_000, overrides={"temperature": None, "stop": ["a"]},
+    timeouts=TimeoutOverrides(idle_s=2.5), max_context_tokens=128_000, overrides={"temperature": None, "stop": ["a"]},
 )  # fmt: skip
 KEY = VirtualKey(
     id="key_1", name="Aider", digest="ab" * 32, hint="condt_…x", models=("fast-*",), budget_nano=5 * 10**9, budget_period="monthly",

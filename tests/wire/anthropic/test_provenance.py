@@ -27,7 +27,7 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.anthropic.messages_layout import FILLER
 from conduit_desktop.wire.anthropic.request_writer import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS
 from tests.wire.messages_frames import MESSAGES, check_rules
@@ -41,7 +41,7 @@ def said(role: Role, text: str) -> Message:
     return Message(role, [Text(text)], plain=True)
 
 
-def written(*messages: Message, **settings: Any) -> Outgoing:
+def written(*messages: Message, **settings: Any) -> WrittenRequest:
     """The request as another dialect's caller made it."""
     return MESSAGES.write_request(ChatRequest("openai_chat", "alias", list(messages) or [HELLO], **settings), "claude-x")
 

@@ -254,7 +254,7 @@ def test_what_is_wrong_is_named(change: dict[str, Any], param: str, code: str) -
 def test_the_native_lane_shares_everything_but_the_model() -> None:
     body = asked("x", system=[{"type": "text", "text": "s"}], tools=[{"name": "f", "input_schema": {}}], metadata={"user_id": "u"})
     before = copy.deepcopy(body)
-    out = MESSAGES.native_request(body, "claude-y")
+    out = MESSAGES.passthrough_request(body, "claude-y")
     assert body == before
     assert out["model"] == "claude-y"
     assert all(out[key] is body[key] for key in body if key != "model")

@@ -271,7 +271,7 @@ def test_a_fault_is_named_by_its_path(body: dict[str, Any], param: str):
 
 
 def test_overrides_go_where_gemini_has_them():
-    body = GEMINI.native_request(
+    body = GEMINI.passthrough_request(
         {"contents": [HELLO], "generation_config": {"max_output_tokens": 9, "top_p": 1}, "model": "x"}, "y"
     )
     for name, value in (("max_tokens", 5), ("top_p", None), ("safetySettings", []), ("temperature", 0.1)):

@@ -14,8 +14,8 @@ from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.media import Units
 from conduit_desktop.wire.framing import multipart
 from conduit_desktop.wire.media.embeddings import pack, unpack
-from conduit_desktop.wire.media.endpoints import Wish, form
-from conduit_desktop.wire.media.usage import asked_units, told_units, told_usage
+from conduit_desktop.wire.media.endpoints import MediaRequest, form
+from conduit_desktop.wire.media.usage import read_media_usage, read_units, requested_units
 from tests.fakes.replay import interactions
 
 FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20)
@@ -23,13 +23,13 @@ FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), mi
 
 def written(endpoint: str, name: str, **body: Any) -> tuple[list[Any], list[str]]:
     dropped: list[str] = []
-    sendings = form(endpoint, name).write(Wish(endpoint, {"model": "alias", **body}), "up", dropped)
+    sendings = form(endpoint, name).write(MediaRequest(endpoint, {"model": "alias", **body}), "up", dropped)
     return [orjson.loads(sending.body) for sending in sendings], dropped
 
 
 def told(endpoint: str, name: str, answers: list[Any], **body: Any) -> tuple[Any, Any]:
     raw = orjson.dumps(answers[-1])
-    made = form(endpoint, name).read(answers, raw, Wish(endpoint, body), "alias")
+    made = form(endpoint, name).read(answers, raw, MediaRequest(endpoint, body), "alias")
     return orjson.loads(made.body), made
 
 
@@ -126,8 +126,8 @@ def test_bedrock_hears_each_family_in_its_own_words() -> None:
 )
 def test_older_titans_take_fewer_wishes(model: str, said: Any, lost: list[str]) -> None:
     dropped: list[str] = []
-    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 256})
-    (sending,) = form("embeddings", "bedrock_titan").write(wish, model, dropped)
+    media_request = MediaRequest("embeddings", {"model": "alias", "input": "a", "dimensions": 256})
+    (sending,) = form("embeddings", "bedrock_titan").write(media_request, model, dropped)
     assert (orjson.loads(sending.body), dropped) == ({"inputText": "a", **said}, lost)
 
 
@@ -152,8 +152,8 @@ def test_every_clouds_vectors_are_openais_list(name: str, answers: list[Any]) ->
 
 def test_vertex_hears_geminis_wishes_in_a_place_of_their_own() -> None:
     dropped: list[str] = []
-    wish = Wish("embeddings", {"model": "alias", "input": "a", "dimensions": 64, "task_type": "CLUSTERING"})
-    (single,) = form("embeddings", "vertex").write(wish, "gemini-embedding-2", dropped)
+    media_request = MediaRequest("embeddings", {"model": "alias", "input": "a", "dimensions": 64, "task_type": "CLUSTERING"})
+    (single,) = form("embeddings", "vertex").write(media_request, "gemini-embedding-2", dropped)
     config = {"taskType": "CLUSTERING", "outputDimensionality": 64}
     assert single.single
     assert orjson.loads(single.body) == {"embedContentConfig": config, "content": {"parts": [{"text": "a"}]}}
@@ -181,7 +181,7 @@ def test_openrouter_is_shown_pictures_as_references() -> None:
 def test_a_number_in_a_form_that_is_too_long_for_one_stays_text() -> None:
     raw = '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + "9" * 5000 + "\r\n--b--\r\n"
     parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
-    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", [])
+    (sending,) = form("image_edits", "openrouter").write(MediaRequest("image_edits", parsed.fields(), parsed), "up", [])
     assert orjson.loads(sending.body)["n"] == "9" * 5000
 
 
@@ -192,7 +192,7 @@ def test_openrouter_is_shown_the_files_of_a_form() -> None:
     raw += f"--b\r\nContent-Disposition: form-data; {picture}\r\n\r\nRIFF\r\n--b--\r\n"
     parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
     dropped: list[str] = []
-    (sending,) = form("image_edits", "openrouter").write(Wish("image_edits", parsed.fields(), parsed), "up", dropped)
+    (sending,) = form("image_edits", "openrouter").write(MediaRequest("image_edits", parsed.fields(), parsed), "up", dropped)
     body = orjson.loads(sending.body)
     assert (body["prompt"], body["n"], dropped) == ("p", 2, ["mask"])
     assert [one["image_url"]["url"] for one in body["input_references"]] == ["data:image/webp;base64,UklGRg=="]
@@ -212,7 +212,7 @@ def test_rerank_in_every_vendors_words() -> None:
     assert voyage == {"model": "up", "query": "q", "documents": ["a", "b"], "top_k": 1}
     (bedrock,), _ = written("rerank", "bedrock", **ask)
     assert bedrock == {"query": "q", "documents": ["a", "b"], "top_n": 1}
-    (sending,) = form("rerank", "bedrock").write(Wish("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", [])
+    (sending,) = form("rerank", "bedrock").write(MediaRequest("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", [])
     assert orjson.loads(sending.body)["api_version"] == 2
     (jina,), _ = written("rerank", "jina", **ask)
     assert jina["top_n"] == 1
@@ -240,18 +240,18 @@ def test_elevenlabs_hears_speech_in_its_own_words() -> None:
 
 
 def test_what_was_used_is_read_from_every_kind_of_answer() -> None:
-    assert told_units("images", {"data": [{}, {}]}, Units(images=1)) == Units(images=2)
-    assert told_units("transcriptions", {"text": "", "usage": {"type": "duration", "seconds": 9}}, Units(seconds=None)).seconds == 9
-    assert told_units("transcriptions", {"text": "", "duration": "8.47"}, Units(seconds=None)).seconds == 8.47
-    assert told_units("transcriptions", {"text": ""}, Units(seconds=None)).seconds is None
-    assert asked_units("images", {"n": "3"}).images == 3
-    assert asked_units("speech", {"input": "zwölf"}).characters == 5
-    usage = told_usage(
+    assert read_units("images", {"data": [{}, {}]}, Units(images=1)) == Units(images=2)
+    assert read_units("transcriptions", {"text": "", "usage": {"type": "duration", "seconds": 9}}, Units(seconds=None)).seconds == 9
+    assert read_units("transcriptions", {"text": "", "duration": "8.47"}, Units(seconds=None)).seconds == 8.47
+    assert read_units("transcriptions", {"text": ""}, Units(seconds=None)).seconds is None
+    assert requested_units("images", {"n": "3"}).images == 3
+    assert requested_units("speech", {"input": "zwölf"}).characters == 5
+    usage = read_media_usage(
         "transcriptions", {"usage": {"input_tokens": 40, "input_token_details": {"audio_tokens": 30}, "output_tokens": 5}}
     )
     assert usage is not None
     assert (usage.input, usage.audio_in, usage.output) == (10, 30, 5)
-    assert told_usage("transcriptions", {"usage": {"type": "duration", "seconds": 9}}) is None
+    assert read_media_usage("transcriptions", {"usage": {"type": "duration", "seconds": 9}}) is None
 
 
 FORMS = {"voyage": "voyage", "mistral": "mistral", "cohere": "cohere", "gemini": "gemini"}

@@ -9,19 +9,19 @@ import pytest
 
 from conduit_desktop.core.errors import BadRequest, MalformedStream, UpstreamError
 from conduit_desktop.core.media import Units
-from conduit_desktop.wire.media.endpoints import Told, Wish, form
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, form
 
 ASK = {"model": "alias", "prompt": "a cat", "n": 2, "size": "1536x1024", "response_format": "b64_json"}
 
 
 def written(name: str, **body: Any) -> tuple[list[Any], list[str]]:
     dropped: list[str] = []
-    sendings = form("images", name).write(Wish("images", {**ASK, **body}), "up", dropped)
+    sendings = form("images", name).write(MediaRequest("images", {**ASK, **body}), "up", dropped)
     return [orjson.loads(sending.body) for sending in sendings], dropped
 
 
-def told(name: str, *answers: Any) -> Told:
-    return form("images", name).read(answers, b"", Wish("images", {**ASK}), "alias")
+def told(name: str, *answers: Any) -> MediaAnswer:
+    return form("images", name).read(answers, b"", MediaRequest("images", {**ASK}), "alias")
 
 
 def test_amazon_hears_one_request_for_all_pictures() -> None:

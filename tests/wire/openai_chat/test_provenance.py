@@ -23,12 +23,12 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire import Outgoing
+from conduit_desktop.wire import WrittenRequest
 from tests.wire.chat_frames import CHAT
 from tests.wire.strategies import Features, requests
 
 
-def written(*messages: Message, **fields: Any) -> Outgoing:
+def written(*messages: Message, **fields: Any) -> WrittenRequest:
     return CHAT.write_request(ChatRequest("anthropic_messages", "claude", list(messages), **fields), "gpt-x")
 
 

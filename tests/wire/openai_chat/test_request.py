@@ -363,7 +363,7 @@ def test_what_is_written_is_what_the_sdk_would_send(request: ChatRequest) -> Non
 def test_the_native_lane_asks_for_usage_and_leaves_the_callers_body_alone() -> None:
     given = body(stream=True, stream_options={"include_obfuscation": False}, unknown=1)
     before = copy.deepcopy(given)
-    native = CHAT.native_request(given, "real")
+    native = CHAT.passthrough_request(given, "real")
     assert native == {**before, "model": "real", "stream_options": {"include_obfuscation": False, "include_usage": True}}
     assert given == before
-    assert CHAT.native_request(body(), "real") == {**body(), "model": "real"}
+    assert CHAT.passthrough_request(body(), "real") == {**body(), "model": "real"}

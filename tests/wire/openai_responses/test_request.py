@@ -27,13 +27,13 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.wire.provenance import Sealed, seal
+from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.responses_frames import RESPONSES
 from tests.wire.strategies import Features, requests
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-SIGNED = seal(Sealed("anthropic_messages", "c2ln"))
-HIDDEN = seal(Sealed("anthropic_messages", "aGlkZGVu", "hidden"))
+SIGNED = mark(MarkedContent("anthropic_messages", "c2ln"))
+HIDDEN = mark(MarkedContent("anthropic_messages", "aGlkZGVu", "hidden"))
 
 ITEMS: list[dict[str, Any]] = [
     {"role": "user", "content": "easy"},
@@ -267,7 +267,7 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
 
 
 def test_what_others_say_is_said_here() -> None:
-    own = seal(Sealed("openai_responses", "gAAA"))
+    own = mark(MarkedContent("openai_responses", "gAAA"))
     request = ChatRequest(
         "openai_chat",
         "alias",
@@ -312,8 +312,8 @@ def test_what_others_say_is_said_here() -> None:
 
 def test_thoughts_of_other_providers_stay_behind_in_the_native_lane() -> None:
     body = {"model": "alias", "input": [ITEMS[0], ITEMS[6], ITEMS[9], ITEMS[10]], "x": 1}
-    assert RESPONSES.native_request(body, "gpt-x") == {"model": "gpt-x", "input": [ITEMS[0], ITEMS[6]], "x": 1}
+    assert RESPONSES.passthrough_request(body, "gpt-x") == {"model": "gpt-x", "input": [ITEMS[0], ITEMS[6]], "x": 1}
     untouched = {"model": "alias", "input": [ITEMS[0], ITEMS[6]]}
-    assert RESPONSES.native_request(untouched, "m")["input"] is untouched["input"]
+    assert RESPONSES.passthrough_request(untouched, "m")["input"] is untouched["input"]
     assert RESPONSES.asks_for_usage(body)
-    assert not RESPONSES.says_only_usage(b'{"usage": {}}')
+    assert not RESPONSES.is_usage_only(b'{"usage": {}}')

@@ -10,7 +10,7 @@ from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, TextDelta, Usage
-from conduit_desktop.wire.provenance import Sealed, seal
+from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, completed, delta, done, event, heard, read, response
 
 URL = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
@@ -126,12 +126,12 @@ def test_summaries_are_thoughts_and_their_proof_is_marked() -> None:
         added(1, "reasoning", summary=[]),
         done(1, "reasoning", summary=[{"type": "summary_text", "text": "late"}]),
         added(2, "reasoning", summary=[]),
-        done(2, "reasoning", summary=[], encrypted_content=seal(Sealed("anthropic_messages", "x", "hidden"))),
+        done(2, "reasoning", summary=[], encrypted_content=mark(MarkedContent("anthropic_messages", "x", "hidden"))),
         added(3, "reasoning", summary=[]),
         done(3, "reasoning", summary=[]),
     )
     assert answer.first.parts == [
-        Thinking("ab\n\nc", seal(Sealed("openai_responses", "gAAA", id="i0"))),
+        Thinking("ab\n\nc", mark(MarkedContent("openai_responses", "gAAA", id="i0"))),
         Thinking("late"),
         RedactedThinking("x"),
     ]

@@ -14,7 +14,7 @@ from conduit_desktop.core.answer import Answer, Choice, collect
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
-from conduit_desktop.wire.provenance import Sealed, seal
+from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.responses_frames import ASKED, RESPONSES, payloads, read, told
 from tests.wire.strategies import Features, answers
 
@@ -177,7 +177,7 @@ def test_a_call_that_was_cut_off_is_incomplete() -> None:
 def test_proofs_of_another_provider_are_marked_and_its_hidden_blocks_too() -> None:
     output = RESPONSES.write_response(answer(Thinking("a", "c2ln"), RedactedThinking("x"), Refusal("no")), ASKED)["output"]
     proofs = [item["encrypted_content"] for item in output[:2]]
-    assert proofs == [seal(Sealed("anthropic_messages", "c2ln")), seal(Sealed("anthropic_messages", "x", "hidden"))]
+    assert proofs == [mark(MarkedContent("anthropic_messages", "c2ln")), mark(MarkedContent("anthropic_messages", "x", "hidden"))]
     assert output[2]["content"] == [{"type": "refusal", "refusal": "no"}]
 
 
@@ -185,7 +185,14 @@ def test_the_providers_own_words_come_out_again() -> None:
     item = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}}
     own = Answer(
         Started("resp_1", "m", 5, {"billing": {"payer": "me"}}, "openai_responses"),
-        [Choice([Opaque("openai_responses", "web_search_call", item), Thinking("a", seal(Sealed("openai_responses", "gAAA")))])],
+        [
+            Choice(
+                [
+                    Opaque("openai_responses", "web_search_call", item),
+                    Thinking("a", mark(MarkedContent("openai_responses", "gAAA"))),
+                ]
+            )
+        ],
         Usage(input=1, extra={"num_sources_used": 2}),
     )
     body = RESPONSES.write_response(own, ASKED)

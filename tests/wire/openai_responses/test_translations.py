@@ -12,7 +12,7 @@ from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Message, RedactedThinking, Text, Thinking
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire import Dialect, StreamWriter, dialect
-from conduit_desktop.wire.provenance import Sealed, seal
+from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.wire.messages_frames import check_rules
 from tests.wire.responses_frames import RESPONSES, payloads
 from tests.wire.strategies import Features, answers, requests
@@ -224,7 +224,7 @@ def test_openais_thoughts_find_their_way_home_through_an_anthropic_client() -> N
 
 def test_a_proof_whose_id_nobody_kept_goes_home_without_one() -> None:
     """OpenAI takes a proof without an id, and refuses one under another's."""
-    kept = Thinking("hm", seal(Sealed("openai_responses", "gAAA", id="no id of OpenAI's.")))
+    kept = Thinking("hm", mark(MarkedContent("openai_responses", "gAAA", id="no id of OpenAI's.")))
     out = RESPONSES.write_request(ChatRequest("anthropic_messages", "m", [Message("assistant", [kept])]), "gpt-x")
     assert out.body["input"] == [
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAA"}
@@ -239,7 +239,7 @@ def test_thoughts_of_others_never_reach_openai_under_an_id_it_does_not_know() ->
     output = RESPONSES.write_response(made, asked_in(RESPONSES))["output"]
     again = {"model": "alias", "input": [*output, {"role": "user", "content": "go on"}]}
     assert [item["type"] for item in output] == ["reasoning", "message"]
-    assert RESPONSES.native_request(again, "gpt-x")["input"] == again["input"][1:]
+    assert RESPONSES.passthrough_request(again, "gpt-x")["input"] == again["input"][1:]
     asked = RESPONSES.read_request(again, {})
     assert asked.messages[0].parts[0] == Thinking("hm", dialect="openai_chat")
 

@@ -12,14 +12,14 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
 
 from conduit_desktop.actions import keys, models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ActionError, GatewayError
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.chat.panel import ChatPanel
 from conduit_desktop.gui.pages.chat.turn import Turn, ask, history
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.chat.attachments import SUFFIXES, Picture, Unreadable, from_file, pictures_in
+from conduit_desktop.gui.widgets.chat.attachments import SUFFIXES, AttachedImage, Unreadable, from_file, pictures_in
 from conduit_desktop.gui.widgets.chat.cards import AnswerCard
 from conduit_desktop.gui.widgets.chat.composer import Composer
 from conduit_desktop.gui.widgets.chat.transcript import WIDEST, Transcript
@@ -35,8 +35,8 @@ class ChatPage(Page):
     icon = "chat-circle"
     topics = frozenset({"models", "keys", "providers"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.turns: list[Turn] = []
         self._asking: asyncio.Task[Any] | None = None
         self.picker = ModelPicker()
@@ -88,10 +88,10 @@ class ChatPage(Page):
 
     async def refresh(self) -> None:
         """Load what can be picked."""
-        aliases = [row.alias for row in await models.all_models(self.house) if row.enabled and "*" not in row.alias]
+        aliases = [row.alias for row in await models.all_models(self.context) if row.enabled and "*" not in row.alias]
         self.picker.offer(aliases)
-        self.panel.offer_keys(await keys.all_keys(self.house))
-        self._has_models = bool(aliases) or bool(await providers.all_providers(self.house))
+        self.panel.offer_keys(await keys.all_keys(self.context))
+        self._has_models = bool(aliases) or bool(await providers.all_providers(self.context))
         self._show_layer()
 
     def show_context(self, **context: Any) -> None:
@@ -102,7 +102,7 @@ class ChatPage(Page):
             self.composer.put(context["text"], [])
         self.composer.edit.setFocus()
 
-    def on_sent(self, text: str, pictures: Sequence[Picture]) -> None:
+    def on_sent(self, text: str, pictures: Sequence[AttachedImage]) -> None:
         """A question was written."""
         turn = Turn(text, list(pictures))
         turn.question.edit_asked.connect(lambda: self.on_edit(turn))
@@ -161,7 +161,7 @@ class ChatPage(Page):
         self._show_layer()
         self.transcript.follow()
         self.composer.set_busy(True)
-        work = ask(self.house, model, history(self.turns, turn), parameters, card, self.ui.navigate)
+        work = ask(self.context, model, history(self.turns, turn), parameters, card, self.ui.navigate)
         self._asking = task = self.ui.run(work)
         task.add_done_callback(self._on_done)
 
@@ -181,7 +181,7 @@ class ChatPage(Page):
         if path is not None:
             await self._add(_one(path))
 
-    async def _add(self, reading: Coroutine[Any, Any, list[Picture]]) -> None:
+    async def _add(self, reading: Coroutine[Any, Any, list[AttachedImage]]) -> None:
         try:
             self.composer.thumbnails.add(await reading)
         except Unreadable as error:
@@ -189,15 +189,15 @@ class ChatPage(Page):
 
     async def _offer_direct(self) -> None:
         found: list[str] = []
-        for provider in await providers.all_providers(self.house):
+        for provider in await providers.all_providers(self.context):
             if provider.enabled:
                 found += [f"{provider.name}/{name}" for name in await self._offered(provider.name)]
-        aliases = [row.alias for row in await models.all_models(self.house) if row.enabled and "*" not in row.alias]
+        aliases = [row.alias for row in await models.all_models(self.context) if row.enabled and "*" not in row.alias]
         self.picker.offer(aliases, found)
 
     async def _offered(self, provider: str) -> list[str]:
         try:
-            return [one.id for one in await providers.offered(self.house, provider)]
+            return [one.id for one in await providers.offered(self.context, provider)]
         except (ActionError, GatewayError):
             return []  # its own page says what is wrong; a model can be written as well
 
@@ -212,5 +212,5 @@ class ChatPage(Page):
         self.composer.edit.setFocus()
 
 
-async def _one(path: Path) -> list[Picture]:
+async def _one(path: Path) -> list[AttachedImage]:
     return [await from_file(path)]

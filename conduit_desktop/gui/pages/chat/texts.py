@@ -11,7 +11,7 @@ from conduit_desktop.core.records import RequestRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ChatError:
     """An error for a reader. `page` is where to mend it, with `label` on the button; both empty where nowhere."""
 
     title: str
@@ -50,16 +50,16 @@ _ADVICE: dict[int, tuple[str, str, str, str]] = {
 }
 
 
-def trouble(error: GatewayError, begun: bool = False) -> Trouble:
+def trouble(error: GatewayError, begun: bool = False) -> ChatError:
     """An error in words, with what to do. `begun`: words had come already, so the status was sent as a success."""
     if begun and error.code != BudgetExceeded.code:
         advice = "What came is not the whole answer. Regenerate to ask again."
-        return Trouble("The answer broke off", error.message, advice)
+        return ChatError("The answer broke off", error.message, advice)
     status = BudgetExceeded.status if error.code == BudgetExceeded.code else error.status
     title, advice, label, page = _ADVICE.get(status, ("Something went wrong", "Try again; the log says more.", "", ""))
     if error.retry_after:
         advice = f"Free again in {error.retry_after:,.0f} s. {advice}"
-    return Trouble(f"{status} · {title}", error.message, advice, label, page)
+    return ChatError(f"{status} · {title}", error.message, advice, label, page)
 
 
 def figures(record: RequestRecord) -> str:

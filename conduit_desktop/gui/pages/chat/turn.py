@@ -9,12 +9,12 @@ from typing import Any
 from shiboken6 import isValid
 
 from conduit_desktop.actions.chat import ChatStream, stream_chat
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.chat import Media, Message, Reasoning, Text
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import Finished, TextDelta, ThinkingDelta, ToolCallStarted, Usage, UsageReported
-from conduit_desktop.gui.pages.chat.texts import Trouble, answered_by, counted, figures, trouble
-from conduit_desktop.gui.widgets.chat.attachments import Picture
+from conduit_desktop.gui.pages.chat.texts import ChatError, answered_by, counted, figures, trouble
+from conduit_desktop.gui.widgets.chat.attachments import AttachedImage
 from conduit_desktop.gui.widgets.chat.cards import AnswerCard, ErrorCard, QuestionCard
 
 
@@ -23,7 +23,7 @@ class Turn:
     """What was asked and, once there is one, the answer's card."""
 
     text: str
-    pictures: list[Picture]
+    pictures: list[AttachedImage]
     question: QuestionCard = field(init=False)
     answer: AnswerCard | None = None
 
@@ -48,7 +48,12 @@ def history(turns: Sequence[Turn], last: Turn) -> list[Message]:
 
 
 async def ask(
-    house: House, model: str, messages: list[Message], parameters: dict[str, Any], card: AnswerCard, mend: Callable[[str], None]
+    context: AppContext,
+    model: str,
+    messages: list[Message],
+    parameters: dict[str, Any],
+    card: AnswerCard,
+    mend: Callable[[str], None],
 ) -> None:
     """Stream an answer into `card`. Cancelling stops the upstream; the card is finished in every case.
 
@@ -56,8 +61,8 @@ async def ask(
     """
     effort = parameters.pop("effort", None)
     reasoning = Reasoning(effort=effort) if effort else None
-    stream = stream_chat(house, model, messages, reasoning=reasoning, **parameters)
-    seen = Seen()
+    stream = stream_chat(context, model, messages, reasoning=reasoning, **parameters)
+    seen = StreamSummary()
     try:
         await _follow(stream, card, seen)
     except GatewayError as error:
@@ -71,22 +76,22 @@ async def ask(
         card.show_trouble(_card(seen.cut, mend))
 
 
-def _finish(card: AnswerCard, stream: ChatStream, seen: Seen, model: str) -> None:
+def _finish(card: AnswerCard, stream: ChatStream, seen: StreamSummary, model: str) -> None:
     record = stream.record
     told = figures(record) if record is not None else counted(seen.usage)
     card.finish(answered_by(record, model), told or "Stopped", stream.id if record is not None else "")
 
 
 @dataclass(slots=True)
-class Seen:
+class StreamSummary:
     """What went by in a stream."""
 
     usage: Usage | None = None
-    cut: Trouble | None = None
+    cut: ChatError | None = None
     begun: bool = False
 
 
-async def _follow(stream: ChatStream, card: AnswerCard, seen: Seen) -> None:
+async def _follow(stream: ChatStream, card: AnswerCard, seen: StreamSummary) -> None:
     async for event in stream:
         card.body.take(event)
         seen.begun = seen.begun or isinstance(event, TextDelta | ThinkingDelta | ToolCallStarted)
@@ -95,11 +100,11 @@ async def _follow(stream: ChatStream, card: AnswerCard, seen: Seen) -> None:
                 seen.usage = event.usage
             case Finished(reason="length"):
                 advice = "Raise the most tokens to answer, or ask it to go on."
-                seen.cut = Trouble("Cut short", "The answer reached the most tokens it was allowed.", advice)
+                seen.cut = ChatError("Cut short", "The answer reached the most tokens it was allowed.", advice)
             case Finished(reason="content_filter"):
-                seen.cut = Trouble("Filtered", "The provider's content filter ended the answer.", "Put the question another way.")
+                seen.cut = ChatError("Filtered", "The provider's content filter ended the answer.", "Put the question another way.")
 
 
-def _card(told: Trouble, mend: Callable[[str], None]) -> ErrorCard:
+def _card(told: ChatError, mend: Callable[[str], None]) -> ErrorCard:
     way_on = (f"Open {told.label}", lambda: mend(told.page)) if told.page else None
     return ErrorCard(told.title, told.text, told.advice, way_on)

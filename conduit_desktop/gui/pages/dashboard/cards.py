@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.schemas.views import KeyView
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.pages.providers.card import TONES as PROVIDER_TONES
-from conduit_desktop.gui.request_rows import TONES, Line
+from conduit_desktop.gui.request_rows import TONES, RequestRow
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Dot, clear, label
@@ -29,15 +29,15 @@ NEARLY = 0.8
 MOST = 5
 
 
-def cost_text(line: Line) -> str:
+def cost_text(line: RequestRow) -> str:
     """The cost as tables show it: `~` marks an estimate."""
     known = show_usd(line.cost_nano)
     return f"~{known}" if line.cost_state == "estimated" and line.cost_nano is not None else known
 
 
-def recent_table() -> TableView[Line]:
+def recent_table() -> TableView[RequestRow]:
     """The latest requests in few columns."""
-    model: TableModel[Line] = TableModel(
+    model: TableModel[RequestRow] = TableModel(
         [
             Column("Time", lambda line: moments.clock(line.at), sort=lambda line: line.at, width=86, colour=lambda _: "text_muted"),
             Column("Status", lambda line: line.status, width=100, pill=True, colour=lambda line: TONES[line.status]),
@@ -50,7 +50,7 @@ def recent_table() -> TableView[Line]:
         ],
         key=lambda line: line.id,
     )
-    view: TableView[Line] = TableView(model, EmptyState("activity", "No requests yet", ""))
+    view: TableView[RequestRow] = TableView(model, EmptyState("activity", "No requests yet", ""))
     view.setObjectName("bare")
     view.table.setSortingEnabled(False)
     view.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -67,10 +67,10 @@ class ProvidersCard(Card):
         self._shown: list[tuple[str, ProviderStateView]] | None = None
         self.add_action(button("Manage", "ghost", on_click=lambda: ui.navigate("providers")))
 
-    def show_providers(self, house: House) -> None:
+    def show_providers(self, context: AppContext) -> None:
         """Read their state from memory and show it."""
         order = ("unready", "troubled", "answering", "unused", "disabled")
-        states = sorted(provider_states(house).items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
+        states = sorted(provider_states(context).items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
         if states == self._shown:
             return
         self._shown = states

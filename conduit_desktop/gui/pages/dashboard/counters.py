@@ -10,7 +10,7 @@ from typing import Any
 
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import RequestRecord, RequestStatus
-from conduit_desktop.gui.request_rows import FAILED, Line
+from conduit_desktop.gui.request_rows import FAILED, RequestRow
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
@@ -18,7 +18,7 @@ _TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_ou
 
 
 @dataclass
-class Tally:
+class LiveCounters:
     """Sums of one UTC day, requests per minute of the last hour, and the latest durations.
 
     `spend` is nano-dollars by model; requests without a known price are counted in `unpriced`, never as nothing.
@@ -35,7 +35,7 @@ class Tally:
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     _per_minute: dict[int, list[int]] = field(default_factory=dict)
 
-    def load(self, now_ms: int, by_model: Iterable[Mapping[str, Any]], recent: Iterable[Line]) -> None:
+    def load(self, now_ms: int, by_model: Iterable[Mapping[str, Any]], recent: Iterable[RequestRow]) -> None:
         """Begin anew with the day's sums by model and the records of the last hour, in any order."""
         self.day = now_ms // DAY_MS
         self.requests = self.errors = self.tokens = self.unpriced = 0

@@ -11,7 +11,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import keys, requests, usage
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, UsageQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd
@@ -19,8 +19,8 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.dashboard.cards import BudgetsCard, ProvidersCard, recent_table
-from conduit_desktop.gui.pages.dashboard.counters import Tally
-from conduit_desktop.gui.request_rows import Line, line_of
+from conduit_desktop.gui.pages.dashboard.counters import LiveCounters
+from conduit_desktop.gui.request_rows import RequestRow, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Figure, scrolled
@@ -44,10 +44,10 @@ class DashboardPage(Page):
     icon = "squares-four"
     topics = frozenset({"providers", "keys", "models", "prices", "health", "requests"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
-        self.tally = Tally()
-        self._fresh_lines: list[Line] = []
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
+        self.tally = LiveCounters()
+        self._fresh_lines: list[RequestRow] = []
         self._counted = False
         self.pulse = QTimer(self)
         self.pulse.setInterval(PULSE_MS)
@@ -122,13 +122,13 @@ class DashboardPage(Page):
         """Load the day's sums, the last hour's requests, and the state of keys and providers."""
         now = time.time()
         midnight = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-        by_model = await usage.usage(self.house, UsageQuery(group_by="model", since=midnight))
-        found, _ = await requests.records(self.house, RequestQuery(limit=HISTORY))
-        lines = [line_of(record) for record in found]
+        by_model = await usage.usage(self.context, UsageQuery(group_by="model", since=midnight))
+        found, _ = await requests.records(self.context, RequestQuery(limit=HISTORY))
+        lines = [row_of(record) for record in found]
         self.tally.load(int(now * 1000), by_model, lines)
         self.recent.model.set_rows(lines[:RECENT])
-        self.providers.show_providers(self.house)
-        self.budgets.show_keys(await keys.all_keys(self.house))
+        self.providers.show_providers(self.context)
+        self.budgets.show_keys(await keys.all_keys(self.context))
         self.layers.setCurrentIndex(0 if found or by_model else 1)
         self._counted = True
         self.show_numbers()
@@ -140,13 +140,13 @@ class DashboardPage(Page):
             self.tally.add(record)
         if records:
             self._counted = True
-            self._fresh_lines = [line_of(record) for record in reversed(records[-RECENT:])] + self._fresh_lines[:RECENT]
+            self._fresh_lines = [row_of(record) for record in reversed(records[-RECENT:])] + self._fresh_lines[:RECENT]
         if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
             self.ask_refresh()
 
     def show_numbers(self) -> None:
         """Show what was counted since the last time."""
-        self.in_flight.show_value(f"{self.house.gateway.in_flight:,}")
+        self.in_flight.show_value(f"{self.context.gateway.in_flight:,}")
         self.minutes.show_minutes(self.tally.series(int(time.time() * 1000)))
         if not self._counted:
             return

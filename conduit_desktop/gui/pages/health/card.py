@@ -99,11 +99,13 @@ class HealthCard(QFrame):
         self.speed.setText(f"{target.tokens_per_s:,.0f} tokens/s" if target.tokens_per_s else "")
         self.speed.setVisible(bool(target.tokens_per_s))
         paused = target.state == "paused"
-        wish = "Resume" if paused else "Pause"
-        if self.switch.accessibleName() != f"{wish} {target.name}":  # an icon, even the same, has the whole page laid out anew
-            self.switch.setText(f" {wish}")
+        media_request = "Resume" if paused else "Pause"
+        if (
+            self.switch.accessibleName() != f"{media_request} {target.name}"
+        ):  # an icon, even the same, has the whole page laid out anew
+            self.switch.setText(f" {media_request}")
             self.switch.setIcon(theme.icon("play" if paused else "pause"))
-            self.switch.setAccessibleName(f"{wish} {target.name}")
+            self.switch.setAccessibleName(f"{media_request} {target.name}")
         self._show_credentials([one for one in target.credentials if one.state != "ready"])
 
     def _show_credentials(self, troubled: list[CredentialHealthView]) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import health
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import TargetHealthView
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.health.card import HealthCard
@@ -35,8 +35,8 @@ class HealthPage(Page):
     icon = "heartbeat"
     topics = frozenset({"health", "providers", "models"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.column: Cards[TargetHealthView, HealthCard] = Cards(self._new_card, self._fill)
         self.cards = self.column.cards
         content = QWidget()
@@ -70,7 +70,7 @@ class HealthPage(Page):
 
     async def refresh(self) -> None:
         """Read memory, and show what is there."""
-        targets = sorted(health.targets(self.house), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
+        targets = sorted(health.targets(self.context), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
         self._show_figures(targets)
         self._layers.setCurrentIndex(0 if targets else 1)
         await self.column.show_items({one.name: one for one in targets[:MOST]})
@@ -87,14 +87,14 @@ class HealthPage(Page):
         self.parked.show_value(f"{len(parked):,}", "not used any more" if parked else "none", "danger" if parked else "")
 
     def _fill(self, card: HealthCard, target: TargetHealthView) -> None:
-        bound = self.house.gateway.snapshot.providers.get(target.provider.lower())
+        bound = self.context.gateway.snapshot.providers.get(target.provider.lower())
         card.show_target(target, keyless=bound is not None and not bound.provider.credentials)
 
     def _new_card(self, name: str) -> HealthCard:
         card = HealthCard()
-        card.pause_asked.connect(lambda: self.ui.run(health.pause(self.house, name, "gui")))
-        card.resume_asked.connect(lambda: self.ui.run(health.resume(self.house, name, "gui")))
-        card.release_asked.connect(lambda label: self.ui.run(health.release(self.house, card.target.provider, label, "gui")))
+        card.pause_asked.connect(lambda: self.ui.run(health.pause(self.context, name, "gui")))
+        card.resume_asked.connect(lambda: self.ui.run(health.resume(self.context, name, "gui")))
+        card.release_asked.connect(lambda label: self.ui.run(health.release(self.context, card.target.provider, label, "gui")))
         return card
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import keys
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding.snippets import snippets
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView, NewKeyView
@@ -29,10 +29,10 @@ _MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 class KeyDialog(FormDialog):
     """Makes a key, or changes one. `made` is the new key after it was accepted."""
 
-    def __init__(self, parent: QWidget | None, house: House, ui: Ui, key: KeyView | None = None) -> None:
+    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, key: KeyView | None = None) -> None:
         title = "New virtual key" if key is None else f"Edit {key.name}"
         super().__init__(parent, ui, title, "Create key" if key is None else "Save", 560, 460)
-        self.house = house
+        self.context = context
         self.key = key
         self.made: NewKeyView | None = None
         self._build()
@@ -63,9 +63,9 @@ class KeyDialog(FormDialog):
         """Create or edit."""
         values: dict[str, Any] = {**self.form.values(), "expires_at": self.form.value("expires_at") or None}
         if self.key is None:
-            self.made = await keys.create(self.house, read(NewKey, values), "gui")
+            self.made = await keys.create(self.context, read(NewKey, values), "gui")
         else:
-            await keys.edit(self.house, self.key.id, read(KeyPatch, values), "gui")
+            await keys.edit(self.context, self.key.id, read(KeyPatch, values), "gui")
 
 
 def _values(key: KeyView) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _values(key: KeyView) -> dict[str, Any]:
 class KeyShownOnce(Dialog):
     """The new key, its only appearance, and snippets that already hold it."""
 
-    def __init__(self, parent: QWidget | None, ui: Ui, house: House, key: NewKeyView, model: str) -> None:
+    def __init__(self, parent: QWidget | None, ui: Ui, context: AppContext, key: NewKeyView, model: str) -> None:
         super().__init__(parent, f"{key.name} is ready", "Done", width=760)
         self.cancel.hide()
         self.line = QLineEdit(key.key)
@@ -92,28 +92,28 @@ class KeyShownOnce(Dialog):
         self.body.addWidget(_notice("Copy it now. Only its fingerprint is kept, so it cannot be shown again."))
         self.body.addLayout(row)
         self.body.addWidget(section("Use it"))
-        self.snippets = Snippets(house, key.key, model)
+        self.snippets = Snippets(context, key.key, model)
         self.body.addWidget(self.snippets)
 
 
 class SetUpDialog(Dialog):
     """Snippets for a key that is there already; its place is held by a placeholder."""
 
-    def __init__(self, parent: QWidget | None, house: House, key: KeyView, model: str) -> None:
+    def __init__(self, parent: QWidget | None, context: AppContext, key: KeyView, model: str) -> None:
         super().__init__(parent, f"Set up a client with {key.name}", "Done", width=760)
         self.cancel.hide()
         note = QLabel(f"Put the key {key.hint} in the marked place. If nobody kept it, rotate it.")
         note.setObjectName("muted")
         self.body.addWidget(note)
-        self.body.addWidget(Snippets(house, None, model))
+        self.body.addWidget(Snippets(context, None, model))
 
 
 class Snippets(QWidget):
     """Clients at the left, ready text for the chosen one at the right, built from the address the server really has."""
 
-    def __init__(self, house: House, key: str | None, model: str) -> None:
+    def __init__(self, context: AppContext, key: str | None, model: str) -> None:
         super().__init__()
-        self.rows = snippets(address_of(house), key, model)
+        self.rows = snippets(address_of(context), key, model)
         self.clients = QListWidget()
         self.clients.setObjectName("choices")
         self.clients.setAccessibleName("Client")
@@ -143,9 +143,9 @@ class Snippets(QWidget):
         self.code.show_code(self.rows[at].text.rstrip(), self.rows[at].language)
 
 
-def address_of(house: House) -> str:
+def address_of(context: AppContext) -> str:
     """Where the server listens; where it would, while it does not."""
-    return house.server.address or f"http://127.0.0.1:{house.gateway.snapshot.settings.port}"
+    return context.server.address or f"http://127.0.0.1:{context.gateway.snapshot.settings.port}"
 
 
 def _notice(text: str) -> QFrame:

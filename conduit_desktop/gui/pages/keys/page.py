@@ -10,7 +10,7 @@ from PySide6.QtGui import QHideEvent, QIcon
 from PySide6.QtWidgets import QPushButton
 
 from conduit_desktop.actions import keys, models
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import KeyPatch, read
 from conduit_desktop.actions.schemas.views import KeyView, ModelView, NewKeyView
 from conduit_desktop.core.bus import Change
@@ -105,8 +105,8 @@ class KeysPage(Page):
     icon = "key"
     topics = frozenset({"keys", "requests"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.model = TableModel(COLUMNS, key=lambda key: key.id)
         empty = EmptyState(
             "key", "No virtual keys yet", "Give each app its own key: see what it spends, limit it, and withdraw it alone."
@@ -136,7 +136,7 @@ class KeysPage(Page):
 
     async def refresh(self) -> None:
         """Load the keys."""
-        self.model.set_rows(await keys.all_keys(self.house))
+        self.model.set_rows(await keys.all_keys(self.context))
         self._update()
 
     def on_changes(self, changes: Sequence[Change]) -> None:
@@ -192,39 +192,39 @@ class KeysPage(Page):
         self._with_current(self._delete)
 
     async def _create(self) -> None:
-        dialog = KeyDialog(self, self.house, self.ui)
+        dialog = KeyDialog(self, self.context, self.ui)
         if await answer(dialog) and dialog.made is not None:
             await self._show_once(dialog.made)
 
     async def _set_up(self, key: KeyView) -> None:
-        await answer(SetUpDialog(self, self.house, key, await self._a_model()))
+        await answer(SetUpDialog(self, self.context, key, await self._a_model()))
 
     async def _edit(self, key: KeyView) -> None:
-        await answer(KeyDialog(self, self.house, self.ui, key))
+        await answer(KeyDialog(self, self.context, self.ui, key))
 
     async def _toggle(self, key: KeyView) -> None:
-        await keys.edit(self.house, key.id, read(KeyPatch, {"enabled": not key.enabled}), "gui")
+        await keys.edit(self.context, key.id, read(KeyPatch, {"enabled": not key.enabled}), "gui")
 
     async def _rotate(self, key: KeyView) -> None:
         text = f"Whoever uses {key.hint} is refused at once, until they have the new key. Spend and limits stay."
         if await confirm(self, f"Rotate {key.name}?", text, accept="Rotate"):
-            await self._show_once(await keys.rotate(self.house, key.id, "gui"))
+            await self._show_once(await keys.rotate(self.context, key.id, "gui"))
 
     async def _reset(self, key: KeyView) -> None:
         text = f"{usd(key.spend_usd)} of this period no longer counts against the budget. The records of requests stay."
         if await confirm(self, f"Reset the spend of {key.name}?", text, accept="Reset spend", danger=False):
-            await keys.reset_spend(self.house, key.id, "gui")
+            await keys.reset_spend(self.context, key.id, "gui")
 
     async def _delete(self, key: KeyView) -> None:
         text = f"Whoever uses {key.hint} is refused at once. What it spent stays in the records. This cannot be undone."
         if await confirm(self, f"Delete {key.name}?", text, accept="Delete key"):
-            await keys.remove(self.house, key.id, "gui")
+            await keys.remove(self.context, key.id, "gui")
 
     async def _show_once(self, key: NewKeyView) -> None:
-        await answer(KeyShownOnce(self, self.ui, self.house, key, await self._a_model()))
+        await answer(KeyShownOnce(self, self.ui, self.context, key, await self._a_model()))
 
     async def _a_model(self) -> str:
-        names = [alias.alias for alias in await models.all_models(self.house) if "*" not in alias.alias and alias.enabled]
+        names = [alias.alias for alias in await models.all_models(self.context) if "*" not in alias.alias and alias.enabled]
         return names[0] if names else "your-model"
 
     def _with_current(self, act: Callable[[KeyView], Coroutine[Any, Any, None]]) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
 from conduit_desktop.actions.schemas.views import ExplainedView, ModelView
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid
@@ -58,12 +58,12 @@ class ModelDialog(FormDialog):
     """Makes an alias, or changes one."""
 
     def __init__(
-        self, parent: QWidget | None, house: House, ui: Ui, known: Sequence[str], aliases: Sequence[str],
+        self, parent: QWidget | None, context: AppContext, ui: Ui, known: Sequence[str], aliases: Sequence[str],
         alias: ModelView | None = None, targets: Sequence[dict[str, Any]] = (),
     ) -> None:  # fmt: skip
         title = "New model alias" if alias is None else f"Edit {alias.alias}"
         super().__init__(parent, ui, title, "Create alias" if alias is None else "Save", 640, 480)
-        self.house = house
+        self.context = context
         self.alias = alias
         self.targets = TargetList(known)
         self.targets.models_wanted.connect(lambda name: tied(self, self.ui.run(self._offer(name))))
@@ -104,13 +104,13 @@ class ModelDialog(FormDialog):
         values["overrides"] = as_object(values["overrides"], "overrides")
         values["timeouts"] = {name: values.pop(f"timeouts.{name}") for name, _ in TIMEOUTS}
         if self.alias is None:
-            await models.create(self.house, read(NewModel, values), "gui")
+            await models.create(self.context, read(NewModel, values), "gui")
         else:
-            await models.edit(self.house, self.alias.alias, read(ModelPatch, values), "gui")
+            await models.edit(self.context, self.alias.alias, read(ModelPatch, values), "gui")
 
     async def _offer(self, provider: str) -> None:
         try:
-            offered = await providers.offered(self.house, provider)
+            offered = await providers.offered(self.context, provider)
         except (ActionError, GatewayError):
             return  # the model's name can be written as well; the provider's page says what is wrong
         self.targets.offer(provider, [one.id for one in offered])
@@ -134,9 +134,9 @@ def _among(others: Sequence[str]) -> str:
 class ExplainDialog(Dialog):
     """Where a sample request would go now, in order, and why."""
 
-    def __init__(self, parent: QWidget | None, house: House, ui: Ui, alias: str) -> None:
+    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, alias: str) -> None:
         super().__init__(parent, f"Where {alias} goes", "Ask again", width=620)
-        self.house, self.ui, self.alias = house, ui, alias
+        self.context, self.ui, self.alias = context, ui, alias
         self.cancel.setText("Close")
         self.form = Form()
         self.form.add_area("body", "Sample request", "", mono=True)
@@ -160,7 +160,7 @@ class ExplainDialog(Dialog):
         """Show what the router says."""
         self.form.clear_errors()
         try:
-            self.shown = await models.explain(self.house, self.alias, as_object(self.form.value("body"), "body"))
+            self.shown = await models.explain(self.context, self.alias, as_object(self.form.value("body"), "body"))
         except (ActionError, GatewayError) as error:
             self.form.show_errors({"body": error.message.removeprefix("body: ")})
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import ModelPatch, read
 from conduit_desktop.actions.schemas.views import ModelView
 from conduit_desktop.gui.pages import Page, Ui
@@ -50,8 +50,8 @@ class ModelsPage(Page):
     icon = "cube"
     topics = frozenset({"models"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.model = TableModel(COLUMNS, key=lambda row: row.alias)
         empty = EmptyState(
             "cube", "No model aliases yet", "An alias is a name of your own, with one or more providers' models behind it."
@@ -76,7 +76,7 @@ class ModelsPage(Page):
 
     async def refresh(self) -> None:
         """Load the aliases."""
-        self.model.set_rows(await models.all_models(self.house))
+        self.model.set_rows(await models.all_models(self.context))
         self._update()
 
     def focus_filter(self) -> None:
@@ -120,26 +120,26 @@ class ModelsPage(Page):
             if await confirm(self, "No provider yet", text, accept="Add a provider", danger=False):
                 self.ui.navigate("providers", new=True)
             return
-        await answer(ModelDialog(self, self.house, self.ui, known, self._aliases(), targets=wanted))
+        await answer(ModelDialog(self, self.context, self.ui, known, self._aliases(), targets=wanted))
 
     async def _edit(self, row: ModelView) -> None:
-        await answer(ModelDialog(self, self.house, self.ui, await self._provider_names(), self._aliases(), row))
+        await answer(ModelDialog(self, self.context, self.ui, await self._provider_names(), self._aliases(), row))
 
     async def _explain(self, row: ModelView) -> None:
-        await answer(ExplainDialog(self, self.house, self.ui, row.alias))
+        await answer(ExplainDialog(self, self.context, self.ui, row.alias))
 
     async def _toggle(self, row: ModelView) -> None:
-        await models.edit(self.house, row.alias, read(ModelPatch, {"enabled": not row.enabled}), "gui")
+        await models.edit(self.context, row.alias, read(ModelPatch, {"enabled": not row.enabled}), "gui")
 
     async def _delete(self, row: ModelView) -> None:
         users = [one.alias for one in self.model.rows if row.alias in one.fallbacks]
         text = f"Calls to {row.alias} are refused from now on."
         text += f" {', '.join(users)} will no longer fall back on it." if users else ""
         if await confirm(self, f"Delete {row.alias}?", text, accept="Delete alias"):
-            await models.remove(self.house, row.alias, "gui")
+            await models.remove(self.context, row.alias, "gui")
 
     async def _provider_names(self) -> list[str]:
-        return [one.name for one in await providers.all_providers(self.house)]
+        return [one.name for one in await providers.all_providers(self.context)]
 
     def _aliases(self) -> list[str]:
         return [row.alias for row in self.model.rows]

@@ -8,7 +8,7 @@ from functools import cached_property
 from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
 from conduit_desktop.actions.schemas.views import KindView, ProviderView
 from conduit_desktop.gui.pages import Ui
@@ -22,11 +22,11 @@ class ProviderDialog(FormDialog):
     """With no provider: the catalog first, then the form of the chosen kind. `made` is what was added."""
 
     def __init__(
-        self, parent: QWidget | None, house: House, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
+        self, parent: QWidget | None, context: AppContext, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
         kind: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(parent, ui, "Add a provider" if provider is None else f"Edit {provider.name}", "Add provider", 720)
-        self.house = house
+        self.context = context
         self.taken = taken
         self.provider = provider
         self.made: ProviderView | None = None
@@ -92,9 +92,9 @@ class ProviderDialog(FormDialog):
         values = self.form.collect()
         if self.provider is None:
             values |= {"kind": self.form.kind.kind}
-            self.made = await providers.create(self.house, read(NewProvider, values), "gui")
+            self.made = await providers.create(self.context, read(NewProvider, values), "gui")
         else:
-            self.made = await providers.edit(self.house, self.provider.name, read(ProviderPatch, values), "gui")
+            self.made = await providers.edit(self.context, self.provider.name, read(ProviderPatch, values), "gui")
 
 
 def _about(kind: KindView) -> QLabel:

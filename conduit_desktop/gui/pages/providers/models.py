@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
 from shiboken6 import isValid
 
 from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import provider_states
 from conduit_desktop.actions.publishing import alias_for, publish
 from conduit_desktop.actions.schemas.views import OfferedView, ProviderTestView
@@ -67,9 +67,9 @@ class TestLine(QFrame):
 class OfferedDialog(Dialog):
     """Tests the provider, lists its models and publishes the chosen ones. `published` are the aliases made or extended."""
 
-    def __init__(self, parent: QWidget | None, house: House, ui: Ui, provider: str) -> None:
+    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, provider: str) -> None:
         super().__init__(parent, f"Models of {provider}", "Publish", width=760)
-        self.house, self.ui, self.provider = house, ui, provider
+        self.context, self.ui, self.provider = context, ui, provider
         self.chosen: set[str] = set()
         self.published: list[str] = []
         self.cancel.setText("Close")
@@ -121,7 +121,7 @@ class OfferedDialog(Dialog):
         """Ask the provider a small question."""
         self.verdict.say("", "spinner", "Testing the connection…")
         try:
-            result = await providers.test(self.house, self.provider)
+            result = await providers.test(self.context, self.provider)
         except (ActionError, GatewayError) as error:
             self.verdict.say("danger", "x-circle", error.message)
             return
@@ -130,13 +130,13 @@ class OfferedDialog(Dialog):
     async def load(self, refresh: bool = False) -> None:
         """Fetch the list."""
         try:
-            rows = await providers.offered(self.house, self.provider, refresh=refresh)
+            rows = await providers.offered(self.context, self.provider, refresh=refresh)
         except (ActionError, GatewayError) as error:
             self.empty.title.setText("Its models cannot be listed")
             self.empty.text.setText(f"{error.message}\nAn alias can name a model all the same.")
             self.empty.text.show()
             return
-        self._published_before = set(provider_states(self.house)[self.provider].aliases)
+        self._published_before = set(provider_states(self.context)[self.provider].aliases)
         self.empty.title.setText("It names no models")
         self.model.set_rows(rows)
         self._update()
@@ -165,7 +165,7 @@ class OfferedDialog(Dialog):
         self.primary.setEnabled(False)
         wanted = [row.id for row in self.model.rows if row.id in self.chosen]
         try:
-            self.published = await publish(self.house, self.provider, wanted, "gui")
+            self.published = await publish(self.context, self.provider, wanted, "gui")
         finally:
             if isValid(self):
                 self._update()

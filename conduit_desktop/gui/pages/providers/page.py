@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtWidgets import QStackedWidget
 
 from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.schemas.inputs import ProviderPatch, read
 from conduit_desktop.actions.schemas.views import KindView, ProviderView
@@ -33,8 +33,8 @@ class ProvidersPage(Page):
     icon = "cloud"
     topics = frozenset({"providers", "models", "health"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.kinds = {kind.kind: kind for kind in providers.catalog()}
         self.column: Cards[Shown, ProviderCard] = Cards(self._new_card, lambda card, shown: card.show_provider(*shown))
         self.cards = self.column.cards
@@ -52,8 +52,8 @@ class ProvidersPage(Page):
 
     async def refresh(self) -> None:
         """Load the providers."""
-        rows = await providers.all_providers(self.house)
-        states = provider_states(self.house)
+        rows = await providers.all_providers(self.context)
+        states = provider_states(self.context)
         self._layers.setCurrentIndex(0 if rows else 1)
         await self.column.show_items({row.id: (row, self.kinds.get(row.kind), states.get(row.name)) for row in rows})
 
@@ -75,30 +75,30 @@ class ProvidersPage(Page):
         return card
 
     async def _add(self, kind: str | None) -> None:
-        dialog = ProviderDialog(self, self.house, self.ui, self._names(), kind=kind)
+        dialog = ProviderDialog(self, self.context, self.ui, self._names(), kind=kind)
         if await answer(dialog) and dialog.made is not None:
             await self._models(dialog.made.name)
 
     async def _edit(self, provider: ProviderView) -> None:
-        await answer(ProviderDialog(self, self.house, self.ui, self._names(), provider))
+        await answer(ProviderDialog(self, self.context, self.ui, self._names(), provider))
 
     async def _models(self, name: str) -> None:
-        dialog = OfferedDialog(self, self.house, self.ui, name)
+        dialog = OfferedDialog(self, self.context, self.ui, name)
         if await answer(dialog) and dialog.published:
             count = len(dialog.published)
             self.ui.notify(f"{count} {'alias' if count == 1 else 'aliases'} ready: {', '.join(dialog.published[:3])}")
 
     async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
         try:
-            await providers.edit(self.house, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+            await providers.edit(self.context, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
         finally:
             self.ask_refresh()  # where it was refused, the switch goes back
 
     async def _delete(self, provider: ProviderView) -> None:
-        state = provider_states(self.house).get(provider.name)
+        state = provider_states(self.context).get(provider.name)
         text = _consequence(state.aliases if state is not None else [])
         if await confirm(self, f"Delete {provider.name}?", text, accept="Delete provider"):
-            await providers.remove(self.house, provider.name, "gui")
+            await providers.remove(self.context, provider.name, "gui")
 
     def _names(self) -> list[str]:
         return [card.provider.name for card in self.cards.values()]

@@ -26,7 +26,7 @@ class AttemptRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.S)
-        row.addWidget(Rail(tone, first=step == "first", last=last))
+        row.addWidget(AttemptLine(tone, first=step == "first", last=last))
         well = QFrame()
         well.setObjectName("well")
         column = QVBoxLayout(well)
@@ -62,7 +62,7 @@ def _facts(attempt: AttemptView, step: str) -> list[str]:
     return facts
 
 
-class Rail(QWidget):
+class AttemptLine(QWidget):
     """A dot on a line that comes from the attempt before and leads to the one after."""
 
     def __init__(self, tone: str, first: bool, last: bool) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
 from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Ui
@@ -19,7 +19,7 @@ from conduit_desktop.gui.request_rows import TONES
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.card import Facts, Pill, clear, label, scrolled
+from conduit_desktop.gui.widgets.card import FactList, Pill, clear, label, scrolled
 from conduit_desktop.gui.widgets.charts.painted import SegmentBar
 from conduit_desktop.gui.widgets.elided import Elided
 
@@ -33,11 +33,11 @@ class Inspector(QFrame):
 
     closed = Signal()
 
-    def __init__(self, house: House, ui: Ui) -> None:
+    def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__()
         self.setObjectName("card")
         self.setMinimumWidth(320)
-        self.house, self.ui = house, ui
+        self.context, self.ui = context, ui
         self.request_id: str | None = None
         self.detail: RequestDetailView | None = None
         outer = QVBoxLayout(self)
@@ -68,15 +68,15 @@ class Inspector(QFrame):
     def _parts(self) -> None:
         self.error = Banner()
         self._column.addWidget(self.error)
-        self.facts = self._section("", Facts())
+        self.facts = self._section("", FactList())
         self.bar = SegmentBar()
-        self.times = self._section("Time", self.bar, Facts())
+        self.times = self._section("Time", self.bar, FactList())
         self.way = QVBoxLayout()
         self.way.setSpacing(0)
         self._column.addWidget(_heading("Way"))
         self._column.addLayout(self.way)
-        self.tokens = self._section("Tokens", Facts())
-        self.cost = self._section("Cost", Facts())
+        self.tokens = self._section("Tokens", FactList())
+        self.cost = self._section("Cost", FactList())
         self.asked = self._payload("Asked")
         self.told = self._payload("Answered")
         self.no_payload = label("", "faint", wrap=True)
@@ -90,8 +90,8 @@ class Inspector(QFrame):
             self._column.addWidget(widget)
         return widgets[-1]
 
-    def _payload(self, title: str) -> Payload:
-        made = Payload(title, self.ui)
+    def _payload(self, title: str) -> PayloadView:
+        made = PayloadView(title, self.ui)
         self._column.addWidget(made)
         return made
 
@@ -142,10 +142,10 @@ class Inspector(QFrame):
     def copy_curl(self) -> None:
         """The request as a command; the key's place is marked, never filled."""
         if self.detail is not None:
-            self.ui.copy(as_curl(self.detail, self.house.server.address or "http://127.0.0.1:5000"))
+            self.ui.copy(as_curl(self.detail, self.context.server.address or "http://127.0.0.1:5000"))
 
 
-class Payload(QWidget):
+class PayloadView(QWidget):
     """A kept body with a button to copy it; hidden where there is none."""
 
     def __init__(self, title: str, ui: Ui) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import requests
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import NotFound
@@ -18,7 +18,7 @@ from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Page, Ui
 from conduit_desktop.gui.pages.dashboard.cards import cost_text
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
-from conduit_desktop.gui.request_rows import TONES, Line, line_of
+from conduit_desktop.gui.request_rows import TONES, RequestRow, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import label
@@ -45,8 +45,8 @@ class RequestsPage(Page):
     icon = "activity"
     topics = frozenset({"requests", "keys", "models", "prices"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self._cursor: str | None = None
         self._wanted: str | None = None
         self._most = MOST_LIVE
@@ -55,13 +55,13 @@ class RequestsPage(Page):
         self._filters()
         empty = EmptyState("activity", "No requests", "Requests appear here the moment they are made.")
         empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), "plain")
-        self.table: TableView[Line] = TableView(TableModel(_COLUMNS, key=lambda line: line.id), empty)
+        self.table: TableView[RequestRow] = TableView(TableModel(_COLUMNS, key=lambda line: line.id), empty)
         self.table.sort_by(0, descending=True)
         self.table.selected.connect(self._on_selected)
         self.table.activated.connect(self._on_selected)
         self.older = button("Load older requests", "ghost", on_click=lambda: self.ui.run(self.load_older()))
         self.older.hide()
-        self.inspector = Inspector(house, ui)
+        self.inspector = Inspector(context, ui)
         self.inspector.closed.connect(self._on_closed)
         self._lay_out()
 
@@ -114,17 +114,17 @@ class RequestsPage(Page):
 
     async def refresh(self) -> None:
         """Load the newest requests that fit the filters, and the choices of the filters."""
-        self._fill(self.key, [(key.name, key.id) for key in self.house.gateway.snapshot.keys.values()])
+        self._fill(self.key, [(key.name, key.id) for key in self.context.gateway.snapshot.keys.values()])
         self._fill(self.model, [(alias, alias) for alias in sorted(one.alias for one in self._aliases())])
-        found, self._cursor = await requests.records(self.house, self._query())
-        self.table.model.set_rows(line_of(record) for record in found)
+        found, self._cursor = await requests.records(self.context, self._query())
+        self.table.model.set_rows(row_of(record) for record in found)
         self._most = MOST_LIVE
         self.older.setVisible(self._cursor is not None)
         if self._wanted is not None:
             await self._open(self._wanted)
 
     def _aliases(self) -> list[Any]:
-        snapshot = self.house.gateway.snapshot
+        snapshot = self.context.gateway.snapshot
         return [*snapshot.aliases.values(), *snapshot.patterns]
 
     def _query(self, cursor: str | None = None) -> RequestQuery:
@@ -138,8 +138,8 @@ class RequestsPage(Page):
 
     async def load_older(self) -> None:
         """Put the next part of the log below what is shown."""
-        found, self._cursor = await requests.records(self.house, self._query(self._cursor))
-        self.table.model.upsert(line_of(record) for record in found)
+        found, self._cursor = await requests.records(self.context, self._query(self._cursor))
+        self.table.model.upsert(row_of(record) for record in found)
         self._most = max(MOST_LIVE, len(self.table.model.rows))
         self.older.setVisible(self._cursor is not None)
 
@@ -147,7 +147,7 @@ class RequestsPage(Page):
         """Show one request in the inspector, and select it where it is in the table."""
         self._wanted = None
         try:
-            detail = await requests.get(self.house, request_id)
+            detail = await requests.get(self.context, request_id)
         except NotFound:
             self.ui.notify("That request is no longer in the log.", "warning")
             return
@@ -168,13 +168,13 @@ class RequestsPage(Page):
         """Put new requests on top while following; load anew after a batch that was missed."""
         records = [change.payload for change in changes if isinstance(change.payload, RequestRecord)]
         if self.follow.isChecked():
-            fitting = [line_of(record) for record in reversed(records[-MOST_A_BREATH:]) if self._fits(record)]
+            fitting = [row_of(record) for record in reversed(records[-MOST_A_BREATH:]) if self._fits(record)]
             if fitting:
                 self._put_on_top(fitting)
             if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
                 self.ask_refresh()
 
-    def _put_on_top(self, lines: list[Line]) -> None:
+    def _put_on_top(self, lines: list[RequestRow]) -> None:
         with self.table.steady():
             self.table.model.upsert(lines, at_top=True)
             gone = self.table.model.trim(self._most)
@@ -222,7 +222,7 @@ class RequestsPage(Page):
         self.search.selectAll()
 
 
-_COLUMNS: tuple[Column[Line], ...] = (
+_COLUMNS: tuple[Column[RequestRow], ...] = (
     Column("Time", lambda line: moments.clock(line.at), sort=lambda line: line.at, width=104, colour=lambda _: "text_muted"),
     Column("Status", lambda line: line.status, width=100, pill=True, colour=lambda line: TONES[line.status],
            tooltip=lambda line: line.error),

@@ -11,15 +11,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit
 from conduit_desktop import __version__
 from conduit_desktop.actions import backup, master_key
 from conduit_desktop.actions.config_file import transfer
-from conduit_desktop.actions.context import House
-from conduit_desktop.actions.schemas.inputs import BackupWish, ImportWish
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.schemas.inputs import BackupRequest, ImportRequest
 from conduit_desktop.actions.status import status
 from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.pages.settings.import_dialog import ImportPreview, NewKeys
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.card import Card, Facts, label
+from conduit_desktop.gui.widgets.card import Card, FactList, label
 from conduit_desktop.gui.widgets.forms.dialogs import answer, choose_file, confirm
 
 HIDDEN = "•" * 24
@@ -29,9 +29,9 @@ ZIP, TOML = "Backup (*.zip)", "Configuration (*.toml)"
 class MasterKeyCard(Card):
     """Opens the admin API; shown when asked for, and replaced."""
 
-    def __init__(self, house: House, ui: Ui) -> None:
+    def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__("Master key")
-        self.house, self.ui = house, ui
+        self.context, self.ui = context, ui
         self.body.addWidget(
             label("Opens the admin API of this gateway. Whoever has it can read and change everything.", "fieldHelp", wrap=True)
         )
@@ -51,16 +51,16 @@ class MasterKeyCard(Card):
         self.body.addLayout(row)
 
     async def _show(self, shown: bool) -> None:
-        self.line.setText(await master_key.current(self.house) if shown else HIDDEN)
+        self.line.setText(await master_key.current(self.context) if shown else HIDDEN)
 
     async def _copy(self) -> None:
-        self.ui.copy(await master_key.current(self.house))
+        self.ui.copy(await master_key.current(self.context))
 
     async def rotate(self) -> None:
         """Put a new one in its place, after a question."""
         text = "The old key stops working at once. Scripts and tools that use the admin API need the new one."
         if await confirm(self, "Rotate the master key?", text, accept="Rotate"):
-            await master_key.rotate(self.house, "gui")
+            await master_key.rotate(self.context, "gui")
             await self._show(self.eye.isChecked())
             self.ui.notify("The master key was rotated")
 
@@ -68,9 +68,9 @@ class MasterKeyCard(Card):
 class DataCard(Card):
     """Backup and restore of everything, export and import of the configuration."""
 
-    def __init__(self, house: House, ui: Ui) -> None:
+    def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__("Data")
-        self.house, self.ui = house, ui
+        self.context, self.ui = context, ui
         text = "A backup holds the configuration and the log, an export the configuration as text. Secrets are in neither."
         self.body.addWidget(label(text, "fieldHelp", wrap=True))
         row = QHBoxLayout()
@@ -88,7 +88,7 @@ class DataCard(Card):
         """Write a backup where the user says."""
         path = await choose_file(self, "Back up", "save", ZIP, f"conduit-{datetime.now():%Y%m%d}.zip")
         if path is not None:
-            made = await backup.create(self.house, BackupWish(path=str(path)), "gui")
+            made = await backup.create(self.context, BackupRequest(path=str(path)), "gui")
             self.ui.notify(f"Backup written: {Path(made.path).name}, {moments.size(made.bytes)}")
 
     async def restore(self) -> None:
@@ -102,7 +102,7 @@ class DataCard(Card):
         """Write the configuration as text."""
         path = await choose_file(self, "Export the configuration", "save", TOML, "conduit.toml")
         if path is not None:
-            text = (await transfer.export(self.house))["toml"]
+            text = (await transfer.export(self.context))["toml"]
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Written to {path.name}")
 
@@ -114,10 +114,10 @@ class DataCard(Card):
 
     async def import_text(self, text: str) -> None:
         """Preview, ask, apply, and show the keys that had to be made."""
-        preview = await transfer.import_(self.house, ImportWish(toml=text), "gui")
+        preview = await transfer.import_(self.context, ImportRequest(toml=text), "gui")
         if not await answer(ImportPreview(self, preview.changes)):
             return
-        done = await transfer.import_(self.house, ImportWish(toml=text, apply=True), "gui")
+        done = await transfer.import_(self.context, ImportRequest(toml=text, apply=True), "gui")
         self.ui.notify("Imported")
         if done.new_keys:
             await answer(NewKeys(self, self.ui, done.new_keys))
@@ -126,16 +126,16 @@ class DataCard(Card):
 class AboutCard(Card):
     """What this is, and where it keeps things."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, context: AppContext) -> None:
         super().__init__("About")
-        self.house = house
-        self.facts = Facts()
+        self.context = context
+        self.facts = FactList()
         self.body.addWidget(self.facts)
         self.body.addWidget(label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True))
 
     async def refresh(self) -> None:
         """Read the state of the house."""
-        now = await status(self.house)
+        now = await status(self.context)
         self.facts.show_facts(
             [
                 ("Version", __version__),

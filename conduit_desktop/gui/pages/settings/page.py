@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import ActionError
 from conduit_desktop.gui.pages import Page, Ui
@@ -35,8 +35,8 @@ class SettingsPage(Page):
     icon = "gear-six"
     topics = frozenset({"settings", "keys", "models", "server"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.rows: dict[str, SettingRow] = {}
         self.restart = Banner()
         self.body.addWidget(self.restart)
@@ -47,9 +47,9 @@ class SettingsPage(Page):
         self._groups = QVBoxLayout()
         self._groups.setSpacing(theme.L)
         self._column.addLayout(self._groups)
-        self.master_key = MasterKeyCard(house, ui)
-        self.data = DataCard(house, ui)
-        self.about = AboutCard(house)
+        self.master_key = MasterKeyCard(context, ui)
+        self.data = DataCard(context, ui)
+        self.about = AboutCard(context)
         for card in (self.master_key, self.data, self.about):
             card.setMaximumWidth(WIDTH)
             self._column.addWidget(card)
@@ -58,7 +58,7 @@ class SettingsPage(Page):
 
     async def refresh(self) -> None:
         """Show every option as it holds now; what is being typed is left alone."""
-        views = [view for view in await settings.show(self.house) if view.name not in HIDDEN]
+        views = [view for view in await settings.show(self.context) if view.name not in HIDDEN]
         if not self.rows:
             await self._build(views)
         for view in views:
@@ -88,7 +88,7 @@ class SettingsPage(Page):
 
     def _choices(self, name: str) -> list[tuple[str, Any]] | None:
         """Names to choose from, where an option names a key or an alias."""
-        snapshot = self.house.gateway.snapshot
+        snapshot = self.context.gateway.snapshot
         if name == "anonymous_key":
             return [("None: a key is needed", None), *((key.name, key.name) for key in snapshot.keys.values())]
         if name == "default_alias":
@@ -102,12 +102,12 @@ class SettingsPage(Page):
         """Keep one option; what is wrong with it is said beside it."""
         row = self.rows[name]
         try:
-            await settings.change(self.house, {name: value}, "gui")
+            await settings.change(self.context, {name: value}, "gui")
         except ActionError as error:
             row.show_error(next(iter(errors_of(error).values())))
             return
         row.show_saved()
-        if name in NEEDS_RESTART and self.house.server.state == "running":
+        if name in NEEDS_RESTART and self.context.server.state == "running":
             self.restart.show_text(
                 "The server still listens where it did.",
                 "info",
@@ -116,4 +116,4 @@ class SettingsPage(Page):
 
     async def _restart(self) -> None:
         self.restart.hide()
-        await actions.restart_server(self.house)
+        await actions.restart_server(self.context)

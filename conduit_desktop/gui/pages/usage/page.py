@@ -10,12 +10,12 @@ from PySide6.QtCore import QDate
 from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import usage
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui import formatting as moments
 from conduit_desktop.gui.pages import Page, Ui
-from conduit_desktop.gui.pages.usage.series import Totals, days_between, grouped, stacked, totals_of
+from conduit_desktop.gui.pages.usage.series import UsageTotals, days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.card import Card, Figure, scrolled
@@ -37,8 +37,8 @@ class UsagePage(Page):
     icon = "chart-bar"
     topics = frozenset({"prices"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.rows: list[dict[str, Any]] = []
         self.chart = StackedBars()
         self._header_actions()
@@ -104,7 +104,7 @@ class UsagePage(Page):
             "chart-bar", "Nothing was used in these days", "Choose a longer range, or make a first request in the chat."
         )
         empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), "plain")
-        self.table: TableView[Totals] = TableView(TableModel(_COLUMNS, key=lambda row: row.name), empty)
+        self.table: TableView[UsageTotals] = TableView(TableModel(_COLUMNS, key=lambda row: row.name), empty)
         self.table.sort_by(len(_COLUMNS) - 1, descending=True)
         self.table.setMinimumHeight(230)
         column = QVBoxLayout()
@@ -130,7 +130,7 @@ class UsagePage(Page):
 
     async def refresh(self) -> None:
         """Load the sums of the range."""
-        self.rows = await usage.usage(self.house, self._query())
+        self.rows = await usage.usage(self.context, self._query())
         self._show_figures()
         self._show_chart()
         self._show_table()
@@ -166,17 +166,17 @@ class UsagePage(Page):
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
             query = self._query()
-            text = usage.as_csv(await usage.usage(self.house, query), query.group_by)
+            text = usage.as_csv(await usage.usage(self.context, query), query.group_by)
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Written to {path.name}")
 
 
-def _cost(row: Totals) -> str:
+def _cost(row: UsageTotals) -> str:
     known = show_usd(row.cost_known)
     return f"{known} + {row.unpriced:,} unknown" if row.unpriced and row.cost_nano else known
 
 
-_COLUMNS: tuple[Column[Totals], ...] = (
+_COLUMNS: tuple[Column[UsageTotals], ...] = (
     Column("Name", lambda row: row.name, bold=True),
     Column("Requests", lambda row: f"{row.requests:,}", sort=lambda row: row.requests, align="right", width=100),
     Column(

@@ -20,7 +20,7 @@ NAMELESS: dict[GroupBy, str] = {"model": "no known model", "key": "no key", "pro
 
 
 @dataclass(frozen=True)
-class Totals:
+class UsageTotals:
     """One row of the table, or the whole range. `cost_nano` counts priced requests alone; see `cost_known`."""
 
     name: str
@@ -44,14 +44,14 @@ class Totals:
         return None if self.unpriced and not self.cost_nano else self.cost_nano
 
 
-def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Totals:
+def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> UsageTotals:
     """The sum of usage rows."""
     rows = list(rows)
 
     def add(*fields: str) -> int:
         return sum(int(row[field]) for row in rows for field in fields)
 
-    return Totals(
+    return UsageTotals(
         name=name,
         requests=add("requests"),
         errors=add("errors"),
@@ -64,7 +64,7 @@ def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> Totals:
     )
 
 
-def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[Totals]:
+def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[UsageTotals]:
     """One row a group, in the order they came; a key is shown by its name."""
     field = "key_name" if group == "key" else group
     parts: dict[str, list[Mapping[str, Any]]] = {}

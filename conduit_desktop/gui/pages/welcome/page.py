@@ -10,7 +10,7 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
 from conduit_desktop.actions.onboarding.first_steps import add_demo, add_found
 from conduit_desktop.gui.pages import Page, Ui
@@ -18,7 +18,7 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.empty import IconLabel
-from conduit_desktop.gui.widgets.picture import Picture
+from conduit_desktop.gui.widgets.picture import IconPicture
 
 WIDTH = 620
 PITCH = (
@@ -61,8 +61,8 @@ class WelcomePage(Page):
     icon = "hand-waving"
     topics = frozenset({"providers"})
 
-    def __init__(self, house: House, ui: Ui) -> None:
-        super().__init__(house, ui)
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__(context, ui)
         self.heading.hide()
         self.rows: list[FoundRow] = []
         self.note = _label("Looking for keys and local model servers…", "muted")
@@ -88,7 +88,7 @@ class WelcomePage(Page):
     def _fill(self) -> None:
         column = self._column
         column.addStretch(1)
-        column.addWidget(Picture(QIcon(resource("icons", "conduit.svg").as_posix()), 56))
+        column.addWidget(IconPicture(QIcon(resource("icons", "conduit.svg").as_posix()), 56))
         column.addSpacing(theme.S)
         column.addWidget(_label("Welcome to Conduit", "pageTitle"))
         column.addWidget(_label(PITCH, "muted"))
@@ -110,7 +110,7 @@ class WelcomePage(Page):
 
     async def refresh(self) -> None:
         """Look around; nothing found is ever shown but its name and a hint."""
-        found: list[Found] = [*await found_keys(self.house), *await found_servers(self.house)]
+        found: list[Found] = [*await found_keys(self.context), *await found_servers(self.context)]
         for row in self.rows:
             self._list.removeWidget(row)
             row.deleteLater()
@@ -140,12 +140,12 @@ class WelcomePage(Page):
     async def _add(self) -> None:
         chosen = self.selected()
         keys = [one for one in chosen if isinstance(one, FoundKey)]
-        made = await add_found(self.house, keys, [one for one in chosen if isinstance(one, FoundServer)], "gui")
+        made = await add_found(self.context, keys, [one for one in chosen if isinstance(one, FoundServer)], "gui")
         await self._leave("providers")
         self.ui.notify(f"Added {', '.join(made)}")
 
     async def _demo(self) -> None:
-        await self._leave("chat", model=await add_demo(self.house, "gui"), text="What can you do?")
+        await self._leave("chat", model=await add_demo(self.context, "gui"), text="What can you do?")
 
     async def _other(self) -> None:
         await self._leave("providers", new=True)
@@ -154,8 +154,8 @@ class WelcomePage(Page):
         await self._leave("dashboard")
 
     async def _leave(self, page: str, **context: Any) -> None:
-        if not self.house.gateway.snapshot.settings.welcome_done:
-            await settings.change(self.house, {"welcome_done": True}, "gui")
+        if not self.context.gateway.snapshot.settings.welcome_done:
+            await settings.change(self.context, {"welcome_done": True}, "gui")
         self.ui.navigate(page, **context)
 
 

@@ -20,7 +20,7 @@ _THUMBNAIL = QSize(52, 52)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AttachedImage:
     """A picture ready to be sent; `data` is base64."""
 
     name: str
@@ -38,7 +38,7 @@ def is_offered(mime: QMimeData) -> bool:
     return mime.hasImage() or any(Path(url.toLocalFile()).suffix.lower() in SUFFIXES for url in mime.urls() if url.isLocalFile())
 
 
-async def pictures_in(mime: QMimeData) -> list[Picture]:
+async def pictures_in(mime: QMimeData) -> list[AttachedImage]:
     """The pictures of a paste or a drop; files first, because a copied file brings its icon along as an image."""
     paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     if paths:
@@ -49,12 +49,12 @@ async def pictures_in(mime: QMimeData) -> list[Picture]:
     return [await asyncio.to_thread(_from_image, image, "pasted.png")] if isinstance(image, QImage) else []
 
 
-async def from_file(path: Path) -> Picture:
+async def from_file(path: Path) -> AttachedImage:
     """Read a picture from a file; raises Unreadable."""
     return await asyncio.to_thread(_read, path)
 
 
-def _read(path: Path) -> Picture:
+def _read(path: Path) -> AttachedImage:
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= LARGEST_FILE else b""
@@ -66,10 +66,10 @@ def _read(path: Path) -> Picture:
         raise Unreadable(f"{path.name} {why}.")
     if max(image.width(), image.height()) > LARGEST_EDGE:
         return _from_image(image, f"{path.stem}.png")
-    return Picture(path.name, _TYPES[path.suffix.lower()], base64.b64encode(data).decode(), _small(image))
+    return AttachedImage(path.name, _TYPES[path.suffix.lower()], base64.b64encode(data).decode(), _small(image))
 
 
-def _from_image(image: QImage, name: str) -> Picture:
+def _from_image(image: QImage, name: str) -> AttachedImage:
     if max(image.width(), image.height()) > LARGEST_EDGE:
         edge = QSize(LARGEST_EDGE, LARGEST_EDGE)
         image = image.scaled(edge, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
@@ -77,7 +77,7 @@ def _from_image(image: QImage, name: str) -> Picture:
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if image.isNull() or not image.save(buffer, "PNG"):  # type: ignore[call-overload]  # the stubs know files only
         raise Unreadable("The clipboard holds no picture.")
-    return Picture(name, "image/png", base64.b64encode(bytes(buffer.data().data())).decode(), _small(image))
+    return AttachedImage(name, "image/png", base64.b64encode(bytes(buffer.data().data())).decode(), _small(image))
 
 
 def _small(image: QImage) -> QImage:
@@ -95,7 +95,7 @@ class Thumbnails(QWidget):
 
     def __init__(self, parent: QWidget | None = None, removable: bool = True) -> None:
         super().__init__(parent)
-        self.pictures: list[Picture] = []
+        self.pictures: list[AttachedImage] = []
         self._removable = removable
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -103,7 +103,7 @@ class Thumbnails(QWidget):
         self._row.addStretch(1)
         self.hide()
 
-    def add(self, pictures: list[Picture]) -> None:
+    def add(self, pictures: list[AttachedImage]) -> None:
         """Show more pictures."""
         for picture in pictures:
             self.pictures.append(picture)
@@ -111,7 +111,7 @@ class Thumbnails(QWidget):
         self.setVisible(bool(self.pictures))
         self.changed.emit()
 
-    def take(self) -> list[Picture]:
+    def take(self) -> list[AttachedImage]:
         """All the pictures; the row is empty afterwards."""
         taken = self.pictures
         self.pictures = []
@@ -123,7 +123,7 @@ class Thumbnails(QWidget):
         self.changed.emit()
         return taken
 
-    def _button(self, picture: Picture) -> QToolButton:
+    def _button(self, picture: AttachedImage) -> QToolButton:
         button = QToolButton()
         button.setObjectName("thumbnail")
         button.setIcon(QIcon(QPixmap.fromImage(picture.thumbnail)))
@@ -136,7 +136,7 @@ class Thumbnails(QWidget):
             button.setToolTip(picture.name)
         return button
 
-    def _remove(self, picture: Picture, button: QToolButton) -> None:
+    def _remove(self, picture: AttachedImage, button: QToolButton) -> None:
         self.pictures = [kept for kept in self.pictures if kept is not picture]
         button.deleteLater()
         self.setVisible(bool(self.pictures))

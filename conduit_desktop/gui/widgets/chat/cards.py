@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.chat.answer import AnswerBody
-from conduit_desktop.gui.widgets.chat.attachments import Picture, Thumbnails
+from conduit_desktop.gui.widgets.chat.attachments import AttachedImage, Thumbnails
 from conduit_desktop.gui.widgets.chat.code import copy_button
 from conduit_desktop.gui.widgets.elided import Elided
 from conduit_desktop.gui.widgets.empty import IconLabel
@@ -24,7 +24,7 @@ class QuestionCard(QFrame):
 
     edit_asked = Signal()
 
-    def __init__(self, text: str, pictures: list[Picture]) -> None:
+    def __init__(self, text: str, pictures: list[AttachedImage]) -> None:
         super().__init__()
         self.text = text
         self.pictures = pictures

@@ -7,7 +7,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.chat.attachments import Picture, Thumbnails, is_offered
+from conduit_desktop.gui.widgets.chat.attachments import AttachedImage, Thumbnails, is_offered
 from conduit_desktop.gui.widgets.elided import Elided
 
 _LINES = (2, 9)
@@ -118,7 +118,7 @@ class Composer(QFrame):
         self.edit.clear()
         self.sent.emit(text, pictures)
 
-    def put(self, text: str, pictures: list[Picture]) -> None:
+    def put(self, text: str, pictures: list[AttachedImage]) -> None:
         """Write `text` for the user, to be changed and sent again."""
         self.thumbnails.take()
         self.edit.setPlainText(text)

@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
-from conduit_desktop.gui.widgets.chat.markdown_blocks import Block, Code, Cutter
+from conduit_desktop.gui.widgets.chat.markdown_blocks import Block, CodeChunk, Cutter
 from conduit_desktop.gui.widgets.chat.prose import ProseView
 
 REPAINT_MS = 100
@@ -86,16 +86,16 @@ class MarkdownView(QWidget):
         self.grew.emit()
 
     def _put(self, index: int, block: Block) -> None:
-        kind: type[QWidget] = CodeBlock if isinstance(block, Code) else ProseView
+        kind: type[QWidget] = CodeBlock if isinstance(block, CodeChunk) else ProseView
         if index < len(self._views) and not isinstance(self._views[index], kind):
             self._drop_from(index)
         if index == len(self._views):
             view: ProseView | CodeBlock
-            view = CodeBlock() if isinstance(block, Code) else ProseView(size=self._size, ink=self._ink)
+            view = CodeBlock() if isinstance(block, CodeChunk) else ProseView(size=self._size, ink=self._ink)
             self._views.append(view)
             self._column.addWidget(view)
         view = self._views[index]
-        if isinstance(view, CodeBlock) and isinstance(block, Code):
+        if isinstance(view, CodeBlock) and isinstance(block, CodeChunk):
             view.show_code(block.text, block.language)
         elif isinstance(view, ProseView):
             view.show_markdown(block.text)

@@ -18,21 +18,21 @@ _CONTINUES = re.compile(r"^(\s|[-*+>|]|\d+[.)])")
 
 
 @dataclass(slots=True)
-class Prose:
+class ProseChunk:
     """Markdown without fenced code."""
 
     text: str
 
 
 @dataclass(slots=True)
-class Code:
+class CodeChunk:
     """A fenced block's text, without the fences."""
 
     text: str
     language: str = ""
 
 
-Block = Prose | Code
+Block = ProseChunk | CodeChunk
 
 
 class Cutter:
@@ -58,9 +58,9 @@ class Cutter:
         if self._partial and not self._partial.lstrip(" ").startswith(("`" * 3, "~" * 3)):
             lines.append(self._partial)
         if self._fence:
-            return Code("\n".join(lines), self._language)
+            return CodeChunk("\n".join(lines), self._language)
         text = "\n".join(lines).strip("\n")
-        return Prose(text) if text.strip() else None
+        return ProseChunk(text) if text.strip() else None
 
     def close(self) -> list[Block]:
         """The text is over: every block of it."""
@@ -102,9 +102,9 @@ class Cutter:
     def _settle(self) -> None:
         text = "\n".join(self._lines)
         if self._fence:
-            self.settled.append(Code(text, self._language))
+            self.settled.append(CodeChunk(text, self._language))
         elif text.strip():
-            self.settled.append(Prose(text.strip("\n")))
+            self.settled.append(ProseChunk(text.strip("\n")))
         self._lines, self._size, self._fence, self._language = [], 0, "", ""
 
 

@@ -25,7 +25,7 @@ Choices = Sequence[str | tuple[str, Any]]
 """Texts, or pairs of text and value."""
 
 
-class Field(QWidget):
+class FormField(QWidget):
     """One field. `path` is its name in the values and in errors; a toggle has its label at its side."""
 
     def __init__(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> None:
@@ -70,7 +70,7 @@ class Form(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fields: dict[str, Field] = {}
+        self.fields: dict[str, FormField] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(theme.L)
@@ -78,9 +78,9 @@ class Form(QWidget):
         self._column.addWidget(self.error)
         self._column.addStretch(1)
 
-    def add(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> Field:
+    def add(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> FormField:
         """Add a field with an editor of any kind."""
-        field = Field(path, label, editor, help, required)
+        field = FormField(path, label, editor, help, required)
         self.fields[path] = field
         self._column.insertWidget(self._column.count() - 2, field)
         editor.edited.connect(lambda: self._on_edited(path))
@@ -90,38 +90,38 @@ class Form(QWidget):
         """Put something that is no field (a heading, a hint) at the end of the form."""
         self._column.insertWidget(self._column.count() - 2, widget)
 
-    def add_text(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> Field:
+    def add_text(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> FormField:
         """A line of text."""
         return self.add(path, label, TextLine(placeholder), help, required)
 
-    def add_area(self, path: str, label: str, help: str = "", placeholder: str = "", mono: bool = False) -> Field:
+    def add_area(self, path: str, label: str, help: str = "", placeholder: str = "", mono: bool = False) -> FormField:
         """Several lines of text."""
         return self.add(path, label, TextArea(placeholder, mono), help)
 
-    def add_secret(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> Field:
+    def add_secret(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> FormField:
         """A hidden text with a button that shows it."""
         return self.add(path, label, SecretText(placeholder), help, required)
 
     def add_number(
         self, path: str, label: str, help: str = "", *, minimum: float | None = None, maximum: float | None = None,
         decimals: int = 0, unit: str = "", placeholder: str = "", optional: bool = True,
-    ) -> Field:  # fmt: skip
+    ) -> FormField:  # fmt: skip
         """A number; empty is None where `optional`."""
         return self.add(path, label, Number(minimum, maximum, decimals, unit, placeholder), help, not optional)
 
-    def add_combo(self, path: str, label: str, choices: Choices, help: str = "", editable: bool = False) -> Field:
+    def add_combo(self, path: str, label: str, choices: Choices, help: str = "", editable: bool = False) -> FormField:
         """One of several values; `editable` lets the user write another."""
         return self.add(path, label, Combo(choices, editable), help)
 
-    def add_toggle(self, path: str, label: str, help: str = "") -> Field:
+    def add_toggle(self, path: str, label: str, help: str = "") -> FormField:
         """Yes or no."""
         return self.add(path, label, Toggle(), help)
 
-    def add_list(self, path: str, label: str, help: str = "", placeholder: str = "") -> Field:
+    def add_list(self, path: str, label: str, help: str = "", placeholder: str = "") -> FormField:
         """Texts, one a line or with commas between."""
         return self.add(path, label, TextList(placeholder), help)
 
-    def add_rows(self, path: str, label: str, columns: Sequence[RowField], help: str = "", add: str = "Add") -> Field:
+    def add_rows(self, path: str, label: str, columns: Sequence[RowField], help: str = "", add: str = "Add") -> FormField:
         """Rows of small fields: value is a list of dicts. Errors under `path.N.column` are shown in the row."""
         return self.add(path, label, Rows(columns, add), help)
 
@@ -164,7 +164,7 @@ class Form(QWidget):
             field.show_error("")
             field.editor.show_error("", "")
 
-    def _field_of(self, path: str) -> Field | None:
+    def _field_of(self, path: str) -> FormField | None:
         while path:
             if path in self.fields:
                 return self.fields[path]

@@ -15,7 +15,7 @@ from conduit_desktop.core.errors import ActionError
 from conduit_desktop.gui.pages import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
-from conduit_desktop.gui.widgets.forms.form import Field, Form
+from conduit_desktop.gui.widgets.forms.form import Form, FormField
 
 _INDEX = re.compile(r"\[(\d+)\]")
 
@@ -49,7 +49,7 @@ def section(text: str) -> QLabel:
     return label
 
 
-def side_by_side(*fields: Field) -> QWidget:
+def side_by_side(*fields: FormField) -> QWidget:
     """Fields of a form in one row."""
     row = QWidget()
     across = QHBoxLayout(row)

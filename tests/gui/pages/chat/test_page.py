@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import keys, models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import BudgetExceeded, RateLimited
 from conduit_desktop.core.events import TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted
@@ -25,13 +25,13 @@ from tests.gui.conftest import NotingUi, child
 
 
 @pytest.fixture
-async def page(house: House, ui: NotingUi) -> ChatPage:
+async def page(context: AppContext, ui: NotingUi) -> ChatPage:
     """The page with the demo behind three aliases."""
-    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
+    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
     for alias, model in (("chat", "demo-chat"), ("slow", "demo-slow"), ("broken", "demo-error-broken")):
         targets = [{"provider": "demo", "model": model}]
-        await models.create(house, read(NewModel, {"alias": alias, "targets": targets}), "gui")
-    made = ChatPage(house, ui)
+        await models.create(context, read(NewModel, {"alias": alias, "targets": targets}), "gui")
+    made = ChatPage(context, ui)
     made.resize(900, 700)
     made.show()
     await until(lambda: made.picker.model_name())
@@ -48,7 +48,7 @@ async def answered(page: ChatPage) -> None:
     await until(lambda: page.composer.send_button.isVisible())
 
 
-async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot: QtBot, house: House):
+async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot: QtBot, context: AppContext):
     await send(page, qtbot, "Hello there")
     assert page.composer.stop_button.isVisible()
     await answered(page)
@@ -59,8 +59,8 @@ async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot:
     assert card.name.text() == "chat → demo/demo-chat"
     for words in (" in · ", " out · ", "$0.00", "first token"):
         assert words in card.figures.text()
-    await settled(house.gateway)
-    rows, _ = await house.store.ledger.list(None, 10, None)
+    await settled(context.gateway)
+    rows, _ = await context.store.ledger.list(None, 10, None)
     assert [row.id for row in rows] == [card.request_id]
 
 
@@ -75,21 +75,21 @@ async def test_the_request_of_an_answer_is_one_click_away(page: ChatPage, qtbot:
     assert QGuiApplication.clipboard().text() == card.body.markdown()
 
 
-async def test_stop_ends_the_upstream_and_keeps_what_came(page: ChatPage, qtbot: QtBot, house: House):
+async def test_stop_ends_the_upstream_and_keeps_what_came(page: ChatPage, qtbot: QtBot, context: AppContext):
     page.picker.pick("demo/demo-slow")
-    await providers.edit(house, "demo", read(ProviderPatch, {"options": {"pace_ms": 30}}), "gui")
+    await providers.edit(context, "demo", read(ProviderPatch, {"options": {"pace_ms": 30}}), "gui")
     await send(page, qtbot, "Take your time")
     card = page.turns[0].answer
     assert card is not None
     await until(lambda: card.body.markdown())
     page.composer.stop_button.click()
     await answered(page)
-    await settled(house.gateway)
-    record = (await house.store.ledger.list(None, 10, None))[0][0]
+    await settled(context.gateway)
+    record = (await context.store.ledger.list(None, 10, None))[0][0]
     assert record.status == "cancelled"
     assert card.body.markdown()
     assert card.figures.text().startswith("Stopped")
-    assert house.gateway.in_flight == 0
+    assert context.gateway.in_flight == 0
 
 
 async def test_regenerate_asks_the_same_and_drops_what_came_after(page: ChatPage, qtbot: QtBot):
@@ -117,13 +117,13 @@ async def test_a_question_can_be_edited_and_sent_again(page: ChatPage, qtbot: Qt
     assert [turn.text for turn in page.turns] == ["first"]
 
 
-async def test_earlier_turns_go_along(page: ChatPage, qtbot: QtBot, house: House):
+async def test_earlier_turns_go_along(page: ChatPage, qtbot: QtBot, context: AppContext):
     await send(page, qtbot, "one")
     await answered(page)
     await send(page, qtbot, "two")
     await answered(page)
-    await settled(house.gateway)
-    rows, _ = await house.store.ledger.list(None, 10, None)
+    await settled(context.gateway)
+    rows, _ = await context.store.ledger.list(None, 10, None)
     newest, oldest = sorted(rows, key=lambda row: -row.started_at)
     assert newest.input > oldest.input + 50
 
@@ -149,8 +149,8 @@ async def test_an_unknown_model_leads_to_the_models_page(page: ChatPage, qtbot: 
     assert ui.visited == [("models", {})]
 
 
-async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot, house: House):
-    key = await keys.create(house, read(NewKey, {"name": "tight", "models": ["other"]}), "gui")
+async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot, context: AppContext):
+    key = await keys.create(context, read(NewKey, {"name": "tight", "models": ["other"]}), "gui")
     page.ask_refresh()
     editor = page.panel.form.fields["key_id"].editor
     await until(lambda: editor.combo.count() == 2)
@@ -159,8 +159,8 @@ async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot,
     await answered(page)
     (error,) = page.findChildren(ErrorCard)
     assert error.title.text().startswith("403")
-    await settled(house.gateway)
-    assert (await house.store.ledger.list(None, 10, None))[0][0].key_name == "tight"
+    await settled(context.gateway)
+    assert (await context.store.ledger.list(None, 10, None))[0][0].key_name == "tight"
 
 
 async def test_a_parameter_that_does_not_fit_is_told_at_its_field(page: ChatPage, qtbot: QtBot):
@@ -172,14 +172,14 @@ async def test_a_parameter_that_does_not_fit_is_told_at_its_field(page: ChatPage
     assert page.turns == []
 
 
-async def test_a_new_chat_while_an_answer_comes_forgets_both(page: ChatPage, qtbot: QtBot, house: House):
+async def test_a_new_chat_while_an_answer_comes_forgets_both(page: ChatPage, qtbot: QtBot, context: AppContext):
     page.picker.pick("slow")
     await send(page, qtbot, "Hi")
-    await until(lambda: house.gateway.in_flight == 1)
+    await until(lambda: context.gateway.in_flight == 1)
     page.new_button.click()
     await answered(page)
     assert page.transcript.cards() == []
-    assert house.gateway.in_flight == 0
+    assert context.gateway.in_flight == 0
 
 
 async def test_the_picker_asks_providers_only_when_reached_for(page: ChatPage):

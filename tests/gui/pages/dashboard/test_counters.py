@@ -7,9 +7,9 @@ from typing import Any
 
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages.dashboard.counters import DAY_MS, MINUTE_MS, Tally
+from conduit_desktop.gui.pages.dashboard.counters import DAY_MS, MINUTE_MS, LiveCounters
 from conduit_desktop.gui.pages.usage.series import days_between, grouped, stacked, totals_of
-from conduit_desktop.gui.request_rows import line_of
+from conduit_desktop.gui.request_rows import row_of
 from conduit_desktop.gui.widgets.charts.stacked import nice_top
 from tests.gui.samples import record
 
@@ -23,7 +23,7 @@ def row(**values: Any) -> dict[str, Any]:
 
 
 def test_what_the_feed_brings_is_added_to_the_days_sums():
-    tally = Tally()
+    tally = LiveCounters()
     tally.load(NOON, [row(requests=10, errors=1, input=100, output=50, cost_usd=1.5)], [])
     tally.add(record(started_at=NOON, input=10, output=5, cost_nano=to_nano("0.5")))
     tally.add(record(started_at=NOON, status="error", input=0, output=0, cost_nano=0))
@@ -32,7 +32,7 @@ def test_what_the_feed_brings_is_added_to_the_days_sums():
 
 
 def test_a_request_without_a_price_is_counted_as_unknown():
-    tally = Tally()
+    tally = LiveCounters()
     tally.load(NOON, [row(requests=2, unpriced_requests=2)], [])
     tally.add(record(started_at=NOON, cost_nano=None, cost_state="unknown"))
     assert tally.unpriced == 3
@@ -40,7 +40,7 @@ def test_a_request_without_a_price_is_counted_as_unknown():
 
 
 def test_midnight_begins_the_day_anew():
-    tally = Tally()
+    tally = LiveCounters()
     tally.load(NOON, [row(requests=10, cost_usd=3.0)], [])
     tally.add(record(started_at=NOON + DAY_MS, cost_nano=1))
     assert tally.requests == 1
@@ -48,8 +48,8 @@ def test_midnight_begins_the_day_anew():
 
 
 def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
-    tally = Tally()
-    lines = [line_of(record(started_at=NOON - minutes * MINUTE_MS)) for minutes in (0, 0, 2, 59, 60)]
+    tally = LiveCounters()
+    lines = [row_of(record(started_at=NOON - minutes * MINUTE_MS)) for minutes in (0, 0, 2, 59, 60)]
     tally.load(NOON, [], lines)
     tally.add(record(started_at=NOON, status="broken"))
     series = tally.series(NOON)
@@ -61,7 +61,7 @@ def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
 
 
 def test_medians_are_of_whole_answers_alone():
-    tally = Tally()
+    tally = LiveCounters()
     tally.load(NOON, [], [])
     assert tally.first_token_ms is None
     for ms in (100, 300, 200):
@@ -72,7 +72,7 @@ def test_medians_are_of_whole_answers_alone():
 
 
 def test_minutes_do_not_pile_up():
-    tally = Tally()
+    tally = LiveCounters()
     tally.load(NOON, [], [])
     for minute in range(1000):
         tally.add(record(started_at=NOON + minute * MINUTE_MS))

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPushButton
 
 from conduit_desktop.actions import keys
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView
 from conduit_desktop.core.bus import Change
@@ -22,8 +22,8 @@ from tests.fakes.waiting import until
 from tests.gui.conftest import NotingUi, child
 
 
-async def shown(house: House, ui: NotingUi) -> KeysPage:
-    page = KeysPage(house, ui)
+async def shown(context: AppContext, ui: NotingUi) -> KeysPage:
+    page = KeysPage(context, ui)
     page.resize(1100, 600)
     page.show()
     await until(lambda: not page._stale)
@@ -39,20 +39,20 @@ async def opened(kind: type[Any]) -> Any:
     return find()[0]
 
 
-async def key(house: House, **values: Any) -> KeyView:
-    return await keys.create(house, read(NewKey, {"name": "app", **values}), "gui")
+async def key(context: AppContext, **values: Any) -> KeyView:
+    return await keys.create(context, read(NewKey, {"name": "app", **values}), "gui")
 
 
-async def test_a_new_key_is_shown_once_with_its_snippets(house: House, ui: NotingUi):
-    page = await shown(house, ui)
+async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui: NotingUi):
+    page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(KeyDialog)
     dialog.form.set_values({"name": "zed", "budget_usd": 5, "rpm": 60, "models": ["gpt-*"], "expires_at": "2030-01-31"})
     dialog.primary.click()
     once = await opened(KeyShownOnce)
     secret = once.line.text()
-    (made,) = await keys.all_keys(house)
-    assert digest(secret) == (await house.store.keys.get(made.id)).digest
+    (made,) = await keys.all_keys(context)
+    assert digest(secret) == (await context.store.keys.get(made.id)).digest
     assert (made.budget_usd, made.budget_period, made.rpm, made.models) == (5, "monthly", 60, ["gpt-*"])
     assert made.expires_at is not None
     assert made.expires_at.startswith("2030-01-31T00:00:00")
@@ -80,79 +80,79 @@ async def test_a_new_key_is_shown_once_with_its_snippets(house: House, ui: Notin
         ({"expires_at": "soon"}, "expires_at"),
     ],
 )
-async def test_what_does_not_fit_is_told_at_its_field(house: House, ui: NotingUi, values: dict[str, Any], path: str):
-    dialog = KeyDialog(None, house, ui)
+async def test_what_does_not_fit_is_told_at_its_field(context: AppContext, ui: NotingUi, values: dict[str, Any], path: str):
+    dialog = KeyDialog(None, context, ui)
     dialog.open()
     dialog.form.set_values({"name": "app", **values})
     dialog.primary.click()
     field = dialog.form.fields[path]
     await until(lambda: field.error.text())
     assert field.error.isVisibleTo(dialog)
-    assert await keys.all_keys(house) == []
+    assert await keys.all_keys(context) == []
     dialog.reject()
 
 
-async def test_editing_without_a_change_changes_nothing(house: House, ui: NotingUi):
-    before = await key(house, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
-    dialog = KeyDialog(None, house, ui, await keys.get(house, before.id))
+async def test_editing_without_a_change_changes_nothing(context: AppContext, ui: NotingUi):
+    before = await key(context, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
+    dialog = KeyDialog(None, context, ui, await keys.get(context, before.id))
     dialog.open()
     dialog.primary.click()
     await until(lambda: not dialog.isVisible())
-    after = await keys.get(house, before.id)
+    after = await keys.get(context, before.id)
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
 
 
-async def test_rotating_shows_the_new_key_and_ends_the_old(house: House, ui: NotingUi):
-    old = await key(house)
-    page = await shown(house, ui)
+async def test_rotating_shows_the_new_key_and_ends_the_old(context: AppContext, ui: NotingUi):
+    old = await key(context)
+    page = await shown(context, ui)
     page.view.select(old.id)
     page.bar.buttons["rotate"].click()
     child(await opened(QDialog), QPushButton, "Rotate").click()
     once = await opened(KeyShownOnce)
     assert once.line.text() != old.key
-    assert digest(old.key) not in house.gateway.snapshot.keys_by_digest
-    assert digest(once.line.text()) in house.gateway.snapshot.keys_by_digest
+    assert digest(old.key) not in context.gateway.snapshot.keys_by_digest
+    assert digest(once.line.text()) in context.gateway.snapshot.keys_by_digest
     once.primary.click()
     await ui.settle()
 
 
-async def test_a_key_is_disabled_and_deleted(house: House, ui: NotingUi):
-    made = await key(house)
-    page = await shown(house, ui)
+async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: NotingUi):
+    made = await key(context)
+    page = await shown(context, ui)
     page.view.select(made.id)
     page.bar.buttons["toggle"].click()
     await ui.settle()
-    assert (await keys.get(house, made.id)).status == "disabled"
+    assert (await keys.get(context, made.id)).status == "disabled"
     await page.refresh()
     assert page.bar.buttons["toggle"].text().strip() == "Enable"
     page.bar.buttons["delete"].click()
     child(await opened(QDialog), QPushButton, "Delete key").click()
     await ui.settle()
-    assert await keys.all_keys(house) == []
+    assert await keys.all_keys(context) == []
 
 
-async def test_thinking_better_of_a_deletion_keeps_the_key(house: House, ui: NotingUi):
-    made = await key(house)
-    page = await shown(house, ui)
+async def test_thinking_better_of_a_deletion_keeps_the_key(context: AppContext, ui: NotingUi):
+    made = await key(context)
+    page = await shown(context, ui)
     page.view.select(made.id)
     page.bar.buttons["delete"].click()
     child(await opened(QDialog), QPushButton, "Cancel").click()
     await ui.settle()
-    assert len(await keys.all_keys(house)) == 1
+    assert len(await keys.all_keys(context)) == 1
 
 
-async def test_the_menu_of_a_row_offers_what_the_bar_does(house: House, ui: NotingUi):
-    made = await key(house)
-    page = await shown(house, ui)
+async def test_the_menu_of_a_row_offers_what_the_bar_does(context: AppContext, ui: NotingUi):
+    made = await key(context)
+    page = await shown(context, ui)
     page.view.menu_asked.emit(made.id, QPoint(5, 5))
     menu = page.bar.findChildren(QMenu)[-1]
     assert [entry.text() for entry in menu.actions()] == ["Set up", "Edit", "Disable", "Rotate", "Reset spend", "Delete"]
     menu.close()
 
 
-async def test_setting_up_a_client_later_marks_where_the_key_goes(house: House, ui: NotingUi):
-    made = await key(house)
-    page = await shown(house, ui)
+async def test_setting_up_a_client_later_marks_where_the_key_goes(context: AppContext, ui: NotingUi):
+    made = await key(context)
+    page = await shown(context, ui)
     page.view.select(made.id)
     page.bar.buttons["setup"].click()
     dialog = await opened(SetUpDialog)
@@ -161,8 +161,8 @@ async def test_setting_up_a_client_later_marks_where_the_key_goes(house: House, 
     await ui.settle()
 
 
-async def test_spend_is_told_against_the_budget(house: House):
-    made = await key(house, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
+async def test_spend_is_told_against_the_budget(context: AppContext):
+    made = await key(context, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
     view = made.model_copy(update={"spend_usd": 1.2})
     assert spend(view) == "$1.20 of $5.00 a month"
     assert share(view) == pytest.approx(0.24)
@@ -171,9 +171,9 @@ async def test_spend_is_told_against_the_budget(house: House):
     assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
 
 
-async def test_spend_is_told_anew_a_second_after_a_request(house: House, ui: NotingUi):
+async def test_spend_is_told_anew_a_second_after_a_request(context: AppContext, ui: NotingUi):
     """And not ten times a second while requests rain."""
-    page = await shown(house, ui)
+    page = await shown(context, ui)
     refreshed: list[None] = []
     page._spending.timeout.connect(lambda: refreshed.append(None))
     page._spending.setInterval(20)
@@ -184,8 +184,8 @@ async def test_spend_is_told_anew_a_second_after_a_request(house: House, ui: Not
     assert len(refreshed) == 1
 
 
-async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(house: House, ui: NotingUi):
-    page = await shown(house, ui)
+async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(context: AppContext, ui: NotingUi):
+    page = await shown(context, ui)
     page.on_changes([Change("requests")])
     page.hide()
     assert not page._spending.isActive()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.gui.pages.models.dialogs import ExplainDialog, ModelDialog, as_object
@@ -20,17 +20,17 @@ from tests.gui.conftest import NotingUi, child
 
 
 @pytest.fixture
-async def demo(house: House) -> None:
-    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
+async def demo(context: AppContext) -> None:
+    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
 
 
-async def alias(house: House, name: str, *names: str, **values: Any) -> None:
+async def alias(context: AppContext, name: str, *names: str, **values: Any) -> None:
     targets = [{"provider": "demo", "model": model} for model in names]
-    await models.create(house, read(NewModel, {"alias": name, "targets": targets, **values}), "gui")
+    await models.create(context, read(NewModel, {"alias": name, "targets": targets, **values}), "gui")
 
 
-async def shown(house: House, ui: NotingUi) -> ModelsPage:
-    page = ModelsPage(house, ui)
+async def shown(context: AppContext, ui: NotingUi) -> ModelsPage:
+    page = ModelsPage(context, ui)
     page.resize(1000, 600)
     page.show()
     await until(lambda: not page._stale)
@@ -47,8 +47,8 @@ async def opened(kind: type[Any]) -> Any:
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_is_made_with_its_targets_in_order(house: House, ui: NotingUi):
-    page = await shown(house, ui)
+async def test_an_alias_is_made_with_its_targets_in_order(context: AppContext, ui: NotingUi):
+    page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(ModelDialog)
     dialog.form.set_values({"alias": "smart", "overrides": '{"temperature": 0}', "timeouts.first_token_s": 7.5})
@@ -59,15 +59,15 @@ async def test_an_alias_is_made_with_its_targets_in_order(house: House, ui: Noti
     rows[1].up.click()
     dialog.primary.click()
     await ui.settle()
-    (made,) = await models.all_models(house)
+    (made,) = await models.all_models(context)
     assert [target.model for target in made.targets] == ["demo-slow", "demo-chat"]
     assert made.overrides == {"temperature": 0}
     assert made.timeouts.first_token_s == 7.5
 
 
 @pytest.mark.usefixtures("demo")
-async def test_the_models_of_a_provider_are_offered(house: House, ui: NotingUi):
-    dialog = ModelDialog(None, house, ui, ["demo"], [])
+async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: NotingUi):
+    dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     combo = dialog.targets.rows[0].model.combo
     await until(lambda: combo.findText("demo-thinking") >= 0)
@@ -76,8 +76,8 @@ async def test_the_models_of_a_provider_are_offered(house: House, ui: NotingUi):
 
 
 @pytest.mark.usefixtures("demo")
-async def test_overrides_that_are_no_json_are_told_at_their_field(house: House, ui: NotingUi):
-    dialog = ModelDialog(None, house, ui, ["demo"], [])
+async def test_overrides_that_are_no_json_are_told_at_their_field(context: AppContext, ui: NotingUi):
+    dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart", "overrides": "{temperature: 0}"})
     dialog.targets.rows[0].model.set_value("demo-chat")
@@ -85,13 +85,13 @@ async def test_overrides_that_are_no_json_are_told_at_their_field(house: House, 
     field = dialog.form.fields["overrides"]
     await until(lambda: field.error.text())
     assert "JSON" in field.error.text()
-    assert await models.all_models(house) == []
+    assert await models.all_models(context) == []
     dialog.reject()
 
 
 @pytest.mark.usefixtures("demo")
-async def test_a_target_without_a_model_is_told_in_its_row(house: House, ui: NotingUi):
-    dialog = ModelDialog(None, house, ui, ["demo"], [])
+async def test_a_target_without_a_model_is_told_in_its_row(context: AppContext, ui: NotingUi):
+    dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart"})
     dialog.primary.click()
@@ -102,27 +102,27 @@ async def test_a_target_without_a_model_is_told_in_its_row(house: House, ui: Not
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_is_shown_whole_in_its_editor(house: House, ui: NotingUi):
-    await alias(house, "base", "demo-chat")
+async def test_an_alias_is_shown_whole_in_its_editor(context: AppContext, ui: NotingUi):
+    await alias(context, "base", "demo-chat")
     more = {"sticky": "prefix", "trim": True, "strategy": "weighted", "context_fallbacks": ["base"]}
-    await alias(house, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
-    before = await models.get(house, "smart")
-    dialog = ModelDialog(None, house, ui, ["demo"], ["base", "smart"], before)
+    await alias(context, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
+    before = await models.get(context, "smart")
+    dialog = ModelDialog(None, context, ui, ["demo"], ["base", "smart"], before)
     dialog.open()
     assert dialog.form.value("context_fallbacks") == ["base"]
     dialog.form.set_values({**dialog.form.values(), "content_filter_fallbacks": ["base"]})
     dialog.primary.click()
     await until(lambda: not dialog.isVisible())
-    after = await models.get(house, "smart")
+    after = await models.get(context, "smart")
     assert after.content_filter_fallbacks == ["base"]
     after = after.model_copy(update={"content_filter_fallbacks": before.content_filter_fallbacks})
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at"})
 
 
 @pytest.mark.usefixtures("demo")
-async def test_explain_shows_the_order_and_why(house: House, ui: NotingUi):
-    await alias(house, "smart", "demo-chat", "demo-slow")
-    page = await shown(house, ui)
+async def test_explain_shows_the_order_and_why(context: AppContext, ui: NotingUi):
+    await alias(context, "smart", "demo-chat", "demo-slow")
+    page = await shown(context, ui)
     page.view.select("smart")
     page.bar.buttons["explain"].click()
     dialog = await opened(ExplainDialog)
@@ -136,27 +136,27 @@ async def test_explain_shows_the_order_and_why(house: House, ui: NotingUi):
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_can_be_disabled_tried_and_deleted(house: House, ui: NotingUi):
-    await alias(house, "base", "demo-chat")
-    await alias(house, "smart", "demo-chat", fallbacks=["base"])
-    page = await shown(house, ui)
+async def test_an_alias_can_be_disabled_tried_and_deleted(context: AppContext, ui: NotingUi):
+    await alias(context, "base", "demo-chat")
+    await alias(context, "smart", "demo-chat", fallbacks=["base"])
+    page = await shown(context, ui)
     assert not page.bar.buttons["edit"].isVisible()
     page.view.select("base")
     page.bar.buttons["try"].click()
     assert ui.visited == [("chat", {"model": "base"})]
     page.bar.buttons["toggle"].click()
     await ui.settle()
-    assert not (await models.get(house, "base")).enabled
+    assert not (await models.get(context, "base")).enabled
     page.bar.buttons["delete"].click()
     dialog = await opened(QDialog)
     assert any("smart will no longer fall back" in label.text() for label in dialog.findChildren(type(page.heading)))
     child(dialog, QPushButton, "Delete alias").click()
     await ui.settle()
-    assert [row.alias for row in await models.all_models(house)] == ["smart"]
+    assert [row.alias for row in await models.all_models(context)] == ["smart"]
 
 
-async def test_without_a_provider_the_way_leads_there_first(house: House, ui: NotingUi):
-    page = await shown(house, ui)
+async def test_without_a_provider_the_way_leads_there_first(context: AppContext, ui: NotingUi):
+    page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(QDialog)
     child(dialog, QPushButton, "Add a provider").click()

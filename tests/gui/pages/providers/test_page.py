@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import Invalid, UpstreamError
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid, group_of
@@ -21,8 +21,8 @@ from tests.fakes.waiting import until
 from tests.gui.conftest import NotingUi, child
 
 
-async def shown(house: House, ui: NotingUi) -> ProvidersPage:
-    page = ProvidersPage(house, ui)
+async def shown(context: AppContext, ui: NotingUi) -> ProvidersPage:
+    page = ProvidersPage(context, ui)
     page.resize(900, 600)
     page.show()
     await ui.settle()
@@ -39,34 +39,34 @@ async def opened(kind: type[QDialog]) -> QDialog:
     return find()[0]
 
 
-async def add(house: House, **values: object) -> None:
-    await providers.create(house, read(NewProvider, values), "gui")
+async def add(context: AppContext, **values: object) -> None:
+    await providers.create(context, read(NewProvider, values), "gui")
 
 
-async def test_a_card_with_much_to_say_is_no_wider_than_the_page(house: House, ui: NotingUi):
+async def test_a_card_with_much_to_say_is_no_wider_than_the_page(context: AppContext, ui: NotingUi):
     keys = [{"label": f"{label}-of-a-long-name", "api_key": f"sk-{label}"} for label in ("team", "private")]
-    await add(house, name="openai", kind="openai", api_keys=keys)
-    await add(house, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
-    owner = house.gateway.snapshot.providers["openai"].provider.id
-    house.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
-    card, other = (await shown(house, ui)).cards.values()
+    await add(context, name="openai", kind="openai", api_keys=keys)
+    await add(context, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
+    owner = context.gateway.snapshot.providers["openai"].provider.id
+    context.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
+    card, other = (await shown(context, ui)).cards.values()
     assert card.state.text().startswith("Refuses 1 of its 2 keys: a long story")
     assert card.state.toolTip() == card.state.text()
     assert max(card.minimumSizeHint().width(), other.minimumSizeHint().width()) < 500
     assert card.keys.toolTip().splitlines() == list(card.keys.names)
 
 
-async def test_what_the_config_file_defines_bears_a_lock(house: House, ui: NotingUi):
-    await add(house, name="demo", kind="demo")
-    (card,) = (await shown(house, ui)).cards.values()
+async def test_what_the_config_file_defines_bears_a_lock(context: AppContext, ui: NotingUi):
+    await add(context, name="demo", kind="demo")
+    (card,) = (await shown(context, ui)).cards.values()
     assert not card.lock.isVisible()
     card.show_provider(card.provider.model_copy(update={"locked": True}), None, None)
     assert card.lock.isVisible()
     assert not card.switch.isEnabled()
 
 
-async def test_a_provider_is_added_and_its_models_published(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await shown(house, ui)
+async def test_a_provider_is_added_and_its_models_published(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await shown(context, ui)
     page.add_button.click()
     dialog = await opened(ProviderDialog)
     qtbot.keyClicks(dialog.grid.search, "demo")
@@ -79,13 +79,13 @@ async def test_a_provider_is_added_and_its_models_published(house: House, ui: No
     assert offered.primary.text() == "Publish 1"
     offered.primary.click()
     await until(lambda: ui.notes)
-    assert [row.alias for row in await models.all_models(house)] == ["demo-chat"]
+    assert [row.alias for row in await models.all_models(context)] == ["demo-chat"]
     assert ui.notes == [("1 alias ready: demo-chat", "info")]
 
 
-async def test_the_test_says_whether_it_answers_and_what_it_can(house: House, ui: NotingUi):
-    await add(house, name="demo", kind="demo", options={"pace_ms": 1})
-    dialog = OfferedDialog(None, house, ui, "demo")
+async def test_the_test_says_whether_it_answers_and_what_it_can(context: AppContext, ui: NotingUi):
+    await add(context, name="demo", kind="demo", options={"pace_ms": 1})
+    dialog = OfferedDialog(None, context, ui, "demo")
     dialog.open()
     await until(lambda: "Answers in" in dialog.verdict.words.text())
     assert dialog.verdict.property("tone") == "success"
@@ -93,17 +93,17 @@ async def test_the_test_says_whether_it_answers_and_what_it_can(house: House, ui
     dialog.reject()
 
 
-async def test_a_provider_that_is_away_says_so_and_can_still_be_used(house: House, ui: NotingUi):
-    await add(house, name="away", kind="openai-compatible", base_url="http://127.0.0.1:9/v1")
-    dialog = OfferedDialog(None, house, ui, "away")
+async def test_a_provider_that_is_away_says_so_and_can_still_be_used(context: AppContext, ui: NotingUi):
+    await add(context, name="away", kind="openai-compatible", base_url="http://127.0.0.1:9/v1")
+    dialog = OfferedDialog(None, context, ui, "away")
     dialog.open()
     await until(lambda: dialog.verdict.property("tone") == "danger")
     await until(lambda: dialog.empty.title.text() == "Its models cannot be listed")
     dialog.reject()
 
 
-async def test_a_missing_key_is_told_at_its_field(house: House, ui: NotingUi):
-    dialog = ProviderDialog(None, house, ui, [], kind="openai")
+async def test_a_missing_key_is_told_at_its_field(context: AppContext, ui: NotingUi):
+    dialog = ProviderDialog(None, context, ui, [], kind="openai")
     dialog.open()
     dialog.primary.click()
     field = dialog.form.fields["api_key"]
@@ -111,12 +111,12 @@ async def test_a_missing_key_is_told_at_its_field(house: House, ui: NotingUi):
     assert field.error.text() == "OpenAI needs it"
     assert field.error.isVisible()
     assert dialog.isVisible()
-    assert await providers.all_providers(house) == []
+    assert await providers.all_providers(context) == []
 
 
-async def test_a_name_that_is_taken_is_told_at_its_field(house: House, ui: NotingUi):
-    await add(house, name="mine", kind="demo")
-    dialog = ProviderDialog(None, house, ui, [], kind="demo")
+async def test_a_name_that_is_taken_is_told_at_its_field(context: AppContext, ui: NotingUi):
+    await add(context, name="mine", kind="demo")
+    dialog = ProviderDialog(None, context, ui, [], kind="demo")
     dialog.open()
     dialog.form.set_values({"name": "mine"})
     dialog.primary.click()
@@ -124,8 +124,8 @@ async def test_a_name_that_is_taken_is_told_at_its_field(house: House, ui: Notin
     assert "already" in dialog.form.fields["name"].error.text()
 
 
-async def test_several_keys_keep_their_weights(house: House, ui: NotingUi):
-    dialog = ProviderDialog(None, house, ui, [], kind="openai")
+async def test_several_keys_keep_their_weights(context: AppContext, ui: NotingUi):
+    dialog = ProviderDialog(None, context, ui, [], kind="openai")
     dialog.open()
     dialog.form.set_values({"api_key": "sk-proj-0123456789abcdefAAAA"})
     dialog.form.more.click()
@@ -135,43 +135,43 @@ async def test_several_keys_keep_their_weights(house: House, ui: NotingUi):
     second.editors["weight"].set_value(3)
     dialog.primary.click()
     await until(lambda: dialog.made)
-    made = await providers.get(house, "openai")
+    made = await providers.get(context, "openai")
     assert [(one.label, one.hint, one.weight) for one in made.keys] == [("first", "sk-…AAAA", 1), ("second", "env:OTHER_KEY", 3)]
 
 
-async def test_editing_keeps_the_keys_that_were_not_written_anew(house: House, ui: NotingUi):
+async def test_editing_keeps_the_keys_that_were_not_written_anew(context: AppContext, ui: NotingUi):
     await add(
-        house, name="openai", kind="openai", api_key="sk-proj-0123456789abcdefAAAA", headers={"X-Team": "blue", "X-Old": "gone"}
+        context, name="openai", kind="openai", api_key="sk-proj-0123456789abcdefAAAA", headers={"X-Team": "blue", "X-Old": "gone"}
     )
-    secrets = dict(house.secrets.kept)
-    dialog = ProviderDialog(None, house, ui, [], await providers.get(house, "openai"))
+    secrets = dict(context.secrets.kept)
+    dialog = ProviderDialog(None, context, ui, [], await providers.get(context, "openai"))
     dialog.open()
     dialog.form.set_values({"name": "work"})
     headers = dialog.form.fields["headers"].editor
     headers._on_removed(headers.lines[1])
     dialog.primary.click()
     await until(lambda: dialog.made)
-    made = await providers.get(house, "work")
+    made = await providers.get(context, "work")
     assert [one.hint for one in made.keys] == ["sk-…AAAA"]
     assert list(made.headers) == ["X-Team"]
-    assert house.secrets.kept.items() <= secrets.items()
+    assert context.secrets.kept.items() <= secrets.items()
 
 
-async def test_the_switch_disables_a_provider(house: House, ui: NotingUi, qtbot: QtBot):
-    await add(house, name="demo", kind="demo")
-    page = await shown(house, ui)
+async def test_the_switch_disables_a_provider(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    await add(context, name="demo", kind="demo")
+    page = await shown(context, ui)
     (card,) = page.cards.values()
     qtbot.mouseClick(card.switch, Qt.MouseButton.LeftButton)
     await ui.settle()
-    assert not (await providers.get(house, "demo")).enabled
+    assert not (await providers.get(context, "demo")).enabled
     await page.refresh()
     assert card.state.text().startswith("Disabled")
 
 
-async def test_deleting_names_the_aliases_that_use_it(house: House, ui: NotingUi):
-    await add(house, name="demo", kind="demo")
-    await models.create(house, read(NewModel, {"alias": "smart", "targets": [{"provider": "demo", "model": "demo-chat"}]}), "gui")
-    page = await shown(house, ui)
+async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: NotingUi):
+    await add(context, name="demo", kind="demo")
+    await models.create(context, read(NewModel, {"alias": "smart", "targets": [{"provider": "demo", "model": "demo-chat"}]}), "gui")
+    page = await shown(context, ui)
     (card,) = page.cards.values()
     assert "in 1 alias" in card.state.text()
     card.delete_button.click()
@@ -179,20 +179,20 @@ async def test_deleting_names_the_aliases_that_use_it(house: House, ui: NotingUi
     assert any("smart" in label.text() for label in dialog.findChildren(QLabel))
     child(dialog, QPushButton, "Delete provider").click()
     await ui.settle()
-    assert await providers.all_providers(house) == []
+    assert await providers.all_providers(context) == []
 
 
-async def test_what_the_file_defines_can_only_be_looked_at(house: House, ui: NotingUi):
-    await providers.create(house, read(NewProvider, {"name": "demo", "kind": "demo"}), "file", source="file")
-    page = await shown(house, ui)
+async def test_what_the_file_defines_can_only_be_looked_at(context: AppContext, ui: NotingUi):
+    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file", source="file")
+    page = await shown(context, ui)
     (card,) = page.cards.values()
     assert not card.switch.isEnabled()
     assert not card.delete_button.isEnabled()
     assert card.models_button.isEnabled()
 
 
-async def test_with_no_provider_there_are_two_ways_on(house: House, ui: NotingUi):
-    page = await shown(house, ui)
+async def test_with_no_provider_there_are_two_ways_on(context: AppContext, ui: NotingUi):
+    page = await shown(context, ui)
     assert page.empty.isVisible()
     child(page.empty, QPushButton, "Try the demo").click()
     dialog = await opened(ProviderDialog)
@@ -234,14 +234,14 @@ def test_a_second_provider_of_a_kind_gets_a_name_of_its_own():
     assert free_name("openai", ["OpenAI", "openai-2"]) == "openai-3"
 
 
-async def test_a_dialog_closed_while_it_asks_takes_its_question_along(house: House, ui: NotingUi):
+async def test_a_dialog_closed_while_it_asks_takes_its_question_along(context: AppContext, ui: NotingUi):
     """Its answer would come to widgets that are gone."""
-    await add(house, name="demo", kind="demo", options={"pace_ms": 500})
-    dialog = OfferedDialog(None, house, ui, "demo")
+    await add(context, name="demo", kind="demo", options={"pace_ms": 500})
+    dialog = OfferedDialog(None, context, ui, "demo")
     dialog.open()
     testing = ui.tasks[0]
     await until(lambda: dialog.model.rows)
     dialog.reject()
     await until(testing.done)
     assert testing.cancelled()
-    assert house.gateway.in_flight == 0
+    assert context.gateway.in_flight == 0

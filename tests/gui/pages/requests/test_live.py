@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.gui.pages.requests import page as requests
 from conduit_desktop.gui.pages.requests.page import RequestsPage
@@ -17,9 +17,9 @@ from tests.gui.samples import keep, record
 BEGAN = 1_700_000_000_000
 
 
-async def _following(house: House, ui: NotingUi, qtbot: QtBot, count: int) -> RequestsPage:
-    await keep(house, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
-    page = RequestsPage(house, ui)
+async def _following(context: AppContext, ui: NotingUi, qtbot: QtBot, count: int) -> RequestsPage:
+    await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
+    page = RequestsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(1100, 500)
     page.show()
@@ -35,8 +35,8 @@ def _first(page: RequestsPage) -> str:
     return str(page.table._key(page.table.table.indexAt(QPoint(1, 1))))
 
 
-async def test_new_requests_do_not_move_what_is_being_read(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await _following(house, ui, qtbot, 60)
+async def test_new_requests_do_not_move_what_is_being_read(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await _following(context, ui, qtbot, 60)
     bar = page.table.table.verticalScrollBar()
     bar.setValue(500)
     read, place = _first(page), bar.value()
@@ -51,18 +51,20 @@ async def test_new_requests_do_not_move_what_is_being_read(house: House, ui: Not
     assert _first(page) == read
 
 
-async def test_a_log_read_at_its_top_shows_what_comes(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await _following(house, ui, qtbot, 60)
+async def test_a_log_read_at_its_top_shows_what_comes(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await _following(context, ui, qtbot, 60)
     _arrive(page, 60)
     QApplication.processEvents()
     assert _first(page) == "req_0060"
 
 
-async def test_what_left_the_table_is_loaded_again(house: House, ui: NotingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch):
+async def test_what_left_the_table_is_loaded_again(
+    context: AppContext, ui: NotingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(requests, "MOST_LIVE", 12)
-    page = await _following(house, ui, qtbot, 10)
+    page = await _following(context, ui, qtbot, 10)
     assert not page.older.isVisible()
-    await keep(house, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(10, 16)))
+    await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(10, 16)))
     _arrive(page, *range(10, 16))
     assert len(page.table.model.rows) == 12
     qtbot.mouseClick(page.older, Qt.MouseButton.LeftButton)

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import master_key
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gui.pages.settings.import_dialog import ImportPreview, NewKeys
 from conduit_desktop.gui.pages.settings.page import HIDDEN, SettingsPage
@@ -22,8 +22,8 @@ from tests.fakes.waiting import until
 from tests.gui.conftest import NotingUi
 
 
-async def opened(house: House, ui: NotingUi, qtbot: QtBot) -> SettingsPage:
-    page = SettingsPage(house, ui)
+async def opened(context: AppContext, ui: NotingUi, qtbot: QtBot) -> SettingsPage:
+    page = SettingsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(1000, 700)
     page.show()
@@ -37,68 +37,70 @@ def line(page: SettingsPage, name: str) -> QLineEdit:
     return target
 
 
-async def test_every_option_has_a_row_that_shows_its_value(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
-    values = house.gateway.snapshot.settings
+async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
+    values = context.gateway.snapshot.settings
     assert set(page.rows) == set(Settings.model_fields) - HIDDEN
     for name, row in page.rows.items():
         shown = row.value()
         assert (shown if shown != "" else None) == (getattr(values, name) if getattr(values, name) != "" else None), name
 
 
-async def test_a_switch_is_kept_at_once(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_a_switch_is_kept_at_once(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     toggle = page.rows["log_payloads"].editor
     assert isinstance(toggle, Toggle)
     qtbot.mouseClick(toggle.switch, Qt.MouseButton.LeftButton)
-    await until(lambda: house.gateway.snapshot.settings.log_payloads)
+    await until(lambda: context.gateway.snapshot.settings.log_payloads)
 
 
-async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside_it(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside_it(
+    context: AppContext, ui: NotingUi, qtbot: QtBot
+):
+    page = await opened(context, ui, qtbot)
     row = page.rows["max_body_mb"]
     row.pause.setInterval(1)
     line(page, "max_body_mb").selectAll()
     qtbot.keyClicks(line(page, "max_body_mb"), "99999")
     await until(lambda: row.error.text())
     assert "4096" in row.error.text()
-    assert house.gateway.snapshot.settings.max_body_mb == 100
+    assert context.gateway.snapshot.settings.max_body_mb == 100
     line(page, "max_body_mb").selectAll()
     qtbot.keyClicks(line(page, "max_body_mb"), "64")
-    await until(lambda: house.gateway.snapshot.settings.max_body_mb == 64)
+    await until(lambda: context.gateway.snapshot.settings.max_body_mb == 64)
     await until(lambda: not row.error.text())
 
 
-async def test_an_emptied_number_goes_back_to_its_default(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_an_emptied_number_goes_back_to_its_default(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     await page.save("idle_s", 5.0)
-    assert house.gateway.snapshot.settings.idle_s == 5.0
+    assert context.gateway.snapshot.settings.idle_s == 5.0
     await page.save("idle_s", None)
-    assert house.gateway.snapshot.settings.idle_s == 60.0
+    assert context.gateway.snapshot.settings.idle_s == 60.0
     await page.refresh()
     assert page.rows["idle_s"].value() == 60.0
 
 
-async def test_what_the_start_fixed_is_locked(house: House, ui: NotingUi, qtbot: QtBot):
-    house.gateway.overrides = {"port": 5999}
-    await house.gateway.refresh()
-    page = await opened(house, ui, qtbot)
+async def test_what_the_start_fixed_is_locked(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    context.gateway.overrides = {"port": 5999}
+    await context.gateway.refresh()
+    page = await opened(context, ui, qtbot)
     assert page.rows["port"].locked.isVisible()
     assert not page.rows["port"].editor.isEnabled()
     assert not page.rows["host"].locked.isVisible()
 
 
-async def test_a_new_port_asks_for_a_restart_of_the_server(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_a_new_port_asks_for_a_restart_of_the_server(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     await page.save("port", 5050)
     assert page.restart.isVisible()
     await page._restart()
-    assert house.server.state == "running"
+    assert context.server.state == "running"
     assert not page.restart.isVisible()
 
 
-async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     line(page, "connect_s").selectAll()
     qtbot.keyClicks(line(page, "connect_s"), "3")
     await page.save("idle_s", 9.0)
@@ -107,54 +109,54 @@ async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(hous
     assert page.rows["idle_s"].value() == 9.0
 
 
-async def test_a_choice_of_names_offers_those_there_are(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_a_choice_of_names_offers_those_there_are(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     combo = page.rows["default_alias"].editor
     assert isinstance(combo, Combo)
     assert combo.combo.count() == 1
     assert combo.value() is None
 
 
-async def test_the_master_key_is_hidden_shown_and_rotated(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_the_master_key_is_hidden_shown_and_rotated(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     card = page.master_key
     assert "condm_" not in card.line.text()
     qtbot.mouseClick(card.eye, Qt.MouseButton.LeftButton)
     await ui.settle()
     before = card.line.text()
-    assert before == await master_key.current(house)
+    assert before == await master_key.current(context)
     qtbot.mouseClick(card.rotate_button, Qt.MouseButton.LeftButton)
     await until(lambda: QApplication.activeModalWidget() is not None)
     dialog = QApplication.activeModalWidget()
     assert isinstance(dialog, Dialog)
     qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
     await ui.settle()
-    assert card.line.text() == await master_key.current(house) != before
+    assert card.line.text() == await master_key.current(context) != before
 
 
-async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(house: House, ui: NotingUi, qtbot: QtBot):
-    page = await opened(house, ui, qtbot)
+async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(context: AppContext, ui: NotingUi, qtbot: QtBot):
+    page = await opened(context, ui, qtbot)
     text = '[settings]\nidle_s = 12.0\n\n[[providers]]\nname = "play"\nkind = "demo"\n\n[[keys]]\nname = "from file"\n'
     importing = asyncio.create_task(page.data.import_text(text))
     await until(lambda: isinstance(QApplication.activeModalWidget(), ImportPreview))
     preview = QApplication.activeModalWidget()
     assert isinstance(preview, ImportPreview)
     assert {one.name for one in preview.table.model.rows} == {"idle_s", "play", "from file"}
-    assert house.gateway.snapshot.settings.idle_s == 60.0
+    assert context.gateway.snapshot.settings.idle_s == 60.0
     qtbot.mouseClick(preview.primary, Qt.MouseButton.LeftButton)
     await until(lambda: isinstance(QApplication.activeModalWidget(), NewKeys))
     dialog = QApplication.activeModalWidget()
     assert isinstance(dialog, NewKeys)
     qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
     await importing
-    assert house.gateway.snapshot.settings.idle_s == 12.0
-    assert "play" in house.gateway.snapshot.providers
+    assert context.gateway.snapshot.settings.idle_s == 12.0
+    assert "play" in context.gateway.snapshot.providers
 
 
 async def test_backup_export_and_restore_go_where_the_user_says(
-    house: House, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    page = await opened(house, ui, qtbot)
+    page = await opened(context, ui, qtbot)
     chosen = iter([tmp_path / "b.zip", tmp_path / "c.toml", tmp_path / "b.zip"])
 
     async def choose(*_: Any) -> Path:

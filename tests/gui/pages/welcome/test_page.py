@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtWidgets import QLabel
 
 from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding.discovery import FoundServer
 from conduit_desktop.gui.pages.welcome import page as welcome
 from conduit_desktop.gui.pages.welcome.page import WelcomePage
@@ -16,57 +16,57 @@ from tests.gui.conftest import NotingUi
 SECRET = "sk-proj-0123456789abcdefZZZZ"
 
 
-async def shown(house: House, ui: NotingUi, monkeypatch: pytest.MonkeyPatch, *servers: FoundServer) -> WelcomePage:
-    async def looked(_house: House) -> list[FoundServer]:
+async def shown(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch, *servers: FoundServer) -> WelcomePage:
+    async def looked(_context: AppContext) -> list[FoundServer]:
         return list(servers)
 
     monkeypatch.setattr(welcome, "found_servers", looked)
-    page = WelcomePage(house, ui)
+    page = WelcomePage(context, ui)
     page.show()
     await ui.settle()
     return page
 
 
-async def test_found_keys_and_servers_become_providers(house: House, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_found_keys_and_servers_become_providers(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("GROQ_API_KEY", "gsk_0123456789abcdefYYYY")
-    page = await shown(house, ui, monkeypatch, FoundServer("ollama", "Ollama", "http://127.0.0.1:11434/v1", ("qwen3:8b",), False))
+    page = await shown(context, ui, monkeypatch, FoundServer("ollama", "Ollama", "http://127.0.0.1:11434/v1", ("qwen3:8b",), False))
     assert page.add_button.text() == "Add 3 providers"
     assert not any(SECRET in label.text() for label in page.findChildren(QLabel))
     next(row for row in page.rows if row.found.kind == "groq").box.click()
     assert page.add_button.text() == "Add 2 providers"
     page.add_button.click()
     await ui.settle()
-    made = {one.name: one for one in await providers.all_providers(house)}
+    made = {one.name: one for one in await providers.all_providers(context)}
     assert set(made) == {"openai", "ollama"}
     assert made["openai"].keys[0].hint == "env:OPENAI_API_KEY"
-    assert SECRET not in str(house.secrets.kept)
-    assert [row.alias for row in await models.all_models(house)] == ["qwen3:8b"]
+    assert SECRET not in str(context.secrets.kept)
+    assert [row.alias for row in await models.all_models(context)] == ["qwen3:8b"]
     assert ui.visited == [("providers", {})]
-    assert house.gateway.snapshot.settings.welcome_done
+    assert context.gateway.snapshot.settings.welcome_done
 
 
-async def test_the_demo_is_one_click_away(house: House, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
-    page = await shown(house, ui, monkeypatch)
+async def test_the_demo_is_one_click_away(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+    page = await shown(context, ui, monkeypatch)
     assert not page.add_button.isVisible()
     page.demo_button.click()
     await until(lambda: ui.visited)
     assert ui.visited == [("chat", {"model": "demo-chat", "text": "What can you do?"})]
-    assert "demo-chat" in {row.alias for row in await models.all_models(house)}
+    assert "demo-chat" in {row.alias for row in await models.all_models(context)}
 
 
-async def test_it_can_be_skipped_for_good(house: House, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
-    page = await shown(house, ui, monkeypatch)
+async def test_it_can_be_skipped_for_good(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+    page = await shown(context, ui, monkeypatch)
     page.skip_button.click()
     await until(lambda: ui.visited)
     assert ui.visited == [("dashboard", {})]
-    assert house.gateway.snapshot.settings.welcome_done
-    assert await providers.all_providers(house) == []
+    assert context.gateway.snapshot.settings.welcome_done
+    assert await providers.all_providers(context) == []
 
 
-async def test_what_is_added_already_is_not_offered_again(house: House, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_what_is_added_already_is_not_offered_again(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    page = await shown(house, ui, monkeypatch)
+    page = await shown(context, ui, monkeypatch)
     page.add_button.click()
     await ui.settle()
     await page.refresh()

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.bus import Bus
-from conduit_desktop.core.entities import Credential, ModelAlias, Price, Provider, Target, Timeouts, VirtualKey
+from conduit_desktop.core.entities import CredentialRef, ModelAlias, Price, Provider, Target, TimeoutOverrides, VirtualKey
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.access import digest
-from conduit_desktop.gateway.call import Call, Exchange, Reply, StreamReply
+from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.store import Store
 from conduit_desktop.wire import dialect
@@ -41,7 +41,7 @@ class DictSecrets:
         self.kept.pop(name, None)
 
 
-class Furnished(Gateway):
+class GatewayFixture(Gateway):
     """A gateway with short ways to add what a test needs; `records` are those of its finished requests."""
 
     records: list[RequestRecord]
@@ -58,7 +58,7 @@ class Furnished(Gateway):
         credentials = []
         for index, key in enumerate(more.pop("keys", [API_KEY])):
             self.secrets.set(f"provider/{name}/{index}", key)
-            credentials.append(Credential(label=str(index), secret=f"provider/{name}/{index}", hint="…"))
+            credentials.append(CredentialRef(label=str(index), secret=f"provider/{name}/{index}", hint="…"))
         await self.store.providers.insert(
             Provider(id=f"prov_{name}", name=name, kind=kind, base_url=base_url, credentials=tuple(credentials), **more)
         )
@@ -69,7 +69,7 @@ class Furnished(Gateway):
         parts = [target.partition("/") for target in targets]
         bound = tuple(Target(provider=provider, model=model) for provider, _, model in parts)
         await self.store.models.insert(
-            ModelAlias(id=f"mod_{alias}", alias=alias, targets=bound, timeouts=Timeouts(**(timeouts or {})), **more)
+            ModelAlias(id=f"mod_{alias}", alias=alias, targets=bound, timeouts=TimeoutOverrides(**(timeouts or {})), **more)
         )
         await self.refresh()
 
@@ -89,7 +89,7 @@ class Furnished(Gateway):
     ) -> Any:
         """The whole answer's body."""
         exchange = await self.answer(call(model, text, speaks=speaks, key=key, **fields))
-        assert isinstance(exchange, Reply)
+        assert isinstance(exchange, WholeReply)
         return orjson.loads(exchange.body)
 
     async def stream(
@@ -117,10 +117,10 @@ def call(
 
 
 @asynccontextmanager
-async def furnished(home: Home, **settings: Any) -> AsyncIterator[Furnished]:
+async def open_gateway(home: Home, **settings: Any) -> AsyncIterator[GatewayFixture]:
     """A started gateway; `settings` hold over the defaults."""
     store = Store.open(home)
-    gateway = Furnished(store, DictSecrets(), Bus(), settings)
+    gateway = GatewayFixture(store, DictSecrets(), Bus(), settings)
     gateway.records = []
     gateway.bus.subscribe(lambda change: gateway.records.append(change.payload) if change.topic == "requests" else None)
     await gateway.start()

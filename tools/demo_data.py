@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from conduit_desktop.actions import keys, models, notifications, providers
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.money import show_usd, to_usd
@@ -71,35 +71,35 @@ HEALTH: tuple[tuple[str, int, tuple[Reason, ...]], ...] = (
 PROBING, PAUSED = "workstation/llama-3.3-70b", "anthropic/claude-haiku-4-5"
 
 
-async def furnish(house: House, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
+async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
     """Fill an empty house: providers, aliases, keys, `days` of requests, and a few notifications."""
     dice = random.Random(seed)  # the same picture every time
     for provider in PROVIDERS:
-        await providers.create(house, read(NewProvider, provider), "gui")
+        await providers.create(context, read(NewProvider, provider), "gui")
     for alias in ALIASES:
         targets = [{"provider": name, "model": model} for name, model in alias["targets"]]
-        await models.create(house, read(NewModel, {**alias, "targets": targets}), "gui")
-    await models.edit(house, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
-    made = {str(key["name"]): await keys.create(house, read(NewKey, key), "gui") for key in KEYS}
+        await models.create(context, read(NewModel, {**alias, "targets": targets}), "gui")
+    await models.edit(context, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
+    made = {str(key["name"]): await keys.create(context, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
     records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
-    await asyncio.gather(*(house.store.ledger.record(record) for record in records))
+    await asyncio.gather(*(context.store.ledger.record(record) for record in records))
     explained = max(filter(went_on, records), key=lambda one: one.started_at)
-    await house.store.payloads.put(explained.id, ASKED, TOLD, explained.started_at)
-    await house.gateway.refresh()
-    await house.gateway.reload_spend()
-    _live_through(dice, house)
-    spent_nano = house.gateway.account(ids["aider"]).spend_nano
+    await context.store.payloads.put(explained.id, ASKED, TOLD, explained.started_at)
+    await context.gateway.refresh()
+    await context.gateway.reload_spend()
+    _live_through(dice, context)
+    spent_nano = context.gateway.account(ids["aider"]).spend_nano
     budget_usd = max(1, math.ceil(to_usd(spent_nano) / 0.9))
-    await keys.edit(house, ids["aider"], read(KeyPatch, {"budget_usd": budget_usd}), "gui")
+    await keys.edit(context, ids["aider"], read(KeyPatch, {"budget_usd": budget_usd}), "gui")
     await notifications.notify(
-        house,
+        context,
         "budget",
         "warning",
         "aider has used most of its budget",
         f"{show_usd(spent_nano)} of ${budget_usd}.00. Then it is refused.",
     )
-    await notifications.notify(house, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
+    await notifications.notify(context, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
 
 
 def went_on(record: RequestRecord) -> bool:
@@ -107,14 +107,14 @@ def went_on(record: RequestRecord) -> bool:
     return record.status == "success" and len({attempt.provider for attempt in record.attempts}) > 1
 
 
-def _live_through(dice: random.Random, house: House) -> None:
+def _live_through(dice: random.Random, context: AppContext) -> None:
     """What the gateway would know of its targets after such an hour."""
-    health, providers_ = house.gateway.health, house.gateway.snapshot.providers
+    health, providers_ = context.gateway.health, context.gateway.snapshot.providers
     for name, usual_ms, faults in HEALTH:
         bound = providers_[name.partition("/")[0]]
         for _ in range(40):
             first_ms = usual_ms * dice.lognormvariate(0, 0.3)
-            health.succeeded(name, bound.provider.id, bound.doors[0].label, first_ms)
+            health.succeeded(name, bound.provider.id, bound.credentials[0].label, first_ms)
             health.target(name).finished(first_ms, 4_000 * dice.lognormvariate(0, 0.2), 300)
         for reason in faults:
             # Said of no credential: a rate limit would keep its key resting while the pictures are taken.

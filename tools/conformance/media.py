@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tools.conformance import vectors
-from tools.conformance.hall import Hall, Heard
-from tools.conformance.native import asked
+from tools.conformance.gateway import Hall, Heard
+from tools.conformance.passthrough import asked
 from tools.conformance.places import Fields, Recording, parse
 from tools.conformance.vectors import Embedded
 

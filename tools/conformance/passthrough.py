@@ -10,7 +10,7 @@ import orjson
 
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.boundaries import framing_of
-from tools.conformance.hall import Hall, Heard
+from tools.conformance.gateway import Hall, Heard
 from tools.conformance.places import Recording, parse
 
 _OURS = (".model", ".stream_options")
@@ -63,7 +63,7 @@ def _answered(recording: Recording, heard: Heard) -> list[str]:
     if recording.stream and place.dialect:
         speaks = dialect(place.dialect)
         framing = framing_of(speaks.content_type)
-        kept = [[frame.raw for frame in framing.frames(data) if not speaks.says_only_usage(frame.data)] for data in (want, got)]
+        kept = [[frame.raw for frame in framing.frames(data) if not speaks.is_usage_only(frame.data)] for data in (want, got)]
         if b"".join(kept[0]).strip() == b"".join(kept[1]).strip():
             return []
     return [f"answer differs: {_first_difference(want, got)}"]

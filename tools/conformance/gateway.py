@@ -13,14 +13,14 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions.context import House
-from conduit_desktop.core.entities import Credential, Provider
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.core.entities import CredentialRef, Provider
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway.call import Call, Reply
+from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.server.application import build
 from conduit_desktop.wire import dialect
-from tests.fakes.furnished import KEY, Furnished, furnished
-from tests.fakes.house import StillServer
+from tests.fakes.app_context import IdleServer
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.replay import interactions, replaying
 from tools.conformance.lenses import WHOLE
 from tools.conformance.places import GOOGLE_KEY, Recording, recordings
@@ -46,7 +46,7 @@ class Heard:
 class Hall:
     """Everything that runs. `known`: the recordings, each with a provider named `r` and its position."""
 
-    gateway: Furnished
+    gateway: GatewayFixture
     url: str
     replay: str
     session: aiohttp.ClientSession
@@ -82,7 +82,7 @@ class Hall:
         except GatewayError as error:
             own = isinstance(error, UpstreamError) and error.body
             return Heard(error.status, {}, error.body if own else orjson.dumps(call.dialect.write_error(error)[1]))  # type: ignore[attr-defined]
-        if isinstance(exchange, Reply):
+        if isinstance(exchange, WholeReply):
             return Heard(exchange.status, exchange.headers, exchange.body)
         try:
             return Heard(200, exchange.headers, b"".join([data async for data in exchange.frames]))
@@ -102,10 +102,10 @@ class Hall:
 async def opened(folder: Path, home: Home) -> AsyncIterator[Hall]:
     """Everything started, and stopped at the end."""
     known = recordings(interactions(folder))
-    async with replaying(folder) as replay, furnished(home) as gateway:
+    async with replaying(folder) as replay, open_gateway(home) as gateway:
         await _furnish(gateway, known, replay)
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, StillServer(), {})  # type: ignore[arg-type]
-        runner = web.AppRunner(build(house), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), {})  # type: ignore[arg-type]
+        runner = web.AppRunner(build(context), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
@@ -115,7 +115,7 @@ async def opened(folder: Path, home: Home) -> AsyncIterator[Hall]:
             await runner.cleanup()
 
 
-async def _furnish(gateway: Furnished, known: list[Recording], replay: str) -> None:
+async def _furnish(gateway: GatewayFixture, known: list[Recording], replay: str) -> None:
     for index, recording in enumerate(known):
         place = recording.place
         if place is None:
@@ -125,7 +125,7 @@ async def _furnish(gateway: Furnished, known: list[Recording], replay: str) -> N
         await gateway.store.providers.insert(
             Provider(
                 id=f"prov_r{index}", name=f"r{index}", kind=place.kind, base_url=replay + quote(f"/c/{recording.name}{place.base}"),
-                credentials=(Credential(label="0", secret=f"provider/r{index}/0", hint="…"),), options=dict(place.options),
+                credentials=(CredentialRef(label="0", secret=f"provider/r{index}/0", hint="…"),), options=dict(place.options),
             )
         )  # fmt: skip
     await gateway.add_key()

@@ -18,13 +18,13 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from conduit_desktop.actions.context import House
+from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.application import build
-from tests.fakes.furnished import KEY, Furnished, furnished
-from tests.fakes.house import StillServer
-from tests.fakes.speeches import SPEECHES
+from tests.fakes.app_context import IdleServer
+from tests.fakes.client_dialects import SPEECHES
+from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import WITHIN_S, settled
 
@@ -34,7 +34,7 @@ LONG = "one two three four five six seven eight nine ten"
 
 
 @dataclass(frozen=True)
-class Way:
+class Combination:
     """How a caller speaks, by which lane its request goes, and whether it asks for a stream."""
 
     speaks: Speaks
@@ -50,19 +50,24 @@ class Way:
         return f"{self.speaks}-{'native' if self.native else 'translated'}-{'stream' if self.streamed else 'whole'}"
 
 
-WAYS = [
-    Way(speaks, native, streamed) for speaks in ("openai", "anthropic") for native in (True, False) for streamed in (True, False)
+COMBINATIONS = [
+    Combination(speaks, native, streamed)
+    for speaks in ("openai", "anthropic")
+    for native in (True, False)
+    for streamed in (True, False)
 ]
-OTHER_WAYS = [Way(speaks, False, streamed) for speaks in ("responses", "gemini", "ollama") for streamed in (True, False)]
-STREAMS = [way for way in WAYS if way.streamed]
-WHOLES = [way for way in WAYS if not way.streamed]
+OTHER_COMBINATIONS = [
+    Combination(speaks, False, streamed) for speaks in ("responses", "gemini", "ollama") for streamed in (True, False)
+]
+STREAMS = [way for way in COMBINATIONS if way.streamed]
+WHOLES = [way for way in COMBINATIONS if not way.streamed]
 
 
 @dataclass
-class Heard:
+class CallerView:
     """What the caller got. `times` are when bytes came, in seconds since it asked."""
 
-    way: Way
+    way: Combination
     status: int
     headers: dict[str, str]
     raw: bytes
@@ -82,7 +87,7 @@ class Heard:
         """The error's text; empty where there was none."""
         return str(self.error["message"]) if self.error else ""
 
-    def read(self) -> Heard:
+    def read(self) -> CallerView:
         """Make out text, end, pings and error, as a client would."""
         kind = self.headers.get("content-type", "")
         if kind.startswith("text/event-stream"):
@@ -142,10 +147,12 @@ def _ollama(value: dict[str, Any]) -> tuple[str, bool]:
 _READERS = {"openai": _openai, "anthropic": _anthropic, "responses": _responses, "gemini": _gemini, "ollama": _ollama}
 
 
-class Crossing:
+class Scenario:
     """Gateway, door, and the vendors A and B. After `furnish`, the aliases `ab` (A then B) and `a` (A alone) exist."""
 
-    def __init__(self, way: Way, gateway: Furnished, a: Vendor, b: Vendor, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, way: Combination, gateway: GatewayFixture, a: Vendor, b: Vendor, url: str, session: aiohttp.ClientSession
+    ) -> None:
         self.way = way
         self.gateway = gateway
         self.a, self.b = a, b
@@ -161,7 +168,7 @@ class Crossing:
         """The vendors' provider kind."""
         return f"{self.way.upstream}-compatible"
 
-    async def furnish(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Crossing:
+    async def furnish(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Scenario:
         """Providers a and b, a price for each, the aliases, and a key with a budget."""
         self.gateway.overrides["keepalive_s"] = keepalive_s
         for name, vendor in (("a", self.a), ("b", self.b)):
@@ -184,7 +191,7 @@ class Crossing:
         path, body = SPEECHES[self.way.speaks].asked(model, text, self.way.streamed, **fields)
         return self.session.post(self.url + path, json=body, headers=headers)
 
-    async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> Heard:
+    async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> CallerView:
         """The whole answer, heard to its end."""
         began = asyncio.get_running_loop().time()
         pieces: list[bytes] = []
@@ -194,7 +201,7 @@ class Crossing:
                 pieces.append(piece)
                 times.append(asyncio.get_running_loop().time() - began)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Heard(self.way, response.status, headers, b"".join(pieces), times).read()
+            return CallerView(self.way, response.status, headers, b"".join(pieces), times).read()
 
     @property
     def record(self) -> RequestRecord:
@@ -227,18 +234,18 @@ class Crossing:
 
 
 @asynccontextmanager
-async def opened_crossing(way: Way, home: Home) -> AsyncIterator[Crossing]:
+async def opened_scenario(way: Combination, home: Home) -> AsyncIterator[Scenario]:
     """Everything started and, at the end, looked over and stopped."""
-    async with Vendor() as a, Vendor() as b, furnished(home) as gateway:
-        house = House(home, gateway.store, gateway.secrets, gateway, gateway.bus, StillServer(), {})  # type: ignore[arg-type]
-        runner = web.AppRunner(build(house), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    async with Vendor() as a, Vendor() as b, open_gateway(home) as gateway:
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), {})  # type: ignore[arg-type]
+        runner = web.AppRunner(build(context), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
             async with aiohttp.ClientSession(auto_decompress=False) as session:
-                crossing = Crossing(way, gateway, a, b, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
-                yield crossing
-                await crossing.settled()
-                crossing.check()
+                scenario = Scenario(way, gateway, a, b, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+                yield scenario
+                await scenario.settled()
+                scenario.check()
         finally:
             await runner.cleanup()

@@ -11,7 +11,7 @@ import orjson
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.wire import dialect
 from tools.conformance import frames, request_types, sdk
-from tools.conformance.hall import Hall, Heard
+from tools.conformance.gateway import Hall, Heard
 from tools.conformance.lenses import STREAMED, WHOLE
 from tools.conformance.places import Place, Recording, parse
 from tools.conformance.seen import Seen, differences
@@ -53,18 +53,18 @@ async def run(hall: Hall, caller: str, wanted: Iterable[Recording], progress: Ca
         place = recording.place
         if place is None or place.dialect not in WHOLE or place.dialect == caller:
             continue
-        crossing = await _cross(hall, caller, recording)
-        if crossing is not None:
-            made[recording.name] = crossing
+        scenario = await _cross(hall, caller, recording)
+        if scenario is not None:
+            made[recording.name] = scenario
         progress()
     reached = await hall.journal()
-    for name, crossing in made.items():
+    for name, scenario in made.items():
         entry = reached.get(name)
         if entry is not None and isinstance(entry["body"], dict):
-            crossing.sent = entry["body"]
-            place = crossing.recording.place
+            scenario.sent = entry["body"]
+            place = scenario.recording.place
             assert place is not None
-            crossing.invalid = _faults(place, crossing.sent)
+            scenario.invalid = _faults(place, scenario.sent)
     return list(made.values())
 
 
@@ -89,24 +89,24 @@ async def _cross(hall: Hall, caller: str, recording: Recording) -> Crossing | No
     neutral.include_usage = True
     body = dialect(caller).write_request(neutral, recording.model).body
     heard = await hall.ask(recording, body, caller, CALLERS[caller], recording.stream)
-    crossing = Crossing(recording, caller, recorded, Seen(status=heard.status), heard.dropped)
+    scenario = Crossing(recording, caller, recorded, Seen(status=heard.status), heard.dropped)
     if heard.status == 200:
-        _look(crossing, heard)
+        _look(scenario, heard)
     else:
-        crossing.seen.error = heard.body[:300].decode(errors="replace")
-    return crossing
+        scenario.seen.error = heard.body[:300].decode(errors="replace")
+    return scenario
 
 
-def _look(crossing: Crossing, heard: Heard) -> None:
+def _look(scenario: Crossing, heard: Heard) -> None:
     """Read the answer with the SDK's own types, and see what they hold."""
-    caller, streamed = crossing.caller, crossing.recording.stream
+    caller, streamed = scenario.caller, scenario.recording.stream
     try:
         if streamed:
-            crossing.seen = _of_stream(caller, sdk.read_stream(caller, heard.body))
+            scenario.seen = _of_stream(caller, sdk.read_stream(caller, heard.body))
         else:
-            crossing.seen = WHOLE[caller](sdk.read_whole(caller, orjson.loads(heard.body)))
+            scenario.seen = WHOLE[caller](sdk.read_whole(caller, orjson.loads(heard.body)))
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        crossing.unread = f"{type(error).__name__}: {str(error)[:300]}"
+        scenario.unread = f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def what_was_recorded(recording: Recording) -> Seen:

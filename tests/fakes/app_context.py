@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from conduit_desktop.actions.context import House, ServerState
+from conduit_desktop.actions.context import AppContext, ServerState
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.gateway import Gateway
@@ -39,7 +39,7 @@ class DictSecrets(SecretStore):
             raise OSError("the keyring is locked")
 
 
-class StillServer:
+class IdleServer:
     """Says that it runs, and does not."""
 
     state: ServerState = "running"
@@ -56,7 +56,7 @@ class StillServer:
 
 
 @asynccontextmanager
-async def opened_house(home: Home, **fixed: Any) -> AsyncIterator[House]:
+async def opened_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
     """A house to act on."""
     store = Store.open(home)
     bus = Bus()
@@ -64,14 +64,14 @@ async def opened_house(home: Home, **fixed: Any) -> AsyncIterator[House]:
     gateway = Gateway(store, secrets, bus, fixed)
     await gateway.start()
     try:
-        yield House(home, store, secrets, gateway, bus, StillServer(), fixed)
+        yield AppContext(home, store, secrets, gateway, bus, IdleServer(), fixed)
     finally:
         await gateway.stop(0.1)
         await store.close()
 
 
-def heard(house: House) -> list[Change]:
+def published(context: AppContext) -> list[Change]:
     """Every change published from now on."""
     changes: list[Change] = []
-    house.bus.subscribe(changes.append)
+    context.bus.subscribe(changes.append)
     return changes
