@@ -44,7 +44,9 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "conduit_desktop/gateway/admission/windows.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/admission/budgets.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
     "conduit_desktop/gateway/admission/estimate.py": ("tests/gateway/admission/test_limits.py", "tests/gateway/test_gateway.py"),
-    "conduit_desktop/gateway/health/circuit.py": ("tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py"),
+    "conduit_desktop/gateway/health/circuit.py": (
+        "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
+    ),
     "conduit_desktop/gateway/health/state.py": (
         "tests/gateway/upstream/test_failover_credentials.py", "tests/actions/test_health.py",
     ),
