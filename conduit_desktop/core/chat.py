@@ -1,8 +1,8 @@
 """The neutral chat request: what any dialect can ask, in one set of types.
 
 Fields that only the source dialect knows travel in `extra` (on the request, a message, a part or a tool). The same
-dialect writes them back; every other one names them as dropped. `spelling` holds how the source said something that
-has two spellings (`max_tokens` or `max_completion_tokens`), for its own writer alone.
+dialect writes them back; every other one names them as dropped. `source_form` records, by field path, how the source wrote what
+has two forms (`max_tokens` or `max_completion_tokens`, null or absent); only the same dialect's writer reads it.
 """
 
 from __future__ import annotations
@@ -231,4 +231,4 @@ class ChatRequest:
     stream: bool = False
     include_usage: bool = False
     extra: dict[str, Json] = field(default_factory=dict)
-    spelling: dict[str, str] = field(default_factory=dict)
+    source_form: dict[str, str] = field(default_factory=dict)

@@ -32,6 +32,6 @@ class StoringResponses(OpenAIResponses):
 
     def _echoing(self, request: ChatRequest) -> ChatRequest:
         if self.previous is not None:
-            granted = {**recall(request.spelling, "granted"), "previous_response_id": self.previous}
-            remember(request.spelling, "granted", granted)
+            granted = {**recall(request.source_form, "granted"), "previous_response_id": self.previous}
+            remember(request.source_form, "granted", granted)
         return request

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Json, Tool
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.openai_chat.fields import respell
+from conduit_desktop.wire.openai_chat.fields import restore_source_form
 
 
 class FunctionToolsWriter:
@@ -54,7 +54,7 @@ class FunctionToolsWriter:
         """What only this dialect knows (`extra`), or what it has no word for."""
         if self.own:
             body.update(extra)
-            respell(body, self.request.spelling)
+            restore_source_form(body, self.request.source_form)
             return
         self.drop(*(name for name in self.unsayable if getattr(self.request, name) is not None))
         if self.request.n is not None and self.request.n > 1:

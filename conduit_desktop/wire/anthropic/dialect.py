@@ -18,7 +18,7 @@ from conduit_desktop.wire.anthropic.messages_layout import (
     open_tool_loop_without_thinking,
     own_layout,
 )
-from conduit_desktop.wire.anthropic.messages_reader import NAME, respell
+from conduit_desktop.wire.anthropic.messages_reader import NAME, restore_source_form
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 from conduit_desktop.wire.anthropic.provenance import without_foreign
 from conduit_desktop.wire.anthropic.request_reader import read_request
@@ -44,14 +44,14 @@ class AnthropicMessages(BaseDialect):
         """A request of this dialect comes out as it went in; one of another is laid out by this dialect's rules."""
         parts = AnthropicPartWriter(own=request.dialect == NAME)
         if parts.own:
-            layout = own_layout(request.messages, parts, request.spelling.get("system") == "top")
+            layout = own_layout(request.messages, parts, request.source_form.get("system") == "top")
             rest = params.write_own(request)
         else:
             layout = foreign_layout(request.messages, parts)
             rest = params.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
         body = _body(model, layout) | params.write_tools(request, parts) | rest
         if parts.own:
-            respell(body, request.spelling)
+            restore_source_form(body, request.source_form)
         else:
             params.mend_for_thinking(body, parts)
         return WrittenRequest(body, list(parts.dropped))

@@ -66,34 +66,34 @@ def optional_text(fields: Fields, key: str, where: str) -> str | None:
     return value
 
 
-Spelling = dict[str, str]
+SourceForm = dict[str, str]
 """How a field was said that neutral values keep in one way only, by its path: `null`, `list` (empty) or `5m`."""
 
 
-def rest(fields: Fields, where: str, spelling: Spelling, *known: str) -> Fields:
-    """What the neutral part has no field for. Nulls count as not said; that they were is kept in `spelling`."""
+def rest(fields: Fields, where: str, source_form: SourceForm, *known: str) -> Fields:
+    """What the neutral part has no field for. Nulls count as not said; that they were is kept in `source_form`."""
     for key, value in fields.items():
         if value is None:
-            spelling[f"{where}.{key}" if where else key] = "null"
+            source_form[f"{where}.{key}" if where else key] = "null"
     return {key: value for key, value in fields.items() if key not in known and value is not None}
 
 
-def read_cache(fields: Fields, where: str, spelling: Spelling, extra: Fields) -> CacheTtl | None:
+def read_cache(fields: Fields, where: str, source_form: SourceForm, extra: Fields) -> CacheTtl | None:
     """The cache mark; what it says beyond its lifetime (a scope) is kept with it in `extra`."""
     mark = fields.get("cache_control")
     if not isinstance(mark, dict):
         return None
     ttl: CacheTtl = "1h" if mark.get("ttl") == "1h" else "5m"
     if mark == {"type": "ephemeral", "ttl": "5m"}:
-        spelling[f"{where}.cache_control.ttl"] = "5m"
+        source_form[f"{where}.cache_control.ttl"] = "5m"
     elif mark != cache_mark(ttl):
         extra["cache_control"] = mark
     return ttl
 
 
-def respell(body: Fields, spelling: Spelling) -> None:
-    """Say again in `body` what `spelling` remembers."""
-    for path, how in spelling.items():
+def restore_source_form(body: Fields, source_form: SourceForm) -> None:
+    """Say again in `body` what `source_form` remembers."""
+    for path, how in source_form.items():
         if how not in _SAID:
             continue
         *steps, key = path.split(".")
@@ -115,22 +115,22 @@ def cache_mark(ttl: CacheTtl) -> Fields:
     return {"type": "ephemeral", "ttl": "1h"} if ttl == "1h" else {"type": "ephemeral"}
 
 
-def read_content(content: Json, where: str, spelling: Spelling) -> tuple[list[Part], bool]:
+def read_content(content: Json, where: str, source_form: SourceForm) -> tuple[list[Part], bool]:
     """A message's content as parts, and whether it was bare text."""
     if isinstance(content, str):
         return [Text(content)], True
     if not isinstance(content, list):
         raise missing(where) if content is None else wrong(where, "Input should be a string or an array of content blocks")
-    return [read_block(block, f"{where}.{index}", spelling) for index, block in enumerate(content)], False
+    return [read_block(block, f"{where}.{index}", source_form) for index, block in enumerate(content)], False
 
 
-def read_block(block: Json, where: str, spelling: Spelling) -> Part:
+def read_block(block: Json, where: str, source_form: SourceForm) -> Part:
     """One block of a request. Types this dialect's neutral words do not cover stay whole, as `Opaque`."""
     if not isinstance(block, dict):
         raise wrong(where, "Input should be a content block")
     kind = required(block, "type", str, where)
     reader = _READERS.get(kind)
-    return reader(block, where, spelling) if reader is not None else Opaque(NAME, kind, block)
+    return reader(block, where, source_form) if reader is not None else Opaque(NAME, kind, block)
 
 
 def read_citation(raw: Json, length: int) -> Citation:
@@ -154,30 +154,30 @@ def read_citation(raw: Json, length: int) -> Citation:
     )
 
 
-def _text(block: Fields, where: str, spelling: Spelling) -> Part:
+def _text(block: Fields, where: str, source_form: SourceForm) -> Part:
     text = required(block, "text", str, where)
-    extra = rest(block, where, spelling, "type", "text", "cache_control", "citations")
+    extra = rest(block, where, source_form, "type", "text", "cache_control", "citations")
     citations = block.get("citations")
     if isinstance(citations, list) and citations:
         cited = [read_citation(raw, len(text)) for raw in citations]
-        return Text(text, read_cache(block, where, spelling, extra), cited, extra)
+        return Text(text, read_cache(block, where, source_form, extra), cited, extra)
     if citations == []:
-        spelling[f"{where}.citations"] = "list"
-    return Text(text, read_cache(block, where, spelling, extra), extra=extra)
+        source_form[f"{where}.citations"] = "list"
+    return Text(text, read_cache(block, where, source_form, extra), extra=extra)
 
 
-def _media(block: Fields, where: str, spelling: Spelling) -> Part:
+def _media(block: Fields, where: str, source_form: SourceForm) -> Part:
     kind = cast(MediaKind, block["type"])
     source = required(block, "source", dict, where)
     required(source, "type", str, f"{where}.source")
-    extra = rest(block, where, spelling, "type", "source", "cache_control", "title")
-    media = Media(kind, name=optional_text(block, "title", where), cache=read_cache(block, where, spelling, extra), extra=extra)
-    if not _read_source(media, source, where, spelling):
+    extra = rest(block, where, source_form, "type", "source", "cache_control", "title")
+    media = Media(kind, name=optional_text(block, "title", where), cache=read_cache(block, where, source_form, extra), extra=extra)
+    if not _read_source(media, source, where, source_form):
         return Opaque(NAME, kind, block)
     return media
 
 
-def _read_source(media: Media, source: Fields, where: str, spelling: Spelling) -> bool:
+def _read_source(media: Media, source: Fields, where: str, source_form: SourceForm) -> bool:
     """Where the bytes are; False for a source no neutral word fits."""
     known: tuple[str, ...]
     match source:
@@ -194,7 +194,7 @@ def _read_source(media: Media, source: Fields, where: str, spelling: Spelling) -
         case _:
             return False
     media.media_type = optional_text(source, "media_type", f"{where}.source")
-    if more := rest(source, f"{where}.source", spelling, *known):
+    if more := rest(source, f"{where}.source", source_form, *known):
         media.extra["source"] = more
     return True
 
@@ -206,40 +206,40 @@ def _plain_words(content: Json) -> str:
     return "\n".join(b["text"] for b in blocks if isinstance(b, dict) and isinstance(b.get("text"), str))
 
 
-def _tool_use(block: Fields, where: str, spelling: Spelling) -> Part:
+def _tool_use(block: Fields, where: str, source_form: SourceForm) -> Part:
     call_id, name = required(block, "id", str, where), required(block, "name", str, where)
     arguments = orjson.dumps(required(block, "input", dict, where)).decode()
-    extra = rest(block, where, spelling, "type", "id", "name", "input", "cache_control")
-    return ToolCall(call_id, name, arguments, cache=read_cache(block, where, spelling, extra), extra=extra)
+    extra = rest(block, where, source_form, "type", "id", "name", "input", "cache_control")
+    return ToolCall(call_id, name, arguments, cache=read_cache(block, where, source_form, extra), extra=extra)
 
 
-def _tool_result(block: Fields, where: str, spelling: Spelling) -> Part:
+def _tool_result(block: Fields, where: str, source_form: SourceForm) -> Part:
     call_id = required(block, "tool_use_id", str, where)
     is_error = block.get("is_error")
     if not isinstance(is_error, bool | None):
         raise wrong(f"{where}.is_error", "Input should be true or false")
-    extra = rest(block, where, spelling, "type", "tool_use_id", "content", "is_error", "cache_control")
+    extra = rest(block, where, source_form, "type", "tool_use_id", "content", "is_error", "cache_control")
     content = block.get("content")
-    parts, plain = ([], True) if content is None else read_content(content, f"{where}.content", spelling)
-    return ToolResult(call_id, parts, None, is_error, plain, read_cache(block, where, spelling, extra), extra)
+    parts, plain = ([], True) if content is None else read_content(content, f"{where}.content", source_form)
+    return ToolResult(call_id, parts, None, is_error, plain, read_cache(block, where, source_form, extra), extra)
 
 
-def _thinking(block: Fields, where: str, spelling: Spelling) -> Part:
+def _thinking(block: Fields, where: str, source_form: SourceForm) -> Part:
     """A thought: a Claude's, or another's that finds its way back by its mark."""
     text, signature = required(block, "thinking", str, where), optional_text(block, "signature", where)
-    extra = rest(block, where, spelling, "type", "thinking", "signature")
+    extra = rest(block, where, source_form, "type", "thinking", "signature")
     sealed = unmark(signature)
     if sealed is None:
         return Thinking(text, signature, extra)
     return Thinking(text, signature if sealed.id else sealed.data or None, extra, sealed.dialect)
 
 
-def _redacted(block: Fields, where: str, spelling: Spelling) -> Part:
+def _redacted(block: Fields, where: str, source_form: SourceForm) -> Part:
     data = required(block, "data", str, where)
     return RedactedThinking(data) if len(block) == 2 else Opaque(NAME, "redacted_thinking", block)
 
 
-_READERS: dict[str, Callable[[Fields, str, Spelling], Part]] = {
+_READERS: dict[str, Callable[[Fields, str, SourceForm], Part]] = {
     "text": _text,
     "image": _media,
     "document": _media,

@@ -20,7 +20,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.anthropic.messages_reader import (
     NAME,
     Fields,
-    Spelling,
+    SourceForm,
     read_cache,
     read_content,
     required,
@@ -40,15 +40,15 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
 def read_request(body: Fields, path: Mapping[str, Any]) -> ChatRequest:
     """`body` as a neutral request; raises BadRequest with the field's path. `path` may hold the model and `stream`.
 
-    The top-level `system` becomes the first message and is remembered in `spelling`, so that it can be told from a
+    The top-level `system` becomes the first message and is remembered in `source_form`, so that it can be told from a
     message of role `system` in the same place. Fields that are null count as not said, but are said again.
     """
     request = ChatRequest(NAME, _model(body, path), include_usage=True)
-    request.extra = rest(body, "", request.spelling, *_KNOWN)
+    request.extra = rest(body, "", request.source_form, *_KNOWN)
     if body.get("system") is not None:
-        request.spelling["system"] = "top"
-        request.messages.append(_system(body["system"], request.spelling))
-    request.messages.extend(_messages(body, request.spelling))
+        request.source_form["system"] = "top"
+        request.messages.append(_system(body["system"], request.source_form))
+    request.messages.extend(_messages(body, request.source_form))
     request.max_tokens = required(body, "max_tokens", int, "")
     _read_sampling(request, body)
     _read_tools(request, body)
@@ -64,22 +64,22 @@ def _model(body: Fields, path: Mapping[str, Any]) -> str:
     return str(required(body, "model", str, ""))
 
 
-def _system(system: Json, spelling: Spelling) -> Message:
-    parts, plain = read_content(system, "system", spelling)
+def _system(system: Json, source_form: SourceForm) -> Message:
+    parts, plain = read_content(system, "system", source_form)
     for index, part in enumerate(parts):
         if not isinstance(part, Text):
             raise wrong(f"system.{index}.type", "Input should be 'text'")
     return Message("system", parts, plain=plain)
 
 
-def _messages(body: Fields, spelling: Spelling) -> list[Message]:
+def _messages(body: Fields, source_form: SourceForm) -> list[Message]:
     messages = required(body, "messages", list, "")
     if not messages:
         raise wrong("messages", "at least one message is required")
-    return [_message(message, f"messages.{index}", spelling) for index, message in enumerate(messages)]
+    return [_message(message, f"messages.{index}", source_form) for index, message in enumerate(messages)]
 
 
-def _message(message: Json, where: str, spelling: Spelling) -> Message:
+def _message(message: Json, where: str, source_form: SourceForm) -> Message:
     if not isinstance(message, dict):
         raise wrong(where, "Input should be an object")
     role = _ROLES.get(required(message, "role", str, where))
@@ -89,8 +89,8 @@ def _message(message: Json, where: str, spelling: Spelling) -> Message:
     plain = True
     # One that sets the output of a turn may say nothing.
     if role != "system" or "content" in message or not message.get("output_config"):
-        parts, plain = read_content(message.get("content"), f"{where}.content", spelling)
-    return Message(role, parts, plain=plain, extra=rest(message, where, spelling, "role", "content"))
+        parts, plain = read_content(message.get("content"), f"{where}.content", source_form)
+    return Message(role, parts, plain=plain, extra=rest(message, where, source_form, "role", "content"))
 
 
 def _read_sampling(request: ChatRequest, body: Fields) -> None:
@@ -117,9 +117,9 @@ def _number(body: Fields, key: str) -> float | None:
 def _read_tools(request: ChatRequest, body: Fields) -> None:
     tools = _optional(body, "tools", list)
     if tools is not None:
-        request.tools = [_tool(tool, f"tools.{index}", request.spelling) for index, tool in enumerate(tools)]
+        request.tools = [_tool(tool, f"tools.{index}", request.source_form) for index, tool in enumerate(tools)]
         if not tools:
-            request.spelling["tools"] = "list"
+            request.source_form["tools"] = "list"
     choice = _optional(body, "tool_choice", dict)
     if choice is None:
         return
@@ -131,34 +131,34 @@ def _read_tools(request: ChatRequest, body: Fields) -> None:
     if isinstance(single, bool):
         request.parallel_tool_calls = not single
     known = ("type", "disable_parallel_tool_use") if name is None else ("type", "disable_parallel_tool_use", "name")
-    request.tool_choice = ToolChoice(mode, name, rest(choice, "tool_choice", request.spelling, *known))
+    request.tool_choice = ToolChoice(mode, name, rest(choice, "tool_choice", request.source_form, *known))
 
 
-def _tool(tool: Json, where: str, spelling: Spelling) -> Tool:
+def _tool(tool: Json, where: str, source_form: SourceForm) -> Tool:
     if not isinstance(tool, dict):
         raise wrong(where, "Input should be an object")
     kind = tool.get("type")
     if kind is not None and not isinstance(kind, str):
         raise wrong(f"{where}.type", "Input should be a string")
     if kind not in (None, "custom"):
-        return _hosted_tool(tool, where, spelling)
-    extra = rest(tool, where, spelling, "type", "name", "description", "input_schema", "strict", "cache_control")
+        return _hosted_tool(tool, where, source_form)
+    extra = rest(tool, where, source_form, "type", "name", "description", "input_schema", "strict", "cache_control")
     return Tool(
         name=required(tool, "name", str, where),
         description=None if tool.get("description") is None else required(tool, "description", str, where),
         schema=required(tool, "input_schema", dict, where),
         type=kind,
         strict=None if tool.get("strict") is None else required(tool, "strict", bool, where),
-        cache=read_cache(tool, where, spelling, extra),
+        cache=read_cache(tool, where, source_form, extra),
         extra=extra,
     )
 
 
-def _hosted_tool(tool: Fields, where: str, spelling: Spelling) -> Tool:
+def _hosted_tool(tool: Fields, where: str, source_form: SourceForm) -> Tool:
     """A tool that runs at Anthropic's, or whose schema only the model knows. Tool sets have no name."""
-    extra = rest(tool, where, spelling, "type", "name", "cache_control")
+    extra = rest(tool, where, source_form, "type", "name", "cache_control")
     return Tool(
-        tool.get("name") or "", kind="hosted", type=tool["type"], cache=read_cache(tool, where, spelling, extra), extra=extra
+        tool.get("name") or "", kind="hosted", type=tool["type"], cache=read_cache(tool, where, source_form, extra), extra=extra
     )
 
 
@@ -172,31 +172,31 @@ def _read_thinking(request: ChatRequest, body: Fields) -> None:
         return
     budget = required(thinking, "budget_tokens", int, "thinking") if mode == "enabled" else None
     known = ("type", "budget_tokens") if budget is not None else ("type",)
-    request.reasoning = Reasoning(budget_tokens=budget, mode=mode, extra=rest(thinking, "thinking", request.spelling, *known))
+    request.reasoning = Reasoning(budget_tokens=budget, mode=mode, extra=rest(thinking, "thinking", request.source_form, *known))
 
 
 def _read_output(request: ChatRequest, body: Fields) -> None:
     """`output_config` holds effort and format; `output_format` is the format's older place."""
     config = _optional(body, "output_config", dict)
     if config is not None:
-        left = rest(config, "output_config", request.spelling, "effort", "format")
+        left = rest(config, "output_config", request.source_form, "effort", "format")
         if config.get("effort") is not None:
             request.reasoning = request.reasoning or Reasoning()
             request.reasoning.effort = required(config, "effort", str, "output_config")
         if config.get("format") is not None:
-            request.output = _format(required(config, "format", dict, "output_config"), "output_config.format", request.spelling)
+            request.output = _format(required(config, "format", dict, "output_config"), "output_config.format", request.source_form)
         if left or not config:
             request.extra["output_config"] = left
     older = _optional(body, "output_format", dict)
     if older is not None and request.output is None:
-        request.spelling["output"] = "output_format"
-        request.output = _format(older, "output_format", request.spelling)
+        request.source_form["output"] = "output_format"
+        request.output = _format(older, "output_format", request.source_form)
 
 
-def _format(output: Fields, where: str, spelling: Spelling) -> OutputFormat:
+def _format(output: Fields, where: str, source_form: SourceForm) -> OutputFormat:
     if required(output, "type", str, where) != "json_schema":
         raise wrong(f"{where}.type", "Input should be 'json_schema'")
-    return OutputFormat("schema", required(output, "schema", dict, where), extra=rest(output, where, spelling, "type", "schema"))
+    return OutputFormat("schema", required(output, "schema", dict, where), extra=rest(output, where, source_form, "type", "schema"))
 
 
 def _read_rest(request: ChatRequest, body: Fields, path: Mapping[str, Any]) -> None:
@@ -204,12 +204,12 @@ def _read_rest(request: ChatRequest, body: Fields, path: Mapping[str, Any]) -> N
     if metadata is not None:
         user = metadata.get("user_id")
         request.user = user if isinstance(user, str) else None
-        left = rest(metadata, "metadata", request.spelling, "user_id")
+        left = rest(metadata, "metadata", request.source_form, "user_id")
         request.metadata = left if left or request.user is None else None
     request.service_tier = _optional(body, "service_tier", str)
     stream = _optional(body, "stream", bool)
     if stream is None:
         request.stream = bool(path.get("stream", False))
     else:
-        request.spelling["stream"] = "said"
+        request.source_form["stream"] = "present"
         request.stream = stream

@@ -97,7 +97,7 @@ def write_own(request: ChatRequest) -> Fields:
     body.update({name: value for name in (*_PLAIN, "service_tier") if (value := getattr(request, name)) is not None})
     if request.stop is not None:
         body["stop_sequences"] = request.stop
-    if request.stream or request.spelling.get("stream") == "said":
+    if request.stream or request.source_form.get("stream") == "present":
         body["stream"] = request.stream
     if request.user is not None or request.metadata is not None:
         body["metadata"] = {**(request.metadata or {}), **({} if request.user is None else {"user_id": request.user})}
@@ -120,8 +120,8 @@ def _own_output(request: ChatRequest) -> Fields:
         config["effort"] = request.reasoning.effort
     if request.output is not None:
         written = {"type": "json_schema", "schema": request.output.schema, **request.output.extra}
-        (body if request.spelling.get("output") == "output_format" else config)[
-            "output_format" if request.spelling.get("output") == "output_format" else "format"
+        (body if request.source_form.get("output") == "output_format" else config)[
+            "output_format" if request.source_form.get("output") == "output_format" else "format"
         ] = written
     if config:
         body["output_config"] = config

@@ -40,10 +40,10 @@ FORMATS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Media types by the words Bedrock has for them."""
 
-Spelling = dict[str, str]
+SourceForm = dict[str, str]
 
 
-def read_content(content: list[Json], path: str, spelling: Spelling) -> list[Part]:
+def read_content(content: list[Json], path: str, source_form: SourceForm) -> list[Part]:
     """The blocks of a message, of `system` or of a result. A cache point is a mark on the part before it."""
     parts: list[Part] = []
     for index, block in enumerate(content):
@@ -53,7 +53,7 @@ def read_content(content: list[Json], path: str, spelling: Spelling) -> list[Par
         point = block.get("cachePoint")
         if point in ({"type": "default"}, {"type": "default", "ttl": "1h"}) and len(block) == 1 and _mark(parts, point):
             continue
-        parts.append(read_block(block, where, spelling))
+        parts.append(read_block(block, where, source_form))
     return parts
 
 
@@ -65,7 +65,7 @@ def _mark(parts: list[Part], point: dict[str, str]) -> bool:
     return True
 
 
-def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
+def read_block(block: dict[str, Json], path: str, source_form: SourceForm) -> Part:
     """One block; a kind no neutral word fits stays whole, as `Opaque`."""
     kind = next(iter(block))
     value = block[kind]
@@ -77,11 +77,11 @@ def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
         return Text(value)
     found: Part | None = None
     if kind in FORMATS:
-        found = _media(kind, FieldReader(value, f"{path}.{kind}", spelling))  # type: ignore[arg-type]  # the table's keys are the kinds
+        found = _media(kind, FieldReader(value, f"{path}.{kind}", source_form))  # type: ignore[arg-type]  # the table's keys are the kinds
     elif kind == "toolUse":
-        found = _call(FieldReader(value, f"{path}.toolUse", spelling))
+        found = _call(FieldReader(value, f"{path}.toolUse", source_form))
     elif kind == "toolResult":
-        found = _result(FieldReader(value, f"{path}.toolResult", spelling))
+        found = _result(FieldReader(value, f"{path}.toolResult", source_form))
     elif kind == "reasoningContent":
         found = read_thinking(value)
     elif kind == "guardContent":
@@ -89,7 +89,7 @@ def read_block(block: dict[str, Json], path: str, spelling: Spelling) -> Part:
     elif kind == "citationsContent":
         found = _cited(value)
     elif kind == "json":
-        spelling[path] = "json"
+        source_form[path] = "json"
         found = Text(orjson.dumps(value).decode())
     return Opaque(NAME, kind, block) if found is None else found
 
@@ -126,7 +126,7 @@ def _result(fields: FieldReader) -> Part | None:
         return None
     call_id, status = fields.need_text("toolUseId"), fields.text("status")
     content = fields.array("content") or []
-    parts = read_content(content, fields.at("content"), fields.spelling)
+    parts = read_content(content, fields.at("content"), fields.source_form)
     if status not in (None, "success", "error"):
         raise invalid(fields.at("status"), "success or error", status)
     return ToolResult(call_id, parts, is_error=None if status is None else status == "error", extra=fields.rest)

@@ -24,7 +24,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.base64_values import standard
-from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, Spelling, cited_block
+from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, SourceForm, cited_block
 from conduit_desktop.wire.values import as_object
 
 Block = dict[str, Json]
@@ -41,9 +41,9 @@ _SIGNERS = ("", NAME, "anthropic_messages")
 class BedrockPartWriter:
     """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
 
-    def __init__(self, own: bool, spelling: Spelling) -> None:
+    def __init__(self, own: bool, source_form: SourceForm) -> None:
         self.own = own
-        self._spelling = spelling
+        self._source_form = source_form
         self.dropped: dict[str, None] = {}
 
     def drop(self, *names: str) -> None:
@@ -96,7 +96,7 @@ class BedrockPartWriter:
 
     def _text(self, part: Text, path: str) -> Block | None:
         if self.own:
-            if self._spelling.get(path) == "json":
+            if self._source_form.get(path) == "json":
                 return {"json": orjson.loads(part.text)}
             if "guardContent" in part.extra:
                 return {"guardContent": {"text": {"text": part.text, **part.extra["guardContent"]}}}

@@ -17,14 +17,14 @@ _CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "tool": "tool"}
 def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     """A Converse body; raises BadRequest with the field's path."""
     request = ChatRequest(NAME, str(path.get("model") or ""), stream=bool(path.get("stream")), include_usage=True)
-    fields = FieldReader(body, "", request.spelling)
+    fields = FieldReader(body, "", request.source_form)
     system = fields.array("system")
     if system is not None:
-        request.spelling["system"] = "said" if system else "list"
+        request.source_form["system"] = "present" if system else "list"
     if system:
-        request.messages.append(Message("system", read_content(system, "system", request.spelling)))
+        request.messages.append(Message("system", read_content(system, "system", request.source_form)))
     for index, message in enumerate(fields.array("messages") or ()):
-        request.messages.append(_message(message, f"messages[{index}]", request.spelling))
+        request.messages.append(_message(message, f"messages[{index}]", request.source_form))
     _read_tools(request, fields)
     _read_sampling(request, fields)
     _read_output(request, fields)
@@ -33,25 +33,25 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     return request
 
 
-def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
-    fields = FieldReader(message, path, spelling)
+def _message(message: Json, path: str, source_form: dict[str, str]) -> Message:
+    fields = FieldReader(message, path, source_form)
     role = fields.need_text("role")
     if role not in ("user", "assistant"):
         raise invalid(fields.at("role"), "user or assistant", role)
     content = fields.array("content") or []
-    return Message(cast(Role, role), read_content(content, fields.at("content"), spelling), extra=fields.rest)
+    return Message(cast(Role, role), read_content(content, fields.at("content"), source_form), extra=fields.rest)
 
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     config = fields.mapping("toolConfig")
     if config is None:
         return
-    inner = FieldReader(config, "toolConfig", request.spelling)
+    inner = FieldReader(config, "toolConfig", request.source_form)
     tools = inner.array("tools")
     if not tools:
-        request.spelling["toolConfig.tools"] = "list" if tools == [] else "absent"
+        request.source_form["toolConfig.tools"] = "list" if tools == [] else "absent"
     for index, tool in enumerate(tools or ()):
-        _add_tool(request.tools, tool, f"toolConfig.tools[{index}]", request.spelling)
+        _add_tool(request.tools, tool, f"toolConfig.tools[{index}]", request.source_form)
     choice = inner.mapping("toolChoice")
     if choice is not None:
         mode = next((word for word in _CHOICES if word in choice), None)
@@ -63,8 +63,8 @@ def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
         request.extra["toolConfig"] = inner.rest
 
 
-def _add_tool(tools: list[Tool], tool: Json, path: str, spelling: dict[str, str]) -> None:
-    fields = FieldReader(tool, path, spelling)
+def _add_tool(tools: list[Tool], tool: Json, path: str, source_form: dict[str, str]) -> None:
+    fields = FieldReader(tool, path, source_form)
     point = fields.rest.get("cachePoint")
     if point is not None and tools and tools[-1].cache is None and point in ({"type": "default"}, {"type": "default", "ttl": "1h"}):
         tools[-1].cache = "1h" if point.get("ttl") else "5m"
@@ -84,7 +84,7 @@ def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
     config = fields.mapping("inferenceConfig")
     if config is None:
         return
-    inner = FieldReader(config, "inferenceConfig", request.spelling)
+    inner = FieldReader(config, "inferenceConfig", request.source_form)
     request.max_tokens = inner.whole("maxTokens")
     request.temperature, request.top_p = inner.number("temperature"), inner.number("topP")
     request.stop = inner.texts("stopSequences")
@@ -106,7 +106,7 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
                 raise invalid("outputConfig.textFormat.structure.jsonSchema.schema", "an object as JSON", schema)
             said: Any = more
             request.output = OutputFormat("schema", schema, said.get("name"), said.get("description"))
-            request.spelling["outputConfig.schema"] = text
+            request.source_form["outputConfig.schema"] = text
         case None:
             return
         case _:

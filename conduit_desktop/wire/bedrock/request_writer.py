@@ -12,7 +12,7 @@ from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.bedrock.messages_reader import NAME
 from conduit_desktop.wire.bedrock.messages_writer import BedrockPartWriter, Block, cache_point
 from conduit_desktop.wire.bedrock.model_fields import write_model_fields
-from conduit_desktop.wire.openai_chat.fields import respell
+from conduit_desktop.wire.openai_chat.fields import restore_source_form
 
 _SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
 _UNSAYABLE = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
@@ -23,7 +23,7 @@ _FILLER = "."
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body; `model` stands in the address, and says which further fields the model takes."""
-    parts = BedrockPartWriter(request.dialect == NAME, request.spelling)
+    parts = BedrockPartWriter(request.dialect == NAME, request.source_form)
     body = _own(request, parts) if parts.own else _foreign(request, parts, model)
     return WrittenRequest(body, list(parts.dropped))
 
@@ -32,7 +32,7 @@ def _own(request: ChatRequest, parts: BedrockPartWriter) -> Block:
     """The request as it was read."""
     messages = request.messages
     body: Block = {}
-    if request.spelling.get("system") == "said":
+    if request.source_form.get("system") == "present":
         body["system"] = parts.content(messages[0].parts, "system")
         messages = messages[1:]
     body["messages"] = [
@@ -40,18 +40,18 @@ def _own(request: ChatRequest, parts: BedrockPartWriter) -> Block:
         for index, message in enumerate(messages)
     ]
     extra = dict(request.extra)
-    if request.tools or request.tool_choice or "toolConfig.tools" in request.spelling or "toolConfig" in extra:
+    if request.tools or request.tool_choice or "toolConfig.tools" in request.source_form or "toolConfig" in extra:
         body["toolConfig"] = {**_tools(request, parts), **extra.pop("toolConfig", {})}
     if "inferenceConfig" in extra:
         body["inferenceConfig"] = {**_sampling(request), **extra.pop("inferenceConfig")}
     if request.output is not None:
-        body["outputConfig"] = _format(request.output, request.spelling["outputConfig.schema"])
+        body["outputConfig"] = _format(request.output, request.source_form["outputConfig.schema"])
     if request.metadata is not None:
         body["requestMetadata"] = request.metadata
     if request.service_tier is not None:
         body["serviceTier"] = {"type": request.service_tier}
     body.update(extra)
-    respell(body, request.spelling)
+    restore_source_form(body, request.source_form)
     return body
 
 

@@ -36,43 +36,43 @@ _CHOICES: dict[str, Any] = {"REQUIRED": "required", "NONE": "none"}
 def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     """A body of `/v2/chat`; raises BadRequest with the field's path. `stream` holds where the body says nothing of it."""
     request = ChatRequest(NAME, "", include_usage=True)
-    fields = FieldReader(body, "", request.spelling)
+    fields = FieldReader(body, "", request.source_form)
     request.model = fields.need_text("model")
     for index, message in enumerate(fields.array("messages") or ()):
-        request.messages.append(_message(message, f"messages[{index}]", request.spelling))
+        request.messages.append(_message(message, f"messages[{index}]", request.source_form))
     _read_tools(request, fields)
     _read_sampling(request, fields)
     _read_format(request, fields)
     _read_thinking(request, fields)
     said = fields.flag("stream")
     if said is not None:
-        request.spelling["stream"] = "said"
+        request.source_form["stream"] = "present"
     request.stream = bool(stream) if said is None else said
     request.extra.update(fields.rest)
     return request
 
 
-def _message(message: Json, path: str, spelling: dict[str, str]) -> Message:
-    fields = FieldReader(message, path, spelling)
+def _message(message: Json, path: str, source_form: dict[str, str]) -> Message:
+    fields = FieldReader(message, path, source_form)
     role = fields.need_text("role")
     if role not in _ROLES:
         raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
-    parts, plain = _content(fields, spelling)
+    parts, plain = _content(fields, source_form)
     if role == "tool":
         parts = [ToolResult(fields.need_text("tool_call_id"), parts, plain=plain)]
     plan = fields.text("tool_plan")
     if plan:
         parts.insert(0, Thinking(plan, dialect=NAME, raw=PLAN))
     elif plan == "":
-        spelling[fields.at("tool_plan")] = "empty"
+        source_form[fields.at("tool_plan")] = "empty"
     calls = fields.array("tool_calls")
     if calls == []:
-        spelling[fields.at("tool_calls")] = "list"
-    parts += [_call(call, f"{path}.tool_calls[{index}]", spelling) for index, call in enumerate(calls or ())]
+        source_form[fields.at("tool_calls")] = "list"
+    parts += [_call(call, f"{path}.tool_calls[{index}]", source_form) for index, call in enumerate(calls or ())]
     return Message(cast(Role, role), parts, plain=plain, extra=fields.rest)
 
 
-def _content(fields: FieldReader, spelling: dict[str, str]) -> tuple[list[Part], bool]:
+def _content(fields: FieldReader, source_form: dict[str, str]) -> tuple[list[Part], bool]:
     content = fields.take("content")
     if content is None:
         return [], True
@@ -81,12 +81,12 @@ def _content(fields: FieldReader, spelling: dict[str, str]) -> tuple[list[Part],
     if not isinstance(content, list):
         raise invalid(fields.at("content"), "a string or an array", content)
     if not content:
-        spelling[fields.at("content")] = "list"
-    return [_part(part, f"{fields.at('content')}[{index}]", spelling) for index, part in enumerate(content)], False
+        source_form[fields.at("content")] = "list"
+    return [_part(part, f"{fields.at('content')}[{index}]", source_form) for index, part in enumerate(content)], False
 
 
-def _part(part: Json, path: str, spelling: dict[str, str]) -> Part:
-    fields = FieldReader(part, path, spelling)
+def _part(part: Json, path: str, source_form: dict[str, str]) -> Part:
+    fields = FieldReader(part, path, source_form)
     kind = fields.need_text("type")
     if kind == "text":
         return Text(fields.need_text("text"), extra=fields.rest)
@@ -107,11 +107,11 @@ def _image(fields: FieldReader) -> Media:
     return Media("image", data=encoded[2], media_type=encoded[1], detail=detail, extra=extra)
 
 
-def _call(call: Json, path: str, spelling: dict[str, str]) -> ToolCall:
-    fields = FieldReader(call, path, spelling)
+def _call(call: Json, path: str, source_form: dict[str, str]) -> ToolCall:
+    fields = FieldReader(call, path, source_form)
     call_id, kind, inner = fields.need_text("id"), fields.text("type"), fields.inner("function")
     if kind is None:
-        spelling[f"{path}.type"] = "absent"
+        source_form[f"{path}.type"] = "absent"
     name, arguments = inner.need_text("name"), inner.text("arguments")
     extra = {**fields.rest, **({"function": inner.rest} if inner.rest else {})}
     return ToolCall(call_id, name, arguments or "", extra=extra)
@@ -120,9 +120,9 @@ def _call(call: Json, path: str, spelling: dict[str, str]) -> ToolCall:
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     tools = fields.array("tools")
     if tools == []:
-        request.spelling["tools"] = "list"
+        request.source_form["tools"] = "list"
     for index, tool in enumerate(tools or ()):
-        outer = FieldReader(tool, f"tools[{index}]", request.spelling)
+        outer = FieldReader(tool, f"tools[{index}]", request.source_form)
         kind, inner = outer.text("type"), outer.inner("function")
         made = Tool(inner.need_text("name"), inner.text("description"), inner.mapping("parameters"), type=kind)
         made.extra = {**outer.rest, **({"function": inner.rest} if inner.rest else {})}
@@ -149,13 +149,13 @@ def _read_format(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.mapping("response_format")
     if said is None:
         return
-    inner = FieldReader(said, "response_format", request.spelling)
+    inner = FieldReader(said, "response_format", request.source_form)
     kind = inner.need_text("type")
     if kind not in ("text", "json_object"):
         raise invalid("response_format.type", "text or json_object", kind)
     schema = inner.mapping("json_schema")
     if schema is None and (schema := inner.mapping("schema")) is not None:
-        request.spelling["response_format.json_schema"] = "schema"  # its older name
+        request.source_form["response_format.json_schema"] = "schema"  # its older name
     request.output = OutputFormat("text" if kind == "text" else "json" if schema is None else "schema", schema, extra=inner.rest)
 
 
@@ -163,7 +163,7 @@ def _read_thinking(request: ChatRequest, fields: FieldReader) -> None:
     said = fields.mapping("thinking")
     if said is None:
         return
-    inner = FieldReader(said, "thinking", request.spelling)
+    inner = FieldReader(said, "thinking", request.source_form)
     mode = inner.need_text("type")
     if mode not in ("enabled", "disabled"):
         raise invalid("thinking.type", "enabled or disabled", mode)

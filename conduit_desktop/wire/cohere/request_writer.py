@@ -202,11 +202,11 @@ class _Writer(FunctionToolsWriter):
             body["response_format"] = self._format(request.output)
         if request.reasoning is not None and (thinking := self._thinking(request.reasoning)) is not None:
             body["thinking"] = thinking
-        if request.stream or not self.own or request.spelling.get("stream") == "said":
+        if request.stream or not self.own or request.source_form.get("stream") == "present":
             body["stream"] = request.stream  # the API reference: required
 
     def _format(self, output: OutputFormat) -> Json:
-        name = self.request.spelling.get("response_format.json_schema", "json_schema")
+        name = self.request.source_form.get("response_format.json_schema", "json_schema")
         schema = {} if output.schema is None else {name: output.schema}
         if output.description is not None:
             self.drop("response_format.description")

@@ -1,6 +1,6 @@
 """Gemini's `generateContent`, both ways.
 
-The parts: `_spelling`, `_contents`, `_config`, `_schema` and `_request` read requests; `_parts` and `_outgoing` write them;
+The parts: `_source_form`, `_contents`, `_config`, `_schema` and `_request` read requests; `_parts` and `_outgoing` write them;
 `_candidate`, `_answer`, `_reader`, `_writer` and `_usage` are answers whole and streamed; `_errors` is what goes wrong.
 Source: ai.google.dev/api/generate-content, and the same method of Vertex AI.
 """

@@ -1,7 +1,7 @@
 """Gemini's two spellings made one: snake_case fields become camelCase, and what was said otherwise is said so again.
 
 Google's JSON takes `maxOutputTokens` and `max_output_tokens` on every level, and one object where a list
-belongs. `normalised` brings all that into one form and notes it under the field's path; `respell` undoes it.
+belongs. `normalised` brings all that into one form and notes it under the field's path; `restore_source_form` undoes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from conduit_desktop.core.errors import BadRequest
 NAME = "gemini"
 
 Fields = dict[str, Json]
-Spelling = dict[str, str]
+SourceForm = dict[str, str]
 """Path and how it was said (`contents.0.parts|single`) to what that needs (a name, a value as JSON, or nothing).
 
 `key`: under another name. `single`: not in a list. `absent`: not at all, we made it up. `json`: as another value. `null`:
@@ -57,10 +57,10 @@ def camel(key: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def normalised(value: Json, spelling: Spelling, path: str = "") -> Json:
-    """`value` in camelCase and without nulls; what that changed is added to `spelling`."""
+def normalised(value: Json, source_form: SourceForm, path: str = "") -> Json:
+    """`value` in camelCase and without nulls; what that changed is added to `source_form`."""
     if isinstance(value, list):
-        return [normalised(inner, spelling, f"{path}.{index}") for index, inner in enumerate(value)]
+        return [normalised(inner, source_form, f"{path}.{index}") for index, inner in enumerate(value)]
     if not isinstance(value, dict):
         return value
     made: Fields = {}
@@ -70,44 +70,44 @@ def normalised(value: Json, spelling: Spelling, path: str = "") -> Json:
             name = key
         where = f"{path}.{name}" if path else name
         if inner is None:
-            note(spelling, f"{path}.{key}" if path else key, "null")
+            note(source_form, f"{path}.{key}" if path else key, "null")
             continue
         if name != key:
-            note(spelling, where, "key", key)
-        made[name] = inner if name in _OPAQUE else normalised(inner, spelling, where)
+            note(source_form, where, "key", key)
+        made[name] = inner if name in _OPAQUE else normalised(inner, source_form, where)
     return made
 
 
-def note(spelling: Spelling, path: str, how: str, value: str = "") -> None:
+def note(source_form: SourceForm, path: str, how: str, value: str = "") -> None:
     """Remember how the field at `path` was said; the first note of a kind holds."""
-    spelling.setdefault(f"{path}|{how}", value)
+    source_form.setdefault(f"{path}|{how}", value)
 
 
-def renamed(spelling: Spelling, path: str, canonical: str, said: str) -> None:
+def renamed(source_form: SourceForm, path: str, canonical: str, said: str) -> None:
     """Note that the field `canonical` of the object at `path` was called `said` (itself perhaps spelled in snake_case)."""
-    note(spelling, f"{path}.{canonical}", "key", spelling.pop(f"{path}.{said}|key", said))
+    note(source_form, f"{path}.{canonical}", "key", source_form.pop(f"{path}.{said}|key", said))
 
 
-def instead(spelling: Spelling, path: str, value: Json) -> None:
+def instead(source_form: SourceForm, path: str, value: Json) -> None:
     """Note that the field at `path` had `value`, which the neutral form does not keep."""
-    note(spelling, path, "json", orjson.dumps(value).decode())
+    note(source_form, path, "json", orjson.dumps(value).decode())
 
 
-def a_list(value: Json, spelling: Spelling, path: str) -> list[Json]:
+def a_list(value: Json, source_form: SourceForm, path: str) -> list[Json]:
     """The list at `path`; a single object counts as a list of one."""
     if isinstance(value, dict):
-        for where in [where for where in spelling if where.startswith(f"{path}.")]:
-            spelling[f"{path}.0{where[len(path) :]}"] = spelling.pop(where)
-        note(spelling, path, "single")
+        for where in [where for where in source_form if where.startswith(f"{path}.")]:
+            source_form[f"{path}.0{where[len(path) :]}"] = source_form.pop(where)
+        note(source_form, path, "single")
         return [value]
     if not isinstance(value, list):
         raise wrong(path, "an array")
     return value
 
 
-def respell(body: Fields, spelling: Mapping[str, str]) -> None:
-    """Say again in `body`, which is in canonical form, what `spelling` remembers: the deepest fields first."""
-    notes = [(*where.split("|"), value) for where, value in spelling.items() if "|" in where]
+def restore_source_form(body: Fields, source_form: Mapping[str, str]) -> None:
+    """Say again in `body`, which is in canonical form, what `source_form` remembers: the deepest fields first."""
+    notes = [(*where.split("|"), value) for where, value in source_form.items() if "|" in where]
     steps = [(path.split("."), how, value) for path, how, value in notes]
     for path, how, value in sorted(steps, key=lambda step: (-len(step[0]), _ORDER.index(step[1]))):
         owner: Any = body

@@ -43,11 +43,11 @@ def read_config(request: ChatRequest, fields: Fields) -> None:
         request.reasoning = _read_thinking(request, config["thinkingConfig"])
     for key, value in config.items():
         if key == "responseModalities" and value in _PLAIN_MODALITIES:
-            instead(request.spelling, f"{_WHERE}.{key}", value)  # words alone: nothing that others could not do
+            instead(request.source_form, f"{_WHERE}.{key}", value)  # words alone: nothing that others could not do
         elif key not in _KNOWN:
             request.extra[f"{_WHERE}.{key}"] = value
     if not config:
-        note(request.spelling, _WHERE, "object")
+        note(request.source_form, _WHERE, "object")
 
 
 def _read_sampling(request: ChatRequest, config: Fields) -> None:
@@ -84,7 +84,7 @@ def _read_format(request: ChatRequest, config: Fields) -> None:
     elif said is not None and mime in ("application/json", None):
         _read_schema(request, config, said)
         if mime is None:
-            request.spelling[f"{_WHERE}.responseMimeType|absent"] = ""
+            request.source_form[f"{_WHERE}.responseMimeType|absent"] = ""
     elif mime is not None:
         request.extra[f"{_WHERE}.responseMimeType"] = mime
     for key in ("responseJsonSchema", "responseSchema"):
@@ -94,10 +94,10 @@ def _read_format(request: ChatRequest, config: Fields) -> None:
 
 def _read_schema(request: ChatRequest, config: Fields, said: str) -> None:
     if said == "responseSchema":
-        renamed(request.spelling, _WHERE, "responseJsonSchema", said)
+        renamed(request.source_form, _WHERE, "responseJsonSchema", said)
         schema = to_json_schema(config[said])
         if schema != config[said]:
-            instead(request.spelling, f"{_WHERE}.responseJsonSchema", config[said])
+            instead(request.source_form, f"{_WHERE}.responseJsonSchema", config[said])
     else:
         schema = config[said]
     request.output = OutputFormat("schema", schema)
@@ -113,21 +113,21 @@ def _read_thinking(request: ChatRequest, config: Json) -> Reasoning:
     if "includeThoughts" in config:
         reasoning.summary = "auto" if config["includeThoughts"] is True else None
         if reasoning.summary is None:
-            instead(request.spelling, f"{where}.includeThoughts", config["includeThoughts"])
+            instead(request.source_form, f"{where}.includeThoughts", config["includeThoughts"])
     level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
     if isinstance(level, str):
         reasoning.effort = level.lower()
         if level != reasoning.effort:
-            instead(request.spelling, f"{where}.thinkingLevel", level)
+            instead(request.source_form, f"{where}.thinkingLevel", level)
     elif level is not None:
-        instead(request.spelling, f"{where}.thinkingLevel", level)
+        instead(request.source_form, f"{where}.thinkingLevel", level)
     if isinstance(budget, int) and not isinstance(budget, bool):
         reasoning.mode = "disabled" if budget == 0 else "adaptive" if budget < 0 else "enabled"
         reasoning.budget_tokens = budget if budget > 0 else None
         if budget < -1:
-            instead(request.spelling, f"{where}.thinkingBudget", budget)
+            instead(request.source_form, f"{where}.thinkingBudget", budget)
     elif budget is not None:
-        instead(request.spelling, f"{where}.thinkingBudget", budget)
+        instead(request.source_form, f"{where}.thinkingBudget", budget)
     return reasoning
 
 

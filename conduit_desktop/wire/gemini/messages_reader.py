@@ -23,7 +23,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.wire.gemini.field_names import (
     NAME,
     Fields,
-    Spelling,
+    SourceForm,
     a_list,
     instead,
     missing,
@@ -42,8 +42,8 @@ _MODIFIERS = frozenset({"thought", "thoughtSignature", "videoMetadata", "mediaRe
 class ContentReader:
     """Reads one conversation; remembers the calls that have no result yet."""
 
-    def __init__(self, spelling: Spelling) -> None:
-        self._spelling = spelling
+    def __init__(self, source_form: SourceForm) -> None:
+        self._source_form = source_form
         self._waiting: list[tuple[str, str]] = []
         """(id, name) of the calls of the last turn of the model's."""
 
@@ -53,14 +53,14 @@ class ContentReader:
             raise wrong(where, "a Content")
         said = content.get("role")
         if said is None:
-            self._spelling[f"{where}.role|absent"] = ""
+            self._source_form[f"{where}.role|absent"] = ""
         role = _ROLES.get("user" if said is None else said) if isinstance(said, str | None) else None
         if role is None:
             raise wrong(f"{where}.role", "user or model")
         if role == "assistant":
             self._waiting = []
         if said == "tool":
-            instead(self._spelling, f"{where}.role", said)
+            instead(self._source_form, f"{where}.role", said)
         parts = self.parts(content, where)
         plain = len(parts) == 1 and isinstance(parts[0], Text)
         return Message(
@@ -70,9 +70,9 @@ class ContentReader:
     def parts(self, content: Fields, where: str) -> list[Part]:
         """The parts of a content; one without any has none."""
         if "parts" not in content:
-            self._spelling[f"{where}.parts|absent"] = ""
+            self._source_form[f"{where}.parts|absent"] = ""
             return []
-        parts = a_list(content["parts"], self._spelling, f"{where}.parts")
+        parts = a_list(content["parts"], self._source_form, f"{where}.parts")
         return [self._part(part, f"{where}.parts.{index}") for index, part in enumerate(parts)]
 
     def _part(self, part: Json, where: str) -> Part:
@@ -95,7 +95,7 @@ class ContentReader:
             call_id = self._made(where, name, "functionCall", inner)
         args = inner.get("args")
         if args is None:
-            self._spelling[f"{where}.functionCall.args|absent"] = ""
+            self._source_form[f"{where}.functionCall.args|absent"] = ""
         elif not isinstance(args, dict):
             raise wrong(f"{where}.functionCall.args", "an object")
         extra = _rest(part, "functionCall", "thoughtSignature")
@@ -111,9 +111,9 @@ class ContentReader:
 
     def _not_said(self, path: str, inner: Fields) -> None:
         if "id" in inner:
-            instead(self._spelling, path, inner["id"])
+            instead(self._source_form, path, inner["id"])
         else:
-            note(self._spelling, path, "absent")
+            note(self._source_form, path, "absent")
 
     def _result(self, part: Fields, where: str) -> ToolResult:
         inner = _fields(part, "functionResponse", where)
@@ -130,7 +130,7 @@ class ContentReader:
         result = ToolResult(str(found), name=name, extra=_rest(part, "functionResponse"))
         self._response(result, inner, at)
         if "parts" in inner:
-            more = a_list(inner["parts"], self._spelling, f"{at}.parts")
+            more = a_list(inner["parts"], self._source_form, f"{at}.parts")
             result.parts += [self._part(each, f"{at}.parts.{index}") for index, each in enumerate(more)]
             result.plain = False
         if rest := _rest(inner, "id", "name", "response", "parts"):
@@ -145,7 +145,7 @@ class ContentReader:
         """Bare text stands under one key; anything else is passed on as JSON."""
         response = inner.get("response")
         if response is None:
-            self._spelling[f"{at}.response|absent"] = ""
+            self._source_form[f"{at}.response|absent"] = ""
             result.plain = True
             return
         if not isinstance(response, dict):
@@ -156,10 +156,10 @@ class ContentReader:
             result.parts = [Text(value)]
             result.is_error = True if key == "error" else None
             if key == "result":
-                note(self._spelling, f"{at}.response.output", "key", key)
+                note(self._source_form, f"{at}.response.output", "key", key)
         else:
             result.parts = [Text(orjson.dumps(response).decode())]
-            instead(self._spelling, f"{at}.response", response)
+            instead(self._source_form, f"{at}.response", response)
 
     def _media(self, part: Fields, where: str) -> Media:
         key = "inlineData" if "inlineData" in part else "fileData"

@@ -9,7 +9,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, Message, Text, Tool, To
 from conduit_desktop.wire.gemini.field_names import (
     NAME,
     Fields,
-    Spelling,
+    SourceForm,
     a_list,
     instead,
     missing,
@@ -31,56 +31,56 @@ _MODE_NUMBERS = {1: "AUTO", 2: "ANY", 3: "NONE", 4: "VALIDATED"}
 def read_request(body: Fields, path: Mapping[str, Any]) -> ChatRequest:
     """`body` as a neutral request; `path` holds what the URL says, `model` and `stream`. Raises BadRequest with the path.
 
-    Function calls without an id get one made from their place, so that results find them; `spelling` knows it for ours.
+    Function calls without an id get one made from their place, so that results find them; `source_form` knows it for ours.
     """
-    spelling: Spelling = {}
-    fields = normalised(body, spelling)
-    request = ChatRequest(NAME, str(path.get("model") or fields.get("model") or ""), include_usage=True, spelling=spelling)
+    source_form: SourceForm = {}
+    fields = normalised(body, source_form)
+    request = ChatRequest(NAME, str(path.get("model") or fields.get("model") or ""), include_usage=True, source_form=source_form)
     request.stream = bool(path.get("stream", False))
     if "model" in fields:
-        instead(spelling, "model", fields["model"])
+        instead(source_form, "model", fields["model"])
     if "systemInstruction" in fields:
-        spelling["system"] = "top"
-        request.messages.append(_system(fields["systemInstruction"], spelling))
-    request.messages += _contents(fields, spelling)
+        source_form["system"] = "top"
+        request.messages.append(_system(fields["systemInstruction"], source_form))
+    request.messages += _contents(fields, source_form)
     _read_tools(request, fields)
     _read_choice(request, fields)
     read_config(request, fields)
     request.service_tier = fields.get("serviceTier") if isinstance(fields.get("serviceTier"), str) else None
     if "serviceTier" in fields and request.service_tier is None:
-        instead(spelling, "serviceTier", fields["serviceTier"])
+        instead(source_form, "serviceTier", fields["serviceTier"])
     request.extra |= {key: value for key, value in fields.items() if key not in _KNOWN}
     return request
 
 
-def _contents(fields: Fields, spelling: Spelling) -> list[Message]:
+def _contents(fields: Fields, source_form: SourceForm) -> list[Message]:
     if not fields.get("contents"):
         raise missing("contents")
-    reader = ContentReader(spelling)
-    contents = a_list(fields["contents"], spelling, "contents")
+    reader = ContentReader(source_form)
+    contents = a_list(fields["contents"], source_form, "contents")
     return [reader.message(content, f"contents.{index}") for index, content in enumerate(contents)]
 
 
-def _system(value: Json, spelling: Spelling) -> Message:
+def _system(value: Json, source_form: SourceForm) -> Message:
     """The instructions as the first message; its role, which Google ignores, is kept."""
     if isinstance(value, str):
-        instead(spelling, "systemInstruction", value)
+        instead(source_form, "systemInstruction", value)
         return Message("system", [Text(value)], plain=True)
     if not isinstance(value, dict):
         raise wrong("systemInstruction", "a Content")
     extra = {key: inner for key, inner in value.items() if key not in ("parts", "role")}
     if "role" in value:
-        instead(spelling, "systemInstruction.role", value["role"])
-    parts = ContentReader(spelling).parts(value, "systemInstruction")
+        instead(source_form, "systemInstruction.role", value["role"])
+    parts = ContentReader(source_form).parts(value, "systemInstruction")
     plain = len(parts) == 1 and isinstance(parts[0], Text)
     return Message("system", parts, plain=plain, extra=extra)
 
 
 def _read_tools(request: ChatRequest, fields: Fields) -> None:
-    """One entry may hold several functions and hosted tools; which entry a tool stood in is kept in `spelling`."""
+    """One entry may hold several functions and hosted tools; which entry a tool stood in is kept in `source_form`."""
     if "tools" not in fields:
         return
-    entries = a_list(fields["tools"], request.spelling, "tools")
+    entries = a_list(fields["tools"], request.source_form, "tools")
     before = 0
     for index, entry in enumerate(entries):
         where = f"tools.{index}"
@@ -88,20 +88,20 @@ def _read_tools(request: ChatRequest, fields: Fields) -> None:
             raise wrong(where, "a Tool")
         for kind, value in entry.items():
             if kind == "functionDeclarations":
-                declared = a_list(value, request.spelling, f"{where}.{kind}")
-                request.tools += [_function(each, f"{where}.{kind}.{n}", request.spelling) for n, each in enumerate(declared)]
+                declared = a_list(value, request.source_form, f"{where}.{kind}")
+                request.tools += [_function(each, f"{where}.{kind}.{n}", request.source_form) for n, each in enumerate(declared)]
             else:
                 request.tools.append(Tool(kind, kind="hosted", type=kind, extra=value if isinstance(value, dict) else {"": value}))
         for at in range(before, len(request.tools)):
-            request.spelling[f"tool {at}"] = str(index)
+            request.source_form[f"tool {at}"] = str(index)
         if len(request.tools) == before or entry.get("functionDeclarations") == []:
-            instead(request.spelling, "tools", entries)
+            instead(request.source_form, "tools", entries)
         before = len(request.tools)
     if not entries:
-        instead(request.spelling, "tools", entries)
+        instead(request.source_form, "tools", entries)
 
 
-def _function(value: Json, where: str, spelling: Spelling) -> Tool:
+def _function(value: Json, where: str, source_form: SourceForm) -> Tool:
     if not isinstance(value, dict):
         raise wrong(where, "a FunctionDeclaration")
     name = value.get("name")
@@ -117,12 +117,12 @@ def _function(value: Json, where: str, spelling: Spelling) -> Tool:
     if not isinstance(schema, dict):
         raise wrong(f"{where}.{said}", "a Schema")
     if said == "parametersJsonSchema":
-        renamed(spelling, where, "parameters", said)
+        renamed(source_form, where, "parameters", said)
         tool.schema = schema
     else:
         tool.schema = to_json_schema(schema)
         if tool.schema != schema:
-            instead(spelling, f"{where}.parameters", schema)
+            instead(source_form, f"{where}.parameters", schema)
     return tool
 
 
@@ -135,7 +135,7 @@ def _read_choice(request: ChatRequest, fields: Fields) -> None:
     request.extra |= {f"toolConfig.{key}": value for key, value in config.items() if key != "functionCallingConfig"}
     calling = config.get("functionCallingConfig")
     if calling is None:
-        note(request.spelling, "toolConfig", "object")
+        note(request.source_form, "toolConfig", "object")
         return
     if not isinstance(calling, dict):
         raise wrong("toolConfig.functionCallingConfig", "an object")
@@ -156,13 +156,13 @@ def _read_choice(request: ChatRequest, fields: Fields) -> None:
     if mode == "VALIDATED":
         choice.extra["mode"] = mode
     if said != mode or "mode" not in calling:
-        _note_mode(request.spelling, calling)
+        _note_mode(request.source_form, calling)
     request.tool_choice = choice
 
 
-def _note_mode(spelling: Spelling, calling: Fields) -> None:
+def _note_mode(source_form: SourceForm, calling: Fields) -> None:
     where = "toolConfig.functionCallingConfig.mode"
     if "mode" in calling:
-        instead(spelling, where, calling["mode"])
+        instead(source_form, where, calling["mode"])
     else:
-        spelling[f"{where}|absent"] = ""
+        source_form[f"{where}|absent"] = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.gemini.field_names import NAME, Fields, respell
+from conduit_desktop.wire.gemini.field_names import NAME, Fields, restore_source_form
 from conduit_desktop.wire.gemini.generation_config import write_config, write_tier
 from conduit_desktop.wire.gemini.messages_writer import GeminiPartWriter
 from conduit_desktop.wire.gemini.schema import for_gemini
@@ -37,7 +37,7 @@ def write_request(request: ChatRequest) -> WrittenRequest:
 def _own_contents(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
     messages = request.messages
     body: Fields = {}
-    if request.spelling.get("system") == "top" and messages and messages[0].role == "system":
+    if request.source_form.get("system") == "top" and messages and messages[0].role == "system":
         body["systemInstruction"] = {"parts": parts.content(messages[0].parts), **messages[0].extra}
         messages = messages[1:]
     body["contents"] = [{"role": _ROLES[m.role], "parts": parts.content(m.parts), **m.extra} for m in messages]
@@ -99,7 +99,7 @@ def _own_tools(request: ChatRequest) -> list[Fields]:
     """Each tool in the entry that it stood in."""
     entries: dict[str, Fields] = {}
     for index, tool in enumerate(request.tools):
-        entry = entries.setdefault(request.spelling.get(f"tool {index}", "0"), {})
+        entry = entries.setdefault(request.source_form.get(f"tool {index}", "0"), {})
         if tool.kind == "hosted":
             entry[tool.type or tool.name] = tool.extra.get("", tool.extra)
         else:
@@ -138,7 +138,7 @@ def _put_back(body: Fields, request: ChatRequest) -> None:
             body.setdefault(owner, {})[name] = value
         else:
             body[key] = value
-    respell(body, request.spelling)
+    restore_source_form(body, request.source_form)
 
 
 def _name_the_rest(request: ChatRequest, parts: GeminiPartWriter) -> None:

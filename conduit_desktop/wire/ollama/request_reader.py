@@ -45,7 +45,7 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 def read_chat(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     """A body of `/api/chat`; raises BadRequest. `stream`: what the caller wants, where the body is not asked."""
     request, fields = _begin(body, NAME, stream)
-    turns = _Turns(request.spelling)
+    turns = _Turns(request.source_form)
     for index, message in enumerate(fields.array("messages") or ()):
         request.messages.append(turns.read(message, f"messages[{index}]"))
     _read_tools(request, fields)
@@ -68,11 +68,11 @@ def read_generate(body: dict[str, Json], stream: bool | None, name: str) -> Chat
 
 def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatRequest, FieldReader]:
     request = ChatRequest(name, "", include_usage=True)
-    fields = FieldReader(body, "", request.spelling)
+    fields = FieldReader(body, "", request.source_form)
     request.model = fields.need_text("model")
     said = fields.flag("stream")
     if said is not None:
-        request.spelling["stream"] = "said"
+        request.source_form["stream"] = "present"
     request.stream = said if said is not None else stream if stream is not None else True
     return request, fields
 
@@ -90,29 +90,29 @@ def _finish(request: ChatRequest, fields: FieldReader) -> ChatRequest:
 def _list(fields: FieldReader, name: str) -> list[Json]:
     found = fields.array(name)
     if found == []:
-        fields.spelling[fields.at(name)] = "list"
+        fields.source_form[fields.at(name)] = "list"
     return found or []
 
 
 def _text(fields: FieldReader, name: str) -> str | None:
-    """A text that says something; that it was there and empty is kept in the spelling."""
+    """A text that says something; that it was there and empty is kept in the source_form."""
     found = fields.text(name)
     if found == "":
-        fields.spelling[fields.at(name)] = "empty"
+        fields.source_form[fields.at(name)] = "empty"
     return found or None
 
 
 class _Turns:
     """Reads messages. Calls and results have no ids here, or need none: results meet the calls by name, then in order."""
 
-    def __init__(self, spelling: dict[str, str]) -> None:
-        self._spelling = spelling
+    def __init__(self, source_form: dict[str, str]) -> None:
+        self._source_form = source_form
         self._made = 0
         self._open: list[tuple[str, str]] = []
 
     def read(self, message: Json, path: str) -> Message:
         """One message."""
-        fields = FieldReader(message, path, self._spelling)
+        fields = FieldReader(message, path, self._source_form)
         role = fields.need_text("role")
         if role not in _ROLES:
             raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
@@ -131,16 +131,16 @@ class _Turns:
         return Message(cast(Role, role), parts, plain=True, extra=fields.rest)
 
     def _call(self, call: Json, path: str) -> ToolCall:
-        fields = FieldReader(call, path, self._spelling)
+        fields = FieldReader(call, path, self._source_form)
         call_id = fields.text("id")
         inner = fields.inner("function")
         name, arguments = inner.need_text("name"), inner.take("arguments")
         if isinstance(arguments, str):
-            self._spelling[inner.at("arguments")] = "text"
+            self._source_form[inner.at("arguments")] = "text"
         text = arguments if isinstance(arguments, str) else orjson.dumps({} if arguments is None else arguments).decode()
         if not call_id:
             call_id, self._made = f"call_{self._made}", self._made + 1
-            self._spelling[fields.at("id")] = "made"
+            self._source_form[fields.at("id")] = "made"
         self._open.append((call_id, name))
         extra = {**fields.rest, **({"function": inner.rest} if inner.rest else {})}
         return ToolCall(call_id, name, text, extra=extra)
@@ -148,7 +148,7 @@ class _Turns:
     def _result(self, fields: FieldReader, parts: list[Part]) -> ToolResult:
         name, call_id = fields.text("tool_name"), fields.text("tool_call_id")
         if not call_id:
-            self._spelling[fields.at("tool_call_id")] = "made"
+            self._source_form[fields.at("tool_call_id")] = "made"
             fits = [known for known in self._open if known[1] == name] or self._open
             if not fits:
                 fits, self._made = [(f"call_{self._made}", "")], self._made + 1
@@ -159,7 +159,7 @@ class _Turns:
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     for index, tool in enumerate(_list(fields, "tools")):
-        outer = FieldReader(tool, f"tools[{index}]", request.spelling)
+        outer = FieldReader(tool, f"tools[{index}]", request.source_form)
         kind, inner = outer.text("type"), outer.inner("function")
         schema = inner.mapping("parameters")
         extra = {**({"function": inner.rest} if inner.rest else {})}
@@ -192,7 +192,7 @@ def _read_format(request: ChatRequest, fields: FieldReader) -> None:
     elif isinstance(said, dict):
         request.output = OutputFormat("schema", said)
     elif said == "":
-        request.spelling["format"] = "empty"
+        request.source_form["format"] = "empty"
     elif said is not None:
         raise invalid("format", '"json" or a JSON schema', said)
 

@@ -135,8 +135,8 @@ class _Writer(FunctionToolsWriter):
 
     def _call(self, call: ToolCall, path: str) -> Json:
         arguments, whole = as_object(call)
-        spelling = self.request.spelling
-        if self.own and spelling.get(f"{path}.function.arguments") == "text":
+        source_form = self.request.source_form
+        if self.own and source_form.get(f"{path}.function.arguments") == "text":
             inner: dict[str, Json] = {"name": call.name, "arguments": call.arguments}
         else:
             inner = {"name": call.name, "arguments": arguments}
@@ -147,7 +147,7 @@ class _Writer(FunctionToolsWriter):
             return {"id": call.id, "function": inner}
         extra = dict(call.extra)
         inner |= extra.pop("function", {})
-        made = {} if spelling.get(f"{path}.id") == "made" else {"id": call.id}
+        made = {} if source_form.get(f"{path}.id") == "made" else {"id": call.id}
         return {**made, "function": inner, **extra}
 
     def _result(self, result: ToolResult, path: str, extra: dict[str, Json]) -> Json:
@@ -171,7 +171,7 @@ class _Writer(FunctionToolsWriter):
         name = result.name if self.own else result.name or self._names.get(result.call_id)
         if name is not None:
             said["tool_name"] = name
-        if not (self.own and self.request.spelling.get(f"{path}.tool_call_id") == "made"):
+        if not (self.own and self.request.source_form.get(f"{path}.tool_call_id") == "made"):
             said["tool_call_id"] = result.call_id
         return self.with_extra(said, extra, "messages")
 
@@ -196,7 +196,7 @@ class _Writer(FunctionToolsWriter):
             options |= request.extra.get("options", {})
         if options or (self.own and "options" in request.extra):
             body["options"] = options
-        if not self.own or not request.stream or request.spelling.get("stream") == "said":
+        if not self.own or not request.stream or request.source_form.get("stream") == "present":
             body["stream"] = request.stream  # left out means: stream
         if request.output is not None and request.output.kind != "text":
             body["format"] = request.output.schema or "json"

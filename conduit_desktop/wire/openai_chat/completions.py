@@ -39,7 +39,7 @@ class OpenAICompletions(OpenAIChat):
         settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
         request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
         request.dialect = NAME
-        request.spelling.clear()
+        request.source_form.clear()
         if body.get("logprobs") is not None:
             request.extra["logprobs"] = body["logprobs"]
         return request

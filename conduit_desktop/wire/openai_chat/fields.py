@@ -1,7 +1,7 @@
 """Reads one JSON object of an OpenAI request field by field, and says which field is wrong.
 
-What was said in a way that neutral values do not keep (a null, an empty list) is noted in `spelling` under the field's
-path, so that `respell` can say it again in the same dialect.
+What was said in a way that neutral values do not keep (a null, an empty list) is noted in `source_form` under the field's
+path, so that `restore_source_form` can say it again in the same dialect.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def invalid(path: str, expected: str, value: Json) -> BadRequest:
 class FieldReader:
     """One object at `path`. Every `take` removes a field from `rest`; what stays there is unknown to this dialect."""
 
-    __slots__ = ("path", "rest", "spelling")
+    __slots__ = ("path", "rest", "source_form")
 
-    def __init__(self, value: Json, path: str, spelling: dict[str, str]) -> None:
+    def __init__(self, value: Json, path: str, source_form: dict[str, str]) -> None:
         if not isinstance(value, dict):
             raise invalid(path, "an object", value)
         self.path = path
         self.rest: dict[str, Json] = dict(value)
-        self.spelling = spelling
+        self.source_form = source_form
 
     def at(self, name: str) -> str:
         """The path of the field `name`."""
@@ -64,7 +64,7 @@ class FieldReader:
             return None
         value = self.rest.pop(name)
         if value is None:
-            self.spelling[self.at(name)] = "null"
+            self.source_form[self.at(name)] = "null"
         return value
 
     def text(self, name: str) -> str | None:
@@ -129,12 +129,12 @@ class FieldReader:
         value = self.take(name)
         if value is None:
             raise missing(self.at(name))
-        return FieldReader(value, self.at(name), self.spelling)
+        return FieldReader(value, self.at(name), self.source_form)
 
 
-def respell(body: dict[str, Json], spelling: Mapping[str, str]) -> None:
+def restore_source_form(body: dict[str, Json], source_form: Mapping[str, str]) -> None:
     """Put back into `body` what was said as a null, an empty string, an empty list or a false, or not at all."""
-    for path, how in spelling.items():
+    for path, how in source_form.items():
         if how not in _SAID and how not in ("absent", "list"):
             continue
         found = _owner(body, path)

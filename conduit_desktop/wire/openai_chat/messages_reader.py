@@ -36,7 +36,7 @@ def read_messages(body: FieldReader) -> list[Message]:
         raise missing("messages")
     if not raw:
         raise invalid("messages", "at least one message", raw)
-    return [_message(FieldReader(value, f"messages[{index}]", body.spelling)) for index, value in enumerate(raw)]
+    return [_message(FieldReader(value, f"messages[{index}]", body.source_form)) for index, value in enumerate(raw)]
 
 
 def _message(fields: FieldReader) -> Message:
@@ -70,7 +70,7 @@ def _thinking(fields: FieldReader) -> list[Part]:
     """The thinking fields of compatible vendors, kept as they came for the same dialect."""
     said = {name: value for name in FIELDS if name in fields.rest and (value := fields.take(name)) is not None}
     for name in [name for name, value in said.items() if value == ""]:
-        fields.spelling[fields.at(name)] = "empty"
+        fields.source_form[fields.at(name)] = "empty"
         del said[name]
     if not said:
         return []
@@ -84,21 +84,21 @@ def _thinking(fields: FieldReader) -> list[Part]:
 
 
 def _content(fields: FieldReader, required: bool) -> tuple[list[Part], bool]:
-    """`content` as parts, and whether it was bare text. Without words or parts, the spelling says how."""
+    """`content` as parts, and whether it was bare text. Without words or parts, the source_form says how."""
     at = fields.at("content")
     if "content" not in fields.rest:
         if required:
             raise missing(at)
-        fields.spelling[at] = "absent"
+        fields.source_form[at] = "absent"
         return [], True
     content = fields.take("content")
     if isinstance(content, list):
         if not content:
-            fields.spelling[at] = "list"
-        return [_part(FieldReader(part, f"{at}[{index}]", fields.spelling)) for index, part in enumerate(content)], False
+            fields.source_form[at] = "list"
+        return [_part(FieldReader(part, f"{at}[{index}]", fields.source_form)) for index, part in enumerate(content)], False
     if isinstance(content, str):
         if not content:
-            fields.spelling[at] = "empty"
+            fields.source_form[at] = "empty"
         return ([Text(content)] if content else []), True
     if content is None and not required:
         return [], True
@@ -108,7 +108,7 @@ def _content(fields: FieldReader, required: bool) -> tuple[list[Part], bool]:
 def _refusal(fields: FieldReader, message: Message) -> None:
     refusal = fields.text("refusal")
     if refusal == "":
-        fields.spelling[fields.at("refusal")] = "empty"
+        fields.source_form[fields.at("refusal")] = "empty"
     elif refusal is not None and message.plain:
         message.parts.append(Refusal(refusal))
     elif refusal is not None:
@@ -118,9 +118,9 @@ def _refusal(fields: FieldReader, message: Message) -> None:
 def _tool_calls(fields: FieldReader) -> list[Part]:
     raw = fields.array("tool_calls")
     if raw == []:
-        fields.spelling[fields.at("tool_calls")] = "list"
+        fields.source_form[fields.at("tool_calls")] = "list"
     return [
-        _tool_call(FieldReader(value, f"{fields.at('tool_calls')}[{index}]", fields.spelling))
+        _tool_call(FieldReader(value, f"{fields.at('tool_calls')}[{index}]", fields.source_form))
         for index, value in enumerate(raw or [])
     ]
 
@@ -128,7 +128,7 @@ def _tool_calls(fields: FieldReader) -> list[Part]:
 def _tool_call(fields: FieldReader) -> ToolCall:
     kind = fields.text("type")
     if kind is None:
-        fields.spelling.setdefault(fields.at("type"), "absent")
+        fields.source_form.setdefault(fields.at("type"), "absent")
     elif kind not in ("function", "custom"):
         raise invalid(fields.at("type"), "'function' or 'custom'", kind)
     call_id = fields.need_text("id")
@@ -137,7 +137,7 @@ def _tool_call(fields: FieldReader) -> ToolCall:
     said = "input" if kind == "custom" else "arguments"
     arguments = inner.text(said)
     if arguments is None:
-        fields.spelling.setdefault(inner.at(said), "absent")
+        fields.source_form.setdefault(inner.at(said), "absent")
     signature, extra = thought_signature(fields.rest)
     if inner.rest:
         extra["function"] = inner.rest
@@ -180,8 +180,8 @@ def thinking_text(value: Json) -> str:
 def _linked(fields: FieldReader, kind: str) -> Media:
     """An image or a film by address, which may hold the data itself."""
     if isinstance(fields.rest.get(kind), str):
-        fields.spelling[fields.at(kind)] = "string"
-        inner = FieldReader({"url": fields.rest.pop(kind)}, fields.at(kind), fields.spelling)
+        fields.source_form[fields.at(kind)] = "string"
+        inner = FieldReader({"url": fields.rest.pop(kind)}, fields.at(kind), fields.source_form)
     else:
         inner = fields.inner(kind)
     url = inner.need_text("url")
@@ -233,6 +233,6 @@ def read_cache(fields: FieldReader) -> CacheTtl | None:
         case {"type": "ephemeral", "ttl": "5m" | "1h" as ttl, **rest} if not rest:
             del fields.rest["cache_control"]
             if ttl == "5m":
-                fields.spelling[fields.at("cache_control")] = "5m"
+                fields.source_form[fields.at("cache_control")] = "5m"
             return "1h" if ttl == "1h" else "5m"
     return None

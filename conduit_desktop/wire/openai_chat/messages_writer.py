@@ -30,20 +30,20 @@ from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 
 
-def write_cache(cache: CacheTtl | None, path: str, spelling: Mapping[str, str]) -> dict[str, Json]:
+def write_cache(cache: CacheTtl | None, path: str, source_form: Mapping[str, str]) -> dict[str, Json]:
     """A cache mark as it was read: five minutes are the default and mostly not said."""
     if cache is None:
         return {}
-    said = {"ttl": cache} if cache == "1h" or spelling.get(f"{path}.cache_control") == "5m" else {}
+    said = {"ttl": cache} if cache == "1h" or source_form.get(f"{path}.cache_control") == "5m" else {}
     return {"cache_control": {"type": "ephemeral", **said}}
 
 
 class MessagesWriter:
     """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
 
-    def __init__(self, own: bool, spelling: Mapping[str, str]) -> None:
+    def __init__(self, own: bool, source_form: Mapping[str, str]) -> None:
         self.own = own
-        self.spelling = spelling
+        self.source_form = source_form
         self.dropped: list[str] = []
         self._written: list[dict[str, Json]] = []
         self._shown: list[Json] = []
@@ -102,7 +102,7 @@ class MessagesWriter:
         if self.own:
             content = self._parts(result.parts, path)
             body["content"] = _plain(content) if result.plain else content
-            if not content and self.spelling.get(f"{path}.content") in ("null", "absent"):
+            if not content and self.source_form.get(f"{path}.content") in ("null", "absent"):
                 body["content"] = None
         else:
             self._foreign_result(result, body)
@@ -202,10 +202,10 @@ class MessagesWriter:
             case Text():
                 return self._text(part, path)
             case Media():
-                said, lost = write_media(part, self.own, self.spelling.get(f"{path}.{part.kind}_url") == "string")
+                said, lost = write_media(part, self.own, self.source_form.get(f"{path}.{part.kind}_url") == "string")
                 self.dropped += lost
                 if said is not None and self.own:
-                    said.update(write_cache(part.cache, path, self.spelling))
+                    said.update(write_cache(part.cache, path, self.source_form))
                 return said
             case Refusal():
                 return {"type": "refusal", "refusal": part.text}
@@ -231,7 +231,7 @@ class MessagesWriter:
     def _text(self, part: Text, path: str) -> dict[str, Json]:
         said: dict[str, Json] = {"type": "text", "text": part.text}
         if self.own:
-            return {**said, **write_cache(part.cache, path, self.spelling), **part.extra}
+            return {**said, **write_cache(part.cache, path, self.source_form), **part.extra}
         self.dropped += [f"content.{name}" for name in part.extra]
         self.dropped += [name for name, there in (("cache_control", part.cache), ("citations", part.citations)) if there]
         return said

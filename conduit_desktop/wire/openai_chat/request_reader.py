@@ -12,9 +12,9 @@ _CHOICES = {"auto": "auto", "none": "none", "required": "required", "any": "requ
 
 def read_request(body: dict[str, Json]) -> ChatRequest:
     """A request body in neutral form; raises BadRequest naming the field that is wrong."""
-    spelling: dict[str, str] = {}
-    fields = FieldReader(body, "", spelling)
-    request = ChatRequest(NAME, fields.need_text("model"), spelling=spelling)
+    source_form: dict[str, str] = {}
+    fields = FieldReader(body, "", source_form)
+    request = ChatRequest(NAME, fields.need_text("model"), source_form=source_form)
     request.messages = read_messages(fields)
     request.tools = _tools(fields)
     request.tool_choice = _tool_choice(fields)
@@ -48,15 +48,15 @@ def _streaming(fields: FieldReader, request: ChatRequest) -> None:
     stream = fields.flag("stream")
     request.stream = bool(stream)
     if stream is False:
-        fields.spelling["stream"] = "false"
+        fields.source_form["stream"] = "false"
     raw = fields.mapping("stream_options")
     if raw is None:
         return
-    options = FieldReader(raw, "stream_options", fields.spelling)
+    options = FieldReader(raw, "stream_options", fields.source_form)
     usage = options.flag("include_usage")
     request.include_usage = bool(usage)
     if usage is False:
-        fields.spelling["stream_options.include_usage"] = "false"
+        fields.source_form["stream_options.include_usage"] = "false"
     if options.rest or not usage:
         request.extra["stream_options"] = options.rest
 
@@ -66,7 +66,7 @@ def _stop(fields: FieldReader) -> list[str] | None:
     if value is None:
         return None
     if isinstance(value, str):
-        fields.spelling["stop"] = "string"
+        fields.source_form["stop"] = "string"
         return [value]
     if not isinstance(value, list):
         raise invalid("stop", "a string or an array of strings", value)
@@ -77,22 +77,22 @@ def _stop(fields: FieldReader) -> list[str] | None:
 
 
 def _max_tokens(fields: FieldReader) -> int | None:
-    """`max_completion_tokens`, or its older spelling; who says both means the newer."""
+    """`max_completion_tokens`, or its older source_form; who says both means the newer."""
     newer = fields.whole("max_completion_tokens")
     if newer is not None:
-        fields.spelling["max_tokens"] = "max_completion_tokens"
+        fields.source_form["max_tokens"] = "max_completion_tokens"
         return newer
     older = fields.whole("max_tokens")
     if older is not None:
-        fields.spelling["max_tokens"] = "max_tokens"
+        fields.source_form["max_tokens"] = "max_tokens"
     return older
 
 
 def _tools(fields: FieldReader) -> list[Tool]:
     raw = fields.array("tools")
     if raw == []:
-        fields.spelling["tools"] = "list"
-    return [_tool(FieldReader(value, f"tools[{index}]", fields.spelling)) for index, value in enumerate(raw or [])]
+        fields.source_form["tools"] = "list"
+    return [_tool(FieldReader(value, f"tools[{index}]", fields.source_form)) for index, value in enumerate(raw or [])]
 
 
 def _tool(fields: FieldReader) -> Tool:
@@ -121,12 +121,12 @@ def _tool_choice(fields: FieldReader) -> ToolChoice | None:
         if value not in _CHOICES:
             raise invalid("tool_choice", "'auto', 'none', 'required' or an object", value)
         if value == "any":
-            fields.spelling["tool_choice"] = "any"
+            fields.source_form["tool_choice"] = "any"
         return ToolChoice(_CHOICES[value])  # type: ignore[arg-type]  # the table's values are the modes
     match value:
         case {"function": {"name": str(name), **more_inner}, **more} if not more_inner and more in ({}, {"type": "function"}):
             if not more:
-                fields.spelling["tool_choice.type"] = "absent"
+                fields.source_form["tool_choice.type"] = "absent"
             return ToolChoice("tool", name)
         case {"type": "custom", "custom": {"name": str(name)}}:
             return ToolChoice("tool", name)
@@ -145,7 +145,7 @@ def _output(fields: FieldReader) -> OutputFormat | None:
     raw = fields.mapping("response_format")
     if raw is None:
         return None
-    inner = FieldReader(raw, "response_format", fields.spelling)
+    inner = FieldReader(raw, "response_format", fields.source_form)
     kind = inner.need_text("type")
     if kind in ("text", "json_object"):
         return OutputFormat("text" if kind == "text" else "json", extra=inner.rest)
@@ -166,8 +166,8 @@ def _reasoning(fields: FieldReader) -> Reasoning | None:
     raw = fields.rest.get("reasoning")
     if effort is not None or not isinstance(raw, dict):
         return Reasoning(effort) if effort is not None else None
-    inner = FieldReader(fields.rest.pop("reasoning"), "reasoning", fields.spelling)
-    fields.spelling["reasoning"] = "object"
+    inner = FieldReader(fields.rest.pop("reasoning"), "reasoning", fields.source_form)
+    fields.source_form["reasoning"] = "object"
     reasoning = Reasoning(inner.text("effort"), inner.whole("max_tokens"), summary=inner.text("summary"))
     enabled = inner.rest.get("enabled")
     if isinstance(enabled, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.openai_chat.fields import NAME, respell
+from conduit_desktop.wire.openai_chat.fields import NAME, restore_source_form
 from conduit_desktop.wire.openai_chat.messages_writer import MessagesWriter, write_cache
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
@@ -16,7 +16,7 @@ _BUDGETS = ((4_096, "low"), (16_384, "medium"))
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
-    turns = MessagesWriter(request.dialect == NAME, request.spelling)
+    turns = MessagesWriter(request.dialect == NAME, request.source_form)
     body: dict[str, Json] = {"model": model, "messages": turns.write(request.messages)}
     out = _Settings(request, body, turns.own, turns.dropped)
     out.tools()
@@ -86,7 +86,7 @@ class _Settings:
         inner |= extra.pop(tool.kind, {})
         kind = {"type": tool.type} if tool.type else {}
         index = self.request.tools.index(tool)
-        return {**kind, tool.kind: inner, **write_cache(tool.cache, f"tools[{index}]", self.request.spelling), **extra}
+        return {**kind, tool.kind: inner, **write_cache(tool.cache, f"tools[{index}]", self.request.source_form), **extra}
 
     def _choice(self, choice: ToolChoice) -> Json:
         if choice.extra and self.own:
@@ -99,17 +99,17 @@ class _Settings:
                 return None
             kind = "custom" if kind == "custom" and self.own else "function"
             return {"type": kind, kind: {"name": choice.name}}
-        return self.request.spelling.get("tool_choice", choice.mode)
+        return self.request.source_form.get("tool_choice", choice.mode)
 
     def sampling(self) -> None:
-        request, spelled = self.request, self.request.spelling
-        self.put(spelled.get("max_tokens", "max_completion_tokens"), request.max_tokens)
+        request, source_form = self.request, self.request.source_form
+        self.put(source_form.get("max_tokens", "max_completion_tokens"), request.max_tokens)
         for name in (
             "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "top_logprobs", "user",
         ):  # fmt: skip
             self.put(name, getattr(request, name))
         if request.stop is not None:
-            self.body["stop"] = request.stop[0] if spelled.get("stop") == "string" and len(request.stop) == 1 else request.stop
+            self.body["stop"] = request.stop[0] if source_form.get("stop") == "string" and len(request.stop) == 1 else request.stop
         self._own_only("top_k", request.top_k, self.own)
         self._own_only("service_tier", request.service_tier, self.own or request.service_tier in _TIERS)
         self._metadata()
@@ -152,7 +152,7 @@ class _Settings:
         reasoning = self.request.reasoning
         if reasoning is None:
             return
-        if self.own and self.request.spelling.get("reasoning") == "object":
+        if self.own and self.request.source_form.get("reasoning") == "object":
             self.body["reasoning"] = _reasoning_object(reasoning)
             return
         effort = reasoning.effort if self.own else effort_of(reasoning)
@@ -180,7 +180,7 @@ class _Settings:
             return
         for name, value in self.request.extra.items():
             self.body.setdefault(name, value)
-        respell(self.body, self.request.spelling)
+        restore_source_form(self.body, self.request.source_form)
 
 
 def _schema(output: OutputFormat, own: bool) -> dict[str, Json]:

@@ -44,14 +44,14 @@ def _text(fields: FieldReader, kind: str, usual: str) -> Text:
     if not isinstance(text, str):
         raise invalid(fields.at("text"), "a string", text)
     if kind != usual:
-        fields.spelling[fields.at("type")] = kind
+        fields.source_form[fields.at("type")] = kind
     part = Text(text)
     annotations = fields.rest.get("annotations")
     if isinstance(annotations, list) and all(isinstance(raw, dict) for raw in annotations):
         part.citations = [read_citation(raw) for raw in fields.rest.pop("annotations")]
     for name, value in (("annotations", annotations), ("logprobs", fields.rest.get("logprobs"))):
         if value == []:
-            fields.spelling[fields.at(name)] = "list"
+            fields.source_form[fields.at(name)] = "list"
             fields.rest.pop(name, None)
     part.extra = fields.rest
     return part

@@ -1,6 +1,6 @@
 """What all parts of the Responses dialect share: its name, and how a source's own form is remembered for its own writer.
 
-`spelling` keeps for every item of `input` what neutral parts have no field for (ids, states), under the item's path.
+`source_form` keeps for every item of `input` what neutral parts have no field for (ids, states), under the item's path.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ HEAD = ("type", "id", "status", "phase")
 """An item's envelope: labels the provider made, without meaning elsewhere."""
 
 
-def remember(spelling: dict[str, str], path: str, value: Json) -> None:
+def remember(source_form: dict[str, str], path: str, value: Json) -> None:
     """Keep `value` for the dialect's own writer."""
-    spelling[path] = orjson.dumps(value).decode()
+    source_form[path] = orjson.dumps(value).decode()
 
 
-def recall(spelling: dict[str, str], path: str) -> dict[str, Any]:
+def recall(source_form: dict[str, str], path: str) -> dict[str, Any]:
     """What `remember` kept; empty where it kept nothing."""
-    kept = spelling.get(path, "")
+    kept = source_form.get(path, "")
     return orjson.loads(kept) if kept.startswith("{") else {}
 
 

@@ -33,15 +33,15 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 class ItemReader:
     """Reads the items of one request, in order."""
 
-    def __init__(self, spelling: dict[str, str], names: FlatToolNames) -> None:
-        self._spelling = spelling
+    def __init__(self, source_form: dict[str, str], names: FlatToolNames) -> None:
+        self._source_form = source_form
         self._names = names
         self.messages: list[Message] = []
 
     def read(self, items: list[Json]) -> list[Message]:
         """The turns; raises BadRequest with the path of the field that is wrong."""
         for index, raw in enumerate(items):
-            self._item(FieldReader(raw, f"input[{index}]", self._spelling), raw)
+            self._item(FieldReader(raw, f"input[{index}]", self._source_form), raw)
         return self.messages
 
     def _item(self, fields: FieldReader, raw: dict[str, Json]) -> None:
@@ -78,7 +78,7 @@ class ItemReader:
         content = fields.rest.pop("content")
         parts = self._parts(content, fields.at("content"), role == "assistant")
         envelope = {"role": role, "parts": len(parts), "plain": isinstance(content, str), "head": fields.rest}
-        remember(self._spelling, fields.path, envelope)
+        remember(self._source_form, fields.path, envelope)
         turn = self._assistant() if role == "assistant" else Message(_ROLES[role], plain=isinstance(content, str))
         if turn.role != "assistant":
             self.messages.append(turn)
@@ -92,12 +92,12 @@ class ItemReader:
             raise invalid(path, "a string or an array of parts", content)
         usual = "output_text" if assistant else "input_text"
         return [
-            read_part(FieldReader(part, f"{path}[{index}]", self._spelling), usual)  # type: ignore[arg-type]  # one of two words
+            read_part(FieldReader(part, f"{path}[{index}]", self._source_form), usual)  # type: ignore[arg-type]  # one of two words
             for index, part in enumerate(content)
         ]
 
     def _head(self, fields: FieldReader) -> None:
-        remember(self._spelling, fields.path, {"head": {name: fields.rest.pop(name) for name in HEAD if name in fields.rest}})
+        remember(self._source_form, fields.path, {"head": {name: fields.rest.pop(name) for name in HEAD if name in fields.rest}})
 
     def _call(self, fields: FieldReader, kind: str) -> None:
         self._head(fields)
@@ -125,7 +125,7 @@ class ItemReader:
         if sealed is None:
             part = Thinking(thought(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
         else:
-            remember(self._spelling, path, {"raw": raw})
+            remember(self._source_form, path, {"raw": raw})
             hidden = sealed.kind == "hidden"
             part = RedactedThinking(sealed.data) if hidden else Thinking(thought(raw), sealed.data or None, dialect=sealed.dialect)
         self._assistant().parts.append(part)

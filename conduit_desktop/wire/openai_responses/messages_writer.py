@@ -30,12 +30,12 @@ _ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
 class ItemsWriter:
     """Writes the items of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
 
-    def __init__(self, own: bool, spelling: dict[str, str]) -> None:
+    def __init__(self, own: bool, source_form: dict[str, str]) -> None:
         self.own = own
-        self.spelling = spelling
+        self.source_form = source_form
         self.dropped: list[str] = []
         self.items: list[dict[str, Json]] = []
-        self._names = FlatToolNames(spelling)
+        self._names = FlatToolNames(source_form)
         self._custom: set[str] = set()
 
     @property
@@ -66,7 +66,7 @@ class ItemsWriter:
         parts = deque(message.parts)
         begun = False
         while True:
-            envelope = recall(self.spelling, self._path) if self.own else {}
+            envelope = recall(self.source_form, self._path) if self.own else {}
             count = self._content_ahead(message, parts, envelope, begun)
             if count is not None:
                 self._message(message, [parts.popleft() for _ in range(min(count, len(parts)))], envelope)
@@ -110,7 +110,7 @@ class ItemsWriter:
     def _part(self, part: Part, path: str, kind: str) -> dict[str, Json] | None:
         match part:
             case Text():
-                said, lost = write_text(part, self.spelling.get(f"{path}.type", kind) if self.own else kind, self.own)
+                said, lost = write_text(part, self.source_form.get(f"{path}.type", kind) if self.own else kind, self.own)
                 self.dropped += lost
                 return said
             case Refusal():  # as such it would need the id of its message

@@ -18,10 +18,10 @@ INSTEAD_OF_INPUT = ("previous_response_id", "prompt", "conversation")
 
 def read_request(body: dict[str, Json]) -> ChatRequest:
     """A request body in neutral form; raises BadRequest naming the field that is wrong."""
-    spelling: dict[str, str] = {}
-    fields = FieldReader(body, "", spelling)
-    request = ChatRequest(NAME, fields.need_text("model"), spelling=spelling)
-    names = FlatToolNames(spelling, _plain_names(fields.rest.get("tools")))
+    source_form: dict[str, str] = {}
+    fields = FieldReader(body, "", source_form)
+    request = ChatRequest(NAME, fields.need_text("model"), source_form=source_form)
+    names = FlatToolNames(source_form, _plain_names(fields.rest.get("tools")))
     request.tools = _tools(fields, names)
     request.messages = [*_instructions(fields), *_input(fields, names)]
     request.tool_choice = _tool_choice(fields, names)
@@ -35,7 +35,7 @@ def read_request(body: dict[str, Json]) -> ChatRequest:
     stream = fields.flag("stream")
     request.stream = bool(stream)
     if stream is False:
-        spelling["stream"] = "false"
+        source_form["stream"] = "false"
     request.user = fields.text("user")
     request.metadata = fields.mapping("metadata")
     request.service_tier = fields.text("service_tier")
@@ -47,7 +47,7 @@ def _rest(fields: FieldReader, request: ChatRequest) -> None:
     """Unknown fields, and those that are granted to everybody: only their own writer need know of the latter."""
     granted = {name: value for name, value in fields.rest.items() if honoured(name, value)}
     if granted:
-        remember(fields.spelling, "granted", granted)
+        remember(fields.source_form, "granted", granted)
     request.extra |= {name: value for name, value in fields.rest.items() if name not in granted}
 
 
@@ -56,10 +56,10 @@ def _instructions(fields: FieldReader) -> list[Message]:
         return []  # a list of items, as answers echo it
     text = fields.text("instructions")
     if text == "":
-        fields.spelling["instructions"] = "empty"
+        fields.source_form["instructions"] = "empty"
     if not text:
         return []
-    fields.spelling["instructions"] = "top"
+    fields.source_form["instructions"] = "top"
     return [Message("system", [Text(text)], plain=True)]
 
 
@@ -67,16 +67,16 @@ def _input(fields: FieldReader, names: FlatToolNames) -> list[Message]:
     if fields.rest.get("input") is None:
         if not any(fields.rest.get(name) for name in INSTEAD_OF_INPUT):
             raise missing("input")
-        fields.spelling["input"] = "null" if "input" in fields.rest else "absent"
+        fields.source_form["input"] = "null" if "input" in fields.rest else "absent"
         fields.rest.pop("input", None)
         return []
     value = fields.rest.pop("input")
     if isinstance(value, str):
-        fields.spelling["input"] = "string"
+        fields.source_form["input"] = "string"
         return [Message("user", [Text(value)] if value else [], plain=True)]
     if not isinstance(value, list):
         raise invalid("input", "a string or an array of items", value)
-    return ItemReader(fields.spelling, names).read(value)
+    return ItemReader(fields.source_form, names).read(value)
 
 
 def _plain_names(tools: Json) -> frozenset[str]:
@@ -88,10 +88,10 @@ def _plain_names(tools: Json) -> frozenset[str]:
 def _tools(fields: FieldReader, names: FlatToolNames) -> list[Tool]:
     raw = fields.array("tools")
     if raw == []:
-        fields.spelling["tools"] = "list"
+        fields.source_form["tools"] = "list"
     tools: list[Tool] = []
     for index, value in enumerate(raw or []):
-        entry = FieldReader(value, f"tools[{index}]", fields.spelling)
+        entry = FieldReader(value, f"tools[{index}]", fields.source_form)
         if entry.rest.get("type") == "namespace" and isinstance(entry.rest.get("tools"), list):
             tools += _namespace(entry, names)
         else:
@@ -102,8 +102,8 @@ def _tools(fields: FieldReader, names: FlatToolNames) -> list[Tool]:
 def _namespace(entry: FieldReader, names: FlatToolNames) -> list[Tool]:
     """The tools of a namespace, under flat names; what the namespace says of itself stands with its place."""
     inner = entry.rest.pop("tools")
-    tools = [_tool(FieldReader(value, f"{entry.path}.tools[{index}]", entry.spelling)) for index, value in enumerate(inner)]
-    remember(entry.spelling, entry.path, {"namespace": entry.rest, "count": len(tools)})
+    tools = [_tool(FieldReader(value, f"{entry.path}.tools[{index}]", entry.source_form)) for index, value in enumerate(inner)]
+    remember(entry.source_form, entry.path, {"namespace": entry.rest, "count": len(tools)})
     for tool in tools:
         if tool.kind != "hosted":
             tool.name = names.flatten(entry.rest.get("name"), tool.name)
@@ -132,7 +132,7 @@ def _tool_choice(fields: FieldReader, names: FlatToolNames) -> ToolChoice | None
         case "auto" | "none" | "required":
             return ToolChoice(value)
         case {"type": "function" | "custom" as kind, "name": str(name), **rest}:
-            fields.spelling["tool_choice.type"] = kind
+            fields.source_form["tool_choice.type"] = kind
             namespace = rest.pop("namespace") if isinstance(rest.get("namespace"), str) else None
             return ToolChoice("tool", names.flatten(namespace, name), extra=cast(_Rest, rest))
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, **rest} if rest:
@@ -149,10 +149,10 @@ def _text(fields: FieldReader, request: ChatRequest) -> None:
     raw = fields.mapping("text")
     if raw is None:
         return
-    text = FieldReader(raw, "text", fields.spelling)
-    fields.spelling["text"] = "object"
+    text = FieldReader(raw, "text", fields.source_form)
+    fields.source_form["text"] = "object"
     form = text.mapping("format")
-    request.output = _output(FieldReader(form, "text.format", fields.spelling)) if form is not None else None
+    request.output = _output(FieldReader(form, "text.format", fields.source_form)) if form is not None else None
     if form is not None and request.output is None:
         request.extra["text.format"] = form
     request.extra |= {f"text.{name}": value for name, value in text.rest.items()}
@@ -173,5 +173,5 @@ def _reasoning(fields: FieldReader) -> Reasoning | None:
     raw = fields.mapping("reasoning")
     if raw is None:
         return None
-    inner = FieldReader(raw, "reasoning", fields.spelling)
+    inner = FieldReader(raw, "reasoning", fields.source_form)
     return Reasoning(inner.text("effort"), summary=inner.text("summary"), extra=inner.rest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.openai_chat.fields import respell
+from conduit_desktop.wire.openai_chat.fields import restore_source_form
 from conduit_desktop.wire.openai_chat.request_writer import effort_of
 from conduit_desktop.wire.openai_responses.fields import is_own, recall
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
@@ -19,10 +19,10 @@ _UNKNOWN = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs",
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is given back as it came."""
-    items = ItemsWriter(is_own(request), request.spelling)
+    items = ItemsWriter(is_own(request), request.source_form)
     body: dict[str, Json] = {"model": model}
     messages = request.messages
-    if items.own and request.spelling.get("instructions") == "top":
+    if items.own and request.source_form.get("instructions") == "top":
         body["instructions"] = items.words(messages[:1])
         messages = messages[1:]
     elif not items.own:
@@ -31,7 +31,7 @@ def write_request(request: ChatRequest, model: str) -> WrittenRequest:
             body["instructions"] = items.words(messages[:ahead])
             messages = messages[ahead:]
     said = items.write(messages)
-    how = request.spelling.get("input") if items.own else None
+    how = request.source_form.get("input") if items.own else None
     if how == "string":
         body["input"] = said[0]["content"]
     elif how != "absent":
@@ -39,7 +39,7 @@ def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     settings, dropped = write_settings(request)
     body |= settings
     if items.own:
-        respell(body, request.spelling)
+        restore_source_form(body, request.source_form)
     return WrittenRequest(body, list(dict.fromkeys([*items.dropped, *dropped])))
 
 
@@ -70,7 +70,7 @@ class _Settings:
         self.body: dict[str, Json] = {}
         self.own = is_own(request)
         self.dropped: list[str] = []
-        self._names = FlatToolNames(request.spelling)
+        self._names = FlatToolNames(request.source_form)
 
     def put(self, name: str, value: Json) -> None:
         if value is not None:
@@ -80,7 +80,7 @@ class _Settings:
         written: list[Json] = []
         waiting = list(self.request.tools)
         while True:
-            place = recall(self.request.spelling, f"tools[{len(written)}]") if self.own else {}
+            place = recall(self.request.source_form, f"tools[{len(written)}]") if self.own else {}
             if place:
                 inner, waiting = waiting[: place["count"]], waiting[place["count"] :]
                 written.append({**place["namespace"], "tools": [self._tool(tool) for tool in inner]})
@@ -127,7 +127,7 @@ class _Settings:
             name, namespace = self._names.restore(choice.name or "")
             said = "custom" if kind == "custom" else "function"
             if self.own:
-                said = self.request.spelling.get("tool_choice.type", said)
+                said = self.request.source_form.get("tool_choice.type", said)
             return {"type": said, "name": name, **namespace, **(choice.extra if self.own else {})}
         if self.own and choice.extra:
             return choice.extra if "type" in choice.extra else {"type": "allowed_tools", "mode": choice.mode, **choice.extra}
@@ -167,7 +167,7 @@ class _Settings:
                 self.dropped += [f"response_format.{name}" for name in output.extra]
         if self.own:
             text |= {name[5:]: value for name, value in self.request.extra.items() if name.startswith("text.")}
-        if text or (self.own and self.request.spelling.get("text") == "object"):
+        if text or (self.own and self.request.source_form.get("text") == "object"):
             self.body["text"] = text
 
     def reasoning(self) -> None:
@@ -195,7 +195,7 @@ class _Settings:
         for name, value in self.request.extra.items():
             if not name.startswith("text."):
                 self.body.setdefault(name, value)
-        for name, value in recall(self.request.spelling, "granted").items():
+        for name, value in recall(self.request.source_form, "granted").items():
             self.body.setdefault(name, value)
 
 

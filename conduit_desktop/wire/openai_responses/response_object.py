@@ -53,7 +53,7 @@ def skeleton(request: ChatRequest, started: Started) -> dict[str, Json]:
     if is_own(request) and not own:
         body |= {name: value for name, value in write_settings(request)[0].items() if name not in _NOT_ECHOED}
         first = request.messages[0] if request.messages else None
-        if first is not None and request.spelling.get("instructions") == "top":
+        if first is not None and request.source_form.get("instructions") == "top":
             body["instructions"] = "".join(part.text for part in first.parts if isinstance(part, Text))
     return {**body, **(started.extra if own else {})}
 

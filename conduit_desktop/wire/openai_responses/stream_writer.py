@@ -53,7 +53,7 @@ class ResponsesWriter:
     def __init__(self, request: ChatRequest) -> None:
         self.final: dict[str, Json] | None = None
         self._request = request
-        self._names = FlatToolNames(request.spelling)
+        self._names = FlatToolNames(request.source_form)
         self._custom = {tool.name for tool in request.tools if tool.kind == "custom"}
         self._started = Started()
         self._body: dict[str, Json] = {}

@@ -25,10 +25,10 @@ def flat_name(namespace: str, name: str, taken: frozenset[str]) -> str:
 
 
 class FlatToolNames:
-    """The flat names of one request, kept in its `spelling`. `taken` are the names outside all namespaces."""
+    """The flat names of one request, kept in its `source_form`. `taken` are the names outside all namespaces."""
 
-    def __init__(self, spelling: dict[str, str], taken: frozenset[str] = frozenset()) -> None:
-        self._spelling = spelling
+    def __init__(self, source_form: dict[str, str], taken: frozenset[str] = frozenset()) -> None:
+        self._source_form = source_form
         self._taken = taken
 
     def flatten(self, namespace: Json, name: str) -> str:
@@ -36,12 +36,12 @@ class FlatToolNames:
         if not isinstance(namespace, str):
             return name
         flat = flat_name(namespace, name, self._taken)
-        self._spelling[_KEY + flat] = orjson.dumps([namespace, name]).decode()
+        self._source_form[_KEY + flat] = orjson.dumps([namespace, name]).decode()
         return flat
 
     def restore(self, name: str) -> tuple[str, dict[str, Json]]:
         """The tool's own name, and its namespace as a field."""
-        kept = self._spelling.get(_KEY + name)
+        kept = self._source_form.get(_KEY + name)
         if kept is None:
             return name, {}
         namespace, own = orjson.loads(kept)

@@ -347,7 +347,7 @@ def test_any_request_survives_being_written_and_read_again(request: ChatRequest)
     out = CHAT.write_request(request, request.model)
     assert out.dropped == []
     again = CHAT.read_request(orjson.loads(orjson.dumps(out.body)), {})
-    again.spelling = {}
+    again.source_form = {}
     assert again == request
 
 

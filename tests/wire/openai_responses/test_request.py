@@ -196,7 +196,7 @@ def test_what_can_be_said_is_read_as_it_was_meant(request: ChatRequest) -> None:
     got = RESPONSES.read_request(orjson.loads(orjson.dumps(out.body)), {})
     for message in (*got.messages, *request.messages):
         message.plain = True
-    assert replace(got, spelling={}) == request
+    assert replace(got, source_form={}) == request
 
 
 def test_thoughts_words_and_calls_between_two_user_turns_are_one_turn() -> None:
