@@ -1,4 +1,4 @@
-"""Ollama's request bodies, read into the neutral request. https://docs.ollama.com/api/chat"""
+"""Reads Ollama's request bodies into the neutral request. https://docs.ollama.com/api/chat"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
+from conduit_desktop.wire.json_fields import FieldReader
 
 NAME = "ollama"
 
@@ -37,17 +37,16 @@ OPTIONS: dict[str, tuple[str, type | tuple[type, ...]]] = {
 """The options that other dialects know too: the neutral field, and the type it takes."""
 
 _UNBOUNDED: dict[str, tuple[int, ...]] = {"num_predict": (0, -1, -2)}
-"""Values by which an option means: no limit."""
+"""Values of an option that mean "no limit"."""
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 def read_chat(body: dict[str, Json], stream: bool | None) -> ChatRequest:
-    """A body of `/api/chat`; raises BadRequest. `stream`: what the caller wants, where the body is not asked."""
+    """A body of `/api/chat`; raises BadRequest with the field's path. `stream` counts where the body has none."""
     request, fields = _begin(body, NAME, stream)
-    turns = _Turns(request.source_form)
-    for index, message in enumerate(fields.array("messages") or ()):
-        request.messages.append(turns.read(message, f"messages[{index}]"))
+    reader = _MessageReader()
+    request.messages += [reader.read(message) for message in fields.children("messages")]
     _read_tools(request, fields)
     return _finish(request, fields)
 
@@ -55,25 +54,26 @@ def read_chat(body: dict[str, Json], stream: bool | None) -> ChatRequest:
 def read_generate(body: dict[str, Json], stream: bool | None, name: str) -> ChatRequest:
     """A body of `/api/generate`: one prompt, with or without a system text."""
     request, fields = _begin(body, name, stream)
-    system = fields.text("system")
+    system = fields.string("system")
     if system is not None:
         request.messages.append(Message("system", [Text(system)], plain=True))
-    prompt = fields.text("prompt")
-    asked: list[Part] = [] if prompt is None else [Text(prompt)]
-    asked += [Media("image", data=str(image)) for image in _list(fields, "images")]
-    if asked:
-        request.messages.append(Message("user", asked, plain=True))
+    prompt = fields.string("prompt")
+    parts: list[Part] = [] if prompt is None else [Text(prompt)]
+    parts += _images(fields)
+    if parts:
+        request.messages.append(Message("user", parts, plain=True))
     return _finish(request, fields)
 
 
 def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatRequest, FieldReader]:
     request = ChatRequest(name, "", include_usage=True)
     fields = FieldReader(body, "", request.source_form)
-    request.model = fields.need_text("model")
-    said = fields.flag("stream")
-    if said is not None:
-        request.source_form["stream"] = "present"
-    request.stream = said if said is not None else stream if stream is not None else True
+    request.model = fields.required_string("model")
+    own_stream = fields.boolean("stream")
+    if own_stream is not None:
+        fields.note("stream", "present")
+    # Ollama streams unless the body says no, on both endpoints.
+    request.stream = own_stream if own_stream is not None else stream if stream is not None else True
     return request, fields
 
 
@@ -81,74 +81,60 @@ def _finish(request: ChatRequest, fields: FieldReader) -> ChatRequest:
     _read_options(request, fields)
     _read_format(request, fields)
     _read_think(request, fields)
-    request.logprobs = fields.flag("logprobs")
-    request.top_logprobs = fields.whole("top_logprobs")
+    request.logprobs = fields.boolean("logprobs")
+    request.top_logprobs = fields.integer("top_logprobs")
     request.extra.update(fields.rest)
     return request
 
 
-def _list(fields: FieldReader, name: str) -> list[Json]:
-    found = fields.array(name)
-    if found == []:
-        fields.source_form[fields.at(name)] = "list"
-    return found or []
+def _images(fields: FieldReader) -> list[Part]:
+    return [Media("image", data=str(image)) for image in fields.array("images") or ()]
 
 
-def _text(fields: FieldReader, name: str) -> str | None:
-    """A text that says something; that it was there and empty is kept in the source_form."""
-    found = fields.text(name)
-    if found == "":
-        fields.source_form[fields.at(name)] = "empty"
-    return found or None
+class _MessageReader:
+    """Reads messages. Ids of calls and results are optional in Ollama: a result without one belongs to the first open call of its
+    name, else to the first open call."""
 
-
-class _Turns:
-    """Reads messages. Calls and results have no ids here, or need none: results meet the calls by name, then in order."""
-
-    def __init__(self, source_form: dict[str, str]) -> None:
-        self._source_form = source_form
+    def __init__(self) -> None:
         self._made = 0
         self._open: list[tuple[str, str]] = []
 
-    def read(self, message: Json, path: str) -> Message:
+    def read(self, fields: FieldReader) -> Message:
         """One message."""
-        fields = FieldReader(message, path, self._source_form)
-        role = fields.need_text("role")
+        role = fields.required_string("role")
         if role not in _ROLES:
-            raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
+            raise fields.invalid("role", "one of system, user, assistant and tool", role)
         parts: list[Part] = []
-        if thinking := _text(fields, "thinking"):
+        if thinking := fields.filled_string("thinking"):
             parts.append(Thinking(thinking, dialect=NAME))
-        if content := _text(fields, "content"):
+        if content := fields.filled_string("content"):
             parts.append(Text(content))
-        parts += [Media("image", data=str(image)) for image in _list(fields, "images")]
+        parts += _images(fields)
         if role == "tool":
             parts = [self._result(fields, parts)]
-        calls = _list(fields, "tool_calls")
+        calls = fields.children("tool_calls")
         if calls:
             self._open = []
-        parts += [self._call(call, f"{path}.tool_calls[{index}]") for index, call in enumerate(calls)]
+        parts += [self._call(call) for call in calls]
         return Message(cast(Role, role), parts, plain=True, extra=fields.rest)
 
-    def _call(self, call: Json, path: str) -> ToolCall:
-        fields = FieldReader(call, path, self._source_form)
-        call_id = fields.text("id")
-        inner = fields.inner("function")
-        name, arguments = inner.need_text("name"), inner.take("arguments")
+    def _call(self, fields: FieldReader) -> ToolCall:
+        call_id = fields.string("id")
+        inner = fields.required_child("function")
+        name, arguments = inner.required_string("name"), inner.take("arguments")
         if isinstance(arguments, str):
-            self._source_form[inner.at("arguments")] = "text"
+            inner.note("arguments", "text")
         text = arguments if isinstance(arguments, str) else orjson.dumps({} if arguments is None else arguments).decode()
         if not call_id:
             call_id, self._made = f"call_{self._made}", self._made + 1
-            self._source_form[fields.at("id")] = "made"
+            fields.note("id", "made")
         self._open.append((call_id, name))
-        extra = {**fields.rest, **({"function": inner.rest} if inner.rest else {})}
-        return ToolCall(call_id, name, text, extra=extra)
+        return ToolCall(call_id, name, text, extra=fields.rest_with(inner))
 
     def _result(self, fields: FieldReader, parts: list[Part]) -> ToolResult:
-        name, call_id = fields.text("tool_name"), fields.text("tool_call_id")
+        name, call_id = fields.string("tool_name"), fields.string("tool_call_id")
         if not call_id:
-            self._source_form[fields.at("tool_call_id")] = "made"
+            fields.note("tool_call_id", "made")
             fits = [known for known in self._open if known[1] == name] or self._open
             if not fits:
                 fits, self._made = [(f"call_{self._made}", "")], self._made + 1
@@ -158,18 +144,15 @@ class _Turns:
 
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
-    for index, tool in enumerate(_list(fields, "tools")):
-        outer = FieldReader(tool, f"tools[{index}]", request.source_form)
-        kind, inner = outer.text("type"), outer.inner("function")
-        schema = inner.mapping("parameters")
-        extra = {**({"function": inner.rest} if inner.rest else {})}
-        made = Tool(inner.need_text("name"), inner.text("description"), schema, type=kind, extra=extra)
-        made.extra.update(outer.rest)
+    for outer in fields.children("tools"):
+        kind, inner = outer.string("type"), outer.required_child("function")
+        made = Tool(inner.required_string("name"), inner.string("description"), inner.mapping("parameters"), type=kind)
+        made.extra = outer.rest_with(inner)
         request.tools.append(made)
 
 
 def _read_options(request: ChatRequest, fields: FieldReader) -> None:
-    """What an option's value must be is the server's to judge: odd ones stay as they are."""
+    """Ollama checks the options itself: values of an unexpected type stay in `extra` as they came."""
     options = fields.mapping("options")
     if options is None:
         return
@@ -186,22 +169,22 @@ def _read_options(request: ChatRequest, fields: FieldReader) -> None:
 
 
 def _read_format(request: ChatRequest, fields: FieldReader) -> None:
-    said = fields.take("format")
-    if said == "json":
+    value = fields.take("format")
+    if value == "json":
         request.output = OutputFormat("json")
-    elif isinstance(said, dict):
-        request.output = OutputFormat("schema", said)
-    elif said == "":
-        request.source_form["format"] = "empty"
-    elif said is not None:
-        raise invalid("format", '"json" or a JSON schema', said)
+    elif isinstance(value, dict):
+        request.output = OutputFormat("schema", value)
+    elif value == "":
+        fields.note("format", "empty")
+    elif value is not None:
+        raise fields.invalid("format", '"json" or a JSON schema', value)
 
 
 def _read_think(request: ChatRequest, fields: FieldReader) -> None:
-    said = fields.take("think")
-    if isinstance(said, bool):
-        request.reasoning = Reasoning(mode="enabled" if said else "disabled")
-    elif isinstance(said, str) and said:
-        request.reasoning = Reasoning(effort=said)
-    elif said is not None:
-        raise invalid("think", "a boolean or a level", said)
+    value = fields.take("think")
+    if isinstance(value, bool):
+        request.reasoning = Reasoning(mode="enabled" if value else "disabled")
+    elif isinstance(value, str) and value:
+        request.reasoning = Reasoning(effort=value)
+    elif value is not None:
+        raise fields.invalid("think", "a boolean or a level", value)
