@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
-from conduit_desktop.wire.openai_responses.fields import recall, remember
+from conduit_desktop.wire.openai_responses.fields import noted_json, note_json
 from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 
@@ -32,6 +32,6 @@ class StoringResponses(OpenAIResponses):
 
     def _echoing(self, request: ChatRequest) -> ChatRequest:
         if self.previous is not None:
-            granted = {**recall(request.source_form, "granted"), "previous_response_id": self.previous}
-            remember(request.source_form, "granted", granted)
+            applied = {**noted_json(request.source_form, "applied_here"), "previous_response_id": self.previous}
+            note_json(request.source_form, "applied_here", applied)
         return request

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Json, Tool
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.openai_chat.fields import restore_source_form
+from conduit_desktop.wire.json_fields import restore_source_form
 
 
 class FunctionToolsWriter:

@@ -18,13 +18,14 @@ from conduit_desktop.wire.anthropic.messages_layout import (
     open_tool_loop_without_thinking,
     own_layout,
 )
-from conduit_desktop.wire.anthropic.messages_reader import NAME, restore_source_form
+from conduit_desktop.wire.anthropic.messages_reader import NAME
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 from conduit_desktop.wire.anthropic.provenance import without_foreign
 from conduit_desktop.wire.anthropic.request_reader import read_request
 from conduit_desktop.wire.anthropic.stream_reader import MessagesReader
 from conduit_desktop.wire.anthropic.stream_writer import MessagesWriter
 from conduit_desktop.wire.base import BaseDialect
+from conduit_desktop.wire.json_fields import restore_source_form
 
 
 class AnthropicMessages(BaseDialect):

@@ -1,4 +1,4 @@
-"""A request body of Anthropic's Messages API, read into the neutral request."""
+"""Reads request bodies of Anthropic's Messages API into the neutral request."""
 
 from __future__ import annotations
 
@@ -17,199 +17,154 @@ from conduit_desktop.core.chat import (
     Tool,
     ToolChoice,
 )
-from conduit_desktop.wire.anthropic.messages_reader import (
-    NAME,
-    Fields,
-    SourceForm,
-    read_cache,
-    read_content,
-    required,
-    rest,
-    wrong,
-)
-
-_KNOWN = frozenset({
-    "model", "messages", "system", "tools", "tool_choice", "max_tokens", "stop_sequences", "temperature", "top_p", "top_k",
-    "thinking", "output_config", "output_format", "metadata", "service_tier", "stream",
-})  # fmt: skip
+from conduit_desktop.core.errors import BadRequest
+from conduit_desktop.wire.anthropic.messages_reader import NAME, read_cache, read_content
+from conduit_desktop.wire.json_fields import ANTHROPIC_STYLE, FieldReader
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
 
 
-def read_request(body: Fields, path: Mapping[str, Any]) -> ChatRequest:
+def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     """`body` as a neutral request; raises BadRequest with the field's path. `path` may hold the model and `stream`.
 
-    The top-level `system` becomes the first message and is remembered in `source_form`, so that it can be told from a
-    message of role `system` in the same place. Fields that are null count as not said, but are said again.
+    The top-level `system` becomes the first message and is noted in `source_form`, which tells it from a message of role
+    `system` in the same place. Fields that are null count as absent.
     """
-    request = ChatRequest(NAME, _model(body, path), include_usage=True)
-    request.extra = rest(body, "", request.source_form, *_KNOWN)
-    if body.get("system") is not None:
+    request = ChatRequest(NAME, "", include_usage=True)
+    fields = FieldReader(body, "", request.source_form, ANTHROPIC_STYLE)
+    request.model = _model(fields, path)
+    if "system" in fields.rest:
         request.source_form["system"] = "top"
-        request.messages.append(_system(body["system"], request.source_form))
-    request.messages.extend(_messages(body, request.source_form))
-    request.max_tokens = required(body, "max_tokens", int, "")
-    _read_sampling(request, body)
-    _read_tools(request, body)
-    _read_thinking(request, body)
-    _read_output(request, body)
-    _read_rest(request, body, path)
+        request.messages.append(_system(fields))
+    request.messages.extend(_messages(fields))
+    request.max_tokens = fields.required_integer("max_tokens")
+    request.temperature = fields.number("temperature")
+    request.top_p = fields.number("top_p")
+    request.top_k = fields.integer("top_k")
+    request.stop = fields.strings("stop_sequences")
+    _read_tools(request, fields)
+    _read_thinking(request, fields)
+    _read_output(request, fields)
+    _read_metadata(request, fields)
+    request.service_tier = fields.string("service_tier")
+    stream = fields.boolean("stream")
+    if stream is not None:
+        fields.note("stream", "present")
+    request.stream = bool(path.get("stream", False)) if stream is None else stream
+    request.extra |= fields.rest
     return request
 
 
-def _model(body: Fields, path: Mapping[str, Any]) -> str:
-    if body.get("model") is None and isinstance(path.get("model"), str):
+def _model(fields: FieldReader, path: Mapping[str, Any]) -> str:
+    """The body's model, else that of the URL, where Vertex AI and Bedrock have it."""
+    if "model" not in fields.rest and isinstance(path.get("model"), str):
         return str(path["model"])
-    return str(required(body, "model", str, ""))
+    return fields.required_string("model")
 
 
-def _system(system: Json, source_form: SourceForm) -> Message:
-    parts, plain = read_content(system, "system", source_form)
+def _system(fields: FieldReader) -> Message:
+    parts, plain = read_content(fields, "system")
     for index, part in enumerate(parts):
         if not isinstance(part, Text):
-            raise wrong(f"system.{index}.type", "Input should be 'text'")
+            raise fields.invalid(f"system.{index}.type", "'text'", None)
     return Message("system", parts, plain=plain)
 
 
-def _messages(body: Fields, source_form: SourceForm) -> list[Message]:
-    messages = required(body, "messages", list, "")
+def _messages(fields: FieldReader) -> list[Message]:
+    messages = fields.array("messages")
+    if messages is None:
+        raise fields.missing("messages")
     if not messages:
-        raise wrong("messages", "at least one message is required")
-    return [_message(message, f"messages.{index}", source_form) for index, message in enumerate(messages)]
+        raise BadRequest("messages: at least one message is required", param="messages")
+    return [_message(message) for message in fields.items("messages", messages)]
 
 
-def _message(message: Json, where: str, source_form: SourceForm) -> Message:
-    if not isinstance(message, dict):
-        raise wrong(where, "Input should be an object")
-    role = _ROLES.get(required(message, "role", str, where))
+def _message(fields: FieldReader) -> Message:
+    role = _ROLES.get(fields.required_string("role"))
     if role is None:
-        raise wrong(f"{where}.role", "Input should be 'user', 'assistant' or 'system'")
+        raise fields.invalid("role", "'user', 'assistant' or 'system'", None)
     parts: list[Part] = []
     plain = True
-    # One that sets the output of a turn may say nothing.
-    if role != "system" or "content" in message or not message.get("output_config"):
-        parts, plain = read_content(message.get("content"), f"{where}.content", source_form)
-    return Message(role, parts, plain=plain, extra=rest(message, where, source_form, "role", "content"))
+    # A system message that changes `output_config` in the middle of a conversation needs no content.
+    if role != "system" or "content" in fields.raw or not fields.rest.get("output_config"):
+        parts, plain = read_content(fields)
+    return Message(role, parts, plain=plain, extra=fields.rest)
 
 
-def _read_sampling(request: ChatRequest, body: Fields) -> None:
-    request.temperature = _number(body, "temperature")
-    request.top_p = _number(body, "top_p")
-    request.top_k = _optional(body, "top_k", int)
-    request.stop = _optional(body, "stop_sequences", list)
-    for index, stop in enumerate(request.stop or ()):
-        if not isinstance(stop, str):
-            raise wrong(f"stop_sequences.{index}", "Input should be a string")
-
-
-def _optional(body: Fields, key: str, kind: type) -> Any:
-    return None if body.get(key) is None else required(body, key, kind, "")
-
-
-def _number(body: Fields, key: str) -> float | None:
-    value = body.get(key)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
-    raise wrong(key, "Input should be a number")
-
-
-def _read_tools(request: ChatRequest, body: Fields) -> None:
-    tools = _optional(body, "tools", list)
-    if tools is not None:
-        request.tools = [_tool(tool, f"tools.{index}", request.source_form) for index, tool in enumerate(tools)]
-        if not tools:
-            request.source_form["tools"] = "list"
-    choice = _optional(body, "tool_choice", dict)
+def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
+    request.tools = [_tool(tool) for tool in fields.children("tools")]
+    choice = fields.child("tool_choice")
     if choice is None:
         return
-    mode: Any = _CHOICES.get(required(choice, "type", str, "tool_choice"))
+    mode: Any = _CHOICES.get(choice.required_string("type"))
     if mode is None:
-        raise wrong("tool_choice.type", "Input should be 'auto', 'any', 'none' or 'tool'")
-    name = required(choice, "name", str, "tool_choice") if mode == "tool" else None
-    single = choice.get("disable_parallel_tool_use")
+        raise choice.invalid("type", "'auto', 'any', 'none' or 'tool'", None)
+    name = choice.required_string("name") if mode == "tool" else None
+    single = choice.rest.pop("disable_parallel_tool_use", None)
     if isinstance(single, bool):
         request.parallel_tool_calls = not single
-    known = ("type", "disable_parallel_tool_use") if name is None else ("type", "disable_parallel_tool_use", "name")
-    request.tool_choice = ToolChoice(mode, name, rest(choice, "tool_choice", request.source_form, *known))
+    request.tool_choice = ToolChoice(mode, name, choice.rest)
 
 
-def _tool(tool: Json, where: str, source_form: SourceForm) -> Tool:
-    if not isinstance(tool, dict):
-        raise wrong(where, "Input should be an object")
-    kind = tool.get("type")
-    if kind is not None and not isinstance(kind, str):
-        raise wrong(f"{where}.type", "Input should be a string")
+def _tool(fields: FieldReader) -> Tool:
+    kind = fields.string("type")
     if kind not in (None, "custom"):
-        return _hosted_tool(tool, where, source_form)
-    extra = rest(tool, where, source_form, "type", "name", "description", "input_schema", "strict", "cache_control")
+        # A tool that runs at Anthropic's, or whose schema only the model knows; tool sets have no name.
+        name = fields.rest.pop("name", None) or ""
+        return Tool(name, kind="hosted", type=kind, cache=read_cache(fields), extra=fields.rest)
     return Tool(
-        name=required(tool, "name", str, where),
-        description=None if tool.get("description") is None else required(tool, "description", str, where),
-        schema=required(tool, "input_schema", dict, where),
+        name=fields.required_string("name"),
+        description=fields.string("description"),
+        schema=fields.required_mapping("input_schema"),
         type=kind,
-        strict=None if tool.get("strict") is None else required(tool, "strict", bool, where),
-        cache=read_cache(tool, where, source_form, extra),
-        extra=extra,
+        strict=fields.boolean("strict"),
+        cache=read_cache(fields),
+        extra=fields.rest,
     )
 
 
-def _hosted_tool(tool: Fields, where: str, source_form: SourceForm) -> Tool:
-    """A tool that runs at Anthropic's, or whose schema only the model knows. Tool sets have no name."""
-    extra = rest(tool, where, source_form, "type", "name", "cache_control")
-    return Tool(
-        tool.get("name") or "", kind="hosted", type=tool["type"], cache=read_cache(tool, where, source_form, extra), extra=extra
-    )
-
-
-def _read_thinking(request: ChatRequest, body: Fields) -> None:
-    thinking = _optional(body, "thinking", dict)
+def _read_thinking(request: ChatRequest, fields: FieldReader) -> None:
+    thinking = fields.child("thinking")
     if thinking is None:
         return
-    mode: Any = required(thinking, "type", str, "thinking")
+    mode: Any = thinking.required_string("type")
     if mode not in ("enabled", "adaptive", "disabled"):
-        request.extra["thinking"] = thinking  # a mode of Anthropic's own, as `between_tools`
+        request.extra["thinking"] = thinking.raw  # a mode of Anthropic's own, as `between_tools`
         return
-    budget = required(thinking, "budget_tokens", int, "thinking") if mode == "enabled" else None
-    known = ("type", "budget_tokens") if budget is not None else ("type",)
-    request.reasoning = Reasoning(budget_tokens=budget, mode=mode, extra=rest(thinking, "thinking", request.source_form, *known))
+    budget = thinking.required_integer("budget_tokens") if mode == "enabled" else None
+    request.reasoning = Reasoning(budget_tokens=budget, mode=mode, extra=thinking.rest)
 
 
-def _read_output(request: ChatRequest, body: Fields) -> None:
+def _read_output(request: ChatRequest, fields: FieldReader) -> None:
     """`output_config` holds effort and format; `output_format` is the format's older place."""
-    config = _optional(body, "output_config", dict)
+    config = fields.child("output_config")
     if config is not None:
-        left = rest(config, "output_config", request.source_form, "effort", "format")
-        if config.get("effort") is not None:
+        effort = config.string("effort")
+        if effort is not None:
             request.reasoning = request.reasoning or Reasoning()
-            request.reasoning.effort = required(config, "effort", str, "output_config")
-        if config.get("format") is not None:
-            request.output = _format(required(config, "format", dict, "output_config"), "output_config.format", request.source_form)
-        if left or not config:
-            request.extra["output_config"] = left
-    older = _optional(body, "output_format", dict)
+            request.reasoning.effort = effort
+        output = config.child("format")
+        if output is not None:
+            request.output = _format(output)
+        if config.rest or not config.raw:
+            request.extra["output_config"] = config.rest
+    older = fields.child("output_format")
     if older is not None and request.output is None:
         request.source_form["output"] = "output_format"
-        request.output = _format(older, "output_format", request.source_form)
+        request.output = _format(older)
 
 
-def _format(output: Fields, where: str, source_form: SourceForm) -> OutputFormat:
-    if required(output, "type", str, where) != "json_schema":
-        raise wrong(f"{where}.type", "Input should be 'json_schema'")
-    return OutputFormat("schema", required(output, "schema", dict, where), extra=rest(output, where, source_form, "type", "schema"))
+def _format(fields: FieldReader) -> OutputFormat:
+    if fields.required_string("type") != "json_schema":
+        raise fields.invalid("type", "'json_schema'", None)
+    return OutputFormat("schema", fields.required_mapping("schema"), extra=fields.rest)
 
 
-def _read_rest(request: ChatRequest, body: Fields, path: Mapping[str, Any]) -> None:
-    metadata = _optional(body, "metadata", dict)
-    if metadata is not None:
-        user = metadata.get("user_id")
-        request.user = user if isinstance(user, str) else None
-        left = rest(metadata, "metadata", request.source_form, "user_id")
-        request.metadata = left if left or request.user is None else None
-    request.service_tier = _optional(body, "service_tier", str)
-    stream = _optional(body, "stream", bool)
-    if stream is None:
-        request.stream = bool(path.get("stream", False))
-    else:
-        request.source_form["stream"] = "present"
-        request.stream = stream
+def _read_metadata(request: ChatRequest, fields: FieldReader) -> None:
+    metadata = fields.child("metadata")
+    if metadata is None:
+        return
+    user = metadata.rest.pop("user_id", None)
+    request.user = user if isinstance(user, str) else None
+    request.metadata = metadata.rest if metadata.rest or request.user is None else None

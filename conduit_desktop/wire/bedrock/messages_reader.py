@@ -20,7 +20,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
+from conduit_desktop.wire.json_fields import FieldReader
 
 NAME = "bedrock"
 
@@ -38,22 +38,19 @@ FORMATS: dict[str, dict[str, str]] = {
     "audio": {"mp3": "audio/mpeg", "wav": "audio/wav", "flac": "audio/flac", "aac": "audio/aac", "opus": "audio/opus",
               "ogg": "audio/ogg", "m4a": "audio/m4a"},
 }  # fmt: skip
-"""Media types by the words Bedrock has for them."""
-
-SourceForm = dict[str, str]
+"""Media types by Bedrock's format names."""
 
 
-def read_content(content: list[Json], path: str, source_form: SourceForm) -> list[Part]:
-    """The blocks of a message, of `system` or of a result. A cache point is a mark on the part before it."""
+def read_content(fields: FieldReader, name: str) -> list[Part]:
+    """The blocks of a message, of `system` or of a result. A cache point marks the part before it."""
     parts: list[Part] = []
-    for index, block in enumerate(content):
-        where = f"{path}[{index}]"
-        if not isinstance(block, dict) or not block:
-            raise invalid(where, "a content block", block)
-        point = block.get("cachePoint")
-        if point in ({"type": "default"}, {"type": "default", "ttl": "1h"}) and len(block) == 1 and _mark(parts, point):
+    for block in fields.items(name, fields.array(name) or [], "a content block"):
+        if not block.raw:
+            raise block.style.invalid(block.path, "a content block", block.raw)
+        point = block.raw.get("cachePoint")
+        if point in ({"type": "default"}, {"type": "default", "ttl": "1h"}) and len(block.raw) == 1 and _mark(parts, point):
             continue
-        parts.append(read_block(block, where, source_form))
+        parts.append(read_block(block))
     return parts
 
 
@@ -65,40 +62,38 @@ def _mark(parts: list[Part], point: dict[str, str]) -> bool:
     return True
 
 
-def read_block(block: dict[str, Json], path: str, source_form: SourceForm) -> Part:
-    """One block; a kind no neutral word fits stays whole, as `Opaque`."""
+def read_block(fields: FieldReader) -> Part:
+    """One block; a kind that no neutral part fits stays whole, as `Opaque`."""
+    block = fields.raw
     kind = next(iter(block))
-    value = block[kind]
     if len(block) > 1:
         return Opaque(NAME, kind, block)
     if kind == "text":
-        if not isinstance(value, str):
-            raise invalid(f"{path}.text", "a string", value)
-        return Text(value)
-    found: Part | None = None
+        return Text(fields.required_string(kind))
+    part: Part | None = None
     if kind in FORMATS:
-        found = _media(kind, FieldReader(value, f"{path}.{kind}", source_form))  # type: ignore[arg-type]  # the table's keys are the kinds
+        part = _media(kind, fields.required_child(kind))  # type: ignore[arg-type]  # the table's keys are the kinds
     elif kind == "toolUse":
-        found = _call(FieldReader(value, f"{path}.toolUse", source_form))
+        part = _call(fields.required_child(kind))
     elif kind == "toolResult":
-        found = _result(FieldReader(value, f"{path}.toolResult", source_form))
+        part = _result(fields.required_child(kind))
     elif kind == "reasoningContent":
-        found = read_thinking(value)
+        part = read_thinking(block[kind])
     elif kind == "guardContent":
-        found = _guarded(value)
+        part = _guarded(block[kind])
     elif kind == "citationsContent":
-        found = _cited(value)
+        part = _cited(block[kind])
     elif kind == "json":
-        source_form[path] = "json"
-        found = Text(orjson.dumps(value).decode())
-    return Opaque(NAME, kind, block) if found is None else found
+        fields.source_form[fields.path] = "json"
+        part = Text(orjson.dumps(block[kind]).decode())
+    return Opaque(NAME, kind, block) if part is None else part
 
 
 def _media(kind: MediaKind, fields: FieldReader) -> Media | None:
-    said = fields.text("format") if kind == "document" else fields.need_text("format")
+    form = fields.string("format") if kind == "document" else fields.required_string("format")
     source: Json = fields.mapping("source")
-    name = fields.text("name")
-    media_type = None if said is None else FORMATS[kind].get(said, f"{kind}/{said}")
+    name = fields.string("name")
+    media_type = None if form is None else FORMATS[kind].get(form, f"{kind}/{form}")
     media = Media(kind, media_type=media_type, name=name, extra=fields.rest)
     match source:
         case {"bytes": str(data)} if len(source) == 1:
@@ -116,24 +111,23 @@ def _media(kind: MediaKind, fields: FieldReader) -> Media | None:
 
 def _call(fields: FieldReader) -> Part | None:
     if "type" in fields.rest and fields.rest["type"] != "tool_use":
-        return None  # a tool that runs at the vendor's
-    call_id, name, value = fields.need_text("toolUseId"), fields.need_text("name"), fields.take("input")
+        return None  # a tool that Bedrock runs itself
+    call_id, name, value = fields.required_string("toolUseId"), fields.required_string("name"), fields.take("input")
     return ToolCall(call_id, name, orjson.dumps({} if value is None else value).decode(), extra=fields.rest)
 
 
 def _result(fields: FieldReader) -> Part | None:
     if "type" in fields.rest and fields.rest["type"] != "tool_result":
         return None
-    call_id, status = fields.need_text("toolUseId"), fields.text("status")
-    content = fields.array("content") or []
-    parts = read_content(content, fields.at("content"), fields.source_form)
+    call_id, status = fields.required_string("toolUseId"), fields.string("status")
+    parts = read_content(fields, "content")
     if status not in (None, "success", "error"):
-        raise invalid(fields.at("status"), "success or error", status)
+        raise fields.invalid("status", "success or error", status)
     return ToolResult(call_id, parts, is_error=None if status is None else status == "error", extra=fields.rest)
 
 
 def read_thinking(value: Json) -> Part | None:
-    """A thought, or one that is hidden. The signature of a Claude is the same as at Anthropic's."""
+    """Thinking, plain or redacted. The signature of a Claude model is the one that Anthropic's own API gives."""
     match value:
         case {"reasoningText": {"text": str(text), "signature": str(signature)} as inner} if len(value) == 1 and len(inner) == 2:
             return Thinking(text, signature)
@@ -146,7 +140,7 @@ def read_thinking(value: Json) -> Part | None:
 
 
 def _guarded(value: Json) -> Part | None:
-    """A text for the guardrail to look at."""
+    """A text that a guardrail checks."""
     match value:
         case {"text": {"text": str(text), **more}} if len(value) == 1:
             return Text(text, extra={"guardContent": more})
@@ -158,19 +152,19 @@ def _cited(value: Json) -> Part | None:
     match value:
         case {"content": [{"text": str(text)}], "citations": [*citations]} if len(value) == 2 and citations:
             return Text(text, citations=[read_citation(raw).over(len(text)) for raw in citations])
-        case {"citations": [*citations]} if len(value) == 1 and citations:  # sources of what stands elsewhere
+        case {"citations": [*citations]} if len(value) == 1 and citations:  # sources of the text in another block
             return Text("", citations=[read_citation(raw) for raw in citations])
         case _:
             return None
 
 
 def cited_block(text: str, citations: list[Json]) -> dict[str, Json]:
-    """Words and their sources; sources alone where there are no words."""
+    """A text and its sources; sources alone where the text is empty."""
     return {"citationsContent": {**({"content": [{"text": text}]} if text else {}), "citations": citations}}
 
 
 def read_citation(raw: Json) -> Citation:
-    """A citation, with its own words kept in `raw`."""
+    """A citation; `raw` keeps it as it came."""
     fields = raw if isinstance(raw, dict) else {}
     location = fields.get("location")
     web = location.get("web") if isinstance(location, dict) else None

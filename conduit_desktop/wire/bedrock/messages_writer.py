@@ -24,7 +24,8 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.base64_values import standard
-from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, SourceForm, cited_block
+from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, cited_block
+from conduit_desktop.wire.json_fields import SourceForm
 from conduit_desktop.wire.values import as_object
 
 Block = dict[str, Json]

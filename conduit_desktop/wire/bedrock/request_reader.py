@@ -1,4 +1,4 @@
-"""Converse requests, read into the neutral request; the model and whether to stream stand in the path."""
+"""Reads Converse requests into the neutral request; the model and whether to stream are in the path of the URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Role, Tool, ToolChoice
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_content
-from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
+from conduit_desktop.wire.json_fields import FieldReader
 
 _CHOICES: dict[str, Any] = {"auto": "auto", "any": "required", "tool": "tool"}
 
@@ -18,53 +18,46 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     """A Converse body; raises BadRequest with the field's path."""
     request = ChatRequest(NAME, str(path.get("model") or ""), stream=bool(path.get("stream")), include_usage=True)
     fields = FieldReader(body, "", request.source_form)
-    system = fields.array("system")
-    if system is not None:
-        request.source_form["system"] = "present" if system else "list"
-    if system:
-        request.messages.append(Message("system", read_content(system, "system", request.source_form)))
-    for index, message in enumerate(fields.array("messages") or ()):
-        request.messages.append(_message(message, f"messages[{index}]", request.source_form))
+    if system := read_content(fields, "system"):
+        fields.note("system", "present")
+        request.messages.append(Message("system", system))
+    request.messages += [_message(message) for message in fields.children("messages")]
     _read_tools(request, fields)
     _read_sampling(request, fields)
     _read_output(request, fields)
-    _read_labels(request, fields)
+    _read_metadata(request, fields)
     request.extra.update(fields.rest)
     return request
 
 
-def _message(message: Json, path: str, source_form: dict[str, str]) -> Message:
-    fields = FieldReader(message, path, source_form)
-    role = fields.need_text("role")
+def _message(fields: FieldReader) -> Message:
+    role = fields.required_string("role")
     if role not in ("user", "assistant"):
-        raise invalid(fields.at("role"), "user or assistant", role)
-    content = fields.array("content") or []
-    return Message(cast(Role, role), read_content(content, fields.at("content"), source_form), extra=fields.rest)
+        raise fields.invalid("role", "user or assistant", role)
+    return Message(cast(Role, role), read_content(fields, "content"), extra=fields.rest)
 
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
-    config = fields.mapping("toolConfig")
-    if config is None:
+    inner = fields.child("toolConfig")
+    if inner is None:
         return
-    inner = FieldReader(config, "toolConfig", request.source_form)
     tools = inner.array("tools")
-    if not tools:
-        request.source_form["toolConfig.tools"] = "list" if tools == [] else "absent"
-    for index, tool in enumerate(tools or ()):
-        _add_tool(request.tools, tool, f"toolConfig.tools[{index}]", request.source_form)
-    choice = inner.mapping("toolChoice")
+    if tools is None:
+        inner.note("tools", "absent")
+    for tool in inner.items("tools", tools or []):
+        _add_tool(request.tools, tool)
+    choice = inner.child("toolChoice")
     if choice is not None:
-        mode = next((word for word in _CHOICES if word in choice), None)
+        mode = next((mode for mode in _CHOICES if mode in choice.rest), None)
         if mode is None:
-            raise invalid("toolConfig.toolChoice", "auto, any or tool", choice)
-        name = FieldReader(choice[mode], "toolConfig.toolChoice.tool", {}).need_text("name") if mode == "tool" else None
+            raise inner.invalid("toolChoice", "auto, any or tool", choice.raw)
+        name = choice.required_child(mode).required_string("name") if mode == "tool" else None
         request.tool_choice = ToolChoice(_CHOICES[mode], name)
     if inner.rest:
         request.extra["toolConfig"] = inner.rest
 
 
-def _add_tool(tools: list[Tool], tool: Json, path: str, source_form: dict[str, str]) -> None:
-    fields = FieldReader(tool, path, source_form)
+def _add_tool(tools: list[Tool], fields: FieldReader) -> None:
     point = fields.rest.get("cachePoint")
     if point is not None and tools and tools[-1].cache is None and point in ({"type": "default"}, {"type": "default", "ttl": "1h"}):
         tools[-1].cache = "1h" if point.get("ttl") else "5m"
@@ -72,27 +65,26 @@ def _add_tool(tools: list[Tool], tool: Json, path: str, source_form: dict[str, s
     if "toolSpec" not in fields.rest:
         tools.append(Tool("", kind="hosted", type=next(iter(fields.rest), ""), extra=fields.rest))
         return
-    spec = fields.inner("toolSpec")
-    said = spec.mapping("inputSchema")
-    schema = FieldReader(said, spec.at("inputSchema"), {}).mapping("json") if said is not None else None
-    made = Tool(spec.need_text("name"), spec.text("description"), schema, strict=spec.flag("strict"))
+    spec = fields.required_child("toolSpec")
+    form = spec.child("inputSchema")
+    schema = form.mapping("json") if form is not None else None
+    made = Tool(spec.required_string("name"), spec.string("description"), schema, strict=spec.boolean("strict"))
     made.extra = spec.rest
     tools.append(made)
 
 
 def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
-    config = fields.mapping("inferenceConfig")
-    if config is None:
+    inner = fields.child("inferenceConfig")
+    if inner is None:
         return
-    inner = FieldReader(config, "inferenceConfig", request.source_form)
-    request.max_tokens = inner.whole("maxTokens")
+    request.max_tokens = inner.integer("maxTokens")
     request.temperature, request.top_p = inner.number("temperature"), inner.number("topP")
-    request.stop = inner.texts("stopSequences")
+    request.stop = inner.strings("stopSequences")
     request.extra["inferenceConfig"] = inner.rest
 
 
 def _read_output(request: ChatRequest, fields: FieldReader) -> None:
-    """A schema comes as text; how it was spaced is kept, for the same dialect to say it again."""
+    """A schema comes as JSON text; the text is noted as it came, white space included, for the same dialect."""
     config: Any = fields.take("outputConfig")
     match config:
         case {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": str(text), **more}}}} if len(
@@ -101,11 +93,11 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
             try:
                 schema = orjson.loads(text)
             except orjson.JSONDecodeError:
-                raise invalid("outputConfig.textFormat.structure.jsonSchema.schema", "JSON", text) from None
+                raise fields.invalid("outputConfig.textFormat.structure.jsonSchema.schema", "JSON", text) from None
             if not isinstance(schema, dict):
-                raise invalid("outputConfig.textFormat.structure.jsonSchema.schema", "an object as JSON", schema)
-            said: Any = more
-            request.output = OutputFormat("schema", schema, said.get("name"), said.get("description"))
+                raise fields.invalid("outputConfig.textFormat.structure.jsonSchema.schema", "an object as JSON", schema)
+            names: Any = more
+            request.output = OutputFormat("schema", schema, names.get("name"), names.get("description"))
             request.source_form["outputConfig.schema"] = text
         case None:
             return
@@ -113,7 +105,7 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
             request.extra["outputConfig"] = config
 
 
-def _read_labels(request: ChatRequest, fields: FieldReader) -> None:
+def _read_metadata(request: ChatRequest, fields: FieldReader) -> None:
     request.metadata = fields.mapping("requestMetadata")
     tier = fields.take("serviceTier")
     if isinstance(tier, dict) and isinstance(tier.get("type"), str) and len(tier) == 1:

@@ -12,7 +12,7 @@ from conduit_desktop.wire import custom_tools as free_text
 from conduit_desktop.wire.bedrock.messages_reader import NAME
 from conduit_desktop.wire.bedrock.messages_writer import BedrockPartWriter, Block, cache_point
 from conduit_desktop.wire.bedrock.model_fields import write_model_fields
-from conduit_desktop.wire.openai_chat.fields import restore_source_form
+from conduit_desktop.wire.json_fields import restore_source_form
 
 _SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
 _UNSAYABLE = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")

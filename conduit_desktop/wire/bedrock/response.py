@@ -12,6 +12,7 @@ from conduit_desktop.core.events import Event, Finished, FinishReason, Started, 
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.event_validation import whole, word
+from conduit_desktop.wire.json_fields import FieldReader
 from conduit_desktop.wire.token_counts import count
 from conduit_desktop.wire.values import as_object
 
@@ -57,9 +58,11 @@ def read_response(body: dict[str, Json]) -> Iterable[Event]:
     return answer.events()
 
 
-def _read_part(block: dict[str, Json]) -> AnswerPart:
+def _read_part(block: Json) -> AnswerPart:
+    if not isinstance(block, dict):
+        raise MalformedStream("a content block is not an object")
     try:
-        part = read_block(block, "", {})
+        part = read_block(FieldReader(block, "", {}))
     except BadRequest:  # a block that lacks something, or one that is newer than this reader
         return Opaque(NAME, next(iter(block)), block)
     if isinstance(part, Opaque) and isinstance(said := block.get("citationsContent"), dict):

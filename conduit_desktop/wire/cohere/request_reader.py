@@ -1,4 +1,4 @@
-"""Cohere's v2 chat requests, read into the neutral request. https://docs.cohere.com/v2/reference/chat"""
+"""Reads Cohere's v2 chat requests into the neutral request. https://docs.cohere.com/v2/reference/chat"""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from conduit_desktop.core.chat import (
     ToolChoice,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid
+from conduit_desktop.wire.json_fields import FieldReader
 
 NAME = "cohere"
 PLAN = {"tool_plan": True}
-"""`Thinking.raw` of a tool plan: what the model means to do with its tools, said before it calls them."""
+"""`Thinking.raw` of a tool plan: the text that precedes tool calls."""
 
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,([A-Za-z0-9+/=]*)")
@@ -34,137 +34,120 @@ _CHOICES: dict[str, Any] = {"REQUIRED": "required", "NONE": "none"}
 
 
 def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
-    """A body of `/v2/chat`; raises BadRequest with the field's path. `stream` holds where the body says nothing of it."""
+    """A body of `/v2/chat`; raises BadRequest with the field's path. `stream` counts where the body has none."""
     request = ChatRequest(NAME, "", include_usage=True)
     fields = FieldReader(body, "", request.source_form)
-    request.model = fields.need_text("model")
-    for index, message in enumerate(fields.array("messages") or ()):
-        request.messages.append(_message(message, f"messages[{index}]", request.source_form))
+    request.model = fields.required_string("model")
+    request.messages += [_message(message) for message in fields.children("messages")]
     _read_tools(request, fields)
     _read_sampling(request, fields)
     _read_format(request, fields)
     _read_thinking(request, fields)
-    said = fields.flag("stream")
-    if said is not None:
-        request.source_form["stream"] = "present"
-    request.stream = bool(stream) if said is None else said
+    own_stream = fields.boolean("stream")
+    if own_stream is not None:
+        fields.note("stream", "present")
+    request.stream = bool(stream) if own_stream is None else own_stream
     request.extra.update(fields.rest)
     return request
 
 
-def _message(message: Json, path: str, source_form: dict[str, str]) -> Message:
-    fields = FieldReader(message, path, source_form)
-    role = fields.need_text("role")
+def _message(fields: FieldReader) -> Message:
+    role = fields.required_string("role")
     if role not in _ROLES:
-        raise invalid(fields.at("role"), "one of system, user, assistant and tool", role)
-    parts, plain = _content(fields, source_form)
+        raise fields.invalid("role", "one of system, user, assistant and tool", role)
+    parts, plain = _content(fields)
     if role == "tool":
-        parts = [ToolResult(fields.need_text("tool_call_id"), parts, plain=plain)]
-    plan = fields.text("tool_plan")
-    if plan:
+        parts = [ToolResult(fields.required_string("tool_call_id"), parts, plain=plain)]
+    if plan := fields.filled_string("tool_plan"):
         parts.insert(0, Thinking(plan, dialect=NAME, raw=PLAN))
-    elif plan == "":
-        source_form[fields.at("tool_plan")] = "empty"
-    calls = fields.array("tool_calls")
-    if calls == []:
-        source_form[fields.at("tool_calls")] = "list"
-    parts += [_call(call, f"{path}.tool_calls[{index}]", source_form) for index, call in enumerate(calls or ())]
+    parts += [_call(call) for call in fields.children("tool_calls")]
     return Message(cast(Role, role), parts, plain=plain, extra=fields.rest)
 
 
-def _content(fields: FieldReader, source_form: dict[str, str]) -> tuple[list[Part], bool]:
+def _content(fields: FieldReader) -> tuple[list[Part], bool]:
     content = fields.take("content")
     if content is None:
         return [], True
     if isinstance(content, str):
         return [Text(content)], True
     if not isinstance(content, list):
-        raise invalid(fields.at("content"), "a string or an array", content)
+        raise fields.invalid("content", "a string or an array", content)
     if not content:
-        source_form[fields.at("content")] = "list"
-    return [_part(part, f"{fields.at('content')}[{index}]", source_form) for index, part in enumerate(content)], False
+        fields.note("content", "list")
+    return [_part(part) for part in fields.items("content", content)], False
 
 
-def _part(part: Json, path: str, source_form: dict[str, str]) -> Part:
-    fields = FieldReader(part, path, source_form)
-    kind = fields.need_text("type")
+def _part(fields: FieldReader) -> Part:
+    kind = fields.required_string("type")
     if kind == "text":
-        return Text(fields.need_text("text"), extra=fields.rest)
+        return Text(fields.required_string("text"), extra=fields.rest)
     if kind == "thinking":
-        return Thinking(fields.need_text("thinking"), extra=fields.rest, dialect=NAME)
+        return Thinking(fields.required_string("thinking"), extra=fields.rest, dialect=NAME)
     if kind == "image_url":
         return _image(fields)
-    return Opaque(NAME, kind, part)
+    return Opaque(NAME, kind, fields.raw)
 
 
 def _image(fields: FieldReader) -> Media:
-    inner = fields.inner("image_url")
-    url, detail = inner.need_text("url"), inner.text("detail")
-    extra = {**fields.rest, **({"image_url": inner.rest} if inner.rest else {})}
+    inner = fields.required_child("image_url")
+    url, detail = inner.required_string("url"), inner.string("detail")
+    extra = fields.rest_with(inner)
     encoded = _DATA_URL.fullmatch(url)
     if encoded is None:
         return Media("image", url=url, detail=detail, extra=extra)
     return Media("image", data=encoded[2], media_type=encoded[1], detail=detail, extra=extra)
 
 
-def _call(call: Json, path: str, source_form: dict[str, str]) -> ToolCall:
-    fields = FieldReader(call, path, source_form)
-    call_id, kind, inner = fields.need_text("id"), fields.text("type"), fields.inner("function")
+def _call(fields: FieldReader) -> ToolCall:
+    call_id, kind, inner = fields.required_string("id"), fields.string("type"), fields.required_child("function")
     if kind is None:
-        source_form[f"{path}.type"] = "absent"
-    name, arguments = inner.need_text("name"), inner.text("arguments")
-    extra = {**fields.rest, **({"function": inner.rest} if inner.rest else {})}
-    return ToolCall(call_id, name, arguments or "", extra=extra)
+        fields.note("type", "absent")
+    name, arguments = inner.required_string("name"), inner.string("arguments")
+    return ToolCall(call_id, name, arguments or "", extra=fields.rest_with(inner))
 
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
-    tools = fields.array("tools")
-    if tools == []:
-        request.source_form["tools"] = "list"
-    for index, tool in enumerate(tools or ()):
-        outer = FieldReader(tool, f"tools[{index}]", request.source_form)
-        kind, inner = outer.text("type"), outer.inner("function")
-        made = Tool(inner.need_text("name"), inner.text("description"), inner.mapping("parameters"), type=kind)
-        made.extra = {**outer.rest, **({"function": inner.rest} if inner.rest else {})}
+    for outer in fields.children("tools"):
+        kind, inner = outer.string("type"), outer.required_child("function")
+        made = Tool(inner.required_string("name"), inner.string("description"), inner.mapping("parameters"), type=kind)
+        made.extra = outer.rest_with(inner)
         request.tools.append(made)
-    choice = fields.text("tool_choice")
+    choice = fields.string("tool_choice")
     if choice is not None and choice not in _CHOICES:
-        raise invalid("tool_choice", "REQUIRED or NONE", choice)
+        raise fields.invalid("tool_choice", "REQUIRED or NONE", choice)
     if choice is not None:
         request.tool_choice = ToolChoice(_CHOICES[choice])
 
 
 def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
-    request.max_tokens = fields.whole("max_tokens")
+    request.max_tokens = fields.integer("max_tokens")
     request.temperature = fields.number("temperature")
-    request.top_p, request.top_k = fields.number("p"), fields.whole("k")
-    request.seed = fields.whole("seed")
+    request.top_p, request.top_k = fields.number("p"), fields.integer("k")
+    request.seed = fields.integer("seed")
     request.frequency_penalty = fields.number("frequency_penalty")
     request.presence_penalty = fields.number("presence_penalty")
-    request.logprobs = fields.flag("logprobs")
-    request.stop = fields.texts("stop_sequences")
+    request.logprobs = fields.boolean("logprobs")
+    request.stop = fields.strings("stop_sequences")
 
 
 def _read_format(request: ChatRequest, fields: FieldReader) -> None:
-    said = fields.mapping("response_format")
-    if said is None:
+    inner = fields.child("response_format")
+    if inner is None:
         return
-    inner = FieldReader(said, "response_format", request.source_form)
-    kind = inner.need_text("type")
+    kind = inner.required_string("type")
     if kind not in ("text", "json_object"):
-        raise invalid("response_format.type", "text or json_object", kind)
+        raise inner.invalid("type", "text or json_object", kind)
     schema = inner.mapping("json_schema")
     if schema is None and (schema := inner.mapping("schema")) is not None:
-        request.source_form["response_format.json_schema"] = "schema"  # its older name
+        inner.note("json_schema", "schema")  # its older name
     request.output = OutputFormat("text" if kind == "text" else "json" if schema is None else "schema", schema, extra=inner.rest)
 
 
 def _read_thinking(request: ChatRequest, fields: FieldReader) -> None:
-    said = fields.mapping("thinking")
-    if said is None:
+    inner = fields.child("thinking")
+    if inner is None:
         return
-    inner = FieldReader(said, "thinking", request.source_form)
-    mode = inner.need_text("type")
+    mode = inner.required_string("type")
     if mode not in ("enabled", "disabled"):
-        raise invalid("thinking.type", "enabled or disabled", mode)
-    request.reasoning = Reasoning(budget_tokens=inner.whole("token_budget"), mode=cast(Any, mode), extra=inner.rest)
+        raise inner.invalid("type", "enabled or disabled", mode)
+    request.reasoning = Reasoning(budget_tokens=inner.integer("token_budget"), mode=cast(Any, mode), extra=inner.rest)

@@ -1,10 +1,11 @@
-"""`generationConfig`, both ways: limits, sampling, thinking, and the format of the answer."""
+"""Reads and writes `generationConfig`: limits, sampling, thinking, and the format of the answer."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning
-from conduit_desktop.wire.gemini.field_names import INT64, Fields, instead, note, renamed, wrong
+from conduit_desktop.wire.gemini.field_names import INT64, Fields, note, note_name, note_value
 from conduit_desktop.wire.gemini.schema import for_gemini, to_json_schema
+from conduit_desktop.wire.json_fields import FieldReader
 
 NUMBERS = {
     "maxOutputTokens": "max_tokens",
@@ -17,126 +18,119 @@ NUMBERS = {
     "frequencyPenalty": "frequency_penalty",
     "logprobs": "top_logprobs",
 }
-"""Gemini's word for a number, and the neutral one."""
-_WHOLE = frozenset({"maxOutputTokens", "topK", "candidateCount", "seed", "logprobs"})
-_KNOWN = frozenset(
-    {*NUMBERS, "stopSequences", "responseLogprobs", "responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig"}
-)
-_WHERE = "generationConfig"
-_PLAIN_MODALITIES: tuple[list[str], ...] = (["TEXT"], ["text"], [])
+"""Gemini's names of numbers, and the neutral ones."""
+_INTEGERS = frozenset({"maxOutputTokens", "topK", "candidateCount", "seed", "logprobs"})
+_PATH = "generationConfig"
+_SCHEMAS = ("responseJsonSchema", "responseSchema")
+"""The first counts where both are there."""
+_TEXT_ALONE: tuple[list[str], ...] = (["TEXT"], ["text"], [])
 LEVELS = {"minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
-"""Effort words, and Gemini's thinking levels."""
+"""Neutral effort levels, and Gemini's thinking levels."""
 MAX_STOPS = 5
 _TIERS = {"default": "standard", "standard_only": "standard", "flex": "flex", "priority": "priority"}
 
 
-def read_config(request: ChatRequest, fields: Fields) -> None:
+def read_config(request: ChatRequest, fields: FieldReader) -> None:
     """Take `generationConfig` into `request`; raises BadRequest with the field's path."""
-    config = fields.get(_WHERE)
+    config = fields.child(_PATH, "a GenerationConfig")
     if config is None:
         return
-    if not isinstance(config, dict):
-        raise wrong(_WHERE, "a GenerationConfig")
     _read_sampling(request, config)
     _read_format(request, config)
-    if "thinkingConfig" in config:
-        request.reasoning = _read_thinking(request, config["thinkingConfig"])
-    for key, value in config.items():
-        if key == "responseModalities" and value in _PLAIN_MODALITIES:
-            instead(request.source_form, f"{_WHERE}.{key}", value)  # words alone: nothing that others could not do
-        elif key not in _KNOWN:
-            request.extra[f"{_WHERE}.{key}"] = value
-    if not config:
-        note(request.source_form, _WHERE, "object")
+    thinking = config.child("thinkingConfig", "a ThinkingConfig")
+    if thinking is not None:
+        request.reasoning = _read_thinking(thinking)
+    if config.rest.get("responseModalities") in _TEXT_ALONE:
+        # Text is what every model answers with: nothing for another dialect to drop.
+        note_value(request.source_form, config.at("responseModalities"), config.take("responseModalities"))
+    request.extra |= {config.at(name): value for name, value in config.rest.items()}
+    if not config.raw:
+        note(request.source_form, _PATH, "object")
 
 
-def _read_sampling(request: ChatRequest, config: Fields) -> None:
-    for said, name in NUMBERS.items():
-        if said in config:
-            setattr(request, name, _number(config[said], said))
-    stop = config.get("stopSequences")
+def _read_sampling(request: ChatRequest, config: FieldReader) -> None:
+    for name, neutral in NUMBERS.items():
+        if name in config.rest:
+            setattr(request, neutral, _number(config, name))
+    stop = config.take("stopSequences")
     if stop is not None:
         if not isinstance(stop, list) or not all(isinstance(text, str) for text in stop):
-            raise wrong(f"{_WHERE}.stopSequences", "an array of strings")
+            raise config.invalid("stopSequences", "an array of strings", stop)
         request.stop = stop
-    if "responseLogprobs" in config:
-        request.logprobs = bool(config["responseLogprobs"])
+    if "responseLogprobs" in config.rest:
+        request.logprobs = bool(config.take("responseLogprobs"))
 
 
-def _number(value: Json, name: str) -> Json:
-    """A number; whole ones may come as 40.0, and as text, as Google's JSON writes int64."""
-    if isinstance(value, str) and name in _WHOLE and INT64.fullmatch(value):
+def _number(config: FieldReader, name: str) -> Json:
+    """A number. An integer may come as 40.0, and as text: protobuf's JSON writes int64 as a string."""
+    value = config.rest.get(name)
+    is_integer = name in _INTEGERS
+    if isinstance(value, str) and is_integer and INT64.fullmatch(value):
+        config.take(name)
         return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong(f"{_WHERE}.{name}", "a number")
-    if name in _WHOLE and abs(value) >= 2**63:
-        raise wrong(f"{_WHERE}.{name}", "an integer of 64 bits")  # 1e300 is whole, and no JSON integer can hold it
-    return int(value) if name in _WHOLE and value == int(value) else value
+    number = config.number(name)
+    if is_integer and number is not None:
+        if abs(number) >= 2**63:
+            raise config.invalid(name, "an integer of 64 bits", value)  # 1e300 is integral, and no JSON integer can hold it
+        return int(number) if number == int(number) else number
+    return number
 
 
-def _read_format(request: ChatRequest, config: Fields) -> None:
-    mime = config.get("responseMimeType")
-    said = next((key for key in ("responseJsonSchema", "responseSchema") if isinstance(config.get(key), dict)), None)
-    if mime == "text/plain" and said is None:
-        request.output = OutputFormat("text")
-    elif mime == "application/json" and said is None:
-        request.output = OutputFormat("json")
-    elif said is not None and mime in ("application/json", None):
-        _read_schema(request, config, said)
-        if mime is None:
-            request.source_form[f"{_WHERE}.responseMimeType|absent"] = ""
-    elif mime is not None:
-        request.extra[f"{_WHERE}.responseMimeType"] = mime
-    for key in ("responseJsonSchema", "responseSchema"):
-        if key in config and (key != said or request.output is None):
-            request.extra[f"{_WHERE}.{key}"] = config[key]
+def _read_format(request: ChatRequest, config: FieldReader) -> None:
+    """`responseMimeType` and the schema, where the two fit each other; otherwise both stay in `rest`."""
+    mime = config.rest.get("responseMimeType")
+    name = next((name for name in _SCHEMAS if isinstance(config.rest.get(name), dict)), None)
+    if name is None and mime in ("text/plain", "application/json"):
+        request.output = OutputFormat("text" if mime == "text/plain" else "json")
+        config.take("responseMimeType")
+    elif name is not None and mime in ("application/json", None):
+        request.output = OutputFormat("schema", _read_schema(config, name))
+        if config.take("responseMimeType") is None:
+            note(request.source_form, config.at("responseMimeType"), "absent")
 
 
-def _read_schema(request: ChatRequest, config: Fields, said: str) -> None:
-    if said == "responseSchema":
-        renamed(request.source_form, _WHERE, "responseJsonSchema", said)
-        schema = to_json_schema(config[said])
-        if schema != config[said]:
-            instead(request.source_form, f"{_WHERE}.responseJsonSchema", config[said])
-    else:
-        schema = config[said]
-    request.output = OutputFormat("schema", schema)
+def _read_schema(config: FieldReader, name: str) -> Json:
+    given = config.take(name)
+    if name == "responseJsonSchema":
+        return given
+    note_name(config.source_form, config.path, "responseJsonSchema", name)
+    schema = to_json_schema(given)
+    if schema != given:
+        note_value(config.source_form, config.at("responseJsonSchema"), given)
+    return schema
 
 
-def _read_thinking(request: ChatRequest, config: Json) -> Reasoning:
-    where = f"{_WHERE}.thinkingConfig"
-    if not isinstance(config, dict):
-        raise wrong(where, "a ThinkingConfig")
-    reasoning = Reasoning(
-        extra={k: v for k, v in config.items() if k not in ("includeThoughts", "thinkingBudget", "thinkingLevel")}
-    )
-    if "includeThoughts" in config:
-        reasoning.summary = "auto" if config["includeThoughts"] is True else None
-        if reasoning.summary is None:
-            instead(request.source_form, f"{where}.includeThoughts", config["includeThoughts"])
-    level, budget = config.get("thinkingLevel"), config.get("thinkingBudget")
-    if isinstance(level, str):
-        reasoning.effort = level.lower()
-        if level != reasoning.effort:
-            instead(request.source_form, f"{where}.thinkingLevel", level)
-    elif level is not None:
-        instead(request.source_form, f"{where}.thinkingLevel", level)
-    if isinstance(budget, int) and not isinstance(budget, bool):
-        reasoning.mode = "disabled" if budget == 0 else "adaptive" if budget < 0 else "enabled"
-        reasoning.budget_tokens = budget if budget > 0 else None
-        if budget < -1:
-            instead(request.source_form, f"{where}.thinkingBudget", budget)
-    elif budget is not None:
-        instead(request.source_form, f"{where}.thinkingBudget", budget)
+def _read_thinking(config: FieldReader) -> Reasoning:
+    """Values that the neutral form does not hold, or holds in another form, are noted for Gemini's own writer."""
+    reasoning = Reasoning()
+    for name in ("includeThoughts", "thinkingLevel", "thinkingBudget"):
+        value = config.rest.pop(name, None)
+        if value is None:
+            continue
+        lossless = False
+        if name == "includeThoughts":
+            lossless = value is True
+            reasoning.summary = "auto" if lossless else None
+        elif name == "thinkingLevel" and isinstance(value, str):
+            reasoning.effort = value.lower()
+            lossless = value == reasoning.effort
+        elif name == "thinkingBudget" and isinstance(value, int) and not isinstance(value, bool):
+            # 0 turns thinking off, -1 lets the model decide: https://ai.google.dev/gemini-api/docs/thinking
+            reasoning.mode = "disabled" if value == 0 else "adaptive" if value < 0 else "enabled"
+            reasoning.budget_tokens = value if value > 0 else None
+            lossless = value >= -1
+        if not lossless:
+            note_value(config.source_form, config.at(name), value)
+    reasoning.extra = config.rest
     return reasoning
 
 
 def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
-    """The whole `generationConfig`, empty where nothing was said."""
+    """`generationConfig` of `request`; empty where it sets none. Fields without a place are added to `dropped`."""
     config: Fields = {}
-    for said, name in NUMBERS.items():
-        if (value := getattr(request, name)) is not None:
-            config[said] = value
+    for name, neutral in NUMBERS.items():
+        if (value := getattr(request, neutral)) is not None:
+            config[name] = value
     if request.stop is not None:
         config["stopSequences"] = request.stop if own else request.stop[:MAX_STOPS]
         if not own and len(request.stop) > MAX_STOPS:
@@ -152,7 +146,7 @@ def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
 
 
 def write_tier(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
-    """`serviceTier`, where it was said and Gemini has it."""
+    """`serviceTier`, where the request has one that Gemini has too."""
     if request.service_tier is None:
         return {}
     if own:
@@ -190,7 +184,7 @@ def _own_thinking(reasoning: Reasoning) -> Fields:
 
 
 def _thinking(reasoning: Reasoning, dropped: list[str]) -> Fields:
-    """A budget or a level, and the thoughts themselves: whoever asks for thinking can read it."""
+    """A budget or a level, and the thoughts themselves: a client that asks for thinking can read it."""
     dropped += [f"reasoning.{name}" for name, value in reasoning.extra.items() if value is not None]
     if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
         return {"thinkingBudget": 0}

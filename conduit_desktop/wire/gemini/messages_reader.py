@@ -1,4 +1,4 @@
-"""Gemini's contents and their parts, read into neutral messages."""
+"""Reads Gemini's contents and their parts into neutral messages."""
 
 from __future__ import annotations
 
@@ -20,220 +20,178 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.gemini.field_names import (
-    NAME,
-    Fields,
-    SourceForm,
-    a_list,
-    instead,
-    missing,
-    note,
-    wrong,
-)
+from conduit_desktop.wire.gemini.field_names import NAME, as_list, note, note_name, note_value
 from conduit_desktop.wire.gemini.reasoning import foreign
+from conduit_desktop.wire.json_fields import GOOGLE_STYLE, FieldReader, SourceForm
 from conduit_desktop.wire.provenance import unmark
 
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "tool", "tool": "tool"}
 _BARE = ("output", "result", "error")
-"""Keys under which a function's answer stands when it is nothing but text; the first is ours."""
+"""Keys of a function's response that is nothing but text; the writer uses the first."""
 _MODIFIERS = frozenset({"thought", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata"})
 
 
 class ContentReader:
-    """Reads one conversation; remembers the calls that have no result yet."""
+    """Reads one conversation; keeps the calls that have no result yet."""
 
     def __init__(self, source_form: SourceForm) -> None:
         self._source_form = source_form
-        self._waiting: list[tuple[str, str]] = []
-        """(id, name) of the calls of the last turn of the model's."""
+        self._open_calls: list[tuple[str, str]] = []
+        """(id, name) of the calls in the model's last message that have no result."""
 
-    def message(self, content: Json, where: str) -> Message:
-        """One content; raises BadRequest with the path of what is wrong."""
-        if not isinstance(content, dict):
-            raise wrong(where, "a Content")
-        said = content.get("role")
-        if said is None:
-            self._source_form[f"{where}.role|absent"] = ""
-        role = _ROLES.get("user" if said is None else said) if isinstance(said, str | None) else None
+    def message(self, content: Json, path: str) -> Message:
+        """One content; raises BadRequest with the path of the field that is wrong."""
+        fields = self._fields(content, path, "a Content")
+        given = fields.take("role")
+        if given is None:
+            note(self._source_form, fields.at("role"), "absent")
+        role = _ROLES.get("user" if given is None else given) if isinstance(given, str | None) else None
         if role is None:
-            raise wrong(f"{where}.role", "user or model")
+            raise fields.invalid("role", "user or model", given)
         if role == "assistant":
-            self._waiting = []
-        if said == "tool":
-            instead(self._source_form, f"{where}.role", said)
-        parts = self.parts(content, where)
+            self._open_calls = []
+        if given == "tool":
+            note_value(self._source_form, fields.at("role"), given)
+        parts = self.parts(fields)
         plain = len(parts) == 1 and isinstance(parts[0], Text)
-        return Message(
-            role, parts, plain=plain, extra={key: value for key, value in content.items() if key not in ("role", "parts")}
-        )
+        return Message(role, parts, plain=plain, extra=fields.rest)
 
-    def parts(self, content: Fields, where: str) -> list[Part]:
-        """The parts of a content; one without any has none."""
-        if "parts" not in content:
-            self._source_form[f"{where}.parts|absent"] = ""
+    def _fields(self, value: Json, path: str, expected: str) -> FieldReader:
+        return FieldReader(value, path, self._source_form, GOOGLE_STYLE, expected)
+
+    def parts(self, fields: FieldReader) -> list[Part]:
+        """The parts of a content or of a function's response; none where it has no `parts`."""
+        path = fields.at("parts")
+        if "parts" not in fields.rest:
+            note(self._source_form, path, "absent")
             return []
-        parts = a_list(content["parts"], self._source_form, f"{where}.parts")
-        return [self._part(part, f"{where}.parts.{index}") for index, part in enumerate(parts)]
+        parts = as_list(fields.take("parts"), self._source_form, path)
+        return [self._part(part) for part in fields.items("parts", parts, "a Part")]
 
-    def _part(self, part: Json, where: str) -> Part:
-        if not isinstance(part, dict):
-            raise wrong(where, "a Part")
+    def _part(self, fields: FieldReader) -> Part:
+        part = fields.raw
         if "functionCall" in part:
-            return self._call(part, where)
+            return self._call(fields)
         if "functionResponse" in part:
-            return self._result(part, where)
+            return self._result(fields)
         if "inlineData" in part or "fileData" in part:
-            return self._media(part, where)
+            return _media(fields)
         if "text" in part:
-            return _text(part, where)
+            return _text(fields)
         return Opaque(NAME, next((key for key in part if key not in _MODIFIERS), "part"), part)
 
-    def _call(self, part: Fields, where: str) -> ToolCall:
-        inner = _fields(part, "functionCall", where)
-        name, call_id = _name(inner, f"{where}.functionCall"), inner.get("id")
+    def _call(self, fields: FieldReader) -> ToolCall:
+        inner = fields.required_child("functionCall")
+        name, call_id = inner.required_string("name"), inner.take("id")
         if not isinstance(call_id, str) or not call_id:
-            call_id = self._made(where, name, "functionCall", inner)
-        args = inner.get("args")
+            self._note_no_id(inner)
+            call_id = _made_id(fields.path, name)
+        args = inner.mapping("args")
         if args is None:
-            self._source_form[f"{where}.functionCall.args|absent"] = ""
-        elif not isinstance(args, dict):
-            raise wrong(f"{where}.functionCall.args", "an object")
-        extra = _rest(part, "functionCall", "thoughtSignature")
-        if more := _rest(inner, "id", "name", "args"):
-            extra["functionCall"] = more
-        self._waiting.append((call_id, name))
-        return ToolCall(call_id, name, orjson.dumps(args or {}).decode(), signature=_signature(part), extra=extra)
+            note(self._source_form, inner.at("args"), "absent")
+        signature = _signature(fields)
+        self._open_calls.append((call_id, name))
+        return ToolCall(call_id, name, orjson.dumps(args or {}).decode(), signature=signature, extra=fields.rest_with(inner))
 
-    def _made(self, where: str, name: str, kind: str, inner: Fields) -> str:
-        """An id for a call that has none: the same for the same place, whatever comes after it."""
-        self._not_said(f"{where}.{kind}.id", inner)
-        return "call_" + hashlib.sha256(f"{where} {name}".encode()).hexdigest()[:20]
-
-    def _not_said(self, path: str, inner: Fields) -> None:
-        if "id" in inner:
-            instead(self._source_form, path, inner["id"])
+    def _note_no_id(self, inner: FieldReader) -> None:
+        if "id" in inner.raw:
+            note_value(self._source_form, inner.at("id"), inner.raw["id"])
         else:
-            note(self._source_form, path, "absent")
+            note(self._source_form, inner.at("id"), "absent")
 
-    def _result(self, part: Fields, where: str) -> ToolResult:
-        inner = _fields(part, "functionResponse", where)
-        at = f"{where}.functionResponse"
-        name = _name(inner, at)
-        call_id = inner.get("id")
-        known = isinstance(call_id, str) and bool(call_id)
-        found = call_id if known else self._waiting_for(name)
-        if not known:
-            self._not_said(f"{at}.id", inner)
-        if found is None:
-            found = self._made(where, name, "functionResponse", inner)
-        self._waiting = [call for call in self._waiting if call[0] != found]
-        result = ToolResult(str(found), name=name, extra=_rest(part, "functionResponse"))
-        self._response(result, inner, at)
-        if "parts" in inner:
-            more = a_list(inner["parts"], self._source_form, f"{at}.parts")
-            result.parts += [self._part(each, f"{at}.parts.{index}") for index, each in enumerate(more)]
+    def _result(self, fields: FieldReader) -> ToolResult:
+        inner = fields.required_child("functionResponse")
+        name, call_id = inner.required_string("name"), inner.take("id")
+        if not isinstance(call_id, str) or not call_id:
+            self._note_no_id(inner)
+            call_id = self._open_call(name) or _made_id(fields.path, name)
+        self._open_calls = [call for call in self._open_calls if call[0] != call_id]
+        result = ToolResult(call_id, name=name)
+        self._response(result, inner)
+        if "parts" in inner.rest:
+            result.parts += self.parts(inner)
             result.plain = False
-        if rest := _rest(inner, "id", "name", "response", "parts"):
-            result.extra["functionResponse"] = rest
+        result.extra = fields.rest_with(inner)
         return result
 
-    def _waiting_for(self, name: str) -> str | None:
+    def _open_call(self, name: str) -> str | None:
         """The first call of that name without a result, else the first of all."""
-        return next((call for call, called in self._waiting if called == name), self._waiting[0][0] if self._waiting else None)
+        first = self._open_calls[0][0] if self._open_calls else None
+        return next((call_id for call_id, called in self._open_calls if called == name), first)
 
-    def _response(self, result: ToolResult, inner: Fields, at: str) -> None:
-        """Bare text stands under one key; anything else is passed on as JSON."""
-        response = inner.get("response")
+    def _response(self, result: ToolResult, inner: FieldReader) -> None:
+        """Text alone is under one key; any other response becomes JSON text."""
+        path = inner.at("response")
+        response = inner.mapping("response")
         if response is None:
-            self._source_form[f"{at}.response|absent"] = ""
+            note(self._source_form, path, "absent")
             result.plain = True
             return
-        if not isinstance(response, dict):
-            raise wrong(f"{at}.response", "an object")
         (key, value), *more = [*response.items()] or [("", None)]
         if not more and key in _BARE and isinstance(value, str):
             result.plain = True
             result.parts = [Text(value)]
             result.is_error = True if key == "error" else None
             if key == "result":
-                note(self._source_form, f"{at}.response.output", "key", key)
+                note_name(self._source_form, path, "output", key)
         else:
             result.parts = [Text(orjson.dumps(response).decode())]
-            instead(self._source_form, f"{at}.response", response)
+            note_value(self._source_form, path, response)
 
-    def _media(self, part: Fields, where: str) -> Media:
-        key = "inlineData" if "inlineData" in part else "fileData"
-        inner = _fields(part, key, where)
-        mime = inner.get("mimeType")
-        media = Media("document", media_type=mime if isinstance(mime, str) else None, extra=_rest(part, key))
-        content = "data" if key == "inlineData" else "fileUri"
-        value = inner.get(content)
-        if not isinstance(value, str):
-            raise missing(f"{where}.{key}.{content}") if value is None else wrong(f"{where}.{key}.{content}", "a string")
-        if key == "inlineData":
-            media.data = value
-        elif is_public(value):
-            media.url = value
-        else:
-            media.file_id = value
-        media.kind = media_kind(media.media_type, value if key == "fileData" else "")
-        if isinstance(inner.get("displayName"), str):
-            media.name = inner["displayName"]
-        if more := _rest(inner, "mimeType", content, "displayName" if media.name is not None else ""):
-            media.extra[key] = more
-        return media
+
+def _made_id(path: str, name: str) -> str:
+    """An id for a call that has none: the same for the same position, whatever follows it."""
+    return "call_" + hashlib.sha256(f"{path} {name}".encode()).hexdigest()[:20]
+
+
+def _media(fields: FieldReader) -> Media:
+    key = "inlineData" if "inlineData" in fields.raw else "fileData"
+    inner = fields.required_child(key)
+    mime, name = inner.rest.pop("mimeType", None), inner.rest.get("displayName")
+    value = inner.required_string("data" if key == "inlineData" else "fileUri")
+    media = Media("document", media_type=mime if isinstance(mime, str) else None)
+    if key == "inlineData":
+        media.data = value
+    elif is_public(value):
+        media.url = value
+    else:
+        media.file_id = value
+    media.kind = media_kind(media.media_type, value if key == "fileData" else "")
+    if isinstance(name, str):
+        media.name = inner.string("displayName")
+    media.extra = fields.rest_with(inner)
+    return media
 
 
 def is_public(uri: str) -> bool:
-    """Whether anybody may fetch it: not a bucket, and not a file that was uploaded to Google."""
+    """Whether any server can fetch it: not a storage bucket, and not a file that was uploaded to Google."""
     return uri.startswith(("http://", "https://")) and "generativelanguage.googleapis.com/" not in uri
 
 
 def media_kind(mime: str | None, uri: str = "") -> MediaKind:
-    """What a media type, or else an address, stands for."""
+    """The kind of a media type, or else of a URL."""
     if mime is None and "youtu" in uri:
         return "video"
     kind = (mime or guess_type(uri.partition("?")[0])[0] or "").partition("/")[0]
     return kind if kind in ("image", "audio", "video") else "document"  # type: ignore[return-value]  # they are the kinds
 
 
-def _text(part: Fields, where: str) -> Part:
-    text = part["text"]
-    if not isinstance(text, str):
-        raise wrong(f"{where}.text", "a string")
-    if part.get("thought") is True:
-        return _thought(part, text)
-    return Text(text, extra=_rest(part, "text"))
+def _text(fields: FieldReader) -> Part:
+    text = fields.required_string("text")
+    return _thinking(fields, text) if fields.raw.get("thought") is True else Text(text, extra=fields.rest)
 
 
-def _thought(part: Fields, text: str) -> Thinking:
-    """A thought of Gemini's, or another's that finds its way back by its mark."""
-    signature, extra = _signature(part), _rest(part, "text", "thought", "thoughtSignature")
+def _thinking(fields: FieldReader, text: str) -> Thinking:
+    """Gemini's thinking, or another provider's that is known by the mark in its signature."""
+    del fields.rest["thought"]
+    signature = _signature(fields)
     marked = foreign(signature)
     sealed = unmark(marked)
     if sealed is None:
-        return Thinking(text, signature, extra, dialect=NAME)
-    return Thinking(text, marked if sealed.id else sealed.data or None, extra, sealed.dialect)
+        return Thinking(text, signature, fields.rest, dialect=NAME)
+    return Thinking(text, marked if sealed.id else sealed.data or None, fields.rest, sealed.dialect)
 
 
-def _signature(part: Fields) -> str | None:
-    signature = part.get("thoughtSignature")
+def _signature(fields: FieldReader) -> str | None:
+    signature = fields.rest.pop("thoughtSignature", None)
     return signature if isinstance(signature, str) else None
-
-
-def _fields(part: Fields, key: str, where: str) -> Fields:
-    inner = part[key]
-    if not isinstance(inner, dict):
-        raise wrong(f"{where}.{key}", "an object")
-    return inner
-
-
-def _name(inner: Fields, where: str) -> str:
-    name = inner.get("name")
-    if not isinstance(name, str):
-        raise missing(f"{where}.name") if name is None else wrong(f"{where}.name", "a string")
-    return name
-
-
-def _rest(fields: Fields, *known: str) -> Fields:
-    return {key: value for key, value in fields.items() if key not in known}

@@ -8,7 +8,8 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.gemini.field_names import Fields, missing, normalised, wrong
+from conduit_desktop.wire.gemini.field_names import Fields, normalise
+from conduit_desktop.wire.json_fields import GOOGLE_STYLE
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
 from conduit_desktop.wire.media.usage import read_media_usage, summed
 
@@ -66,12 +67,12 @@ def read_request(body: Fields, model: str, batch: bool) -> Fields:
 
     What differs from text to text in a batch (task, size) is taken from the first: there is one word for all in OpenAI's way.
     """
-    fields = normalised(body, {})
+    fields = normalise(body, {})
     if not batch:
         return {"model": model, "input": [_text(fields, "")], **_shared(fields)}
     requests = fields.get("requests")
     if not isinstance(requests, list) or not requests:
-        raise missing("requests")
+        raise GOOGLE_STYLE.missing("requests")
     texts = [_text(each, f"requests.{index}.") for index, each in enumerate(requests)]
     return {"model": model, "input": texts, **_shared(requests[0])}
 
@@ -85,12 +86,12 @@ def _shared(fields: Fields) -> Fields:
 def _text(fields: Json, where: str) -> str:
     content = fields.get("content") if isinstance(fields, dict) else None
     if not isinstance(content, dict):
-        raise missing(f"{where}content")
+        raise GOOGLE_STYLE.missing(f"{where}content")
     parts = content.get("parts")
     rows = [parts] if isinstance(parts, dict) else parts if isinstance(parts, list) else []
     texts = [part.get("text") for part in rows if isinstance(part, dict)]
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise wrong(f"{where}content.parts", "parts with text")
+        raise GOOGLE_STYLE.invalid(f"{where}content.parts", "parts with text")
     return "\n".join(str(text) for text in texts)
 
 

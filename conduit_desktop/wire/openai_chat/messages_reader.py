@@ -1,13 +1,11 @@
-"""Reads the messages of an OpenAI chat request into neutral turns and parts."""
+"""Reads the messages of an OpenAI chat request into neutral messages and parts."""
 
 from __future__ import annotations
 
-import re
 from typing import get_args
 
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import (
-    CacheTtl,
     Json,
     Media,
     Message,
@@ -20,124 +18,114 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import NAME, FieldReader, invalid, missing
+from conduit_desktop.wire.json_fields import FieldReader
+from conduit_desktop.wire.openai_chat.fields import NAME, read_audio, read_cache, set_location
 from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import thought_signature
 
 ROLES = frozenset(get_args(Role)) | {"function"}
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.ASCII)
-_AUDIO_TYPES = {"mp3": "audio/mpeg"}
 
 
 def read_messages(body: FieldReader) -> list[Message]:
-    """`messages` of a request."""
-    raw = body.array("messages")
-    if raw is None:
-        raise missing("messages")
-    if not raw:
-        raise invalid("messages", "at least one message", raw)
-    return [_message(FieldReader(value, f"messages[{index}]", body.source_form)) for index, value in enumerate(raw)]
+    """`messages` of a request; raises BadRequest where there are none."""
+    values = body.array("messages")
+    if values is None:
+        raise body.missing("messages")
+    if not values:
+        raise body.invalid("messages", "at least one message", values)
+    return [_message(fields) for fields in body.items("messages", values)]
 
 
 def _message(fields: FieldReader) -> Message:
-    role = fields.need_text("role")
+    role = fields.required_string("role")
     if role not in ROLES:
-        raise invalid(fields.at("role"), f"one of {', '.join(sorted(ROLES))}", role)
+        raise fields.invalid("role", f"one of {', '.join(sorted(ROLES))}", role)
     if role in ("tool", "function"):
         return _tool_message(fields, role)
-    message = Message(role, name=fields.text("name"))  # type: ignore[arg-type]  # narrowed by ROLES
+    message = Message(role, name=fields.string("name"))  # type: ignore[arg-type]  # narrowed by ROLES
     if role == "assistant":
         message.parts += _thinking(fields)
     parts, message.plain = _content(fields, required=role != "assistant")
     message.parts += parts
     if role == "assistant":
         _refusal(fields, message)
-        message.parts += _tool_calls(fields)
+        message.parts += [_tool_call(call) for call in fields.children("tool_calls")]
     message.extra = fields.rest
     return message
 
 
 def _tool_message(fields: FieldReader, role: str) -> Message:
+    # `function` is the role of tool results before tool calls had ids; its results name the function instead.
     legacy = role == "function"
-    call_id = "" if legacy else fields.need_text("tool_call_id")
-    name = fields.need_text("name") if legacy else fields.text("name")
+    call_id = "" if legacy else fields.required_string("tool_call_id")
+    name = fields.required_string("name") if legacy else fields.string("name")
     parts, plain = _content(fields, required=False)
     extra: dict[str, Json] = {"role": role} if legacy else {}
     return Message("tool", [ToolResult(call_id, parts, name, plain=plain, extra=extra)], extra=fields.rest)
 
 
 def _thinking(fields: FieldReader) -> list[Part]:
-    """The thinking fields of compatible vendors, kept as they came for the same dialect."""
-    said = {name: value for name in FIELDS if name in fields.rest and (value := fields.take(name)) is not None}
-    for name in [name for name, value in said.items() if value == ""]:
-        fields.source_form[fields.at(name)] = "empty"
-        del said[name]
-    if not said:
+    """The reasoning fields of compatible vendors, kept as they came for the same dialect."""
+    raw: dict[str, Json] = {}
+    for name in FIELDS:
+        value = fields.take(name)
+        if value == "":
+            fields.note(name, "empty")
+        elif value is not None:
+            raw[name] = value
+    if not raw:
         return []
-    parts = collect(ThinkingReader().read(said)).first.parts
+    parts = collect(ThinkingReader().read(raw)).first.parts
     neutral: list[Part] = [part for part in parts if not isinstance(part, Opaque)]
     for part in neutral:
         if isinstance(part, Thinking):
-            part.dialect, part.raw = NAME, {"message": said}
+            part.dialect, part.raw = NAME, {"message": raw}
             return neutral
-    return [Opaque(NAME, "reasoning", said), *neutral]
+    return [Opaque(NAME, "reasoning", raw), *neutral]
 
 
 def _content(fields: FieldReader, required: bool) -> tuple[list[Part], bool]:
-    """`content` as parts, and whether it was bare text. Without words or parts, the source_form says how."""
-    at = fields.at("content")
+    """`content` as parts, and whether it was bare text; how an absent or empty one was written is noted."""
     if "content" not in fields.rest:
         if required:
-            raise missing(at)
-        fields.source_form[at] = "absent"
+            raise fields.missing("content")
+        fields.note_absent("content")
         return [], True
     content = fields.take("content")
     if isinstance(content, list):
         if not content:
-            fields.source_form[at] = "list"
-        return [_part(FieldReader(part, f"{at}[{index}]", fields.source_form)) for index, part in enumerate(content)], False
+            fields.note("content", "list")
+        return [_part(part) for part in fields.items("content", content)], False
     if isinstance(content, str):
         if not content:
-            fields.source_form[at] = "empty"
+            fields.note("content", "empty")
         return ([Text(content)] if content else []), True
     if content is None and not required:
         return [], True
-    raise invalid(at, "a string or an array of parts", content)
+    raise fields.invalid("content", "a string or an array of parts", content)
 
 
 def _refusal(fields: FieldReader, message: Message) -> None:
-    refusal = fields.text("refusal")
-    if refusal == "":
-        fields.source_form[fields.at("refusal")] = "empty"
-    elif refusal is not None and message.plain:
+    refusal = fields.filled_string("refusal")
+    if refusal is not None and message.plain:
         message.parts.append(Refusal(refusal))
     elif refusal is not None:
         fields.rest["refusal"] = refusal
 
 
-def _tool_calls(fields: FieldReader) -> list[Part]:
-    raw = fields.array("tool_calls")
-    if raw == []:
-        fields.source_form[fields.at("tool_calls")] = "list"
-    return [
-        _tool_call(FieldReader(value, f"{fields.at('tool_calls')}[{index}]", fields.source_form))
-        for index, value in enumerate(raw or [])
-    ]
-
-
 def _tool_call(fields: FieldReader) -> ToolCall:
-    kind = fields.text("type")
+    kind = fields.string("type")
     if kind is None:
-        fields.source_form.setdefault(fields.at("type"), "absent")
+        fields.note_absent("type")
     elif kind not in ("function", "custom"):
-        raise invalid(fields.at("type"), "'function' or 'custom'", kind)
-    call_id = fields.need_text("id")
-    inner = fields.inner("custom" if kind == "custom" else "function")
-    name = inner.need_text("name")
-    said = "input" if kind == "custom" else "arguments"
-    arguments = inner.text(said)
+        raise fields.invalid("type", "'function' or 'custom'", kind)
+    call_id = fields.required_string("id")
+    inner = fields.required_child("custom" if kind == "custom" else "function")
+    name = inner.required_string("name")
+    field = "input" if kind == "custom" else "arguments"
+    arguments = inner.string(field)
     if arguments is None:
-        fields.source_form.setdefault(inner.at(said), "absent")
+        inner.note_absent(field)
     signature, extra = thought_signature(fields.rest)
     if inner.rest:
         extra["function"] = inner.rest
@@ -145,21 +133,20 @@ def _tool_call(fields: FieldReader) -> ToolCall:
 
 
 def _part(fields: FieldReader) -> Part:
-    raw = dict(fields.rest)
-    kind = fields.need_text("type")
+    raw = fields.raw
+    kind = fields.required_string("type")
     match kind:
         case "text":
-            text = fields.rest.pop("text", None)
-            if text is None:
-                raise missing(fields.at("text"))
-            if not isinstance(text, str):
-                raise invalid(fields.at("text"), "a string", text)
+            text = fields.required_string("text")
             cache = read_cache(fields)
             return Text(text, cache, extra=fields.rest)
         case "image_url" | "video_url":
             return _linked(fields, kind)
         case "input_audio" if isinstance(fields.rest.get("input_audio"), dict):
-            return _audio(fields)
+            cache = read_cache(fields)
+            audio = read_audio(fields)
+            audio.cache = cache
+            return audio
         case "file":
             return _file(fields)
         case "refusal" if len(raw) == 2 and isinstance(raw.get("refusal"), str):
@@ -170,7 +157,7 @@ def _part(fields: FieldReader) -> Part:
 
 
 def thinking_text(value: Json) -> str:
-    """The words in Mistral's `thinking`: a string, or a list of text parts."""
+    """The text in Mistral's `thinking`: a string, or a list of text parts."""
     if isinstance(value, str):
         return value
     parts = value if isinstance(value, list) else []
@@ -178,61 +165,28 @@ def thinking_text(value: Json) -> str:
 
 
 def _linked(fields: FieldReader, kind: str) -> Media:
-    """An image or a film by address, which may hold the data itself."""
+    """An image or a video by URL, which may hold the data itself; Mistral takes the URL without an object around it."""
     if isinstance(fields.rest.get(kind), str):
-        fields.source_form[fields.at(kind)] = "string"
-        inner = FieldReader({"url": fields.rest.pop(kind)}, fields.at(kind), fields.source_form)
-    else:
-        inner = fields.inner(kind)
-    url = inner.need_text("url")
-    media = Media("image" if kind == "image_url" else "video", detail=inner.text("detail"), cache=read_cache(fields))
-    _locate(media, url)
-    media.extra = {**fields.rest, **({kind: inner.rest} if inner.rest else {})}
-    return media
-
-
-def _locate(media: Media, url: str) -> None:
-    found = _DATA_URL.match(url)
-    if found:
-        media.media_type, media.data = found[1], url[found.end() :]
-    else:
-        media.url = url
-
-
-def _audio(fields: FieldReader) -> Media:
-    inner = fields.inner("input_audio")
-    data, form = inner.need_text("data"), inner.text("format")
-    media = Media(
-        "audio", data=data, media_type=_AUDIO_TYPES.get(form, f"audio/{form}") if form else None, cache=read_cache(fields)
-    )
-    media.extra = {**fields.rest, **({"input_audio": inner.rest} if inner.rest else {})}
+        fields.note(kind, "string")
+        fields.rest[kind] = {"url": fields.rest[kind]}
+    inner = fields.required_child(kind)
+    url = inner.required_string("url")
+    media = Media("image" if kind == "image_url" else "video", detail=inner.string("detail"), cache=read_cache(fields))
+    set_location(media, url)
+    media.extra = fields.rest_with(inner)
     return media
 
 
 def _file(fields: FieldReader) -> Media:
-    inner = fields.inner("file")
-    data = inner.text("file_data")
-    media = Media("document", file_id=inner.text("file_id"), name=inner.text("filename"), cache=read_cache(fields))
+    inner = fields.required_child("file")
+    data = inner.string("file_data")
+    media = Media("document", file_id=inner.string("file_id"), name=inner.string("filename"), cache=read_cache(fields))
     if data is not None:
         if data.startswith(("data:", "http:", "https:")):
-            _locate(media, data)
+            set_location(media, data)
         else:
             media.data = data
     elif media.file_id is None:
-        raise missing(inner.at("file_data"))
-    media.extra = {**fields.rest, **({"file": inner.rest} if inner.rest else {})}
+        raise inner.missing("file_data")
+    media.extra = fields.rest_with(inner)
     return media
-
-
-def read_cache(fields: FieldReader) -> CacheTtl | None:
-    """Take `cache_control` of a part or a tool, if it is one that is known."""
-    match fields.rest.get("cache_control"):
-        case {"type": "ephemeral", **rest} if not rest:
-            del fields.rest["cache_control"]
-            return "5m"
-        case {"type": "ephemeral", "ttl": "5m" | "1h" as ttl, **rest} if not rest:
-            del fields.rest["cache_control"]
-            if ttl == "5m":
-                fields.source_form[fields.at("cache_control")] = "5m"
-            return "1h" if ttl == "1h" else "5m"
-    return None

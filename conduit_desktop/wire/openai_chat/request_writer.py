@@ -5,7 +5,8 @@ from __future__ import annotations
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.openai_chat.fields import NAME, restore_source_form
+from conduit_desktop.wire.json_fields import restore_source_form
+from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_writer import MessagesWriter, write_cache
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})

@@ -1,6 +1,6 @@
-"""What all parts of the Responses dialect share: its name, and how a source's own form is remembered for its own writer.
+"""What the parts of the Responses dialect share: its name, and JSON notes in `ChatRequest.source_form`.
 
-`source_form` keeps for every item of `input` what neutral parts have no field for (ids, states), under the item's path.
+For every item of `input` the notes keep, under the item's path, what neutral parts have no field for: ids, states, phases.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.wire.json_fields import SourceForm
 
 NAME = "openai_responses"
 
-HEAD = ("type", "id", "status", "phase")
-"""An item's envelope: labels the provider made, without meaning elsewhere."""
+ENVELOPE = ("type", "id", "status", "phase")
+"""Fields that label an item at the provider that made it; they mean nothing to another."""
 
 
-def remember(source_form: dict[str, str], path: str, value: Json) -> None:
-    """Keep `value` for the dialect's own writer."""
+def note_json(source_form: SourceForm, path: str, value: Json) -> None:
+    """Keep `value` for this dialect's request writer."""
     source_form[path] = orjson.dumps(value).decode()
 
 
-def recall(source_form: dict[str, str], path: str) -> dict[str, Any]:
-    """What `remember` kept; empty where it kept nothing."""
+def noted_json(source_form: SourceForm, path: str) -> dict[str, Any]:
+    """The object that `note_json` kept; empty where it kept none."""
     kept = source_form.get(path, "")
     return orjson.loads(kept) if kept.startswith("{") else {}
 
@@ -33,8 +34,8 @@ def is_own(request: ChatRequest) -> bool:
     return request.dialect == NAME
 
 
-def honoured(name: str, value: Json) -> bool:
-    """Whether the house does what the field asks for whoever answers, so that nothing is lost in translation."""
+def is_applied_here(name: str, value: Json) -> bool:
+    """Whether the gateway itself does what the field asks for, so that no target has to and nothing is dropped."""
     match name:
         case "store":
             return isinstance(value, bool)

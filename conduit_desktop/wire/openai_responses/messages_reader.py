@@ -1,6 +1,6 @@
-"""Reads the items of a Responses request into neutral turns.
+"""Reads the items of a Responses request into neutral messages.
 
-Items are a flat list; what the model said without the user in between (thoughts, words, calls) is one assistant turn.
+Items are a flat list. Reasoning, text and calls of the model without a user item in between become one assistant message.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.openai_chat.fields import FieldReader, invalid, missing
-from conduit_desktop.wire.openai_responses.content_parts import read_part
-from conduit_desktop.wire.openai_responses.fields import HEAD, NAME, remember
+from conduit_desktop.wire.json_fields import OPENAI_STYLE, FieldReader, SourceForm
+from conduit_desktop.wire.openai_responses.content_parts import TextType, read_part
+from conduit_desktop.wire.openai_responses.fields import ENVELOPE, NAME, note_json
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.provenance import unmark
 
@@ -33,25 +33,26 @@ RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 class ItemReader:
     """Reads the items of one request, in order."""
 
-    def __init__(self, source_form: dict[str, str], names: FlatToolNames) -> None:
+    def __init__(self, source_form: SourceForm, names: FlatToolNames) -> None:
         self._source_form = source_form
         self._names = names
         self.messages: list[Message] = []
 
     def read(self, items: list[Json]) -> list[Message]:
-        """The turns; raises BadRequest with the path of the field that is wrong."""
+        """The messages; raises BadRequest with the path of the field that is wrong."""
         for index, raw in enumerate(items):
-            self._item(FieldReader(raw, f"input[{index}]", self._source_form), raw)
+            self._item(FieldReader(raw, OPENAI_STYLE.item("input", index), self._source_form))
         return self.messages
 
-    def _item(self, fields: FieldReader, raw: dict[str, Json]) -> None:
+    def _item(self, fields: FieldReader) -> None:
+        raw = fields.raw
         kind = raw.get("type")
         if kind is None and "role" not in raw:
             if not isinstance(raw.get("id"), str):
-                raise missing(fields.at("type"))
+                raise fields.missing("type")
             kind = "item_reference"
         if kind is not None and not isinstance(kind, str):
-            raise invalid(fields.at("type"), "a string", kind)
+            raise fields.invalid("type", "a string", kind)
         if kind in (None, "message"):
             self._message(fields)
         elif kind in CALLS:
@@ -64,70 +65,56 @@ class ItemReader:
             self._opaque(kind, raw)
 
     def _assistant(self) -> Message:
-        """The assistant's open turn, or a new one."""
+        """The assistant message that ends the conversation so far, or a new one."""
         if not self.messages or self.messages[-1].role != "assistant":
             self.messages.append(Message("assistant", plain=True))
         return self.messages[-1]
 
     def _message(self, fields: FieldReader) -> None:
-        role = fields.need_text("role")
+        role = fields.required_string("role")
         if role not in _ROLES:
-            raise invalid(fields.at("role"), f"one of {', '.join(_ROLES)}", role)
-        if "content" not in fields.rest:
-            raise missing(fields.at("content"))
-        content = fields.rest.pop("content")
-        parts = self._parts(content, fields.at("content"), role == "assistant")
+            raise fields.invalid("role", f"one of {', '.join(_ROLES)}", role)
+        content, parts = _parts(fields, "content", "output_text" if role == "assistant" else "input_text")
         envelope = {"role": role, "parts": len(parts), "plain": isinstance(content, str), "head": fields.rest}
-        remember(self._source_form, fields.path, envelope)
-        turn = self._assistant() if role == "assistant" else Message(_ROLES[role], plain=isinstance(content, str))
-        if turn.role != "assistant":
-            self.messages.append(turn)
-        turn.parts += parts
-        turn.extra |= {name: value for name, value in fields.rest.items() if name not in HEAD}
+        note_json(self._source_form, fields.path, envelope)
+        if role != "assistant":
+            self.messages.append(Message(_ROLES[role], plain=isinstance(content, str)))
+        message = self._assistant() if role == "assistant" else self.messages[-1]
+        message.parts += parts
+        message.extra |= {name: value for name, value in fields.rest.items() if name not in ENVELOPE}
 
-    def _parts(self, content: Json, path: str, assistant: bool) -> list[Part]:
-        if isinstance(content, str):
-            return [Text(content)] if content else []
-        if not isinstance(content, list):
-            raise invalid(path, "a string or an array of parts", content)
-        usual = "output_text" if assistant else "input_text"
-        return [
-            read_part(FieldReader(part, f"{path}[{index}]", self._source_form), usual)  # type: ignore[arg-type]  # one of two words
-            for index, part in enumerate(content)
-        ]
-
-    def _head(self, fields: FieldReader) -> None:
-        remember(self._source_form, fields.path, {"head": {name: fields.rest.pop(name) for name in HEAD if name in fields.rest}})
+    def _envelope(self, fields: FieldReader) -> None:
+        head = {name: fields.rest.pop(name) for name in ENVELOPE if name in fields.rest}
+        note_json(self._source_form, fields.path, {"head": head})
 
     def _call(self, fields: FieldReader, kind: str) -> None:
-        self._head(fields)
-        call_id, name = fields.need_text("call_id"), fields.need_text("name")
-        arguments = fields.need_text("input" if kind == "custom_tool_call" else "arguments")
+        self._envelope(fields)
+        call_id, name = fields.required_string("call_id"), fields.required_string("name")
+        arguments = fields.required_string("input" if kind == "custom_tool_call" else "arguments")
         if isinstance(fields.rest.get("namespace"), str):
             name = self._names.flatten(fields.rest.pop("namespace"), name)
         call = ToolCall(call_id, name, arguments, "custom" if kind == "custom_tool_call" else "function", extra=fields.rest)
         self._assistant().parts.append(call)
 
     def _result(self, fields: FieldReader) -> None:
-        self._head(fields)
-        call_id = fields.need_text("call_id")
-        if "output" not in fields.rest:
-            raise missing(fields.at("output"))
-        output = fields.rest.pop("output")
-        parts = self._parts(output, fields.at("output"), assistant=False)
+        self._envelope(fields)
+        call_id = fields.required_string("call_id")
+        output, parts = _parts(fields, "output", "input_text")
         result = ToolResult(call_id, parts, plain=isinstance(output, str), extra=fields.rest)
         self.messages.append(Message("tool", [result]))
 
     def _reasoning(self, path: str, raw: dict[str, Json]) -> None:
-        """OpenAI's thoughts stay as they are; another's, carried by the client, become that provider's again."""
+        """OpenAI's reasoning stays as it is; another provider's, which the client carried, becomes that provider's again."""
         sealed = unmark(raw.get("encrypted_content"))
         part: Part
         if sealed is None:
-            part = Thinking(thought(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
+            part = Thinking(reasoning_text(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
         else:
-            remember(self._source_form, path, {"raw": raw})
-            hidden = sealed.kind == "hidden"
-            part = RedactedThinking(sealed.data) if hidden else Thinking(thought(raw), sealed.data or None, dialect=sealed.dialect)
+            note_json(self._source_form, path, {"raw": raw})
+            if sealed.kind == "hidden":
+                part = RedactedThinking(sealed.data)
+            else:
+                part = Thinking(reasoning_text(raw), sealed.data or None, dialect=sealed.dialect)
         self._assistant().parts.append(part)
 
     def _opaque(self, kind: str, raw: dict[str, Json]) -> None:
@@ -141,17 +128,29 @@ class ItemReader:
             self._assistant().parts.append(part)
 
 
-def thought(item: dict[str, Any]) -> str:
-    """What a reasoning item says: the thoughts themselves, else their summary."""
+def _parts(fields: FieldReader, name: str, text_type: TextType) -> tuple[Json, list[Part]]:
+    """The content that must stand under `name`, as it came and as parts."""
+    if name not in fields.rest:
+        raise fields.missing(name)
+    content = fields.rest.pop(name)
+    if isinstance(content, str):
+        return content, [Text(content)] if content else []
+    if not isinstance(content, list):
+        raise fields.invalid(name, "a string or an array of parts", content)
+    return content, [read_part(part, text_type) for part in fields.items(name, content)]
+
+
+def reasoning_text(item: dict[str, Any]) -> str:
+    """The text of a reasoning item: the reasoning itself, else its summary."""
     for name in ("content", "summary"):
         parts = item.get(name)
-        texts = [part["text"] for part in parts if _says(part)] if isinstance(parts, list) else []
+        texts = [part["text"] for part in parts if _has_text(part)] if isinstance(parts, list) else []
         if texts:
             return "\n\n".join(texts)
     return ""
 
 
-def _says(part: Json) -> bool:
+def _has_text(part: Json) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str) and bool(part["text"])
 
 

@@ -19,7 +19,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, write_media, write_text
-from conduit_desktop.wire.openai_responses.fields import NAME, recall
+from conduit_desktop.wire.openai_responses.fields import NAME, noted_json
 from conduit_desktop.wire.openai_responses.messages_reader import CALLS
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.provenance import MarkedContent, unmark
@@ -66,7 +66,7 @@ class ItemsWriter:
         parts = deque(message.parts)
         begun = False
         while True:
-            envelope = recall(self.source_form, self._path) if self.own else {}
+            envelope = noted_json(self.source_form, self._path) if self.own else {}
             count = self._content_ahead(message, parts, envelope, begun)
             if count is not None:
                 self._message(message, [parts.popleft() for _ in range(min(count, len(parts)))], envelope)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.openai_chat.fields import restore_source_form
+from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.request_writer import effort_of
-from conduit_desktop.wire.openai_responses.fields import is_own, recall
+from conduit_desktop.wire.openai_responses.fields import is_own, noted_json
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
@@ -80,7 +80,7 @@ class _Settings:
         written: list[Json] = []
         waiting = list(self.request.tools)
         while True:
-            place = recall(self.request.source_form, f"tools[{len(written)}]") if self.own else {}
+            place = noted_json(self.request.source_form, f"tools[{len(written)}]") if self.own else {}
             if place:
                 inner, waiting = waiting[: place["count"]], waiting[place["count"] :]
                 written.append({**place["namespace"], "tools": [self._tool(tool) for tool in inner]})
@@ -195,7 +195,7 @@ class _Settings:
         for name, value in self.request.extra.items():
             if not name.startswith("text."):
                 self.body.setdefault(name, value)
-        for name, value in recall(self.request.source_form, "granted").items():
+        for name, value in noted_json(self.request.source_form, "applied_here").items():
             self.body.setdefault(name, value)
 
 

@@ -28,7 +28,7 @@ from conduit_desktop.wire.event_validation import moment, whole
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.openai_responses.messages_reader import CALLS, thought
+from conduit_desktop.wire.openai_responses.messages_reader import CALLS, reasoning_text
 from conduit_desktop.wire.openai_responses.usage import read_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
@@ -149,7 +149,7 @@ def open_thinking(told: AnswerState, events: list[Event]) -> None:
 
 def thought_events(item: dict[str, Any], told: AnswerState, events: list[Event]) -> None:
     """A whole reasoning item; one without words or proof says nothing."""
-    text = thought(item)
+    text = reasoning_text(item)
     sealed = unmark(item.get("encrypted_content"))
     if text or (item.get("encrypted_content") and not (sealed and (sealed.kind == "hidden" or not sealed.data))):
         open_thinking(told, events)
