@@ -221,7 +221,7 @@ class EventStream:
     def __init__(self, events: UpstreamResponse, made: Prediction) -> None:
         self.status, self.headers = events.status, events.headers
         self._events, self._made = events, made
-        self._splitter = sse.FrameSplitter()
+        self._splitter = sse.SseSplitter()
         self._done = self._told = False
 
     async def chunk(self) -> bytes:

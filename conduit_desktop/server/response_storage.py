@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
-from conduit_desktop.wire.openai_responses.fields import noted_json, note_json
+from conduit_desktop.wire.openai_responses.fields import note_json, noted_json
 from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 

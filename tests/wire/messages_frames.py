@@ -66,7 +66,7 @@ def write(events: list[Event], request: ChatRequest = ASKED) -> bytes:
 def payloads(data: bytes) -> list[dict[str, Any]]:
     """What a stream's frames hold; fails where the event's name is not its payload's type."""
     found = []
-    for each in sse.FrameSplitter().feed(data):
+    for each in sse.SseSplitter().feed(data):
         payload = orjson.loads(each.data)
         assert each.event == payload["type"]
         found.append(payload)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.framing.boundaries import framing_of
+from conduit_desktop.wire.framing import splitter_of
 from tools.conformance.gateway import Hall, Heard
 from tools.conformance.places import Recording, parse
 
@@ -62,8 +62,8 @@ def _answered(recording: Recording, heard: Heard) -> list[str]:
         return []
     if recording.stream and place.dialect:
         speaks = dialect(place.dialect)
-        framing = framing_of(speaks.content_type)
-        kept = [[frame.raw for frame in framing.frames(data) if not speaks.is_usage_only(frame.data)] for data in (want, got)]
+        splitter = splitter_of(speaks.content_type)
+        kept = [[frame.raw for frame in splitter.split(data) if not speaks.is_usage_only(frame.data)] for data in (want, got)]
         if b"".join(kept[0]).strip() == b"".join(kept[1]).strip():
             return []
     return [f"answer differs: {_first_difference(want, got)}"]

@@ -14,6 +14,7 @@ from conduit_desktop.gateway.upstream.relay import Broken, TimedReader, broke_of
 from conduit_desktop.gateway.upstream.translation import PassthroughRelay
 from conduit_desktop.wire import Dialect
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.media.usage import read_media_usage
 
 _NEVER = 10**6.0
@@ -76,7 +77,7 @@ class SseWatcher:
     def __init__(self, upstream: Dialect) -> None:
         self.relay = PassthroughRelay(upstream, hide_usage=False)
         self.failure: UpstreamError | None = None
-        self._splitter = sse.FrameSplitter()
+        self._splitter = sse.SseSplitter()
         self._typed = False
         self._over = False
 
@@ -107,7 +108,7 @@ class SseWatcher:
             elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
                 self._read(frame, meter)
 
-    def _read(self, frame: sse.Frame, meter: Meter) -> None:
+    def _read(self, frame: Frame, meter: Meter) -> None:
         try:
             value = orjson.loads(frame.data) if frame.data else {}
         except orjson.JSONDecodeError:

@@ -22,8 +22,8 @@ from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecord
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
-from conduit_desktop.wire.framing.boundaries import SSE, framing_of
-from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.framing import splitter_of, sse
+from conduit_desktop.wire.framing.base import Frame
 
 
 class Relay(Protocol):
@@ -51,26 +51,26 @@ class PassthroughRelay:
     With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
     """
 
-    __slots__ = ("_buffer", "_framing", "_hide_usage", "_unfit", "_upstream")
+    __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream")
 
     def __init__(self, upstream: Dialect, hide_usage: bool) -> None:
         self._upstream = upstream
-        self._framing = framing_of(upstream.content_type)
+        self._splitter = splitter_of(upstream.content_type)
         self._hide_usage = hide_usage
         self._buffer = b""
         self._unfit: Frame | None = None
 
     def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         buffer = self._buffer + data if self._buffer else data
-        end = self._framing.last_end(buffer)
+        end = self._splitter.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
             # At the end of the bytes, an error may lack nothing but the end of its frame.
-            fit, self._unfit = _until_unfit(self._framing.frames(whole if data else buffer + self._framing.end))
+            fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end))
             return b"".join(fit) if data else b""
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
             is_usage_only = self._upstream.is_usage_only
-            return b"".join(frame.raw for frame in self._framing.frames(whole) if not is_usage_only(frame.data))
+            return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
         return whole
 
     def end(self) -> bytes:
@@ -121,7 +121,7 @@ class ReframedRelay:
         return self._reframed(self._native.pass_on(data, events, faulty))
 
     def _reframed(self, data: bytes) -> bytes:
-        return b"".join([self._writer.frame(frame.data) for frame in SSE.frames(data) if frame.data])
+        return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
 
     def end(self) -> bytes:
         rest = self._native.end()

@@ -26,8 +26,9 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire.anthropic.errors import error_in_answer
 from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
 from conduit_desktop.wire.anthropic.usage import merge_usage, read_finish, read_usage
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
-from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+from conduit_desktop.wire.framing.sse import SseSplitter
 
 _BLOCK_KINDS = {"text": "text", "thinking": "thinking", "redacted_thinking": "redacted", "tool_use": "tool"}
 _KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_delta": "thinking", "signature_delta": "thinking"}
@@ -55,7 +56,7 @@ class MessagesReader(FrameReader):
     terminal = "message_stop"
 
     def __init__(self) -> None:
-        super().__init__(FrameSplitter())
+        super().__init__(SseSplitter())
         self._blocks: dict[int, _Block] = {}
         self._last_kind = ""
         self._usage: Fields = {}
@@ -109,7 +110,7 @@ class MessagesReader(FrameReader):
     def _start_block(self, index: int, raw: Fields, events: list[Event]) -> None:
         kind = _BLOCK_KINDS.get(raw["type"], "opaque")
         if kind == "tool":
-            raw = {**raw, "id": self.soundness.new_id(raw["id"])}
+            raw = {**raw, "id": self.validator.new_id(raw["id"])}
         block = self._blocks[index] = _Block(kind, raw)  # type: ignore[arg-type]  # the table's values are the kinds
         if kind == "text":
             if self._last_kind == "text":

@@ -29,8 +29,8 @@ from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_citation
 from conduit_desktop.wire.bedrock.response import read_finish, read_usage
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
-from conduit_desktop.wire.framing.sse import Frame
 
 Kind = Literal["", "text", "thinking", "redacted", "tool", "opaque"]
 
@@ -90,7 +90,7 @@ class ConverseReader(FrameReader):
     def _start(self, index: int, start: dict[str, Json], events: list[Event]) -> None:
         call = start.get("toolUse")
         if isinstance(call, dict) and call.get("type") in (None, "tool_use"):
-            call = {**call, "toolUseId": self.soundness.new_id(call["toolUseId"])}
+            call = {**call, "toolUseId": self.validator.new_id(call["toolUseId"])}
             self._blocks[index] = _Block("tool", call)
             extra = {name: value for name, value in call.items() if name not in ("toolUseId", "name")}
             self._say(index, "tool", ToolCallStarted(call["toolUseId"], call["name"], extra=extra), events)

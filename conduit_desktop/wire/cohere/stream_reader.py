@@ -40,8 +40,9 @@ from conduit_desktop.wire.cohere.response import (
     write_usage,
 )
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
-from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+from conduit_desktop.wire.framing.sse import SseSplitter
 
 
 class CohereReader(FrameReader):
@@ -50,7 +51,7 @@ class CohereReader(FrameReader):
     terminal = "message-end"
 
     def __init__(self) -> None:
-        super().__init__(FrameSplitter())
+        super().__init__(SseSplitter())
         self._calls: dict[int, str] = {}
         self._last: Literal["", "text", "thinking", "plan", "call"] = ""
         self._said_done = False
@@ -104,7 +105,7 @@ class CohereReader(FrameReader):
         events.append(event)
 
     def _start_call(self, index: int, call: ToolCall, events: list[Event]) -> None:
-        self._calls[index] = call.id = self.soundness.new_id(call.id)
+        self._calls[index] = call.id = self.validator.new_id(call.id)
         self._say("call", ToolCallStarted(call.id, call.name, extra=call.extra), events)
         if call.arguments:
             events.append(ToolCallDelta(call.id, call.arguments))

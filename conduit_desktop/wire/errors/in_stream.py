@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.framing.base import Frame
 
 _FAILURES = ("error", "response.failed")
 """The types of frames that say the answer failed."""

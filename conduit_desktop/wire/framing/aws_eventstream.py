@@ -1,4 +1,4 @@
-"""AWS's binary event streams (application/vnd.amazon.eventstream), both ways.
+"""AWS's binary event streams (application/vnd.amazon.eventstream).
 
 A frame: its length, the length of its headers, a checksum of the two, the headers, the payload, a checksum of all before.
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.framing.sse import MAX_FRAME, Frame
+from conduit_desktop.wire.framing.base import MAX_FRAME, Frame, Splitter
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
@@ -24,23 +24,19 @@ _LEAST = _PRELUDE.size + _CRC.size
 
 @dataclass(slots=True)
 class EventFrame(Frame):
-    """One frame. `fault` is the type of the exception it tells of, None for an event."""
+    """One frame. `fault` is the type of the exception that it carries, None for an event; `event` is then `error`."""
 
     fault: str | None = None
 
 
-class EventSplitter:
-    """Cuts a byte stream into frames, checking both checksums; raises MalformedStream for what is no frame."""
-
-    end = b""
+class EventSplitter(Splitter):
+    """Cuts a byte stream into frames and checks both checksums; raises MalformedStream for bytes that are no frame."""
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
-        self._size = 0
+        super().__init__()
         self._need = _PRELUDE.size
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames these bytes complete."""
         self._held.append(data)
         self._size += len(data)
         if self._size < self._need:
@@ -57,23 +53,12 @@ class EventSplitter:
         except MalformedStream:
             if not frames:
                 raise
-            self._need = 0  # what stands before the fault goes first; the next bytes meet it again
-        self._held, self._size = [buffer[at:]], len(buffer) - at
+            self._need = 0  # the frames before the damaged one first; the next call raises for it
+        self._hold(buffer[at:])
         return frames
 
-    @property
-    def rest(self) -> bytes:
-        """The beginning of a frame that is not whole yet."""
-        return b"".join(self._held)
-
-
-class EventFraming:
-    """See `framing.Framing`."""
-
-    end = b""
-
-    def last_end(self, buffer: bytes) -> int:
-        """The sum of the lengths that fit."""
+    @classmethod
+    def last_end(cls, buffer: bytes) -> int:
         at = 0
         while len(buffer) - at >= _PRELUDE.size:
             total = int(_PRELUDE.unpack_from(buffer, at)[0])
@@ -82,10 +67,11 @@ class EventFraming:
             at += total
         return at
 
-    def frames(self, data: bytes) -> list[Frame]:
-        """One a message, up to the first that is none; an exception has the event `error`."""
+    @classmethod
+    def split(cls, data: bytes) -> list[Frame]:
+        """The frames up to the first damaged one."""
         try:
-            return EventSplitter().feed(data)
+            return cls().feed(data)
         except MalformedStream:
             return []
 
@@ -93,7 +79,7 @@ class EventFraming:
 def _length(buffer: bytes, at: int) -> int:
     total, headers, crc = _PRELUDE.unpack_from(buffer, at)
     if zlib.crc32(buffer[at : at + 8]) != crc:
-        raise MalformedStream("the checksum of a frame's beginning is wrong")
+        raise MalformedStream("the checksum of a frame's prelude is wrong")
     if total < _LEAST + headers or total > MAX_FRAME:
         raise MalformedStream(f"a frame of {total} bytes")
     return int(total)
@@ -117,7 +103,7 @@ def parse(raw: bytes) -> EventFrame:
 
 
 def read_headers(data: bytes) -> dict[str, Any]:
-    """Names and values of every type there is; raises struct.error, IndexError or ValueError for what is none."""
+    """Names and values of a frame's headers, of any type; raises struct.error, IndexError or ValueError for damaged ones."""
     headers: dict[str, Any] = {}
     at = 0
     while at < len(data):
@@ -146,10 +132,10 @@ def read_headers(data: bytes) -> dict[str, Any]:
 
 def write(payload: bytes, headers: Mapping[str, str]) -> bytes:
     """One frame; every header is a string."""
-    said = b"".join(
+    head = b"".join(
         bytes((len(name),)) + name.encode() + b"\x07" + struct.pack(">H", len(value.encode())) + value.encode()
         for name, value in headers.items()
     )
-    start = struct.pack(">II", _LEAST + len(said) + len(payload), len(said))
-    frame = start + _CRC.pack(zlib.crc32(start)) + said + payload
+    start = struct.pack(">II", _LEAST + len(head) + len(payload), len(head))
+    frame = start + _CRC.pack(zlib.crc32(start)) + head + payload
     return frame + _CRC.pack(zlib.crc32(frame))

@@ -1,29 +1,19 @@
-"""What readers of streams share: frames in, events out, and faults told in their place."""
+"""The base of the dialects' stream readers: frames in, events out, errors after the events that precede them."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire.event_validation import FAULTS, EventValidator
-from conduit_desktop.wire.framing.sse import Frame
-
-
-class Splitter(Protocol):
-    """Cuts bytes into frames; `end` is what ends a frame, empty where a frame says its own length."""
-
-    end: bytes
-
-    def feed(self, data: bytes) -> list[Frame]: ...
-    @property
-    def rest(self) -> bytes: ...
+from conduit_desktop.wire.framing.base import Frame, Splitter
 
 
 def json_object(frame: Frame) -> dict[str, Any]:
-    """What a frame holds; raises MalformedStream for anything but a JSON object."""
+    """The JSON object in a frame; raises MalformedStream for any other data."""
     try:
         payload = orjson.loads(frame.data)
     except orjson.JSONDecodeError as error:
@@ -34,23 +24,23 @@ def json_object(frame: Frame) -> dict[str, Any]:
 
 
 class FrameReader:
-    """Reads one streamed answer frame by frame; a dialect's reader says what a frame means in `read`.
+    """Reads one streamed answer frame by frame; a dialect overrides `read`.
 
-    What stands before a fault in the same bytes is given first, the fault is raised by the next call.
+    Where an error follows events in the same bytes, the events are returned and the next call raises the error.
     """
 
     terminal = "its last event"
-    """What ends a stream of the dialect, in words."""
+    """Name of what ends a stream of the dialect, for the error text."""
 
     def __init__(self, splitter: Splitter) -> None:
         self._splitter = splitter
         self._fault: ConduitError | None = None
         self._over = False
-        self.soundness = EventValidator()
+        self.validator = EventValidator()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Add the events of a frame that holds data; set `_over` at the terminal one."""
-        raise TypeError(f"{type(self).__name__} does not say what its frames mean")
+        raise TypeError(f"{type(self).__name__} does not override read")
 
     @property
     def done(self) -> bool:
@@ -59,7 +49,7 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events these bytes complete; raises MalformedStream or UpstreamError."""
-        self._raise_what_waits()
+        self._raise_pending()
         events: list[Event] = []
         try:
             for frame in self._splitter.feed(data):
@@ -72,31 +62,31 @@ class FrameReader:
         return events
 
     def _read(self, frame: Frame, events: list[Event]) -> None:
-        said: list[Event] = []
+        read: list[Event] = []
         try:
             try:
-                self.read(frame, said)
+                self.read(frame, read)
             finally:
-                for event in said:
-                    self.soundness.check(event)
+                for event in read:
+                    self.validator.check(event)
                     events.append(event)
         except FAULTS as error:
             raise MalformedStream(f"a frame lacks what its kind needs: {error!r}") from error
 
     def close(self) -> list[Event]:
         """The last frame, if only its end was missing; raises StreamBroken if the terminal event never came."""
-        self._raise_what_waits()
+        self._raise_pending()
         events: list[Event] = []
         if not self._over and self._splitter.end and self._splitter.rest.strip():
             try:
                 events = self.feed(self._splitter.end)
             except MalformedStream:
-                self._fault = None  # a frame cut in its middle: the stream is broken, not wrong
+                self._fault = None  # a frame cut in its middle: the connection broke, the vendor sent nothing malformed
         if not self._over:
-            self._raise_what_waits()
+            self._raise_pending()
             raise StreamBroken(f"the stream ended before {self.terminal}")
         return events
 
-    def _raise_what_waits(self) -> None:
+    def _raise_pending(self) -> None:
         if self._fault is not None:
             raise self._fault

@@ -1,30 +1,25 @@
-"""A stream that is one JSON array, cut into its elements: `[{…},\\n{…}]` in any split, as Google streams without `alt=sse`."""
+"""A stream that is one JSON array, `[{…},\\n{…}]`: Google's streams without `alt=sse`, one element a frame."""
 
 from __future__ import annotations
 
 import re
 
-from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.framing.sse import MAX_FRAME, Frame
+from conduit_desktop.wire.framing.base import Frame, Splitter
 
 _IN_TEXT = re.compile(rb'["\\]')
 _OUTSIDE = re.compile(rb'["\[\]{}]')
 
 
-class ArraySplitter:
-    """Finds where elements end without parsing them; bytes are looked at once."""
-
-    end = b""
+class ArraySplitter(Splitter):
+    """Finds the ends of elements without parsing them; each byte is scanned once."""
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
-        self._size = 0
+        super().__init__()
         self._depth = 0
         self._in_text = False
         self._skip = False
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The elements these bytes complete; raises MalformedStream for one that grows too large."""
         if not data:
             return []
         frames: list[Frame] = []
@@ -47,21 +42,10 @@ class ArraySplitter:
                 if not self._depth:
                     frames.append(self._element(data[start:at]))
         if self._depth:
-            self._hold(data[start:])
+            self._hold_more(data[start:])
         return frames
 
     def _element(self, last: bytes) -> Frame:
         whole = b"".join([*self._held, last])
-        self._held, self._size = [], 0
+        self._hold(b"")
         return Frame(None, whole, whole)
-
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self._size += len(data)
-        if self._size > MAX_FRAME:
-            raise MalformedStream(f"an element of more than {MAX_FRAME} bytes")
-
-    @property
-    def rest(self) -> bytes:
-        """The element that has not ended yet."""
-        return b"".join(self._held)

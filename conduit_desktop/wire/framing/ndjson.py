@@ -1,37 +1,30 @@
-"""JSON lines (application/x-ndjson), both ways: one value a line, in the frames that server-sent events use too."""
+"""JSON lines (application/x-ndjson): one JSON value a line. https://github.com/ndjson/ndjson-spec"""
 
 from __future__ import annotations
 
-from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.framing.sse import MAX_FRAME, Frame
+from conduit_desktop.wire.framing.base import Frame, Splitter
 
 
-class LineSplitter:
-    """Cuts a byte stream into lines. Blank lines are frames without data, so that nothing is lost in passing on."""
+class LineSplitter(Splitter):
+    """Cuts a byte stream into lines. Blank lines are frames without data, so that a relay passes them on too."""
 
     end = b"\n"
 
-    def __init__(self) -> None:
-        self._held: list[bytes] = []
-        self._size = 0
-
     def feed(self, data: bytes) -> list[Frame]:
-        """The lines these bytes complete; raises MalformedStream for one that does not end."""
-        first = data.find(b"\n")
-        if first < 0:
-            self._held.append(data)
-            self._size += len(data)
-            if self._size > MAX_FRAME:
-                raise MalformedStream(f"a line of more than {MAX_FRAME} bytes")
+        if b"\n" not in data:
+            self._hold_more(data)
             return []
         if self._held:
             data = self.rest + data
         *lines, rest = data.split(b"\n")
-        self._held = [rest] if rest else []
-        self._size = len(rest)
+        self._hold(rest)
         return [Frame(None, line.strip(), line + b"\n") for line in lines]
 
-    @property
-    def rest(self) -> bytes:
-        """What no line break has ended yet."""
-        return b"".join(self._held)
+    @classmethod
+    def last_end(cls, buffer: bytes) -> int:
+        return buffer.rfind(b"\n") + 1
+
+
+def write(data: bytes) -> bytes:
+    """One line. `data` must not hold a line break (JSON as orjson writes it never does)."""
+    return data + b"\n"

@@ -1,42 +1,25 @@
-"""Server-sent events, both ways: bytes in any split to frames, values to frames (WHATWG HTML, 9.2)."""
+"""Server-sent events (text/event-stream). https://html.spec.whatwg.org/multipage/server-sent-events.html"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from conduit_desktop.core.errors import MalformedStream
-
-MAX_FRAME = 64 * 1024 * 1024
-"""Bytes one frame may have before the stream counts as malformed; images arrive in single frames."""
+from conduit_desktop.wire.framing.base import Frame, Splitter
 
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\n\r\n", b"\r\r")
 
 
-@dataclass(slots=True)
-class Frame:
-    """One event: its name, its data (lines joined by a newline), and its bytes as they came, blank line included."""
-
-    event: str | None
-    data: bytes
-    raw: bytes
-
-
-class FrameSplitter:
-    """Cuts a byte stream into frames. Lines may end in LF, CRLF or CR; a leading byte-order mark is skipped.
-
-    Bytes that end no frame are only gathered, so that a frame of many megabytes costs no more than its length.
-    """
+class SseSplitter(Splitter):
+    """Cuts a byte stream into events. Lines may end in LF, CRLF or CR; a leading byte-order mark is skipped."""
 
     end = b"\n\n"
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
-        self._size = 0
+        super().__init__()
         self._tail = b""
+        """The last bytes held: a blank line may begin in them."""
         self._first = True
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames these bytes complete. Comments alone make a frame with empty data."""
+        """The events these bytes complete. Comments alone make a frame with empty data."""
         if not data:
             return []
         if self._first:
@@ -49,10 +32,9 @@ class FrameSplitter:
             self._first = False
         if self._held:
             if _frame_end(self._tail + data, 0) is None:
-                self._held.append(data)
                 self._tail = (self._tail + data)[-3:]
-                self._size += len(data)
-                return self._checked([])
+                self._hold_more(data)
+                return []
             data = self.rest + data
         frames: list[Frame] = []
         start = 0
@@ -60,26 +42,27 @@ class FrameSplitter:
             frames.append(parse(data[start:end]))
             start = end
         self._hold(data[start:] if start else data)
-        return self._checked(frames)
-
-    def _hold(self, rest: bytes) -> None:
-        self._held = [rest] if rest else []
-        self._tail = rest[-3:]
-        self._size = len(rest)
-
-    def _checked(self, frames: list[Frame]) -> list[Frame]:
-        if self._size > MAX_FRAME:
-            raise MalformedStream(f"a frame of more than {MAX_FRAME} bytes")
+        self._check_size()
         return frames
 
-    @property
-    def rest(self) -> bytes:
-        """What no blank line has ended yet."""
-        return b"".join(self._held)
+    def _hold(self, data: bytes) -> None:
+        super()._hold(data)
+        self._tail = data[-3:]
+
+    @classmethod
+    def last_end(cls, buffer: bytes) -> int:
+        end = buffer.rfind(b"\n\n")
+        end = end + 2 if end >= 0 else 0
+        if b"\r" in buffer:
+            for mark in (b"\r\n\r\n", b"\r\r"):
+                at = buffer.rfind(mark)
+                if at >= 0:
+                    end = max(end, at + len(mark))
+        return end
 
 
 def _frame_end(data: bytes, start: int) -> int | None:
-    """Where the frame that begins at `start` ends, its blank line included."""
+    """The end of the frame that begins at `start`, its blank line included; None where it is not whole."""
     lf = data.find(b"\n\n", start)
     if data.find(b"\r", start, lf + 1 if lf >= 0 else len(data)) < 0:
         return lf + 2 if lf >= 0 else None
@@ -88,7 +71,7 @@ def _frame_end(data: bytes, start: int) -> int | None:
 
 
 def parse(raw: bytes) -> Frame:
-    """One frame's bytes as an event."""
+    """The frame of one event's bytes. Its data lines are joined by newlines."""
     event: str | None = None
     data: list[bytes] = []
     lines = raw.splitlines() if b"\r" in raw else raw.split(b"\n")
@@ -101,7 +84,7 @@ def parse(raw: bytes) -> Frame:
 
 
 def write(data: bytes, event: str | None = None) -> bytes:
-    """One frame. `data` must not hold a line break (JSON as orjson writes it never does)."""
+    """One event. `data` must not hold a line break (JSON as orjson writes it never does)."""
     if event is None:
         return b"data: " + data + b"\n\n"
     return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"

@@ -8,15 +8,16 @@ import orjson
 
 from conduit_desktop.core.errors import MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event
+from conduit_desktop.wire.framing.base import Frame, Splitter
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 from conduit_desktop.wire.framing.json_array import ArraySplitter
-from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+from conduit_desktop.wire.framing.sse import SseSplitter
 from conduit_desktop.wire.gemini.response import AnswerReader
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
-class _Events(FrameSplitter):
+class _Events(SseSplitter):
     """Server-sent events; an error in the middle of a stream may be bare JSON without `data:`."""
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -28,31 +29,29 @@ class _Events(FrameSplitter):
         return replace(frame, data=raw) if raw[:1] in (b"{", b"[") else frame
 
 
-class EitherSplitter:
+class EitherSplitter(Splitter):
     """Takes the framing that the first byte tells: an array or an object is JSON, anything else is events."""
 
-    end = b""
-    """What would end the last frame."""
-
     def __init__(self) -> None:
+        super().__init__()
         self._chosen: ArraySplitter | _Events | None = None
-        self._held = b""
+        self._head = b""
 
     @property
     def rest(self) -> bytes:
         """What has not been ended yet."""
-        return self._held if self._chosen is None else self._chosen.rest
+        return self._head if self._chosen is None else self._chosen.rest
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames these bytes complete."""
         if self._chosen is None:
-            self._held += data
-            first = self._held.lstrip(_BLANK)[:1]
+            self._head += data
+            first = self._head.lstrip(_BLANK)[:1]
             if not first:
                 return []
             self._chosen = ArraySplitter() if first in b"[{" else _Events()
             self.end = self._chosen.end
-            data, self._held = self._held, b""
+            data, self._head = self._head, b""
         return self._chosen.feed(data)
 
 

@@ -21,9 +21,9 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire.event_validation import whole, word
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.ndjson import LineSplitter
-from conduit_desktop.wire.framing.sse import Frame
 from conduit_desktop.wire.ollama.errors import error_in_answer
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text

@@ -17,6 +17,7 @@ from conduit_desktop.core.events import Event, Finished, FinishReason, Started, 
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.event_validation import MOST_CHOICES, whole
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 from conduit_desktop.wire.openai_chat.errors import error_body, read_error_object
@@ -116,10 +117,10 @@ class CompletionsReader(FrameReader):
     terminal = "[DONE]"
 
     def __init__(self) -> None:
-        super().__init__(sse.FrameSplitter())
+        super().__init__(sse.SseSplitter())
         self._begun = False
 
-    def read(self, frame: sse.Frame, events: list[Event]) -> None:
+    def read(self, frame: Frame, events: list[Event]) -> None:
         if frame.data.strip() == b"[DONE]":
             self._over = True
             return

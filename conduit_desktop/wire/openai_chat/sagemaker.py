@@ -12,8 +12,8 @@ from conduit_desktop.core.events import Event
 from conduit_desktop.wire import StreamReader, StreamWriter
 from conduit_desktop.wire.bedrock import errors as bedrock_errors
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter, write
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
-from conduit_desktop.wire.framing.sse import Frame
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 from conduit_desktop.wire.openai_chat.stream_reader import ChatReader
 
@@ -69,7 +69,7 @@ class PayloadReader(FrameReader):
 
     def close(self) -> list[Event]:
         """What the inner stream held back; raises StreamBroken where it did not end."""
-        self._raise_what_waits()
+        self._raise_pending()
         if self._splitter.rest:
             raise StreamBroken("the stream ended within a frame")
         return self._inner.close()

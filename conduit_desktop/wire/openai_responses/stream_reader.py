@@ -8,8 +8,9 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream, UpstreamError
 from conduit_desktop.core.events import Cited, Event, Refused, TextDelta, ThinkingDelta, ToolCallDelta
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
-from conduit_desktop.wire.framing.sse import Frame, FrameSplitter
+from conduit_desktop.wire.framing.sse import SseSplitter
 from conduit_desktop.wire.openai_chat.errors import unexpected_body
 from conduit_desktop.wire.openai_responses.content_parts import read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
@@ -56,7 +57,7 @@ class ResponsesReader(FrameReader):
     terminal = "response.completed"
 
     def __init__(self) -> None:
-        super().__init__(FrameSplitter())
+        super().__init__(SseSplitter())
         self._begun: dict[str, Json] | None = None
         self._items: dict[int, _Item] = {}
         self._told = AnswerState()

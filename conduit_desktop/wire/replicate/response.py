@@ -14,6 +14,7 @@ from conduit_desktop.core.errors import GatewayError, MalformedStream, StreamBro
 from conduit_desktop.core.events import Event, Finished, Refused, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire.event_validation import whole
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 from conduit_desktop.wire.openai_chat import errors as generic
 from conduit_desktop.wire.replicate.request_writer import NAME
@@ -88,11 +89,11 @@ class ReplicateReader(FrameReader):
     terminal = "its event done"
 
     def __init__(self) -> None:
-        super().__init__(sse.FrameSplitter())
+        super().__init__(sse.SseSplitter())
         self._begun = False
         self._done = False
 
-    def read(self, frame: sse.Frame, events: list[Event]) -> None:
+    def read(self, frame: Frame, events: list[Event]) -> None:
         """One event."""
         if not self._begun:
             self._begun = True

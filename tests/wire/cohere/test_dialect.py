@@ -410,7 +410,7 @@ def test_the_vendors_own_types_take_what_is_written(cassettes: list[Recording]) 
     response = pytest.importorskip("cohere", reason="Cohere's SDK is not installed").V2ChatResponse
     for name, data in streams(cassettes):
         written = say(COHERE, read(COHERE, data))
-        kinds = [each.event for each in sse.FrameSplitter().feed(written) if each.event]
+        kinds = [each.event for each in sse.SseSplitter().feed(written) if each.event]
         assert kinds[0] == "message-start", name
         assert kinds[-1] == "message-end", name
     for _, body in bodies(cassettes):

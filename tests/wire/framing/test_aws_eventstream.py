@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.wire.framing.aws_eventstream import EventFraming, EventSplitter, read_headers, write
-from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.framing.aws_eventstream import EventSplitter, read_headers, write
+from conduit_desktop.wire.framing.base import Frame
 
 EVENT = {":event-type": "thing", ":message-type": "event"}
 FAULT = {":exception-type": "throttlingException", ":message-type": "exception"}
@@ -99,10 +99,10 @@ def test_an_exception_is_an_error() -> None:
 
 
 def test_whole_frames_are_known_without_reading_them() -> None:
-    framing = EventFraming()
+    splitter = EventSplitter
     one, two = write(b"1", EVENT), write(b"22", EVENT)
-    assert [framing.last_end((one + two)[:size]) for size in (0, 5, len(one), len(one) + 20)] == [0, 0, len(one), len(one)]
-    assert framing.last_end(one + two) == len(one + two)
-    assert framing.last_end(b"\x00" * 40) == 0
-    assert [frame.data for frame in framing.frames(one + two)] == [b"1", b"22"]
-    assert framing.frames(b"\x00" * 40) == []
+    assert [splitter.last_end((one + two)[:size]) for size in (0, 5, len(one), len(one) + 20)] == [0, 0, len(one), len(one)]
+    assert splitter.last_end(one + two) == len(one + two)
+    assert splitter.last_end(b"\x00" * 40) == 0
+    assert [frame.data for frame in splitter.split(one + two)] == [b"1", b"22"]
+    assert splitter.split(b"\x00" * 40) == []
