@@ -1,4 +1,4 @@
-"""Tools that take free text, said to models whose dialect knows only functions: one string, `input`."""
+"""Custom tools (free text input) as functions with one string, `input`, for dialects that have only functions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from conduit_desktop.core.chat import Json, Tool
 
 
 def schema() -> dict[str, Json]:
-    """The parameters of the function that stands for such a tool."""
+    """The JSON schema of the function's parameters."""
     return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 
 
 def described(tool: Tool) -> str | None:
-    """The tool's description with the grammar of its input: without it a model could only guess the form."""
+    """The tool's description and, for a custom tool, the grammar of its input, which a function has no field for."""
     custom = tool.extra.get("custom")
     form = tool.extra.get("format") or (custom.get("format") if isinstance(custom, dict) else None)
     form = form.get("grammar") or form if isinstance(form, dict) else {}
@@ -24,12 +24,12 @@ def described(tool: Tool) -> str | None:
 
 
 def wrap(text: str) -> str:
-    """Free text as the function's arguments."""
+    """Free text as the function's arguments, JSON text."""
     return orjson.dumps({"input": text}).decode()
 
 
 def unwrap(arguments: str) -> str:
-    """The text in the function's arguments; the arguments themselves where the model did not keep to the form."""
+    """The text in the function's arguments; the arguments as they are where they hold other than one string."""
     try:
         value = orjson.loads(arguments)
     except orjson.JSONDecodeError:

@@ -6,7 +6,15 @@ from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Json, Tool
 from conduit_desktop.wire import custom_tools as free_text
-from conduit_desktop.wire.json_fields import restore_source_form
+from conduit_desktop.wire.json_fields import FieldReader, restore_source_form
+
+
+def read_function_tool(fields: FieldReader) -> Tool:
+    """A tool in OpenAI's form: name, description and parameters of a function; what else it holds is in `extra`."""
+    kind, inner = fields.string("type"), fields.required_child("function")
+    tool = Tool(inner.required_string("name"), inner.string("description"), inner.mapping("parameters"), type=kind)
+    tool.extra = fields.rest_with(inner)
+    return tool
 
 
 class FunctionToolsWriter:

@@ -19,7 +19,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest
 
 SourceForm = dict[str, str]
-"""Field path to how the source wrote the field: one of `_FORMS`, `absent`, or a value that only one dialect's writer reads."""
+"""Field path to how the source wrote the field: a key of `_FORMS`, `absent`, or a value that only one dialect's writer reads."""
 
 _FORMS: dict[str, Json] = {"null": None, "empty": "", "false": False, "list": [], "5m": "5m"}
 _DEFAULTS = (None, "", "function", "auto")
@@ -182,6 +182,14 @@ class FieldReader:
         flag: bool | None = self._typed(name, (bool,), self.style.boolean)
         return flag
 
+    def boolean_or(self, name: str, default: bool) -> bool:
+        """A boolean, or `default` where it is absent; that it was there is noted as `present`."""
+        flag = self.boolean(name)
+        if flag is None:
+            return default
+        self.note(name, "present")
+        return flag
+
     def mapping(self, name: str, expected: str = "an object") -> dict[str, Json] | None:
         """An object, as it came."""
         value: dict[str, Json] | None = self._typed(name, (dict,), expected)
@@ -202,7 +210,7 @@ class FieldReader:
         return FieldReader(self.required_mapping(name), self.at(name), self.source_form, self.style)
 
     def array(self, name: str) -> list[Json] | None:
-        """An array; an empty one is noted, since neutral lists do not tell it from an absent one."""
+        """An array; an empty one is noted, since a neutral list is empty for an absent one too."""
         value: list[Json] | None = self._typed(name, (list,), "an array")
         if value == []:
             self.note(name, "list")

@@ -28,7 +28,7 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none", "tool": "tool"}
 def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     """`body` as a neutral request; raises BadRequest with the field's path. `path` may hold the model and `stream`.
 
-    The top-level `system` becomes the first message and is noted in `source_form`, which tells it from a message of role
+    The top-level `system` becomes the first message and is noted in `source_form`, which keeps it apart from a message of role
     `system` in the same place. Fields that are null count as absent.
     """
     request = ChatRequest(NAME, "", include_usage=True)
@@ -48,10 +48,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     _read_output(request, fields)
     _read_metadata(request, fields)
     request.service_tier = fields.string("service_tier")
-    stream = fields.boolean("stream")
-    if stream is not None:
-        fields.note("stream", "present")
-    request.stream = bool(path.get("stream", False)) if stream is None else stream
+    request.stream = fields.boolean_or("stream", bool(path.get("stream")))
     request.extra |= fields.rest
     return request
 

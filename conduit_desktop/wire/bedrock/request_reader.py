@@ -68,9 +68,9 @@ def _add_tool(tools: list[Tool], fields: FieldReader) -> None:
     spec = fields.required_child("toolSpec")
     form = spec.child("inputSchema")
     schema = form.mapping("json") if form is not None else None
-    made = Tool(spec.required_string("name"), spec.string("description"), schema, strict=spec.boolean("strict"))
-    made.extra = spec.rest
-    tools.append(made)
+    added = Tool(spec.required_string("name"), spec.string("description"), schema, strict=spec.boolean("strict"))
+    added.extra = spec.rest
+    tools.append(added)
 
 
 def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:

@@ -17,11 +17,11 @@ from conduit_desktop.core.chat import (
     Role,
     Text,
     Thinking,
-    Tool,
     ToolCall,
     ToolChoice,
     ToolResult,
 )
+from conduit_desktop.wire.function_tools import read_function_tool
 from conduit_desktop.wire.json_fields import FieldReader
 
 NAME = "cohere"
@@ -43,10 +43,7 @@ def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     _read_sampling(request, fields)
     _read_format(request, fields)
     _read_thinking(request, fields)
-    own_stream = fields.boolean("stream")
-    if own_stream is not None:
-        fields.note("stream", "present")
-    request.stream = bool(stream) if own_stream is None else own_stream
+    request.stream = fields.boolean_or("stream", bool(stream))
     request.extra.update(fields.rest)
     return request
 
@@ -107,11 +104,7 @@ def _call(fields: FieldReader) -> ToolCall:
 
 
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
-    for outer in fields.children("tools"):
-        kind, inner = outer.string("type"), outer.required_child("function")
-        made = Tool(inner.required_string("name"), inner.string("description"), inner.mapping("parameters"), type=kind)
-        made.extra = outer.rest_with(inner)
-        request.tools.append(made)
+    request.tools = [read_function_tool(tool) for tool in fields.children("tools")]
     choice = fields.string("tool_choice")
     if choice is not None and choice not in _CHOICES:
         raise fields.invalid("tool_choice", "REQUIRED or NONE", choice)

@@ -1,4 +1,7 @@
-"""Multipart forms (RFC 7578): found in a body's bytes, and one field exchanged without touching the others."""
+"""Multipart forms (RFC 7578): parts located in a body's bytes, and fields replaced without a copy of the files.
+
+https://www.rfc-editor.org/rfc/rfc7578
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _MAX_HEADERS = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One field or file. Its bytes are `body[start:end]` of the form; `head` is where its delimiter begins."""
+    """One field or file. Its bytes are `body[start:end]` of the form; its delimiter begins at `head`."""
 
     name: str
     filename: str | None
@@ -29,7 +32,7 @@ class Part:
 
 @dataclass(slots=True, repr=False)
 class Multipart:
-    """A form as it came, and where its parts lie."""
+    """A form as it came, and the positions of its parts."""
 
     body: bytes
     boundary: bytes
@@ -37,16 +40,16 @@ class Multipart:
 
     @property
     def content_type(self) -> str:
-        """What the form is sent with."""
+        """The value of the form's `Content-Type` header."""
         return f'multipart/form-data; boundary="{self.boundary.decode("latin-1")}"'
 
     @property
     def files_size(self) -> int:
-        """Bytes of all files together."""
+        """Bytes of all files in total."""
         return sum(part.end - part.start for part in self.parts if part.filename is not None)
 
     def fields(self) -> dict[str, Json]:
-        """The fields that are no files as text; one given several times, or named `…[]`, is a list."""
+        """The fields that are not files, as text; one that is repeated, or named `…[]`, is a list."""
         found: dict[str, Json] = {}
         for part in self.parts:
             if part.filename is not None:
@@ -61,15 +64,15 @@ class Multipart:
         return found
 
     def with_fields(self, changed: Mapping[str, str | None]) -> bytes:
-        """The body with these fields instead of what they were; None leaves one out. Files stay as they are."""
-        gone = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
-        kept = b"".join(self._without(gone))
+        """The body with these fields replaced or added; None removes one. Files stay as they are."""
+        replaced = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
+        kept = b"".join(self._without(replaced))
         added = b"".join(self._written(name, value) for name, value in changed.items() if value is not None)
         return added + kept
 
-    def _without(self, gone: Iterable[Part]) -> Iterator[bytes]:
+    def _without(self, parts: Iterable[Part]) -> Iterator[bytes]:
         at = self.parts[0].head
-        for part in gone:
+        for part in parts:
             yield self.body[at : part.head]
             at = part.end + 2  # the line break before the next delimiter
         yield self.body[at:]
@@ -80,12 +83,12 @@ class Multipart:
 
 
 def parse(body: bytes, content_type: str) -> Multipart:
-    """The parts of a form; raises BadRequest for what is none."""
+    """The parts of a form; raises BadRequest for a body that is not a form of that content type."""
     form = Multipart(body, _boundary(content_type))
     delimiter = b"--" + form.boundary
     at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
     if at < 2 and not body.startswith(delimiter):
-        raise _broken("its boundary is nowhere in the body")
+        raise _broken("its boundary is not in the body")
     while not body.startswith(b"--", at + len(delimiter)):
         part = _part(body, at, delimiter)
         form.parts.append(part)

@@ -1,8 +1,8 @@
-"""JSON Schema and Gemini's own subset of OpenAPI's: read from the one, written for the other.
+"""Converts between JSON Schema and Gemini's own subset of OpenAPI's schemas.
 
-What is written goes into `parametersJsonSchema` and `responseJsonSchema`, which every Gemini since 2.5 takes in place of the
+Schemas are written into `parametersJsonSchema` and `responseJsonSchema`, which every Gemini since 2.5 takes instead of the
 older `parameters` and `responseSchema`: types in lower case, unions, `$defs`. Keywords beyond Google's list are left out,
-since some of them are refused, and references are put in place of what they name, except those that name themselves.
+since Google refuses some of them. References are replaced by the schema that they name, except recursive ones.
 https://ai.google.dev/gemini-api/docs/structured-output#json_schema_support
 """
 
@@ -16,7 +16,7 @@ from conduit_desktop.wire.gemini.field_names import INT64
 Fields = dict[str, Json]
 
 _TYPES = ("", "string", "number", "integer", "boolean", "array", "object", "null")
-"""By their numbers in Google's `Type`."""
+"""Indexed by the numbers of Google's enum `Type`."""
 _KEPT = frozenset({
     "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems", "maxItems", "minimum", "maximum", "anyOf",
     "oneOf", "properties", "additionalProperties", "required", "propertyOrdering", "pattern", "minLength", "maxLength",
@@ -31,18 +31,18 @@ def to_json_schema(schema: Json) -> Json:
     """Gemini's subset as JSON Schema: types in lower case, `nullable` as a union, without Google's own keywords."""
     if not isinstance(schema, dict):
         return schema
-    made = {key: value for key, value in schema.items() if key not in ("nullable", "propertyOrdering", "example")}
-    kind = _type(made.get("type"))
+    result = {key: value for key, value in schema.items() if key not in ("nullable", "propertyOrdering", "example")}
+    kind = _type(result.get("type"))
     if kind is not None:
-        made["type"] = kind
+        result["type"] = kind
     if schema.get("nullable") is True and isinstance(kind, str):
-        made["type"] = [kind, "null"]
-        if isinstance(made.get("enum"), list) and None not in made["enum"]:
-            made["enum"] = [*made["enum"], None]
+        result["type"] = [kind, "null"]
+        if isinstance(result.get("enum"), list) and None not in result["enum"]:
+            result["enum"] = [*result["enum"], None]
     for name in ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"):
-        if isinstance(made.get(name), str) and INT64.fullmatch(made[name]):
-            made[name] = int(made[name])
-    return _within(made, to_json_schema)
+        if isinstance(result.get(name), str) and INT64.fullmatch(result[name]):
+            result[name] = int(result[name])
+    return _within(result, to_json_schema)
 
 
 def _type(kind: Json) -> Json:
@@ -69,17 +69,17 @@ def _within(schema: Fields, change: Callable[[Json], Json]) -> Fields:
 
 
 def for_gemini(schema: Fields) -> Fields:
-    """A JSON Schema with what Gemini takes alone."""
+    """A JSON Schema reduced to the keywords that Gemini takes."""
     defs = {name: schema[name] for name in ("$defs", "definitions") if isinstance(schema.get(name), dict)}
     writer = _Writer(defs)
-    made: Fields = writer.write({key: value for key, value in schema.items() if key not in defs}, ())
+    result: Fields = writer.write({key: value for key, value in schema.items() if key not in defs}, ())
     if writer.kept:
-        made["$defs"] = writer.definitions()
-    return made
+        result["$defs"] = writer.definitions()
+    return result
 
 
 class _Writer:
-    """Writes one schema. `kept` are the definitions that cannot be put in place, for they hold themselves."""
+    """Writes one schema. `kept` are the recursive definitions, which cannot replace the references to them."""
 
     def __init__(self, defs: dict[str, Fields]) -> None:
         self._defs = defs
@@ -87,56 +87,56 @@ class _Writer:
 
     def definitions(self) -> Fields:
         """The definitions that are still referred to."""
-        made: Fields = {}
-        while rest := [name for name in self.kept if name not in made]:
+        result: Fields = {}
+        while rest := [name for name in self.kept if name not in result]:
             for name in rest:
-                made[name] = self.write(self.kept[name], (name,))
-        return made
+                result[name] = self.write(self.kept[name], (name,))
+        return result
 
     def write(self, schema: Json, within: tuple[str, ...]) -> Json:
-        """`schema`, met inside the definitions `within`."""
+        """`schema`, which is part of the definitions named `within`."""
         if not isinstance(schema, dict):
             return schema
         schema = _merged(schema)
         if isinstance(schema.get("$ref"), str):
             return self._resolved(schema, within)
-        made = {key: value for key, value in schema.items() if key in _KEPT}
-        if "const" in schema and "enum" not in made:
-            made["enum"] = [schema["const"]]
-            made.setdefault("type", _json_type(schema["const"]))
+        result = {key: value for key, value in schema.items() if key in _KEPT}
+        if "const" in schema and "enum" not in result:
+            result["enum"] = [schema["const"]]
+            result.setdefault("type", _json_type(schema["const"]))
         for low, high, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
             bound = schema.get(low)
-            if high not in made and isinstance(bound, int) and not isinstance(bound, bool) and made.get("type") == "integer":
-                made[high] = bound + step
-        return _within(made, lambda inner: self.write(inner, within))
+            if high not in result and isinstance(bound, int) and not isinstance(bound, bool) and result.get("type") == "integer":
+                result[high] = bound + step
+        return _within(result, lambda inner: self.write(inner, within))
 
     def _resolved(self, schema: Fields, within: tuple[str, ...]) -> Json:
-        place, _, name = schema["$ref"].removeprefix("#/").partition("/")
-        target = self._defs.get(place, {}).get(name)
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        if target is None:  # the whole schema again, or somewhere else
-            return {key: value for key, value in beside.items() if key in _KEPT} or {"type": "object"}
+        section, _, name = schema["$ref"].removeprefix("#/").partition("/")
+        target = self._defs.get(section, {}).get(name)
+        siblings = {key: value for key, value in schema.items() if key != "$ref"}
+        if target is None:  # a reference to the whole schema, or to another document
+            return {key: value for key, value in siblings.items() if key in _KEPT} or {"type": "object"}
         if name in within:
             self.kept[name] = target
             return {"$ref": f"#/$defs/{name}"}
-        return self.write({**target, **beside} if isinstance(target, dict) else target, (*within, name))
+        return self.write({**target, **siblings} if isinstance(target, dict) else target, (*within, name))
 
 
 def _merged(schema: Fields) -> Fields:
-    """`allOf` folded into the schema that holds it, as far as one word can say it."""
+    """`allOf` merged into the schema that holds it: Gemini has no `allOf`. Of two values of one keyword the later counts."""
     parts = schema.get("allOf")
     if not isinstance(parts, list):
         return schema
-    made: Fields = {}
+    result: Fields = {}
     for part in (*parts, {key: value for key, value in schema.items() if key != "allOf"}):
         for key, value in part.items() if isinstance(part, dict) else ():
-            if key == "properties" and isinstance(made.get(key), dict):
-                made[key] = {**made[key], **value}
-            elif key == "required" and isinstance(made.get(key), list):
-                made[key] = list(dict.fromkeys([*made[key], *value]))
+            if key == "properties" and isinstance(result.get(key), dict):
+                result[key] = {**result[key], **value}
+            elif key == "required" and isinstance(result.get(key), list):
+                result[key] = list(dict.fromkeys([*result[key], *value]))
             else:
-                made[key] = value
-    return made
+                result[key] = value
+    return result
 
 
 def _json_type(value: Json) -> str:

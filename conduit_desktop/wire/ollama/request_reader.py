@@ -17,10 +17,10 @@ from conduit_desktop.core.chat import (
     Role,
     Text,
     Thinking,
-    Tool,
     ToolCall,
     ToolResult,
 )
+from conduit_desktop.wire.function_tools import read_function_tool
 from conduit_desktop.wire.json_fields import FieldReader
 
 NAME = "ollama"
@@ -47,7 +47,7 @@ def read_chat(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     request, fields = _begin(body, NAME, stream)
     reader = _MessageReader()
     request.messages += [reader.read(message) for message in fields.children("messages")]
-    _read_tools(request, fields)
+    request.tools = [read_function_tool(tool) for tool in fields.children("tools")]
     return _finish(request, fields)
 
 
@@ -69,11 +69,8 @@ def _begin(body: dict[str, Json], name: str, stream: bool | None) -> tuple[ChatR
     request = ChatRequest(name, "", include_usage=True)
     fields = FieldReader(body, "", request.source_form)
     request.model = fields.required_string("model")
-    own_stream = fields.boolean("stream")
-    if own_stream is not None:
-        fields.note("stream", "present")
-    # Ollama streams unless the body says no, on both endpoints.
-    request.stream = own_stream if own_stream is not None else stream if stream is not None else True
+    # Ollama streams on both endpoints where `stream` is absent.
+    request.stream = fields.boolean_or("stream", stream is not False)
     return request, fields
 
 
@@ -141,14 +138,6 @@ class _MessageReader:
             call_id = fits[0][0]
         self._open = [known for known in self._open if known[0] != call_id]
         return ToolResult(call_id, parts, name=name, plain=all(isinstance(part, Text) for part in parts))
-
-
-def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
-    for outer in fields.children("tools"):
-        kind, inner = outer.string("type"), outer.required_child("function")
-        made = Tool(inner.required_string("name"), inner.string("description"), inner.mapping("parameters"), type=kind)
-        made.extra = outer.rest_with(inner)
-        request.tools.append(made)
 
 
 def _read_options(request: ChatRequest, fields: FieldReader) -> None:

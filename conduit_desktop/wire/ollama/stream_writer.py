@@ -30,6 +30,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
+from conduit_desktop.wire.framing import ndjson
 from conduit_desktop.wire.ollama.errors import write_error
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.values import as_object
@@ -149,11 +150,11 @@ class OllamaWriter:
         """The calls that wait, and the line with why it ended and what it took."""
         own = self._started.dialect == NAME
         last = {**self._head, **body_of({"role": "assistant", "content": ""}, self._chat), **tail(self._finish, self._usage, own)}
-        return self._say_calls() + orjson.dumps(last) + b"\n"
+        return self._say_calls() + ndjson.write(orjson.dumps(last))
 
     def fail(self, error: GatewayError) -> bytes:
         """The error in a line of its own; none with `done` after it."""
-        return orjson.dumps(write_error(error)[1]) + b"\n"
+        return ndjson.write(orjson.dumps(write_error(error)[1]))
 
     def ping(self) -> bytes:
         """A line without words: clients parse every line, so a blank one would break them."""
@@ -168,4 +169,4 @@ class OllamaWriter:
         return self._line({"role": "assistant", "content": "", "tool_calls": calls}) if calls else b""
 
     def _line(self, message: dict[str, Json]) -> bytes:
-        return orjson.dumps({**self._head, **body_of(message, self._chat), "done": False}) + b"\n"
+        return ndjson.write(orjson.dumps({**self._head, **body_of(message, self._chat), "done": False}))
