@@ -43,8 +43,8 @@ KEYS = (
     {"name": "aider", "budget_usd": 20, "budget_period": "monthly", "models": ["smart", "fast", "gpt-*"]},
     {"name": "Obsidian notes", "description": "Summaries at night", "rpm": 20, "max_parallel": 2},
 )
-ASKED = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
-TOLD = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters short wavelengths more than long ones."}}]}'
+REQUEST_BODY = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
+RESPONSE_BODY = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters short wavelengths more than long ones."}}]}'
 # alias, provider, upstream model, USD per million in and out, typical tokens in and out, share of all requests
 TRAFFIC = (
     ("smart", "anthropic", "claude-sonnet-4-5", 3.0, 15.0, 9_000, 700, 0.40, "Claude Code"),
@@ -71,7 +71,7 @@ HEALTH: tuple[tuple[str, int, tuple[Reason, ...]], ...] = (
 PROBING, PAUSED = "workstation/llama-3.3-70b", "anthropic/claude-haiku-4-5"
 
 
-async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
+async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
     """Fill an empty house: providers, aliases, keys, `days` of requests, and a few notifications."""
     dice = random.Random(seed)  # the same picture every time
     for provider in PROVIDERS:
@@ -84,11 +84,11 @@ async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: 
     ids = {name: key.id for name, key in made.items()}
     records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
     await asyncio.gather(*(context.store.ledger.record(record) for record in records))
-    explained = max(filter(went_on, records), key=lambda one: one.started_at)
-    await context.store.payloads.put(explained.id, ASKED, TOLD, explained.started_at)
+    explained = max(filter(has_failover, records), key=lambda one: one.started_at)
+    await context.store.payloads.put(explained.id, REQUEST_BODY, RESPONSE_BODY, explained.started_at)
     await context.gateway.refresh()
     await context.gateway.reload_spend()
-    _live_through(dice, context)
+    _fill_health(dice, context)
     spent_nano = context.gateway.account(ids["aider"]).spend_nano
     budget_usd = max(1, math.ceil(to_usd(spent_nano) / 0.9))
     await keys.edit(context, ids["aider"], read(KeyPatch, {"budget_usd": budget_usd}), "gui")
@@ -102,12 +102,12 @@ async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: 
     await notifications.notify(context, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
 
 
-def went_on(record: RequestRecord) -> bool:
+def has_failover(record: RequestRecord) -> bool:
     """Whether it was answered by its second target, of another provider than the first."""
     return record.status == "success" and len({attempt.provider for attempt in record.attempts}) > 1
 
 
-def _live_through(dice: random.Random, context: AppContext) -> None:
+def _fill_health(dice: random.Random, context: AppContext) -> None:
     """What the gateway would know of its targets after such an hour."""
     health, providers_ = context.gateway.health, context.gateway.snapshot.providers
     for name, usual_ms, faults in HEALTH:
@@ -173,10 +173,10 @@ def _record(dice: random.Random, at: int, ids: Mapping[str, str]) -> RequestReco
         finish="stop",
         attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
     )
-    return _mishap(dice, record)
+    return _with_failure(dice, record)
 
 
-def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
+def _with_failure(dice: random.Random, record: RequestRecord) -> RequestRecord:
     """Now and then something goes wrong: every target fails, the caller leaves, a budget is spent, a first target refuses."""
     fate = dice.random()
     nothing = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")

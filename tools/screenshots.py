@@ -26,12 +26,12 @@ from conduit_desktop.actions.schemas.inputs import RequestQuery  # noqa: E402
 from conduit_desktop.actions.schemas.views import NewKeyView  # noqa: E402
 from conduit_desktop.app import Options, open_app  # noqa: E402
 from conduit_desktop.gui.event_loop.selector_loop import make_loop  # noqa: E402
-from conduit_desktop.gui.pages.keys.dialogs import KeyShownOnce  # noqa: E402
+from conduit_desktop.gui.pages.keys.dialogs import NewKeyDialog  # noqa: E402
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog  # noqa: E402
 from conduit_desktop.gui.shell.page_registry import PAGES  # noqa: E402
 from conduit_desktop.gui.shell.window import MainWindow  # noqa: E402
 from conduit_desktop.gui.theme.theme import theme  # noqa: E402
-from tools.demo_data import furnish, went_on  # noqa: E402
+from tools.demo_data import fill_with_demo_data, has_failover  # noqa: E402
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 QUESTION = "How do I greet somebody in Python? Show me the code, please."
@@ -62,7 +62,7 @@ async def chat(window: MainWindow) -> None:
 async def inspector(window: MainWindow) -> None:
     """The newest request that went on to a second target, explained."""
     found, _ = await requests.records(window.context, RequestQuery(limit=500))
-    window.navigate("requests", request=next(one.id for one in found if went_on(one)))
+    window.navigate("requests", request=next(one.id for one in found if has_failover(one)))
     await window.settle()
 
 
@@ -78,7 +78,7 @@ async def key_once(window: MainWindow) -> QDialog:
     await page(window, "keys")
     [some, *_] = await keys.all_keys(window.context)
     made = NewKeyView(**{**some.model_dump(), "name": "Zed", "key": SHOWN_KEY})
-    return KeyShownOnce(window, window, window.context, made, "smart")
+    return NewKeyDialog(window, window, window.context, made, "smart")
 
 
 async def catalog(window: MainWindow) -> QDialog:
@@ -139,7 +139,7 @@ async def opened(size: QSize, open_gateway: bool) -> AsyncIterator[MainWindow]:
     with tempfile.TemporaryDirectory(prefix="conduit-") as folder:
         async with open_app(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as context:
             if open_gateway:
-                await furnish(context)
+                await fill_with_demo_data(context)
             await context.server.start()
             window = MainWindow(context)
             window.resize(size)

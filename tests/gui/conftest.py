@@ -29,7 +29,7 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dressed(qapp: QApplication) -> None:
+def _theme(qapp: QApplication) -> None:
     qapp.setQuitOnLastWindowClosed(False)  # as the app does: a closed dialog must not stop the loop
     theme().start("light")
 
@@ -52,7 +52,7 @@ async def context(home: Home) -> AsyncIterator[AppContext]:
         yield opened
 
 
-class NotingUi:
+class RecordingUi:
     """Notes what a page asks of its window; failures of tasks are raised by `settle`."""
 
     def __init__(self) -> None:
@@ -86,12 +86,12 @@ class NotingUi:
 
 
 @pytest.fixture
-async def ui() -> AsyncIterator[NotingUi]:
-    noting = NotingUi()
-    yield noting
-    for task in noting.tasks:
+async def ui() -> AsyncIterator[RecordingUi]:
+    recording = RecordingUi()
+    yield recording
+    for task in recording.tasks:
         task.cancel()
-    await asyncio.gather(*noting.tasks, return_exceptions=True)
+    await asyncio.gather(*recording.tasks, return_exceptions=True)
 
 
 def child(parent: QWidget, kind: type[Any], text: str) -> Any:

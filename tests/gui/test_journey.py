@@ -16,9 +16,9 @@ from conduit_desktop.actions import prices
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, NewKeyDialog
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
-from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.server.http_server import HttpServer
 from tests.fakes.app_context import DictSecrets
@@ -90,7 +90,7 @@ async def add_a_provider(window: MainWindow, qtbot: QtBot, url: str) -> None:
     await until(lambda: dialog.form is not None)
     dialog.form.set_values({"name": "work", "base_url": url, "api_key": API_KEY})
     dialog.primary.click()
-    offered = await opened(OfferedDialog)
+    offered = await opened(ProviderModelsDialog)
     await until(lambda: offered.model.rows)
     offered.all_button.click()
     offered.primary.click()
@@ -105,7 +105,7 @@ async def make_a_key(window: MainWindow) -> str:
     dialog = await opened(KeyDialog)
     dialog.form.set_values({"name": "script", "budget_usd": 5})
     dialog.primary.click()
-    once = await opened(KeyShownOnce)
+    once = await opened(NewKeyDialog)
     key: str = once.line.text()
     once.accept()
     return key

@@ -1,4 +1,4 @@
-"""Where the files that ship with the app are: beside the source, or inside the installed package."""
+"""The files that ship with the app: next to the source tree, or inside the installed package."""
 
 from __future__ import annotations
 

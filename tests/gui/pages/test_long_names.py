@@ -14,7 +14,7 @@ from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from conduit_desktop.gui.widgets.chat.cards import QuestionCard
 from conduit_desktop.gui.widgets.pills import Chips, fitting
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 from tests.gui.samples import keep, record
 
 LONG = "n" * 60
@@ -29,7 +29,7 @@ async def _furnish(context: AppContext) -> None:
     await keys.create(context, read(NewKey, {"name": LONG}), "gui")
 
 
-async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
     await keep(context, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
     page = RequestsPage(context, ui)
@@ -45,7 +45,7 @@ async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: Not
     assert page.inspector.minimumSizeHint().width() <= page.inspector.minimumWidth()
 
 
-async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id=ID))
     page = RequestsPage(context, ui)
     qtbot.addWidget(page)
@@ -57,7 +57,7 @@ async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: 
     assert shown.width() >= shown.fontMetrics().horizontalAdvance(ID)
 
 
-async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await _furnish(context)
     page = RequestsPage(context, ui)
     await page.refresh()
@@ -67,7 +67,7 @@ async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, u
     assert page.search.width() > 200
 
 
-async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await _furnish(context)
     page = ModelsPage(context, ui)
     qtbot.addWidget(page)
@@ -77,7 +77,7 @@ async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: Noting
     assert page.view.table.columnWidth(1) >= 140
 
 
-async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await _furnish(context)
     [row] = await models.all_models(context)
     dialog = ModelDialog(None, context, ui, [LONG], [LONG * 2], row)
@@ -88,7 +88,9 @@ async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppCo
     assert line.cursorPosition() == 0
 
 
-async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(
+    context: AppContext, ui: RecordingUi, qtbot: QtBot
+):
     await _furnish(context)
     page = ModelsPage(context, ui)
     qtbot.addWidget(page)

@@ -18,11 +18,11 @@ from conduit_desktop.actions.schemas.inputs import NewProvider, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import Invalid, PortTaken
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.feed import BREATH_MS
-from conduit_desktop.gui.shell.error_reporting import catch_all
+from conduit_desktop.gui.feed import BATCH_MS
+from conduit_desktop.gui.shell.error_reporting import install_error_handlers
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.server_actions import next_free_port
-from conduit_desktop.gui.shell.single_instance import InstanceListener, raise_first
+from conduit_desktop.gui.shell.single_instance import InstanceListener, activate_running_instance
 from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
@@ -109,7 +109,7 @@ async def test_the_card_shows_the_server_and_starts_and_stops_it(window: MainWin
 
 async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: MainWindow, context: AppContext):
     entries = {entry[0]: entry[2] for entry in window.server.copy_entries() if entry is not None}
-    copy = entries["Base URL, OpenAI style"]
+    copy = entries["Base URL (OpenAI)"]
     assert copy is not None
     copy()
     assert QGuiApplication.clipboard().text() == "http://127.0.0.1:5000/v1"
@@ -167,18 +167,18 @@ async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(
     assert "unexpected error" in caplog.text
 
 
-async def test_what_nobody_caught_is_told_and_the_app_lives(caplog: pytest.LogCaptureFixture):
-    told: list[str] = []
+async def test_what_nobody_caught_is_messages_and_the_app_lives(caplog: pytest.LogCaptureFixture):
+    messages: list[str] = []
     loop = asyncio.get_running_loop()
-    stop = catch_all(loop, told.append)
+    stop = install_error_handlers(loop, messages.append)
 
     def fail() -> None:
         raise KeyError("lost")
 
     loop.call_soon(fail)
-    await until(lambda: told)
+    await until(lambda: messages)
     stop()
-    assert "KeyError" in told[0]
+    assert "KeyError" in messages[0]
     assert "unexpected error" in caplog.text
 
 
@@ -217,12 +217,12 @@ async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Main
 async def test_a_window_put_away_asks_the_house_nothing_more(window: MainWindow, context: AppContext):
     window.navigate("keys")
     await window.settle()
-    window.pages["keys"]._spending.setInterval(0)  # type: ignore[attr-defined]
+    window.pages["keys"]._spend_timer.setInterval(0)  # type: ignore[attr-defined]
     window.pages["keys"].on_changes([Change("requests")])
     context.bus.publish("keys")
     await window.finish()
     assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
-    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    await asyncio.sleep(BATCH_MS / 1000 * 1.5)
     assert not window._tasks
 
 
@@ -241,7 +241,7 @@ async def test_a_hidden_window_does_no_work_for_the_feed(window: MainWindow, con
 async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(window: MainWindow, qtbot: QtBot):
     window.tray.available = False
     quits: list[int] = []
-    window.quit_asked.connect(lambda: quits.append(1))
+    window.quit_requested.connect(lambda: quits.append(1))
     window.close()
     assert window.isVisible()
     await until(lambda: QApplication.activeModalWidget() is not None)
@@ -277,11 +277,11 @@ async def test_place_and_narrowness_are_remembered(window: MainWindow, context: 
 
 
 async def test_a_second_start_rings_at_the_first_window(home: Home, tmp_path):
-    assert await asyncio.to_thread(raise_first, home) is False
+    assert await asyncio.to_thread(activate_running_instance, home) is False
     bell = InstanceListener(home)
     rings: list[int] = []
-    bell.rung.connect(lambda: rings.append(1))
-    assert await asyncio.to_thread(raise_first, home) is True
+    bell.activation_requested.connect(lambda: rings.append(1))
+    assert await asyncio.to_thread(activate_running_instance, home) is True
     await until(lambda: rings)
-    assert await asyncio.to_thread(raise_first, Home(tmp_path / "another")) is False
+    assert await asyncio.to_thread(activate_running_instance, Home(tmp_path / "another")) is False
     bell.close()

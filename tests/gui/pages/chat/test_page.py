@@ -14,18 +14,18 @@ from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider
 from conduit_desktop.core.errors import BudgetExceeded, RateLimited
 from conduit_desktop.core.events import TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.gui.pages.chat.conversation import answered_by, describe_error, figures
 from conduit_desktop.gui.pages.chat.page import ChatPage
-from conduit_desktop.gui.pages.chat.texts import answered_by, figures, trouble
 from conduit_desktop.gui.widgets.chat.answer import AnswerBody
 from conduit_desktop.gui.widgets.chat.cards import ErrorCard, QuestionCard
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from conduit_desktop.gui.widgets.chat.transcript import Transcript
 from tests.fakes.waiting import settled, until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 
 
 @pytest.fixture
-async def page(context: AppContext, ui: NotingUi) -> ChatPage:
+async def page(context: AppContext, ui: RecordingUi) -> ChatPage:
     """The page with the demo behind three aliases."""
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
     for alias, model in (("chat", "demo-chat"), ("slow", "demo-slow"), ("broken", "demo-error-broken")):
@@ -64,7 +64,7 @@ async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot:
     assert [row.id for row in rows] == [card.request_id]
 
 
-async def test_the_request_of_an_answer_is_one_click_away(page: ChatPage, qtbot: QtBot, ui: NotingUi):
+async def test_the_request_of_an_answer_is_one_click_away(page: ChatPage, qtbot: QtBot, ui: RecordingUi):
     await send(page, qtbot, "Hi")
     await answered(page)
     card = page.turns[0].answer
@@ -135,23 +135,23 @@ async def test_a_broken_stream_shows_what_came_and_that_it_broke(page: ChatPage,
     card = page.turns[0].answer
     assert card is not None
     (error,) = card.findChildren(ErrorCard)
-    assert error.title.text() == "The answer broke off"
+    assert error.title.text() == "Response interrupted"
     assert card.body.markdown()
 
 
-async def test_an_unknown_model_leads_to_the_models_page(page: ChatPage, qtbot: QtBot, ui: NotingUi):
-    page.picker.pick("nobody")
+async def test_an_unknown_model_leads_to_the_models_page(page: ChatPage, qtbot: QtBot, ui: RecordingUi):
+    page.picker.pick("unknown")
     await send(page, qtbot, "Hi")
     await answered(page)
     (error,) = page.findChildren(ErrorCard)
-    assert error.title.text() == "404 · No such model"
+    assert error.title.text() == "404 · Model not found"
     child(error, QPushButton, "Open Models").click()
     assert ui.visited == [("models", {})]
 
 
 async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot, context: AppContext):
     key = await keys.create(context, read(NewKey, {"name": "tight", "models": ["other"]}), "gui")
-    page.ask_refresh()
+    page.request_refresh()
     editor = page.panel.form.fields["key_id"].editor
     await until(lambda: editor.combo.count() == 2)
     editor.set_value(key.id)
@@ -203,8 +203,8 @@ def test_thinking_words_and_tools_are_shown_each_in_their_own_way(qtbot: QtBot):
     ):
         body.take(event)
     body.finish()
-    assert body.thoughts[0].view.markdown() == "Let me see."
-    assert not body.thoughts[0].toggle.isChecked()
+    assert body.thinking[0].view.markdown() == "Let me see."
+    assert not body.thinking[0].toggle.isChecked()
     assert body.tools["call_1"].body.toPlainText() == '{\n  "city": "Bern"\n}'
     assert body.markdown() == "I look it up.\n\nDone."
 
@@ -236,7 +236,7 @@ def test_an_unknown_cost_is_never_a_zero():
     record = RequestRecord("r", 0, input=10, output=5, cost_nano=None, duration_ms=600.0, first_token_ms=100.0)
     assert figures(record) == "10 in · 5 out · cost unknown · first token 100 ms · 10 tokens/s"
     record.cost_nano, record.cost_state = 2_500_000, "estimated"
-    assert "about $0.0025" in figures(record)
+    assert "~$0.0025" in figures(record)
 
 
 def test_an_alias_names_the_target_that_answered():
@@ -247,10 +247,10 @@ def test_an_alias_names_the_target_that_answered():
 
 
 def test_a_limit_says_when_it_is_free_again():
-    told = trouble(RateLimited("60 requests a minute are spent.", retry_after=12))
-    assert told.title == "429 · Too many requests"
-    assert told.advice.startswith("Free again in 12 s.")
+    error = describe_error(RateLimited("60 requests a minute are spent.", retry_after=12))
+    assert error.title == "429 · Too many requests"
+    assert error.advice.startswith("Retry in 12 s.")
 
 
 def test_a_budget_that_ends_in_mid_answer_is_told_as_one():
-    assert trouble(BudgetExceeded("spent"), begun=True).page == "keys"
+    assert describe_error(BudgetExceeded("spent"), started=True).page == "keys"

@@ -89,15 +89,15 @@ async def test_a_large_picture_is_shrunk_and_shown(composer: Composer, png: Path
 async def test_a_dropped_text_file_is_no_picture(tmp_path: Path, png: Path):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "notes.txt"))])
-    assert not attachments.is_offered(mime)
+    assert not attachments.has_images(mime)
     mime.setUrls([QUrl.fromLocalFile(str(png)), QUrl.fromLocalFile(str(tmp_path / "notes.txt"))])
-    assert [picture.name for picture in await attachments.pictures_in(mime)] == ["shot.png"]
+    assert [picture.name for picture in await attachments.images_from(mime)] == ["shot.png"]
 
 
 async def test_a_broken_picture_says_so(tmp_path: Path):
     path = tmp_path / "broken.png"
     path.write_bytes(b"not a picture")
-    with pytest.raises(attachments.Unreadable, match=r"broken\.png is no picture"):
+    with pytest.raises(attachments.UnreadableImage, match=r"broken\.png is not an image"):
         await attachments.from_file(path)
 
 

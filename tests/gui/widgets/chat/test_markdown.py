@@ -11,7 +11,14 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from conduit_desktop.gui.widgets.chat.highlight import LONGEST_LINE, pattern
 from conduit_desktop.gui.widgets.chat.markdown import MarkdownView
-from conduit_desktop.gui.widgets.chat.markdown_blocks import BITE, LONG_LIST, CodeChunk, Cutter, ProseChunk, cut
+from conduit_desktop.gui.widgets.chat.markdown_blocks import (
+    LONG_LIST,
+    PROSE_SIZE,
+    CodeChunk,
+    MarkdownSplitter,
+    ProseChunk,
+    split_markdown,
+)
 from conduit_desktop.gui.widgets.chat.prose import ProseView, open_link
 
 ANSWER = "# Title\n\nSome *words*.\n\n```python\nprint(1)\n\nprint(2)\n```\n\nAnd more.\n"
@@ -20,7 +27,7 @@ TEXTS = st.lists(st.sampled_from(["```", "~~~", "```py", "\n", "\n\n", "words ",
 
 def test_prose_and_code_are_told_apart():
     """A fence ends prose, its blank lines stay in the code."""
-    assert cut(ANSWER) == [
+    assert split_markdown(ANSWER) == [
         ProseChunk("# Title\n\nSome *words*."),
         CodeChunk("print(1)\n\nprint(2)", "python"),
         ProseChunk("And more."),
@@ -29,19 +36,19 @@ def test_prose_and_code_are_told_apart():
 
 def test_a_shorter_fence_inside_a_longer_one_is_code():
     """A model that explains markdown nests fences."""
-    assert cut("````md\n```py\nx\n```\n````") == [CodeChunk("```py\nx\n```", "md")]
+    assert split_markdown("````md\n```py\nx\n```\n````") == [CodeChunk("```py\nx\n```", "md")]
 
 
 def test_long_prose_is_cut_at_a_paragraph_and_a_list_of_usual_length_is_not():
     listed = "\n\n".join(f"{n}. {'word ' * 30}" for n in range(1, 20))
-    assert BITE < len(listed) < LONG_LIST
-    assert cut(f"{listed}\n\nA paragraph.") == [ProseChunk(listed), ProseChunk("A paragraph.")]
+    assert PROSE_SIZE < len(listed) < LONG_LIST
+    assert split_markdown(f"{listed}\n\nA paragraph.") == [ProseChunk(listed), ProseChunk("A paragraph.")]
 
 
 def test_a_list_without_end_is_cut_at_an_item_and_goes_on_counting(qtbot: QtBot):
     """Drawing it anew as a whole ten times a second would stall the server."""
     listed = "\n".join(f"{n}. {'word ' * 10}" for n in range(1, 300))
-    first, second, *_ = cut(listed)
+    first, second, *_ = split_markdown(listed)
     assert isinstance(second, ProseChunk)
     number = int(second.text.split(".")[0])
     assert first == ProseChunk("\n".join(listed.split("\n")[: number - 1]))
@@ -54,24 +61,24 @@ def test_a_list_without_end_is_cut_at_an_item_and_goes_on_counting(qtbot: QtBot)
 
 def test_an_open_fence_shows_its_code_and_not_its_fence():
     """Half a fence must not flash as prose."""
-    cutter = Cutter()
-    cutter.feed("Look:\n``")
-    assert cutter.open_block() == ProseChunk("Look:\n``")
-    cutter.feed("`py\nprint(")
-    assert cutter.settled == [ProseChunk("Look:")]
-    assert cutter.open_block() == CodeChunk("print(", "py")
-    cutter.feed(")\n``")
-    cutter.feed("`")
-    assert cutter.open_block() == CodeChunk("print()", "py")
+    splitter = MarkdownSplitter()
+    splitter.feed("Look:\n``")
+    assert splitter.open_block() == ProseChunk("Look:\n``")
+    splitter.feed("`py\nprint(")
+    assert splitter.settled == [ProseChunk("Look:")]
+    assert splitter.open_block() == CodeChunk("print(", "py")
+    splitter.feed(")\n``")
+    splitter.feed("`")
+    assert splitter.open_block() == CodeChunk("print()", "py")
 
 
 @given(TEXTS, st.integers(1, 7))
 def test_any_split_of_a_text_makes_the_same_blocks(pieces: list[str], size: int):
     text = "".join(pieces)
-    cutter = Cutter()
+    splitter = MarkdownSplitter()
     for start in range(0, len(text), size):
-        cutter.feed(text[start : start + size])
-    assert cutter.close() == cut(text)
+        splitter.feed(text[start : start + size])
+    assert splitter.close() == split_markdown(text)
 
 
 def test_many_deltas_are_drawn_once(qtbot: QtBot):

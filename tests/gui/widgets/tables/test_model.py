@@ -13,7 +13,7 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.tables.model import SORT, Column, TableFilter, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
@@ -27,7 +27,7 @@ class Fruit:
 
 COLUMNS: list[Column[Fruit]] = [
     Column("Name", lambda fruit: fruit.name),
-    Column("Weight", lambda fruit: f"{fruit.weight} g", sort=lambda fruit: fruit.weight, align="right", width=90, spare=1),
+    Column("Weight", lambda fruit: f"{fruit.weight} g", sort=lambda fruit: fruit.weight, align="right", width=90, hide_order=1),
     Column("State", lambda fruit: "ripe" if fruit.ripe else "green", pill=True, colour=lambda fruit: "success", width=90),
 ]
 
