@@ -50,6 +50,8 @@ class SettingsPage(Page):
         self.restart = Banner()
         self.body.addWidget(self.restart)
         content = QWidget()
+        # On the content and not on the cards: the scroll area asks for the height at this width, and wrapped texts fit.
+        content.setMaximumWidth(WIDTH)
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, theme.S, theme.L)
         self._column.setSpacing(theme.L)
@@ -60,7 +62,6 @@ class SettingsPage(Page):
         self.data = DataCard(context, ui)
         self.about = AboutCard(context)
         for card in (self.master_key, self.data, self.about):
-            card.setMaximumWidth(WIDTH)
             self._column.addWidget(card)
         self._column.addStretch(1)
         self.body.addWidget(scrolled(content), 1)
@@ -85,7 +86,6 @@ class SettingsPage(Page):
 
     def _card(self, group: str, members: list[SettingView]) -> Card:
         card = Card(GROUPS.get(group, group))
-        card.setMaximumWidth(WIDTH)
         for place, view in enumerate(members):
             if place:
                 card.body.addWidget(hairline())

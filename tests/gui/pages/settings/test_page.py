@@ -1,4 +1,4 @@
-"""Settings: made from their declaration, kept when changed, mended where wrong."""
+"""The settings page: a row per option, saving, errors, master key, backup and import."""
 
 from __future__ import annotations
 
@@ -46,7 +46,19 @@ async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, 
         assert (shown if shown != "" else None) == (getattr(values, name) if getattr(values, name) != "" else None), name
 
 
-async def test_a_switch_is_kept_at_once(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_every_row_is_as_high_as_its_texts_and_its_editor_need(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    """A wrapped description needs a height that depends on the width of its card."""
+    page = await opened(context, ui, qtbot)
+    for width in (760, 1400):
+        page.resize(width, 700)
+        QApplication.processEvents()
+        for name, row in page.rows.items():
+            layout = row.layout()
+            assert layout is not None
+            assert row.height() >= layout.minimumHeightForWidth(row.width()), (width, name)
+
+
+async def test_a_switch_is_saved_at_once(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     toggle = page.rows["log_payloads"].editor
     assert isinstance(toggle, Toggle)
@@ -54,9 +66,7 @@ async def test_a_switch_is_kept_at_once(context: AppContext, ui: RecordingUi, qt
     await until(lambda: context.gateway.snapshot.settings.log_payloads)
 
 
-async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside_it(
-    context: AppContext, ui: RecordingUi, qtbot: QtBot
-):
+async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     row = page.rows["max_body_mb"]
     row.pause.setInterval(1)
@@ -71,7 +81,7 @@ async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside
     await until(lambda: not row.error.text())
 
 
-async def test_an_emptied_number_goes_back_to_its_default(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_an_empty_number_is_reset_to_its_default(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     await page.save("idle_s", 5.0)
     assert context.gateway.snapshot.settings.idle_s == 5.0
@@ -81,7 +91,7 @@ async def test_an_emptied_number_goes_back_to_its_default(context: AppContext, u
     assert page.rows["idle_s"].value() == 60.0
 
 
-async def test_what_the_start_fixed_is_locked(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_an_option_of_the_command_line_is_locked(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     context.gateway.overrides = {"port": 5999}
     await context.gateway.refresh()
     page = await opened(context, ui, qtbot)
@@ -90,7 +100,7 @@ async def test_what_the_start_fixed_is_locked(context: AppContext, ui: Recording
     assert not page.rows["host"].locked.isVisible()
 
 
-async def test_a_new_port_asks_for_a_restart_of_the_server(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_new_port_offers_to_restart_the_server(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     await page.save("port", 5050)
     assert page.restart.isVisible()
@@ -99,7 +109,7 @@ async def test_a_new_port_asks_for_a_restart_of_the_server(context: AppContext, 
     assert not page.restart.isVisible()
 
 
-async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_text_being_typed_is_not_overwritten_by_another_change(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     line(page, "connect_s").selectAll()
     qtbot.keyClicks(line(page, "connect_s"), "3")
@@ -109,7 +119,7 @@ async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(cont
     assert page.rows["idle_s"].value() == 9.0
 
 
-async def test_a_choice_of_names_offers_those_there_are(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_choice_of_names_offers_the_existing_ones(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     combo = page.rows["default_alias"].editor
     assert isinstance(combo, Combo)
@@ -155,7 +165,7 @@ async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_on
     assert "play" in context.gateway.snapshot.providers
 
 
-async def test_backup_export_and_restore_go_where_the_user_says(
+async def test_backup_export_and_restore_use_the_chosen_file(
     context: AppContext, ui: RecordingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     page = await opened(context, ui, qtbot)
