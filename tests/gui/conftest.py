@@ -1,4 +1,4 @@
-"""Async tests of this room run on the app's own loop; pages get a house without a server, and a `Ui` that only notes."""
+"""Async tests of the window run on the app's own loop; pages get an app context without a server and a recording `Ui`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _theme(qapp: QApplication) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_window_left() -> Iterator[None]:
-    """A test's widgets are gone before the next begins."""
+    """Delete the widgets of a test before the next one starts."""
     yield
     for widget in QApplication.topLevelWidgets():
         widget.close()
@@ -53,7 +53,7 @@ async def context(home: Home) -> AsyncIterator[AppContext]:
 
 
 class RecordingUi:
-    """Notes what a page asks of its window; failures of tasks are raised by `settle`."""
+    """Records what a page requests of its window; `settle` raises the exceptions of tasks."""
 
     def __init__(self) -> None:
         self.visited: list[tuple[str, dict[str, Any]]] = []
@@ -80,7 +80,7 @@ class RecordingUi:
         self.restored.append(archive)
 
     async def settle(self) -> None:
-        """Until every task is over, those that tasks started too."""
+        """Wait until all tasks are done, including those they start."""
         while self.tasks:
             await self.tasks.pop()
 
@@ -95,7 +95,7 @@ async def ui() -> AsyncIterator[RecordingUi]:
 
 
 def child(parent: QWidget, kind: type[Any], text: str) -> Any:
-    """The visible widget of a kind with this text (white space at its ends aside)."""
+    """The visible widget of a kind with this text (stripped)."""
     found = [one for one in parent.findChildren(kind) if one.text().strip() == text]
     assert found, f"no {kind.__name__} {text!r} among {[one.text() for one in parent.findChildren(kind)]}"
     return found[0]

@@ -1,4 +1,4 @@
-"""The feed breathes ten times a second, and holds its breath while nobody looks."""
+"""The feed emits at most ten batches a second, and none while the window is hidden."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_a_thousand_changes_are_one_batch_in_order():
     feed.close()
 
 
-async def test_nothing_is_told_while_paused_and_each_topic_once_after():
+async def test_a_paused_feed_emits_each_topic_once_when_resumed():
     bus, feed, batches = listening()
     bus.publish("keys", "k1")
     feed.pause()
@@ -45,7 +45,7 @@ async def test_nothing_is_told_while_paused_and_each_topic_once_after():
     feed.close()
 
 
-async def test_of_a_flood_the_oldest_requests_are_let_go_and_nothing_else():
+async def test_of_too_many_changes_only_the_oldest_requests_are_dropped():
     bus, feed, batches = listening()
     bus.publish("providers", "p")
     for number in range(MAX_PENDING * 2):
@@ -57,7 +57,7 @@ async def test_of_a_flood_the_oldest_requests_are_let_go_and_nothing_else():
     feed.close()
 
 
-async def test_a_closed_feed_hears_nothing():
+async def test_a_closed_feed_emits_nothing():
     bus, feed, batches = listening()
     bus.publish("keys")
     feed.close()

@@ -1,4 +1,4 @@
-"""The first floor end to end, by clicks: first run, demo chat, a provider, a key, an SDK's call, and the spend in the window."""
+"""End to end by clicks: first start, chat with the demo, a provider, a key, a request of an SDK, and its cost in the window."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.fakes.waiting import until
 
 @pytest.fixture
 async def window(home: Home) -> AsyncIterator[MainWindow]:
-    """The window of a new home, with a real server inside."""
+    """The window on a new home folder, with a real server."""
     from conduit_desktop.core.bus import Bus
     from conduit_desktop.gateway.gateway import Gateway
     from conduit_desktop.store import Store
@@ -75,7 +75,7 @@ async def chat_with_the_demo(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def published(context: AppContext) -> list[str]:
-    """The aliases that lead to the provider `work`."""
+    """The aliases that route to the provider `work`."""
     return [one.alias for one in context.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
 
 

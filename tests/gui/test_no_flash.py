@@ -1,4 +1,4 @@
-"""A widget shown before it has its place is a window of its own for a moment: it flickers, and takes the keyboard away."""
+"""A widget shown before it has a parent is a window for a moment: it flickers and takes the keyboard focus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.gui.conftest import RecordingUi
 
 
 class Watch(QObject):
-    """Notes every widget that is shown as a window."""
+    """Records every widget that is shown as a window."""
 
     def __init__(self) -> None:
         super().__init__()

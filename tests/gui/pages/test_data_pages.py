@@ -1,4 +1,4 @@
-"""Dashboard, usage and requests over a real store: what is in the log is what is shown."""
+"""Dashboard, usage and requests pages on a real store."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ async def opened(page: Any, ui: RecordingUi, qtbot: QtBot) -> Any:
     return page
 
 
-async def test_an_empty_dashboard_leads_to_the_chat_and_the_providers(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_an_empty_dashboard_links_to_chat_and_providers(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(DashboardPage(context, ui), ui, qtbot)
     qtbot.mouseClick(child(page, QPushButton, "Open Chat"), Qt.MouseButton.LeftButton)
     qtbot.mouseClick(child(page, QPushButton, "Add a provider"), Qt.MouseButton.LeftButton)
     assert [name for name, _ in ui.visited] == ["chat", "providers"]
 
 
-async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_dashboard_shows_the_day_and_counts_new_requests(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(
         context, record(), record(status="error", cost_nano=0, input=0, output=0), record(cost_nano=None, cost_state="unknown")
     )
@@ -60,14 +60,14 @@ async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: 
     assert len(page.recent.model.rows) == 4
 
 
-async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_day_with_free_and_unpriced_requests_has_an_unknown_cost(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
     dashboard = await opened(DashboardPage(context, ui), ui, qtbot)
     usage = await opened(UsagePage(context, ui), ui, qtbot)
     assert dashboard.spend.value == usage.cost.value == "unknown"
 
 
-async def test_a_flood_keeps_the_dashboard_to_its_few_rows(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_many_requests_do_not_grow_the_dashboard_table(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(DashboardPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id=f"req_{number}")) for number in range(3000)])
     page.show_numbers()
@@ -91,7 +91,7 @@ async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(context: A
     assert any("NOT_SET_ANYWHERE" in text for text in words)
 
 
-async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_usage_by_model_shows_unknown_for_a_missing_price(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
     page = await opened(UsagePage(context, ui), ui, qtbot)
     sums = dict(zip(shown(page.table, 0), shown(page.table, 6), strict=True))
@@ -103,7 +103,7 @@ async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(cont
     assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
 
 
-async def test_what_went_nowhere_is_named_in_the_sums(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_rejected_request_is_grouped_under_no_model(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
     page = await opened(UsagePage(context, ui), ui, qtbot)
     for group, name in (("model", "(no model)"), ("key", "(no key)"), ("provider", "(no provider)")):
@@ -147,7 +147,7 @@ async def test_usage_is_exported_as_csv(
     assert "'=cmd()" in text
 
 
-async def test_new_requests_come_on_top_while_following(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_new_requests_are_inserted_at_the_top_while_live(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id="req_old"))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id="req_new", model="fast"))])
@@ -157,7 +157,7 @@ async def test_new_requests_come_on_top_while_following(context: AppContext, ui:
     assert len(page.table.model.rows) == 2
 
 
-async def test_a_filter_asks_the_log_and_holds_for_what_comes(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_filter_queries_the_log_and_applies_to_new_requests(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(), record(id="req_bad", status="error", error_text="overloaded"))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(status="error")
@@ -179,7 +179,7 @@ async def test_older_requests_are_loaded_on_demand(context: AppContext, ui: Reco
     assert not page.older.isVisible()
 
 
-async def test_the_inspector_explains_a_request_and_its_way(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_inspector_shows_a_request_and_its_route(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     attempts = [
         Attempt("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
         Attempt("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
@@ -224,14 +224,14 @@ async def test_a_click_opens_the_inspector_and_escape_closes_it(context: AppCont
     await until(lambda: not page.inspector.isVisible())
 
 
-async def test_a_request_that_is_gone_is_said_so(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_request_that_is_no_longer_logged_is_reported(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(request="req_gone")
     await ui.settle()
     assert ui.notes == [("This request is no longer in the log.", "warning")]
 
 
-async def test_the_filters_offer_the_aliases_there_are(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_filters_offer_the_existing_aliases(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "gui")
     targets = [{"provider": "demo", "model": "demo"}]
     await models.create(context, read(NewModel, {"alias": "play", "targets": targets}), "gui")

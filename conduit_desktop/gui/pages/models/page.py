@@ -30,7 +30,7 @@ COLUMNS: list[Column[ModelView]] = [
         "Alias", lambda row: row.alias, width=220, bold=True, icon=lambda row: theme.icon("lock-simple") if row.locked else None
     ),
     Column("Targets", lambda row: " ".join(targets(row)), chips=targets, tooltip=lambda row: "\n".join(targets(row))),
-    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=120, hide_order=2, colour=lambda _: "text_muted"),
+    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=144, hide_order=2, colour=lambda _: "text_muted"),
     Column("Fallbacks", lambda row: ", ".join(row.fallbacks) or "—", width=170, hide_order=3, colour=lambda _: "text_muted"),
     Column(
         "Status",

@@ -1,4 +1,4 @@
-"""The dashboard's numbers, and the arithmetic of the usage page."""
+"""The counters of the dashboard, the totals of the usage page, and formatting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def row(**values: Any) -> dict[str, Any]:
     return {"day": "2026-11-20", "model": "smart", "key": "k1", "key_name": "laptop", "provider": "openai", **COUNTS, **values}
 
 
-def test_what_the_feed_brings_is_added_to_the_days_sums():
+def test_records_of_the_feed_are_added_to_the_totals_of_the_day():
     counters = LiveCounters()
     counters.load(NOON, [row(requests=10, errors=1, input=100, output=50, cost_usd=1.5)], [])
     counters.add(record(started_at=NOON, input=10, output=5, cost_nano=to_nano("0.5")))
@@ -39,7 +39,7 @@ def test_a_request_without_a_price_is_counted_as_unknown():
     assert counters.spent_nano == 0
 
 
-def test_midnight_begins_the_day_anew():
+def test_midnight_resets_the_totals():
     counters = LiveCounters()
     counters.load(NOON, [row(requests=10, cost_usd=3.0)], [])
     counters.add(record(started_at=NOON + DAY_MS, cost_nano=1))
@@ -47,7 +47,7 @@ def test_midnight_begins_the_day_anew():
     assert counters.spent_nano == 1
 
 
-def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
+def test_minutes_without_requests_are_zero():
     counters = LiveCounters()
     lines = [row_of(record(started_at=NOON - minutes * MINUTE_MS)) for minutes in (0, 0, 2, 59, 60)]
     counters.load(NOON, [], lines)
@@ -60,7 +60,7 @@ def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
     assert series[0] == (1, 0)
 
 
-def test_medians_are_of_whole_answers_alone():
+def test_medians_ignore_requests_that_did_not_succeed():
     counters = LiveCounters()
     counters.load(NOON, [], [])
     assert counters.first_token_ms is None
@@ -71,7 +71,7 @@ def test_medians_are_of_whole_answers_alone():
     assert counters.duration_ms == 400
 
 
-def test_minutes_do_not_pile_up():
+def test_old_minutes_are_removed():
     counters = LiveCounters()
     counters.load(NOON, [], [])
     for minute in range(1000):
@@ -79,7 +79,7 @@ def test_minutes_do_not_pile_up():
     assert len(counters._per_minute) <= 121
 
 
-def test_sums_are_grouped_and_an_unknown_cost_is_never_zero():
+def test_totals_are_grouped_and_an_unknown_cost_is_never_zero():
     rows = [
         row(requests=2, cost_usd=1.0),
         row(model="new", requests=3, unpriced_requests=3),
@@ -103,11 +103,11 @@ def test_the_chart_has_a_value_for_each_day_and_joins_small_models():
     assert stacked(rows, days, "cost", "others") == []
 
 
-def test_a_scale_ends_at_an_easy_number():
+def test_a_scale_ends_at_a_round_number():
     assert [nice_top(most) for most in (0, 0.03, 1, 3.9, 4.1, 9, 130)] == [1.0, 0.04, 1, 4, 8, 10, 200]
 
 
-def test_moments_and_amounts_read_well():
+def test_times_counts_and_costs_are_formatted():
     assert [formatting.duration(ms) for ms in (None, 0.42, 340, 2400, 19_400, 200_000)] == [
         "–", "0.4 ms", "340 ms", "2.4 s", "19 s", "3 min 20 s",
     ]  # fmt: skip

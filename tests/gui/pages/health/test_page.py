@@ -1,4 +1,4 @@
-"""The page about targets: what it shows of each, and what its buttons do."""
+"""The health page: the state of each target and its buttons."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ async def page(context: AppContext, ui: RecordingUi) -> HealthPage:
     return made
 
 
-async def test_a_house_without_targets_says_what_one_is(context: AppContext, ui: RecordingUi):
+async def test_without_targets_the_page_explains_what_a_target_is(context: AppContext, ui: RecordingUi):
     page = HealthPage(context, ui)
     await page.refresh()
     assert page._layers.currentIndex() == 1
 
 
-async def test_latencies_and_failures_reach_the_card(page: HealthPage):
+async def test_the_card_shows_latencies_and_errors(page: HealthPage):
     known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
     known.succeeded(A, owner, "default", 120.0)
     known.failed(A, owner, None, UpstreamError("slow", status=504, reason="timeout"))
@@ -44,7 +44,7 @@ async def test_latencies_and_failures_reach_the_card(page: HealthPage):
     assert page.healthy.value == "1"
 
 
-async def test_an_open_circuit_comes_first_and_says_when_it_is_probed(page: HealthPage, ui: RecordingUi):
+async def test_an_open_circuit_comes_first_and_shows_its_next_probe(page: HealthPage, ui: RecordingUi):
     known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
     for _ in range(5):
         known.failed(A, owner, None, UpstreamError("it is down", status=503, reason="server"))
@@ -55,7 +55,7 @@ async def test_an_open_circuit_comes_first_and_says_when_it_is_probed(page: Heal
     assert page.failing.value == "1"
 
 
-async def test_the_speed_and_the_turns_of_a_circuit_are_told(page: HealthPage):
+async def test_the_card_shows_speed_and_circuit_changes(page: HealthPage):
     known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
     card = page.cards[A]
     assert card.speed.text() == ""
@@ -76,7 +76,7 @@ async def test_the_speed_and_the_turns_of_a_circuit_are_told(page: HealthPage):
     assert "circuit closed just now" in card.facts.text()
 
 
-async def test_a_card_with_much_to_say_is_no_wider_than_the_page(page: HealthPage):
+async def test_a_card_with_long_texts_is_not_wider_than_the_page(page: HealthPage):
     known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
     for reason in ("server", "timeout", "overloaded", "connect", "malformed", "broken", "rate_limit") * 3:
         known.failed(A, owner, None, UpstreamError("a long story " * 30, status=503, reason=reason))
@@ -84,7 +84,7 @@ async def test_a_card_with_much_to_say_is_no_wider_than_the_page(page: HealthPag
     assert page.cards[A].minimumSizeHint().width() < 600
 
 
-async def test_keys_are_told_of_where_there_are_any(page: HealthPage, context: AppContext):
+async def test_the_state_of_keys_is_shown_if_there_are_any(page: HealthPage, context: AppContext):
     assert "key" not in page.cards[A].facts.text()
     await providers.create(context, read(NewProvider, {"name": "two", "kind": "openai", "api_key": "sk-made-up"}), "gui")
     await models.create(context, read(NewModel, {"alias": "b", "targets": [{"provider": "two", "model": "beta"}]}), "gui")
@@ -92,7 +92,7 @@ async def test_keys_are_told_of_where_there_are_any(page: HealthPage, context: A
     assert "API key ready" in page.cards["two/beta"].facts.text()
 
 
-async def test_a_target_that_failed_once_has_no_open_circuit(page: HealthPage):
+async def test_a_target_that_failed_once_has_a_closed_circuit(page: HealthPage):
     known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
     known.failed(A, owner, None, UpstreamError("it stumbled", status=500, reason="server"))
     await page.refresh()
@@ -101,7 +101,7 @@ async def test_a_target_that_failed_once_has_no_open_circuit(page: HealthPage):
     assert "probe" not in card.facts.text()
 
 
-async def test_a_resting_key_keeps_its_button_while_its_wait_runs_down(page: HealthPage):
+async def test_a_key_in_cooldown_keeps_its_button_while_the_time_counts_down(page: HealthPage):
     bound, known = page.context.gateway.snapshot.providers["one"], page.context.gateway.health
     limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=90.0)
     known.failed(A, bound.provider.id, "default", limited)
@@ -115,7 +115,7 @@ async def test_a_resting_key_keeps_its_button_while_its_wait_runs_down(page: Hea
     assert "60 s left" in row.reason.text()
 
 
-async def test_pause_and_resume(page: HealthPage, ui: RecordingUi):
+async def test_a_target_is_paused_and_resumed(page: HealthPage, ui: RecordingUi):
     card = page.cards[A]
     child(card, QPushButton, "Pause").click()
     await ui.settle()
@@ -129,7 +129,7 @@ async def test_pause_and_resume(page: HealthPage, ui: RecordingUi):
     assert card.switch.text().strip() == "Pause"
 
 
-async def test_a_parked_credential_can_be_used_again(page: HealthPage, ui: RecordingUi):
+async def test_a_disabled_key_can_be_enabled(page: HealthPage, ui: RecordingUi):
     bound = page.context.gateway.snapshot.providers["one"]
     refused = UpstreamError("no such key", status=401, reason="auth")
     page.context.gateway.health.failed(A, bound.provider.id, bound.credentials[0].label, refused)

@@ -1,4 +1,4 @@
-"""Virtual keys by clicks: made, shown once, limited, rotated, withdrawn."""
+"""Virtual keys by clicks: created, shown once, limited, rotated and deleted."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui
         ({"expires_at": "soon"}, "expires_at"),
     ],
 )
-async def test_what_does_not_fit_is_told_at_its_field(context: AppContext, ui: RecordingUi, values: dict[str, Any], path: str):
+async def test_an_invalid_value_is_shown_at_its_field(context: AppContext, ui: RecordingUi, values: dict[str, Any], path: str):
     dialog = KeyDialog(None, context, ui)
     dialog.open()
     dialog.form.set_values({"name": "app", **values})
@@ -102,7 +102,7 @@ async def test_editing_without_a_change_changes_nothing(context: AppContext, ui:
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
 
 
-async def test_rotating_shows_the_new_key_and_ends_the_old(context: AppContext, ui: RecordingUi):
+async def test_rotating_shows_the_new_key_and_revokes_the_old_one(context: AppContext, ui: RecordingUi):
     old = await key(context)
     page = await shown(context, ui)
     page.view.select(old.id)
@@ -131,7 +131,7 @@ async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: RecordingU
     assert await keys.all_keys(context) == []
 
 
-async def test_thinking_better_of_a_deletion_keeps_the_key(context: AppContext, ui: RecordingUi):
+async def test_cancelling_a_deletion_keeps_the_key(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.select(made.id)
@@ -141,7 +141,7 @@ async def test_thinking_better_of_a_deletion_keeps_the_key(context: AppContext, 
     assert len(await keys.all_keys(context)) == 1
 
 
-async def test_the_menu_of_a_row_offers_what_the_bar_does(context: AppContext, ui: RecordingUi):
+async def test_the_context_menu_of_a_row_has_the_actions_of_the_bar(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.menu_requested.emit(made.id, QPoint(5, 5))
@@ -150,7 +150,7 @@ async def test_the_menu_of_a_row_offers_what_the_bar_does(context: AppContext, u
     menu.close()
 
 
-async def test_setting_up_a_client_later_marks_where_the_key_goes(context: AppContext, ui: RecordingUi):
+async def test_client_setup_for_an_existing_key_has_a_placeholder(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.select(made.id)
@@ -161,7 +161,7 @@ async def test_setting_up_a_client_later_marks_where_the_key_goes(context: AppCo
     await ui.settle()
 
 
-async def test_spend_is_told_against_the_budget(context: AppContext):
+async def test_spend_is_shown_with_the_budget(context: AppContext):
     made = await key(context, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
     view = made.model_copy(update={"spend_usd": 1.2})
     assert spend(view) == "$1.20 of $5.00 per month"
@@ -171,8 +171,8 @@ async def test_spend_is_told_against_the_budget(context: AppContext):
     assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
 
 
-async def test_spend_is_told_anew_a_second_after_a_request(context: AppContext, ui: RecordingUi):
-    """And not ten times a second while requests rain."""
+async def test_spend_is_refreshed_a_second_after_a_request(context: AppContext, ui: RecordingUi):
+    """And not ten times a second under load."""
     page = await shown(context, ui)
     refreshed: list[None] = []
     page._spend_timer.timeout.connect(lambda: refreshed.append(None))
@@ -184,7 +184,7 @@ async def test_spend_is_told_anew_a_second_after_a_request(context: AppContext, 
     assert len(refreshed) == 1
 
 
-async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(context: AppContext, ui: RecordingUi):
+async def test_a_hidden_page_refreshes_the_spend_only_when_it_is_shown(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     page.on_changes([Change("requests")])
     page.hide()

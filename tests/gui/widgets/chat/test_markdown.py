@@ -1,4 +1,4 @@
-"""Streaming markdown: cut the same however it arrives, drawn seldom, and never fetching anything."""
+"""Streaming markdown: split the same for any fragments, drawn rarely, and without remote content."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ANSWER = "# Title\n\nSome *words*.\n\n```python\nprint(1)\n\nprint(2)\n```\n\nAn
 TEXTS = st.lists(st.sampled_from(["```", "~~~", "```py", "\n", "\n\n", "words ", "- item", "    ", "`", "| a | b |"]), max_size=40)
 
 
-def test_prose_and_code_are_told_apart():
-    """A fence ends prose, its blank lines stay in the code."""
+def test_prose_and_code_are_separated():
+    """A fence ends prose; blank lines inside it are part of the code."""
     assert split_markdown(ANSWER) == [
         ProseChunk("# Title\n\nSome *words*."),
         CodeChunk("print(1)\n\nprint(2)", "python"),
@@ -39,14 +39,14 @@ def test_a_shorter_fence_inside_a_longer_one_is_code():
     assert split_markdown("````md\n```py\nx\n```\n````") == [CodeChunk("```py\nx\n```", "md")]
 
 
-def test_long_prose_is_cut_at_a_paragraph_and_a_list_of_usual_length_is_not():
+def test_long_prose_is_split_at_a_paragraph_and_a_short_list_is_not():
     listed = "\n\n".join(f"{n}. {'word ' * 30}" for n in range(1, 20))
     assert PROSE_SIZE < len(listed) < LONG_LIST
     assert split_markdown(f"{listed}\n\nA paragraph.") == [ProseChunk(listed), ProseChunk("A paragraph.")]
 
 
-def test_a_list_without_end_is_cut_at_an_item_and_goes_on_counting(qtbot: QtBot):
-    """Drawing it anew as a whole ten times a second would stall the server."""
+def test_a_very_long_list_is_split_at_an_item_and_keeps_its_numbers(qtbot: QtBot):
+    """Rendering all of it ten times a second would stall the server."""
     listed = "\n".join(f"{n}. {'word ' * 10}" for n in range(1, 300))
     first, second, *_ = split_markdown(listed)
     assert isinstance(second, ProseChunk)
@@ -59,8 +59,8 @@ def test_a_list_without_end_is_cut_at_an_item_and_goes_on_counting(qtbot: QtBot)
     assert block.textList().itemText(block) == f"{number}."
 
 
-def test_an_open_fence_shows_its_code_and_not_its_fence():
-    """Half a fence must not flash as prose."""
+def test_an_open_fence_is_shown_as_code():
+    """A partial fence must not be shown as prose."""
     splitter = MarkdownSplitter()
     splitter.feed("Look:\n``")
     assert splitter.open_block() == ProseChunk("Look:\n``")
@@ -117,8 +117,8 @@ def test_code_is_copied_without_its_fence(qtbot: QtBot):
     assert code.copy_button.text().strip() == "Copied"
 
 
-def test_a_picture_in_an_answer_is_not_fetched(qtbot: QtBot):
-    """Its author would learn that, and when, the answer was read; and a file is nobody's business."""
+def test_an_image_in_a_response_is_not_fetched(qtbot: QtBot):
+    """Fetching it would report to its server that the response was read; a file: URL would read a local file."""
     view = ProseView()
     qtbot.addWidget(view)
     view.show_markdown("![x](file:///etc/hostname) ![y](http://127.0.0.1:9/pixel.png)")
@@ -126,7 +126,7 @@ def test_a_picture_in_an_answer_is_not_fetched(qtbot: QtBot):
         assert view.loadResource(QTextDocument.ResourceType.ImageResource.value, QUrl(address)) is None
 
 
-def test_html_in_an_answer_is_shown_as_text(qtbot: QtBot):
+def test_html_in_a_response_is_shown_as_text(qtbot: QtBot):
     view = ProseView()
     qtbot.addWidget(view)
     view.show_markdown("a <b>bold</b> <script>x</script>")
@@ -142,15 +142,15 @@ def test_only_web_and_mail_links_open(monkeypatch):
     assert opened == ["https://a.b/c", "mailto:a@b.c"]
 
 
-def test_code_is_coloured_by_what_its_parts_are():
-    """An address in a text is a text, a fragment of a colour is no comment."""
+def test_code_is_coloured_by_token():
+    """A URL in a string is part of the string, and a # inside a word starts no comment."""
     found = [(one.lastgroup, one.group()) for one in pattern("python").finditer('return "http://x#y", 12  # why')]
     assert found == [("word", "return"), ("text", '"http://x#y"'), ("number", "12"), ("comment", "# why")]
     found = [(one.lastgroup, one.group()) for one in pattern("js").finditer("const a = b /* c */; // d")]
     assert found == [("word", "const"), ("comment", "/* c */"), ("comment", "// d")]
 
 
-def test_a_line_that_is_data_is_left_plain(qtbot: QtBot):
+def test_a_very_long_line_is_not_coloured(qtbot: QtBot):
     code = CodeBlock("x = 1\n" + "1 " * LONGEST_LINE, "python")
     qtbot.addWidget(code)
     short, long = code.body.document().firstBlock(), code.body.document().lastBlock()

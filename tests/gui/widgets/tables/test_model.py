@@ -1,4 +1,4 @@
-"""One table model for every page: Qt's own tester watches every change."""
+"""The table model, checked by Qt's model tester, and the table view."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_only_rows_that_changed_are_announced(model: TableModel[Fruit]):
     assert changed == [1]
 
 
-def test_new_rows_go_on_top_and_the_oldest_are_trimmed(model: TableModel[Fruit]):
+def test_new_rows_are_inserted_at_the_top_and_the_oldest_trimmed(model: TableModel[Fruit]):
     model.set_rows(fruits("a", "b", "c"))
     model.upsert(fruits("z", "y"), at_top=True)
     model.trim(4)
@@ -155,7 +155,7 @@ def test_a_click_selects_a_row_by_its_key_and_enter_activates_it(model: TableMod
     assert view.current() == Fruit("apple", 5)
 
 
-def test_a_narrow_table_gives_up_what_can_be_spared(model: TableModel[Fruit], qtbot: QtBot):
+def test_a_narrow_table_hides_columns_in_order(model: TableModel[Fruit], qtbot: QtBot):
     view: TableView[Fruit] = TableView(model)
     qtbot.addWidget(view)
     view.show()
@@ -167,7 +167,7 @@ def test_a_narrow_table_gives_up_what_can_be_spared(model: TableModel[Fruit], qt
     assert not view.table.isColumnHidden(2)
 
 
-def test_what_is_outside_the_model_has_no_data(model: TableModel[Fruit]):
+def test_an_index_outside_the_model_has_no_data(model: TableModel[Fruit]):
     model.set_rows(fruits("apple"))
     assert model.rowCount(model.index(0, 0)) == 0
     assert model.data(QModelIndex()) is None
