@@ -16,6 +16,7 @@ from conduit_desktop.gui.pages.health.card import HealthCard
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.card import CardColumn, Figure
 from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.layouts import scrolled
 
 REFRESH_MS = 1000
@@ -45,6 +46,8 @@ class HealthPage(Page):
         column.setSpacing(theme.S + 2)
         column.addLayout(self._figures())
         column.addWidget(self.column, 1)
+        self.more = label("", "muted")
+        column.addWidget(self.more)
         empty = EmptyState("heartbeat", "No targets yet", "A target is a provider's model that an alias routes to.")
         empty.add_button("Open Models", lambda: self.ui.navigate("models"), icon="cube")
         self._layers = QStackedWidget()
@@ -74,6 +77,8 @@ class HealthPage(Page):
         targets = sorted(health.targets(self.context), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
         self._show_figures(targets)
         self._layers.setCurrentIndex(0 if targets else 1)
+        self.more.setText(f"{MOST} of {len(targets):,} targets are shown, failing ones first.")
+        self.more.setVisible(len(targets) > MOST)
         await self.column.show_items({one.name: one for one in targets[:MOST]})
 
     def _show_figures(self, targets: list[TargetHealthView]) -> None:

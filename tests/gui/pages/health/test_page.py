@@ -140,3 +140,11 @@ async def test_a_disabled_key_can_be_enabled(page: HealthPage, ui: RecordingUi):
     await page.refresh()
     assert page.disabled_keys.value == "0"
     assert page.context.gateway.health.credential_wait_s(bound.provider.id, bound.credentials[0].label, "alpha") == 0
+
+
+async def test_a_page_with_too_many_targets_says_how_many_it_shows(page: HealthPage, monkeypatch: pytest.MonkeyPatch):
+    assert page.more.isHidden()
+    monkeypatch.setattr("conduit_desktop.gui.pages.health.page.MOST", 0)
+    await page.refresh()
+    assert page.more.text() == "0 of 1 targets are shown, failing ones first."
+    assert not page.more.isHidden()
