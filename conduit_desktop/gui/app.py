@@ -46,6 +46,7 @@ class App(QApplication):
         self.setApplicationVersion(__version__)
         self.setDesktopFileName("conduit-desktop")
         self.setWindowIcon(app_icon())
+        # Closing the last window would stop the loop and with it the server; quitting is an explicit, awaited shutdown.
         self.setQuitOnLastWindowClosed(False)
 
     def event(self, event: QEvent) -> bool:

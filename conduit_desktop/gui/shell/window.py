@@ -241,6 +241,7 @@ class MainWindow(QWidget):
             event.accept()
             return
         event.ignore()
+        # Without a tray (GNOME) a hidden window could not be opened again.
         if self.tray.available and self.context.gateway.snapshot.settings.close_to_tray:
             self.hide()
             if not self._tray_hint_shown:

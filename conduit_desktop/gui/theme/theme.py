@@ -110,7 +110,7 @@ def font(size: int = 13, *, bold: bool = False, medium: bool = False, mono: bool
     made = QFont(_family(mono))
     made.setPixelSize(size)
     made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Medium if medium else QFont.Weight.Normal)
-    if not mono:
+    if not mono:  # tabular digits, so that numbers that change do not move the text next to them
         made.setFeature(QFont.Tag("tnum"), 1)
     return made
 

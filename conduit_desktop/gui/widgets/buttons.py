@@ -22,7 +22,7 @@ def button(
     made = QPushButton(f" {text}" if icon else text)
     made.setProperty("kind", kind)
     made.setCursor(Qt.CursorShape.PointingHandCursor)
-    made.setAutoDefault(False)
+    made.setAutoDefault(False)  # in a dialog, Enter in a field would click the first auto-default button
     if icon:
         token = _ICON_TOKENS.get(kind, "text_muted")
         made.setIcon(theme.icon(icon, token, token))

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 
 def hairline() -> QFrame:
-    """A thin line across."""
+    """A thin horizontal line."""
     line = QFrame()
     line.setObjectName("hairline")
     line.setFixedHeight(1)
@@ -25,7 +25,7 @@ def scrolled(widget: QWidget) -> QScrollArea:
 
 
 def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
-    """Take everything out of a layout and delete it later."""
+    """Remove all widgets of a layout; they are deleted later by Qt."""
     while (item := layout.takeAt(0)) is not None:
         widget = item.widget()
         if widget is not None:

@@ -89,6 +89,7 @@ def stacked(
             values = series.setdefault(str(row["model"] or UNNAMED["model"]), [0.0] * len(days))
             values[places[row["day"]]] += _value(row, measure)
     ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
+    # One more than MOST is shown as it is: joining a single model into “Other” would only hide its name.
     if len(ranked) > MOST + 1:
         rest = tuple(sum(column) for column in zip(*(values for _, values in ranked[MOST:]), strict=True))
         ranked = [*ranked[:MOST], (others, rest)]

@@ -53,6 +53,7 @@ async def images_from(mime: QMimeData) -> list[AttachedImage]:
 
 async def from_file(path: Path) -> AttachedImage:
     """Read an image from a file; raises UnreadableImage."""
+    # In a thread: decoding a large image takes longer than a frame, and the server shares this loop.
     return await asyncio.to_thread(_read, path)
 
 

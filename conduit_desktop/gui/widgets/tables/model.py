@@ -63,6 +63,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
 
     def set_rows(self, rows: Iterable[T]) -> None:
         """Show exactly `rows`: missing ones are removed, new ones appended, the others updated in place."""
+        # No reset: it would drop the selection and the scroll position at every refresh.
         wanted = {self.key(row): row for row in rows}
         self.remove(key for key in tuple(self._at) if key not in wanted)
         self._update([(self._at[key], row) for key, row in wanted.items() if key in self._at])
@@ -144,6 +145,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
 
 
 def _sort_value(column: Column[T], row: T) -> float | str:
+    # Only floats and strings: QSortFilterProxyModel orders None, Decimal and datetime wrongly, without an error.
     value = column.text(row) if column.sort is None else column.sort(row)
     if value is None:
         return float("-inf") if column.align == "right" else ""

@@ -181,3 +181,12 @@ def test_a_change_in_a_row_repaints_all_its_columns(model: TableModel[Fruit]):
     model.upsert([Fruit("pear", 1)])
     model.set_rows([Fruit("apple"), Fruit("pear", 1), Fruit("fig", 3, ripe=False)])
     assert spans == [(1, 0, 1, 2), (0, 0, 0, 2), (2, 0, 2, 2)]
+
+
+def test_a_tooltip_of_a_cell_shows_markup_as_text():
+    """A tooltip has no text format: Qt guesses whether it is HTML."""
+    table: TableModel[Fruit] = TableModel([Column("Name", lambda fruit: fruit.name, tooltip=lambda fruit: fruit.name)], key=id)
+    table.set_rows([Fruit("<b>fig</b>"), Fruit("fig")])
+    escaped, plain = (table.index(row, 0).data(Qt.ItemDataRole.ToolTipRole) for row in range(2))
+    assert "&lt;b&gt;fig" in escaped
+    assert plain == "fig"
