@@ -81,8 +81,8 @@ def locked_icon(row: KeyView | ModelView) -> QIcon | None:
 COLUMNS: list[Column[KeyView]] = [
     Column("Name", lambda key: key.name, bold=True, tooltip=described, icon=locked_icon),
     Column("Key", lambda key: key.hint, width=104, hide_order=3, mono=True, colour=lambda _: "text_muted"),
-    Column("Status", lambda key: STATUS[key.status][0], width=114, pill=True, colour=lambda key: STATUS[key.status][1]),
-    Column("Spend", spend, sort=lambda key: key.spend_usd, width=226, bar=share),
+    Column("Status", lambda key: STATUS[key.status][0], width=106, pill=True, colour=lambda key: STATUS[key.status][1]),
+    Column("Spend", spend, sort=lambda key: key.spend_usd, width=210, bar=share),
     Column("Resets", lambda key: day(key.next_reset), width=100, hide_order=4, colour=lambda _: "text_muted"),
     Column("Limits", limits, width=146, hide_order=1, colour=lambda _: "text_muted", tooltip=limits),
     Column(
