@@ -213,7 +213,7 @@ class ProviderKind:
         """Correct why `error` came, where its code says so here."""
         reason = self.reasons.get((error.kind or "").lower())
         if reason is not None:
-            error.judge(reason)
+            error.set_reason(reason)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
         """For `local` kinds: the answer itself."""
