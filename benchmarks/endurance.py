@@ -26,9 +26,9 @@ from typing import Any
 import aiohttp
 
 from benchmarks.conduit import Admin
-from benchmarks.mixture import MODELS, one_call
+from benchmarks.mixed_calls import MODELS, one_call
 from benchmarks.subjects import Process, module, start
-from tests.fakes.client_dialects import SPEECHES
+from tests.fakes.client_dialects import CLIENT_DIALECTS
 from tests.fakes.vendor import API_KEY
 
 GROWTH_MB = 6.0
@@ -167,7 +167,7 @@ def judge(seen: Seen, admin: Admin, key: dict[str, Any], warm: Seen, before: Hol
         f"records      {records:,} of {calls:,} requests, {early:,} of them hung up early": calls - early <= records <= calls,
         f"lost         {lost} callers without an answer": lost == 0,
     }
-    for name in SPEECHES:
+    for name in CLIENT_DIALECTS:
         mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
         print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
     turns = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
@@ -186,7 +186,7 @@ def main() -> int:
     env = {"CONDUIT_MASTER_KEY": "endurance-master", "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": "endurance"}
     with tempfile.TemporaryDirectory(prefix="conduit-endurance-") as name:
         folder = Path(name)
-        vendor = start(module("benchmarks.faulty", "--port", "0"), folder / "vendor.log")
+        vendor = start(module("benchmarks.faulty_vendor", "--port", "0"), folder / "vendor.log")
         conduit: Process | None = None
         try:
             conduit = start(

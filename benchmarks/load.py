@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.loops import run
+from benchmarks.event_loop import run
 
 WRK = shutil.which("wrk")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.bench import CONNECTIONS, DESKTOP, DIRECT, HEADLESS, PROXY, Bench, Row
-from benchmarks.lifetimes import gui, memory, starting
+from benchmarks.lifecycle import gui, memory, starting
 from benchmarks.streams import Lateness
 
 Values = dict[str, list[float]]

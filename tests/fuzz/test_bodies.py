@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.gateway import KEY
+from tests.fuzz.mutations import JSON, places, spoilt
 from tests.fuzz.samples import REQUESTS
-from tests.fuzz.spoiling import JSON, places, spoilt
 from tests.fuzz.upstream import TARGETS, serving
 
 EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "70"))

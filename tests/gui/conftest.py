@@ -16,7 +16,7 @@ from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.theme.theme import theme
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -48,7 +48,7 @@ def _no_window_left() -> Iterator[None]:
 
 @pytest.fixture
 async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with opened_context(home) as opened:
+    async with open_context(home) as opened:
         yield opened
 
 

@@ -75,10 +75,10 @@ async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(ho
                 assert (await gateway.ask("m"))["choices"]
             asked += 20
         else:
-            before = len(upstream.asked)
+            before = len(upstream.requests)
             with pytest.raises(RecordsRefused):
                 await gateway.ask("m")
-            assert len(upstream.asked) == before
+            assert len(upstream.requests) == before
         gateway.bus.subscribe(lambda change: told.append(change) if change.topic == "notifications" else None)
         await make_room(gateway)
         await until(lambda: gateway.store.database.healthy)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import dialect
+from tests.fuzz.mutations import JSON, places, spoilt
 from tests.fuzz.samples import CHAT, GEMINI, MESSAGES, RESPONSES
-from tests.fuzz.spoiling import JSON, places, spoilt
 
 CONVERSE: dict[str, Any] = {
     "system": [{"text": "be short"}],

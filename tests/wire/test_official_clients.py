@@ -22,8 +22,8 @@ from tests.wire.strategies import Features, answers
 from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Vendor
-from tools.conformance.lenses import WHOLE
-from tools.conformance.seen import Seen
+from tools.conformance.answer_readers import WHOLE
+from tools.conformance.answer_summary import Seen
 
 ANY = Features(
     thinking=True, signatures=True, redacted=True, refusals=True, citations=True, text_after_tools=True, split_text=True,

@@ -1,4 +1,4 @@
-"""How long a request waits for its record, alone and with 32 others on a busy loop: `python benchmarks/ledger.py`."""
+"""How long a request waits for its record, alone and with 32 others on a busy loop: `python benchmarks/record_writes.py`."""
 
 from __future__ import annotations
 

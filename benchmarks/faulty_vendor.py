@@ -1,6 +1,6 @@
 """A vendor with every fault that providers were seen to have, one after the other, between good answers; it remembers nothing.
 
-python -m benchmarks.faulty --port 0
+python -m benchmarks.faulty_vendor --port 0
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The desktop app with somebody at the mouse: every 250 ms another page, another size, another row.
 
-python -m benchmarks.desktop [OPTIONS of conduit-desktop]
+python -m benchmarks.driven_desktop [OPTIONS of conduit-desktop]
 
 It knows nothing of the window but Qt: pages are chosen by buttons of which one alone is checked.
 """
