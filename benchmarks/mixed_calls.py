@@ -1,4 +1,4 @@
-"""One call of a random kind, as a client of its dialect makes it, and what came of it in a word."""
+"""One call of a random dialect, streamed or not, and its outcome as a short text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.fakes.client_dialects import CLIENT_DIALECTS, ClientDialect
 MODELS = 8
 PATIENCE_S = 60.0
 HANG_UPS = 0.02
-"""Of the streams, how many are left after their first bytes; of the whole answers, before the first."""
+"""Share of clients that disconnect: from a stream after its first bytes, else before the response."""
 MOMENT_S = 0.15
-"""When a caller that does not wait for its answer hangs up, at the latest."""
+"""Latest time in seconds at which such a client disconnects before the response."""
 
 
 async def one_call(session: aiohttp.ClientSession, address: str, key: str, outcomes: Counter[str]) -> None:
-    """One call; what came of it is counted."""
+    """Make one call and count its outcome."""
     name = random.choice(tuple(CLIENT_DIALECTS))
     stream, impatient = random.random() < 0.5, random.random() < HANG_UPS
     text = "one two three four five six seven eight nine ten " * random.randrange(1, 30)
@@ -51,4 +51,4 @@ def _outcome(dialect: ClientDialect, raw: bytes, stream: bool, status: int) -> s
     well, ill = (any(mark in raw for mark in marks) for marks in (dialect.success_marks, dialect.error_marks))
     if well == ill:
         return "LOST (stream ended as both or neither)"
-    return "200 stream" if well else "broken, said so"
+    return "200 stream" if well else "broken, with error event"

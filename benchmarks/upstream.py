@@ -1,4 +1,4 @@
-"""An upstream as fast as Python allows: canned answers of about 600 bytes, and streams whose frames say when they left.
+"""A minimal fast upstream: canned answers of about 600 bytes, and streams whose frames contain their time of sending.
 
     python -m benchmarks.upstream --port 0 [--frames 64] [--every-ms 20]
 

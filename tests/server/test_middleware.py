@@ -271,9 +271,9 @@ async def test_a_preflight_that_names_no_headers_may_send_a_key_and_json() -> No
     assert response.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
 
 
-@pytest.mark.parametrize(("asked", "given"), [("true", "true"), ("false", None)])
-async def test_access_from_the_public_network_is_granted_to_an_allowed_page_that_asks(asked: str, given: str | None) -> None:
-    response = await run(request("OPTIONS", Origin=PAGE, Access_Control_Request_Private_Network=asked))
+@pytest.mark.parametrize(("requested", "given"), [("true", "true"), ("false", None)])
+async def test_access_from_the_public_network_is_granted_to_an_allowed_page_that_asks(requested: str, given: str | None) -> None:
+    response = await run(request("OPTIONS", Origin=PAGE, Access_Control_Request_Private_Network=requested))
     assert response.headers.get("Access-Control-Allow-Private-Network") == given
 
 
