@@ -47,7 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def ask(address: str) -> Iterator[Any]:
-    """POST over one kept connection; ten seconds at most."""
+    """POST over one connection per test; ten seconds at most for a response."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
 
     def post(path: str, body: bytes, content_type: str = "application/json") -> tuple[int, bytes, str]:

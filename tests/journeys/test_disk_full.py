@@ -18,7 +18,7 @@ from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import read_until, settled
 from tests.journeys.processes import Served, conduit, vendor
-from tests.journeys.test_killed import Harvest, all_records, call
+from tests.journeys.test_killed import Received, all_records, call
 
 KEY = "condt_" + "k" * 43
 
@@ -116,13 +116,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-async def ask_many(served: Served, key: str, count: int, harvest: Harvest) -> None:
+async def ask_many(served: Served, key: str, count: int, received: Received) -> None:
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
         for _ in range(count // 20):
             await asyncio.gather(
-                *(call(session, served.address, key, "openai", "m", number % 2 == 0, harvest) for number in range(20))
+                *(call(session, served.address, key, "openai", "m", number % 2 == 0, received) for number in range(20))
             )
 
 
@@ -136,14 +136,14 @@ def test_s25_a_real_full_disk_is_survived(small_disk: Path) -> None:
         ballast = small_disk / "ballast"
         free = os.statvfs(small_disk)
         ballast.write_bytes(b"x" * max(0, free.f_bavail * free.f_frsize - 150_000))
-        harvest = Harvest()
-        asyncio.run(ask_many(served, key, 1000, harvest))
-        assert len(harvest.whole) == 1000, "calls are answered all the same"
+        received = Received()
+        asyncio.run(ask_many(served, key, 1000, received))
+        assert len(received.whole) == 1000, "calls are answered all the same"
         ballast.unlink()
-        asyncio.run(ask_many(served, key, 20, harvest))
+        asyncio.run(ask_many(served, key, 20, received))
         recorded_again(served)
         recorded = all_records(served)
-        assert set(harvest.whole) == set(recorded)
+        assert set(received.whole) == set(recorded)
         notes = served.admin("GET", "/notifications")["data"]
         assert "Requests cannot be recorded" in {note["title"] for note in notes}
     with sqlite3.connect(home / "conduit.db") as connection:

@@ -28,7 +28,7 @@ class Received:
     """The clients' view: ids of completed answers, and the number of requests in flight."""
 
     whole: list[str] = field(default_factory=list)
-    on_their_way: int = 0
+    in_flight: int = 0
 
 
 async def call(
@@ -37,7 +37,7 @@ async def call(
     """One request; counted as whole where its last byte, and the success marker, came."""
     body = {"model": model, "messages": [{"role": "user", "content": "one two three"}], "max_tokens": 50, "stream": stream}
     headers = {"authorization": f"Bearer {key}", "anthropic-version": "2026-10-21"}
-    received.on_their_way += 1
+    received.in_flight += 1
     try:
         async with session.post(address + PATHS[dialect], json=body, headers=headers) as response:
             raw = await response.read()
@@ -47,7 +47,7 @@ async def call(
     except (aiohttp.ClientError, ConnectionError):
         return
     finally:
-        received.on_their_way -= 1
+        received.in_flight -= 1
 
 
 async def reap(served: Served, key: str) -> Received:
@@ -72,7 +72,7 @@ async def reap(served: Served, key: str) -> Received:
         async with asyncio.timeout(30):
             while len(received.whole) < 200 or (await asyncio.to_thread(served.admin, "GET", "/status"))["in_flight"] < 50:
                 await asyncio.sleep(0.05)
-        assert received.on_their_way >= 50
+        assert received.in_flight >= 50
         served.process.send_signal(signal.SIGKILL)
         served.process.wait(10)
         await asyncio.gather(*tasks, *slow)
