@@ -144,7 +144,7 @@ async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Gatew
     await gateway.add_alias("c", "an/claude-x")
     await gateway.add_key()
     vendor.script(Step(thinking="so it is"), Step())
-    asked: dict[str, Any] = {"speaks": "anthropic_messages", "max_tokens": 99}
+    asked: dict[str, Any] = {"client_dialect": "anthropic_messages", "max_tokens": 99}
     user = {"role": "user", "content": "hello"}
     if stream:
         events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **asked))
