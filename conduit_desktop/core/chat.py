@@ -1,8 +1,8 @@
 """The neutral chat request: one set of types into which every dialect's request is read.
 
 Fields that only the source dialect has are kept in `extra` (of the request, a message, a part or a tool). The same
-dialect writes them back; every other one reports them as dropped. `source_form` records, by field path, which of two equivalent forms the
-source used (`max_tokens` or `max_completion_tokens`); only the source dialect's writer reads it.
+dialect writes them back; every other one reports them as dropped. `source_form` records, by field path, which of two
+equivalent forms the source used (`max_tokens` or `max_completion_tokens`); only the source dialect's writer reads it.
 """
 
 from __future__ import annotations

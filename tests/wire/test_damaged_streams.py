@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import dialect
-from tests.fuzz.mutations import JSON, places, spoilt
+from tests.fuzz.mutations import JSON, mutated, places
 from tests.fuzz.samples import CHAT, GEMINI, MESSAGES, RESPONSES
 
 CONVERSE: dict[str, Any] = {
@@ -39,7 +39,7 @@ def bodies(draw: st.DrawFn, sample: dict[str, Any]) -> Any:
     body: Any = sample
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.sampled_from([path for path in places(body) if path]))
-        body = spoilt(body, place, draw(st.sampled_from(["change", "remove", "double", "add"])), draw(JSON))
+        body = mutated(body, place, draw(st.sampled_from(["change", "remove", "double", "add"])), draw(JSON))
     return body
 
 

@@ -22,7 +22,7 @@ from tests.wire.strategies import Features, answers
 from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Vendor
-from tools.conformance.answer_readers import WHOLE
+from tools.conformance.answer_readers import READ_WHOLE
 from tools.conformance.answer_summary import Seen
 
 ANY = Features(
@@ -42,7 +42,7 @@ def by_openai_chat(stream: bytes) -> Seen:
     with openai.chat.completions.stream(model="m", messages=[]) as chunks:
         for _ in chunks:
             pass
-        return WHOLE["openai_chat"](chunks.current_completion_snapshot.to_dict())
+        return READ_WHOLE["openai_chat"](chunks.current_completion_snapshot.to_dict())
 
 
 def by_openai_responses(stream: bytes) -> Seen:
@@ -60,13 +60,13 @@ def by_openai_responses(stream: bytes) -> Seen:
                 whole = event.response
     parts = [(at, part) for at, item in enumerate(whole.output) if item.type == "message" for part in enumerate(item.content)]
     assert {(at, index): part.text for at, (index, part) in parts if part.type == "output_text" and part.text} == pieces
-    return WHOLE["openai_responses"](whole.to_dict())
+    return READ_WHOLE["openai_responses"](whole.to_dict())
 
 
 def by_anthropic(stream: bytes) -> Seen:
     anthropic = Anthropic(api_key="none", base_url="http://localhost", http_client=client(stream))
     with anthropic.messages.stream(model="m", max_tokens=1, messages=[]) as events:
-        return WHOLE["anthropic_messages"](events.get_final_message().to_dict())
+        return READ_WHOLE["anthropic_messages"](events.get_final_message().to_dict())
 
 
 def by_google(stream: bytes) -> Seen:
@@ -77,7 +77,7 @@ def by_google(stream: bytes) -> Seen:
         pass
     turns = [turn.model_dump(mode="json", by_alias=True, exclude_none=True) for turn in chat.get_history() if turn.role == "model"]
     parts = [part for turn in turns for part in turn.get("parts", [])]
-    return WHOLE["gemini"]({"candidates": [{"content": {"parts": parts}}]})
+    return READ_WHOLE["gemini"]({"candidates": [{"content": {"parts": parts}}]})
 
 
 CLIENTS: dict[str, Callable[[bytes], Seen]] = {
