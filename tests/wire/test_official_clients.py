@@ -23,7 +23,7 @@ from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Vendor
 from tools.conformance.answer_readers import READ_WHOLE
-from tools.conformance.answer_summary import Seen
+from tools.conformance.answer_summary import AnswerSummary
 
 ANY = Features(
     thinking=True, signatures=True, redacted=True, refusals=True, citations=True, text_after_tools=True, split_text=True,
@@ -37,7 +37,7 @@ def client(stream: bytes) -> httpx2.Client:
     return httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, headers=head, content=stream)))
 
 
-def by_openai_chat(stream: bytes) -> Seen:
+def by_openai_chat(stream: bytes) -> AnswerSummary:
     openai = OpenAI(api_key="none", base_url="http://localhost/v1", http_client=client(stream))
     with openai.chat.completions.stream(model="m", messages=[]) as chunks:
         for _ in chunks:
@@ -45,7 +45,7 @@ def by_openai_chat(stream: bytes) -> Seen:
         return READ_WHOLE["openai_chat"](chunks.current_completion_snapshot.to_dict())
 
 
-def by_openai_responses(stream: bytes) -> Seen:
+def by_openai_responses(stream: bytes) -> AnswerSummary:
     """The last response; what came in pieces until then says the same."""
     openai = OpenAI(api_key="none", base_url="http://localhost/v1", http_client=client(stream))
     pieces: dict[Any, str] = {}
@@ -63,13 +63,13 @@ def by_openai_responses(stream: bytes) -> Seen:
     return READ_WHOLE["openai_responses"](whole.to_dict())
 
 
-def by_anthropic(stream: bytes) -> Seen:
+def by_anthropic(stream: bytes) -> AnswerSummary:
     anthropic = Anthropic(api_key="none", base_url="http://localhost", http_client=client(stream))
     with anthropic.messages.stream(model="m", max_tokens=1, messages=[]) as events:
         return READ_WHOLE["anthropic_messages"](events.get_final_message().to_dict())
 
 
-def by_google(stream: bytes) -> Seen:
+def by_google(stream: bytes) -> AnswerSummary:
     """What a chat session keeps of the model's turn, for the next question."""
     options = {"base_url": "http://localhost", "httpx_client": client(stream)}
     chat = genai.Client(api_key="none", http_options=options).chats.create(model="m")
@@ -80,7 +80,7 @@ def by_google(stream: bytes) -> Seen:
     return READ_WHOLE["gemini"]({"candidates": [{"content": {"parts": parts}}]})
 
 
-CLIENTS: dict[str, Callable[[bytes], Seen]] = {
+CLIENTS: dict[str, Callable[[bytes], AnswerSummary]] = {
     "openai_chat": by_openai_chat,
     "openai_responses": by_openai_responses,
     "anthropic_messages": by_anthropic,
