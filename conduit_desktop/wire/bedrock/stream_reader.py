@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, read_citation
-from conduit_desktop.wire.bedrock.response import read_finish, read_usage
+from conduit_desktop.wire.bedrock.usage import read_finish, read_usage
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader

@@ -28,7 +28,8 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.wire.bedrock.errors import fault_of, write_error
 from conduit_desktop.wire.bedrock.messages_reader import NAME
-from conduit_desktop.wire.bedrock.response import finish_word, write_citation, write_usage
+from conduit_desktop.wire.bedrock.response import write_citation
+from conduit_desktop.wire.bedrock.usage import finish_word, write_usage
 from conduit_desktop.wire.framing.aws_eventstream import write
 
 

@@ -15,7 +15,8 @@ from conduit_desktop.wire.cohere import errors
 from conduit_desktop.wire.cohere import response as answers
 from conduit_desktop.wire.cohere.request_reader import NAME, read_request
 from conduit_desktop.wire.cohere.request_writer import write_request
-from conduit_desktop.wire.cohere.stream_reader import CohereReader, CohereWriter
+from conduit_desktop.wire.cohere.stream_reader import CohereReader
+from conduit_desktop.wire.cohere.stream_writer import CohereWriter
 
 
 class CohereChat(BaseDialect):

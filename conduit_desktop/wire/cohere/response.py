@@ -1,4 +1,4 @@
-"""Cohere's whole answers, both ways, with the counts, reasons and citations that its streams share."""
+"""Cohere's whole answers, read and written, with the calls and citations that its streams share."""
 
 from __future__ import annotations
 
@@ -19,37 +19,15 @@ from conduit_desktop.core.chat import (
     Thinking,
     ToolCall,
 )
-from conduit_desktop.core.errors import MalformedStream, Reason, UpstreamError
-from conduit_desktop.core.events import Event, Finished, FinishReason, Started, Usage
+from conduit_desktop.core.errors import MalformedStream
+from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.cohere.errors import error_in_answer
 from conduit_desktop.wire.cohere.request_reader import NAME
-from conduit_desktop.wire.event_validation import whole, word
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.cohere.usage import PLAN_AT, finish_word, own_extra, read_finish, read_usage, write_usage
+from conduit_desktop.wire.event_validation import whole
 from conduit_desktop.wire.values import as_object
 
-_REASONS: dict[str, FinishReason] = {
-    "COMPLETE": "stop",
-    "STOP_SEQUENCE": "stop",
-    "MAX_TOKENS": "length",
-    "ERROR_LIMIT": "length",
-    "TOOL_CALL": "tool_calls",
-    "ERROR_TOXIC": "content_filter",
-}
-_FAILURES: dict[str, tuple[int, Reason]] = {"ERROR": (500, "server"), "TIMEOUT": (504, "timeout")}
-"""Reasons that say the answer failed."""
-_WORDS: dict[FinishReason, str] = {
-    "stop": "COMPLETE",
-    "length": "MAX_TOKENS",
-    "tool_calls": "TOOL_CALL",
-    "content_filter": "ERROR_TOXIC",
-    "refusal": "ERROR_TOXIC",
-    "pause": "COMPLETE",
-    "error": "ERROR",
-    "other": "COMPLETE",
-}
 _KNOWN = frozenset({"id", "message", "finish_reason", "usage"})
-_PLAN_AT = "tool_plan"
-"""Where `Finished.extra` keeps which part of the answer is the tool plan."""
 
 
 @whole
@@ -68,7 +46,7 @@ def _answer(body: dict[str, Json], message: dict[str, Json]) -> Answer:
     parts = [_read_part(block) for block in message.get("content") or ()]
     extra = {name: value for name, value in body.items() if name not in _KNOWN}
     if plan := message.get("tool_plan"):
-        extra[_PLAN_AT] = len(parts)
+        extra[PLAN_AT] = len(parts)
         parts.append(Thinking(plan))
     parts += [read_call(call) for call in message.get("tool_calls") or ()]
     texts = [part for part in parts if isinstance(part, Text)]
@@ -116,58 +94,11 @@ def read_citation(raw: dict[str, Json]) -> Citation:
     return Citation(url, title, snippet or text, raw.get("start"), raw.get("end"), NAME, raw)
 
 
-def read_finish(said: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
-    """Why the model stopped; raises UpstreamError where the word says that it failed."""
-    if said is None:
-        return None
-    if said in _FAILURES:
-        status, reason = _FAILURES[said]
-        raise UpstreamError(str(error or f"the answer ended with {said}"), status=status, reason=reason, kind=said, dialect=NAME)
-    return Finished(_REASONS.get(said, "other"), word(said), extra=extra)
-
-
-def read_usage(raw: dict[str, Json]) -> Usage:
-    """Tokens as they are billed: `tokens` counts Cohere's own prompt too, which costs nothing, and is kept in `extra`."""
-    tokens = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else {}
-    billed = raw.get("billed_units") if isinstance(raw.get("billed_units"), dict) else {}
-    counted = {**(tokens or {}), **(billed or {})}
-    output = count(counted.get("output_tokens"))
-    return Usage(
-        input=count(counted.get("input_tokens")),
-        output=output,
-        reasoning=min(output, count(counted.get("reasoning_tokens"))),
-        extra=raw,
-    )
-
-
-def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
-    """Counts in Cohere's words."""
-    usage = usage or Usage()
-    if own and usage.extra:
-        return usage.extra
-    counts = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
-    more = {"reasoning_tokens": usage.reasoning} if usage.reasoning else {}
-    cached = {"cached_tokens": usage.cache_read} if usage.cache_read else {}
-    return {"billed_units": counts, "tokens": {**counts, **more}, **cached}
-
-
-def finish_word(finish: Finished | None, own: bool) -> str:
-    """How the answer ended, in Cohere's word."""
-    if finish is None:
-        return "COMPLETE"
-    return finish.raw if own and finish.raw else _WORDS[finish.reason]
-
-
-def own_extra(finish: Finished | None, own: bool) -> dict[str, Json]:
-    """What this dialect had said besides."""
-    return {name: value for name, value in finish.extra.items() if name != _PLAN_AT} if own and finish is not None else {}
-
-
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     """The first choice."""
     own = answer.started.dialect == NAME
     first = answer.first
-    plan_at = first.finish.extra.get(_PLAN_AT) if own and first.finish is not None else None
+    plan_at = first.finish.extra.get(PLAN_AT) if own and first.finish is not None else None
     message: dict[str, Json] = {"role": "assistant"}
     blocks: list[Json] = []
     calls: list[Json] = []

@@ -16,9 +16,10 @@ from conduit_desktop.wire import StreamWriter, WrittenRequest
 from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.ollama import errors
 from conduit_desktop.wire.ollama import request_writer as outgoing
-from conduit_desktop.wire.ollama import stream_reader as answers
 from conduit_desktop.wire.ollama.request_reader import NAME, read_chat, read_generate
-from conduit_desktop.wire.ollama.stream_writer import OllamaWriter, write_response
+from conduit_desktop.wire.ollama.response import read_response, write_response
+from conduit_desktop.wire.ollama.stream_reader import OllamaReader
+from conduit_desktop.wire.ollama.stream_writer import OllamaWriter
 
 
 class OllamaChat(BaseDialect):
@@ -26,8 +27,8 @@ class OllamaChat(BaseDialect):
 
     name = NAME
     content_type = "application/x-ndjson"
-    reader = answers.OllamaReader
-    read_response = staticmethod(answers.read_response)
+    reader = OllamaReader
+    read_response = staticmethod(read_response)
     write_error = staticmethod(errors.write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:

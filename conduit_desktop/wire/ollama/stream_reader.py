@@ -1,4 +1,4 @@
-"""Ollama's answers, whole and streamed, read into neutral events: a whole answer is a stream of one line."""
+"""Ollama's streams, read into neutral events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 from datetime import datetime
 
 from conduit_desktop.core.chat import Json, Opaque
-from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
     Event,
     Finished,
@@ -20,8 +19,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from conduit_desktop.wire.event_validation import whole, word
-from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.event_validation import word
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.ndjson import LineSplitter
 from conduit_desktop.wire.ollama.errors import error_in_answer
@@ -110,16 +108,6 @@ class OllamaReader(FrameReader):
         if self._over:
             return
         self._over = self._lines.take(json_object(frame), events)
-
-
-@whole
-def read_response(body: dict[str, Json]) -> list[Event]:
-    """A whole answer; raises UpstreamError for an error in its place, MalformedStream for what is no answer."""
-    if not body.get("error") and not isinstance(body.get("message"), dict) and not isinstance(body.get("response"), str):
-        raise MalformedStream("the answer holds neither a message nor a response")
-    events: list[Event] = []
-    LineReader().take(body, events)
-    return events
 
 
 def epoch(moment: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Writes neutral answers as Ollama's, whole and in lines."""
+"""Writes neutral events as Ollama's streams of lines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import assert_never
 
 import orjson
 
-from conduit_desktop.core.answer import Answer
-from conduit_desktop.core.chat import ChatRequest, Json, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from conduit_desktop.core.chat import ChatRequest, Json, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
     Cited,
@@ -37,34 +36,6 @@ from conduit_desktop.wire.values import as_object
 
 _REASONS: dict[FinishReason, str] = {"length": "length"}
 """Whatever else ends an answer is `stop` here."""
-
-
-def write_response(answer: Answer, request: ChatRequest, chat: bool) -> dict[str, Json]:
-    """The first choice; thinking and words run together, for there is one field for each."""
-    own = answer.started.dialect == NAME
-    message: dict[str, Json] = {"role": "assistant", "content": ""}
-    calls: list[ToolCall] = []
-    for part in answer.first.parts:
-        match part:
-            case Text() | Refusal():
-                message["content"] += part.text
-            case Thinking():
-                message["thinking"] = message.get("thinking", "") + part.text
-            case ToolCall():
-                calls += [part] if part.kind != "hosted" else []  # which ran where the model runs
-            case Opaque():
-                message |= {part.name: part.value} if part.dialect == NAME else {}
-            case RedactedThinking():
-                continue
-            case _:
-                assert_never(part)
-    if calls:
-        message["tool_calls"] = [write_call(call, own) for call in calls]
-    return {
-        **head(answer.started, request),
-        **body_of(message, chat),
-        **tail(answer.first.finish or Finished("stop"), answer.usage, own),
-    }
 
 
 def head(started: Started, request: ChatRequest) -> dict[str, Json]:

@@ -18,9 +18,9 @@ from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.provenance import without_foreign
 from conduit_desktop.wire.openai_responses.request_reader import read_request
 from conduit_desktop.wire.openai_responses.request_writer import write_request
-from conduit_desktop.wire.openai_responses.response import read_response
+from conduit_desktop.wire.openai_responses.response import read_response, write_response
 from conduit_desktop.wire.openai_responses.stream_reader import ResponsesReader
-from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter, write_response
+from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 
 class OpenAIResponses(BaseDialect):

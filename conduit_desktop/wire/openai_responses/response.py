@@ -1,10 +1,11 @@
-"""Reads whole responses, and the items in them, into neutral events."""
+"""Whole responses, read and written, and the items in them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from conduit_desktop.core.chat import Json, Opaque
+from conduit_desktop.core.answer import Answer
+from conduit_desktop.core.chat import ChatRequest, Json, Opaque
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import (
     Cited,
@@ -28,7 +29,8 @@ from conduit_desktop.wire.event_validation import moment, whole
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.openai_responses.messages_reader import CALLS, reasoning_text
+from conduit_desktop.wire.openai_responses.messages_reader import CALLS, thought
+from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 from conduit_desktop.wire.openai_responses.usage import read_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
@@ -191,3 +193,13 @@ def part_events(part: Json, told: AnswerState, events: list[Event]) -> None:
             events.append(OpaqueBlock(Opaque(NAME, CONTENT + kind, part)))
         case _:
             raise MalformedStream("a content part has no type")
+
+
+def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
+    """The whole response: what a stream of the same answer ends in. Only the first choice can be said."""
+    writer = ResponsesWriter(request)
+    for event in answer.events():
+        writer.write(event)
+    writer.end()
+    assert writer.final is not None
+    return writer.final

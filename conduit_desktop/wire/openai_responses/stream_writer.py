@@ -1,4 +1,4 @@
-"""Writes a streamed answer as the events of the Responses API, and a whole one as the response they end in."""
+"""Writes a streamed answer as the events of the Responses API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import assert_never
 
 import orjson
 
-from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json, Opaque
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
@@ -285,13 +284,3 @@ class ResponsesWriter:
             index, call = self._calls.pop(call_id)
             out += self._events(index, call.close()) + self._done(index, call.item)
         return out
-
-
-def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The whole response: what a stream of the same answer ends in. Only the first choice can be said."""
-    writer = ResponsesWriter(request)
-    for event in answer.events():
-        writer.write(event)
-    writer.end()
-    assert writer.final is not None
-    return writer.final

@@ -10,8 +10,12 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire.base import BaseDialect
-from conduit_desktop.wire.replicate import response as answers
-from conduit_desktop.wire.replicate.request_writer import NAME, read_request, write_request
+from conduit_desktop.wire.replicate.errors import read_error, write_error
+from conduit_desktop.wire.replicate.request_reader import read_request
+from conduit_desktop.wire.replicate.request_writer import NAME, write_request
+from conduit_desktop.wire.replicate.response import read_response, write_response
+from conduit_desktop.wire.replicate.stream_reader import ReplicateReader
+from conduit_desktop.wire.replicate.stream_writer import ReplicateWriter
 
 
 class ReplicatePredictions(BaseDialect):
@@ -20,12 +24,12 @@ class ReplicatePredictions(BaseDialect):
     name = NAME
     content_type = "text/event-stream"
     write_request = staticmethod(write_request)
-    reader = answers.ReplicateReader
-    writer = answers.ReplicateWriter
-    read_response = staticmethod(answers.read_response)
-    write_response = staticmethod(answers.write_response)
-    read_error = staticmethod(answers.read_error)
-    write_error = staticmethod(answers.write_error)
+    reader = ReplicateReader
+    writer = ReplicateWriter
+    read_response = staticmethod(read_response)
+    write_response = staticmethod(write_response)
+    read_error = staticmethod(read_error)
+    write_error = staticmethod(write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         """The input of a prediction in neutral form; the model stands in the path."""

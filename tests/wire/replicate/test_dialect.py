@@ -11,7 +11,7 @@ from conduit_desktop.core.chat import ChatRequest, Media, Message, OutputFormat,
 from conduit_desktop.core.errors import BadRequest, ProviderFailed, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.replicate.response import ReplicateReader
+from conduit_desktop.wire.replicate.stream_reader import ReplicateReader
 
 REPLICATE = dialect("replicate")
 STREAM = (
