@@ -1,13 +1,14 @@
-"""A whole answer: what a stream of events folds into, and the stream that would have made it."""
+"""A whole answer: the fold of a stream of events, and the stream it can be written as."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from conduit_desktop.core.chat import Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from conduit_desktop.core.events import (
+    ChoiceEvent,
     Cited,
     Event,
     Finished,
@@ -27,28 +28,29 @@ from conduit_desktop.core.events import (
 )
 
 AnswerPart = Text | Thinking | RedactedThinking | Refusal | ToolCall | Opaque
+_TextPart = TypeVar("_TextPart", Text, Thinking, Refusal)
 
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers asked for (nearly always the only one)."""
+    """One of the `n` requested choices (nearly always the only one)."""
 
     parts: list[AnswerPart] = field(default_factory=list)
     finish: Finished | None = None
 
     @property
     def text(self) -> str:
-        """The answer's words alone."""
+        """The text of all text parts."""
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
     @property
     def thinking(self) -> str:
-        """The thoughts alone."""
+        """The text of all thinking parts."""
         return "".join(part.text for part in self.parts if isinstance(part, Thinking))
 
     @property
     def tool_calls(self) -> list[ToolCall]:
-        """The tools asked for, in order."""
+        """The tool calls, in order."""
         return [part for part in self.parts if isinstance(part, ToolCall)]
 
 
@@ -62,11 +64,11 @@ class Answer:
 
     @property
     def first(self) -> Choice:
-        """The only choice, nearly always; an empty one where none came."""
+        """The first choice; an empty one if the answer has none."""
         return self.choices[0] if self.choices else Choice()
 
     def events(self) -> Iterator[Event]:
-        """The answer as the stream that would have made it."""
+        """The events that fold into this answer."""
         yield self.started
         for index, choice in enumerate(self.choices):
             previous: type | None = None
@@ -119,7 +121,7 @@ def _thinking_events(part: Thinking, choice: int, same_kind: bool) -> Iterator[E
 
 
 def collect(events: Iterable[Event]) -> Answer:
-    """Fold a stream into the answer it makes."""
+    """Fold a stream into an answer."""
     answer = Answer()
     for event in events:
         _fold(answer, event)
@@ -142,32 +144,18 @@ def _choice(answer: Answer, index: int) -> Choice:
     return answer.choices[index]
 
 
-def _fold_into_choice(  # noqa: C901  (one arm for each event: the match is meant to be whole)
-    choice: Choice,
-    event: TextStarted
-    | TextDelta
-    | ThinkingStarted
-    | ThinkingDelta
-    | ThinkingSigned
-    | ThinkingRedacted
-    | ToolCallStarted
-    | ToolCallDelta
-    | Refused
-    | Cited
-    | OpaqueBlock
-    | Finished,
-) -> None:
+def _fold_into_choice(choice: Choice, event: ChoiceEvent) -> None:  # noqa: C901  # one arm for each event
     match event:
         case TextStarted():
             choice.parts.append(Text(""))
         case TextDelta():
-            _open_text(choice).text += event.text
+            _open(choice, Text).text += event.text
         case ThinkingStarted():
             choice.parts.append(Thinking(""))
         case ThinkingDelta():
-            _open_thinking(choice).text += event.text
+            _open(choice, Thinking).text += event.text
         case ThinkingSigned():
-            thinking = _open_thinking(choice)
+            thinking = _open(choice, Thinking)
             thinking.signature = (thinking.signature or "") + event.signature
         case ThinkingRedacted():
             choice.parts.append(RedactedThinking(event.data))
@@ -176,9 +164,9 @@ def _fold_into_choice(  # noqa: C901  (one arm for each event: the match is mean
         case ToolCallDelta():
             _call(choice, event.id).arguments += event.arguments
         case Refused():
-            _open_refusal(choice).text += event.text
+            _open(choice, Refusal).text += event.text
         case Cited():
-            _open_text(choice).citations.append(event.citation)
+            _open(choice, Text).citations.append(event.citation)
         case OpaqueBlock():
             choice.parts.append(event.block)
         case Finished():
@@ -187,27 +175,13 @@ def _fold_into_choice(  # noqa: C901  (one arm for each event: the match is mean
             assert_never(event)
 
 
-def _open_text(choice: Choice) -> Text:
-    if not choice.parts or not isinstance(choice.parts[-1], Text):
-        choice.parts.append(Text(""))
-    part = choice.parts[-1]
-    assert isinstance(part, Text)
-    return part
-
-
-def _open_thinking(choice: Choice) -> Thinking:
-    if not choice.parts or not isinstance(choice.parts[-1], Thinking):
-        choice.parts.append(Thinking(""))
-    part = choice.parts[-1]
-    assert isinstance(part, Thinking)
-    return part
-
-
-def _open_refusal(choice: Choice) -> Refusal:
-    if not choice.parts or not isinstance(choice.parts[-1], Refusal):
-        choice.parts.append(Refusal(""))
-    part = choice.parts[-1]
-    assert isinstance(part, Refusal)
+def _open(choice: Choice, kind: type[_TextPart]) -> _TextPart:
+    """The last part if it is of this kind, else a new one."""
+    last = choice.parts[-1] if choice.parts else None
+    if isinstance(last, kind):
+        return last
+    part = kind("")
+    choice.parts.append(part)
     return part
 
 

@@ -1,8 +1,8 @@
-"""What an answer is made of: few typed events, in the order the model made them.
+"""The typed events of a streamed answer, in the order in which the model produced them.
 
-A whole answer is a folded stream: see `core/answer.py`.
-Tool calls are known by id. Text, thinking and tool deltas belong to the block that is open in their `choice`; a change of
-kind (or, for tools, of id) opens the next block, and `TextStarted`/`ThinkingStarted` open one where the kind stays.
+A whole answer is a folded stream: see `core/answer.py`. Tool calls are identified by their id. Text, thinking and tool
+deltas belong to the block that is open in their `choice`. A change of kind (or, for tools, of id) opens the next block;
+`TextStarted` and `ThinkingStarted` open one where the kind stays the same.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusa
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens by class, each counted once: the classes are disjoint, but `reasoning` is the thought part of `output`.
+    """Tokens by class, each counted once: the classes are disjoint, except that `reasoning` is a part of `output`.
 
-    `source`: `reported` by the provider or `estimated` by us. `cost_nano` is the price the provider itself reported
+    `source`: `reported` by the provider or `estimated` by the gateway. `cost_nano` is the price the provider itself reported
     (OpenRouter), in nano-dollars. `extra` keeps the provider's further counters (searches, characters, images).
     """
 
@@ -37,12 +37,12 @@ class Usage:
 
     @property
     def total_input(self) -> int:
-        """Every token the model read: fresh, cached, written to the cache and heard."""
+        """All input tokens: uncached, read from the cache, written to the cache, audio."""
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.audio_in
 
     @property
     def total_output(self) -> int:
-        """Every token the model made: written (thought included) and spoken."""
+        """All output tokens: text (reasoning included) and audio."""
         return self.output + self.audio_out
 
 
@@ -50,7 +50,8 @@ class Usage:
 class Started:
     """The answer begins. `created` is in epoch seconds.
 
-    `dialect` is the one that said it: the one that `extra` here, on Finished, on tool calls and on Usage belongs to.
+    `dialect` names the dialect the answer was read in. `extra` here, on Finished, on tool calls and on Usage holds fields of
+    that dialect.
     """
 
     id: str = ""
@@ -69,7 +70,7 @@ class TextStarted:
 
 @dataclass(slots=True)
 class TextDelta:
-    """More words of the answer."""
+    """The next piece of text."""
 
     text: str
     choice: int = 0
@@ -84,7 +85,7 @@ class ThinkingStarted:
 
 @dataclass(slots=True)
 class ThinkingDelta:
-    """More of what the model thinks."""
+    """The next piece of thinking."""
 
     text: str
     choice: int = 0
@@ -100,7 +101,7 @@ class ThinkingSigned:
 
 @dataclass(slots=True)
 class ThinkingRedacted:
-    """A whole block of hidden thinking."""
+    """A whole block of encrypted thinking."""
 
     data: str
     choice: int = 0
@@ -108,7 +109,7 @@ class ThinkingRedacted:
 
 @dataclass(slots=True)
 class ToolCallStarted:
-    """The model begins to call a tool."""
+    """A tool call begins; its arguments follow as `ToolCallDelta`."""
 
     id: str
     name: str
@@ -120,7 +121,7 @@ class ToolCallStarted:
 
 @dataclass(slots=True)
 class ToolCallDelta:
-    """More of the arguments of the call `id`, as text."""
+    """The next piece of the arguments of the call `id`, as JSON text (free text for custom tools)."""
 
     id: str
     arguments: str
@@ -129,7 +130,7 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class Refused:
-    """More of the model's refusal."""
+    """The next piece of the model's refusal."""
 
     text: str
     choice: int = 0
@@ -145,7 +146,7 @@ class Cited:
 
 @dataclass(slots=True)
 class OpaqueBlock:
-    """A whole block that only one dialect can say."""
+    """A whole block that only one dialect can express."""
 
     block: Opaque
     choice: int = 0
@@ -153,14 +154,14 @@ class OpaqueBlock:
 
 @dataclass(slots=True)
 class UsageReported:
-    """What has been counted so far: each report replaces the one before."""
+    """The usage so far: each report replaces the one before."""
 
     usage: Usage
 
 
 @dataclass(slots=True)
 class Finished:
-    """Choice `choice` is complete. `raw` is the reason in the provider's own word."""
+    """Choice `choice` is complete. `raw` is the provider's own name of the reason."""
 
     reason: FinishReason
     raw: str | None = None
@@ -169,9 +170,8 @@ class Finished:
     extra: dict[str, Json] = field(default_factory=dict)
 
 
-Event = (
-    Started
-    | TextStarted
+BlockEvent = (
+    TextStarted
     | TextDelta
     | ThinkingStarted
     | ThinkingDelta
@@ -182,9 +182,13 @@ Event = (
     | Refused
     | Cited
     | OpaqueBlock
-    | UsageReported
-    | Finished
 )
+"""The content of one choice."""
+
+ChoiceEvent = BlockEvent | Finished
+"""Everything within one choice: its content and its end."""
+
+Event = Started | ChoiceEvent | UsageReported
 
 CONTENT_EVENTS = (
     TextDelta,
@@ -197,4 +201,4 @@ CONTENT_EVENTS = (
     OpaqueBlock,
     Finished,
 )
-"""The events that commit a stream to its target: from the first of them on, there is no other try."""
+"""The events that commit a stream to its target: after the first of them there is no failover."""
