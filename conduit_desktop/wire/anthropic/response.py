@@ -17,12 +17,12 @@ from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Field
 from conduit_desktop.wire.anthropic.messages_writer import tool_input
 from conduit_desktop.wire.anthropic.provenance import proof, write_citation
 from conduit_desktop.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
-from conduit_desktop.wire.event_validation import whole
+from conduit_desktop.wire.event_validation import validated
 
 _KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
 
 
-@whole
+@validated
 def read_response(body: Fields) -> Iterable[Event]:
     """A message as the events that would have made it; raises MalformedStream for a body that is no message.
 

@@ -1,4 +1,4 @@
-"""A stream of Anthropic's Messages API, written from neutral events."""
+"""Writes the streams of Anthropic's Messages API. https://platform.claude.com/docs/en/build-with-claude/streaming"""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import orjson
 from conduit_desktop.core.chat import ChatRequest, Citation, Opaque
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
+    BlockEvent,
     Cited,
-    Event,
-    Finished,
     OpaqueBlock,
     Refused,
-    Started,
     TextDelta,
     TextStarted,
     ThinkingDelta,
@@ -23,8 +21,6 @@ from conduit_desktop.core.events import (
     ThinkingStarted,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
-    UsageReported,
 )
 from conduit_desktop.wire.anthropic.errors import write_error
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
@@ -33,111 +29,85 @@ from conduit_desktop.wire.anthropic.response import message_id
 from conduit_desktop.wire.anthropic.tool_calls import OpenTool
 from conduit_desktop.wire.anthropic.usage import write_finish, write_usage
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 
-_BESIDE_DELTA = frozenset({"context_management", "input_transformations"})
-"""What `message_delta` carries next to its `delta`, not in it."""
-
-ContentEvent = (
-    TextStarted
-    | TextDelta
-    | ThinkingStarted
-    | ThinkingDelta
-    | ThinkingSigned
-    | ThinkingRedacted
-    | ToolCallStarted
-    | ToolCallDelta
-    | Refused
-    | Cited
-    | OpaqueBlock
-)
-
+_NOT_IN_DELTA = frozenset({"context_management", "input_transformations"})
+"""Fields that `message_delta` carries next to its `delta`. https://platform.claude.com/docs/en/build-with-claude/context-editing"""
 
 _Kind = Literal["", "text", "refusal", "thinking", "tool", "whole"]
 
 
-class MessagesWriter:
-    """Writes one message. Blocks stand one after the other, whatever order their pieces come in.
+class MessagesWriter(SingleChoiceWriter):
+    """Writes one message as content blocks, one after the other, in whatever order events of several blocks arrive.
 
-    While a tool call is open whose arguments may still grow, what belongs after it waits in `_held`. The message begins
-    with its first content, so that `message_start` can tell what is known of the usage by then.
+    Tool calls may be interleaved in the events. While the open tool call may still grow, events of later blocks are held
+    back in `_held`. `message_start` is written with the first content, so that it has the usage known by then.
     """
 
+    dialect = NAME
+
     def __init__(self, request: ChatRequest) -> None:
-        self._model = request.model
-        self._started = Started()
-        self._usage: Usage | None = None
-        self._finish: Finished | None = None
-        self._begun = False
+        super().__init__(request)
         self._index = -1
         self._open: _Kind = ""
         self._signature = ""
         self._tool: OpenTool | None = None
         self._calls: set[str] = set()
         self._refused = False
-        self._held: list[ContentEvent] = []
+        self._held: list[BlockEvent] = []
 
-    def write(self, event: Event) -> bytes:
-        """The frames that say `event`: none for what waits, for other choices, and for what cannot be said here."""
-        if isinstance(event, Started):
-            self._started = event
-            return b""
-        if isinstance(event, UsageReported):
-            self._usage = event.usage
-            return b""
-        if event.choice != 0:
-            return b""
-        if isinstance(event, Finished):
-            self._finish = event
-            return self._finish_blocks()
+    def _write_content(self, event: BlockEvent) -> bytes:
         if self._must_wait(event):
             self._held.append(event)
             return b""
-        return self._say(event) + (self._release() if self._held else b"")
+        return self._write_event(event) + (self._release() if self._held else b"")
+
+    def _on_finished(self) -> bytes:
+        return self._finish_blocks()
 
     def end(self) -> bytes:
-        """Open blocks closed, why it stopped and the whole usage, and the end."""
-        own = self._started.dialect == NAME
+        """The end of the open block, `message_delta` with the stop reason and the usage, and `message_stop`."""
         blocks = self._begin() + self._finish_blocks()
         delta = write_finish(self._finish, bool(self._calls), self._refused)
-        extra = self._finish.extra if own and self._finish is not None else {}
-        delta.update({key: value for key, value in extra.items() if key not in _BESIDE_DELTA})
-        beside = {key: value for key, value in extra.items() if key in _BESIDE_DELTA}
-        last = {"type": "message_delta", "delta": delta, "usage": write_usage(self._usage, own), **beside}
+        extra = self._finish.extra if self._own and self._finish is not None else {}
+        delta.update({key: value for key, value in extra.items() if key not in _NOT_IN_DELTA})
+        further = {key: value for key, value in extra.items() if key in _NOT_IN_DELTA}
+        last = {"type": "message_delta", "delta": delta, "usage": write_usage(self._usage, self._own), **further}
         return blocks + _frame(last) + _frame({"type": "message_stop"})
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error event; the message stays open, for it never ended."""
+        """The error event; neither `message_delta` nor `message_stop` follows it."""
         return _frame(write_error(error)[1])
 
     def ping(self) -> bytes:
-        """Anthropic's own sign of life."""
+        """The API's own `ping` event. https://platform.claude.com/docs/en/build-with-claude/streaming#ping-events"""
         return _frame({"type": "ping"})
 
-    def _must_wait(self, event: ContentEvent) -> bool:
-        """Whether `event` belongs after the open tool call, and that may still grow."""
+    def _must_wait(self, event: BlockEvent) -> bool:
+        """Whether `event` belongs to a block after the open tool call, and that call may still grow."""
         if self._tool is None or (isinstance(event, ToolCallDelta) and event.id == self._tool.id):
             return False
         return bool(self._held) or not self._tool.complete
 
     def _release(self) -> bytes:
-        """Say what waited, as far as it need not wait again."""
-        waiting, self._held = self._held, []
+        """Write the held events; those that must wait for another tool call are held again."""
+        held, self._held = self._held, []
         out = b""
-        for event in waiting:
+        for event in held:
             if self._must_wait(event):
                 self._held.append(event)
             else:
-                out += self._say(event)
+                out += self._write_event(event)
         return out
 
     def _finish_blocks(self) -> bytes:
-        """Close what is open and say all that waited: no call will grow any more."""
+        """Close the open block and write every held event: no tool call will grow any more."""
         out = self._close()
         while self._held:
             out += self._release() + self._close()
         return out
 
-    def _say(self, event: ContentEvent) -> bytes:
+    def _write_event(self, event: BlockEvent) -> bytes:
         match event:
             case TextDelta():
                 return self._text("text", event.text) if event.text else b""
@@ -176,7 +146,7 @@ class MessagesWriter:
         return opened + (self._delta({"type": "thinking_delta", "thinking": text}) if text else b"")
 
     def _sign(self) -> bytes:
-        """The signature of the thought that is over; it may have come in pieces."""
+        """The signature of the thinking block that ends; readers may have given it in pieces."""
         signature, self._signature = proof(self._signature, self._started.dialect), ""
         return self._delta({"type": "signature_delta", "signature": signature}) if signature else b""
 
@@ -191,7 +161,7 @@ class MessagesWriter:
         if event.id in self._calls:
             return b""
         self._calls.add(event.id)
-        extra = event.extra if self._started.dialect == NAME else {}
+        extra = event.extra if self._own else {}
         out = self._block({"type": "tool_use", "id": event.id, "name": event.name, "input": {}, **extra}, "tool")
         self._tool = OpenTool(event.id, event.kind == "custom")
         return out
@@ -199,12 +169,12 @@ class MessagesWriter:
     def _arguments(self, event: ToolCallDelta) -> bytes:
         if self._tool is None or self._tool.id != event.id:
             if event.id in self._calls and not event.arguments.strip():
-                return b""  # blanks after the end
+                return b""  # whitespace after the end of the call
             raise ValueError(f"arguments for a tool call that is not open: {event.id!r}")
         return self._json(self._tool.take(event.arguments))
 
     def _opaque(self, block: Opaque) -> bytes:
-        """A block of this dialect, its `input` as a delta: readers take it from nowhere else."""
+        """A block of this dialect. Its `input` is sent as a delta: clients ignore the one in `content_block_start`."""
         if block.dialect != NAME:
             return b""
         value = block.value
@@ -231,21 +201,17 @@ class MessagesWriter:
         self._open, self._tool = "", None
         return rest + _frame({"type": "content_block_stop", "index": self._index})
 
-    def _begin(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
-        own = self._started.dialect == NAME
+    def _message_start(self) -> bytes:
         message: Fields = {
             "id": self._started.id or message_id(),
             "type": "message",
             "role": "assistant",
-            "model": self._started.model or self._model,
+            "model": self._started.model or self._request.model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": write_usage(self._usage, own),
-            **(self._started.extra if own else {}),
+            "usage": write_usage(self._usage, self._own),
+            **(self._started.extra if self._own else {}),
         }
         return _frame({"type": "message_start", "message": message})
 

@@ -1,8 +1,10 @@
-"""A tool call on its way out, while its arguments come in pieces."""
+"""A tool call that is being written while its arguments arrive in pieces."""
 
 from __future__ import annotations
 
 import orjson
+
+from conduit_desktop.wire.tool_arguments import is_complete
 
 
 class OpenTool:
@@ -15,20 +17,14 @@ class OpenTool:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing can follow: a whole JSON object cannot grow."""
-        if self._free_text or not self._pieces or not self._pieces[-1].rstrip().endswith("}"):
-            return False
-        try:
-            orjson.loads("".join(self._pieces))
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        """Whether nothing can follow. Free text can always grow."""
+        return not self._free_text and is_complete(self._pieces)
 
     def take(self, arguments: str) -> str:
-        """The next arguments, as the piece of JSON that says them."""
+        """The next arguments, as the next piece of JSON."""
         first = not self._pieces
         if first and not self._free_text:
-            arguments = arguments.lstrip()  # blanks alone are no JSON; nothing at all is an empty object
+            arguments = arguments.lstrip()  # clients parse an empty input as {}, but not one of whitespace alone
         if not arguments:
             return ""
         self._pieces.append(arguments)
@@ -37,7 +33,7 @@ class OpenTool:
         return ('{"input":"' if first else "") + orjson.dumps(arguments).decode()[1:-1]
 
     def rest(self) -> str:
-        """What is owed when the block closes."""
+        """The rest of the JSON when the block closes."""
         if not self._free_text:
             return ""
         return '"}' if self._pieces else '{"input":""}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.anthropic.messages_reader import Fields
-from conduit_desktop.wire.event_validation import word
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.token_counts import count
 
 FINISH: dict[str, FinishReason] = {
@@ -90,7 +90,9 @@ def merge_usage(known: Fields, news: Fields) -> None:
 
 def read_finish(stop_reason: str, fields: Fields, extra: Fields) -> Finished:
     """Why the model stopped; `fields` holds the reason's companions, `extra` what else goes with the end."""
-    return Finished(FINISH.get(stop_reason, "other"), word(stop_reason), word(fields.get("stop_sequence")), extra=extra)
+    return Finished(
+        FINISH.get(stop_reason, "other"), text_or_none(stop_reason), text_or_none(fields.get("stop_sequence")), extra=extra
+    )
 
 
 def write_finish(finish: Finished | None, called: bool, refused: bool) -> Fields:

@@ -95,6 +95,6 @@ def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
     return error.status, {"message": error.message}
 
 
-def fault_of(error: GatewayError) -> str:
-    """The type of exception that says `error` in a stream."""
+def exception_type(error: GatewayError) -> str:
+    """The `:exception-type` of an error in a stream."""
     return _FAULTS.get(error.status, "modelStreamErrorException" if error.status >= 500 else "validationException")

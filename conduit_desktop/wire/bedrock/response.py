@@ -11,14 +11,14 @@ from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, cited_block, read_block, read_citation
-from conduit_desktop.wire.bedrock.usage import finish_word, read_finish, read_usage, write_usage
-from conduit_desktop.wire.event_validation import whole
+from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, write_finish, write_usage
+from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.values import as_object
 
 _KNOWN = frozenset({"output", "stopReason", "usage"})
 
 
-@whole
+@validated
 def read_response(body: dict[str, Json]) -> Iterable[Event]:
     """A whole answer; raises MalformedStream for what is none, UpstreamError for an error in its place."""
     output = body.get("output")
@@ -65,7 +65,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     extra = first.finish.extra if own and first.finish is not None else {"metrics": {"latencyMs": 0}}
     return {
         "output": {"message": {"role": "assistant", "content": content}},
-        "stopReason": finish_word(first.finish, own, called),
+        "stopReason": write_finish(first.finish, own, called),
         "usage": write_usage(answer.usage, own),
         **extra,
     }

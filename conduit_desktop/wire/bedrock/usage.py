@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
-from conduit_desktop.wire.event_validation import word
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.token_counts import count
 
-_REASONS: dict[str, FinishReason] = {
+_FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -18,7 +18,7 @@ _REASONS: dict[str, FinishReason] = {
     "malformed_model_output": "error",
     "malformed_tool_use": "error",
 }
-_WORDS: dict[FinishReason, str] = {
+_STOP_REASONS: dict[FinishReason, str] = {
     "stop": "end_turn",
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -30,13 +30,16 @@ _WORDS: dict[FinishReason, str] = {
 }
 
 
-def read_finish(said: str, extra: dict[str, Json]) -> Finished:
-    """Why the model stopped."""
-    return Finished(_REASONS.get(said, "other"), word(said), extra=extra)
+def read_finish(stop_reason: str, extra: dict[str, Json]) -> Finished:
+    """The finish of `stopReason`; `extra` holds the response's further fields."""
+    return Finished(_FINISH.get(stop_reason, "other"), text_or_none(stop_reason), extra=extra)
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
-    """Counts as Converse says them: `inputTokens` are the fresh ones alone."""
+    """The usage in neutral classes. `inputTokens` does not include tokens read from or written to the cache.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
+    """
     written = count(raw.get("cacheWriteInputTokens"))
     details = [each for each in raw.get("cacheDetails") or () if isinstance(each, dict)]
     one_hour = sum(count(each.get("inputTokens")) for each in details if each.get("ttl") == "1h")
@@ -51,12 +54,12 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
-    """Counts in Converse's words. Sound counts as plain tokens here."""
+    """The usage as Converse reports it, audio tokens included in the plain ones."""
     usage = usage or Usage()
     if own and usage.extra:
         return usage.extra
     written = usage.cache_write_5m + usage.cache_write_1h
-    said: dict[str, Json] = {
+    counts: dict[str, Json] = {
         "inputTokens": usage.input + usage.audio_in,
         "outputTokens": usage.total_output,
         "totalTokens": usage.total_input + usage.total_output,
@@ -64,15 +67,15 @@ def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
         "cacheWriteInputTokens": written,
     }
     if usage.cache_write_1h:
-        said["cacheDetails"] = [{"inputTokens": usage.cache_write_1h, "ttl": "1h"}]
-    return said
+        counts["cacheDetails"] = [{"inputTokens": usage.cache_write_1h, "ttl": "1h"}]
+    return counts
 
 
-def finish_word(finish: Finished | None, own: bool, called: bool) -> str:
-    """How the answer ended, in Converse's word; an answer that calls tools must say so."""
+def write_finish(finish: Finished | None, own: bool, called: bool) -> str:
+    """The `stopReason`: `tool_use` for every answer with tool calls (`called`), because clients act on the reason alone."""
     if finish is None:
         return "tool_use" if called else "end_turn"
-    word = finish.raw if own and finish.raw else _WORDS[finish.reason]
-    if word == "end_turn" and finish.stop_sequence is not None:
-        word = "stop_sequence"
-    return "tool_use" if called and word == "end_turn" else word
+    reason = finish.raw if own and finish.raw else _STOP_REASONS[finish.reason]
+    if reason == "end_turn" and finish.stop_sequence is not None:
+        reason = "stop_sequence"
+    return "tool_use" if called and reason == "end_turn" else reason

@@ -23,14 +23,14 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.cohere.errors import error_in_answer
 from conduit_desktop.wire.cohere.request_reader import NAME
-from conduit_desktop.wire.cohere.usage import PLAN_AT, finish_word, own_extra, read_finish, read_usage, write_usage
-from conduit_desktop.wire.event_validation import whole
+from conduit_desktop.wire.cohere.usage import PLAN_AT, own_extra, read_finish, read_usage, write_finish, write_usage
+from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.values import as_object
 
 _KNOWN = frozenset({"id", "message", "finish_reason", "usage"})
 
 
-@whole
+@validated
 def read_response(body: dict[str, Json]) -> Iterable[Event]:
     """A whole answer; raises UpstreamError for one that failed, MalformedStream for what is no answer."""
     message = body.get("message")
@@ -115,7 +115,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         message["tool_calls"] = calls
     if citations := write_citations(part for part in first.parts if isinstance(part, Text)):
         message["citations"] = citations
-    ended = {"finish_reason": finish_word(first.finish, own)} if first.finish is not None or not own else {}
+    ended = {"finish_reason": write_finish(first.finish, own)} if first.finish is not None or not own else {}
     counts = {"usage": write_usage(answer.usage, own)} if answer.usage is not None or not own else {}
     return {"id": answer.started.id, "message": message, **ended, **counts, **own_extra(first.finish, own)}
 

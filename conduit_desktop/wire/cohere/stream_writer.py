@@ -9,12 +9,10 @@ import orjson
 from conduit_desktop.core.chat import ChatRequest, Json, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
+    BlockEvent,
     Cited,
-    Event,
-    Finished,
     OpaqueBlock,
     Refused,
-    Started,
     TextDelta,
     TextStarted,
     ThinkingDelta,
@@ -23,137 +21,100 @@ from conduit_desktop.core.events import (
     ThinkingStarted,
     ToolCallDelta,
     ToolCallStarted,
-    Usage,
-    UsageReported,
 )
 from conduit_desktop.wire.cohere.errors import write_error
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.cohere.response import write_call, write_citation
-from conduit_desktop.wire.cohere.usage import finish_word, own_extra, write_usage
+from conduit_desktop.wire.cohere.usage import own_extra, write_finish, write_usage
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.single_choice_writer import BlockWriter
 
 
-class CohereWriter:
-    """Writes one stream. Blocks stand one after the other; calls may come interleaved, by their index."""
+class CohereWriter(BlockWriter):
+    """Writes one stream. Content blocks and tool calls are numbered apart."""
+
+    dialect = NAME
 
     def __init__(self, request: ChatRequest) -> None:
-        self._started = Started()
-        self._begun = False
-        self._index = -1
-        self._open: Literal["", "text", "thinking"] = ""
-        self._words: list[str] = []
-        self._calls: dict[str, tuple[int, bool]] = {}
-        self._free_text: dict[str, str] = {}
+        super().__init__(request)
+        self._text: list[str] = []
+        """The text of the open block, which a citation quotes."""
         self._citations = 0
-        self._finish: Finished | None = None
-        self._usage: Usage | None = None
 
-    def write(self, event: Event) -> bytes:
-        """The frames that say `event`; empty for other choices, and for what cannot be said here."""
+    def _write_content(self, event: BlockEvent) -> bytes:
         match event:
-            case Started():
-                self._started = event
-                return b""
-            case UsageReported():
-                self._usage = event.usage
-                return b""
-            case _ if event.choice != 0:
-                return b""
             case TextDelta() | Refused():
-                return self._content("text", event.text) if event.text else b""
+                return self._content_delta("text", event.text) if event.text else b""
             case ThinkingDelta():
-                return self._content("thinking", event.text) if event.text else b""
-            case TextStarted() | ThinkingStarted():
-                return self._close() if self._open == ("text" if isinstance(event, TextStarted) else "thinking") else b""
+                return self._content_delta("thinking", event.text) if event.text else b""
+            case TextStarted():
+                return self._close_block("text")
+            case ThinkingStarted():
+                return self._close_block("thinking")
             case ToolCallStarted():
-                return self._call(event)
+                return self._start_call(event)
             case ToolCallDelta():
-                return self._arguments(event)
+                return self._continue_call(event)
             case Cited():
                 return self._cite(event)
-            case Finished():
-                self._finish = event
-                return b""
             case ThinkingSigned() | ThinkingRedacted() | OpaqueBlock():
                 return b""
             case _:
                 assert_never(event)
 
     def end(self) -> bytes:
-        """Open blocks and calls closed, why it stopped and what it took, and `[DONE]`."""
-        own = self._started.dialect == NAME
-        out = self._begin() + self._close()
-        for call_id, text in self._free_text.items():
-            wrapped = orjson.dumps({"input": text}).decode()
-            out += self._call_delta(self._calls[call_id][0], wrapped)
-        for index, _ in self._calls.values():
-            out += _frame({"type": "tool-call-end", "index": index})
-        delta = {"finish_reason": finish_word(self._finish, own), **own_extra(self._finish, own)}
+        """The end of every open block and call, `message-end` with the finish reason and the usage, and `[DONE]`."""
+        out = self._begin() + self._close_block() + self._end_calls()
+        delta = {"finish_reason": write_finish(self._finish, self._own), **own_extra(self._finish, self._own)}
         if self._usage is not None:
-            delta["usage"] = write_usage(self._usage, own)
+            delta["usage"] = write_usage(self._usage, self._own)
         return out + _frame({"type": "message-end", "delta": delta}) + b"data: [DONE]\n\n"
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error; neither `message-end` nor `[DONE]` after it."""
+        """The error; neither `message-end` nor `[DONE]` follows it."""
         return sse.write(orjson.dumps(write_error(error)[1]), "error")
 
     def ping(self) -> bytes:
         """A comment."""
         return sse.comment("ping")
 
-    def _begin(self) -> bytes:
-        if self._begun:
-            return b""
-        self._begun = True
+    def _message_start(self) -> bytes:
         message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
         return _frame({"id": self._started.id, "type": "message-start", "delta": {"message": message}})
 
-    def _content(self, kind: Literal["text", "thinking"], text: str) -> bytes:
-        out = b""
-        if self._open != kind:
-            out = self._begin() + self._close()
-            self._index += 1
-            self._open, self._words = kind, []
-            out += self._content_frame("content-start", {"type": kind, kind: ""})
-        self._words.append(text)
-        return out + self._content_frame("content-delta", {kind: text})
+    def _content_delta(self, kind: Literal["text", "thinking"], text: str) -> bytes:
+        opened = self._open_block(kind)
+        self._text.append(text)
+        return opened + self._content_frame("content-delta", {kind: text})
+
+    def _block_start(self, kind: Literal["text", "thinking"]) -> bytes:
+        self._text = []
+        return self._content_frame("content-start", {"type": kind, kind: ""})
 
     def _content_frame(self, kind: str, content: dict[str, Json]) -> bytes:
         return _frame({"type": kind, "index": self._index, "delta": {"message": {"content": content}}})
 
-    def _close(self) -> bytes:
-        if not self._open:
-            return b""
-        self._open = ""
-        return _frame({"type": "content-end", "index": self._index})
+    def _block_stop(self, index: int) -> bytes:
+        return _frame({"type": "content-end", "index": index})
 
-    def _call(self, event: ToolCallStarted) -> bytes:
-        if event.kind == "hosted" or event.id in self._calls:
-            return b""
-        self._calls[event.id] = (len(self._calls), event.kind == "custom")
-        if event.kind == "custom":
-            self._free_text[event.id] = ""
-        call = write_call(ToolCall(event.id, event.name, "", extra=event.extra), self._started.dialect == NAME)
-        start = {"type": "tool-call-start", "index": self._calls[event.id][0], "delta": {"message": {"tool_calls": call}}}
-        return self._begin() + self._close() + _frame(start)
+    def _next_call_index(self) -> int:
+        return len(self._calls)
 
-    def _arguments(self, event: ToolCallDelta) -> bytes:
-        if event.id not in self._calls:
-            return b""  # of a hosted call, which was not written either
-        index, free_text = self._calls[event.id]
-        if free_text:
-            self._free_text[event.id] += event.arguments
-            return b""
-        return self._call_delta(index, event.arguments)
+    def _call_start(self, index: int, event: ToolCallStarted) -> bytes:
+        call = write_call(ToolCall(event.id, event.name, "", extra=event.extra), self._own)
+        return _frame({"type": "tool-call-start", "index": index, "delta": {"message": {"tool_calls": call}}})
 
     def _call_delta(self, index: int, arguments: str) -> bytes:
         message = {"tool_calls": {"function": {"arguments": arguments}}}
         return _frame({"type": "tool-call-delta", "index": index, "delta": {"message": message}})
 
+    def _call_stop(self, index: int) -> bytes:
+        return _frame({"type": "tool-call-end", "index": index})
+
     def _cite(self, event: Cited) -> bytes:
         index, self._citations = self._citations, self._citations + 1
-        said = write_citation(event.citation, "".join(self._words))
-        start = {"type": "citation-start", "index": index, "delta": {"message": {"citations": said}}}
+        citation = write_citation(event.citation, "".join(self._text))
+        start = {"type": "citation-start", "index": index, "delta": {"message": {"citations": citation}}}
         return self._begin() + _frame(start) + _frame({"type": "citation-end", "index": index})
 
 

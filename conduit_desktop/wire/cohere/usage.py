@@ -8,10 +8,10 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.cohere.request_reader import NAME
-from conduit_desktop.wire.event_validation import word
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.token_counts import count
 
-_REASONS: dict[str, FinishReason] = {
+_FINISH: dict[str, FinishReason] = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
     "MAX_TOKENS": "length",
@@ -20,8 +20,8 @@ _REASONS: dict[str, FinishReason] = {
     "ERROR_TOXIC": "content_filter",
 }
 _FAILURES: dict[str, tuple[int, Reason]] = {"ERROR": (500, "server"), "TIMEOUT": (504, "timeout")}
-"""Reasons that say the answer failed."""
-_WORDS: dict[FinishReason, str] = {
+"""Finish reasons of failed answers. https://docs.cohere.com/v2/reference/chat"""
+_FINISH_REASONS: dict[FinishReason, str] = {
     "stop": "COMPLETE",
     "length": "MAX_TOKENS",
     "tool_calls": "TOOL_CALL",
@@ -32,21 +32,21 @@ _WORDS: dict[FinishReason, str] = {
     "other": "COMPLETE",
 }
 PLAN_AT = "tool_plan"
-"""Where `Finished.extra` keeps which part of the answer is the tool plan."""
+"""The key in `Finished.extra` for the index of the part that is the tool plan."""
 
 
-def read_finish(said: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
-    """Why the model stopped; raises UpstreamError where the word says that it failed."""
-    if said is None:
+def read_finish(raw: str | None, extra: dict[str, Json], error: Json = None) -> Finished | None:
+    """The finish of `finish_reason`; raises UpstreamError, with the text of `error`, for the reasons of failed answers."""
+    if raw is None:
         return None
-    if said in _FAILURES:
-        status, reason = _FAILURES[said]
-        raise UpstreamError(str(error or f"the answer ended with {said}"), status=status, reason=reason, kind=said, dialect=NAME)
-    return Finished(_REASONS.get(said, "other"), word(said), extra=extra)
+    if raw in _FAILURES:
+        status, reason = _FAILURES[raw]
+        raise UpstreamError(str(error or f"the answer ended with {raw}"), status=status, reason=reason, kind=raw, dialect=NAME)
+    return Finished(_FINISH.get(raw, "other"), text_or_none(raw), extra=extra)
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
-    """Tokens as they are billed: `tokens` counts Cohere's own prompt too, which costs nothing, and is kept in `extra`."""
+    """The usage as it is billed: `tokens` also counts the prompt that Cohere adds, which costs nothing, and is kept in `extra`."""
     tokens = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else {}
     billed = raw.get("billed_units") if isinstance(raw.get("billed_units"), dict) else {}
     counted = {**(tokens or {}), **(billed or {})}
@@ -60,7 +60,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 
 
 def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
-    """Counts in Cohere's words."""
+    """The usage as Cohere reports it."""
     usage = usage or Usage()
     if own and usage.extra:
         return usage.extra
@@ -70,13 +70,13 @@ def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
     return {"billed_units": counts, "tokens": {**counts, **more}, **cached}
 
 
-def finish_word(finish: Finished | None, own: bool) -> str:
-    """How the answer ended, in Cohere's word."""
+def write_finish(finish: Finished | None, own: bool) -> str:
+    """The `finish_reason`."""
     if finish is None:
         return "COMPLETE"
-    return finish.raw if own and finish.raw else _WORDS[finish.reason]
+    return finish.raw if own and finish.raw else _FINISH_REASONS[finish.reason]
 
 
 def own_extra(finish: Finished | None, own: bool) -> dict[str, Json]:
-    """What this dialect had said besides."""
+    """The further fields of a response that was read in this dialect (`own`)."""
     return {name: value for name, value in finish.extra.items() if name != PLAN_AT} if own and finish is not None else {}

@@ -12,7 +12,7 @@ from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Ref
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.citations import sources
-from conduit_desktop.wire.event_validation import MOST_CHOICES, whole, word
+from conduit_desktop.wire.event_validation import MOST_CHOICES, text_or_none, validated
 from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateReader
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
@@ -44,7 +44,7 @@ class AnswerReader:
         if chunk.get("error"):
             raise error_in_answer(chunk)
         if not self._seed:
-            self._seed = word(chunk.get("responseId")) or uuid4().hex
+            self._seed = text_or_none(chunk.get("responseId")) or uuid4().hex
             events.append(_started(chunk))
         candidates = chunk.get("candidates")
         for position, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
@@ -84,7 +84,7 @@ def _epoch(moment: object) -> int | None:
         return None
 
 
-@whole
+@validated
 def read_response(body: Fields) -> Iterable[Event]:
     """A whole answer as the events that would have made it; raises MalformedStream for a body that is none.
 

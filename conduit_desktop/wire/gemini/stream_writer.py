@@ -35,6 +35,7 @@ from conduit_desktop.wire.gemini.field_names import NAME, Fields
 from conduit_desktop.wire.gemini.reasoning import proof
 from conduit_desktop.wire.gemini.response import response_id, write_call
 from conduit_desktop.wire.gemini.usage import write_finish, write_usage
+from conduit_desktop.wire.tool_arguments import is_complete
 
 
 class GeminiWriter:
@@ -116,7 +117,7 @@ class GeminiWriter:
         own = self._started.dialect == NAME
         parts: list[Fields] = []
         for key in [key for key in self._calls if key[0] == choice]:
-            if not every and not _is_whole(self._calls[key], self._pieces[key]):
+            if not every and (self._calls[key].kind == "custom" or not is_complete(self._pieces[key])):
                 break
             call = self._calls.pop(key)
             call.arguments = "".join(self._pieces.pop(key, ()))
@@ -193,14 +194,3 @@ class ArrayWriter(GeminiWriter):
 
 def _own_block(block: Opaque) -> Fields | None:
     return dict(block.value) if block.dialect == NAME else None
-
-
-def _is_whole(call: ToolCall, pieces: list[str]) -> bool:
-    """Whether the arguments cannot grow: a whole JSON object."""
-    if call.kind == "custom" or not pieces or not pieces[-1].rstrip().endswith("}"):
-        return False
-    try:
-        orjson.loads("".join(pieces))
-    except orjson.JSONDecodeError:
-        return False
-    return True

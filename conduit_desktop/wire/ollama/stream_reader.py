@@ -1,9 +1,8 @@
-"""Ollama's streams, read into neutral events."""
+"""Reads Ollama's streams: one JSON object a line. https://docs.ollama.com/api/streaming"""
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
 from conduit_desktop.core.chat import Json, Opaque
 from conduit_desktop.core.events import (
@@ -19,7 +18,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from conduit_desktop.wire.event_validation import word
+from conduit_desktop.wire.event_validation import rfc3339_or_none, text_or_none
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.ndjson import LineSplitter
 from conduit_desktop.wire.ollama.errors import error_in_answer
@@ -27,23 +26,23 @@ from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
 from conduit_desktop.wire.token_counts import count
 
-_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
-_HEAD = frozenset({"model", "created_at"})
-_LINE = frozenset({
-    *_HEAD, "message", "response", "thinking", "tool_calls", "done", "done_reason", "prompt_eval_count", "eval_count", "logprobs",
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
+_KNOWN = frozenset({
+    "model", "created_at", "message", "response", "thinking", "tool_calls", "done", "done_reason", "prompt_eval_count",
+    "eval_count", "logprobs",
 })  # fmt: skip
 
 
 class LineReader:
-    """What the lines of one answer say, of `/api/chat` and `/api/generate` alike."""
+    """Reads the lines of one answer, of `/api/chat` and `/api/generate` alike."""
 
     def __init__(self) -> None:
         self._id = ""
         self._calls = 0
         self._logprobs: list[Json] = []
 
-    def take(self, line: dict[str, Json], events: list[Event]) -> bool:
-        """Add the events of one line; whether it is the last. Raises UpstreamError for an error in its place."""
+    def read(self, line: dict[str, Json], events: list[Event]) -> bool:
+        """Add the events of one line; return whether it is the last. Raises UpstreamError for an error line."""
         if line.get("error"):
             raise error_in_answer(line)
         if not self._id:
@@ -65,12 +64,12 @@ class LineReader:
         return False
 
     def _begin(self, line: dict[str, Json], events: list[Event]) -> None:
-        """An id of its own an answer does not have: the same answer always gets the same one."""
+        """Ollama's answers have no id: the id is a hash, so that the same answer always has the same one."""
         at = line.get("created_at") or ""
         digest = hashlib.sha256(f"{line.get('model')} {at}".encode()).hexdigest()[:16]
         self._id = f"ollama-{digest}"
         extra = {"created_at": at} if at else {}
-        events.append(Started(self._id, line.get("model") or "", epoch(at), extra, NAME))
+        events.append(Started(self._id, line.get("model") or "", rfc3339_or_none(at), extra, NAME))
 
     def _call(self, call: dict[str, Json], events: list[Event]) -> None:
         inner = call["function"]
@@ -84,11 +83,11 @@ class LineReader:
 
     def _end(self, line: dict[str, Json], events: list[Event]) -> None:
         raw = line.get("done_reason")
-        reason: FinishReason = _REASONS.get(raw or "stop", "other")
-        extra = {name: value for name, value in line.items() if name not in _LINE}
+        reason: FinishReason = _FINISH.get(raw or "stop", "other")
+        extra = {name: value for name, value in line.items() if name not in _KNOWN}
         if self._logprobs:
             extra["logprobs"] = self._logprobs
-        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, word(raw), extra=extra))
+        events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, text_or_none(raw), extra=extra))
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
             usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))
             events.append(UsageReported(usage))
@@ -104,17 +103,7 @@ class OllamaReader(FrameReader):
         self._lines = LineReader()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One line; raises MalformedStream for what is no object."""
+        """Read one line; lines after the one with `done` are ignored."""
         if self._over:
             return
-        self._over = self._lines.take(json_object(frame), events)
-
-
-def epoch(moment: str) -> int | None:
-    """Seconds since 1970 of an RFC 3339 time; its fraction may have nine digits."""
-    whole, dot, rest = moment.partition(".")
-    zone = rest.lstrip("0123456789") if dot else ""
-    try:
-        return int(datetime.fromisoformat(f"{whole}{zone}").timestamp())
-    except ValueError:
-        return None
+        self._over = self._lines.read(json_object(frame), events)

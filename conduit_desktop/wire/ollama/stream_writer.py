@@ -1,4 +1,4 @@
-"""Writes neutral events as Ollama's streams of lines."""
+"""Writes Ollama's streams: one JSON object a line. https://docs.ollama.com/api/streaming"""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import orjson
 from conduit_desktop.core.chat import ChatRequest, Json, ToolCall
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
+    BlockEvent,
     Cited,
-    Event,
     Finished,
     FinishReason,
     OpaqueBlock,
@@ -27,117 +27,111 @@ from conduit_desktop.core.events import (
     ToolCallDelta,
     ToolCallStarted,
     Usage,
-    UsageReported,
 )
 from conduit_desktop.wire.framing import ndjson
 from conduit_desktop.wire.ollama.errors import write_error
 from conduit_desktop.wire.ollama.request_reader import NAME
+from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 from conduit_desktop.wire.values import as_object
 
-_REASONS: dict[FinishReason, str] = {"length": "length"}
-"""Whatever else ends an answer is `stop` here."""
+_DONE_REASONS: dict[FinishReason, str] = {"length": "length"}
+"""Every other reason is `stop`."""
 
 
-def head(started: Started, request: ChatRequest) -> dict[str, Json]:
-    """What begins every line. `created_at` is 1970 where the answer does not say when it was made."""
-    at = started.extra.get("created_at") if started.dialect == NAME else None
-    made = datetime.fromtimestamp(started.created or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"model": started.model or request.model, "created_at": at or made}
+class OllamaWriter(SingleChoiceWriter):
+    """Writes one stream of `/api/chat` (`chat`) or `/api/generate`.
 
+    Ollama sends tool calls whole, so they are written when the choice is complete.
+    """
 
-def body_of(message: dict[str, Json], chat: bool) -> dict[str, Json]:
-    """The message as `/api/chat` holds it, or its fields as `/api/generate` does."""
-    if chat:
-        return {"message": message}
-    fields = {name: value for name, value in message.items() if name not in ("role", "content")}
-    return {"response": message["content"], **fields}
-
-
-def tail(finish: Finished, usage: Usage | None, own: bool) -> dict[str, Json]:
-    """What the last line says besides."""
-    said: dict[str, Json] = {"done": True}
-    reason = finish.raw if own else _REASONS.get(finish.reason, "stop")
-    if reason:
-        said["done_reason"] = reason
-    if usage is not None:
-        said |= {"prompt_eval_count": usage.total_input, "eval_count": usage.total_output}
-    return said | (finish.extra if own else {})
-
-
-def write_call(call: ToolCall, own: bool) -> dict[str, Json]:
-    """One call, its arguments an object."""
-    inner: dict[str, Json] = {"name": call.name, "arguments": as_object(call)[0]}
-    extra = dict(call.extra) if own else {}
-    inner |= extra.pop("function", {})
-    return {"id": call.id, "function": inner, **extra}
-
-
-class OllamaWriter:
-    """Writes one stream. A call is said once it is whole: at the end, for there are no pieces of calls here."""
+    dialect = NAME
 
     def __init__(self, request: ChatRequest, chat: bool) -> None:
-        self._request = request
+        super().__init__(request)
         self._chat = chat
-        self._started = Started()
-        self._head = head(self._started, request)
+        self._head = _head(self._started, request)
         self._calls: dict[str, ToolCall] = {}
-        self._pieces: defaultdict[str, list[str]] = defaultdict(list)
-        self._finish = Finished("stop")
-        self._usage: Usage | None = None
+        self._arguments: defaultdict[str, list[str]] = defaultdict(list)
 
-    def write(self, event: Event) -> bytes:
-        """The line that says `event`; empty for what waits, for other choices, and for what cannot be said here."""
+    def _on_started(self) -> bytes:
+        self._head = _head(self._started, self._request)
+        return b""
+
+    def _write_content(self, event: BlockEvent) -> bytes:
         match event:
-            case Started():
-                self._started, self._head = event, head(event, self._request)
-                return b""
-            case UsageReported():
-                self._usage = event.usage
-                return b""
-            case _ if event.choice != 0:
-                return b""
             case TextDelta() | Refused():
-                return self._line({"role": "assistant", "content": event.text}) if event.text else b""
+                return self._line({"content": event.text}) if event.text else b""
             case ThinkingDelta():
-                return self._line({"role": "assistant", "content": "", "thinking": event.text}) if event.text else b""
+                return self._line({"content": "", "thinking": event.text}) if event.text else b""
             case ToolCallStarted():
                 self._calls.setdefault(event.id, ToolCall(event.id, event.name, "", event.kind, extra=event.extra))
                 return b""
             case ToolCallDelta():
-                self._pieces[event.id].append(event.arguments)
+                self._arguments[event.id].append(event.arguments)
                 return b""
             case OpaqueBlock():
                 block = event.block
-                return self._line({"role": "assistant", "content": "", block.name: block.value}) if block.dialect == NAME else b""
-            case Finished():
-                self._finish = event
-                return self._say_calls()
+                return self._line({"content": "", block.name: block.value}) if block.dialect == NAME else b""
             case TextStarted() | ThinkingStarted() | ThinkingSigned() | ThinkingRedacted() | Cited():
                 return b""
             case _:
                 assert_never(event)
 
+    def _on_finished(self) -> bytes:
+        return self._write_calls()
+
     def end(self) -> bytes:
-        """The calls that wait, and the line with why it ended and what it took."""
-        own = self._started.dialect == NAME
-        last = {**self._head, **body_of({"role": "assistant", "content": ""}, self._chat), **tail(self._finish, self._usage, own)}
-        return self._say_calls() + ndjson.write(orjson.dumps(last))
+        """The tool calls not written yet, and the line with `done`, the reason and the usage."""
+        finish = self._finish or Finished("stop")
+        last = {**self._head, **self._message({"content": ""}), **_done(finish, self._usage, self._own)}
+        return self._write_calls() + orjson.dumps(last) + b"\n"
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error in a line of its own; none with `done` after it."""
-        return ndjson.write(orjson.dumps(write_error(error)[1]))
+        """A line with the error; none with `done` follows it."""
+        return orjson.dumps(write_error(error)[1]) + b"\n"
 
     def ping(self) -> bytes:
-        """A line without words: clients parse every line, so a blank one would break them."""
-        return self._line({"role": "assistant", "content": ""})
+        """A line with an empty text: clients parse every line as JSON, so a blank one would break them."""
+        return self._line({"content": ""})
 
-    def _say_calls(self) -> bytes:
-        own = self._started.dialect == NAME
+    def _write_calls(self) -> bytes:
         for call in self._calls.values():
-            call.arguments = "".join(self._pieces.pop(call.id, ()))
-        calls = [write_call(call, own) for call in self._calls.values() if call.kind != "hosted"]
+            call.arguments = "".join(self._arguments.pop(call.id, ()))
+        calls = [_write_call(call, self._own) for call in self._calls.values() if call.kind != "hosted"]
         self._calls = {}
-        return self._line({"role": "assistant", "content": "", "tool_calls": calls}) if calls else b""
+        return self._line({"content": "", "tool_calls": calls}) if calls else b""
 
-    def _line(self, message: dict[str, Json]) -> bytes:
-        return ndjson.write(orjson.dumps({**self._head, **body_of(message, self._chat), "done": False}))
+    def _line(self, fields: dict[str, Json]) -> bytes:
+        return orjson.dumps({**self._head, **self._message(fields), "done": False}) + b"\n"
+
+    def _message(self, fields: dict[str, Json]) -> dict[str, Json]:
+        """`fields` as the `message` of `/api/chat`, or on the top level of a line of `/api/generate`."""
+        if self._chat:
+            return {"message": {"role": "assistant", **fields}}
+        return {"response": fields["content"], **{name: value for name, value in fields.items() if name != "content"}}
+
+
+def _head(started: Started, request: ChatRequest) -> dict[str, Json]:
+    """The first fields of every line. `created_at` is 1970 if the answer has no time."""
+    at = started.extra.get("created_at") if started.dialect == NAME else None
+    created = datetime.fromtimestamp(started.created or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"model": started.model or request.model, "created_at": at or created}
+
+
+def _done(finish: Finished, usage: Usage | None, own: bool) -> dict[str, Json]:
+    """The further fields of the last line."""
+    fields: dict[str, Json] = {"done": True}
+    reason = finish.raw if own else _DONE_REASONS.get(finish.reason, "stop")
+    if reason:
+        fields["done_reason"] = reason
+    if usage is not None:
+        fields |= {"prompt_eval_count": usage.total_input, "eval_count": usage.total_output}
+    return fields | (finish.extra if own else {})
+
+
+def _write_call(call: ToolCall, own: bool) -> dict[str, Json]:
+    """One call; its arguments are an object here."""
+    function: dict[str, Json] = {"name": call.name, "arguments": as_object(call)[0]}
+    extra = dict(call.extra) if own else {}
+    function |= extra.pop("function", {})
+    return {"id": call.id, "function": function, **extra}

@@ -16,7 +16,7 @@ from conduit_desktop.core.events import (
     TextDelta,
     ThinkingDelta,
 )
-from conduit_desktop.wire.event_validation import word
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.openai_chat.citations import read_span
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_reader import thinking_text
@@ -162,9 +162,9 @@ class ChoiceReader:
         span = read_span(body)
         cited = Cited(
             Citation(
-                url=word(body.get("url")),
-                title=word(body.get("title")),
-                quote=word(body.get("content")),
+                url=text_or_none(body.get("url")),
+                title=text_or_none(body.get("title")),
+                quote=text_or_none(body.get("content")),
                 start=span[0],
                 end=span[1],
                 dialect=NAME,

@@ -15,7 +15,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, Text
 from conduit_desktop.core.errors import BadRequest, GatewayError, MalformedStream
 from conduit_desktop.core.events import Event, Finished, FinishReason, Started, TextDelta, Usage, UsageReported
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.event_validation import MOST_CHOICES, whole
+from conduit_desktop.wire.event_validation import MOST_CHOICES, validated
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
@@ -84,7 +84,7 @@ def prompt_of(body: dict[str, Json]) -> str:
     return prompt
 
 
-@whole
+@validated
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A whole completion as events; raises UpstreamError for an error body, MalformedStream for one without choices."""
     if body.get("error"):

@@ -10,7 +10,7 @@ from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, Refus
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Finished, FinishReason, UsageReported
 from conduit_desktop.wire.citations import sources
-from conduit_desktop.wire.event_validation import whole
+from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources, write_span
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, read_error_object
@@ -32,7 +32,7 @@ _REASONS: dict[FinishReason, str] = {
 }
 
 
-@whole
+@validated
 def read_response(body: dict[str, Json]) -> list[Event]:
     """A whole answer as events; raises UpstreamError for an error body, MalformedStream for what is no answer."""
     if body.get("error") or body.get("object") == "error":

@@ -9,9 +9,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Started, UsageReported
-from conduit_desktop.wire.event_validation import MOST_CHOICES, moment
-from conduit_desktop.wire.framing.base import Frame
-from conduit_desktop.wire.framing.sse import SseSplitter, parse
+from conduit_desktop.wire.event_validation import MOST_CHOICES, epoch_or_none
+from conduit_desktop.wire.framing.sse import Frame, FrameSplitter, parse
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, read_error_object, unexpected_body
@@ -25,7 +24,7 @@ _BODY_LIMIT = 1024 * 1024
 
 def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
     """The beginning of an answer, from a chunk or a whole body."""
-    return Started(str(body.get("id") or ""), str(body.get("model") or ""), moment(body.get("created")), extra, NAME)
+    return Started(str(body.get("id") or ""), str(body.get("model") or ""), epoch_or_none(body.get("created")), extra, NAME)
 
 
 class ChatReader:

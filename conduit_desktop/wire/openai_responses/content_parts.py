@@ -6,8 +6,7 @@ from typing import Literal, assert_never
 
 from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refusal, Text
 from conduit_desktop.wire.base64_values import standard
-from conduit_desktop.wire.event_validation import word
-from conduit_desktop.wire.json_fields import FieldReader
+from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME
@@ -60,8 +59,8 @@ def read_citation(raw: Json) -> Citation:
     if not isinstance(raw, dict):
         return Citation(dialect=NAME, raw=raw)
     start, end = read_span(raw)
-    title = word(raw.get("title") or raw.get("filename"))
-    return Citation(url=word(raw.get("url")), title=title, start=start, end=end, dialect=NAME, raw=raw)
+    title = text_or_none(raw.get("title") or raw.get("filename"))
+    return Citation(url=text_or_none(raw.get("url")), title=title, start=start, end=end, dialect=NAME, raw=raw)
 
 
 def write_citation(citation: Citation) -> Json:

@@ -1,4 +1,4 @@
-"""The items of a response while they are being written; each gives the events that say it, as (type, fields)."""
+"""The output items of a response while they are written; each method returns the events to send, as (type, fields)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import Citation, Json
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import custom_tools
 from conduit_desktop.wire.openai_responses.content_parts import write_citation
+from conduit_desktop.wire.tool_arguments import is_complete
 
-Said = list[tuple[str, dict[str, Json]]]
+ItemEvents = list[tuple[str, dict[str, Json]]]
 PartKind = Literal["output_text", "refusal"]
 
 
 class MessageItem:
-    """Words and refusals: one part is open at a time."""
+    """A message: text and refusal parts, one open at a time."""
 
     def __init__(self, id: str) -> None:
         self.item: dict[str, Json] = {"id": id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
@@ -24,7 +25,8 @@ class MessageItem:
         self._annotations: list[Json] = []
 
     @property
-    def _place(self) -> dict[str, Json]:
+    def _address(self) -> dict[str, Json]:
+        """The fields that name the open part in an event."""
         return {"item_id": self.item["id"], "content_index": len(self.item["content"])}
 
     def _part(self) -> dict[str, Json]:
@@ -32,51 +34,50 @@ class MessageItem:
             return {"type": "refusal", "refusal": "".join(self._text)}
         return {"type": "output_text", "text": "".join(self._text), "annotations": list(self._annotations), "logprobs": []}
 
-    def open(self, kind: PartKind) -> Said:
-        """A part of this kind, unless it is open already."""
+    def open(self, kind: PartKind) -> ItemEvents:
+        """Open a part of this kind, unless one is open already."""
         if self._kind == kind:
             return []
-        said = self.close_part()
+        events = self.close_part()
         self._kind = kind
-        return [*said, ("response.content_part.added", {**self._place, "part": self._part()})]
+        return [*events, ("response.content_part.added", {**self._address, "part": self._part()})]
 
-    def write(self, kind: PartKind, text: str) -> Said:
-        """More words."""
-        said = self.open(kind)
+    def write(self, kind: PartKind, text: str) -> ItemEvents:
+        """Add text to a part of this kind."""
+        events = self.open(kind)
         self._text.append(text)
         more: dict[str, Json] = {"logprobs": []} if kind == "output_text" else {}
-        return [*said, (f"response.{kind}.delta", {**self._place, "delta": text, **more})]
+        return [*events, (f"response.{kind}.delta", {**self._address, "delta": text, **more})]
 
-    def cite(self, citation: Citation) -> Said:
-        """A source of the open text; one without an address cannot be said."""
+    def cite(self, citation: Citation) -> ItemEvents:
+        """Add a citation to the open text; nothing for one without a URL, which annotations require."""
         annotation = write_citation(citation)
         if annotation is None:
             return []
-        said = self.open("output_text")
-        place = {**self._place, "annotation_index": len(self._annotations)}
+        events = self.open("output_text")
+        address = {**self._address, "annotation_index": len(self._annotations)}
         self._annotations.append(annotation)
-        return [*said, ("response.output_text.annotation.added", {**place, "annotation": annotation})]
+        return [*events, ("response.output_text.annotation.added", {**address, "annotation": annotation})]
 
-    def close_part(self) -> Said:
-        """End the open part."""
+    def close_part(self) -> ItemEvents:
+        """Close the open part, if there is one."""
         if self._kind is None:
             return []
-        place, part = self._place, self._part()
+        address, part = self._address, self._part()
         text = {"refusal": part["refusal"]} if self._kind == "refusal" else {"text": part["text"], "logprobs": []}
-        said: Said = [(f"response.{self._kind}.done", {**place, **text}), ("response.content_part.done", {**place, "part": part})]
         self.item["content"].append(part)
-        self._kind, self._text, self._annotations = None, [], []
-        return said
+        kind, self._kind, self._text, self._annotations = self._kind, None, [], []
+        return [(f"response.{kind}.done", {**address, **text}), ("response.content_part.done", {**address, "part": part})]
 
-    def close(self, whole: bool) -> Said:
-        """End the item."""
-        said = self.close_part()
-        self.item["status"] = "completed" if whole else "incomplete"
-        return said
+    def close(self, complete: bool) -> ItemEvents:
+        """Close the item; not `complete` if the answer was cut off."""
+        events = self.close_part()
+        self.item["status"] = "completed" if complete else "incomplete"
+        return events
 
 
 class ReasoningItem:
-    """Thoughts, told as a summary: that is what clients show."""
+    """A reasoning item. Thinking is written as its summary, which is what clients show."""
 
     def __init__(self, id: str) -> None:
         self.item: dict[str, Json] = {"id": id, "type": "reasoning", "summary": []}
@@ -84,32 +85,35 @@ class ReasoningItem:
         self._text: list[str] = []
 
     @property
-    def _place(self) -> dict[str, Json]:
+    def _address(self) -> dict[str, Json]:
         return {"item_id": self.item["id"], "summary_index": 0}
 
-    def write(self, text: str) -> Said:
-        """More thoughts."""
-        said: Said = []
+    def write(self, text: str) -> ItemEvents:
+        """Add thinking."""
+        events: ItemEvents = []
         if not self._text:
-            said = [("response.reasoning_summary_part.added", {**self._place, "part": {"type": "summary_text", "text": ""}})]
+            events = [("response.reasoning_summary_part.added", {**self._address, "part": {"type": "summary_text", "text": ""}})]
         self._text.append(text)
-        return [*said, ("response.reasoning_summary_text.delta", {**self._place, "delta": text})]
+        return [*events, ("response.reasoning_summary_text.delta", {**self._address, "delta": text})]
 
-    def close(self, proof: dict[str, Json]) -> Said:
-        """End the item, with the proof that the caller is to hand back."""
-        self.item |= proof
+    def close(self, encrypted: dict[str, Json]) -> ItemEvents:
+        """Close the item with the fields of its encrypted content, which the client sends back."""
+        self.item |= encrypted
         if not self._text:
             return []
         part = {"type": "summary_text", "text": "".join(self._text)}
         self.item["summary"].append(part)
         return [
-            ("response.reasoning_summary_text.done", {**self._place, "text": part["text"]}),
-            ("response.reasoning_summary_part.done", {**self._place, "part": part}),
+            ("response.reasoning_summary_text.done", {**self._address, "text": part["text"]}),
+            ("response.reasoning_summary_part.done", {**self._address, "part": part}),
         ]
 
 
 class CallItem:
-    """A call of a function or of a custom tool. `wrapped`: the text comes as the function's one argument."""
+    """A call of a function or of a custom tool (`custom`).
+
+    `wrapped`: the model called a function that stands for a custom tool; its one argument is the tool's input.
+    """
 
     def __init__(self, id: str, call_id: str, name: dict[str, Json], custom: bool, wrapped: bool) -> None:
         kind, self._field = ("custom_tool_call", "input") if custom else ("function_call", "arguments")
@@ -119,41 +123,44 @@ class CallItem:
         self._pieces: list[str] = []
 
     @property
+    def _is_free_text(self) -> bool:
+        return self._field == "input" and not self._wrapped
+
+    @property
     def complete(self) -> bool:
-        """Nothing can follow: a whole JSON object cannot grow. Free text always can."""
-        if (self._field == "input" and not self._wrapped) or not self._pieces or not self._pieces[-1].rstrip().endswith("}"):
-            return False
-        return self._is_json()
+        """Whether nothing can follow. Free text can always grow."""
+        return not self._is_free_text and is_complete(self._pieces)
 
-    def _is_json(self) -> bool:
-        try:
-            orjson.loads("".join(self._pieces) or "{}")
-        except orjson.JSONDecodeError:
-            return False
-        return True
+    def write(self, arguments: str) -> ItemEvents:
+        """Add arguments; wrapped ones are kept until they can be unwrapped."""
+        self._pieces.append(arguments)
+        return [] if self._wrapped else self._delta(arguments)
 
-    def _delta(self, text: str) -> Said:
+    def close(self) -> ItemEvents:
+        """Close the item: `incomplete` if its arguments are not JSON, which means that they were cut off."""
+        text = "".join(self._pieces)
+        complete = self._is_free_text or _is_json(text or "{}")
+        events: ItemEvents = []
+        if self._wrapped:
+            text = custom_tools.unwrap(text)
+            events = self._delta(text)
+        elif self._field == "arguments" and not text.strip():
+            text = "{}"
+        self.item |= {self._field: text, "status": "completed" if complete else "incomplete"}
+        named = {"name": self.item["name"]} if self._field == "arguments" else {}
+        return [*events, (f"{self._event}.done", {"item_id": self.item["id"], **named, self._field: text})]
+
+    def _delta(self, text: str) -> ItemEvents:
         return [(f"{self._event}.delta", {"item_id": self.item["id"], "delta": text})] if text else []
 
     @property
     def _event(self) -> str:
         return "response.custom_tool_call_input" if self._field == "input" else "response.function_call_arguments"
 
-    def write(self, arguments: str) -> Said:
-        """More arguments; those that wrap a text wait until they are whole."""
-        self._pieces.append(arguments)
-        return [] if self._wrapped else self._delta(arguments)
 
-    def close(self) -> Said:
-        """End the item; arguments that are no JSON were cut off."""
-        text = "".join(self._pieces)
-        whole = self._is_json() or (self._field == "input" and not self._wrapped)
-        said: Said = []
-        if self._wrapped:
-            text = free_text.unwrap(text)
-            said = self._delta(text)
-        elif self._field == "arguments" and not text.strip():
-            text = "{}"
-        self.item |= {self._field: text, "status": "completed" if whole else "incomplete"}
-        named = {"name": self.item["name"]} if self._field == "arguments" else {}
-        return [*said, (f"{self._event}.done", {"item_id": self.item["id"], **named, self._field: text})]
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Whole responses, read and written, and the items in them."""
+"""Whole responses of the Responses API, read and written, and the output items in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     UsageReported,
 )
-from conduit_desktop.wire.event_validation import moment, whole
+from conduit_desktop.wire.event_validation import epoch_or_none, validated
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses.fields import NAME
@@ -36,45 +36,45 @@ from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 
 _KNOWN = frozenset({"id", "object", "created_at", "model", "status", "output", "usage", "error", "incomplete_details"})
 _CALL = frozenset({"id", "type", "status", "call_id", "name", "arguments", "input"})
-_CUT: dict[str, FinishReason] = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
+_INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "content_filter"}
 
 
-@whole
+@validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """A whole response as events; raises UpstreamError for a failed one, MalformedStream for what is none."""
+    """The events of a whole response; raises UpstreamError for a failed one, MalformedStream for anything but a response."""
     if body.get("status") == "failed":
         raise failed_response(body)
     if body.get("error"):
         raise error_in_answer(body)
     output = body.get("output")
     if not isinstance(output, list):
-        raise MalformedStream("the answer is no response: it has no output")
-    told = AnswerState()
+        raise MalformedStream("the answer is not a response: it has no output")
+    state = AnswerState()
     events: list[Event] = [started(body)]
     for item in output:
-        item_events(item, told, events)
-    ended(body, told, {}, events)
+        item_events(item, state, events)
+    ended(body, state, {}, events)
     return events
 
 
 def started(response: dict[str, Any]) -> Started:
-    """The beginning of an answer; `extra` is what the response says besides."""
+    """The start event; `extra` holds the fields of the response that no neutral event has."""
     return Started(
         str(response.get("id") or ""),
         str(response.get("model") or ""),
-        moment(response.get("created_at")),
-        further(response),
+        epoch_or_none(response.get("created_at")),
+        unknown_fields(response),
         NAME,
     )
 
 
-def further(response: dict[str, Any]) -> dict[str, Json]:
+def unknown_fields(response: dict[str, Any]) -> dict[str, Json]:
     """The fields of a response that no neutral event has."""
     return {name: value for name, value in response.items() if name not in _KNOWN}
 
 
 class AnswerState:
-    """What an answer has said so far, as far as its end depends on it; and the kind of its last block."""
+    """The state of a response that is read: whether it has calls and refusals, and the kind of its last block."""
 
     __slots__ = ("called", "last", "refused")
 
@@ -84,19 +84,19 @@ class AnswerState:
         self.last = ""
 
 
-def ended(response: dict[str, Any], told: AnswerState, extra: dict[str, Json], events: list[Event]) -> None:
-    """How it ended, and the usage."""
+def ended(response: dict[str, Any], state: AnswerState, extra: dict[str, Json], events: list[Event]) -> None:
+    """Add the finish and the usage."""
     status = str(response.get("status") or "completed")
     reason: FinishReason = "stop"
     if status == "incomplete":
         details = response.get("incomplete_details")
         why = details.get("reason") if isinstance(details, dict) else None
-        reason, status = _CUT.get(str(why), "other"), str(why or status)
+        reason, status = _INCOMPLETE.get(str(why), "other"), str(why or status)
     elif status != "completed":
         reason = "other"
-    elif told.called:
+    elif state.called:
         reason = "tool_calls"
-    elif told.refused:
+    elif state.refused:
         reason = "refusal"
     events.append(Finished(reason, status, extra={"response": extra} if extra else {}))
     usage = response.get("usage")
@@ -104,30 +104,30 @@ def ended(response: dict[str, Any], told: AnswerState, extra: dict[str, Json], e
         events.append(UsageReported(read_usage(usage)))
 
 
-def item_events(item: Json, told: AnswerState, events: list[Event]) -> None:
-    """One whole item of the output; raises MalformedStream for what is none."""
+def item_events(item: Json, state: AnswerState, events: list[Event]) -> None:
+    """Add the events of a whole output item; raises MalformedStream for anything but an item."""
     if not isinstance(item, dict) or not isinstance(item.get("type"), str):
         raise MalformedStream("an item of the output has no type")
     kind = item["type"]
     if kind == "message":
         for part in item.get("content") or ():
-            part_events(part, told, events)
+            part_events(part, state, events)
     elif kind in CALLS:
         call = call_started(item)
-        told.called, told.last = True, "call"
+        state.called, state.last = True, "call"
         events.append(call)
         arguments = item.get("input" if kind == "custom_tool_call" else "arguments")
         if isinstance(arguments, str) and arguments:
             events.append(ToolCallDelta(call.id, arguments))
     elif kind == "reasoning":
-        thought_events(item, told, events)
+        reasoning_events(item, state, events)
     else:
-        told.last = "opaque"
+        state.last = "opaque"
         events.append(OpaqueBlock(Opaque(NAME, kind, item)))
 
 
 def call_started(item: dict[str, Any]) -> ToolCallStarted:
-    """The beginning of a call; raises MalformedStream for one that cannot be answered."""
+    """The start of a call; raises MalformedStream without an id or a name: its result could not be sent back."""
     call_id, name = item.get("call_id") or item.get("id"), item.get("name")
     if not isinstance(call_id, str) or not isinstance(name, str):
         raise MalformedStream("a tool call without id or name")
@@ -135,68 +135,68 @@ def call_started(item: dict[str, Any]) -> ToolCallStarted:
     return ToolCallStarted(call_id, name, "custom" if item["type"] == "custom_tool_call" else "function", extra=extra)
 
 
-def open_text(told: AnswerState, events: list[Event]) -> None:
-    """A text block begins."""
-    if told.last == "text":
+def open_text(state: AnswerState, events: list[Event]) -> None:
+    """Begin a text block."""
+    if state.last == "text":
         events.append(TextStarted())
-    told.last = "text"
+    state.last = "text"
 
 
-def open_thinking(told: AnswerState, events: list[Event]) -> None:
-    """A thinking block begins."""
-    if told.last == "thinking":
+def open_thinking(state: AnswerState, events: list[Event]) -> None:
+    """Begin a thinking block."""
+    if state.last == "thinking":
         events.append(ThinkingStarted())
-    told.last = "thinking"
+    state.last = "thinking"
 
 
-def thought_events(item: dict[str, Any], told: AnswerState, events: list[Event]) -> None:
-    """A whole reasoning item; one without words or proof says nothing."""
-    text = reasoning_text(item)
-    sealed = unmark(item.get("encrypted_content"))
-    if text or (item.get("encrypted_content") and not (sealed and (sealed.kind == "hidden" or not sealed.data))):
-        open_thinking(told, events)
+def reasoning_events(item: dict[str, Any], state: AnswerState, events: list[Event]) -> None:
+    """Add the events of a whole reasoning item; none for one without text and encrypted content."""
+    text = thought(item)
+    marked = unmark(item.get("encrypted_content"))
+    if text or (item.get("encrypted_content") and not (marked and (marked.kind == "hidden" or not marked.data))):
+        open_thinking(state, events)
     if text:
         events.append(ThinkingDelta(text))
-    proof_events(item, told, events)
+    encrypted_events(item, state, events)
 
 
-def proof_events(item: dict[str, Any], told: AnswerState, events: list[Event]) -> None:
-    """The proof of a reasoning item, marked as this dialect's unless it bears a mark."""
+def encrypted_events(item: dict[str, Any], state: AnswerState, events: list[Event]) -> None:
+    """Add the encrypted content of a reasoning item, marked as this dialect's unless it has a mark."""
     encrypted = item.get("encrypted_content")
     if not isinstance(encrypted, str) or not encrypted:
         return
-    sealed = unmark(encrypted)
-    if sealed is not None and sealed.kind == "hidden":
-        events.append(ThinkingRedacted(sealed.data))
-        told.last = "hidden"
-    elif sealed is None:
+    marked = unmark(encrypted)
+    if marked is not None and marked.kind == "hidden":
+        events.append(ThinkingRedacted(marked.data))
+        state.last = "hidden"
+    elif marked is None:
         events.append(ThinkingSigned(mark(MarkedContent(NAME, encrypted, id=str(item.get("id") or "")))))
-    elif sealed.data:
-        events.append(ThinkingSigned(sealed.data))
+    elif marked.data:
+        events.append(ThinkingSigned(marked.data))
 
 
-def part_events(part: Json, told: AnswerState, events: list[Event]) -> None:
-    """One whole content part of a message."""
+def part_events(part: Json, state: AnswerState, events: list[Event]) -> None:
+    """Add the events of a whole content part."""
     match part:
         case {"type": "output_text" | "text", "text": str(text)}:
             if text or part.get("annotations"):
-                open_text(told, events)
+                open_text(state, events)
             if text:
                 events.append(TextDelta(text))
             events += [Cited(read_citation(raw)) for raw in part.get("annotations") or ()]
         case {"type": "refusal", "refusal": str(text)}:
-            told.refused, told.last = True, "refusal"
+            state.refused, state.last = True, "refusal"
             if text:
                 events.append(Refused(text))
         case {"type": str(kind)}:
-            told.last = "opaque"
+            state.last = "opaque"
             events.append(OpaqueBlock(Opaque(NAME, CONTENT + kind, part)))
         case _:
             raise MalformedStream("a content part has no type")
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The whole response: what a stream of the same answer ends in. Only the first choice can be said."""
+    """The whole response, with which a stream of the same answer ends. It has the first choice only."""
     writer = ResponsesWriter(request)
     for event in answer.events():
         writer.write(event)

@@ -1,4 +1,4 @@
-"""What a response says besides its output: its id, and the request's settings echoed."""
+"""The fields of a response object besides its output: its id, its status, and the settings of the request."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conduit_desktop.core.events import Finished, Started
 from conduit_desktop.wire.openai_responses.fields import NAME, is_own
 from conduit_desktop.wire.openai_responses.request_writer import write_settings
 
-_CUT = frozenset({"max_messages", "steered"})
-"""OpenAI's further reasons for an incomplete response."""
+_OTHER_INCOMPLETE = frozenset({"max_messages", "steered"})
+"""OpenAI's further values of `incomplete_details.reason`, which have no neutral reason."""
 _NOT_ECHOED = frozenset({"stream", "include", "stream_options"})
 _DEFAULTS: dict[str, Json] = {
     "background": False,
@@ -34,10 +34,10 @@ _DEFAULTS: dict[str, Json] = {
     "truncation": "disabled",
     "user": None,
 }
-"""The values that nobody asked for: official clients expect every field."""
+"""The defaults of the settings: the models of official clients require every field."""
 
 
-def skeleton(request: ChatRequest, started: Started) -> dict[str, Json]:
+def initial_response(request: ChatRequest, started: Started) -> dict[str, Json]:
     """The response as it begins: in progress, without output."""
     own = started.dialect == NAME
     body: dict[str, Json] = {
@@ -58,20 +58,20 @@ def skeleton(request: ChatRequest, started: Started) -> dict[str, Json]:
     return {**body, **(started.extra if own else {})}
 
 
-def ending(finish: Finished) -> dict[str, Json]:
-    """How the response ended; one that runs in the background has not yet."""
+def write_status(finish: Finished) -> dict[str, Json]:
+    """`status` and `incomplete_details`; a response that still runs in the background keeps its status."""
     if finish.reason == "other" and finish.raw in ("queued", "in_progress", "cancelled"):
         return {"status": finish.raw}
     if finish.reason == "length":
         return {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
     if finish.reason == "content_filter":
         return {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}
-    if finish.reason == "other" and finish.raw in _CUT:
+    if finish.reason == "other" and finish.raw in _OTHER_INCOMPLETE:
         return {"status": "incomplete", "incomplete_details": {"reason": finish.raw}}
     return {"status": "completed"}
 
 
 def item_id(prefix: str, response_id: str, index: int) -> str:
-    """The id of the item at `index`: the same for the same response."""
+    """The id of the item at `index`, derived from the response's id so that it is stable."""
     digest = hashlib.sha256(f"{response_id}/{index}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"{prefix}_{digest[:40]}"

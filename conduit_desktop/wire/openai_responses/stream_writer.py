@@ -1,4 +1,4 @@
-"""Writes a streamed answer as the events of the Responses API."""
+"""Writes the streams of OpenAI's Responses API. https://platform.openai.com/docs/api-reference/responses-streaming"""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import orjson
 from conduit_desktop.core.chat import ChatRequest, Json, Opaque
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import (
+    BlockEvent,
     Cited,
-    Event,
     Finished,
     OpaqueBlock,
     Refused,
-    Started,
     TextDelta,
     TextStarted,
     ThinkingDelta,
@@ -26,82 +25,71 @@ from conduit_desktop.core.events import (
     ToolCallDelta,
     ToolCallStarted,
     Usage,
-    UsageReported,
 )
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import error_body
 from conduit_desktop.wire.openai_responses.errors import failure_code
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.openai_responses.output_items import CallItem, MessageItem, ReasoningItem, Said
-from conduit_desktop.wire.openai_responses.response_object import ending, item_id, skeleton
+from conduit_desktop.wire.openai_responses.output_items import CallItem, ItemEvents, MessageItem, ReasoningItem
+from conduit_desktop.wire.openai_responses.response_object import initial_response, item_id, write_status
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.openai_responses.usage import write_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
+from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 
-MessageWrite = Callable[[MessageItem], Said]
-ReasoningWrite = Callable[[ReasoningItem], Said]
+MessageWrite = Callable[[MessageItem], ItemEvents]
+ReasoningWrite = Callable[[ReasoningItem], ItemEvents]
 
 
-class ResponsesWriter:
-    """Writes one response. `final` is the whole of it once it has ended well.
+class ResponsesWriter(SingleChoiceWriter):
+    """Writes one response. `final` is the whole response after `end`.
 
-    Messages and reasoning stand one after the other; a call stays open until its arguments are whole, for calls may come
-    mixed.
+    Messages and reasoning items follow each other. A call stays open until its arguments are complete, because the events of
+    several calls may be interleaved.
     """
 
+    dialect = NAME
+
     def __init__(self, request: ChatRequest) -> None:
+        super().__init__(request)
         self.final: dict[str, Json] | None = None
-        self._request = request
-        self._names = FlatToolNames(request.source_form)
+        self._names = FlatToolNames(request.spelling)
         self._custom = {tool.name for tool in request.tools if tool.kind == "custom"}
-        self._started = Started()
         self._body: dict[str, Json] = {}
         self._number = 0
         self._open: tuple[int, MessageItem | ReasoningItem] | None = None
         self._calls: dict[str, tuple[int, CallItem]] = {}
         self._known_calls: set[str] = set()
         self._refused = False
-        self._usage: Usage | None = None
-        self._finish = Finished("stop")
 
-    @property
-    def _own(self) -> bool:
-        return self._started.dialect == NAME
+    def _on_started(self) -> bytes:
+        return self._begin()
 
-    def write(self, event: Event) -> bytes:
-        """The events that say `event`: none for other choices, and for what cannot be said here."""
-        if isinstance(event, Started):
-            self._started = event
-            return self._begin()
-        if isinstance(event, UsageReported):
-            self._usage = event.usage
-            return b""
-        if event.choice != 0:
-            return b""
-        if isinstance(event, Finished):
-            # Without words of its own a refusal has no part to stand in.
-            filtered = event.reason == "refusal" and not self._refused
-            self._finish = replace(event, reason="content_filter") if filtered else event
-            return self._close_all()
-        return self._say(event)
+    def _on_finished(self) -> bytes:
+        # A refusal without text has no `refusal` part: only `content_filter` can express it.
+        if self._finish is not None and self._finish.reason == "refusal" and not self._refused:
+            self._finish = replace(self._finish, reason="content_filter")
+        return self._close_all()
 
     def end(self) -> bytes:
-        """Open items closed, and the whole response with its usage."""
+        """The end of every open item, and the whole response with its usage."""
         written = self._begin() + self._close_all()
-        self._body |= ending(self._finish)
-        if self._usage is not None or not self._own:  # OpenAI's own is null while it works in the background
+        finish = self._finish or Finished("stop")
+        self._body |= write_status(finish)
+        if self._usage is not None or not self._own:  # null while a response of OpenAI runs in the background
             self._body["usage"] = write_usage(self._usage or Usage(), self._own)
         if self._own:
-            self._body |= self._finish.extra.get("response", {})
+            self._body |= finish.extra.get("response", {})
         self.final = self._body
         kind = "incomplete" if self._body["status"] == "incomplete" else "completed"
         return written + self._frame(f"response.{kind}", {"response": self._body})
 
     def fail(self, error: GatewayError) -> bytes:
-        """`error`, which the SDKs raise for, then `response.failed`, which other clients wait for; never a completed one."""
-        told = error_body(error)["error"]
-        written = self._frame("error", {**{name: told[name] for name in ("code", "message", "param")}, "error": told})
-        body = self._body or skeleton(self._request, self._started)
+        """`error`, for which the SDKs raise, then `response.failed`, for which other clients wait."""
+        fields = error_body(error)["error"]
+        # OpenAI's reference has the fields on the top level, its SDKs read `error`.
+        written = self._frame("error", {**{name: fields[name] for name in ("code", "message", "param")}, "error": fields})
+        body = self._body or initial_response(self._request, self._started)
         failure = {"code": failure_code(error), "message": error.message}
         return written + self._frame("response.failed", {"response": {**body, "status": "failed", "error": failure}})
 
@@ -109,10 +97,8 @@ class ResponsesWriter:
         """A comment."""
         return sse.comment("ping")
 
-    def _begin(self) -> bytes:
-        if self._body:
-            return b""
-        self._body = skeleton(self._request, self._started)
+    def _message_start(self) -> bytes:
+        self._body = initial_response(self._request, self._started)
         return self._frame("response.created", {"response": self._body}) + self._frame(
             "response.in_progress", {"response": self._body}
         )
@@ -122,20 +108,7 @@ class ResponsesWriter:
         self._number += 1
         return sse.write(data, kind)
 
-    def _say(
-        self,
-        event: TextStarted
-        | TextDelta
-        | ThinkingStarted
-        | ThinkingDelta
-        | ThinkingSigned
-        | ThinkingRedacted
-        | ToolCallStarted
-        | ToolCallDelta
-        | Refused
-        | Cited
-        | OpaqueBlock,
-    ) -> bytes:
+    def _write_content(self, event: BlockEvent) -> bytes:
         match event:
             case TextDelta():
                 return self._message(lambda message: message.write("output_text", event.text)) if event.text else b""
@@ -153,9 +126,9 @@ class ResponsesWriter:
             case ThinkingSigned():
                 return self._sign(event.signature)
             case ThinkingRedacted():
-                return self._hidden(event.data)
+                return self._redacted(event.data)
             case ToolCallStarted():
-                return self._call(event)
+                return self._start_call(event)
             case ToolCallDelta():
                 return self._arguments(event)
             case OpaqueBlock():
@@ -163,8 +136,8 @@ class ResponsesWriter:
             case _:
                 assert_never(event)
 
-    def _events(self, index: int, said: Said) -> bytes:
-        return b"".join([self._frame(kind, {"output_index": index, **fields}) for kind, fields in said])
+    def _events(self, index: int, events: ItemEvents) -> bytes:
+        return b"".join([self._frame(kind, {"output_index": index, **fields}) for kind, fields in events])
 
     def _add(self, item: dict[str, Json]) -> tuple[int, bytes]:
         index = len(self._body["output"])
@@ -206,19 +179,19 @@ class ResponsesWriter:
         item.signature += signature
         return out
 
-    def _proof(self, signature: str) -> dict[str, Json]:
-        """A signature as an item's fields: OpenAI's own as it is, under its own id; another's under its provider's mark.
+    def _encrypted(self, signature: str) -> dict[str, Json]:
+        """The fields of a thinking signature: OpenAI's own as it is, under the id of its item; any other one marked.
 
-        Another's thoughts bear the mark without a signature too: OpenAI knows no item of their id.
+        Thinking of other providers is marked even without a signature: OpenAI refuses items with an id that it does not know.
         """
         if self._own and not signature:
             return {}
-        sealed = unmark(signature)
-        if sealed is not None and sealed.dialect == NAME:
-            return {"encrypted_content": sealed.data, **({"id": sealed.id} if sealed.id else {})}
+        marked = unmark(signature)
+        if marked is not None and marked.dialect == NAME:
+            return {"encrypted_content": marked.data, **({"id": marked.id} if marked.id else {})}
         return {"encrypted_content": mark(MarkedContent(self._started.dialect, signature))}
 
-    def _hidden(self, data: str) -> bytes:
+    def _redacted(self, data: str) -> bytes:
         out = self._close_open() + self._reasoning(lambda reasoning: [])
         assert self._open is not None
         index, item = self._open
@@ -226,7 +199,7 @@ class ResponsesWriter:
         self._open = None
         return out + self._done(index, item.item)
 
-    def _call(self, event: ToolCallStarted) -> bytes:
+    def _start_call(self, event: ToolCallStarted) -> bytes:
         if event.kind == "hosted" or event.id in self._known_calls:
             return b""
         self._known_calls.add(event.id)
@@ -234,8 +207,8 @@ class ResponsesWriter:
         declared = event.name in self._custom
         custom = declared or event.kind == "custom"
         name, namespace = self._names.restore(event.name)
-        said = {"name": name, **namespace, **(event.extra if self._own else {})}
-        call = CallItem(self._new_id("ctc" if custom else "fc"), event.id, said, custom, custom and event.kind == "function")
+        fields = {"name": name, **namespace, **(event.extra if self._own else {})}
+        call = CallItem(self._new_id("ctc" if custom else "fc"), event.id, fields, custom, custom and event.kind == "function")
         index, added = self._add(call.item)
         self._calls[event.id] = (index, call)
         return out + added
@@ -243,14 +216,14 @@ class ResponsesWriter:
     def _arguments(self, event: ToolCallDelta) -> bytes:
         if event.id not in self._calls:
             if event.id in self._known_calls and event.arguments.strip():
-                raise ValueError(f"arguments for a tool call that is over: {event.id!r}")
-            return b""  # blanks after the end, or of a hosted tool's call, which was not written either
+                raise ValueError(f"arguments for a tool call that has ended: {event.id!r}")
+            return b""  # whitespace after the end, or the arguments of a hosted call, which is not written
         index, call = self._calls[event.id]
         return self._events(index, call.write(event.arguments)) if event.arguments else b""
 
     def _opaque(self, block: Opaque) -> bytes:
         if block.dialect != NAME or not self._own:
-            # Left out, but the text after it is another, and places are counted from its beginning.
+            # Not written, but the text after it is a new part: citation offsets count from its beginning.
             return self._message(MessageItem.close_part) if self._open and isinstance(self._open[1], MessageItem) else b""
         out = self._begin() + self._close_before_next()
         index, added = self._add(dict(block.value))
@@ -260,19 +233,20 @@ class ResponsesWriter:
         return self._frame("response.output_item.done", {"output_index": index, "item": item})
 
     def _close_open(self) -> bytes:
-        """End the message or the thoughts under way."""
+        """Close the open message or reasoning item."""
         if self._open is None:
             return b""
         index, item = self._open
         self._open = None
         if isinstance(item, MessageItem):
-            said = item.close(self._finish.reason not in ("length", "content_filter"))
+            cut_off = self._finish is not None and self._finish.reason in ("length", "content_filter")
+            events = item.close(complete=not cut_off)
         else:
-            said = item.close(self._proof(item.signature))
-        return self._events(index, said) + self._done(index, item.item)
+            events = item.close(self._encrypted(item.signature))
+        return self._events(index, events) + self._done(index, item.item)
 
     def _close_before_next(self) -> bytes:
-        """End what the next item comes after: a call only where nothing of it can follow."""
+        """Close what must end before the next item: calls only if they are complete."""
         return self._close_open() + self._close_calls([name for name, (_, call) in self._calls.items() if call.complete])
 
     def _close_all(self) -> bytes:

@@ -12,11 +12,14 @@ from conduit_desktop.core.errors import GatewayError, UpstreamError
 from conduit_desktop.wire.openai_chat import errors as generic
 from conduit_desktop.wire.replicate.request_writer import NAME
 
+FAILED = frozenset({"failed", "canceled", "aborted"})
+"""Statuses of predictions that did not succeed. https://replicate.com/docs/reference/http#predictions.get"""
+
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """`{"title", "detail", "status"}`, or a prediction that failed."""
+    """An error response, or a failed prediction in its place. Header names are in lower case."""
     fields = parse_json(body)
-    if isinstance(fields, dict) and fields.get("error") and fields.get("status") in ("failed", "canceled", "aborted"):
+    if isinstance(fields, dict) and fields.get("error") and fields.get("status") in FAILED:
         error = prediction_failed(str(fields["status"]), fields["error"])
         error.body, error.headers = body, headers
         return error

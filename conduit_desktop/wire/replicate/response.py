@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 import orjson
 
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usage, UsageReported
-from conduit_desktop.wire.event_validation import whole
+from conduit_desktop.wire.event_validation import rfc3339_or_none, validated
 from conduit_desktop.wire.replicate.errors import prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
 from conduit_desktop.wire.token_counts import count
 
+FINISHED_EVENT = "prediction"
+"""The stream event with the finished prediction, which has the metrics.
 
-@whole
+Replicate's own streams end with `done` and have no usage. The provider requests the prediction after that and adds this event.
+"""
+
+
+@validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """A prediction that has succeeded; raises UpstreamError for one that has not."""
+    """The events of a prediction that succeeded; raises UpstreamError for any other status."""
     status = body.get("status")
     if status != "succeeded":
         raise prediction_failed(str(status), body.get("error"))
@@ -29,18 +34,11 @@ def read_response(body: dict[str, Json]) -> list[Event]:
 
 
 def _started(body: Mapping[str, Json]) -> Started:
-    return Started(str(body.get("id") or ""), str(body.get("model") or ""), _moment(body.get("created_at")), dialect=NAME)
-
-
-def _moment(text: Json) -> int | None:
-    try:
-        return int(datetime.fromisoformat(str(text)).timestamp())
-    except ValueError:
-        return None
+    return Started(str(body.get("id") or ""), str(body.get("model") or ""), rfc3339_or_none(body.get("created_at")), dialect=NAME)
 
 
 def _text(output: Json) -> str:
-    """Language models give their text whole, or in the pieces they streamed."""
+    """The output as text: language models return a string or the list of streamed pieces, others any JSON value."""
     if output is None:
         return ""
     if isinstance(output, str):
@@ -57,18 +55,18 @@ def end_events(body: Mapping[str, Json]) -> list[Event]:
 
 
 def read_usage(metrics: Json) -> Usage | None:
-    """The tokens, where the model counts them; others are billed by the second."""
+    """The usage in `metrics`; None if the model does not count tokens (it is then billed by the second)."""
     if not isinstance(metrics, dict):
         return None
-    asked, said = metrics.get("input_token_count"), metrics.get("output_token_count")
-    if asked is None and said is None:
+    read, written = metrics.get("input_token_count"), metrics.get("output_token_count")
+    if read is None and written is None:
         return None
     extra = {name: value for name, value in metrics.items() if name not in ("input_token_count", "output_token_count")}
-    return Usage(input=count(asked), output=count(said), extra=extra)
+    return Usage(input=count(read), output=count(written), extra=extra)
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """A prediction that has succeeded."""
+    """The body of a prediction that succeeded. `output` has the text of the first choice."""
     body: dict[str, Json] = {
         "id": answer.started.id, "model": answer.started.model or request.model, "status": "succeeded", "error": None,
         "output": [answer.first.text], "metrics": {},

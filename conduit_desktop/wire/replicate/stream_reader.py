@@ -6,16 +6,13 @@ from conduit_desktop.core.errors import MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.frame_reader import FrameReader
-from conduit_desktop.wire.replicate.errors import parse_json, prediction_failed
+from conduit_desktop.wire.replicate.errors import FAILED, parse_json, prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
-from conduit_desktop.wire.replicate.response import end_events
-
-FINISHED = "prediction"
-"""The event that holds the finished prediction. It is not Replicate's own: the provider asks for it when a stream is done."""
+from conduit_desktop.wire.replicate.response import FINISHED_EVENT, end_events
 
 
 class ReplicateReader(FrameReader):
-    """Reads `output`, `logs`, `error` and `done`, and the finished prediction where it follows."""
+    """Reads the events `output`, `error` and `done`, and the finished prediction if it follows."""
 
     terminal = "its event done"
 
@@ -25,7 +22,7 @@ class ReplicateReader(FrameReader):
         self._done = False
 
     def read(self, frame: sse.Frame, events: list[Event]) -> None:
-        """One event."""
+        """Read one event; raises UpstreamError for `error`, and for a prediction that was cancelled."""
         if not self._begun:
             self._begun = True
             events.append(Started(dialect=NAME))
@@ -36,13 +33,13 @@ class ReplicateReader(FrameReader):
                 raise prediction_failed("failed", _detail(frame.data))
             case "done":
                 self._end(frame.data)
-            case "prediction":
+            case event if event == FINISHED_EVENT:
                 self._finish(frame.data, events)
             case _:
-                pass  # logs, and whatever else there may come to be
+                pass  # `logs`, and events added later
 
     def _end(self, data: bytes) -> None:
-        """`{}`, or the reason for another end: `error` or `canceled`."""
+        """The data of `done`: `{}`, or a `reason` (`error`, `canceled`) if the prediction did not succeed."""
         fields = parse_json(data)
         reason = fields.get("reason") if isinstance(fields, dict) else None
         if reason:
@@ -52,14 +49,14 @@ class ReplicateReader(FrameReader):
     def _finish(self, data: bytes, events: list[Event]) -> None:
         body = parse_json(data)
         if not isinstance(body, dict):
-            raise MalformedStream("the finished prediction is no JSON object")
-        if body.get("status") in ("failed", "canceled", "aborted"):
+            raise MalformedStream("the finished prediction is not a JSON object")
+        if body.get("status") in FAILED:
             raise prediction_failed(str(body["status"]), body.get("error"))
         events += end_events(body)
         self._over = True
 
     def close(self) -> list[Event]:
-        """A stream that was done is whole, though nobody could tell its metrics; raises StreamBroken for any other."""
+        """A stream that ended after `done` is complete, without usage; raises StreamBroken for any other."""
         try:
             return super().close()
         except StreamBroken:

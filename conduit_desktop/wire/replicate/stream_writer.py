@@ -5,45 +5,33 @@ from __future__ import annotations
 import orjson
 
 from conduit_desktop.core.answer import Answer
-from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import GatewayError
-from conduit_desktop.core.events import Event, Refused, Started, TextDelta, UsageReported
+from conduit_desktop.core.events import BlockEvent, Refused, TextDelta
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.replicate.errors import write_error
-from conduit_desktop.wire.replicate.response import write_response
+from conduit_desktop.wire.replicate.request_writer import NAME
+from conduit_desktop.wire.replicate.response import FINISHED_EVENT, write_response
+from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 
-FINISHED = "prediction"
-"""The event that holds the finished prediction. It is not Replicate's own: the provider asks for it when a stream is done."""
 
+class ReplicateWriter(SingleChoiceWriter):
+    """Writes one stream, which carries text alone."""
 
-class ReplicateWriter:
-    """Writes one stream: text, and the end."""
+    dialect = NAME
 
-    def __init__(self, request: ChatRequest) -> None:
-        self._request = request
-        self._answer = Answer()
-
-    def write(self, event: Event) -> bytes:
-        """The frame that says `event`; only words can be said."""
-        match event:
-            case Started():
-                self._answer.started = event
-            case UsageReported():
-                self._answer.usage = event.usage
-            case TextDelta(text, 0) | Refused(text, 0) if text:
-                return b"event: output\n" + b"".join(b"data: " + line + b"\n" for line in text.encode().split(b"\n")) + b"\n"
-            case _:
-                pass
-        return b""
+    def _write_content(self, event: BlockEvent) -> bytes:
+        if not isinstance(event, TextDelta | Refused) or not event.text:
+            return b""
+        return b"event: output\n" + b"".join(b"data: " + line + b"\n" for line in event.text.encode().split(b"\n")) + b"\n"
 
     def end(self) -> bytes:
-        """`done`, and the finished prediction."""
-        body = write_response(self._answer, self._request)
+        """`done`, and the finished prediction without its output."""
+        body = write_response(Answer(self._started, usage=self._usage), self._request)
         del body["output"]
-        return sse.write(b"{}", "done") + sse.write(orjson.dumps(body), FINISHED)
+        return sse.write(b"{}", "done") + sse.write(orjson.dumps(body), FINISHED_EVENT)
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error, and no `done` that could pass for success."""
+        """The error; no `done` follows it."""
         return sse.write(orjson.dumps(write_error(error)[1]), "error")
 
     def ping(self) -> bytes:
