@@ -1,21 +1,88 @@
-"""What dialects have in common; each names, as a table, the functions and classes it reads and writes with."""
+"""The protocols of stream readers and writers, and the base class of the dialects."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
 from conduit_desktop.core.chat import Json
+from conduit_desktop.core.errors import GatewayError
+from conduit_desktop.core.events import Event
+
+
+@dataclass(slots=True)
+class WrittenRequest:
+    """A request body in one dialect, and the names of the fields that it could not express."""
+
+    body: dict[str, Json]
+    dropped: list[str] = field(default_factory=list)
+
+
+class StreamReader(Protocol):
+    """Reads one streamed answer."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the terminal event has been read: the answer is complete even if the connection stays open."""
+        ...
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take the next bytes, split anywhere; return the events that they complete.
+
+        Raises MalformedStream for bytes that cannot be read, UpstreamError for an error that the provider sent in the
+        stream. Events before the fault in the same bytes are returned; the next call (with b"" too) then raises.
+        """
+        ...
+
+    def close(self) -> list[Event]:
+        """The connection has ended: return held-back events; raises StreamBroken if the terminal event never came."""
+        ...
+
+
+class StreamWriter(Protocol):
+    """Writes one streamed answer."""
+
+    def write(self, event: Event) -> bytes:
+        """The bytes of `event`; may be empty if it is written later or cannot be expressed."""
+        ...
+
+    def end(self) -> bytes:
+        """The bytes that end a successful answer: open blocks closed, usage, the terminal frame."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The dialect's error event, and nothing that clients could take for success."""
+        ...
+
+    def ping(self) -> bytes:
+        """A frame or comment that keeps the connection alive. Valid before the first event too."""
+        ...
+
+
+@runtime_checkable
+class ReframingWriter(StreamWriter, Protocol):
+    """Writes a dialect's frames in another framing, so that passthrough streams are reframed too."""
+
+    def frame(self, chunk: bytes) -> bytes:
+        """The frame that holds `chunk`."""
+        ...
+
+    def close(self) -> bytes:
+        """The bytes after the last frame of a successful answer."""
+        ...
 
 
 class BaseDialect:
-    """Usage is in every stream unasked, and in the native lane only the model is another."""
+    """The usual case: usage is in every stream, and passthrough changes only the model."""
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
         """`body` for `model`."""
         return {**body, "model": model}
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
-        """Always: there is no stream without usage."""
+        """Always: every stream has usage."""
         return True
 
     def is_usage_only(self, data: bytes) -> bool:
-        """Never: usage is part of frames that say more."""
+        """Never: usage is in frames that have other content too."""
         return False

@@ -10,7 +10,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
-from conduit_desktop.wire.errors.classify import LOOKED_AT, classify
+from conduit_desktop.wire.errors.classify import SEARCHED, classify
 from conduit_desktop.wire.errors.retry_after import retry_after, until
 
 _REASONS: dict[str, tuple[Reason, int]] = {
@@ -119,7 +119,7 @@ def _message_of(fields: Json, error: Fields) -> str | None:
 
 def _words(body: bytes) -> str:
     """What a body that is no JSON says to a person: a page's title, else its text, in one short line."""
-    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    text = body[:SEARCHED].decode("utf-8", "replace")
     title = _TITLE.search(text)
     return " ".join(_TAG.sub(" ", title[1] if title else text).split())[:300]
 
@@ -129,21 +129,21 @@ def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) ->
     if _out_of_money(message, error):
         return "money"
     if reason in ("bad_request", "too_large"):
-        if _CONTEXT.search(message, 0, LOOKED_AT):
+        if _CONTEXT.search(message, 0, SEARCHED):
             return "context_length"
-        if _FILTERED.search(message, 0, LOOKED_AT):
+        if _FILTERED.search(message, 0, SEARCHED):
             return "content_filter"
     if reason == "bad_request":
         return classify(400, None, message)  # others who speak this dialect have words of their own
     if reason == "rate_limit" and otherwise == "overloaded":
         return "overloaded"
-    return "content_filter" if _FILTERED.search(message, 0, LOOKED_AT) else reason
+    return "content_filter" if _FILTERED.search(message, 0, SEARCHED) else reason
 
 
 def _out_of_money(message: str, error: Fields) -> bool:
     details = error.get("details")
     code = details.get("error_code") if isinstance(details, dict) else None
-    return _SPEND.search(message, 0, LOOKED_AT) is not None or (
+    return _SPEND.search(message, 0, SEARCHED) is not None or (
         isinstance(code, str) and ("spend_limit" in code or "billing" in code)
     )
 

@@ -13,7 +13,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.bedrock.messages_reader import NAME
-from conduit_desktop.wire.errors.classify import LOOKED_AT
+from conduit_desktop.wire.errors.classify import SEARCHED
 from conduit_desktop.wire.openai_chat import errors as generic
 
 _REASONS: dict[str, tuple[Reason, int]] = {
@@ -85,7 +85,7 @@ def _classify(error: UpstreamError) -> None:
     if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
         reason = error.reason
     if reason in ("bad_request", "permission"):
-        said = error.message[:LOOKED_AT]
+        said = error.message[:SEARCHED]
         reason = "model_not_found" if _MODEL.search(said) else "auth" if _KEY.search(said) else reason
     error.set_reason(reason)
 

@@ -1,1 +1,1 @@
-"""What an upstream's error means: its reason, when to retry, and errors inside a stream."""
+"""Errors of providers: their cause, when to retry, and errors inside a stream."""

@@ -118,7 +118,7 @@ STATUS_OF: dict[Reason, int] = {
 """What an error would have come with, had its vendor not said 200 before it; every other is 500."""
 
 
-LOOKED_AT = 8_192
+SEARCHED = 8_192
 """Characters of an error that are searched: why it came stands at its beginning, and some vendors quote all that was asked."""
 
 
@@ -129,6 +129,6 @@ def classify(status: int, kind: str | None, text: str) -> Reason:
         return known
     row = 400 if status in (400, 409, 422) else 500 if status >= 500 else status
     for pattern, reason in _BY_TEXT.get(row, ()):
-        if pattern.search(text, 0, LOOKED_AT):
+        if pattern.search(text, 0, SEARCHED):
             return reason
     return "bad_request" if status == 409 else classify_status(status)

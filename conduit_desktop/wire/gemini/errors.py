@@ -9,8 +9,8 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
-from conduit_desktop.wire.errors.classify import LOOKED_AT, classify
-from conduit_desktop.wire.errors.retry_hints import duration, retry_hint
+from conduit_desktop.wire.errors.classify import SEARCHED, classify
+from conduit_desktop.wire.errors.retry_after import duration, retry_hint
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 
 _STATUSES: dict[str, tuple[Reason, int]] = {
@@ -77,7 +77,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     except orjson.JSONDecodeError:
         fields = None
     error = _error_of(fields)
-    text = body[:LOOKED_AT].decode("utf-8", "replace")
+    text = body[:SEARCHED].decode("utf-8", "replace")
     message = error.get("message") if isinstance(error.get("message"), str) else None
     kind = error.get("status") if isinstance(error.get("status"), str) else None
     return UpstreamError(
@@ -143,12 +143,12 @@ def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
         if known is not None:
             return known
     reason = _STATUSES[kind][0] if kind in _STATUSES else classify_status(status)
-    if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text, 0, LOOKED_AT):
+    if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text, 0, SEARCHED):
         return "money"
     if reason == "bad_request":
-        if _CONTEXT.search(text, 0, LOOKED_AT):
+        if _CONTEXT.search(text, 0, SEARCHED):
             return "context_length"
-        if _SAFETY.search(text, 0, LOOKED_AT):
+        if _SAFETY.search(text, 0, SEARCHED):
             return "content_filter"
         if kind == "FAILED_PRECONDITION":
             return "permission"  # "User location is not supported for the API use."

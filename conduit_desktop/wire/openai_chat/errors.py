@@ -10,7 +10,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, MalformedStream, Reason, UpstreamError
 from conduit_desktop.wire.errors.classify import STATUS_OF, classify
-from conduit_desktop.wire.errors.retry_hints import retry_hint
+from conduit_desktop.wire.errors.retry_after import retry_hint
 from conduit_desktop.wire.openai_chat.fields import NAME
 
 _LONGEST = 2_000
