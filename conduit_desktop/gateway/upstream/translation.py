@@ -21,9 +21,9 @@ from conduit_desktop.gateway.routing.resolve import BoundTarget
 from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
-from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
-from conduit_desktop.wire.framing import splitter_of, sse
-from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
+from conduit_desktop.wire.framing.boundaries import SSE, framing_of
+from conduit_desktop.wire.framing.sse import Frame
 
 
 class Relay(Protocol):
@@ -81,7 +81,7 @@ class PassthroughRelay:
         frame = self._unfit
         return (
             frame.raw
-            if frame is not None and understood(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
+            if frame is not None and is_recognised(frame, self._upstream.name) and not contains_credential(frame.raw, secrets)
             else b""
         )
 
@@ -136,7 +136,7 @@ def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
     """The frames before the first that is an error or no JSON, and that one."""
     fit: list[bytes] = []
     for frame in frames:
-        if tells_error(frame) or not is_json(frame):
+        if holds_error(frame) or not is_json(frame):
             return fit, frame
         fit.append(frame.raw)
     return fit, None

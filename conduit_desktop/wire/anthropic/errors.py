@@ -1,4 +1,4 @@
-"""Errors of Anthropic's Messages API: bodies and stream events to classified errors, and ours in its shape."""
+"""Errors of Anthropic's Messages API, read and written. https://platform.claude.com/docs/en/api/errors"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.errors.classify import SEARCHED, classify
+from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.errors.retry_after import retry_after, until
 
 _REASONS: dict[str, tuple[Reason, int]] = {
@@ -25,7 +26,7 @@ _REASONS: dict[str, tuple[Reason, int]] = {
     "timeout_error": ("timeout", 504),
     "overloaded_error": ("overloaded", 529),
 }
-"""Anthropic's types (docs: API, errors): what each means, and its status where it comes inside a stream."""
+"""The reason of each error type, and the status of one that comes inside a stream."""
 
 _TYPES = {status: name for name, (_, status) in _REASONS.items()} | {502: "api_error", 503: "api_error"}
 
@@ -39,11 +40,11 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer, classified by its type, then by its text. Header names are in lower case; a body may be HTML."""
-    fields = _parsed(body)
+    """An error response, classified by its type, then by its text. Header names are in lower case; the body may be HTML."""
+    fields = parse_json(body)
     error = _error_of(fields)
     kind = _kind(error)
-    message = _message_of(fields, error) or _words(body) or f"HTTP {status}"
+    message = _message_of(fields, error) or _page_text(body) or f"HTTP {status}"
     reason = _reason(kind, message, error, classify(status, kind, message))
     return UpstreamError(
         message,
@@ -58,7 +59,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 
 def error_in_answer(fields: Fields) -> UpstreamError:
-    """An error that came after the headers had promised success: a stream's error event, or a whole body."""
+    """An error after a success status: the error event of a stream, or a whole body."""
     error = _error_of(fields)
     kind = _kind(error)
     reason, status = _REASONS.get(kind or "", ("server", 500))
@@ -74,9 +75,9 @@ def error_in_answer(fields: Fields) -> UpstreamError:
 
 
 def write_error(error: GatewayError) -> tuple[int, Fields]:
-    """The status, and the body `{"type": "error", "error": {"type", "message"}}`. Anthropic's own errors stay whole."""
+    """The status and the body `{"type": "error", "error": {"type", "message"}}`. Anthropic's own errors are passed on whole."""
     if isinstance(error, UpstreamError) and error.dialect == NAME:
-        fields = _parsed(error.body)
+        fields = parse_json(error.body)
         if isinstance(fields, dict) and fields.get("type") == "error" and isinstance(fields.get("error"), dict):
             return error.status, fields
     kind = _TYPES.get(error.status)
@@ -85,15 +86,8 @@ def write_error(error: GatewayError) -> tuple[int, Fields]:
     return error.status, {"type": "error", "error": {"type": kind, "message": error.message}}
 
 
-def _parsed(body: bytes) -> Json:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
 def _error_of(fields: Json) -> Fields:
-    """The object with the text, wherever a platform puts it: Vertex wraps errors in a list, Bedrock has a bare `message`."""
+    """The object with the message: Vertex wraps errors in a list, Bedrock has a bare `message`."""
     if isinstance(fields, list) and fields:
         fields = fields[0]
     if not isinstance(fields, dict):
@@ -103,7 +97,7 @@ def _error_of(fields: Json) -> Fields:
 
 
 def _kind(error: Fields) -> str | None:
-    """Anthropic's type, or the code of a vendor that has codes of its own instead (Z.ai)."""
+    """The error type, or the code of a compatible vendor that has codes instead (Z.ai)."""
     return next((error[name] for name in ("type", "code") if isinstance(error.get(name), str)), None)
 
 
@@ -117,8 +111,8 @@ def _message_of(fields: Json, error: Fields) -> str | None:
     return None
 
 
-def _words(body: bytes) -> str:
-    """What a body that is no JSON says to a person: a page's title, else its text, in one short line."""
+def _page_text(body: bytes) -> str:
+    """The title of an HTML page, else its text, in one short line."""
     text = body[:SEARCHED].decode("utf-8", "replace")
     title = _TITLE.search(text)
     return " ".join(_TAG.sub(" ", title[1] if title else text).split())[:300]
@@ -134,7 +128,7 @@ def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) ->
         if _FILTERED.search(message, 0, SEARCHED):
             return "content_filter"
     if reason == "bad_request":
-        return classify(400, None, message)  # others who speak this dialect have words of their own
+        return classify(400, None, message)  # compatible vendors have texts of their own
     if reason == "rate_limit" and otherwise == "overloaded":
         return "overloaded"
     return "content_filter" if _FILTERED.search(message, 0, SEARCHED) else reason
@@ -149,16 +143,19 @@ def _out_of_money(message: str, error: Fields) -> bool:
 
 
 def _wait(headers: Mapping[str, str], reason: Reason) -> float | None:
-    """`retry-after`; else, for a rate limit, until the last of the limits that are used up is full again."""
+    """`retry-after`; else, for a rate limit, the time until the last of the exhausted limits is full again.
+
+    https://platform.claude.com/docs/en/api/rate-limits#response-headers
+    """
     wait = retry_after(headers)
     if wait is not None or reason != "rate_limit":
         return wait
-    used_up: list[float] = []
+    exhausted: list[float] = []
     for name, value in headers.items():
         limit = name.removeprefix("anthropic-ratelimit-").removesuffix("-reset")
         if len(limit) != len(name) - len("anthropic-ratelimit--reset"):
             continue
         seconds = until(value, headers)
         if seconds is not None and headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0":
-            used_up.append(seconds)
-    return max(used_up, default=None)
+            exhausted.append(seconds)
+    return max(exhausted, default=None)

@@ -1,4 +1,4 @@
-"""Bedrock's errors: a `message`, and a type in a header or in the stream's own frame.
+"""Errors of Bedrock: a `message`, and a type in a header or in the frame of the stream.
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html
 """
@@ -13,8 +13,8 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.bedrock.messages_reader import NAME
+from conduit_desktop.wire.errors import error_body
 from conduit_desktop.wire.errors.classify import SEARCHED
-from conduit_desktop.wire.openai_chat import errors as generic
 
 _REASONS: dict[str, tuple[Reason, int]] = {
     "throttlingexception": ("rate_limit", 429),
@@ -35,7 +35,10 @@ _REASONS: dict[str, tuple[Reason, int]] = {
     "missingauthenticationtokenexception": ("auth", 403),
     "expiredtokenexception": ("auth", 403),
 }
-"""What each type means, and its status where it comes inside a stream."""
+"""The reason of each exception type, and the status of one that comes inside a stream.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
+"""
 
 _MODEL = re.compile(
     r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
@@ -44,22 +47,18 @@ _MODEL = re.compile(
 )
 _KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
 _SIGNED = re.compile(rb"(?:\\n){0,9}The Canonical String for this request.*", re.DOTALL)
-_TOLD_BY_WORDS = frozenset({"context_length", "content_filter", "model_not_found", "money"})
-_FAULTS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
+_FROM_TEXT = frozenset({"context_length", "content_filter", "model_not_found", "money"})
+_EXCEPTIONS = {400: "validationException", 429: "throttlingException", 503: "serviceUnavailableException"}
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer, classified by its type, then by its words.
+    """An error response, classified by its type, then by its text. Header names are in lower case.
 
-    A wrong signature is answered with all that should have been signed, session token included: that is cut off.
+    AWS answers a wrong signature with the whole canonical request, session token included: that is cut off.
     """
     body = _SIGNED.sub(b'"}', body)
-    error = generic.read_error(status, headers, body)
-    error.dialect = NAME
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        fields = {}
+    error = error_body.read_error(status, headers, body, NAME)
+    fields = error_body.parse_json(body)
     kind = headers.get("x-amzn-errortype") or (fields.get("__type") if isinstance(fields, dict) else None)
     if isinstance(kind, str) and kind:
         error.kind = error.code = kind.partition(":")[0].rpartition("#")[2]
@@ -68,11 +67,10 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 
 def error_in_answer(fault: str | None, fields: Json) -> UpstreamError:
-    """An exception in a stream, or an error where an answer was promised."""
-    error = generic.read_error_object(
-        fields if isinstance(fields, dict) and fields else {"message": fault or "an error without words"}
-    )
-    error.dialect, error.body = NAME, orjson.dumps(fields)
+    """An exception of type `fault` in a stream, or (None) an error body with status 200."""
+    value = fields if isinstance(fields, dict) and fields else {"message": fault or "an error without a message"}
+    error = error_body.read_error_object(value, NAME)
+    error.body = orjson.dumps(fields)
     if fault is not None:
         error.kind = error.code = fault
         error.status = _REASONS.get(fault.lower(), ("server", 500))[1]
@@ -82,12 +80,12 @@ def error_in_answer(fault: str | None, fields: Json) -> UpstreamError:
 
 def _classify(error: UpstreamError) -> None:
     reason = _REASONS.get((error.kind or "").lower(), (error.reason, 0))[0]
-    if reason in ("bad_request", "server", "permission") and error.reason in _TOLD_BY_WORDS:
+    if reason in ("bad_request", "server", "permission") and error.reason in _FROM_TEXT:
         reason = error.reason
     if reason in ("bad_request", "permission"):
-        said = error.message[:SEARCHED]
-        reason = "model_not_found" if _MODEL.search(said) else "auth" if _KEY.search(said) else reason
-    error.set_reason(reason)
+        text = error.message[:SEARCHED]
+        reason = "model_not_found" if _MODEL.search(text) else "auth" if _KEY.search(text) else reason
+    error.judge(reason)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
@@ -97,4 +95,4 @@ def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
 
 def exception_type(error: GatewayError) -> str:
     """The `:exception-type` of an error in a stream."""
-    return _FAULTS.get(error.status, "modelStreamErrorException" if error.status >= 500 else "validationException")
+    return _EXCEPTIONS.get(error.status, "modelStreamErrorException" if error.status >= 500 else "validationException")

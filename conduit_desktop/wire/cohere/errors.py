@@ -1,4 +1,4 @@
-"""Cohere's errors: `{"message"}`, sometimes with an `error_type`."""
+"""Errors of Cohere: `{"message"}`, sometimes with an `error_type`. https://docs.cohere.com/reference/errors"""
 
 from __future__ import annotations
 
@@ -9,21 +9,17 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.cohere.request_reader import NAME
-from conduit_desktop.wire.openai_chat import errors as generic
+from conduit_desktop.wire.errors import error_body
 
 _BY_STATUS: dict[int, Reason] = {498: "content_filter", 499: "server"}
-"""Statuses of Cohere's own: a deny-listed token in what was asked or answered, a call they cancelled."""
+"""Statuses that only Cohere has: 498 for a blocked token in the prompt or the answer, 499 for a cancelled request."""
 _BY_TYPE: dict[str, Reason] = {"TOO_MANY_TOKENS": "context_length"}
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer, classified by its type, its status and its words."""
-    error = generic.read_error(status, headers, body)
-    error.dialect = NAME
-    try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        fields = None
+    """An error response, classified by its type, its status and its text. Header names are in lower case."""
+    error = error_body.read_error(status, headers, body, NAME)
+    fields = error_body.parse_json(body)
     kind = fields.get("error_type") if isinstance(fields, dict) else None
     if isinstance(kind, str):
         error.kind = error.code = kind
@@ -32,9 +28,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 
 def error_in_answer(fields: dict[str, Json]) -> UpstreamError:
-    """An error where an answer was promised."""
-    error = generic.read_error_object(fields)
-    error.dialect, error.body = NAME, orjson.dumps(fields)
+    """An error in a stream, or an error body with status 200."""
+    error = error_body.read_error_object(fields, NAME)
+    error.body = orjson.dumps(fields)
     return error
 
 

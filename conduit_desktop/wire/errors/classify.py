@@ -1,6 +1,6 @@
-"""Why a provider refused: from its own code, its status and its words, in this order.
+"""The reason of a provider's error, from its code, its status and its text, in this order.
 
-The words were taken from the vendors' documented errors and from recorded answers.
+The patterns come from the vendors' documented errors and from recorded answers.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _OVERLOADED = re.compile(
     re.IGNORECASE,
 )
 _IN_FLIGHT = re.compile(r"in_flight_budget", re.IGNORECASE)
-"""OpenRouter's 402 for more than the credits cover at once: https://openrouter.ai/docs/api_reference/errors-and-debugging"""
+"""OpenRouter's 402 for concurrent requests that together exceed the credits: https://openrouter.ai/docs/api_reference/errors-and-debugging"""
 _RATE = re.compile(r"rate[ _-]?limit|too many requests|tokens per minute|requests per minute", re.IGNORECASE)
 
 _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
@@ -115,15 +115,15 @@ STATUS_OF: dict[Reason, int] = {
     "context_length": 400, "content_filter": 400, "auth": 401, "money": 402, "permission": 403, "model_not_found": 404,
     "rate_limit": 429, "overloaded": 503,
 }  # fmt: skip
-"""What an error would have come with, had its vendor not said 200 before it; every other is 500."""
+"""The status of an error that came after a success status; every other reason is 500."""
 
 
 SEARCHED = 8_192
-"""Characters of an error that are searched: why it came stands at its beginning, and some vendors quote all that was asked."""
+"""Characters of an error that are searched: its cause is at the beginning, and some vendors quote the whole prompt after it."""
 
 
 def classify(status: int, kind: str | None, text: str) -> Reason:
-    """The reason behind an error of `status`. `kind` is the vendor's code or type, `text` all it said."""
+    """The reason of an error with `status`. `kind` is the vendor's code or type, `text` its whole text."""
     known = _BY_CODE.get(kind.lower()) if kind else None
     if known is not None:
         return known

@@ -1,29 +1,28 @@
-"""Errors that a provider tells within a stream: which frames hold one, and which of them a caller's SDK takes for one."""
+"""Errors inside a stream: which frames hold one, and whether a client's SDK recognises it."""
 
 from __future__ import annotations
 
-import orjson
-
 from conduit_desktop.core.chat import Json
-from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.errors.error_body import parse_json
+from conduit_desktop.wire.framing.sse import Frame
 
 _FAILURES = ("error", "response.failed")
-"""The types of frames that say the answer failed."""
+"""The `type` of frames that report a failed answer."""
 
 
 def is_json(frame: Frame) -> bool:
-    """Whether its data can be read; a comment and the end marker have none that must."""
+    """Whether the frame's data is JSON, or the frame needs none: a comment or the end marker."""
     return not frame.data or frame.data.strip() == b"[DONE]" or _value(frame) is not None
 
 
-def tells_error(frame: Frame) -> bool:
-    """Whether it says that the answer failed, in whatever words."""
+def holds_error(frame: Frame) -> bool:
+    """Whether the frame reports an error, in the form of any dialect."""
     value = _value(frame)
     return frame.event == "error" or (isinstance(value, dict) and bool(value.get("error") or value.get("type") in _FAILURES))
 
 
-def understood(frame: Frame, dialect: str) -> bool:
-    """Whether those who speak the dialect take it for an error: its SDKs pass over one in other words."""
+def is_recognised(frame: Frame, dialect: str) -> bool:
+    """Whether the SDKs of `dialect` raise for the error in the frame: they ignore errors in another form."""
     value = _value(frame)
     if not isinstance(value, dict):
         return False
@@ -38,10 +37,7 @@ def understood(frame: Frame, dialect: str) -> bool:
 
 
 def _value(frame: Frame) -> Json:
-    said = frame.data or frame.raw.strip()
-    if not frame.data and said[:1] != b"{":  # Google's error may come in the middle of a stream as bare JSON
+    data = frame.data or frame.raw.strip()
+    if not frame.data and data[:1] != b"{":  # Google may send an error in the middle of a stream as bare JSON
         return None
-    try:
-        return orjson.loads(said)
-    except orjson.JSONDecodeError:
-        return None
+    return parse_json(data)

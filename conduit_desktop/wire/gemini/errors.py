@@ -1,4 +1,4 @@
-"""Google's errors (google.rpc.Status as JSON): bodies and stream elements to classified errors, and ours in that shape."""
+"""Errors of Google's APIs, which are google.rpc.Status as JSON, read and written. https://google.aip.dev/193"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError, classify_status
 from conduit_desktop.wire.errors.classify import SEARCHED, classify
+from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.errors.retry_after import duration, retry_hint
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
 
@@ -31,7 +32,10 @@ _STATUSES: dict[str, tuple[Reason, int]] = {
     "UNAVAILABLE": ("overloaded", 503),
     "DEADLINE_EXCEEDED": ("timeout", 504),
 }
-"""google.rpc.Code: what each means, and its HTTP status (google/rpc/code.proto)."""
+"""The reason and the HTTP status of each google.rpc.Code.
+
+https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
+"""
 
 _NAMES = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 402: "RESOURCE_EXHAUSTED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
@@ -71,12 +75,11 @@ _SAFETY = re.compile(
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer: an object, or an array of one, as streams without `alt=sse` have it. The body may be HTML."""
-    try:
-        fields: Json = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        fields = None
-    error = _error_of(fields)
+    """An error response, classified: an object, or an array of one in streams without `alt=sse`. The body may be HTML.
+
+    Header names are in lower case.
+    """
+    error = _error_of(parse_json(body))
     text = body[:SEARCHED].decode("utf-8", "replace")
     message = error.get("message") if isinstance(error.get("message"), str) else None
     kind = error.get("status") if isinstance(error.get("status"), str) else None
@@ -93,7 +96,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 
 def error_in_answer(fields: Fields) -> UpstreamError:
-    """An error that came after the headers had promised success."""
+    """An error after a success status."""
     error = _error_of(fields)
     kind = error.get("status") if isinstance(error.get("status"), str) else None
     code = error.get("code")
@@ -102,14 +105,9 @@ def error_in_answer(fields: Fields) -> UpstreamError:
 
 
 def write_error(error: GatewayError) -> tuple[int, Fields]:
-    """The status and the body. Google's own errors stay whole."""
-    if isinstance(error, UpstreamError) and error.dialect == NAME:
-        try:
-            fields: Json = orjson.loads(error.body)
-        except orjson.JSONDecodeError:
-            fields = None
-        if known := _error_of(fields):
-            return error.status, {"error": known}
+    """The status and the body. Google's own errors are passed on whole."""
+    if isinstance(error, UpstreamError) and error.dialect == NAME and (own := _error_of(parse_json(error.body))):
+        return error.status, {"error": own}
     status = _NAMES.get(error.status) or ("INVALID_ARGUMENT" if 400 <= error.status < 500 else "INTERNAL")
     body: Fields = {"code": error.status, "message": error.message, "status": status}
     details = list(_details(error))
@@ -162,7 +160,7 @@ def _rows(error: Fields) -> Iterator[Fields]:
 
 
 def _wait(headers: Mapping[str, str], error: Fields, text: str) -> float | None:
-    """google.rpc.RetryInfo, else what the headers or the words say."""
+    """The wait in seconds by google.rpc.RetryInfo, else by the headers or the text."""
     for detail in _rows(error):
         delay = detail.get("retryDelay")
         if isinstance(delay, str) and (seconds := duration(delay)) is not None:
@@ -173,5 +171,5 @@ def _wait(headers: Mapping[str, str], error: Fields, text: str) -> float | None:
 
 
 def _plain(text: str) -> str:
-    """The words of a page or of bare text, in one short line."""
+    """The text of an HTML page, in one short line."""
     return " ".join(re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", text, flags=re.IGNORECASE | re.DOTALL).split())[:300]

@@ -1,4 +1,4 @@
-"""Ollama's errors: one text, and a status that says the rest."""
+"""Errors of Ollama: one text and a status. https://docs.ollama.com/api/errors"""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import orjson
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
+from conduit_desktop.wire.errors import error_body
 from conduit_desktop.wire.ollama.request_reader import NAME
-from conduit_desktop.wire.openai_chat import errors as generic
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """An error answer, classified by its status and its words."""
-    error = generic.read_error(status, headers, body)
-    error.dialect = NAME
-    return error
+    """An error response, classified by its status and its text. Header names are in lower case."""
+    return error_body.read_error(status, headers, body, NAME)
 
 
 def error_in_answer(line: dict[str, Json]) -> UpstreamError:
-    """An error that came where an answer had begun."""
-    error = generic.read_error_object(line)
-    error.dialect, error.body = NAME, orjson.dumps(line)
+    """An error line in a stream, or an error body with status 200."""
+    error = error_body.read_error_object(line, NAME)
+    error.body = orjson.dumps(line)
     return error
 
 

@@ -1,6 +1,6 @@
 """OpenAI's legacy completions: a prompt instead of messages. https://platform.openai.com/docs/api-reference/completions
 
-Providers that have the endpoint get the request as it came; for all others the prompt becomes a user message.
+Providers that have the endpoint get the request unchanged; for all others the prompt becomes a user message.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
-from conduit_desktop.wire.openai_chat.errors import error_body, read_error_object
+from conduit_desktop.wire.openai_chat.errors import read_error_object, write_error_body
 from conduit_desktop.wire.openai_chat.request_reader import read_request
-from conduit_desktop.wire.openai_chat.response import finish_word
+from conduit_desktop.wire.openai_chat.response import write_finish
 from conduit_desktop.wire.openai_chat.stream_reader import started
 from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
 
 NAME = "openai_completions"
-_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
 
 
 class OpenAICompletions(OpenAIChat):
-    """See `Dialect`; errors, usage and all that is not overridden here are those of chat."""
+    """See `Dialect`; errors and usage in streams are those of Chat Completions."""
 
     name = NAME
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """The prompt as a user message; raises BadRequest for a prompt that only a completions endpoint can take."""
+        """The prompt as a user message; raises BadRequest for prompts that only the endpoint itself can take."""
         settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
         request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
         request.dialect = NAME
@@ -46,7 +46,7 @@ class OpenAICompletions(OpenAIChat):
         return request
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """All texts of the conversation, joined by blank lines, as the prompt."""
+        """All texts of the conversation, separated by blank lines, as the prompt."""
         written = super().write_request(request, model)
         texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
         body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
@@ -54,19 +54,19 @@ class OpenAICompletions(OpenAIChat):
         return WrittenRequest({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])
 
     def reader(self) -> CompletionsReader:
-        """Reads one stream of chunks."""
+        """A reader of one stream of chunks."""
         return CompletionsReader()
 
     def writer(self, request: ChatRequest) -> CompletionsWriter:
-        """Writes one stream of chunks."""
+        """A writer of one stream of chunks."""
         return CompletionsWriter(request)
 
     def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """A whole completion as events."""
+        """The events of a whole completion."""
         return read_response(body)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole completion."""
+        """The body of a whole completion."""
         choices = [_choice(choice.text, index, choice.finish) for index, choice in enumerate(answer.choices)]
         body = {**_head(answer.started, request), "choices": choices}
         if answer.usage is not None:
@@ -75,7 +75,7 @@ class OpenAICompletions(OpenAIChat):
 
 
 def prompt_of(body: dict[str, Json]) -> str:
-    """The prompt as one string; raises BadRequest for several prompts and for token ids, which a chat model cannot take."""
+    """The prompt for a chat model; raises BadRequest for several prompts, and for token ids."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
@@ -86,12 +86,12 @@ def prompt_of(body: dict[str, Json]) -> str:
 
 @validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """A whole completion as events; raises UpstreamError for an error body, MalformedStream for one without choices."""
+    """The events of a whole completion; raises UpstreamError for an error body, MalformedStream for anything else."""
     if body.get("error"):
         raise read_error_object(body)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise MalformedStream("the answer holds no choices")
+        raise MalformedStream("the answer has no choices")
     events: list[Event] = [started(body, {})]
     for index, raw in enumerate(choices):
         _read_choice(raw, index, events)
@@ -102,13 +102,13 @@ def read_response(body: dict[str, Json]) -> list[Event]:
 
 def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
     if not isinstance(raw, dict):
-        raise MalformedStream("a choice is not an object")
+        raise MalformedStream("a choice that is not an object")
     index = raw.get("index")
     index = index if type(index) is int and 0 <= index < MOST_CHOICES else position
     if isinstance(text := raw.get("text"), str) and text:
         events.append(TextDelta(text, index))
     if isinstance(reason := raw.get("finish_reason"), str) and reason:
-        events.append(Finished(_REASONS.get(reason, "other"), reason, choice=index))
+        events.append(Finished(_FINISH.get(reason, "other"), reason, choice=index))
 
 
 class CompletionsReader(FrameReader):
@@ -146,11 +146,11 @@ def _head(start: Started, request: ChatRequest) -> dict[str, Json]:
 
 
 def _choice(text: str, index: int, finish: Finished | None) -> dict[str, Json]:
-    return {"text": text, "index": index, "logprobs": None, "finish_reason": finish_word(finish, own=False) if finish else None}
+    return {"text": text, "index": index, "logprobs": None, "finish_reason": write_finish(finish, own=False) if finish else None}
 
 
 class CompletionsWriter:
-    """Writes one stream. Completions hold only text: other events write nothing."""
+    """Writes one stream, which carries text alone."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -173,15 +173,15 @@ class CompletionsWriter:
         return sse.write(orjson.dumps({**_head(self._started, self._request), "choices": choices, **more}))
 
     def end(self) -> bytes:
-        """Usage where the client asked for it, and the terminal frame."""
+        """The usage, if the client requested it, and `[DONE]`."""
         usage = b""
         if self._usage is not None and self._request.include_usage:
             usage = self._chunk([], usage=write_usage(self._usage, own=False))
         return usage + sse.write(b"[DONE]")
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error as a frame. No `[DONE]` follows: clients would take the answer for complete."""
-        return sse.write(orjson.dumps(error_body(error)))
+        """The error; no `[DONE]` follows it."""
+        return sse.write(orjson.dumps(write_error_body(error)))
 
     def ping(self) -> bytes:
         """A comment frame, which clients skip."""

@@ -1,4 +1,4 @@
-"""Reads and writes whole OpenAI answers."""
+"""Whole answers of Chat Completions, read and written. https://platform.openai.com/docs/api-reference/chat/object"""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from conduit_desktop.wire.citations import sources
 from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources, write_span
-from conduit_desktop.wire.openai_chat.errors import base_response_fault, read_error_object
+from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
 
-_REASONS: dict[FinishReason, str] = {
+_FINISH_REASONS: dict[FinishReason, str] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -34,12 +34,12 @@ _REASONS: dict[FinishReason, str] = {
 
 @validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """A whole answer as events; raises UpstreamError for an error body, MalformedStream for what is no answer."""
+    """The events of a whole answer; raises UpstreamError for an error body, MalformedStream for anything but an answer."""
     if body.get("error") or body.get("object") == "error":
         raise read_error_object(body)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise base_response_fault(body) or MalformedStream("the answer holds no choices")
+        raise base_response_fault(body) or MalformedStream("the answer has no choices")
     extra = {name: value for name, value in body.items() if name not in CHUNK}
     begin = started(body, extra)
     events: list[Event] = [begin]
@@ -55,20 +55,20 @@ def read_response(body: dict[str, Json]) -> list[Event]:
 
 def _choice(raw: Any, place: int, answer_id: str, events: list[Event]) -> ChoiceReader:
     if not isinstance(raw, dict):
-        raise MalformedStream("a choice that is no object")
-    if raw.get("error") or raw.get("finish_reason") == "error":
-        raise read_error_object(raw.get("error") or "the provider ended the answer with an error")
+        raise MalformedStream("a choice that is not an object")
+    if (error := choice_error(raw)) is not None:
+        raise error
     reader = ChoiceReader(place, answer_id)
     message = raw.get("message")
     if isinstance(message, dict):
-        reader.say(message, events)
+        reader.read_message(message, events)
     reader.finish = str(raw.get("finish_reason") or "") or None
     reader.keep(raw)
     return reader
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The whole body. `created` is 0 where the answer does not say when it was made; clients count on one choice."""
+    """The body. `created` is 0 if the answer has no time. There is always a choice: clients read the first without a check."""
     begin = answer.started
     own = begin.dialect == NAME
     body: dict[str, Json] = {
@@ -87,34 +87,34 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     return body
 
 
-def finish_word(finished: Finished, own: bool) -> str:
-    """How the choice ended, in OpenAI's word, or in the very word it came in."""
-    return finished.raw if own and finished.raw else _REASONS[finished.reason]
+def write_finish(finish: Finished, own: bool) -> str:
+    """The `finish_reason`; the original one if the answer was read in this dialect (`own`)."""
+    return finish.raw if own and finish.raw else _FINISH_REASONS[finish.reason]
 
 
-def own_extra(finished: Finished | None, own: bool) -> tuple[dict[str, Json], dict[str, Json]]:
-    """What this dialect had said besides: fields of the choice and fields of its message."""
-    extra = dict(finished.extra) if finished is not None and own else {}
+def own_extra(finish: Finished | None, own: bool) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The further fields of the choice, and those of its message, if the answer was read in this dialect (`own`)."""
+    extra = dict(finish.extra) if finish is not None and own else {}
     extra.pop("response", None)
     return extra, extra.pop("message", {})
 
 
-def _write_choice(choice: Choice, index: int, said_in: str) -> dict[str, Json]:
-    own = said_in == NAME
+def _write_choice(choice: Choice, index: int, dialect: str) -> dict[str, Json]:
+    own = dialect == NAME
     finish = choice.finish or Finished("stop")
     extra, more = own_extra(choice.finish, own)
-    message = {**_message(choice, said_in), **more}
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_word(finish, own), **extra}
+    message = {**_message(choice, dialect), **more}
+    return {"index": index, "message": message, "logprobs": None, "finish_reason": write_finish(finish, own), **extra}
 
 
-def _message(choice: Choice, said_in: str) -> dict[str, Json]:
-    own = said_in == NAME
+def _message(choice: Choice, dialect: str) -> dict[str, Json]:
+    own = dialect == NAME
     refusal = "".join(part.text for part in choice.parts if isinstance(part, Refusal))
     message: dict[str, Json] = {"role": "assistant", "content": _content(choice), "refusal": refusal or None}
     annotations = write_citations(sources(choice.parts))
     if annotations:
         message["annotations"] = annotations
-    message.update(thinking_fields(choice.parts, said_in))
+    message.update(thinking_fields(choice.parts, dialect))
     calls = [part for part in choice.parts if isinstance(part, ToolCall) and part.kind != "hosted"]
     for call in calls:
         if own and call.extra.get("function_call"):
@@ -126,7 +126,7 @@ def _message(choice: Choice, said_in: str) -> dict[str, Json]:
 
 
 def _content(choice: Choice) -> Json:
-    """The words; a list only where this dialect had given parts that are no words."""
+    """The text; a list only if the answer was read in this dialect and has parts that are not text."""
     blocks = [part for part in choice.parts if isinstance(part, Text) or _is_content(part)]
     if any(isinstance(part, Opaque) for part in blocks):
         return [{"type": "text", "text": part.text} if isinstance(part, Text) else part.value for part in blocks]  # type: ignore[union-attr]
@@ -138,14 +138,15 @@ def _is_content(part: object) -> bool:
 
 
 def _write_call(call: ToolCall, own: bool) -> dict[str, Json]:
-    said = call.arguments or ("" if own or call.kind == "custom" else "{}")  # clients parse it, and nothing is no JSON
-    inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": said}
+    # Clients parse the arguments, and an empty string is not JSON.
+    arguments = call.arguments or ("" if own or call.kind == "custom" else "{}")
+    inner = {"name": call.name, "input" if call.kind == "custom" else "arguments": arguments}
     signed = signature_field(call.signature) if call.signature else {}
     return {"id": call.id, "type": call.kind, call.kind: inner, **(call.extra if own else {}), **signed}
 
 
 def write_citations(citations: Iterable[Citation]) -> list[Json]:
-    """Sources as annotations; those without an address cannot be said, and the dialect's own without `raw` stand elsewhere."""
+    """Citations as annotations, which require a URL. The dialect's own without `raw` are in fields of the body instead."""
     written: list[Json] = []
     for citation in citations:
         if citation.dialect == NAME:

@@ -1,16 +1,18 @@
-"""OpenAI's chat as SageMaker's endpoints stream it: chunks of the usual stream, wrapped into AWS's binary frames."""
+"""Chat Completions as SageMaker's endpoints stream it: pieces of the usual stream in AWS's binary frames.
+
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointWithResponseStream.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import orjson
 
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import GatewayError, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import StreamReader, StreamWriter
 from conduit_desktop.wire.bedrock import errors as bedrock_errors
+from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.framing.aws_eventstream import EventFrame, EventSplitter, write
 from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
@@ -21,25 +23,22 @@ NAME = "sagemaker"
 
 
 class SageMakerChat(OpenAIChat):
-    """What `POST /endpoints/{name}/invocations` of an OpenAI-compatible container takes and gives."""
+    """The dialect of an OpenAI-compatible container behind `POST /endpoints/{name}/invocations`."""
 
     name = NAME
     content_type = "application/vnd.amazon.eventstream"
 
     def reader(self) -> StreamReader:
-        """Reads one stream of wrapped chunks."""
+        """A reader of one stream of wrapped chunks."""
         return PayloadReader()
 
     def writer(self, request: ChatRequest) -> StreamWriter:
-        """Writes one stream of wrapped chunks."""
+        """A writer of one stream of wrapped chunks."""
         return PayloadWriter(super().writer(request))
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """A refusal of SageMaker's own, or of the container behind it, whose words then count."""
-        try:
-            fields = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            fields = None
+        """An error of SageMaker, or the error of the container that SageMaker wraps as `OriginalMessage`."""
+        fields = parse_json(body)
         if isinstance(fields, dict) and isinstance(fields.get("OriginalMessage"), str):
             code = fields.get("OriginalStatusCode")
             error = super().read_error(code if isinstance(code, int) else status, {}, fields["OriginalMessage"].encode())
@@ -51,7 +50,7 @@ class SageMakerChat(OpenAIChat):
 
 
 class PayloadReader(FrameReader):
-    """Takes the chunks out of their frames and reads them."""
+    """Unwraps the pieces and reads the stream that they make."""
 
     terminal = "[DONE]"
 
@@ -60,48 +59,45 @@ class PayloadReader(FrameReader):
         self._inner = ChatReader()
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One piece of the inner stream, cut anywhere; raises UpstreamError for an exception."""
+        """Read one piece of the inner stream, cut anywhere; raises UpstreamError for an exception frame."""
         if isinstance(frame, EventFrame) and frame.fault is not None:
             raise _fault(frame)
         events += self._inner.feed(frame.data)
-        self._inner.feed(b"")  # a fault behind what it gave
+        self._inner.feed(b"")  # raises a fault that came after the events
         self._over = self._inner.done
 
     def close(self) -> list[Event]:
-        """What the inner stream held back; raises StreamBroken where it did not end."""
-        self._raise_pending()
+        """The events the inner stream held back; raises StreamBroken if it did not end."""
+        self._raise_what_waits()
         if self._splitter.rest:
             raise StreamBroken("the stream ended within a frame")
         return self._inner.close()
 
 
 def _fault(frame: EventFrame) -> UpstreamError:
-    try:
-        fields = orjson.loads(frame.data)
-    except orjson.JSONDecodeError:
-        fields = {}
-    said = next((fields[key] for key in ("Message", "message") if fields.get(key)), "") if isinstance(fields, dict) else ""
-    error = bedrock_errors.error_in_answer(frame.fault, {"message": said or frame.fault})
+    fields = parse_json(frame.data)
+    message = next((fields[key] for key in ("Message", "message") if fields.get(key)), "") if isinstance(fields, dict) else ""
+    error = bedrock_errors.error_in_answer(frame.fault, {"message": message or frame.fault})
     error.dialect = NAME
     return error
 
 
 class PayloadWriter:
-    """Wraps what OpenAI's writer writes."""
+    """Wraps the bytes of a Chat Completions writer."""
 
     def __init__(self, inner: StreamWriter) -> None:
         self._inner = inner
 
     def write(self, event: Event) -> bytes:
-        """The wrapped chunk that says `event`."""
+        """The wrapped chunk of `event`."""
         return _wrapped(self._inner.write(event))
 
     def end(self) -> bytes:
-        """What is owed at the end."""
+        """The wrapped end of the stream."""
         return _wrapped(self._inner.end())
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error, as the container would say it."""
+        """The error as the container would send it, wrapped."""
         return _wrapped(self._inner.fail(error))
 
     def ping(self) -> bytes:

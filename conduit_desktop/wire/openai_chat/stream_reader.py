@@ -1,4 +1,4 @@
-"""Reads a streamed OpenAI answer: frames to chunks to neutral events."""
+"""Reads the streams of OpenAI's Chat Completions. https://platform.openai.com/docs/api-reference/chat-streaming"""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from conduit_desktop.wire.event_validation import MOST_CHOICES, epoch_or_none
 from conduit_desktop.wire.framing.sse import Frame, FrameSplitter, parse
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
-from conduit_desktop.wire.openai_chat.errors import base_response_fault, read_error_object, unexpected_body
+from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object, unexpected_body
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.usage import read_usage
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
-"""The fields of a chunk that are read; `obfuscation` and Mistral's `p` are padding."""
+"""The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
 _BODY_LIMIT = 1024 * 1024
 
 
 def started(body: dict[str, Any], extra: dict[str, Json]) -> Started:
-    """The beginning of an answer, from a chunk or a whole body."""
+    """The start event of a chunk or a whole body."""
     return Started(str(body.get("id") or ""), str(body.get("model") or ""), epoch_or_none(body.get("created")), extra, NAME)
 
 
 class ChatReader:
-    """Reads one streamed answer. After `[DONE]`, or an error, further bytes mean nothing.
+    """Reads one streamed answer. Bytes after `[DONE]` are ignored.
 
-    What was read before an error in the same bytes is given first: the error is then raised by the next call.
+    Events before an error in the same bytes are returned; the error is raised by the next call. This is not a `FrameReader`:
+    it checks values while it reads them, because a second pass over the events would cost most in this dialect.
     """
 
-    __slots__ = ("_body", "_choices", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "_virgin", "done")
+    __slots__ = ("_at_start", "_body", "_choices", "_extra", "_failure", "_first", "_seen", "_splitter", "_started", "done")
 
     def __init__(self) -> None:
         self.done = False
@@ -44,7 +45,7 @@ class ChatReader:
         self._first: dict[str, Json] = {}
         self._seen: set[str] = set(CHUNK)
         self._started = False
-        self._virgin = True
+        self._at_start = True
         self._body: bytearray | None = None
 
     def feed(self, data: bytes) -> list[Event]:
@@ -53,7 +54,7 @@ class ChatReader:
             raise self._failure
         if self.done:
             return []
-        if (self._virgin and self._holds_body(data)) or self._body is not None:
+        if (self._at_start and self._holds_body(data)) or self._body is not None:
             self._gather(data)
             return []
         events: list[Event] = []
@@ -69,9 +70,9 @@ class ChatReader:
         return events
 
     def close(self) -> list[Event]:
-        """What was held back; raises StreamBroken where `[DONE]` never came.
+        """The events held back; raises StreamBroken without `[DONE]`.
 
-        A finish reason alone does not do: a connection that is cut behind it may have lost usage, and callers wait for the end.
+        A finish reason is not enough: a connection cut after it may have lost the usage, which comes later.
         """
         if self._failure is not None:
             raise self._failure
@@ -97,7 +98,7 @@ class ChatReader:
         start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
         if not start:
             return False
-        self._virgin = False
+        self._at_start = False
         return start in b"{[<"
 
     def _gather(self, data: bytes) -> None:
@@ -106,16 +107,16 @@ class ChatReader:
             self._body += data
 
     def _last_frame(self, events: list[Event]) -> None:
-        """A last frame that no blank line ended counts if it is whole."""
+        """Read a last frame without its blank line, if its data is complete."""
         rest = self._splitter.rest.strip()
         if not rest:
             return
         frame = parse(rest)
         try:
-            whole = frame.data == b"[DONE]" or (bool(frame.data) and orjson.loads(frame.data) is not None)
+            complete = frame.data == b"[DONE]" or (bool(frame.data) and orjson.loads(frame.data) is not None)
         except orjson.JSONDecodeError:
             return
-        if whole:
+        if complete:
             self._frame(frame, events)
 
     def _frame(self, frame: Frame, events: list[Event]) -> None:
@@ -124,7 +125,7 @@ class ChatReader:
             return
         if data[:6] == b"[DONE]":
             if not self._choices:
-                raise MalformedStream("the stream held no answer")
+                raise MalformedStream("the stream had no answer")
             self._end(events)
             return
         try:
@@ -134,7 +135,7 @@ class ChatReader:
                 raise read_error_object(data.decode("utf-8", "replace")) from None
             raise MalformedStream("a frame of the stream is not JSON") from None
         if type(chunk) is not dict:
-            raise MalformedStream("a frame of the stream is no object")
+            raise MalformedStream("a frame of the stream is not an object")
         if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
             raise read_error_object(chunk)
         if not chunk.get("choices") and (fault := base_response_fault(chunk)) is not None:
@@ -146,10 +147,10 @@ class ChatReader:
         if not self._started:
             self._begin(chunk, choices, events)
         elif not self._seen.issuperset(chunk):
-            self._late(chunk)
+            self._keep_fields(chunk)
         if choices:
             if type(choices) is not list:
-                raise MalformedStream("the choices of a chunk are no list")
+                raise MalformedStream("the choices of a chunk are not a list")
             for raw in choices:
                 self._choice(raw, chunk, events)
         usage = chunk.get("usage")
@@ -162,27 +163,27 @@ class ChatReader:
 
     def _choice(self, raw: Any, chunk: dict[str, Any], events: list[Event]) -> None:
         if type(raw) is not dict:
-            raise MalformedStream("a choice that is no object")
+            raise MalformedStream("a choice that is not an object")
         index = raw.get("index") or 0
         if type(index) is not int or not 0 <= index < MOST_CHOICES:
-            raise MalformedStream("a choice without a proper index")
+            raise MalformedStream("a choice with an invalid index")
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = ChoiceReader(index, str(chunk.get("id") or ""))
-        if raw.get("error") or raw.get("finish_reason") == "error":
-            raise read_error_object(raw.get("error") or "the provider ended the answer with an error")
+        if (error := choice_error(raw)) is not None:
+            raise error
         choice.read(raw, events)
 
     def _begin(self, chunk: dict[str, Any], choices: Any, events: list[Event]) -> None:
-        """Hold what the first chunks say of themselves until one has an id or a choice (Azure's first has neither)."""
-        self._late(chunk)
+        """Keep the fields of the first chunks until one has an id or a choice: Azure's first chunk has only filter results."""
+        self._keep_fields(chunk)
         if choices or chunk.get("id"):
             self._started = True
             events.append(started(chunk, self._extra))
             self._first, self._extra = self._extra, {}
 
-    def _late(self, chunk: dict[str, Any]) -> None:
-        """Fields of chunks that no neutral event has; those that come late are given with the end of the answer."""
+    def _keep_fields(self, chunk: dict[str, Any]) -> None:
+        """Keep fields that no neutral event has; those after the start go with the finish."""
         for name, value in chunk.items():
             if name not in self._seen and (value is not None or not self._started):
                 self._seen.add(name)

@@ -1,4 +1,4 @@
-"""Writes a streamed answer as OpenAI chunks."""
+"""Writes the streams of OpenAI's Chat Completions. https://platform.openai.com/docs/api-reference/chat-streaming"""
 
 from __future__ import annotations
 
@@ -29,52 +29,52 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.wire.citations import TextPosition
 from conduit_desktop.wire.framing import sse
-from conduit_desktop.wire.openai_chat.errors import error_body
+from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
-from conduit_desktop.wire.openai_chat.response import finish_word, own_extra, write_citations
+from conduit_desktop.wire.openai_chat.response import own_extra, write_citations, write_finish
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import write_usage
 
 
 class _Choice:
-    """What has been written of one choice. `calls` maps a call's id to its index and kind (legacy calls: "legacy").
+    """The state of one choice that is being written."""
 
-    `bare` are the functions called without arguments so far.
-    """
-
-    __slots__ = ("bare", "calls", "details", "ended", "sources")
+    __slots__ = ("calls", "citations", "details", "ended", "without_arguments")
 
     def __init__(self) -> None:
         self.calls: dict[str, tuple[int, str]] = {}
-        self.bare: set[str] = set()
+        """Call id to index and kind ("legacy" for a `function_call`)."""
+        self.without_arguments: set[str] = set()
+        """The ids of function calls without arguments so far."""
         self.details = 0
-        self.sources = 0
+        """How many `reasoning_details` have been written."""
+        self.citations = 0
         self.ended = False
 
 
 class ChatWriter:
-    """Writes one streamed answer; a frame an event. Usage comes last, if the caller asked for it.
+    """Writes one streamed answer, one frame per event. The usage comes last, if the client requested it.
 
-    OpenAI's SDKs put chunks together: choices must begin in order, and sources come at once where they can (the one for Node
-    keeps the last list alone), numbered where they cannot (the one for Python counts on it).
+    OpenAI's SDKs join the chunks, which needs two things. Choices must begin in order. Annotations come in one list where
+    possible, because the SDK for Node keeps only the last list, and have an `index` otherwise, by which the SDK for Python joins.
     """
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
         self._head: dict[str, Json] = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": request.model}
         self._first: dict[str, Json] = {}
-        self._said_in = ""
+        self._dialect = ""
         self._own = False
         self._choices: dict[int, _Choice] = {}
-        self._places: defaultdict[int, TextPosition] = defaultdict(TextPosition)
-        self._sources: dict[int, list[Json]] = {}
+        self._positions: defaultdict[int, TextPosition] = defaultdict(TextPosition)
+        self._citations: dict[int, list[Json]] = {}
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
-        """The chunk that says `event`; empty for what OpenAI's chunks do not say."""
+        """The chunk of `event`; empty if it comes later, or if chunks cannot express it."""
         if not isinstance(event, (Started, UsageReported)):
-            self._places[event.choice].see(event)
+            self._positions[event.choice].see(event)
         match event:
             case TextDelta():
                 return self._delta(event.choice, {"content": event.text})
@@ -95,8 +95,8 @@ class ChatWriter:
             case Refused():
                 return self._delta(event.choice, {"refusal": event.text})
             case Cited():
-                if said := write_citations([event.citation.moved(self._places[event.choice].begin)]):
-                    self._sources.setdefault(event.choice, []).extend(said)
+                if written := write_citations([event.citation.moved(self._positions[event.choice].begin)]):
+                    self._citations.setdefault(event.choice, []).extend(written)
                 return b""
             case OpaqueBlock():
                 return self._opaque(event.choice, event.block)
@@ -109,7 +109,7 @@ class ChatWriter:
                 assert_never(event)
 
     def end(self) -> bytes:
-        """A finish for each choice that has none, usage if asked for, and `[DONE]`."""
+        """A finish for each choice without one, the usage if the client requested it, and `[DONE]`."""
         open_choices = [index for index, choice in self._choices.items() if not choice.ended] if self._choices else [0]
         written = b"".join(self._finish(Finished("stop", choice=index)) for index in open_choices)
         if self._request.include_usage and self._usage is not None:
@@ -117,15 +117,15 @@ class ChatWriter:
         return written + b"data: [DONE]\n\n"
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error, in the shape that the official SDKs raise for; no `[DONE]` after it."""
-        return sse.write(orjson.dumps(error_body(error)))
+        """The error in the form for which the official SDKs raise; no `[DONE]` follows it."""
+        return sse.write(orjson.dumps(write_error_body(error)))
 
     def ping(self) -> bytes:
         """A comment."""
         return sse.comment("ping")
 
     def _begin(self, event: Started) -> bytes:
-        self._said_in = event.dialect
+        self._dialect = event.dialect
         self._own = event.dialect == NAME
         self._head["id"] = event.id
         self._head["created"] = event.created or 0
@@ -138,22 +138,22 @@ class ChatWriter:
         return b"data: " + orjson.dumps({**self._head, **fields, **first}) + b"\n\n"
 
     def _delta(self, index: int, delta: dict[str, Json]) -> bytes:
-        before = self._cite(index) if index in self._sources and "content" not in delta else b""
+        before = self._cite(index) if index in self._citations and "content" not in delta else b""
         if index not in self._choices:
-            before = self._begin_those_before(index)
+            before = self._begin_choices_before(index)
             self._choices[index] = _Choice()
             delta = {"role": "assistant", "content": None, **delta}
         return before + self._chunk({"choices": [{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}]})
 
     def _cite(self, index: int) -> bytes:
-        """The sources that wait: the words they belong to are over."""
-        sources, first = self._sources.pop(index), self._state(index).sources
-        numbered = [source if self._own else {**source, "index": first + place} for place, source in enumerate(sources)]
+        """The held citations: their text is complete."""
+        citations, first = self._citations.pop(index), self._state(index).citations
+        numbered = [each if self._own else {**each, "index": first + at} for at, each in enumerate(citations)]
         written = self._delta(index, {"annotations": numbered})
-        self._choices[index].sources += len(sources)
+        self._choices[index].citations += len(citations)
         return written
 
-    def _begin_those_before(self, index: int) -> bytes:
+    def _begin_choices_before(self, index: int) -> bytes:
         return b"".join([self._delta(before, {}) for before in range(index) if before not in self._choices])
 
     def _state(self, index: int) -> _Choice:
@@ -161,7 +161,7 @@ class ChatWriter:
 
     def _detail(self, index: int, value: str, signed: bool) -> bytes:
         number = self._state(index).details
-        detail = signature_detail(value, number, self._said_in) if signed else redacted_detail(value, number)
+        detail = signature_detail(value, number, self._dialect) if signed else redacted_detail(value, number)
         written = self._delta(index, {"reasoning_details": [detail]})
         self._choices[index].details += 1
         return written
@@ -181,18 +181,18 @@ class ChatWriter:
         written = self._delta(event.choice, delta)
         self._choices[event.choice].calls[event.id] = (number, "legacy" if legacy else event.kind)
         if event.kind == "function":
-            self._choices[event.choice].bare.add(event.id)
+            self._choices[event.choice].without_arguments.add(event.id)
         return written
 
     def _arguments(self, event: ToolCallDelta) -> bytes:
         state = self._state(event.choice)
         number, kind = state.calls.get(event.id, (-1, ""))
         if event.arguments:
-            state.bare.discard(event.id)
+            state.without_arguments.discard(event.id)
         if kind == "legacy":
             return self._delta(event.choice, {"function_call": {"arguments": event.arguments}})
         if not kind:
-            return b""  # of a hosted tool's call, which was not written either
+            return b""  # a hosted call, which is not written
         field = "input" if kind == "custom" else "arguments"
         return self._delta(event.choice, {"tool_calls": [{"index": number, kind: {field: event.arguments}}]})
 
@@ -204,14 +204,14 @@ class ChatWriter:
     def _finish(self, event: Finished) -> bytes:
         extra, more = own_extra(event, self._own)
         late = event.extra.get("response", {}) if self._own else {}
-        before = self._cite(event.choice) if event.choice in self._sources else b""
-        if not self._own:  # clients parse what the arguments are, and nothing is no JSON
-            bare = sorted(self._state(event.choice).bare)
-            before += b"".join([self._arguments(ToolCallDelta(call_id, "{}", event.choice)) for call_id in bare])
+        before = self._cite(event.choice) if event.choice in self._citations else b""
+        if not self._own:  # clients parse the arguments, and an empty string is not JSON
+            empty = sorted(self._state(event.choice).without_arguments)
+            before += b"".join([self._arguments(ToolCallDelta(call_id, "{}", event.choice)) for call_id in empty])
         if event.choice not in self._choices:
-            before = self._begin_those_before(event.choice)
+            before = self._begin_choices_before(event.choice)
             self._choices[event.choice] = _Choice()
             more = {"role": "assistant", **more}
         self._choices[event.choice].ended = True
-        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": finish_word(event, self._own), **extra}
+        choice = {"index": event.choice, "delta": more, "logprobs": None, "finish_reason": write_finish(event, self._own), **extra}
         return before + self._chunk({"choices": [choice], **late})

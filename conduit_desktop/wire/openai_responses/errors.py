@@ -1,4 +1,4 @@
-"""Errors of the Responses API: OpenAI's own shape, and failures inside a response."""
+"""Errors of the Responses API: error bodies, and failed responses."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, RateLimited, Reason, UpstreamError
-from conduit_desktop.wire.openai_chat import errors as chat
+from conduit_desktop.wire.errors import error_body
 from conduit_desktop.wire.openai_responses.fields import NAME
 
-_SERVERS_FAULT = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
+_SERVER_CODES = frozenset({"server_error", "rate_limit_exceeded", "vector_store_timeout"})
 _CODES: dict[Reason, str] = {
     "context_length": "context_length_exceeded",
     "content_filter": "invalid_prompt",
@@ -19,34 +19,33 @@ _CODES: dict[Reason, str] = {
     "rate_limit": "rate_limit_exceeded",
     "money": "insufficient_quota",
 }
-"""What clients of this API know to act on; everything else is a `server_error`, which they try again."""
+"""The codes that clients of this API handle; every other reason is a `server_error`, which they retry.
+
+https://platform.openai.com/docs/api-reference/responses/object#responses/object-error
+"""
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """A provider's error answer, classified. `headers` have lower-case names."""
-    error = chat.read_error(status, headers, body)
-    error.dialect = NAME
-    return error
+    """An error response, classified. `headers` have lower-case names."""
+    return error_body.read_error(status, headers, body, NAME)
 
 
 def error_in_answer(value: Any) -> UpstreamError:
-    """An `error` event, or an error body that came with status 200."""
-    error = chat.read_error_object(value)
-    error.dialect = NAME
-    return error
+    """An `error` event, or an error body with status 200."""
+    return error_body.read_error_object(value, NAME)
 
 
 def failed_response(response: dict[str, Json]) -> UpstreamError:
-    """A response that failed; unless its code names a fault of the server, the request was at fault."""
-    said = response.get("error")
-    found = said if isinstance(said, dict) else {"message": said or "the response failed without saying why"}
+    """The error of a failed response; its status is 400 unless the code is one of the server's."""
+    raw = response.get("error")
+    found = raw if isinstance(raw, dict) else {"message": raw or "the response failed without a message"}
     code = found.get("code")
-    status = 400 if isinstance(code, str) and code not in _SERVERS_FAULT else 500
+    status = 400 if isinstance(code, str) and code not in _SERVER_CODES else 500
     return error_in_answer({"error": {"status_code": status, **found}})
 
 
 def failure_code(error: GatewayError) -> str:
-    """The code of a failed response."""
+    """The `error.code` of a failed response."""
     if isinstance(error, UpstreamError):
         return _CODES.get(error.reason, "server_error")
     if isinstance(error, BudgetExceeded):

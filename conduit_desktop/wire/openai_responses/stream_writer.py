@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
     Usage,
 )
 from conduit_desktop.wire.framing import sse
-from conduit_desktop.wire.openai_chat.errors import error_body
+from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_responses.errors import failure_code
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.openai_responses.output_items import CallItem, ItemEvents, MessageItem, ReasoningItem
@@ -86,7 +86,7 @@ class ResponsesWriter(SingleChoiceWriter):
 
     def fail(self, error: GatewayError) -> bytes:
         """`error`, for which the SDKs raise, then `response.failed`, for which other clients wait."""
-        fields = error_body(error)["error"]
+        fields = write_error_body(error)["error"]
         # OpenAI's reference has the fields on the top level, its SDKs read `error`.
         written = self._frame("error", {**{name: fields[name] for name in ("code", "message", "param")}, "error": fields})
         body = self._body or initial_response(self._request, self._started)

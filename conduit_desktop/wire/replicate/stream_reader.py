@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from conduit_desktop.core.errors import MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta
+from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.frame_reader import FrameReader
-from conduit_desktop.wire.replicate.errors import FAILED, parse_json, prediction_failed
+from conduit_desktop.wire.replicate.errors import FAILED, prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
 from conduit_desktop.wire.replicate.response import FINISHED_EVENT, end_events
 

@@ -1,10 +1,10 @@
-"""Which frames of a stream tell an error, and whose SDK would notice."""
+"""Which frames of a stream hold an error, and which dialect's SDKs recognise it."""
 
 from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.wire.errors.in_stream import is_json, tells_error, understood
+from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
 from conduit_desktop.wire.framing.sse import parse
 
 CHAT = b'event: error\ndata: {"error":{"message":"no","code":"tool_use_failed"}}\n\n'
@@ -28,20 +28,20 @@ BARE = b'{\n  "error": {\n    "code": 503\n  }\n}\n\n'
         (b"event: error\ndata: it broke\n\n", "openai_chat", False),
     ],
 )
-def test_an_error_counts_where_the_dialects_own_sdk_takes_it_for_one(raw: bytes, dialect: str, seen: bool) -> None:
+def test_an_error_is_recognised_in_the_form_for_which_the_dialects_sdks_raise(raw: bytes, dialect: str, seen: bool) -> None:
     frame = parse(raw)
-    assert tells_error(frame)
-    assert understood(frame, dialect) is seen
+    assert holds_error(frame)
+    assert is_recognised(frame, dialect) is seen
 
 
 @pytest.mark.parametrize("raw", [b": ping\n\n", b"data: [DONE]\n\n", b'data: {"choices":[]}\n\n', b'data: {"error":null}\n\n'])
-def test_other_frames_are_fit_to_be_passed_on(raw: bytes) -> None:
+def test_other_frames_hold_no_error(raw: bytes) -> None:
     frame = parse(raw)
     assert is_json(frame)
-    assert not tells_error(frame)
+    assert not holds_error(frame)
 
 
-def test_garbage_is_no_error() -> None:
+def test_garbage_is_not_an_error() -> None:
     frame = parse(b"data: {half\n\n")
     assert not is_json(frame)
-    assert not tells_error(frame)
+    assert not holds_error(frame)

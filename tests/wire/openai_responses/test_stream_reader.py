@@ -178,7 +178,7 @@ def test_an_incomplete_response_says_why(why: str, reason: str) -> None:
             "slow",
         ),
         (event("failed", response=response("failed", error={"code": "invalid_prompt", "message": "no"})), "bad_request", "no"),
-        (event("failed", response=response("failed", error=None)), "server", "without saying why"),
+        (event("failed", response=response("failed", error=None)), "server", "without a message"),
         (b'event: error\ndata: {"type":"error","code":"server_error","message":"oops","param":null}\n\n', "server", "oops"),
         (
             b'data: {"type":"error","error":{"type":"insufficient_quota","code":"insufficient_quota","message":"pay"}}\n\n',
