@@ -1,4 +1,4 @@
-"""Whole answers of Anthropic's Messages API, both ways."""
+"""Whole answers of Anthropic's Messages API, read and written. https://platform.claude.com/docs/en/api/messages"""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequenc
 
 @validated
 def read_response(body: Fields) -> Iterable[Event]:
-    """A message as the events that would have made it; raises MalformedStream for a body that is no message.
+    """The events of a message.
 
-    Raises UpstreamError for an error that came with a success status.
+    Raises UpstreamError for an error with a success status, MalformedStream for anything but a message.
     """
     if body.get("type") == "error":
         raise error_in_answer(body)
     content = body.get("content")
     if not isinstance(content, list):
-        raise MalformedStream("the answer is no message: it has no content")
+        raise MalformedStream("the answer is not a message: it has no content")
     extra = {key: value for key, value in body.items() if key not in _KNOWN}
     answer = Answer(Started(body.get("id") or "", body.get("model") or "", dialect=NAME))
     choice = Choice([_read_part(block) for block in content])
@@ -62,9 +62,9 @@ def _read_part(block: Fields) -> AnswerPart:
 
 
 def write_response(answer: Answer, request: ChatRequest) -> Fields:
-    """The message. Only the first choice can be said; hidden blocks of other dialects cannot."""
-    said_in = answer.started.dialect
-    own = said_in == NAME
+    """The body, with the first choice only. Opaque blocks of other dialects are left out."""
+    dialect = answer.started.dialect
+    own = dialect == NAME
     first = answer.first
     called = any(isinstance(part, ToolCall) for part in first.parts)
     refused = any(isinstance(part, Refusal) for part in first.parts)
@@ -73,7 +73,7 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
         "type": "message",
         "role": "assistant",
         "model": answer.started.model or request.model,
-        "content": [block for part in first.parts if (block := write_block(part, said_in)) is not None],
+        "content": [block for part in first.parts if (block := write_block(part, dialect)) is not None],
         **write_finish(first.finish, called, refused),
         "usage": write_usage(answer.usage, own),
     }
@@ -82,20 +82,26 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
     return body
 
 
-def write_block(part: AnswerPart, said_in: str) -> Fields | None:
-    """A part of an answer in the dialect `said_in`; None for text without words and for what only another dialect can say."""
+def write_block(part: AnswerPart, dialect: str) -> Fields | None:
+    """A part of an answer that was read in `dialect`; None for empty text, and for blocks that only another dialect can express."""
     match part:
         case Text():
             return _text(part)
         case Refusal():
             return {"type": "text", "text": part.text}
         case Thinking():
-            return {"type": "thinking", "thinking": part.text, "signature": proof(part.signature or "", said_in)}
+            return {"type": "thinking", "thinking": part.text, "signature": proof(part.signature or "", dialect)}
         case RedactedThinking():
             return {"type": "redacted_thinking", "data": part.data}
         case ToolCall():
-            made, _ = tool_input(part.arguments, part.kind == "custom")
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": made, **(part.extra if said_in == NAME else {})}
+            arguments, _ = tool_input(part.arguments, part.kind == "custom")
+            return {
+                "type": "tool_use",
+                "id": part.id,
+                "name": part.name,
+                "input": arguments,
+                **(part.extra if dialect == NAME else {}),
+            }
         case Opaque():
             return dict(part.value) if part.dialect == NAME else None
         case _:
@@ -110,5 +116,5 @@ def _text(part: Text) -> Fields | None:
 
 
 def message_id() -> str:
-    """An id for an answer whose vendor gave none; clients tell messages apart by it."""
+    """A new id, for an answer without one: clients distinguish messages by it."""
     return f"msg_{uuid4().hex}"

@@ -1,4 +1,4 @@
-"""A stream of Anthropic's Messages API, read into neutral events."""
+"""Reads the streams of Anthropic's Messages API. https://platform.claude.com/docs/en/build-with-claude/streaming"""
 
 from __future__ import annotations
 
@@ -36,10 +36,9 @@ _KIND_OF_DELTA = {"text_delta": "text", "citations_delta": "text", "thinking_del
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is open: `raw` as it began, `silent` until it gave its first event, `pieces` of its JSON input,
-    `length` of its words.
+    """An open content block: `raw` is its start, `silent` until its first event, `pieces` of its JSON input, text `length`.
 
-    What it cites waits for its end: the sources are those of all its words, which come after them.
+    Citations are held until the block ends: they belong to its whole text, which comes after them.
     """
 
     kind: Literal["text", "thinking", "redacted", "tool", "opaque"]
@@ -47,7 +46,7 @@ class _Block:
     silent: bool = True
     pieces: list[str] = field(default_factory=list)
     length: int = 0
-    cited: list[Json] = field(default_factory=list)
+    citations: list[Json] = field(default_factory=list)
 
 
 class MessagesReader(FrameReader):
@@ -62,8 +61,8 @@ class MessagesReader(FrameReader):
         self._usage: Fields = {}
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One event; raises UpstreamError for an error."""
-        if frame.data[:6] == b"[DONE]":  # some compatible servers end in OpenAI's way
+        """Read one event; raises UpstreamError for an error."""
+        if frame.data[:6] == b"[DONE]":  # some compatible servers end as OpenAI does
             return
         payload = json_object(frame)
         if frame.event == "error" or ("error" in payload and "type" not in payload):
@@ -114,21 +113,21 @@ class MessagesReader(FrameReader):
         block = self._blocks[index] = _Block(kind, raw)  # type: ignore[arg-type]  # the table's values are the kinds
         if kind == "text":
             if self._last_kind == "text":
-                self._say(block, TextStarted(), events)
+                self._add(block, TextStarted(), events)
             self._delta_of(block, {"type": "text_delta", "text": raw.get("text") or ""}, events)
-            block.cited += raw.get("citations") or ()
+            block.citations += raw.get("citations") or ()
         elif kind == "thinking":
             if self._last_kind == "thinking":
-                self._say(block, ThinkingStarted(), events)
+                self._add(block, ThinkingStarted(), events)
             self._delta_of(block, {"type": "thinking_delta", "thinking": raw.get("thinking") or ""}, events)
             self._delta_of(block, {"type": "signature_delta", "signature": raw.get("signature") or ""}, events)
         elif kind == "tool":
             extra = {key: value for key, value in raw.items() if key not in TOOL_USE}
-            self._say(block, ToolCallStarted(raw["id"], raw["name"], extra=extra), events)
+            self._add(block, ToolCallStarted(raw["id"], raw["name"], extra=extra), events)
         elif kind == "redacted":
-            self._say(block, ThinkingRedacted(raw["data"]), events)
+            self._add(block, ThinkingRedacted(raw["data"]), events)
 
-    def _say(self, block: _Block, event: Event, events: list[Event]) -> None:
+    def _add(self, block: _Block, event: Event, events: list[Event]) -> None:
         block.silent = False
         self._last_kind = block.kind
         events.append(event)
@@ -136,7 +135,7 @@ class MessagesReader(FrameReader):
     def _delta(self, payload: Fields, events: list[Event]) -> None:
         delta = payload["delta"]
         block = self._blocks.get(payload["index"])
-        if block is None:  # a server that never says where a block begins
+        if block is None:  # some compatible servers send no content_block_start
             self._start_block(payload["index"], {"type": _KIND_OF_DELTA.get(delta["type"], "unknown")}, events)
             block = self._blocks[payload["index"]]
         self._delta_of(block, delta, events)
@@ -148,22 +147,22 @@ class MessagesReader(FrameReader):
         elif kind == "text_delta":
             if delta["text"]:
                 block.length += len(delta["text"])
-                self._say(block, TextDelta(delta["text"]), events)
+                self._add(block, TextDelta(delta["text"]), events)
         elif kind == "thinking_delta":
             if delta["thinking"]:
-                self._say(block, ThinkingDelta(delta["thinking"]), events)
+                self._add(block, ThinkingDelta(delta["thinking"]), events)
         elif kind == "input_json_delta":
             if delta["partial_json"]:
-                block.pieces.append("")  # only whether any came matters: the text itself goes on at once
+                block.pieces.append("")  # only whether there was any: the text is not needed again
                 events.append(ToolCallDelta(block.raw["id"], delta["partial_json"]))
         elif kind == "signature_delta":
             if delta["signature"]:
-                self._say(block, ThinkingSigned(delta["signature"]), events)
+                self._add(block, ThinkingSigned(delta["signature"]), events)
         elif kind == "citations_delta":
-            block.cited.append(delta["citation"])
+            block.citations.append(delta["citation"])
 
     def _stop_all(self, events: list[Event]) -> None:
-        """End what a server left open: nothing of an answer comes after its finish."""
+        """End the blocks that a server left open: no content may come after the finish."""
         for index in list(self._blocks):
             self._stop_block(index, events)
 
@@ -171,19 +170,19 @@ class MessagesReader(FrameReader):
         block = self._blocks.pop(index, None)
         if block is None:
             return
-        for raw in block.cited:
-            self._say(block, Cited(read_citation(raw, block.length)), events)
+        for raw in block.citations:
+            self._add(block, Cited(read_citation(raw, block.length)), events)
         if block.kind == "tool":
             if not block.pieces:  # no arguments, or all of them at the start
                 events.append(ToolCallDelta(block.raw["id"], orjson.dumps(block.raw.get("input") or {}).decode()))
         elif block.kind == "opaque":
-            self._say(block, OpaqueBlock(Opaque(NAME, block.raw["type"], _whole(block))), events)
+            self._add(block, OpaqueBlock(Opaque(NAME, block.raw["type"], _complete_block(block))), events)
         elif block.silent:
-            self._say(block, TextStarted() if block.kind == "text" else ThinkingStarted(), events)
+            self._add(block, TextStarted() if block.kind == "text" else ThinkingStarted(), events)
 
 
 def _grow(block: _Block, delta: Fields) -> None:
-    """Add a delta to a block we only keep: JSON input in pieces, else each field of the delta to the block's own."""
+    """Add a delta to an opaque block: pieces of its JSON input, else each field of the delta to the field of the block."""
     if delta["type"] == "input_json_delta":
         block.pieces.append(delta["partial_json"])
         return
@@ -194,7 +193,7 @@ def _grow(block: _Block, delta: Fields) -> None:
         block.raw[key] = known + value if isinstance(known, str) and isinstance(value, str) else value
 
 
-def _whole(block: _Block) -> Fields:
+def _complete_block(block: _Block) -> Fields:
     text = "".join(block.pieces)
     if not text:
         return block.raw

@@ -1,4 +1,4 @@
-"""Token counts and reasons to stop, between Anthropic's words and neutral ones."""
+"""Token counts and stop reasons of Anthropic's Messages API, read and written."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ FINISH: dict[str, FinishReason] = {
     "compaction": "pause",
     "refusal": "refusal",
 }
+"""Every other reason is `other`. https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons"""
 
-_STOP: dict[FinishReason, str] = {
+_STOP_REASONS: dict[FinishReason, str] = {
     "stop": "end_turn",
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -36,10 +37,10 @@ _COUNTED = frozenset({
 
 
 def read_usage(raw: Fields) -> Usage:
-    """Counts as Anthropic says them: `input_tokens` are the fresh ones alone, `output_tokens` include thinking.
+    """The usage in neutral classes. `input_tokens` are the uncached ones alone, `output_tokens` include thinking.
 
-    Where the split by lifetime is missing or falls short of the total (final counts give the total alone), the rest
-    counts as written for five minutes, the default.
+    `message_delta` has only the total of cache writes, without the split by lifetime: what the split lacks counts as written
+    for five minutes, the default. https://platform.claude.com/docs/en/build-with-claude/prompt-caching
     """
     split, details = _fields(raw, "cache_creation"), _fields(raw, "output_tokens_details")
     one_hour = count(split.get("ephemeral_1h_input_tokens"))
@@ -62,7 +63,7 @@ def _fields(raw: Fields, name: str) -> Fields:
 
 
 def write_usage(usage: Usage | None, own: bool) -> Fields:
-    """Counts in Anthropic's words. `own`: `usage.extra` is this dialect's too. Sound counts as plain tokens here."""
+    """The usage as Anthropic reports it, audio tokens included in the plain ones. `own`: `usage.extra` is this dialect's."""
     usage = usage or Usage()
     written: Fields = {
         "input_tokens": usage.input + usage.audio_in,
@@ -82,23 +83,23 @@ def write_usage(usage: Usage | None, own: bool) -> Fields:
 
 
 def merge_usage(known: Fields, news: Fields) -> None:
-    """Take in a later report: counts are cumulative, so each replaces the one before, but a zero never hides a count."""
+    """Merge a later report into `known`. Counts are cumulative, so each replaces the one before; a zero never does."""
     for key, value in news.items():
         if value or key not in known:
             known[key] = value
 
 
 def read_finish(stop_reason: str, fields: Fields, extra: Fields) -> Finished:
-    """Why the model stopped; `fields` holds the reason's companions, `extra` what else goes with the end."""
+    """The finish of `stop_reason`; `fields` has its `stop_sequence`, `extra` the further fields to keep."""
     return Finished(
         FINISH.get(stop_reason, "other"), text_or_none(stop_reason), text_or_none(fields.get("stop_sequence")), extra=extra
     )
 
 
 def write_finish(finish: Finished | None, called: bool, refused: bool) -> Fields:
-    """`stop_reason` and `stop_sequence`; Anthropic's own word where it was one.
+    """`stop_reason` and `stop_sequence`.
 
-    An answer that calls tools must say so, whatever its vendor called the end: clients act on the reason alone.
+    An answer with tool calls (`called`) always has `tool_use`, whatever reason its vendor gave: clients act on the reason alone.
     """
     if finish is None:
         finish = Finished("stop")
@@ -108,7 +109,7 @@ def write_finish(finish: Finished | None, called: bool, refused: bool) -> Fields
     elif finish.reason == "stop" and sequence is not None:
         reason = "stop_sequence"
     else:
-        reason = _STOP[finish.reason]
+        reason = _STOP_REASONS[finish.reason]
     if reason == "end_turn" and (called or refused):
         reason = "tool_use" if called else "refusal"
     return {"stop_reason": reason, "stop_sequence": sequence}

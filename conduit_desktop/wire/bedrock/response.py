@@ -1,4 +1,7 @@
-"""Whole answers of Bedrock's Converse API, read and written."""
+"""Whole answers of Bedrock's Converse API, read and written.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ _KNOWN = frozenset({"output", "stopReason", "usage"})
 
 @validated
 def read_response(body: dict[str, Json]) -> Iterable[Event]:
-    """A whole answer; raises MalformedStream for what is none, UpstreamError for an error in its place."""
+    """The events of a whole answer; raises UpstreamError for an error body, MalformedStream for anything else."""
     output = body.get("output")
     message = output.get("message") if isinstance(output, dict) else None
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         if isinstance(body.get("message"), str):
             raise error_in_answer(None, body)
-        raise MalformedStream("the answer holds no message")
+        raise MalformedStream("the answer has no message")
     extra = {name: value for name, value in body.items() if name not in _KNOWN}
     answer = Answer(Started(dialect=NAME), [Choice([_read_part(block) for block in message["content"]])])
     if body.get("stopReason"):
@@ -40,24 +43,24 @@ def _read_part(block: Json) -> AnswerPart:
     if not isinstance(block, dict):
         raise MalformedStream("a content block is not an object")
     try:
-        part = read_block(FieldReader(block, "", {}))
-    except BadRequest:  # a block that lacks something, or one that is newer than this reader
+        part = read_block(block, "", {})
+    except BadRequest:  # a block without a required field, or of a kind added later
         return Opaque(NAME, next(iter(block)), block)
-    if isinstance(part, Opaque) and isinstance(said := block.get("citationsContent"), dict):
-        return _cited_words(said)
+    if isinstance(part, Opaque) and isinstance(cited := block.get("citationsContent"), dict):
+        return _cited_text(cited)
     if isinstance(part, Text | Thinking | RedactedThinking | ToolCall | Opaque):
         return part
     return Opaque(NAME, next(iter(block)), block)
 
 
-def _cited_words(said: dict[str, Json]) -> Text:
-    """Words in several pieces, or without a source after all."""
-    pieces = [each.get("text") or "" for each in said.get("content") or ()]
-    return Text("".join(pieces), citations=[read_citation(raw) for raw in said.get("citations") or ()])
+def _cited_text(cited: dict[str, Json]) -> Text:
+    """A `citationsContent` block: text in several pieces, with or without citations."""
+    pieces = [each.get("text") or "" for each in cited.get("content") or ()]
+    return Text("".join(pieces), citations=[read_citation(raw) for raw in cited.get("citations") or ()])
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The first choice."""
+    """The body, with the first choice only."""
     own = answer.started.dialect == NAME
     first = answer.first
     content = [block for part in first.parts if (block := _write_part(part, own)) is not None]
@@ -84,9 +87,9 @@ def _write_part(part: AnswerPart, own: bool) -> dict[str, Json] | None:
             return {"reasoningContent": {"redactedContent": part.data}}
         case ToolCall():
             if part.kind == "hosted":
-                return None  # it ran where the model runs
-            said = {"toolUseId": part.id, "name": part.name, "input": as_object(part)[0]}
-            return {"toolUse": {**said, **(part.extra if own else {})}}
+                return None  # a hosted call, which its provider has already run
+            call = {"toolUseId": part.id, "name": part.name, "input": as_object(part)[0]}
+            return {"toolUse": {**call, **(part.extra if own else {})}}
         case Opaque():
             return part.value if part.dialect == NAME else None
         case _:
@@ -98,12 +101,12 @@ def _text(part: Text) -> dict[str, Json]:
 
 
 def write_citation(citation: Citation) -> Json:
-    """A citation: as it came, or what Converse can say of it."""
+    """A citation: the original one, or the fields that Converse has for it."""
     if citation.dialect == NAME:
         return citation.raw
-    said: dict[str, Json] = {"title": citation.title or ""}
+    fields: dict[str, Json] = {"title": citation.title or ""}
     if citation.quote:
-        said["sourceContent"] = [{"text": citation.quote}]
+        fields["sourceContent"] = [{"text": citation.quote}]
     if citation.url:
-        said["location"] = {"web": {"url": citation.url}}
-    return said
+        fields["location"] = {"web": {"url": citation.url}}
+    return fields

@@ -1,4 +1,7 @@
-"""Reads the streams of Bedrock's ConverseStream. Text blocks begin unannounced; only tools have a start."""
+"""Reads the streams of Bedrock's ConverseStream. Only tool blocks have a start event; other blocks begin with a delta.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
+"""
 
 from __future__ import annotations
 
@@ -37,16 +40,16 @@ Kind = Literal["", "text", "thinking", "redacted", "tool", "opaque"]
 
 @dataclass(slots=True)
 class _Block:
-    """A block that is open: `start` as it was announced, `pieces` of its input, `said` of its result."""
+    """An open block: its `start`, the `pieces` of its input, and the contents of its tool `result`."""
 
     kind: Kind
     start: dict[str, Json] = field(default_factory=dict)
     pieces: list[str] = field(default_factory=list)
-    said: list[Json] = field(default_factory=list)
+    result: list[Json] = field(default_factory=list)
 
 
 class ConverseReader(FrameReader):
-    """Reads one stream. It is over with `messageStop`, and done with the `metadata` that follows."""
+    """Reads one stream. It is complete with `messageStop`, and done with the `metadata` that follows."""
 
     terminal = "messageStop"
 
@@ -54,18 +57,18 @@ class ConverseReader(FrameReader):
         super().__init__(EventSplitter())
         self._blocks: dict[int, _Block] = {}
         self._last: tuple[int, Kind] = (-1, "")
-        self._cited: list[Citation] = []
+        self._citations: list[Citation] = []
         self._length = 0
         self._finish: Finished | None = None
-        self._counted = False
+        self._has_metadata = False
 
     @property
     def done(self) -> bool:
-        """The counts have been read."""
-        return self._counted
+        """Whether the metadata with the usage has been read."""
+        return self._has_metadata
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One event; raises UpstreamError for an exception."""
+        """Read one event; raises UpstreamError for an exception frame."""
         try:
             payload = orjson.loads(frame.data)
         except orjson.JSONDecodeError as error:
@@ -73,7 +76,7 @@ class ConverseReader(FrameReader):
         if isinstance(frame, EventFrame) and frame.fault is not None:
             raise error_in_answer(frame.fault, payload)
         if not isinstance(payload, dict):
-            raise MalformedStream("a frame is no JSON object")
+            raise MalformedStream("a frame is not a JSON object")
         if frame.event == "contentBlockDelta":
             self._delta(payload["contentBlockIndex"], payload["delta"], events)
         elif frame.event == "contentBlockStart":
@@ -93,7 +96,7 @@ class ConverseReader(FrameReader):
             call = {**call, "toolUseId": self.validator.new_id(call["toolUseId"])}
             self._blocks[index] = _Block("tool", call)
             extra = {name: value for name, value in call.items() if name not in ("toolUseId", "name")}
-            self._say(index, "tool", ToolCallStarted(call["toolUseId"], call["name"], extra=extra), events)
+            self._add(index, "tool", ToolCallStarted(call["toolUseId"], call["name"], extra=extra), events)
         elif start:
             self._blocks[index] = _Block("opaque", start)
 
@@ -103,7 +106,7 @@ class ConverseReader(FrameReader):
             if delta["text"]:
                 self._begin(index, "text", events)
                 self._length += len(delta["text"])
-                self._say(index, "text", TextDelta(delta["text"]), events)
+                self._add(index, "text", TextDelta(delta["text"]), events)
         elif "toolUse" in delta:
             if block is None:
                 raise MalformedStream("arguments of a tool call that never began")
@@ -112,26 +115,26 @@ class ConverseReader(FrameReader):
                 if block.kind == "tool":
                     events.append(ToolCallDelta(block.start["toolUseId"], text))
         elif "reasoningContent" in delta:
-            self._thought(index, delta["reasoningContent"], events)
+            self._reasoning(index, delta["reasoningContent"], events)
         elif "citation" in delta:
             self._begin(index, "text", events)
             self._last = (index, "text")
-            self._cited.append(read_citation(delta["citation"]))
+            self._citations.append(read_citation(delta["citation"]))
         elif block is not None and isinstance(delta.get("toolResult"), list):
-            block.said += delta["toolResult"]
+            block.result += delta["toolResult"]
 
-    def _thought(self, index: int, thought: dict[str, Json], events: list[Event]) -> None:
-        if "redactedContent" in thought:
-            self._say(index, "redacted", ThinkingRedacted(thought["redactedContent"]), events)
-        elif thought.get("text"):
+    def _reasoning(self, index: int, content: dict[str, Json], events: list[Event]) -> None:
+        if "redactedContent" in content:
+            self._add(index, "redacted", ThinkingRedacted(content["redactedContent"]), events)
+        elif content.get("text"):
             self._begin(index, "thinking", events)
-            self._say(index, "thinking", ThinkingDelta(thought["text"]), events)
-        elif thought.get("signature"):
+            self._add(index, "thinking", ThinkingDelta(content["text"]), events)
+        elif content.get("signature"):
             self._begin(index, "thinking", events)
-            self._say(index, "thinking", ThinkingSigned(thought["signature"]), events)
+            self._add(index, "thinking", ThinkingSigned(content["signature"]), events)
 
     def _begin(self, index: int, kind: Literal["text", "thinking"], events: list[Event]) -> None:
-        """Say that a block of the same kind as the last is another."""
+        """Mark a new block if it has the same kind as the last one."""
         last, same = self._last
         if last != index:
             self._cite(events)
@@ -139,11 +142,11 @@ class ConverseReader(FrameReader):
             events.append(TextStarted() if kind == "text" else ThinkingStarted())
 
     def _cite(self, events: list[Event]) -> None:
-        """Give the sources of the text that is over: they are those of all its words, which may come after them."""
-        events += [Cited(citation.over(self._length)) for citation in self._cited]
-        self._cited, self._length = [], 0
+        """Add the citations of the text that ends: they belong to the whole text, which may come after them."""
+        events += [Cited(citation.over(self._length)) for citation in self._citations]
+        self._citations, self._length = [], 0
 
-    def _say(self, index: int, kind: Kind, event: Event, events: list[Event]) -> None:
+    def _add(self, index: int, kind: Kind, event: Event, events: list[Event]) -> None:
         if index != self._last[0]:
             self._cite(events)
         self._last = (index, kind)
@@ -158,18 +161,18 @@ class ConverseReader(FrameReader):
         if block.kind == "tool" and not block.pieces:
             events.append(ToolCallDelta(block.start["toolUseId"], "{}"))
         elif block.kind == "opaque":
-            name, value = _whole(block)
-            self._say(index, "opaque", OpaqueBlock(Opaque(NAME, name, {name: value})), events)
+            name, value = _complete_block(block)
+            self._add(index, "opaque", OpaqueBlock(Opaque(NAME, name, {name: value})), events)
 
     def close(self) -> list[Event]:
-        """The end, which waits for the counts that belong to it; raises StreamBroken if `messageStop` never came."""
+        """The finish, which is held for the metadata that belongs to it; raises StreamBroken without `messageStop`."""
         events = super().close()
         if self._finish is not None:
             events.append(self._finish)
         return events
 
     def _message_stop(self, payload: dict[str, Json], events: list[Event]) -> None:
-        for index in list(self._blocks):  # real streams leave text blocks open; a tool's may be, too
+        for index in list(self._blocks):  # recorded streams have no contentBlockStop for text; tools may lack it too
             self._stop(index, events)
         self._cite(events)
         extra = {name: value for name, value in payload.items() if name not in ("stopReason", "p")}
@@ -177,7 +180,7 @@ class ConverseReader(FrameReader):
         self._over = True
 
     def _metadata(self, payload: dict[str, Json], events: list[Event]) -> None:
-        self._counted = self._over
+        self._has_metadata = self._over
         if self._finish is not None:
             self._finish.extra.update({name: value for name, value in payload.items() if name not in ("usage", "p")})
             events.append(self._finish)
@@ -186,11 +189,11 @@ class ConverseReader(FrameReader):
             events.append(UsageReported(read_usage(payload["usage"])))
 
 
-def _whole(block: _Block) -> tuple[str, Json]:
+def _complete_block(block: _Block) -> tuple[str, Json]:
     name, start = next(iter(block.start.items()))
     if name == "toolUse":
         try:
             return name, {**start, "input": orjson.loads("".join(block.pieces) or "{}")}
         except orjson.JSONDecodeError:  # cut short by the token limit
             return name, start
-    return name, {**start, "content": block.said} if name == "toolResult" else start
+    return name, {**start, "content": block.result} if name == "toolResult" else start

@@ -1,4 +1,7 @@
-"""Cohere's whole answers, read and written, with the calls and citations that its streams share."""
+"""Whole answers of Cohere, read and written, with the calls and citations that its streams share.
+
+https://docs.cohere.com/v2/reference/chat
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,12 @@ _KNOWN = frozenset({"id", "message", "finish_reason", "usage"})
 
 @validated
 def read_response(body: dict[str, Json]) -> Iterable[Event]:
-    """A whole answer; raises UpstreamError for one that failed, MalformedStream for what is no answer."""
+    """The events of a whole answer; raises UpstreamError for a failed one, MalformedStream for anything but an answer."""
     message = body.get("message")
     if not isinstance(message, dict):
         if message or body.get("error"):
             raise error_in_answer(body)
-        raise MalformedStream("the answer holds no message")
+        raise MalformedStream("the answer has no message")
     return _answer(body, message).events()
 
 
@@ -54,7 +57,7 @@ def _answer(body: dict[str, Json], message: dict[str, Json]) -> Answer:
         if not texts:
             texts = [Text("")]
             parts.append(texts[0])
-        _cited(parts, texts, raw).citations.append(read_citation(raw))
+        _cited_text(parts, texts, raw).citations.append(read_citation(raw))
     finish = read_finish(body.get("finish_reason"), extra, body.get("error"))
     answer.choices.append(Choice(parts, finish))
     if isinstance(body.get("usage"), dict):
@@ -68,8 +71,8 @@ def _read_part(block: dict[str, Json]) -> AnswerPart:
     return Thinking(block["thinking"]) if block["type"] == "thinking" else Opaque(NAME, block["type"], block)
 
 
-def _cited(parts: list[AnswerPart], texts: list[Text], raw: dict[str, Json]) -> Text:
-    """The text a citation belongs to: the one at its `content_index`, else the first."""
+def _cited_text(parts: list[AnswerPart], texts: list[Text], raw: dict[str, Json]) -> Text:
+    """The text that a citation belongs to: the one at its `content_index`, else the first."""
     at = raw.get("content_index")
     part = parts[at] if isinstance(at, int) and 0 <= at < len(parts) else None
     return part if isinstance(part, Text) else texts[0]
@@ -82,20 +85,20 @@ def read_call(call: dict[str, Json]) -> ToolCall:
     return ToolCall(call["id"], inner.get("name") or "", inner.get("arguments") or "", extra=extra)
 
 
-_OF_A_SOURCE = ("url", "title", "snippet", "text")
+_DOCUMENT_FIELDS = ("url", "title", "snippet", "text")
 
 
 def read_citation(raw: dict[str, Json]) -> Citation:
-    """A citation, with its own words kept in `raw`; its place counts characters of the text."""
+    """A citation; `start` and `end` count characters of the text."""
     source: Json = next(iter(raw.get("sources") or ()), None)
     document = source.get("document") if isinstance(source, dict) else None
-    told = document if isinstance(document, dict) else {}
-    url, title, snippet, text = (value if isinstance(value := told.get(name), str) else None for name in _OF_A_SOURCE)
+    fields = document if isinstance(document, dict) else {}
+    url, title, snippet, text = (value if isinstance(value := fields.get(name), str) else None for name in _DOCUMENT_FIELDS)
     return Citation(url, title, snippet or text, raw.get("start"), raw.get("end"), NAME, raw)
 
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
-    """The first choice."""
+    """The body, with the first choice only."""
     own = answer.started.dialect == NAME
     first = answer.first
     plan_at = first.finish.extra.get(PLAN_AT) if own and first.finish is not None else None
@@ -106,7 +109,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         if index == plan_at and isinstance(part, Thinking):
             message["tool_plan"] = part.text
         elif isinstance(part, ToolCall):
-            calls += [write_call(part, own)] if part.kind != "hosted" else []  # which ran where the model runs
+            calls += [write_call(part, own)] if part.kind != "hosted" else []  # hosted calls have already run
         elif (block := _write_part(part)) is not None:
             blocks.append(block)
     if blocks:
@@ -115,9 +118,9 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         message["tool_calls"] = calls
     if citations := write_citations(part for part in first.parts if isinstance(part, Text)):
         message["citations"] = citations
-    ended = {"finish_reason": write_finish(first.finish, own)} if first.finish is not None or not own else {}
-    counts = {"usage": write_usage(answer.usage, own)} if answer.usage is not None or not own else {}
-    return {"id": answer.started.id, "message": message, **ended, **counts, **own_extra(first.finish, own)}
+    finish = {"finish_reason": write_finish(first.finish, own)} if first.finish is not None or not own else {}
+    usage = {"usage": write_usage(answer.usage, own)} if answer.usage is not None or not own else {}
+    return {"id": answer.started.id, "message": message, **finish, **usage, **own_extra(first.finish, own)}
 
 
 def _write_part(part: AnswerPart) -> Json:
@@ -135,14 +138,14 @@ def _write_part(part: AnswerPart) -> Json:
 
 
 def write_call(call: ToolCall, own: bool) -> dict[str, Json]:
-    """One call; free text is wrapped into the object that arguments are here."""
+    """One call; the free text of a custom tool is wrapped into a JSON object."""
     arguments = orjson.dumps(as_object(call)[0]).decode() if call.kind == "custom" else call.arguments
     inner = {"name": call.name, "arguments": arguments}
     return {"id": call.id, "type": "function", "function": inner, **(call.extra if own else {})}
 
 
 def write_citation(citation: Citation, text: str) -> Json:
-    """A citation: as it came, or its place, the words of `text` that stand there, and its source."""
+    """A citation: the original one, or its place, the cited piece of `text`, and its source."""
     if citation.dialect == NAME:
         return citation.raw
     document = {"title": citation.title or "", **({"url": citation.url} if citation.url else {})}
@@ -154,5 +157,5 @@ def write_citation(citation: Citation, text: str) -> Json:
 
 
 def write_citations(texts: Iterable[Text]) -> list[Json]:
-    """Every citation of the answer's texts."""
+    """The citations of all texts."""
     return [write_citation(citation, text.text) for text in texts for citation in text.citations]

@@ -26,7 +26,7 @@ from conduit_desktop.wire.framing.sse import SseSplitter
 
 
 class CohereReader(FrameReader):
-    """Reads one stream. It is over with `message-end`, and done with the `[DONE]` that follows."""
+    """Reads one stream. It is complete with `message-end`, and done with the `[DONE]` that follows."""
 
     terminal = "message-end"
 
@@ -34,17 +34,17 @@ class CohereReader(FrameReader):
         super().__init__(SseSplitter())
         self._calls: dict[int, str] = {}
         self._last: Literal["", "text", "thinking", "plan", "call"] = ""
-        self._said_done = False
+        self._has_done = False
 
     @property
     def done(self) -> bool:
-        """`[DONE]` has been read."""
-        return self._said_done
+        """Whether `[DONE]` has been read."""
+        return self._has_done
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One event."""
+        """Read one event; raises UpstreamError for an error."""
         if frame.data.strip() == b"[DONE]":
-            self._said_done = self._over
+            self._has_done = self._over
             return
         payload = json_object(frame)
         kind = payload.get("type") or frame.event
@@ -61,14 +61,14 @@ class CohereReader(FrameReader):
             if plan := payload["delta"]["message"]["tool_plan"]:
                 if self._last == "thinking":
                     events.append(ThinkingStarted())
-                self._say("plan", ThinkingDelta(plan), events)
+                self._add("plan", ThinkingDelta(plan), events)
         elif kind == "tool-call-start":
             self._start_call(payload["index"], read_call(payload["delta"]["message"]["tool_calls"]), events)
         elif kind == "tool-call-delta":
             if text := payload["delta"]["message"]["tool_calls"]["function"].get("arguments"):
                 events.append(ToolCallDelta(self._calls[payload["index"]], text))
         elif kind == "citation-start":
-            self._say("text", Cited(read_citation(payload["delta"]["message"]["citations"])), events)
+            self._add("text", Cited(read_citation(payload["delta"]["message"]["citations"])), events)
         elif kind == "message-end":
             self._end(payload["delta"], events)
 
@@ -76,17 +76,17 @@ class CohereReader(FrameReader):
         if starts and content.get("type") == self._last:
             events.append(TextStarted() if self._last == "text" else ThinkingStarted())
         if thinking := content.get("thinking"):
-            self._say("thinking", ThinkingDelta(thinking), events)
+            self._add("thinking", ThinkingDelta(thinking), events)
         if text := content.get("text"):
-            self._say("text", TextDelta(text), events)
+            self._add("text", TextDelta(text), events)
 
-    def _say(self, kind: Literal["text", "thinking", "plan", "call"], event: Event, events: list[Event]) -> None:
+    def _add(self, kind: Literal["text", "thinking", "plan", "call"], event: Event, events: list[Event]) -> None:
         self._last = kind
         events.append(event)
 
     def _start_call(self, index: int, call: ToolCall, events: list[Event]) -> None:
-        self._calls[index] = call.id = self.validator.new_id(call.id)
-        self._say("call", ToolCallStarted(call.id, call.name, extra=call.extra), events)
+        self._calls[index] = call.id = self.soundness.new_id(call.id)
+        self._add("call", ToolCallStarted(call.id, call.name, extra=call.extra), events)
         if call.arguments:
             events.append(ToolCallDelta(call.id, call.arguments))
 

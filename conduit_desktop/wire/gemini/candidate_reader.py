@@ -1,4 +1,4 @@
-"""One candidate of an answer, read part by part into neutral events."""
+"""Reads one candidate of an answer, part by part."""
 
 from __future__ import annotations
 
@@ -29,16 +29,19 @@ from conduit_desktop.wire.gemini.tool_calls import PartialCall
 from conduit_desktop.wire.gemini.usage import read_finish, reason_name
 
 SIGNATURE = "textSignature"
-"""The name of a part that is nothing but the signature of the text before it."""
+"""The name of a part that only holds the signature of the text before it.
+
+https://ai.google.dev/gemini-api/docs/thought-signatures
+"""
 ATTACHED = "attachedSignature"
-"""The same, where it stood on that text itself."""
-_WHOLE_CONTENT = {"role": "model"}
+"""The name of a signature that was on the text part itself."""
+_USUAL_CONTENT = {"role": "model"}
 
 
 class CandidateReader:
-    """Reads one candidate. `whole`: neighbouring texts are parts of their own; in a stream they are pieces of one.
+    """Reads one candidate. In a `whole` answer neighbouring texts are separate parts, in a stream they are pieces of one.
 
-    The signature of a text waits until the next part or the end, so that citations still find the text open.
+    The signature of a text is held until the next part or the end, so that citations are given while the text is open.
     """
 
     def __init__(self, index: int, whole: bool) -> None:
@@ -48,32 +51,32 @@ class CandidateReader:
         self._text: list[str] = []
         self._length = 0
         self._signature: Opaque | None = None
-        self._begin = 0
-        self._given: set[int] = set()
+        self._text_start = 0
+        self._cited: set[int] = set()
         self._calls = 0
         self._partial: PartialCall | None = None
         self._extra: Fields = {}
         self.finished = False
 
-    def take(self, candidate: Fields, seed: str, events: list[Event]) -> None:
-        """Add the events of one (piece of a) candidate; `seed` tells answers apart, for ids of calls that have none."""
+    def read(self, candidate: Fields, seed: str, events: list[Event]) -> None:
+        """Add the events of a candidate or a piece of one. New ids of calls include `seed`, so that they differ between answers."""
         self._extra.update({k: v for k, v in candidate.items() if k not in ("content", "finishReason") and v is not None})
         content = candidate.get("content")
         if isinstance(content, dict):
             parts = content.get("parts")
             for part in parts if isinstance(parts, list) else ():
                 self._part(part, seed, events)
-            self._note_content(content)
+            self._keep_content(content)
         if candidate.get("finishReason") is not None and not self.finished:
             self._finish(candidate["finishReason"], events)
 
-    def _note_content(self, content: Fields) -> None:
-        beside = {key: value for key, value in content.items() if key != "parts" or not value}
-        if beside != _WHOLE_CONTENT and self._whole:
-            self._extra["content"] = beside
+    def _keep_content(self, content: Fields) -> None:
+        further = {key: value for key, value in content.items() if key != "parts" or not value}
+        if further != _USUAL_CONTENT and self._whole:
+            self._extra["content"] = further
 
     def block(self, feedback: Fields, events: list[Event]) -> None:
-        """End here, unless it has ended, for what the feedback on the prompt says."""
+        """Finish the candidate, unless it has finished, with the block reason of the feedback on the prompt."""
         if not self.finished:
             self._finish(feedback["blockReason"], events, {"promptFeedback": feedback})
 
@@ -98,25 +101,25 @@ class CandidateReader:
             self._release(events, cite=True)
             self._call(part, seed, events)
         elif isinstance(part.get("text"), str):
-            self._words(part, part["text"], events)
+            self._text_part(part, part["text"], events)
         elif part:
             self._release(events, cite=True)
             self._kind = "opaque"
             kind = next((key for key in part if key != "thoughtSignature"), "thoughtSignature")
             events.append(OpaqueBlock(Opaque(NAME, kind, part), self._index))
 
-    def _words(self, part: Fields, text: str, events: list[Event]) -> None:
+    def _text_part(self, part: Fields, text: str, events: list[Event]) -> None:
         signature = part.get("thoughtSignature")
         if part.get("thought") is True:
             self._release(events)
-            self._thought(text, signature, events)
+            self._thinking(text, signature, events)
             return
         if text or (self._whole and not signature):
             self._release(events, cite=self._whole)
             if (self._whole and self._kind == "text") or not text:
                 events.append(TextStarted(self._index))
             if self._whole or self._kind != "text":
-                self._begin = self._length
+                self._text_start = self._length
             self._kind = "text"
             if text:
                 self._text.append(text)
@@ -127,7 +130,7 @@ class CandidateReader:
             value = {"text": "", "thoughtSignature": signature}
             self._signature = Opaque(NAME, ATTACHED if text else SIGNATURE, value)
 
-    def _thought(self, text: str, signature: Json, events: list[Event]) -> None:
+    def _thinking(self, text: str, signature: Json, events: list[Event]) -> None:
         if (self._kind == "thinking" and self._whole) or self._kind == "signed" or (not text and self._whole and not signature):
             events.append(ThinkingStarted(self._index))
         if text:
@@ -139,7 +142,7 @@ class CandidateReader:
             self._kind = "thinking" if self._whole else "signed"
 
     def _release(self, events: list[Event], cite: bool = False) -> None:
-        """Give the sources of the text that is over, and the signature that was waiting: text after it is a part of its own."""
+        """Add the citations of the text that ends (with `cite`), and the held signature: text after it is a new part."""
         if cite and self._kind == "text":
             self._cite(events)
         if self._signature is not None:
@@ -148,25 +151,25 @@ class CandidateReader:
             self._kind = "opaque"
 
     def _cite(self, events: list[Event], last: bool = False) -> None:
-        """The sources up to the end of the open text; Google counts from the first word of the answer, we from that of the text."""
+        """Add the citations of the open text. Google's offsets count from the start of the answer, ours from that of the text."""
         for number, citation in enumerate(read_citations(self._extra, "".join(self._text))):
             at = citation.start
-            if number in self._given or (at is not None and at >= self._length and not last):
+            if number in self._cited or (at is not None and at >= self._length and not last):
                 continue
-            self._given.add(number)
-            if at is not None and not self._begin <= at < self._length:
-                citation = replace(citation, start=None, end=None)  # it was said in a text that is over
-            events.append(Cited(citation.moved(-self._begin), self._index))
+            self._cited.add(number)
+            if at is not None and not self._text_start <= at < self._length:
+                citation = replace(citation, start=None, end=None)  # its text has ended
+            events.append(Cited(citation.moved(-self._text_start), self._index))
 
     def _call(self, part: Fields, seed: str, events: list[Event]) -> None:
         inner: Fields = part["functionCall"]
         if self._partial is not None and not inner.get("name"):
-            self._partial.take(inner)
+            self._partial.read(inner)
             if not inner.get("willContinue"):
                 self._end_partial(events)
             return
         if not inner:
-            return  # the end of a call in pieces, whose last piece has said so
+            return  # the end of a call in pieces; the last piece had no `willContinue`
         if not isinstance(inner.get("name"), str):
             raise MalformedStream("a function call without a name")
         extra: Fields = {key: value for key, value in part.items() if key not in ("functionCall", "thoughtSignature")}
@@ -180,7 +183,7 @@ class CandidateReader:
         events.append(ToolCallStarted(call_id, inner["name"], signature=signature or None, choice=self._index, extra=extra))
         if inner.get("willContinue") or "partialArgs" in inner:
             self._partial = PartialCall(call_id)
-            self._partial.take(inner)
+            self._partial.read(inner)
             if not inner.get("willContinue"):
                 self._end_partial(events)
             return

@@ -1,9 +1,11 @@
-"""Answers of `generateContent`: read whole and chunk by chunk, and written whole."""
+"""Answers of `generateContent`: read whole or chunk by chunk, and written whole.
+
+https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import assert_never
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ from conduit_desktop.core.chat import ChatRequest, Opaque, RedactedThinking, Ref
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.citations import sources
-from conduit_desktop.wire.event_validation import MOST_CHOICES, text_or_none, validated
+from conduit_desktop.wire.event_validation import MOST_CHOICES, rfc3339_or_none, text_or_none, validated
 from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateReader
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
@@ -25,22 +27,22 @@ _KNOWN = ("candidates", "promptFeedback", "usageMetadata", "responseId", "modelV
 
 
 class AnswerReader:
-    """Reads an answer from its chunks, of which a whole one has one."""
+    """Reads an answer from its chunks; a `whole` answer is one chunk."""
 
     def __init__(self, whole: bool = False) -> None:
         self._whole = whole
         self._seed = ""
         self._candidates: dict[int, CandidateReader] = {}
         self.complete = False
-        """Every candidate has ended, and usage came with the end or after it."""
+        """Whether every candidate has a finish, and usage came with the last one or after it."""
 
     @property
     def finished(self) -> bool:
-        """Every candidate that began has ended."""
+        """Whether every candidate that began has a finish."""
         return bool(self._candidates) and all(candidate.finished for candidate in self._candidates.values())
 
-    def take(self, chunk: Fields, events: list[Event]) -> None:
-        """Add the chunk's events; raises UpstreamError for an error, MalformedStream for what is no answer."""
+    def read(self, chunk: Fields, events: list[Event]) -> None:
+        """Add the chunk's events; raises UpstreamError for an error, MalformedStream for anything but an answer."""
         if chunk.get("error"):
             raise error_in_answer(chunk)
         if not self._seed:
@@ -48,12 +50,12 @@ class AnswerReader:
             events.append(_started(chunk))
         candidates = chunk.get("candidates")
         for position, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
-            index = position if (said := candidate.get("index")) is None else said
+            index = position if candidate.get("index") is None else candidate["index"]
             if type(index) is not int or not 0 <= index < MOST_CHOICES:
-                raise MalformedStream("a candidate without a proper index")
+                raise MalformedStream("a candidate with an invalid index")
             if index not in self._candidates:
                 self._candidates[index] = CandidateReader(index, self._whole)
-            self._candidates[index].take(candidate, self._seed, events)
+            self._candidates[index].read(candidate, self._seed, events)
         feedback = chunk.get("promptFeedback")
         if isinstance(feedback, dict) and feedback.get("blockReason") and not self.finished:
             self._block(feedback, events)
@@ -62,7 +64,7 @@ class AnswerReader:
             self.complete = self.finished
 
     def _block(self, feedback: Fields, events: list[Event]) -> None:
-        """The prompt is blocked: at once, or when some of the answer has been said."""
+        """The prompt is blocked, at once or after a part of the answer: every candidate ends."""
         if not self._candidates:
             self._candidates[0] = CandidateReader(0, self._whole)
         for candidate in self._candidates.values():
@@ -74,32 +76,27 @@ def _started(chunk: Fields) -> Started:
     feedback = chunk.get("promptFeedback")
     if isinstance(feedback, dict) and not feedback.get("blockReason"):
         extra["promptFeedback"] = feedback
-    return Started(chunk.get("responseId") or "", chunk.get("modelVersion") or "", _epoch(chunk.get("createTime")), extra, NAME)
-
-
-def _epoch(moment: object) -> int | None:
-    try:
-        return int(datetime.fromisoformat(str(moment)).timestamp()) if moment else None
-    except ValueError:
-        return None
+    return Started(
+        chunk.get("responseId") or "", chunk.get("modelVersion") or "", rfc3339_or_none(chunk.get("createTime")), extra, NAME
+    )
 
 
 @validated
 def read_response(body: Fields) -> Iterable[Event]:
-    """A whole answer as the events that would have made it; raises MalformedStream for a body that is none.
+    """The events of a whole answer.
 
-    Raises UpstreamError for an error that came with a success status.
+    Raises UpstreamError for an error with a success status, MalformedStream for anything but an answer.
     """
     events: list[Event] = []
     if not isinstance(body.get("candidates"), list) and not body.get("promptFeedback") and not body.get("error"):
         raise MalformedStream("the answer has no candidates")
-    AnswerReader(whole=True).take(body, events)
-    # Candidates come one after the other, their ends last, as in any stream.
+    AnswerReader(whole=True).read(body, events)
+    # The fold puts the events in the order of any stream: one candidate after the other, the finishes last.
     return collect(events).events()
 
 
 def write_response(answer: Answer, request: ChatRequest) -> Fields:
-    """The answer. Sources of other dialects become grounding; their hidden blocks cannot be said."""
+    """The body. Citations of other dialects become grounding metadata; their opaque blocks are left out."""
     own = answer.started.dialect == NAME
     body: Fields = {}
     feedback = answer.first.finish.extra.get("promptFeedback") if own and answer.first.finish is not None else None
@@ -120,13 +117,13 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
 
 
 def response_id() -> str:
-    """An id for an answer whose vendor gave none."""
+    """A new id, for an answer without one."""
     return uuid4().hex
 
 
-def _candidate(choice: Choice, index: int | None, said_in: str) -> Fields:
-    own = said_in == NAME
-    parts = write_parts(choice.parts, said_in)
+def _candidate(choice: Choice, index: int | None, dialect: str) -> Fields:
+    own = dialect == NAME
+    parts = write_parts(choice.parts, dialect)
     candidate: Fields = {} if not parts else {"content": {"parts": parts, "role": "model"}}
     if choice.finish is not None:
         candidate["finishReason"] = write_finish(choice.finish, own)
@@ -135,33 +132,33 @@ def _candidate(choice: Choice, index: int | None, said_in: str) -> Fields:
     if not own:
         return {**candidate, **write_citations(sources(choice.parts), choice.text)}
     extra = dict(choice.finish.extra) if choice.finish is not None else {}
-    beside = extra.pop("content", None)
-    if beside is not None:
-        candidate["content"] = {**({"parts": parts} if parts else {}), **beside}
+    further = extra.pop("content", None)
+    if further is not None:
+        candidate["content"] = {**({"parts": parts} if parts else {}), **further}
     return {**candidate, **extra}
 
 
-def write_parts(said: list[AnswerPart], said_in: str) -> list[Fields]:
-    """The parts of an answer in the dialect `said_in`; without those that only another dialect than this can say."""
+def write_parts(answer_parts: list[AnswerPart], dialect: str) -> list[Fields]:
+    """The parts of an answer that was read in `dialect`, without those that only another dialect can express."""
     parts: list[Fields] = []
-    for part in said:
+    for part in answer_parts:
         if isinstance(part, Opaque) and part.dialect == NAME and part.name == ATTACHED and parts and "text" in parts[-1]:
             parts[-1]["thoughtSignature"] = part.value["thoughtSignature"]
-        elif (written := write_part(part, said_in)) is not None:
+        elif (written := write_part(part, dialect)) is not None:
             parts.append(written)
     return parts
 
 
-def write_part(part: AnswerPart, said_in: str) -> Fields | None:
-    """One part of an answer; None for what has no words here, and for text without any that another dialect made."""
-    own = said_in == NAME
+def write_part(part: AnswerPart, dialect: str) -> Fields | None:
+    """One part of an answer; None for one that Gemini cannot express, and for empty text of another dialect."""
+    own = dialect == NAME
     match part:
         case Text():
             return {"text": part.text} if part.text or own else None
         case Refusal():
             return {"text": part.text} if part.text else None
         case Thinking():
-            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, said_in)}
+            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, dialect)}
             return {"text": part.text, "thought": True, **signed}
         case ToolCall():
             return write_call(part, own)
@@ -174,7 +171,7 @@ def write_part(part: AnswerPart, said_in: str) -> Fields | None:
 
 
 def write_call(call: ToolCall, own: bool) -> Fields:
-    """A whole function call. Fields of our own making, marked with None in `extra`, are left out again."""
+    """A whole function call. Fields that the reader added, marked with None in `extra`, are left out."""
     extra = dict(call.extra) if own else {}
     args, _ = as_object(call)
     inner: Fields = {"id": call.id, "name": call.name, "args": args}

@@ -1,4 +1,7 @@
-"""A stream of `streamGenerateContent`, read into neutral events: server-sent events or one JSON array."""
+"""Reads the streams of `streamGenerateContent`: server-sent events or one JSON array.
+
+https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from conduit_desktop.wire.gemini.response import AnswerReader
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
-class _Events(SseSplitter):
+class _EventSplitter(FrameSplitter):
     """Server-sent events; an error in the middle of a stream may be bare JSON without `data:`."""
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -29,36 +32,38 @@ class _Events(SseSplitter):
         return replace(frame, data=raw) if raw[:1] in (b"{", b"[") else frame
 
 
-class EitherSplitter(Splitter):
-    """Takes the framing that the first byte tells: an array or an object is JSON, anything else is events."""
+class EitherSplitter:
+    """Cuts the stream by the framing that its first byte shows: JSON for a bracket or a brace, else server-sent events."""
+
+    end = b""
+    """The bytes that would end the last frame."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._chosen: ArraySplitter | _Events | None = None
-        self._head = b""
+        self._chosen: ArraySplitter | _EventSplitter | None = None
+        self._held = b""
 
     @property
     def rest(self) -> bytes:
-        """What has not been ended yet."""
-        return self._head if self._chosen is None else self._chosen.rest
+        """The bytes of the frame that is not complete yet."""
+        return self._held if self._chosen is None else self._chosen.rest
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames these bytes complete."""
+        """The frames that these bytes complete."""
         if self._chosen is None:
             self._head += data
             first = self._head.lstrip(_BLANK)[:1]
             if not first:
                 return []
-            self._chosen = ArraySplitter() if first in b"[{" else _Events()
+            self._chosen = ArraySplitter() if first in b"[{" else _EventSplitter()
             self.end = self._chosen.end
             data, self._head = self._head, b""
         return self._chosen.feed(data)
 
 
 class GeminiReader(FrameReader):
-    """Reads one stream. There is no last event: the answer is whole when every candidate has ended and usage is there.
+    """Reads one stream. There is no terminal event: the answer is complete when every candidate has a finish and usage came.
 
-    A stream that ends after the ends of its candidates is whole without usage, too.
+    A stream that ends after the finish of every candidate is complete without usage too.
     """
 
     terminal = "its finishReason"
@@ -69,8 +74,8 @@ class GeminiReader(FrameReader):
         self._closing = False
 
     def read(self, frame: Frame, events: list[Event]) -> None:
-        """One chunk."""
-        if frame.data.strip() == b"[DONE]":  # some compatible servers end in OpenAI's way
+        """Read one chunk."""
+        if frame.data.strip() == b"[DONE]":  # some compatible servers end as OpenAI does
             return
         try:
             chunk = orjson.loads(frame.data)
@@ -79,11 +84,11 @@ class GeminiReader(FrameReader):
         for each in chunk if isinstance(chunk, list) else (chunk,):
             if not isinstance(each, dict):
                 raise MalformedStream("a chunk is not a JSON object")
-            self._answer.take(each, events)
+            self._answer.read(each, events)
         self._over = self._answer.complete or (self._closing and self._answer.finished)
 
     def close(self) -> list[Event]:
-        """The last chunk, if only its end was missing; raises StreamBroken where a candidate never ended."""
+        """Read the last chunk if only its end is missing; raises StreamBroken if a candidate has no finish."""
         self._closing = True
         if self._splitter.rest.strip() and not self._splitter.end:
             raise StreamBroken(f"the stream ended in the middle of a chunk, before {self.terminal}")

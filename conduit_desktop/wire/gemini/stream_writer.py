@@ -1,4 +1,7 @@
-"""A stream of `streamGenerateContent`, written from neutral events: as server-sent events or as one JSON array."""
+"""Writes the streams of `streamGenerateContent`: server-sent events or one JSON array.
+
+https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent
+"""
 
 from __future__ import annotations
 
@@ -39,52 +42,55 @@ from conduit_desktop.wire.tool_arguments import is_complete
 
 
 class GeminiWriter:
-    """Writes one stream. Function calls are whole here, so a call waits until it is; ends and usage come last, together."""
+    """Writes one stream, with every choice.
+
+    Gemini sends function calls whole, so a call is written when it is complete. The finishes and the usage come in the last chunk.
+    """
 
     def __init__(self, request: ChatRequest) -> None:
         self._model = request.model
         self._started = Started()
         self._usage: Usage | None = None
-        self._ends: dict[int, Finished] = {}
+        self._finishes: dict[int, Finished] = {}
         self._calls: dict[tuple[int, str], ToolCall] = {}
-        self._pieces: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._arguments: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self._texts: dict[int, str] = {}
-        self._places: defaultdict[int, TextPosition] = defaultdict(TextPosition)
+        self._positions: defaultdict[int, TextPosition] = defaultdict(TextPosition)
         self._citations: dict[int, list[Citation]] = {}
         self._id = ""
 
     def write(self, event: Event) -> bytes:
-        """The chunk that says `event`: none for what waits, and for what cannot be said here."""
+        """The chunk of `event`; empty if it comes later, or if this dialect cannot express it."""
         match event:
             case Started():
                 self._started = event
             case UsageReported():
                 self._usage = event.usage
             case Finished():
-                self._ends[event.choice] = event
-                return self._finished_calls(event.choice, every=True)
+                self._finishes[event.choice] = event
+                return self._complete_calls(event.choice, every=True)
             case ToolCallStarted():
-                self._place(event.choice, event)
-                out = self._finished_calls(event.choice)
+                self._track(event.choice, event)
+                out = self._complete_calls(event.choice)
                 call = ToolCall(event.id, event.name, "", event.kind, event.signature, extra=event.extra)
                 self._calls.setdefault((event.choice, event.id), call)
                 return out
             case ToolCallDelta():
-                self._pieces[event.choice, event.id].append(event.arguments)
+                self._arguments[event.choice, event.id].append(event.arguments)
             case Cited():
-                begin = self._place(event.choice, event).begin
+                begin = self._track(event.choice, event).begin
                 self._citations.setdefault(event.choice, []).append(event.citation.moved(begin))
             case _:
-                self._place(event.choice, event)
+                self._track(event.choice, event)
                 part = self._part(event)
-                return b"" if part is None else self._finished_calls(event.choice) + self._chunk({event.choice: [part]})
+                return b"" if part is None else self._complete_calls(event.choice) + self._chunk({event.choice: [part]})
         return b""
 
-    def _place(self, choice: int, event: Event) -> TextPosition:
-        """Where the text of the choice stands with `event`."""
-        place = self._places[choice]
-        place.see(TextDelta(event.text) if isinstance(event, Refused) else event)
-        return place
+    def _track(self, choice: int, event: Event) -> TextPosition:
+        """The position of the choice's open text, after `event`."""
+        position = self._positions[choice]
+        position.see(TextDelta(event.text) if isinstance(event, Refused) else event)
+        return position
 
     def _part(
         self,
@@ -112,31 +118,33 @@ class GeminiWriter:
             case _:
                 assert_never(event)
 
-    def _finished_calls(self, choice: int, every: bool = False) -> bytes:
-        """The calls of `choice` that cannot grow any more, in the order in which they began."""
+    def _complete_calls(self, choice: int, every: bool = False) -> bytes:
+        """The calls of `choice` that cannot grow any more (all with `every`), in the order in which they began."""
         own = self._started.dialect == NAME
         parts: list[Fields] = []
         for key in [key for key in self._calls if key[0] == choice]:
-            if not every and (self._calls[key].kind == "custom" or not is_complete(self._pieces[key])):
+            if not every and (self._calls[key].kind == "custom" or not is_complete(self._arguments[key])):
                 break
             call = self._calls.pop(key)
-            call.arguments = "".join(self._pieces.pop(key, ()))
+            call.arguments = "".join(self._arguments.pop(key, ()))
             parts.append(write_call(call, own))
         return self._chunk({choice: parts}) if parts else b""
 
     def end(self) -> bytes:
-        """The last chunk: why each candidate ended, and the whole usage."""
+        """The calls not written yet, and the last chunk with the finish of each candidate and the usage."""
         own = self._started.dialect == NAME
-        out = b"".join([self._finished_calls(choice, every=True) for choice in dict.fromkeys(key[0] for key in self._calls)])
-        feedback = next((end.extra["promptFeedback"] for end in self._ends.values() if own and "promptFeedback" in end.extra), None)
-        candidates = [self._ended(index, own) for index in (sorted(self._ends) or [0])]
+        out = b"".join([self._complete_calls(choice, every=True) for choice in dict.fromkeys(key[0] for key in self._calls)])
+        feedback = next(
+            (finish.extra["promptFeedback"] for finish in self._finishes.values() if own and "promptFeedback" in finish.extra), None
+        )
+        candidates = [self._last_candidate(index, own) for index in (sorted(self._finishes) or [0])]
         last: Fields = {"candidates": candidates} if feedback is None else {"promptFeedback": feedback}
         if self._usage is not None:
             last["usageMetadata"] = write_usage(self._usage, own)
-        return out + self.frame(orjson.dumps({**last, **self._about()}))
+        return out + self.frame(orjson.dumps({**last, **self._head()}))
 
-    def _ended(self, index: int, own: bool) -> Fields:
-        finish = self._ends.get(index)
+    def _last_candidate(self, index: int, own: bool) -> Fields:
+        finish = self._finishes.get(index)
         candidate: Fields = {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": write_finish(finish, own)}
         if own and finish is not None:
             candidate.update({key: value for key, value in finish.extra.items() if key != "content"})
@@ -144,11 +152,11 @@ class GeminiWriter:
             candidate |= write_citations(self._citations.get(index, ()), self._texts.get(index, ""))
         return {**candidate, "index": index}
 
-    def _chunk(self, said: dict[int, list[Fields]]) -> bytes:
-        candidates = [{"content": {"parts": parts, "role": "model"}, "index": index} for index, parts in said.items()]
-        return self.frame(orjson.dumps({"candidates": candidates, **self._about()}))
+    def _chunk(self, parts: dict[int, list[Fields]]) -> bytes:
+        candidates = [{"content": {"parts": each, "role": "model"}, "index": index} for index, each in parts.items()]
+        return self.frame(orjson.dumps({"candidates": candidates, **self._head()}))
 
-    def _about(self) -> Fields:
+    def _head(self) -> Fields:
         self._id = self._id or self._started.id or response_id()
         own = self._started.extra if self._started.dialect == NAME else {}
         return {"modelVersion": self._started.model or self._model, "responseId": self._id, **own}
@@ -158,33 +166,33 @@ class GeminiWriter:
         return sse.write(chunk)
 
     def fail(self, error: GatewayError) -> bytes:
-        """An error where a chunk would be; no candidate ends."""
+        """The error in place of a chunk; no candidate finishes."""
         return self.frame(orjson.dumps(write_error(error)[1]))
 
     def ping(self) -> bytes:
-        """A blank line: Google's SDKs take anything else for a chunk, comments too."""
+        """A blank line: Google's SDKs parse anything else as a chunk, comments too."""
         return b"\r\n"
 
 
 class ArrayWriter(GeminiWriter):
-    """The same as one JSON array. A failed one is closed too, with the error as its last element: else it is no JSON."""
+    """Writes the chunks as one JSON array. It is closed after an error too, which is its last element: clients parse the array."""
 
     def __init__(self, request: ChatRequest) -> None:
         super().__init__(request)
         self._begun = False
 
     def frame(self, chunk: bytes) -> bytes:
-        """One element, with what stands before it."""
-        before = b",\r\n" if self._begun else b"["
+        """One element, after the opening bracket or a comma."""
+        separator = b",\r\n" if self._begun else b"["
         self._begun = True
-        return before + chunk
+        return separator + chunk
 
     def end(self) -> bytes:
         """The last element, and the end of the array."""
         return super().end() + b"]"
 
     def close(self) -> bytes:
-        """The end of an array whose elements were all framed from chunks."""
+        """The end of an array whose elements were written with `frame`."""
         return b"]" if self._begun else b"[]"
 
     def fail(self, error: GatewayError) -> bytes:

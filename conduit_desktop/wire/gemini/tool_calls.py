@@ -1,4 +1,7 @@
-"""A function call whose arguments come in pieces (`streamFunctionCallArguments` of Vertex), put together."""
+"""Joins the arguments of a function call that come in pieces (`streamFunctionCallArguments` of Vertex AI).
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ _VALUES = ("stringValue", "numberValue", "boolValue", "nullValue")
 
 
 class PartialCall:
-    """The call that is being said. Each piece names its place by a JSON path; text may come in several."""
+    """A call that is being read. Each piece names its place by a JSON path; a string may come in several pieces."""
 
     def __init__(self, call_id: str) -> None:
         self.id = call_id
         self.args: Fields = {}
         self._open: str | None = None
 
-    def take(self, inner: Fields) -> None:
-        """The next `functionCall` of the call."""
+    def read(self, inner: Fields) -> None:
+        """Read the next `functionCall` of the call."""
         if isinstance(inner.get("args"), dict):
             self.args.update(inner["args"])
         pieces = inner.get("partialArgs")
@@ -38,7 +41,7 @@ class PartialCall:
 
 
 def _put(at: Json, steps: list[str | int], value: Json, grows: bool) -> None:
-    """Set or lengthen what lies at `steps`, making objects and lists on the way."""
+    """Set the value at `steps`, or append to it (`grows`); missing objects and lists are created."""
     for step, after in zip(steps, [*steps[1:], None], strict=True):
         if isinstance(step, int) != isinstance(at, list):
             return

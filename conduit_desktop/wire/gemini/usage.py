@@ -1,4 +1,4 @@
-"""Token counts and reasons to stop, between Gemini's words and neutral ones."""
+"""Token counts and finish reasons of Gemini, read and written. https://ai.google.dev/api/generate-content#FinishReason"""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _NUMBERS = (
     "FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
     "MALFORMED_FUNCTION_CALL",
 )  # fmt: skip
-"""Reasons by their numbers, for answers with `enum-encoding=int`."""
+"""Finish reasons by their number: with `$alt=json;enum-encoding=int` Google sends enums as numbers."""
 _AUDIO = ("AUDIO", 4)
 
-_SAID: dict[FinishReason, str] = {
+_FINISH_REASONS: dict[FinishReason, str] = {
     "stop": "STOP",
     "tool_calls": "STOP",
     "length": "MAX_TOKENS",
@@ -45,47 +45,47 @@ _SAID: dict[FinishReason, str] = {
 _COUNTED = ("promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount", "thoughtsTokenCount")
 
 
-def reason_name(said: Json) -> str:
-    """A finish reason or block reason in words."""
-    if isinstance(said, int):
-        return _NUMBERS[said] if 0 <= said < len(_NUMBERS) else "OTHER"
-    return str(said)
+def reason_name(value: Json) -> str:
+    """The name of a finish reason or block reason, which may be a number."""
+    if isinstance(value, int):
+        return _NUMBERS[value] if 0 <= value < len(_NUMBERS) else "OTHER"
+    return str(value)
 
 
-def read_finish(said: Json, called: bool, extra: Fields) -> Finished:
-    """Why a candidate ended. Gemini says STOP where it calls functions."""
-    raw = reason_name(said)
+def read_finish(value: Json, called: bool, extra: Fields) -> Finished:
+    """The finish of a candidate. Gemini's reason is STOP for function calls (`called`) too."""
+    raw = reason_name(value)
     reason = FINISH.get(raw, "other")
     return Finished("tool_calls" if reason == "stop" and called else reason, raw, extra=extra)
 
 
 def write_finish(finish: Finished | None, own: bool) -> str:
-    """The finish reason; Gemini's own word where it was one."""
+    """The `finishReason`; the original one if the answer was read in this dialect (`own`)."""
     if finish is None:
         return "STOP"
-    return finish.raw if own and finish.raw is not None else _SAID[finish.reason]
+    return finish.raw if own and finish.raw is not None else _FINISH_REASONS[finish.reason]
 
 
 def read_usage(raw: Fields) -> Usage:
-    """Counts in neutral classes.
+    """The usage in neutral classes. https://ai.google.dev/api/generate-content#UsageMetadata
 
-    `promptTokenCount` includes what came from the cache but not what hosted tools brought in (`toolUsePromptTokenCount`, paid
-    as input); `candidatesTokenCount` does not include the thoughts. Sound is counted by itself, by modality.
+    `promptTokenCount` includes cached tokens but not those of hosted tools' results (`toolUsePromptTokenCount`, billed as
+    input). `candidatesTokenCount` does not include thinking. Audio tokens are given by modality.
     """
     prompt = _count(raw, "promptTokenCount") + _count(raw, "toolUsePromptTokenCount")
     cached, thoughts = _count(raw, "cachedContentTokenCount"), _count(raw, "thoughtsTokenCount")
     written = _count(raw, "candidatesTokenCount") or _count(raw, "responseTokenCount")
-    heard = max(0, _audio(raw.get("promptTokensDetails")) - _audio(raw.get("cacheTokensDetails")))
-    heard = min(heard, max(0, prompt - cached))
-    spoken = min(_audio(raw.get("candidatesTokensDetails")), written)
+    audio_in = max(0, _audio(raw.get("promptTokensDetails")) - _audio(raw.get("cacheTokensDetails")))
+    audio_in = min(audio_in, max(0, prompt - cached))
+    audio_out = min(_audio(raw.get("candidatesTokensDetails")), written)
     extra = {key: value for key, value in raw.items() if key not in _COUNTED or not isinstance(value, int) or value == 0}
     return Usage(
-        input=max(0, prompt - cached - heard),
+        input=max(0, prompt - cached - audio_in),
         cache_read=cached,
-        output=written - spoken + thoughts,
+        output=written - audio_out + thoughts,
         reasoning=thoughts,
-        audio_in=heard,
-        audio_out=spoken,
+        audio_in=audio_in,
+        audio_out=audio_out,
         extra=extra,
     )
 
@@ -100,7 +100,7 @@ def _audio(details: Json) -> int:
 
 
 def write_usage(usage: Usage, own: bool) -> Fields:
-    """Counts in Gemini's words. `own`: `usage.extra` is this dialect's too."""
+    """The usage as Gemini reports it. `own`: `usage.extra` is this dialect's."""
     tools = _count(usage.extra, "toolUsePromptTokenCount") if own else 0
     counts = {
         "promptTokenCount": usage.total_input - tools,
@@ -113,11 +113,11 @@ def write_usage(usage: Usage, own: bool) -> Fields:
     always = ("promptTokenCount", "candidatesTokenCount")
     written: Fields = {name: count for name, count in counts.items() if count > 0 or name in always}
     written["totalTokenCount"] = usage.total_input + usage.total_output
-    for name, whole, sound in (
+    for name, total, audio in (
         ("promptTokensDetails", usage.total_input, usage.audio_in),
         ("candidatesTokensDetails", usage.total_output - usage.reasoning, usage.audio_out),
     ):
-        if sound:
-            rows = (("TEXT", whole - sound), ("AUDIO", sound))
+        if audio:
+            rows = (("TEXT", total - audio), ("AUDIO", audio))
             written[name] = [{"modality": modality, "tokenCount": count} for modality, count in rows if count > 0]
     return written

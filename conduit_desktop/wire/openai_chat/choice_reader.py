@@ -1,4 +1,4 @@
-"""Reads one choice of an answer, from deltas or from a whole message: both have the same fields."""
+"""Reads one choice of a Chat Completions answer, from deltas or from a whole message: both have the same fields."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from conduit_desktop.wire.openai_chat.messages_reader import thinking_text
 from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import CallReader
 
-_REASONS: dict[str, FinishReason] = {
+_FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "end_turn": "stop",
     "eos": "stop",
@@ -40,14 +40,14 @@ _REASONS: dict[str, FinishReason] = {
     "sensitive": "content_filter",
     "refusal": "refusal",
 }
-_SAID = frozenset({"role", "content", "refusal", "annotations", "tool_calls", "function_call", *FIELDS})
+_READ = frozenset({"role", "content", "refusal", "annotations", "tool_calls", "function_call", *FIELDS})
 _CHOICE = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
 
 
 class ChoiceReader:
-    """The state of one choice: its calls, what is held back until its end, and how it ended (`finish`)."""
+    """Reads one choice. Its further fields are kept until its end, its finish reason is in `finish`."""
 
-    __slots__ = ("_annotated", "_calls", "_cited", "_extra", "_refused", "_spoken", "_thinking", "finish", "index")
+    __slots__ = ("_annotated", "_calls", "_extra", "_has_text", "_held_citations", "_refused", "_thinking", "finish", "index")
 
     def __init__(self, index: int, answer_id: str) -> None:
         self.index = index
@@ -55,76 +55,76 @@ class ChoiceReader:
         self._calls = CallReader(index, answer_id)
         self._thinking = ThinkingReader(index)
         self._extra: dict[str, Json] = {}
-        self._cited: list[Event] = []
+        self._held_citations: list[Event] = []
         self._annotated = False
-        self._spoken = False
+        self._has_text = False
         self._refused = False
 
     def read(self, raw: dict[str, Json], events: list[Event]) -> None:
-        """One entry of `choices`, as it comes in a chunk."""
+        """Read one entry of `choices` of a chunk."""
         delta = raw.get("delta")
-        if delta is None and not self._spoken:
-            delta = raw.get("message")  # whole messages in a stream: some vendors do that when they do not stream
+        if delta is None and not self._has_text:
+            delta = raw.get("message")  # some vendors send a whole message in a stream for models that do not stream
         if isinstance(delta, dict):
             content = delta.get("content")
-            if type(content) is str and len(delta) == 1 and not self._cited:
+            if type(content) is str and len(delta) == 1 and not self._held_citations:
                 if content:
-                    self._spoken = True
+                    self._has_text = True
                     events.append(TextDelta(content, self.index))
             else:
-                self.say(delta, events)
+                self.read_message(delta, events)
         finish = raw.get("finish_reason")
         if finish and self.finish is None:
             self.finish = str(finish)
         if not _CHOICE.issuperset(raw) or raw.get("logprobs"):
             self.keep(raw)
 
-    def say(self, said: dict[str, Any], events: list[Event]) -> None:
-        """A delta or a message: thinking, words, sources, refusal and calls, in this order."""
-        if not said.keys().isdisjoint(FIELDS):
-            events += self._thinking.read(said)
-        content = said.get("content")
+    def read_message(self, message: dict[str, Any], events: list[Event]) -> None:
+        """Read a delta or a whole message: thinking, text, citations, refusal and calls, in this order."""
+        if not message.keys().isdisjoint(FIELDS):
+            events += self._thinking.read(message)
+        content = message.get("content")
         if content:
             self._content(content, events)
-        for annotation in _list(said.get("annotations")):
+        for annotation in _list(message.get("annotations")):
             self._annotate(annotation, events)
-        refusal = said.get("refusal")
+        refusal = message.get("refusal")
         if refusal and isinstance(refusal, str):
             self._refused = True
             events.append(Refused(refusal, self.index))
-        for call in _list(said.get("tool_calls")):
+        for call in _list(message.get("tool_calls")):
             self._calls.read(call, events)
-        legacy = said.get("function_call")
+        legacy = message.get("function_call")
         if isinstance(legacy, dict):
             self._calls.read_legacy(legacy, events)
-        if not _SAID.issuperset(said):
-            self._keep_message(said)
+        if not _READ.issuperset(message):
+            self._keep_fields(message)
 
     def keep(self, raw: dict[str, Json]) -> None:
-        """What else the choice says (log probabilities, a filter's verdict): given back with its end."""
+        """Keep the further fields of the choice (log probabilities, a filter's result) for its finish."""
         for name, value in raw.items():
             if value is None or name in ("index", "delta", "message", "finish_reason"):
                 continue
-            before = self._extra.get(name)
-            if name == "logprobs" and isinstance(before, dict) and isinstance(value, dict):
-                self._extra[name] = {key: _joined(before.get(key), value.get(key)) for key in {**before, **value}}
+            known = self._extra.get(name)
+            if name == "logprobs" and isinstance(known, dict) and isinstance(value, dict):
+                self._extra[name] = {key: _joined(known.get(key), value.get(key)) for key in {**known, **value}}
             else:
                 self._extra[name] = value
 
-    def cite(self, sources: Iterable[Citation]) -> None:
-        """Sources told beside the choices; the message's own annotations say the same better."""
+    def cite(self, citations: Iterable[Citation]) -> None:
+        """Add citations that stand outside the choices, unless the message has annotations: those have places too."""
         if not self._annotated:
-            self._cited += [Cited(source, self.index) for source in sources]
+            self._held_citations += [Cited(citation, self.index) for citation in citations]
 
     def end(self, events: list[Event]) -> None:
-        """What was held back, and the finish."""
+        """Add what was held back, and the finish."""
         self._calls.end(events)
-        events += self._cited
-        self._cited = []
+        events += self._held_citations
+        self._held_citations = []
         raw = self.finish or None
-        reason = _REASONS.get(raw.lower(), "other") if raw else "stop"
+        reason = _FINISH.get(raw.lower(), "other") if raw else "stop"
         if reason == "stop":
-            # Ollama, Gemini and OpenAI itself (with a named tool) say "stop" beside tool calls.
+            # With tool calls too, "stop" is sent by Ollama, by Gemini, and by OpenAI for a forced tool.
             reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"
         stopped_by = self._extra.get("stop_reason")
         sequence = stopped_by if isinstance(stopped_by, str) else None
@@ -132,12 +132,12 @@ class ChoiceReader:
 
     def _content(self, content: Json, events: list[Event]) -> None:
         if isinstance(content, str):
-            self._speak(content, events)
+            self._text(content, events)
             return
         for part in content if isinstance(content, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
             if kind == "text" and isinstance(part.get("text"), str):
-                self._speak(part["text"], events)
+                self._text(part["text"], events)
             elif kind == "thinking":
                 text = thinking_text(part.get("thinking"))
                 if text:
@@ -145,17 +145,17 @@ class ChoiceReader:
             elif isinstance(part, dict):
                 events.append(OpaqueBlock(Opaque(NAME, "content", part), self.index))
 
-    def _speak(self, text: str, events: list[Event]) -> None:
+    def _text(self, text: str, events: list[Event]) -> None:
         if not text:
             return
-        self._spoken = True
+        self._has_text = True
         events.append(TextDelta(text, self.index))
-        if self._cited:
-            events += self._cited
-            self._cited = []
+        if self._held_citations:
+            events += self._held_citations
+            self._held_citations = []
 
     def _annotate(self, annotation: Json, events: list[Event]) -> None:
-        """A source. Those that come before any word wait for the first, so that they do not open an empty block."""
+        """Add an annotation. Those before any text are held until the first, so that they do not open an empty block."""
         self._annotated = True
         body = annotation.get("url_citation") if isinstance(annotation, dict) else None
         body = body if isinstance(body, dict) else {}
@@ -172,12 +172,12 @@ class ChoiceReader:
             ),
             self.index,
         )
-        (events if self._spoken else self._cited).append(cited)
+        (events if self._has_text else self._held_citations).append(cited)
 
-    def _keep_message(self, said: dict[str, Any]) -> None:
-        """Fields of the message that no neutral event has (sound, pictures): pieces are put together."""
-        for name, value in said.items():
-            if name in _SAID or value is None:
+    def _keep_fields(self, message: dict[str, Any]) -> None:
+        """Keep the fields of the message that no neutral event has (audio, images); pieces are joined."""
+        for name, value in message.items():
+            if name in _READ or value is None:
                 continue
             kept = self._extra.setdefault("message", {})
             kept[name] = _joined(kept.get(name), value) if name in ("audio", "images") else value
@@ -188,7 +188,7 @@ def _list(value: Json) -> list[Json]:
 
 
 def _joined(before: Json, value: Json) -> Json:
-    """Two pieces of one value: lists and strings grow, objects field by field, anything else is replaced."""
+    """Two pieces of one value: lists are joined, objects field by field, anything else is replaced."""
     if before is None or value is None:
         return value if before is None else before
     if isinstance(before, list) and isinstance(value, list):

@@ -1,8 +1,7 @@
-"""Tool calls in OpenAI-compatible deltas: which delta belongs to which call.
+"""Reads the tool calls in deltas of OpenAI-compatible vendors: which delta belongs to which call.
 
-OpenAI sends id and name once and then arguments by `index`. Vendors leave out the index, repeat the id or the name, send
-no id at all, or send several whole calls under one index. Two calls are never merged; a call without an id of its own
-gets one made up.
+OpenAI sends id and name once and then arguments by `index`. Other vendors leave out the index, repeat the id or the name, send
+no id at all, or send several whole calls under one index. Two calls are never merged; a call without an id gets a new one.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ _KNOWN = frozenset({"index", "id", "type", "function", "custom"})
 
 @dataclass(slots=True)
 class _Call:
-    """One call under way. `given` is the id the vendor gave, if it did; `said` are its arguments so far."""
+    """One call that is being read. `given` is the id from the vendor, or empty; `pieces` are its arguments so far."""
 
     id: str
     given: str
     name: str
     kind: ToolKind
     started: bool = False
-    said: list[str] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
     signature: str | None = None
     extra: dict[str, Json] = field(default_factory=dict)
 
     def complete(self) -> bool:
-        """The arguments are whole: more of them would be another call's."""
-        begin, end = (self.said[0].lstrip()[:1], self.said[-1].rstrip()[-1:]) if self.said else ("", "")
-        if begin == "{" and end not in ("", "}"):  # known without parsing it all anew at each piece
+        """Whether the arguments are whole JSON: further ones belong to another call."""
+        begin, end = (self.pieces[0].lstrip()[:1], self.pieces[-1].rstrip()[-1:]) if self.pieces else ("", "")
+        if begin == "{" and end not in ("", "}"):  # saves parsing all pieces again for each one
             return False
         try:
-            orjson.loads("".join(self.said))
+            orjson.loads("".join(self.pieces))
         except orjson.JSONDecodeError:
             return False
         return True
 
 
 def thought_signature(unknown: dict[str, Json]) -> tuple[str | None, dict[str, Json]]:
-    """Gemini's thought signature among a call's unknown fields, and the others.
+    """Gemini's thought signature in a call's unknown fields, and the other fields.
 
     https://ai.google.dev/gemini-api/docs/thought-signatures#openai
     """
@@ -57,14 +56,14 @@ def thought_signature(unknown: dict[str, Json]) -> tuple[str | None, dict[str, J
 
 
 def signature_field(signature: str) -> dict[str, Json]:
-    """A call's thought signature, as the field of the call that carries it."""
+    """The field of a call that holds its thought signature."""
     return {"extra_content": {"google": {"thought_signature": signature}}}
 
 
 class CallReader:
-    """Reads the tool-call deltas of one choice. `answer_id` makes made-up ids differ from one answer to the next."""
+    """Reads the tool-call deltas of one choice. New ids include `answer_id`, so that they differ between answers."""
 
-    __slots__ = ("_answer_id", "_by_id", "_by_index", "_calls", "_choice", "_last", "_made")
+    __slots__ = ("_answer_id", "_by_id", "_by_index", "_calls", "_choice", "_last", "_new_ids")
 
     def __init__(self, choice: int, answer_id: str = "") -> None:
         self._choice = choice
@@ -72,19 +71,19 @@ class CallReader:
         self._by_id: dict[str, _Call] = {}
         self._calls: list[_Call] = []
         self._last: _Call | None = None
-        self._made = 0
+        self._new_ids = 0
         self._answer_id = answer_id
 
     @property
     def any(self) -> bool:
-        """A call was begun."""
+        """Whether a call has begun."""
         return self._last is not None
 
     def read(self, delta: Json, events: list[Event]) -> None:
-        """One entry of `tool_calls`; raises MalformedStream for one that belongs to no call."""
+        """Read one entry of `tool_calls`; raises MalformedStream for one that belongs to no call."""
         if not isinstance(delta, dict):
-            raise MalformedStream("a tool call that is no object")
-        # Snowflake sends an empty `custom` beside every `function`.
+            raise MalformedStream("a tool call that is not an object")
+        # Snowflake sends an empty `custom` with every `function`.
         custom = isinstance(delta.get("custom"), dict) and not isinstance(delta.get("function"), dict)
         kind: ToolKind = "custom" if custom else "function"
         body = delta.get(kind)
@@ -99,19 +98,19 @@ class CallReader:
         )
 
     def read_legacy(self, delta: dict[str, Json], events: list[Event]) -> None:
-        """A `function_call`, which has no id and is the only one; beside `tool_calls` it says one of them again."""
+        """Read a legacy `function_call`, which has no id. With `tool_calls` it repeats one of them and is ignored."""
         if self._last is not None and not self._last.extra.get("function_call"):
             return
         name = delta.get("name")
         text = _arguments(delta, "arguments")
         if name or text or self._last:
             call = self._last or self._open(None, "", str(name or ""), "function", {"function_call": True})
-            self._say(call, str(name or ""), text, events)
+            self._add(call, str(name or ""), text, events)
 
     def end(self, events: list[Event]) -> None:
-        """Begin the calls that were never named, so that none is lost."""
+        """Begin the calls that never got a name, so that none is lost."""
         for call in self._calls:
-            if not call.started and call.said:
+            if not call.started and call.pieces:
                 self._begin(call, events)
 
     def _feed(self, delta: dict[str, Json], kind: ToolKind, name: str, text: str, events: list[Event]) -> None:
@@ -128,10 +127,10 @@ class CallReader:
             signature, extra = thought_signature({name: value for name, value in delta.items() if name not in _KNOWN})
             call = self._open(index, given, name, kind, extra)
             call.signature = signature
-        self._say(call, name, text, events)
+        self._add(call, name, text, events)
 
     def _find(self, index: int | None, given: str, name: str, text: str) -> _Call | None:
-        """The call under way that this delta goes on with; None begins another."""
+        """The call that this delta continues; None for a new call."""
         unnumbered = self._by_id.get(given) if given else self._last
         call = unnumbered if index is None else self._by_index.get(index)
         if call is None or (given and call.given and given != call.given):
@@ -140,15 +139,15 @@ class CallReader:
             return call
         if name != call.name or (given and not call.given):
             return None
-        # The name again: a vendor that repeats it on each delta, or a second call of the same tool.
+        # The same name again: a vendor that repeats it in each delta, or a second call of the same tool.
         return None if text.strip() and call.complete() else call
 
     def _open(self, index: int | None, given: str, name: str, kind: ToolKind, extra: dict[str, Json]) -> _Call:
         call_id = given
         while not call_id or call_id in self._by_id:
             tail = "".join(letter for letter in self._answer_id if letter.isalnum())[-8:]
-            call_id = f"call_{self._made}_{tail}" if tail else f"call_{self._made}"
-            self._made += 1
+            call_id = f"call_{self._new_ids}_{tail}" if tail else f"call_{self._new_ids}"
+            self._new_ids += 1
         call = _Call(call_id, given, name, kind, extra=extra)
         self._by_id[call_id] = self._last = call
         if given:
@@ -158,11 +157,11 @@ class CallReader:
         self._calls.append(call)
         return call
 
-    def _say(self, call: _Call, name: str, text: str, events: list[Event]) -> None:
+    def _add(self, call: _Call, name: str, text: str, events: list[Event]) -> None:
         self._last = call
         call.name = call.name or name
         if text:
-            call.said.append(text)
+            call.pieces.append(text)
         if not call.started:
             if call.name:
                 self._begin(call, events)
@@ -172,8 +171,8 @@ class CallReader:
     def _begin(self, call: _Call, events: list[Event]) -> None:
         call.started = True
         events.append(ToolCallStarted(call.id, call.name, call.kind, call.signature, self._choice, call.extra))
-        if call.said:
-            events.append(ToolCallDelta(call.id, "".join(call.said), self._choice))
+        if call.pieces:
+            events.append(ToolCallDelta(call.id, "".join(call.pieces), self._choice))
 
 
 def _arguments(body: dict[str, Json], name: str) -> str:

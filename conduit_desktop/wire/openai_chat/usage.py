@@ -1,8 +1,8 @@
-"""Token counts as OpenAI and its compatible vendors report them, in classes that do not overlap.
+"""Token counts of OpenAI and its compatible vendors, read into disjoint classes and written.
 
-OpenAI counts cached and audio tokens inside `prompt_tokens`, reasoning and audio inside `completion_tokens`. Who counts
-something outside gives itself away by `total_tokens`: xAI its reasoning, Mistral its audio, Gemini's compatible endpoint
-its thinking, which it names nowhere else.
+OpenAI counts cached and audio tokens inside `prompt_tokens`, reasoning and audio inside `completion_tokens`. Vendors that count
+some of them outside are found by `total_tokens`, which is then larger than the sum: xAI for reasoning, Mistral for audio, and
+Gemini's compatible endpoint for thinking, which it reports nowhere else.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.wire.token_counts import count
 
-_DEAREST_USD = 1_000_000
+_MAX_USD = 1_000_000
 _TICKS_PER_NANO = 10
-"""xAI's ticks are 1e-10 US dollars (https://docs.x.ai/developers/cost-tracking)."""
+"""xAI's ticks are 1e-10 US dollars: https://docs.x.ai/developers/cost-tracking"""
 
 _COUNTED = frozenset({
     "prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
@@ -41,19 +41,23 @@ def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
 
 
 def read_usage(raw: dict[str, Json]) -> Usage:
-    """`usage` of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
+    """The usage of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
     prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
-    heard, made = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
+    prompt_details, completion_details = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
     cached = _first(
-        heard.get("cached_tokens"),
+        prompt_details.get("cached_tokens"),
         raw.get("prompt_cache_hit_tokens"),
         raw.get("num_cached_tokens"),
         raw.get("cached_tokens"),
         raw.get("cache_read_input_tokens"),
     )
-    written = _first(heard.get("cache_write_tokens"), heard.get("cache_creation_tokens"), raw.get("cache_creation_input_tokens"))
-    audio_in, audio_out = count(heard.get("audio_tokens")), count(made.get("audio_tokens"))
-    reasoning = count(made.get("reasoning_tokens"))
+    written = _first(
+        prompt_details.get("cache_write_tokens"),
+        prompt_details.get("cache_creation_tokens"),
+        raw.get("cache_creation_input_tokens"),
+    )
+    audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
+    reasoning = count(completion_details.get("reasoning_tokens"))
     outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
     if audio_in and outside in (audio_in, audio_in + reasoning):
         prompt += audio_in
@@ -63,7 +67,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     if written <= fresh:
         fresh -= written
     elif written <= cached:
-        # OpenRouter writes Gemini's cache first and reads it in the same call: what a call writes was not there before it.
+        # OpenRouter reports tokens that a call writes to Gemini's cache as read by the same call too.
         cached -= written
     output = max(0, completion - audio_out)
     return Usage(
@@ -75,16 +79,20 @@ def read_usage(raw: dict[str, Json]) -> Usage:
         audio_in=audio_in,
         audio_out=audio_out,
         cost_nano=_cost(raw),
-        extra=_extra(raw, heard, made),
+        extra=_extra(raw, prompt_details, completion_details),
     )
 
 
-def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) -> dict[str, Json]:
-    if _COUNTED.issuperset(raw) and _COUNTED_PROMPT.issuperset(heard) and _COUNTED_COMPLETION.issuperset(made):
+def _extra(raw: dict[str, Json], prompt_details: dict[str, Any], completion_details: dict[str, Any]) -> dict[str, Json]:
+    if (
+        _COUNTED.issuperset(raw)
+        and _COUNTED_PROMPT.issuperset(prompt_details)
+        and _COUNTED_COMPLETION.issuperset(completion_details)
+    ):
         return {}
     extra = {name: value for name, value in raw.items() if name not in _COUNTED}
-    further_prompt = {name: value for name, value in heard.items() if name not in _COUNTED_PROMPT}
-    further_completion = {name: value for name, value in made.items() if name not in _COUNTED_COMPLETION}
+    further_prompt = {name: value for name, value in prompt_details.items() if name not in _COUNTED_PROMPT}
+    further_completion = {name: value for name, value in completion_details.items() if name not in _COUNTED_COMPLETION}
     if further_prompt:
         extra["prompt_tokens_details"] = further_prompt
     if further_completion:
@@ -93,36 +101,37 @@ def _extra(raw: dict[str, Json], heard: dict[str, Any], made: dict[str, Any]) ->
 
 
 def _cost(raw: dict[str, Json]) -> int | None:
-    """What the vendor says the call cost: OpenRouter (number), Perplexity (object), xAI (ticks)."""
+    """The cost that the vendor reports, in nano-dollars: OpenRouter (a number), Perplexity (an object), xAI (ticks)."""
     cost = raw.get("cost")
     if cost is None and "cost_in_usd_ticks" not in raw:
         return None
     nano = _nano(cost.get("total_cost") if isinstance(cost, dict) else cost)
     if nano is not None:
-        # With the caller's own vendor key OpenRouter's cost is its fee alone; the vendor's price comes on top.
+        # With the user's own vendor key (BYOK), OpenRouter's `cost` is its fee alone; the vendor's price is added.
+        # https://openrouter.ai/docs/use-cases/usage-accounting
         upstream = _details(raw, "cost_details").get("upstream_inference_cost") if raw.get("is_byok") else None
         return nano + (_nano(upstream) or 0)
     ticks = raw.get("cost_in_usd_ticks")
-    return ticks // _TICKS_PER_NANO if type(ticks) is int and 0 < ticks < _DEAREST_USD * 10**10 else None
+    return ticks // _TICKS_PER_NANO if type(ticks) is int and 0 < ticks < _MAX_USD * 10**10 else None
 
 
 def _nano(usd: Json) -> int | None:
-    """A price in nano-dollars; None for what is none of an answer's, and would not fit where money is kept."""
-    return to_nano(usd) if type(usd) in (int, float) and 0 <= usd < _DEAREST_USD else None
+    """A price in nano-dollars; None for a number that is no plausible price, and would not fit into the database."""
+    return to_nano(usd) if type(usd) in (int, float) and 0 <= usd < _MAX_USD else None
 
 
 def write_usage(usage: Usage, own: bool) -> dict[str, Json]:
-    """`usage` as OpenAI says it. `own`: the counts came in this dialect, so `usage.extra` can be said again."""
+    """The usage as OpenAI reports it. `own`: `usage.extra` is this dialect's."""
     extra = dict(usage.extra) if own else {}
-    heard: dict[str, Json] = {"cached_tokens": usage.cache_read, "audio_tokens": usage.audio_in}
+    prompt_details: dict[str, Json] = {"cached_tokens": usage.cache_read, "audio_tokens": usage.audio_in}
     if usage.cache_write_5m or usage.cache_write_1h:
-        heard["cache_write_tokens"] = usage.cache_write_5m + usage.cache_write_1h
-    made: dict[str, Json] = {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out}
+        prompt_details["cache_write_tokens"] = usage.cache_write_5m + usage.cache_write_1h
+    completion_details: dict[str, Json] = {"reasoning_tokens": usage.reasoning, "audio_tokens": usage.audio_out}
     return {
         "prompt_tokens": usage.total_input,
         "completion_tokens": usage.total_output,
         "total_tokens": usage.total_input + usage.total_output,
-        "prompt_tokens_details": {**heard, **extra.pop("prompt_tokens_details", {})},
-        "completion_tokens_details": {**made, **extra.pop("completion_tokens_details", {})},
+        "prompt_tokens_details": {**prompt_details, **extra.pop("prompt_tokens_details", {})},
+        "completion_tokens_details": {**completion_details, **extra.pop("completion_tokens_details", {})},
         **extra,
     }
