@@ -1,4 +1,4 @@
-"""What vendors send is not always what they promise: readers give sound events, or say that the answer is malformed."""
+"""Readers return valid events whatever a vendor sends, or raise MalformedStream."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ STREAMS_WITHOUT_TEXT = {
 
 
 @pytest.mark.parametrize("name", STREAMS_WITHOUT_TEXT)
-def test_a_stream_whose_text_is_none_is_malformed(name: str) -> None:
+def test_a_stream_whose_text_is_not_a_string_is_malformed(name: str) -> None:
     with pytest.raises(MalformedStream):
         read(dialect(name), STREAMS_WITHOUT_TEXT[name])
 
 
-def test_what_stands_before_an_unsound_event_is_given_first() -> None:
+def test_events_before_an_invalid_event_are_returned_first() -> None:
     reader = dialect("ollama").reader()
     data = lines_of({"model": "m", "message": {"content": "good"}}, {"message": {"content": {"no": "text"}}})
     assert [event for event in reader.feed(data) if isinstance(event, TextDelta)] == [TextDelta("good")]
@@ -104,20 +104,20 @@ WHOLE_WITH_ODD_COUNTS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "body"), WHOLE_WITH_ODD_COUNTS)
-def test_counts_that_are_none_count_nothing(name: str, body: dict[str, Any]) -> None:
+def test_invalid_counts_are_zero(name: str, body: dict[str, Any]) -> None:
     """They must not break an answer, nor reach a budget or the database."""
     found = [event.usage for event in dialect(name).read_response(body) if isinstance(event, UsageReported)]
     assert [(usage.input, usage.output) for usage in found] == [(12, 0)]
 
 
 @pytest.mark.parametrize("cost", [{"cost": 1e300}, {"cost": {"total_cost": -1}}, {"cost_in_usd_ticks": 10**30}])
-def test_a_cost_that_no_answer_has_is_none(cost: dict[str, Any]) -> None:
+def test_an_impossible_cost_is_none(cost: dict[str, Any]) -> None:
     body = {"choices": [{"message": {"content": "hi"}}], "usage": {"prompt_tokens": 1, **cost}}
     found = [event.usage for event in dialect("openai_chat").read_response(body) if isinstance(event, UsageReported)]
     assert [usage.cost_nano for usage in found] == [None]
 
 
-def test_what_an_answer_can_do_without_is_left_out_where_it_is_odd() -> None:
+def test_optional_fields_of_a_wrong_type_are_left_out() -> None:
     body = {"id": 7, "model": ["m"], "content": [], "stop_reason": 3, "stop_sequence": {}}
     answer = collect(dialect("anthropic_messages").read_response(body))
     assert answer.started == Started(dialect="anthropic_messages")
@@ -131,7 +131,7 @@ def test_a_time_beyond_the_calendar_is_none() -> None:
     assert dialect("ollama").write_response(collect(events), asked(dialect("ollama")))["created_at"]
 
 
-def test_a_source_with_an_odd_place_is_a_source_without_one() -> None:
+def test_a_citation_with_an_invalid_span_has_none() -> None:
     raw = {"start": "here", "end": 4, "text": "hi", "sources": [{"document": {"title": 7, "url": "https://a.example"}}]}
     body = {"message": {"content": [{"type": "text", "text": "hi"}], "citations": [raw]}}
     cited = [event.citation for event in dialect("cohere").read_response(body) if isinstance(event, Cited)]
@@ -142,7 +142,7 @@ def called(events: list[Event]) -> list[tuple[str, str]]:
     return [(call.name, call.arguments) for call in collect(events).first.tool_calls]
 
 
-def test_calls_of_one_id_stay_apart_even_interleaved() -> None:
+def test_interleaved_calls_with_one_id_stay_apart() -> None:
     """Callers know calls by their ids alone."""
     start = [{"type": "content_block_start", "index": at, "content_block": {**TOOL, "name": f"f{at}"}} for at in (0, 1)]
     piece = [
@@ -154,7 +154,7 @@ def test_calls_of_one_id_stay_apart_even_interleaved() -> None:
     assert len({call.id for call in collect(events).first.tool_calls}) == 2
 
 
-def test_whole_calls_of_one_id_stay_apart() -> None:
+def test_complete_calls_with_one_id_stay_apart() -> None:
     calls = [{"id": "call_0", "function": {"name": name, "arguments": {"of": name}}} for name in ("f", "g")]
     body = {"model": "m", "message": {"content": "", "tool_calls": calls}, "done": True}
     events = dialect("ollama").read_response(body)
@@ -163,7 +163,7 @@ def test_whole_calls_of_one_id_stay_apart() -> None:
         assert called(read(dialect(to), say(dialect(to), events))) == [("f", '{"of":"f"}'), ("g", '{"of":"g"}')], to
 
 
-def test_a_call_that_its_server_left_open_is_over_before_the_finish() -> None:
+def test_a_call_that_the_server_left_open_ends_before_the_finish() -> None:
     data = message(
         {"type": "content_block_start", "index": 0, "content_block": TOOL},
         {"type": "message_delta", "delta": {"stop_reason": "tool_use"}},
@@ -173,7 +173,7 @@ def test_a_call_that_its_server_left_open_is_over_before_the_finish() -> None:
     assert kinds == [Started, ToolCallStarted, ToolCallDelta, Finished]
 
 
-def test_blanks_behind_a_call_that_is_over_are_nothing() -> None:
+def test_whitespace_after_a_complete_call_is_ignored() -> None:
     events = [
         Started(),
         ToolCallStarted("a", "f"),
@@ -194,20 +194,20 @@ def test_blanks_behind_a_call_that_is_over_are_nothing() -> None:
         ("embeddings", "bedrock_titan", {"embedding": [1.0], "inputTextTokenCount": -7}),
     ],
 )
-def test_counts_beside_chat_that_are_none_count_nothing(name: str, form_name: str, answer: dict[str, Any]) -> None:
+def test_invalid_counts_of_media_endpoints_are_zero(name: str, form_name: str, answer: dict[str, Any]) -> None:
     told = form(name, form_name).read([answer], b"", MediaRequest(name, {"model": "m", "input": "hi"}), "m")
     assert told.usage == Usage()
 
 
 @pytest.mark.parametrize("code", ["²²²", "9" * 5000, "4٣٠0"])
-def test_an_error_in_a_stream_with_an_odd_status_is_an_error(code: str) -> None:
+def test_an_error_in_a_stream_with_an_invalid_status_is_an_error(code: str) -> None:
     with pytest.raises(UpstreamError, match="went wrong"):
         read(dialect("openai_chat"), sse_of({"error": {"message": "it went wrong", "code": code}}))
 
 
 @pytest.mark.parametrize("name", ["openai_chat", "anthropic_messages", "gemini", "bedrock", "cohere", "ollama", "replicate"])
 @pytest.mark.parametrize("word", ["model", "violat", "<script", "\\n", "try again in 1d"])
-def test_an_error_that_quotes_a_long_prompt_is_read_in_no_time(name: str, word: str) -> None:
+def test_an_error_that_quotes_a_long_prompt_is_read_fast(name: str, word: str) -> None:
     """Vendors quote what was asked: a caller could write what takes minutes to search, while everybody waits."""
     said = word * (1_000_000 // len(word))
     for body in (orjson.dumps({"error": {"message": said}, "message": said}), said.encode()):

@@ -171,7 +171,7 @@ class MessagesWriter(SingleChoiceWriter):
             if event.id in self._calls and not event.arguments.strip():
                 return b""  # whitespace after the end of the call
             raise ValueError(f"arguments for a tool call that is not open: {event.id!r}")
-        return self._json(self._tool.take(event.arguments))
+        return self._json(self._tool.write(event.arguments))
 
     def _opaque(self, block: Opaque) -> bytes:
         """A block of this dialect. Its `input` is sent as a delta: clients ignore the one in `content_block_start`."""

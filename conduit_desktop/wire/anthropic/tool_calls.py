@@ -20,7 +20,7 @@ class OpenTool:
         """Whether nothing can follow. Free text can always grow."""
         return not self._free_text and is_complete(self._pieces)
 
-    def take(self, arguments: str) -> str:
+    def write(self, arguments: str) -> str:
         """The next arguments, as the next piece of JSON."""
         first = not self._pieces
         if first and not self._free_text:

@@ -1,6 +1,6 @@
 """OpenAI's legacy completions: a prompt instead of messages. https://platform.openai.com/docs/api-reference/completions
 
-Providers that have the endpoint get the request unchanged; for all others the prompt becomes a user message.
+Providers that have the endpoint get the request as it came; for all others the prompt is a user's message.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from conduit_desktop.wire.openai_chat.stream_reader import started
 from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
 
 NAME = "openai_completions"
-_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
+_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}
 
 
 class OpenAICompletions(OpenAIChat):
-    """See `Dialect`; errors and usage in streams are those of Chat Completions."""
+    """See `Dialect`; errors, usage in streams and everything else are as in chat."""
 
     name = NAME
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """The prompt as a user message; raises BadRequest for prompts that only the endpoint itself can take."""
+        """The prompt as a user's message; raises BadRequest for what only the endpoint itself can do."""
         settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
         request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
         request.dialect = NAME
@@ -46,7 +46,7 @@ class OpenAICompletions(OpenAIChat):
         return request
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """All texts of the conversation, separated by blank lines, as the prompt."""
+        """Every text of the conversation, one below the other, as the prompt."""
         written = super().write_request(request, model)
         texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
         body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
@@ -54,19 +54,19 @@ class OpenAICompletions(OpenAIChat):
         return WrittenRequest({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])
 
     def reader(self) -> CompletionsReader:
-        """A reader of one stream of chunks."""
+        """Reads one stream of chunks."""
         return CompletionsReader()
 
     def writer(self, request: ChatRequest) -> CompletionsWriter:
-        """A writer of one stream of chunks."""
+        """Writes one stream of chunks."""
         return CompletionsWriter(request)
 
     def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """The events of a whole completion."""
+        """A whole completion as events."""
         return read_response(body)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """The body of a whole completion."""
+        """A whole completion."""
         choices = [_choice(choice.text, index, choice.finish) for index, choice in enumerate(answer.choices)]
         body = {**_head(answer.started, request), "choices": choices}
         if answer.usage is not None:
@@ -75,7 +75,7 @@ class OpenAICompletions(OpenAIChat):
 
 
 def prompt_of(body: dict[str, Json]) -> str:
-    """The prompt for a chat model; raises BadRequest for several prompts, and for token ids."""
+    """The one prompt that can be put to a chat model; raises BadRequest for several, and for token ids."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
@@ -86,12 +86,12 @@ def prompt_of(body: dict[str, Json]) -> str:
 
 @validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """The events of a whole completion; raises UpstreamError for an error body, MalformedStream for anything else."""
+    """A whole completion as events; raises UpstreamError for an error in its place, MalformedStream for what is none."""
     if body.get("error"):
         raise read_error_object(body)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise MalformedStream("the answer has no choices")
+        raise MalformedStream("the answer holds no choices")
     events: list[Event] = [started(body, {})]
     for index, raw in enumerate(choices):
         _read_choice(raw, index, events)
@@ -100,15 +100,15 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     return events
 
 
-def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
+def _read_choice(raw: Any, place: int, events: list[Event]) -> None:
     if not isinstance(raw, dict):
-        raise MalformedStream("a choice that is not an object")
+        raise MalformedStream("a choice that is no object")
     index = raw.get("index")
-    index = index if type(index) is int and 0 <= index < MOST_CHOICES else position
+    index = index if type(index) is int and 0 <= index < MOST_CHOICES else place
     if isinstance(text := raw.get("text"), str) and text:
         events.append(TextDelta(text, index))
     if isinstance(reason := raw.get("finish_reason"), str) and reason:
-        events.append(Finished(_FINISH.get(reason, "other"), reason, choice=index))
+        events.append(Finished(_REASONS.get(reason, "other"), reason, choice=index))
 
 
 class CompletionsReader(FrameReader):
@@ -150,7 +150,7 @@ def _choice(text: str, index: int, finish: Finished | None) -> dict[str, Json]:
 
 
 class CompletionsWriter:
-    """Writes one stream, which carries text alone."""
+    """Writes one stream; what is no text has no place in it."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -173,14 +173,14 @@ class CompletionsWriter:
         return sse.write(orjson.dumps({**_head(self._started, self._request), "choices": choices, **more}))
 
     def end(self) -> bytes:
-        """The usage, if the client requested it, and `[DONE]`."""
+        """Usage where it was asked for, and the terminal frame."""
         usage = b""
         if self._usage is not None and self._request.include_usage:
             usage = self._chunk([], usage=write_usage(self._usage, own=False))
         return usage + sse.write(b"[DONE]")
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error; no `[DONE]` follows it."""
+        """The error, and no terminal frame."""
         return sse.write(orjson.dumps(write_error_body(error)))
 
     def ping(self) -> bytes:

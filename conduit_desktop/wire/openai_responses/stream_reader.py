@@ -99,7 +99,7 @@ class ResponsesReader(FrameReader):
         elif kind == "response.output_text.annotation.added":
             self._annotation(payload, events)
         elif family == "content_part" and step == "done":
-            self._sources(payload, events)
+            self._part_citations(payload, events)
         elif family in _ARGUMENTS:
             self._arguments(step, payload, events)
         elif family in _THINKING:
@@ -190,7 +190,7 @@ class ResponsesReader(FrameReader):
         item.citations[at] = item.citations.get(at, 0) + 1
         events.append(Cited(read_citation(payload["annotation"])))
 
-    def _sources(self, payload: dict[str, Any], events: list[Event]) -> None:
+    def _part_citations(self, payload: dict[str, Any], events: list[Event]) -> None:
         """Add citations that are only in the finished part."""
         item, at = self._item(payload, "message"), payload.get("content_index") or 0
         found = payload["part"].get("annotations") or ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import orjson
 
@@ -37,8 +37,7 @@ from conduit_desktop.wire.openai_responses.usage import write_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
 from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter
 
-MessageWrite = Callable[[MessageItem], ItemEvents]
-ReasoningWrite = Callable[[ReasoningItem], ItemEvents]
+_Item = TypeVar("_Item", MessageItem, ReasoningItem)
 
 
 class ResponsesWriter(SingleChoiceWriter):
@@ -147,37 +146,28 @@ class ResponsesWriter(SingleChoiceWriter):
     def _new_id(self, prefix: str) -> str:
         return item_id(prefix, self._body["id"], len(self._body["output"]))
 
-    def _message(self, write: MessageWrite) -> bytes:
-        out = self._begin()
-        if self._open is None or not isinstance(self._open[1], MessageItem):
-            out += self._close_before_next()
-            message = MessageItem(self._new_id("msg"))
-            index, added = self._add(message.item)
-            self._open = (index, message)
-            out += added
-        index, item = self._open
-        assert isinstance(item, MessageItem)
-        return out + self._events(index, write(item))
+    def _message(self, write: Callable[[MessageItem], ItemEvents]) -> bytes:
+        index, message, opened = self._open_item(MessageItem, "msg")
+        return opened + self._events(index, write(message))
 
-    def _reasoning(self, write: ReasoningWrite) -> bytes:
-        out = self._begin()
-        if self._open is None or not isinstance(self._open[1], ReasoningItem):
-            out += self._close_before_next()
-            reasoning = ReasoningItem(self._new_id("rs"))
-            index, added = self._add(reasoning.item)
-            self._open = (index, reasoning)
-            out += added
-        index, item = self._open
-        assert isinstance(item, ReasoningItem)
-        return out + self._events(index, write(item))
+    def _reasoning(self, write: Callable[[ReasoningItem], ItemEvents]) -> bytes:
+        index, reasoning, opened = self._open_item(ReasoningItem, "rs")
+        return opened + self._events(index, write(reasoning))
 
     def _sign(self, signature: str) -> bytes:
-        out = self._reasoning(lambda reasoning: [])
-        assert self._open is not None
-        item = self._open[1]
-        assert isinstance(item, ReasoningItem)
-        item.signature += signature
-        return out
+        _, reasoning, opened = self._open_item(ReasoningItem, "rs")
+        reasoning.signature += signature
+        return opened
+
+    def _open_item(self, kind: type[_Item], id_prefix: str) -> tuple[int, _Item, bytes]:
+        """The open item of this kind with its index, or a new one with the frames that open it."""
+        if self._open is not None and isinstance(self._open[1], kind):
+            return self._open[0], self._open[1], b""
+        out = self._begin() + self._close_before_next()
+        item = kind(self._new_id(id_prefix))
+        index, added = self._add(item.item)
+        self._open = (index, item)
+        return index, item, out + added
 
     def _encrypted(self, signature: str) -> dict[str, Json]:
         """The fields of a thinking signature: OpenAI's own as it is, under the id of its item; any other one marked.
@@ -192,12 +182,11 @@ class ResponsesWriter(SingleChoiceWriter):
         return {"encrypted_content": mark(MarkedContent(self._started.dialect, signature))}
 
     def _redacted(self, data: str) -> bytes:
-        out = self._close_open() + self._reasoning(lambda reasoning: [])
-        assert self._open is not None
-        index, item = self._open
-        item.item["encrypted_content"] = mark(MarkedContent(self._started.dialect, data, "hidden"))
+        closed = self._close_open()
+        index, reasoning, opened = self._open_item(ReasoningItem, "rs")
+        reasoning.item["encrypted_content"] = mark(MarkedContent(self._started.dialect, data, "hidden"))
         self._open = None
-        return out + self._done(index, item.item)
+        return closed + opened + self._done(index, reasoning.item)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
         if event.kind == "hosted" or event.id in self._known_calls:

@@ -8,7 +8,7 @@ from conduit_desktop.wire.replicate.request_writer import NAME, ModelInputs, inp
 
 
 def read_request(body: dict[str, Json], model: str) -> ChatRequest:
-    """A prediction's input; raises BadRequest where it has no prompt."""
+    """The request in a prediction's `input`; raises BadRequest without a prompt."""
     given = body.get("input")
     if not isinstance(given, dict) or not isinstance(given.get("prompt"), str):
         raise BadRequest("input.prompt must be a string.", param="input.prompt", code="missing_parameter")

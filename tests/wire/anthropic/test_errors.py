@@ -45,7 +45,7 @@ def test_errors_are_classified_by_type_and_text(status: int, kind: str, message:
     assert (error.dialect, error.body) == ("anthropic_messages", raw)
 
 
-def test_a_spent_limit_is_about_money_not_pace() -> None:
+def test_a_spend_limit_is_a_matter_of_money_and_not_of_rate() -> None:
     error = MESSAGES.read_error(429, {}, body("rate_limit_error", "stop", details={"error_code": "enforced_spend_limit_reached"}))
     assert error.reason == "money"
 
@@ -67,7 +67,7 @@ def test_bodies_of_other_shapes_are_read(raw: bytes, message: str) -> None:
     assert (error.message, error.reason, error.kind) == (message, "server", None)
 
 
-def test_the_wait_is_taken_from_retry_after_or_from_the_limit_that_is_used_up() -> None:
+def test_the_wait_is_read_from_retry_after_or_from_the_exhausted_limit() -> None:
     raw = body("rate_limit_error", "slow down")
     assert MESSAGES.read_error(429, {"retry-after": "7"}, raw).retry_after == 7
     limits = {
@@ -81,14 +81,14 @@ def test_the_wait_is_taken_from_retry_after_or_from_the_limit_that_is_used_up() 
     assert MESSAGES.read_error(400, limits, body("invalid_request_error", "no")).retry_after is None
 
 
-def test_an_error_that_came_as_success_is_an_error() -> None:
+def test_an_error_with_a_success_status_is_an_error() -> None:
     with pytest.raises(UpstreamError) as caught:
         MESSAGES.read_response(orjson.loads(body("overloaded_error", "Overloaded")))
     assert (caught.value.reason, caught.value.status) == ("overloaded", 529)
 
 
 @pytest.mark.parametrize("answer", [{}, {"content": "x"}, {"content": [{}]}])
-def test_a_body_that_is_no_message_is_malformed(answer: dict[str, Any]) -> None:
+def test_a_body_that_is_not_a_message_is_malformed(answer: dict[str, Any]) -> None:
     with pytest.raises(MalformedStream):
         MESSAGES.read_response(answer)
 
@@ -116,6 +116,6 @@ def test_our_errors_have_anthropics_shape(error: GatewayError, status: int, kind
     assert MESSAGES.write_error(error) == (status, {"type": "error", "error": {"type": kind, "message": error.message}})
 
 
-def test_anthropics_own_error_stays_whole() -> None:
+def test_anthropics_own_error_is_passed_on_whole() -> None:
     raw = body("invalid_request_error", "prompt is too long", details={"x": 1})
     assert MESSAGES.write_error(MESSAGES.read_error(400, {}, raw)) == (400, orjson.loads(raw))

@@ -1,4 +1,4 @@
-"""Anthropic's dialect against what Anthropic really said."""
+"""Anthropic's dialect against recorded traffic."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def bodies(recorded: list[Recording]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield each["cassette"], orjson.loads(each["text"])
 
 
-def test_every_request_comes_out_as_it_went_in(recorded: list[Recording]) -> None:
+def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
         asked = each["req"]
         out = MESSAGES.write_request(MESSAGES.read_request(copy.deepcopy(asked), {}), asked["model"])
@@ -126,12 +126,12 @@ def same(answer: Answer, body: dict[str, Any]) -> None:
     assert usage.cache_write_5m + usage.cache_write_1h == body["usage"].get("cache_creation_input_tokens", 0)
 
 
-def test_streams_say_what_a_plain_reading_says(recorded: list[Recording]) -> None:
+def test_streams_agree_with_a_plain_reading(recorded: list[Recording]) -> None:
     for _, data in streams(recorded):
         same(collect(read(data)), naive_stream(data))
 
 
-def test_answers_say_what_their_json_says(recorded: list[Recording]) -> None:
+def test_answers_agree_with_their_json(recorded: list[Recording]) -> None:
     for _, body in bodies(recorded):
         same(collect(MESSAGES.read_response(body)), body)
 

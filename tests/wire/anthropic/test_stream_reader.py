@@ -52,18 +52,18 @@ def test_a_plain_answer_comes_in_order() -> None:
     ]
 
 
-def test_a_tool_call_split_over_frames_arrives_whole() -> None:
+def test_a_tool_call_split_over_frames_is_one_call() -> None:
     events = content(block(0, TOOL, json_delta(""), json_delta('{"a"'), json_delta(": 1}")))
     assert events == [ToolCallStarted("t1", "f"), ToolCallDelta("t1", '{"a"'), ToolCallDelta("t1", ": 1}")]
 
 
 @pytest.mark.parametrize(("given", "arguments"), [({}, "{}"), ({"a": 1}, '{"a":1}')])
-def test_input_that_comes_with_the_start_is_not_lost(given: dict[str, Any], arguments: str) -> None:
+def test_input_in_the_block_start_is_not_lost(given: dict[str, Any], arguments: str) -> None:
     events = content(block(0, {**TOOL, "input": given, "caller": {"type": "direct"}}))
     assert events == [ToolCallStarted("t1", "f", extra={"caller": {"type": "direct"}}), ToolCallDelta("t1", arguments)]
 
 
-def test_input_in_pieces_wins_over_the_start() -> None:
+def test_input_deltas_replace_the_input_in_the_block_start() -> None:
     events = content(block(0, {**TOOL, "input": {"a": 1}}, json_delta('{"a":2}')))
     assert events[1:] == [ToolCallDelta("t1", '{"a":2}')]
 
@@ -83,7 +83,7 @@ def test_blocks_of_one_kind_stay_apart() -> None:
     ]
 
 
-def test_a_tool_between_two_texts_needs_no_mark() -> None:
+def test_a_tool_call_between_two_texts_needs_no_text_start() -> None:
     assert TextStarted() not in content(text(0, "a"), block(1, TOOL), text(2, "b"))
 
 
@@ -92,7 +92,7 @@ def test_empty_blocks_are_kept() -> None:
     assert [type(part).__name__ for part in answer.first.parts] == ["Text", "Thinking", "Text", "Text"]
 
 
-def test_words_that_come_with_the_start_are_not_lost() -> None:
+def test_text_in_the_block_start_is_not_lost() -> None:
     thinking = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
     assert content(block(0, thinking), block(1, {"type": "text", "text": "a"}, {"type": "text_delta", "text": "b"})) == [
         ThinkingDelta("hm"),
@@ -102,17 +102,17 @@ def test_words_that_come_with_the_start_are_not_lost() -> None:
     ]
 
 
-def test_hidden_thinking_is_one_event() -> None:
+def test_redacted_thinking_is_one_event() -> None:
     assert content(block(0, {"type": "redacted_thinking", "data": "eA=="})) == [ThinkingRedacted("eA==")]
 
 
-def test_citations_keep_their_own_words() -> None:
+def test_citations_keep_their_original_fields() -> None:
     raw = {"type": "web_search_result_location", "url": "https://x", "title": "X", "cited_text": "q", "encrypted_index": "e"}
     events = content(block(0, {"type": "text", "text": "", "citations": []}, {"type": "citations_delta", "citation": raw}))
     assert events == [Cited(Citation("https://x", "X", "q", dialect=NAME, raw=raw))]
 
 
-def test_a_server_tool_is_one_block_with_its_whole_input() -> None:
+def test_a_server_tool_is_one_block_with_its_complete_input() -> None:
     use = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
     result = {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"type": "web_search_result"}]}
     assert content(block(0, use, json_delta('{"query"'), json_delta(':"x"}')), block(1, result)) == [
@@ -155,7 +155,7 @@ def test_usage_adds_up_over_the_stream() -> None:
     assert reports[1] == Usage(5, 7, 13, 20, 90, 40, extra={**extra, "server_tool_use": {"web_search_requests": 2}})
 
 
-def test_a_total_without_its_split_was_written_for_five_minutes() -> None:
+def test_cache_writes_without_the_split_count_as_five_minutes() -> None:
     usage = collect(read(start(cache_creation_input_tokens=9) + stop())).usage
     assert usage is not None
     assert (usage.cache_write_5m, usage.cache_write_1h) == (9, 0)
@@ -173,18 +173,18 @@ def test_a_total_without_its_split_was_written_for_five_minutes() -> None:
         ("from_the_future", "other"),
     ],
 )
-def test_why_it_stopped_is_told_in_both_words(raw: str, reason: str) -> None:
+def test_the_stop_reason_is_read_and_kept_in_its_original_form(raw: str, reason: str) -> None:
     finish = collect(read(start() + stop(raw))).first.finish
     assert finish is not None
     assert (finish.reason, finish.raw) == (reason, raw)
 
 
-def test_what_stopped_it_is_told() -> None:
+def test_the_stop_sequence_is_read() -> None:
     events = read(start() + stop("stop_sequence", stop_sequence="END", stop_details={"type": "refusal"}))
     assert Finished("stop", "stop_sequence", "END", extra={"stop_details": {"type": "refusal"}}) in events
 
 
-def test_pings_and_unknown_events_say_nothing() -> None:
+def test_pings_and_unknown_events_are_ignored() -> None:
     noise = frame({"type": "ping"}) + b": comment\n\n" + frame({"type": "from_the_future"}) + b"data: [DONE]\n\n"
     assert content(noise, text(0, "a"), noise) == [TextDelta("a")]
 
@@ -200,7 +200,7 @@ def test_a_delta_whose_block_never_began_is_read() -> None:
     assert content(said, said) == [TextDelta("a"), TextDelta("a")]
 
 
-def test_the_type_may_stand_in_the_events_name_alone() -> None:
+def test_the_type_may_be_in_the_event_name_alone() -> None:
     reader = MESSAGES.reader()
     data = b'event: content_block_delta\ndata: {"index":0,"delta":{"type":"text_delta","text":"a"}}\n\n'
     assert reader.feed(data) == [TextDelta("a")]
@@ -225,7 +225,7 @@ def test_a_last_frame_without_its_blank_line_counts() -> None:
 
 
 @pytest.mark.parametrize("data", [b"data: {nonsense\n\n", b"data: 7\n\n", b'data: {"type":"content_block_delta"}\n\n'])
-def test_bytes_that_make_no_sense_are_malformed(data: bytes) -> None:
+def test_unreadable_bytes_are_malformed(data: bytes) -> None:
     with pytest.raises(MalformedStream):
         MESSAGES.reader().feed(data)
 
@@ -253,13 +253,13 @@ def test_an_error_in_the_stream_is_classified(kind: str | None, reason: str, sta
         b'data: {"error":{"type":"overloaded_error","message":"Full"}}\n\n',
     ],
 )
-def test_errors_of_compatible_servers_are_known_in_every_shape(data: bytes) -> None:
+def test_errors_of_compatible_servers_are_read_in_every_shape(data: bytes) -> None:
     with pytest.raises(UpstreamError, match="Full") as caught:
         MESSAGES.reader().feed(data)
     assert caught.value.reason == "overloaded"
 
 
-def test_what_came_before_an_error_is_given_first() -> None:
+def test_events_before_an_error_are_returned_first() -> None:
     reader = MESSAGES.reader()
     failed = frame({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
     assert reader.feed(start() + text(0, "a") + failed)[-1] == TextDelta("a")

@@ -62,7 +62,7 @@ def blocks(*events: Event) -> list[dict[str, Any]]:
     return found
 
 
-def test_an_answer_of_another_vendor_is_a_whole_stream() -> None:
+def test_an_answer_of_another_vendor_is_a_complete_stream() -> None:
     usage = Usage(5, 2, 1, 3, 9, 4, audio_out=1, extra={"num_search_queries": 2})
     stream = payloads(write([STARTED, TextDelta("Hel"), TextDelta(""), TextDelta("lo"), DONE, UsageReported(usage)]))
     nothing = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
@@ -101,7 +101,7 @@ def test_an_answer_of_another_vendor_is_a_whole_stream() -> None:
     ]
 
 
-def test_usage_known_at_the_start_is_said_there() -> None:
+def test_usage_known_at_the_start_is_in_message_start() -> None:
     first = payloads(write([STARTED, UsageReported(Usage(input=5)), TextDelta("a"), DONE]))[0]
     assert first["message"]["usage"]["input_tokens"] == 5
 
@@ -112,7 +112,7 @@ def test_an_empty_answer_is_a_message_too() -> None:
     assert MESSAGES.write_response(Answer(), ASKED)["content"] == []
 
 
-def test_calls_whose_arguments_come_mixed_are_never_merged() -> None:
+def test_calls_with_interleaved_arguments_are_never_merged() -> None:
     made = blocks(
         ToolCallStarted("a", "f"),
         ToolCallDelta("a", '{"x":'),
@@ -128,7 +128,7 @@ def test_calls_whose_arguments_come_mixed_are_never_merged() -> None:
     assert [(each["id"], each["input"]) for each in made] == [("a", {"x": 1}), ("b", {"y": 2}), ("c", {})]
 
 
-def test_a_whole_call_does_not_hold_up_what_follows() -> None:
+def test_a_complete_call_does_not_hold_back_later_events() -> None:
     writer = MESSAGES.writer(ASKED)
     for event in (STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", '{"x":1}')):
         writer.write(event)
@@ -139,7 +139,7 @@ def test_a_whole_call_does_not_hold_up_what_follows() -> None:
     ]
 
 
-def test_text_waits_behind_a_call_that_may_still_grow() -> None:
+def test_text_is_held_back_while_a_call_may_still_grow() -> None:
     writer = MESSAGES.writer(ASKED)
     for event in (STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", '{"x":')):
         writer.write(event)
@@ -152,7 +152,7 @@ def test_text_waits_behind_a_call_that_may_still_grow() -> None:
     ]
 
 
-def test_blanks_around_arguments_are_no_arguments() -> None:
+def test_whitespace_around_arguments_is_ignored() -> None:
     made = blocks(
         ToolCallStarted("a", "f"),
         ToolCallDelta("a", "\n"),
@@ -165,7 +165,7 @@ def test_blanks_around_arguments_are_no_arguments() -> None:
     assert [(each["id"], each["input"]) for each in made] == [("a", {}), ("b", {}), ("c", {})]
 
 
-def test_arguments_without_a_call_are_a_fault() -> None:
+def test_arguments_without_a_call_are_an_error() -> None:
     writer = MESSAGES.writer(ASKED)
     with pytest.raises(ValueError, match="not open"):
         writer.write(ToolCallDelta("a", "{}"))
@@ -202,13 +202,13 @@ def test_thinking_keeps_its_blocks_and_signatures() -> None:
     ]
 
 
-def test_a_refusal_is_text_and_says_so() -> None:
+def test_a_refusal_is_text_with_the_stop_reason_refusal() -> None:
     stream = payloads(write([STARTED, TextDelta("Well. "), Refused("I "), Refused("won't."), DONE]))
     assert [each["delta"]["text"] for each in stream if each["type"] == "content_block_delta"] == ["Well. ", "I ", "won't."]
     assert stream[-2]["delta"]["stop_reason"] == "refusal"
 
 
-def test_only_the_first_choice_is_said() -> None:
+def test_only_the_first_choice_is_written() -> None:
     assert blocks(TextDelta("a"), TextDelta("b", choice=1), Finished("length", choice=1), DONE) == [{"type": "text", "text": "a"}]
 
 
@@ -220,7 +220,7 @@ def test_blocks_of_other_dialects_are_left_out() -> None:
     assert made == [use, {"type": "text", "text": "a"}]
 
 
-def test_sources_without_an_address_are_said_by_anthropic_alone() -> None:
+def test_citations_without_a_url_are_written_only_if_they_are_anthropics() -> None:
     raw = {"type": "char_location", "cited_text": "q", "document_index": 0, "start_char_index": 0, "end_char_index": 1}
     cited = [Cited(Citation(title="a file", dialect="cohere")), Cited(Citation(dialect=NAME, raw=raw))]
     deltas = [each["delta"] for each in payloads(write([STARTED, TextDelta("a"), *cited, DONE])) if "delta" in each]
@@ -240,12 +240,12 @@ def test_sources_without_an_address_are_said_by_anthropic_alone() -> None:
         (Finished("other", "weird"), "end_turn"),
     ],
 )
-def test_the_end_is_said_in_anthropics_words(finish: Finished, reason: str) -> None:
+def test_every_finish_has_an_anthropic_stop_reason(finish: Finished, reason: str) -> None:
     delta = payloads(write([STARTED, TextDelta("a"), finish]))[-2]["delta"]
     assert delta == {"stop_reason": reason, "stop_sequence": finish.stop_sequence}
 
 
-def test_an_answer_that_calls_tools_says_so_whatever_its_vendor_called_it() -> None:
+def test_an_answer_with_tool_calls_has_tool_use_whatever_its_vendors_reason() -> None:
     events = [STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", "{}"), DONE]
     assert payloads(write(events))[-2]["delta"]["stop_reason"] == "tool_use"
     assert MESSAGES.write_response(collect(events), ASKED)["stop_reason"] == "tool_use"
@@ -260,7 +260,7 @@ def test_an_error_never_looks_like_success() -> None:
     assert b"message_stop" not in sent
 
 
-def test_what_only_anthropic_says_of_its_end_is_said_again() -> None:
+def test_anthropics_further_fields_of_the_finish_are_written_again() -> None:
     own = Started("msg_1", "claude-x", extra={"container": {"id": "c"}}, dialect=NAME)
     end = Finished("refusal", "refusal", extra={"stop_details": {"type": "refusal"}, "context_management": {"applied_edits": []}})
     usage = UsageReported(Usage(1, extra={"service_tier": "standard"}))
@@ -300,7 +300,7 @@ def test_any_answer_survives_a_stream(answer: Answer, split: int) -> None:
 
 @settings(max_examples=60)
 @given(answer=answers(CARRIED))
-def test_any_answer_survives_a_whole_body(answer: Answer) -> None:
+def test_any_answer_survives_a_body(answer: Answer) -> None:
     again = collect(MESSAGES.read_response(orjson.loads(orjson.dumps(MESSAGES.write_response(answer, ASKED)))))
     assert without_origin(again) == without_origin(answer)
 
@@ -317,7 +317,7 @@ def test_the_sdk_reads_what_is_written(answer: Answer) -> None:
 
 @settings(max_examples=40)
 @given(data=st.data(), answer=answers(Features()))
-def test_calls_come_through_whatever_order_their_pieces_have(data: st.DataObject, answer: Answer) -> None:
+def test_calls_are_complete_whatever_the_order_of_their_pieces(data: st.DataObject, answer: Answer) -> None:
     """Every interleaving of the pieces of several calls, each started in order, gives each call its own arguments."""
     calls = answer.first.tool_calls
     waiting: list[list[Event]] = []
@@ -334,6 +334,6 @@ def test_calls_come_through_whatever_order_their_pieces_have(data: st.DataObject
     assert [(call.id, orjson.loads(call.arguments)) for call in made] == [(c.id, orjson.loads(c.arguments)) for c in calls]
 
 
-def test_the_writer_names_the_asked_model_where_the_answer_names_none() -> None:
+def test_the_requested_model_is_written_if_the_answer_has_none() -> None:
     first = payloads(write([Started(), TextDelta("a"), DONE], ChatRequest(NAME, "my-alias")))[0]
     assert first["message"]["model"] == "my-alias"

@@ -1,4 +1,4 @@
-"""Bedrock's dialect against what Bedrock really said."""
+"""Bedrock's dialect against recorded traffic."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def bodies(cassettes: list[Recording]) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((each["cassette"], orjson.loads(each["text"])) for each in good)
 
 
-def test_every_recorded_request_comes_out_as_it_went_in(cassettes: list[Recording]) -> None:
+def test_every_recorded_request_is_written_as_it_was_read(cassettes: list[Recording]) -> None:
     for each in cassettes:
         assert again(BEDROCK, each["req"], path={"model": model_of(each)}) == each["req"], each["cassette"]
 
 
-def test_a_recorded_answer_is_written_as_it_came(cassettes: list[Recording]) -> None:
+def test_a_recorded_answer_is_written_as_it_was_read(cassettes: list[Recording]) -> None:
     for name, body in bodies(cassettes):
         answer = collect(BEDROCK.read_response(copy.deepcopy(body)))
         assert BEDROCK.write_response(answer, asked(BEDROCK)) == body, name
@@ -86,7 +86,7 @@ def naive(data: bytes) -> dict[str, Any]:
     return said
 
 
-def test_a_recorded_stream_says_what_a_plain_reading_says(cassettes: list[Recording]) -> None:
+def test_a_recorded_stream_agrees_with_a_plain_reading(cassettes: list[Recording]) -> None:
     seen = 0
     for name, data in streams(cassettes):
         said, answer = naive(data), heard(BEDROCK, data)

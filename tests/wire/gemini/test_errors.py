@@ -1,4 +1,4 @@
-"""Google's errors: classified by reason, status and words; when to come back; and ours in their shape."""
+"""Errors of Google's APIs: classified by reason, status and text; the wait; and ours in their shape."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ QUOTA = "You exceeded your current quota, please check your plan and billing det
         (404, b"", "model_not_found"),
     ],
 )
-def test_errors_are_told_apart(status: int, data: bytes, reason: str):
+def test_errors_are_classified(status: int, data: bytes, reason: str):
     error = GEMINI.read_error(status, {}, data)
     assert (error.reason, error.status) == (reason, status)
     assert error.message
@@ -64,7 +64,7 @@ def test_errors_are_told_apart(status: int, data: bytes, reason: str):
         ({}, body(429, "RESOURCE_EXHAUSTED", QUOTA), None),
     ],
 )
-def test_when_to_come_back(headers: dict[str, str], data: bytes, wait: float | None):
+def test_the_wait_is_read(headers: dict[str, str], data: bytes, wait: float | None):
     assert GEMINI.read_error(429, headers, data).retry_after == wait
 
 
@@ -86,6 +86,6 @@ def test_our_errors_have_googles_shape(error: Any, status: str):
     assert GEMINI.read_error(code, {}, orjson.dumps(written)).retry_after == error.retry_after
 
 
-def test_googles_own_error_stays_whole():
+def test_googles_own_error_is_passed_on_whole():
     data = body(429, "RESOURCE_EXHAUSTED", QUOTA, {"reason": "X", "more": 1})
     assert GEMINI.write_error(GEMINI.read_error(429, {}, data)) == (429, orjson.loads(data))

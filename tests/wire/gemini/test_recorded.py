@@ -75,12 +75,12 @@ def heard(answer: Answer) -> dict[str, Any]:
     }
 
 
-def test_there_is_something_to_read(recorded: list[Recording]) -> None:
+def test_there_are_recordings(recorded: list[Recording]) -> None:
     assert len(good(recorded, "generateContent")) > 100
     assert len(good(recorded, "streamGenerateContent")) > 15
 
 
-def test_a_request_comes_out_as_it_went_in(recorded: list[Recording]) -> None:
+def test_a_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
         asked = GEMINI.read_request(copy.deepcopy(each["req"]), {"model": "gemini-x", "stream": False})
         out = GEMINI.write_request(asked, "gemini-x")
@@ -94,7 +94,7 @@ def test_streams_are_the_same_in_any_split(recorded: list[Recording]) -> None:
             assert read(text.encode(), split) == whole, name
 
 
-def test_streams_say_what_a_plain_reading_says(recorded: list[Recording]) -> None:
+def test_streams_agree_with_a_plain_reading(recorded: list[Recording]) -> None:
     for name, text in good(recorded, "streamGenerateContent"):
         found = chunks(text)
         answer = collect(read(text.encode()))
@@ -112,7 +112,7 @@ def check_usage(answer: Answer, raw: dict[str, Any]) -> None:
     assert usage.total_output == raw.get("candidatesTokenCount", 0) + usage.reasoning
 
 
-def test_answers_say_what_their_json_says(recorded: list[Recording]) -> None:
+def test_answers_agree_with_their_json(recorded: list[Recording]) -> None:
     for name, text in good(recorded, "generateContent"):
         body = orjson.loads(text)
         answer = collect(GEMINI.read_response(copy.deepcopy(body)))
@@ -134,7 +134,7 @@ def test_a_written_answer_is_the_body_it_was_read_from(recorded: list[Recording]
 
 
 @pytest.mark.parametrize("framing", ["gemini", "gemini_array"])
-def test_a_written_stream_says_the_same_and_googles_own_types_take_it(recorded: list[Recording], framing: str) -> None:
+def test_a_written_stream_has_the_same_answer_and_validates_against_googles_types(recorded: list[Recording], framing: str) -> None:
     for name, text in good(recorded, "streamGenerateContent"):
         events = read(text.encode())
         writer = dialect(framing).writer(ASKED)

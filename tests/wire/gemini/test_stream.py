@@ -1,4 +1,4 @@
-"""Streams and answers of Gemini, by hand: both framings, pieces of calls, errors, and where an answer ends."""
+"""Streams and answers of Gemini, by hand: both framings, pieces of calls, errors, and the end of an answer."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def test_arrays_are_cut_into_their_elements(values: list[Any], split: int):
     assert not splitter.rest
 
 
-def test_an_end_without_usage_is_one_once_the_connection_is_over():
+def test_a_finish_without_usage_completes_the_answer_when_the_connection_ends():
     reader = GEMINI.reader()
     found = reader.feed(events(chunk({"text": "ok"}, finish="STOP")))
     assert not reader.done
     assert collect(found + reader.close()).first.finish == Finished("stop", "STOP")
 
 
-def test_usage_after_the_end_completes_the_answer():
+def test_usage_after_the_finish_completes_the_answer():
     reader = GEMINI.reader()
     reader.feed(events(chunk({"text": "ok"}, finish="STOP")))
     reader.feed(events({"usageMetadata": USAGE, "responseId": "r"}))
@@ -90,7 +90,7 @@ def test_a_stream_without_its_finish_reason_is_broken(data: bytes):
         reader.close()
 
 
-def test_every_candidate_has_to_end():
+def test_every_candidate_needs_a_finish():
     first = {
         "candidates": [
             {"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
@@ -116,7 +116,7 @@ def test_every_candidate_has_to_end():
     ],
     ids=["event", "bare", "array"],
 )
-def test_an_error_in_a_stream_comes_after_what_stood_before_it(data: bytes):
+def test_events_before_an_error_are_returned_first(data: bytes):
     reader = GEMINI.reader()
     assert TextDelta("o") in reader.feed(data)
     with pytest.raises(UpstreamError) as caught:
@@ -125,13 +125,13 @@ def test_an_error_in_a_stream_comes_after_what_stood_before_it(data: bytes):
 
 
 @pytest.mark.parametrize("data", [b"data: {oops\n\n", b"data: 3\n\n", b'data: {"candidates": [3]}\n\n', b"[{oops}]"])
-def test_what_is_no_answer_is_malformed(data: bytes):
+def test_anything_but_an_answer_is_malformed(data: bytes):
     reader = GEMINI.reader()
     with pytest.raises(MalformedStream):
         _ = reader.feed(data) and reader.feed(b"")
 
 
-def test_a_blocked_prompt_is_an_answer():
+def test_a_blocked_prompt_is_an_answer_with_a_finish():
     body = {
         "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
         "usageMetadata": {"promptTokenCount": 4},
@@ -159,13 +159,13 @@ def test_a_blocked_prompt_is_an_answer():
         (2, "length"),
     ],
 )
-def test_why_it_ended(raw: Any, reason: str):
+def test_every_finish_reason_is_read(raw: Any, reason: str):
     answer = read(events(chunk({"text": "x"}, finish=raw, usage=USAGE)))
     assert answer.first.finish is not None
     assert answer.first.finish.reason == reason
 
 
-def test_calls_without_ids_have_ids_that_tell_them_apart():
+def test_calls_without_ids_get_different_ids():
     call = {"functionCall": {"name": "f", "args": {"a": 1}}}
     body = chunk({**call, "thoughtSignature": "czE="}, call, {"functionCall": {"name": "g"}}, finish="STOP", usage=USAGE)
     answer = collect(GEMINI.read_response(body))
@@ -180,7 +180,7 @@ def test_calls_without_ids_have_ids_that_tell_them_apart():
     ]
 
 
-def test_a_call_in_pieces_arrives_whole():
+def test_a_call_in_pieces_is_one_call():
     pieces = [
         {"name": "f", "id": "c", "willContinue": True},
         {"partialArgs": [{"jsonPath": "$.city", "stringValue": "Be", "willContinue": True}], "willContinue": True},
@@ -197,7 +197,7 @@ def test_a_call_in_pieces_arrives_whole():
     assert orjson.loads(call.arguments) == {"city": "Bern", "days": [{"n": 2}], "now": True}
 
 
-def test_the_signature_of_a_text_is_kept_and_sources_find_the_text():
+def test_the_signature_of_a_text_is_kept_and_citations_belong_to_the_text():
     grounding = {
         "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}],
         "groundingSupports": [{"segment": {"endIndex": 6, "text": "für"}, "groundingChunkIndices": [0]}],
@@ -218,7 +218,7 @@ def test_the_signature_of_a_text_is_kept_and_sources_find_the_text():
     ]
 
 
-def test_sound_and_hosted_tools_are_counted_by_themselves():
+def test_audio_and_hosted_tools_are_counted_separately():
     usage = {
         "promptTokenCount": 100,
         "cachedContentTokenCount": 40,
@@ -247,7 +247,7 @@ def test_sound_and_hosted_tools_are_counted_by_themselves():
 
 
 @pytest.mark.parametrize("framing", ["gemini", "gemini_array"])
-def test_a_broken_stream_ends_in_an_error_and_in_no_reason(framing: str):
+def test_a_broken_stream_ends_with_an_error_and_no_finish_reason(framing: str):
     writer = dialect(framing).writer(ChatRequest("gemini", "m"))
     data = writer.ping() + writer.write(Started("r", "m")) + writer.write(TextDelta("hi")) + writer.ping()
     data += writer.fail(ProviderFailed("it broke", code="provider_stream_broken"))
@@ -264,7 +264,7 @@ def test_an_array_that_fails_at_once_is_json():
     assert orjson.loads(dialect("gemini_array").writer(ChatRequest("gemini", "m")).fail(RateLimited("slow down", retry_after=3)))
 
 
-def test_calls_wait_until_they_are_whole_and_usage_comes_last():
+def test_calls_are_written_when_complete_and_usage_comes_last():
     writer = GEMINI.writer(ChatRequest("gemini", "alias"))
     assert writer.write(ToolCallStarted("a", "f")) == b""
     assert writer.write(ToolCallDelta("a", '{"x"')) == b""

@@ -65,7 +65,7 @@ GEMINI = [{"error": {"code": 400, "message": "API key not valid. Please pass a v
         (529, b"{", "overloaded"),
     ],
 )
-def test_reasons(status: int, body: Any, reason: str) -> None:
+def test_errors_are_classified(status: int, body: Any, reason: str) -> None:
     found = error(status, body)
     assert (found.reason, found.status, found.dialect) == (reason, status, "openai_chat")
 
@@ -95,7 +95,7 @@ def test_reasons(status: int, body: Any, reason: str) -> None:
         ({}, "{}", None, None),
     ],
 )
-def test_what_is_told_of_an_error(body: Any, message: str, kind: str | None, param: str | None) -> None:
+def test_message_and_code_of_an_error_are_read(body: Any, message: str, kind: str | None, param: str | None) -> None:
     found = error(400, body)
     assert (found.message, found.kind, found.param) == (message, kind, param)
     assert found.body == (body if isinstance(body, bytes) else orjson.dumps(body))
@@ -105,7 +105,7 @@ def test_a_long_message_is_cut() -> None:
     assert len(error(400, said("x" * 100_000)).message) < 2_100
 
 
-def test_the_wait_is_read_where_waiting_helps() -> None:
+def test_the_wait_is_read_for_errors_that_waiting_resolves() -> None:
     assert error(429, said("slow"), retry_after="3").retry_after == 3
     assert error(429, said("Please try again in 1.2s.")).retry_after == 1.2
     assert error(401, said("no"), retry_after="3").retry_after is None
@@ -164,7 +164,7 @@ def _read(reader: StreamReader, data: bytes) -> None:
         (1000, "unknown error", 500, "server"),
     ],
 )
-def test_minimax_says_its_errors_with_status_200(code: int, text: str, status: int, reason: str) -> None:
+def test_minimax_sends_errors_with_status_200(code: int, text: str, status: int, reason: str) -> None:
     body = {"id": "1", "choices": None, "base_resp": {"status_code": code, "status_msg": text}}
     whole, frame = orjson.dumps(body), b"data: " + orjson.dumps(body) + b"\n\n"
     with pytest.raises(UpstreamError) as caught:
@@ -178,13 +178,13 @@ def test_minimax_says_its_errors_with_status_200(code: int, text: str, status: i
     assert [(error.status, error.reason) for error in found] == [(status, reason)] * 3
 
 
-def test_a_good_answer_of_minimax_is_no_error() -> None:
+def test_a_successful_answer_of_minimax_is_not_an_error() -> None:
     body = {"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "base_resp": {"status_code": 0, "status_msg": ""}}
     assert collect(CHAT.read_response(body)).first.text == "hi"
 
 
 @pytest.mark.parametrize(("status", "wait"), [(429, 6.0), (500, None), (503, None)])
-def test_limits_that_every_answer_tells_of_say_nothing_about_a_failing_server(status: int, wait: float | None) -> None:
+def test_rate_limit_headers_are_ignored_for_a_failing_server(status: int, wait: float | None) -> None:
     headers = {"x-ratelimit-remaining-requests": "9999", "x-ratelimit-reset-requests": "6s"}
     body = b'{"error": {"message": "The server had an error", "type": "server_error"}}'
     assert CHAT.read_error(status, headers, body).retry_after == wait

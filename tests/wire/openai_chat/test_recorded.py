@@ -1,4 +1,4 @@
-"""OpenAI's dialect against what OpenAI and its compatible vendors really said."""
+"""The Chat Completions dialect against recorded traffic of OpenAI and its compatible vendors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def settled(answer: Answer) -> Answer:
     return settled
 
 
-def test_every_request_comes_out_as_it_went_in(recorded: list[Recording]) -> None:
+def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
         asked = each["req"]
         out = CHAT.write_request(CHAT.read_request(copy.deepcopy(asked), {}), asked["model"])
@@ -88,7 +88,7 @@ def test_the_places_of_the_cuts_do_not_matter(recorded: list[Recording], cuts: l
     assert events + reader.close() == read(data)
 
 
-def test_a_stream_says_what_its_chunks_say(recorded: list[Recording]) -> None:
+def test_a_stream_agrees_with_its_chunks(recorded: list[Recording]) -> None:
     """Against a reading that knows nothing of events."""
     for name, data in streams(recorded):
         text, calls, finish, usage = "", {}, None, None
@@ -126,7 +126,7 @@ def _same_usage(name: str, answer: Answer, usage: dict[str, Any] | None) -> None
     assert answer.usage.output == usage["completion_tokens"], name
 
 
-def test_a_whole_answer_says_what_its_body_says(recorded: list[Recording]) -> None:
+def test_a_whole_answer_agrees_with_its_body(recorded: list[Recording]) -> None:
     for name, body in bodies(recorded):
         answer = collect(CHAT.read_response(body))
         for choice, raw in zip(answer.choices, body["choices"], strict=True):

@@ -69,7 +69,7 @@ def test_any_answer_survives_being_written_and_read_again(answer: Answer) -> Non
 
 
 @given(answers(SAYABLE))
-def test_whole_answers_are_what_the_sdk_understands(answer: Answer) -> None:
+def test_the_sdk_reads_whole_answers(answer: Answer) -> None:
     body = CHAT.write_response(answer, ASKED)
     understood = ChatCompletion.model_validate(body)
     assert understood.choices[0].message.content == (answer.first.text or None)
@@ -80,7 +80,7 @@ def test_whole_answers_are_what_the_sdk_understands(answer: Answer) -> None:
 
 
 @given(answers(replace(SAYABLE, custom_tools=False)))  # the SDK knows no custom calls in chunks
-def test_chunks_are_what_the_sdk_understands(answer: Answer) -> None:
+def test_the_sdk_reads_chunks(answer: Answer) -> None:
     found = [ChatCompletionChunk.model_validate(chunk) for chunk in payloads(told(answer))]
     assert found[0].choices[0].delta.role == "assistant"
     assert found[-1].choices == []
@@ -90,7 +90,7 @@ def test_chunks_are_what_the_sdk_understands(answer: Answer) -> None:
 
 
 @given(answers(FOREIGN))
-def test_what_openai_cannot_say_does_not_garble_the_words(answer: Answer) -> None:
+def test_content_that_openai_cannot_express_does_not_change_the_text(answer: Answer) -> None:
     for again in (whole(answer), collect(read(told(answer)))):
         assert again.first.text == answer.first.text
         assert again.first.thinking == answer.first.thinking
@@ -111,11 +111,11 @@ def test_a_stream_ends_with_finish_usage_and_done() -> None:
     assert usage["usage"]["total_tokens"] == 5
 
 
-def test_usage_is_said_only_to_those_who_asked() -> None:
+def test_usage_is_written_only_if_the_client_requested_it() -> None:
     assert all("usage" not in chunk for chunk in payloads(told(ANSWER, ChatRequest("openai_chat", "m"))))
 
 
-def test_a_tool_call_is_named_once_and_then_fed() -> None:
+def test_a_tool_call_has_its_name_once_and_then_arguments() -> None:
     answer = Answer(choices=[Choice([ToolCall("a", "f", "{}"), ToolCall("b", "sh", "ls", "custom")], Finished("tool_calls"))])
     deltas = [chunk["choices"][0]["delta"] for chunk in payloads(told(answer))]
     assert [delta["tool_calls"][0] for delta in deltas[:4]] == [
@@ -126,14 +126,14 @@ def test_a_tool_call_is_named_once_and_then_fed() -> None:
     ]
 
 
-def test_a_hosted_tools_call_is_not_for_the_caller_to_make() -> None:
+def test_a_hosted_call_is_not_written() -> None:
     writer = CHAT.writer(ASKED)
     assert writer.write(ToolCallStarted("s", "web_search", "hosted")) == b""
     assert writer.write(ToolCallDelta("s", "{}")) == b""
     assert writer.write(TextStarted()) == b""
 
 
-def test_an_answer_nobody_finished_is_finished_by_its_end() -> None:
+def test_an_answer_without_a_finish_gets_one_at_its_end() -> None:
     writer = CHAT.writer(ASKED)
     assert writer.write(Started("x")) == b""
     data = writer.write(TextDelta("a")) + writer.end()
@@ -150,7 +150,7 @@ def test_a_failed_stream_has_no_done_and_is_read_as_an_error() -> None:
     assert raised.value.kind == "provider_stream_broken"
 
 
-def test_a_ping_is_a_comment_that_nobody_hears() -> None:
+def test_a_ping_is_a_comment() -> None:
     writer = CHAT.writer(ASKED)
     data = writer.ping() + writer.write(TextDelta("a")) + writer.ping() + writer.end()
     assert data.startswith(b": ")
@@ -164,7 +164,7 @@ REASONS: list[tuple[FinishReason, str]] = [
 
 
 @pytest.mark.parametrize(("reason", "word"), REASONS)
-def test_every_finish_has_a_word(reason: FinishReason, word: str) -> None:
+def test_every_finish_has_a_finish_reason(reason: FinishReason, word: str) -> None:
     answer = Answer(choices=[Choice([Text("a")], Finished(reason, "end_turn"))])
     assert CHAT.write_response(answer, ASKED)["choices"][0]["finish_reason"] == word
     assert payloads(told(answer))[-1]["choices"][0]["finish_reason"] == word
@@ -181,14 +181,14 @@ def test_every_finish_has_a_word(reason: FinishReason, word: str) -> None:
         ("strange", "other"),
     ],
 )
-def test_vendors_words_for_the_finish(word: str, reason: str) -> None:
+def test_vendors_finish_reasons_are_read(word: str, reason: str) -> None:
     body = {"choices": [{"index": 0, "message": {"content": "a"}, "finish_reason": word}]}
     answer = collect(CHAT.read_response(body))
     assert answer.first.finish is not None
     assert answer.first.finish.reason == reason
 
 
-def test_signatures_reach_callers_in_openrouters_way() -> None:
+def test_signatures_are_written_as_openrouters_reasoning_details() -> None:
     answer = Answer(Started("x"), [Choice([Thinking("hm", "sig"), RedactedThinking("zzz"), Text("4")], Finished("stop"))])
     message = CHAT.write_response(answer, ASKED)["choices"][0]["message"]
     assert message["reasoning_content"] == "hm"
@@ -197,7 +197,7 @@ def test_signatures_reach_callers_in_openrouters_way() -> None:
     assert [type(part) for part in CHAT.read_request(history, {}).messages[1].parts] == [Thinking, RedactedThinking, Text]
 
 
-def test_what_this_dialect_said_besides_is_said_again_and_only_then() -> None:
+def test_further_fields_are_written_only_if_the_answer_was_read_in_this_dialect() -> None:
     message = {"role": "assistant", "content": "a", "refusal": None, "audio": {"id": "au"}, "images": [{"type": "image_url"}]}
     ending = {"logprobs": {"content": [], "refusal": None}, "finish_reason": "eos", "native_finish_reason": "EOS"}
     head = {"id": "x", "object": "chat.completion", "created": 7, "model": "m", "provider": "P", "system_fingerprint": None}
@@ -210,14 +210,14 @@ def test_what_this_dialect_said_besides_is_said_again_and_only_then() -> None:
     assert set(said["choices"][0]["message"]) == {"role", "content", "refusal"}
 
 
-def test_foreign_blocks_and_sources_without_address_are_left_out() -> None:
+def test_opaque_blocks_of_other_dialects_and_citations_without_a_url_are_left_out() -> None:
     writer = CHAT.writer(ASKED)
     assert writer.write(OpaqueBlock(Opaque("anthropic_messages", "server_tool_use", {}))) == b""
     assert writer.write(Cited(Citation(quote="x", dialect="anthropic_messages", raw={}))) == b""
 
 
 @pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": [1]}, {"choices": None, "detail": None}])
-def test_a_body_that_is_no_answer_is_malformed(body: dict[str, Any]) -> None:
+def test_a_body_that_is_not_an_answer_is_malformed(body: dict[str, Any]) -> None:
     with pytest.raises(MalformedStream):
         CHAT.read_response(body)
 
@@ -275,7 +275,7 @@ def test_thinking_is_counted_inside_the_output_wherever_the_vendor_counts_it(tot
     assert counted(prompt_tokens=100, completion_tokens=10, total_tokens=total, completion_tokens_details=details) == expected
 
 
-def test_mistrals_sound_stands_beside_the_prompt() -> None:
+def test_mistral_counts_audio_outside_the_prompt() -> None:
     usage = counted(prompt_tokens=9, completion_tokens=201, total_tokens=585, prompt_tokens_details={"audio_tokens": 375})
     assert usage == Usage(input=9, audio_in=375, output=201)
 

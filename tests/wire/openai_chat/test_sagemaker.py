@@ -44,7 +44,7 @@ def test_a_stream_that_stops_is_broken() -> None:
             read(SAGEMAKER, data)
 
 
-def test_an_exception_is_raised_after_what_stands_before_it() -> None:
+def test_events_before_an_exception_are_returned_first() -> None:
     fault = write(
         b'{"Message":"out of memory","ErrorCode":"x"}', {":exception-type": "ModelStreamError", ":message-type": "exception"}
     )
@@ -55,7 +55,7 @@ def test_an_exception_is_raised_after_what_stands_before_it() -> None:
     assert (raised.value.reason, raised.value.dialect) == ("server", "sagemaker")
 
 
-def test_the_containers_own_words_count() -> None:
+def test_the_error_of_the_container_is_read() -> None:
     inner = orjson.dumps({"error": {"message": "maximum context length is 10 tokens", "code": 400}}).decode()
     body = {"ErrorCode": "X", "Message": "Received client error (400)", "OriginalMessage": inner, "OriginalStatusCode": 400}
     error = SAGEMAKER.read_error(424, {"x-amzn-errortype": "ModelError"}, orjson.dumps(body))
@@ -64,6 +64,6 @@ def test_the_containers_own_words_count() -> None:
     assert (error.reason, error.message, error.dialect) == ("model_not_found", "Endpoint x not found", "sagemaker")
 
 
-def test_a_request_goes_on_as_openai_says_it() -> None:
+def test_a_request_is_written_as_chat_completions() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "odd": {"a": 1}}
     assert SAGEMAKER.write_request(OPENAI.read_request(body, {}), "m").body == body

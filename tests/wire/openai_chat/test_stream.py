@@ -21,7 +21,7 @@ def pairs(*frames: bytes) -> list[tuple[str, str]]:
     return [(each.name, each.arguments) for each in calls(*frames)]
 
 
-def test_words_come_in_the_order_they_were_said() -> None:
+def test_text_comes_in_order() -> None:
     answer = heard(
         chunk({"role": "assistant", "content": ""}), chunk({"content": "Hel"}), chunk({"content": "lo"}), chunk({}, "stop")
     )
@@ -29,7 +29,7 @@ def test_words_come_in_the_order_they_were_said() -> None:
     assert answer.first.finish == Finished("stop", "stop")
 
 
-def test_a_tool_call_split_over_frames_arrives_whole() -> None:
+def test_a_tool_call_split_over_frames_is_one_call() -> None:
     found = calls(
         call(index=0, id="call_1", type="function", function={"name": "weather", "arguments": ""}),
         call(index=0, function={"arguments": '{"ci'}),
@@ -58,7 +58,7 @@ def test_later_deltas_may_omit_blank_or_repeat_the_id(later: dict[str, Any]) -> 
         assert found == [ToolCall("a", "f", '{"x":1}')]
 
 
-def test_two_whole_calls_under_one_index_are_two() -> None:
+def test_two_complete_calls_under_one_index_are_two() -> None:
     found = calls(
         call(index=0, id="a", function={"name": "f", "arguments": "{}"}),
         call(index=0, id="b", function={"name": "f", "arguments": "{}"}),
@@ -68,7 +68,7 @@ def test_two_whole_calls_under_one_index_are_two() -> None:
 
 
 @pytest.mark.parametrize("numbered", [{}, {"index": 0}])
-def test_whole_calls_without_ids_get_ids_of_their_own(numbered: dict[str, int]) -> None:
+def test_complete_calls_without_ids_get_different_ids(numbered: dict[str, int]) -> None:
     same = {"name": "f", "arguments": '{"x":1}'}
     found = calls(
         call(**numbered, id="", function=same), call(**numbered, id=None, function=same), call(**numbered, function={"name": "g"})
@@ -122,7 +122,7 @@ def test_a_custom_tools_call_is_free_text() -> None:
     assert found == [ToolCall("a", "sh", "ls", "custom")]
 
 
-def test_an_empty_custom_beside_a_function_means_nothing() -> None:
+def test_an_empty_custom_next_to_a_function_is_ignored() -> None:
     snowflake = {"id": "a", "type": "function", "custom": {"input": "", "name": ""}, "function": {"name": "f", "arguments": "{}"}}
     assert calls(call(**snowflake)) == [ToolCall("a", "f", "{}")]
 
@@ -143,7 +143,7 @@ def test_a_thought_signature_on_a_call_is_kept() -> None:
     assert (found.signature, found.extra) == ("c2ln", {})
 
 
-def test_stop_beside_a_tool_call_means_tool_calls() -> None:
+def test_the_reason_stop_with_a_tool_call_means_tool_calls() -> None:
     answer = heard(call(index=0, id="a", function={"name": "f", "arguments": "{}"}), chunk({}, "stop"))
     assert answer.first.finish == Finished("tool_calls", "stop")
 
@@ -172,7 +172,7 @@ def test_openrouters_details_are_not_read_twice_and_keep_the_signature() -> None
     ]
 
 
-def test_mistrals_content_lists_hold_thinking_and_words() -> None:
+def test_mistrals_content_lists_hold_thinking_and_text() -> None:
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}], "closed": True}
     reference = {"type": "reference", "reference_ids": [1]}
     answer = heard(chunk({"content": [thought, {"type": "text", "text": "4"}, reference]}), chunk({"content": "."}, "stop"))
@@ -191,7 +191,7 @@ def test_choices_are_kept_apart() -> None:
     assert [choice.finish and choice.finish.reason for choice in answer.choices] == ["stop", "length"]
 
 
-def test_sources_that_come_before_the_words_belong_to_the_words() -> None:
+def test_citations_before_the_text_belong_to_the_text() -> None:
     annotation = {
         "type": "url_citation",
         "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2},
@@ -203,7 +203,7 @@ def test_sources_that_come_before_the_words_belong_to_the_words() -> None:
     assert answer.first.parts == [Thinking("Hm"), Text("ok", citations=[source])]
 
 
-def test_what_no_event_says_is_given_back_with_the_end() -> None:
+def test_fields_without_a_neutral_event_are_in_the_finish() -> None:
     answer = heard(
         chunk({"content": "a", "audio": {"id": "x", "data": "QQ=="}, "images": [1]}, native_finish_reason=None),
         chunk({"audio": {"data": "Qg==", "transcript": "hi"}, "images": [2]}),
@@ -214,7 +214,7 @@ def test_what_no_event_says_is_given_back_with_the_end() -> None:
     assert answer.first.finish.extra == {"message": message, "response": {"citations": ["https://a.example"]}}
 
 
-def test_log_probabilities_are_gathered() -> None:
+def test_log_probabilities_are_joined() -> None:
     def probable(token: str) -> dict[str, Any]:
         return {"index": 0, "delta": {"content": token}, "logprobs": {"content": [{"token": token}], "refusal": None}}
 
@@ -223,7 +223,7 @@ def test_log_probabilities_are_gathered() -> None:
     assert answer.first.finish.extra == {"logprobs": {"content": [{"token": "a"}, {"token": "b"}], "refusal": None}}
 
 
-def test_azures_first_chunk_without_id_waits_for_the_next() -> None:
+def test_azures_first_chunk_without_id_is_joined_with_the_next() -> None:
     first = chunk(None, id="", model="", created=0, prompt_filter_results=[{"prompt_index": 0}])
     events = read(first + chunk({"content": "a"}, system_fingerprint="fp") + chunk({}, "stop") + DONE)
     extra = {"prompt_filter_results": [{"prompt_index": 0}], "system_fingerprint": "fp"}
@@ -231,14 +231,14 @@ def test_azures_first_chunk_without_id_waits_for_the_next() -> None:
 
 
 @pytest.mark.parametrize("usage", [{"choices": []}, {}])
-def test_usage_is_found_beside_the_last_choice_and_alone(usage: dict[str, Any]) -> None:
+def test_usage_is_read_with_the_last_choice_and_alone(usage: dict[str, Any]) -> None:
     counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     answer = heard(chunk({"content": "a"}, usage=None), chunk({}, "stop", **usage, usage=counts), chunk({}, "stop"))
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output) == (3, 2)
 
 
-def test_groqs_usage_is_found_in_its_own_corner() -> None:
+def test_groqs_usage_is_read_from_x_groq() -> None:
     answer = heard(
         chunk({"content": "a"}), chunk({}, "stop", x_groq={"id": "r", "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
     )
@@ -246,7 +246,7 @@ def test_groqs_usage_is_found_in_its_own_corner() -> None:
     assert answer.usage.total_input == 3
 
 
-def test_a_stream_that_said_how_it_finished_still_owes_its_done() -> None:
+def test_a_stream_with_a_finish_and_without_done_is_broken() -> None:
     with pytest.raises(StreamBroken):
         read(chunk({"content": "a"}) + chunk({}, "stop"))
 
@@ -267,7 +267,7 @@ def test_done_without_a_finish_is_the_end() -> None:
     assert reader.feed(b"anything") == reader.close() == []
 
 
-def test_done_without_any_answer_is_malformed() -> None:
+def test_done_without_an_answer_is_malformed() -> None:
     with pytest.raises(MalformedStream):
         read(b": hello\n\n" + DONE)
 
@@ -295,7 +295,7 @@ def test_an_error_in_the_stream_is_raised_and_classified(data: bytes, reason: st
     assert (raised.value.reason, raised.value.kind, raised.value.dialect) == (reason, kind, "openai_chat")
 
 
-def test_what_was_said_before_an_error_in_the_same_bytes_is_not_lost() -> None:
+def test_events_before_an_error_in_the_same_bytes_are_not_lost() -> None:
     reader = CHAT.reader()
     events = reader.feed(chunk({"content": "a"}) + b'data: {"error": {"message": "no"}}\n\n' + DONE)
     assert events[-1] == TextDelta("a")

@@ -1,4 +1,4 @@
-"""The Responses dialect against what OpenAI, Azure, DeepSeek and xAI really said."""
+"""The Responses dialect against recorded traffic of OpenAI, Azure, DeepSeek and xAI."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def settled(answer: Answer) -> Answer:
     return settled
 
 
-def test_every_request_comes_out_as_it_went_in(recorded: list[Recording]) -> None:
+def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
         out = RESPONSES.write_request(RESPONSES.read_request(copy.deepcopy(each["req"]), {}), each["req"]["model"])
         assert out.body == each["req"], each["cassette"]
         assert out.dropped == [], each["cassette"]
 
 
-def test_every_request_becomes_one_that_others_take(recorded: list[Recording]) -> None:
+def test_every_request_can_be_written_in_other_dialects(recorded: list[Recording]) -> None:
     for each in recorded:
         asked = RESPONSES.read_request(copy.deepcopy(each["req"]), {})
         chat = CHAT.write_request(asked, "gpt-x").body
@@ -82,7 +82,7 @@ def test_any_split_of_a_stream_gives_the_same_events(recorded: list[Recording]) 
             assert read(data, split) == whole, (name, split)
 
 
-def test_a_stream_says_what_its_last_event_says(recorded: list[Recording]) -> None:
+def test_a_stream_agrees_with_its_last_event(recorded: list[Recording]) -> None:
     """The response at the end holds everything once more."""
     seen = 0
     for name, data in streams(recorded):
@@ -98,7 +98,7 @@ def test_a_stream_says_what_its_last_event_says(recorded: list[Recording]) -> No
     assert seen > 10
 
 
-def test_a_whole_answer_says_what_its_body_says(recorded: list[Recording]) -> None:
+def test_a_whole_answer_agrees_with_its_body(recorded: list[Recording]) -> None:
     """Against a reading that knows nothing of events."""
     for name, body in bodies(recorded):
         answer = collect(RESPONSES.read_response(body))
@@ -115,7 +115,7 @@ def test_a_whole_answer_says_what_its_body_says(recorded: list[Recording]) -> No
             assert counted == (body["usage"]["input_tokens"], cached, body["usage"]["output_tokens"], thought), name
 
 
-def test_what_xai_says_a_call_cost_is_kept(recorded: list[Recording]) -> None:
+def test_the_cost_reported_by_xai_is_read(recorded: list[Recording]) -> None:
     costs = [body["usage"].get("cost_in_usd_ticks") for _, body in bodies(recorded) if body["usage"]]
     read_costs = [collect(RESPONSES.read_response(body)).usage for _, body in bodies(recorded) if body["usage"]]
     assert any(costs)
@@ -129,7 +129,7 @@ def test_an_answer_survives_being_written_and_read_again(recorded: list[Recordin
         assert settled(collect(read(told(answer)))) == settled(answer), name
 
 
-def test_every_answer_crosses(recorded: list[Recording]) -> None:
+def test_every_answer_can_be_written_in_other_dialects(recorded: list[Recording]) -> None:
     for name, answer in answers(recorded):
         for to in (CHAT, MESSAGES):
             body = orjson.loads(orjson.dumps(to.write_response(answer, ChatRequest(to.name, "alias"))))

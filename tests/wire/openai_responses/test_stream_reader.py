@@ -20,7 +20,7 @@ def part(text: str, annotations: list[Any] | None = None) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": annotations or [], "logprobs": []}
 
 
-def test_words_come_in_pieces_and_the_usage_with_the_end() -> None:
+def test_text_comes_in_deltas_and_the_usage_with_the_end() -> None:
     answer = heard(
         event("in_progress", response=response()),
         added(0, "message", role="assistant", content=[]),
@@ -45,7 +45,7 @@ def test_items_and_parts_are_blocks_of_their_own() -> None:
     assert answer.first.parts == [Text("a"), Text("b"), Text("c")]
 
 
-def test_calls_come_mixed_and_stay_apart() -> None:
+def test_interleaved_calls_stay_apart() -> None:
     family = "function_call_arguments"
     answer = heard(
         added(0, "function_call", call_id="c0", name="f", arguments=""),
@@ -69,7 +69,7 @@ def test_calls_come_mixed_and_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("late", ["done event", "item", "response"])
-def test_what_comes_whole_only_is_not_lost(late: str) -> None:
+def test_content_without_deltas_is_not_lost(late: str) -> None:
     """xAI sends arguments without pieces; others leave out more."""
     call = {"call_id": "c0", "name": "f", "arguments": '{"a":1}'}
     message = {"role": "assistant", "content": [part("hi", [URL])]}
@@ -93,7 +93,7 @@ def test_what_comes_whole_only_is_not_lost(late: str) -> None:
     ]  # type: ignore[union-attr]
 
 
-def test_sources_belong_to_the_text_they_stand_in() -> None:
+def test_citations_belong_to_their_text_part() -> None:
     answer = heard(
         added(0, "message"),
         delta("output_text", "ab"),
@@ -105,13 +105,13 @@ def test_sources_belong_to_the_text_they_stand_in() -> None:
     assert answer.first.parts == [Text("ab", citations=[cited])]
 
 
-def test_a_refusal_is_one() -> None:
+def test_a_refusal_is_read() -> None:
     answer = heard(added(0, "message"), delta("refusal", "I "), delta("refusal", "can't"), done(0, "message", content=[]))
     assert answer.first.parts == [Refusal("I can't")]
     assert answer.first.finish == Finished("refusal", "completed")
 
 
-def test_summaries_are_thoughts_and_their_proof_is_marked() -> None:
+def test_summaries_are_thinking_and_encrypted_content_is_marked() -> None:
     family = "reasoning_summary_text"
     answer = heard(
         added(0, "reasoning", summary=[]),
@@ -137,7 +137,7 @@ def test_summaries_are_thoughts_and_their_proof_is_marked() -> None:
     ]
 
 
-def test_thoughts_that_come_raw_and_as_a_summary_count_once() -> None:
+def test_thinking_that_comes_raw_and_as_a_summary_is_read_once() -> None:
     answer = heard(
         added(0, "reasoning"),
         delta("reasoning_text", "raw"),
@@ -147,7 +147,7 @@ def test_thoughts_that_come_raw_and_as_a_summary_count_once() -> None:
     assert answer.first.parts == [Thinking("raw")]
 
 
-def test_hosted_tools_stay_as_they_are() -> None:
+def test_hosted_tools_are_opaque_blocks() -> None:
     search = {"id": "i0", "type": "web_search_call", "status": "completed", "action": {"query": "x"}}
     answer = heard(
         added(0, "web_search_call", status="in_progress"),
@@ -161,7 +161,7 @@ def test_hosted_tools_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("why", "reason"), [("max_output_tokens", "length"), ("content_filter", "content_filter"), ("steered", "other")]
 )
-def test_an_incomplete_response_says_why(why: str, reason: str) -> None:
+def test_an_incomplete_response_has_its_reason(why: str, reason: str) -> None:
     end = event("incomplete", response=response("incomplete", incomplete_details={"reason": why}, usage=USAGE))
     answer = collect(read(CREATED + added(0, "message") + delta("output_text", "a") + end))
     assert answer.first.finish == Finished(reason, why)  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ def test_an_incomplete_response_says_why(why: str, reason: str) -> None:
         (b'data: {"error":{"message":"bare"}}\n\n', "server", "bare"),
     ],
 )
-def test_a_failure_is_raised_after_what_stood_before_it(frame: bytes, reason: str, text: str) -> None:
+def test_events_before_a_failure_are_returned_first(frame: bytes, reason: str, text: str) -> None:
     reader = RESPONSES.reader()
     assert TextDelta("a") in reader.feed(CREATED + added(0, "message") + delta("output_text", "a") + frame)
     with pytest.raises(UpstreamError, match=text) as raised:
@@ -199,7 +199,7 @@ def test_a_failure_is_raised_after_what_stood_before_it(frame: bytes, reason: st
     assert not reader.done
 
 
-def test_an_end_without_its_event_is_a_break() -> None:
+def test_a_stream_without_its_terminal_event_is_broken() -> None:
     whole = CREATED + added(0, "message") + delta("output_text", "a") + completed()
     read(whole.rstrip())  # only the last blank line is missing
     for cut in range(len(CREATED), len(whole) - 3, 37):
@@ -214,17 +214,17 @@ def test_an_end_without_its_event_is_a_break() -> None:
      added(0, "message") + delta("function_call_arguments", "x"), b'data: {"type":"response.output_text.delta","delta":1}\n\n',
      added(0, "function_call", call_id="c"), event("output_item.done", output_index=0, item={})],
 )  # fmt: skip
-def test_what_cannot_be_read_is_malformed(data: bytes) -> None:
+def test_unreadable_frames_are_malformed(data: bytes) -> None:
     with pytest.raises(MalformedStream):
         read(data)
 
 
-def test_a_body_where_a_stream_was_expected_says_what_it_says() -> None:
+def test_a_body_in_place_of_a_stream_is_read_as_its_error() -> None:
     with pytest.raises(UpstreamError, match="no such model"):
         read(b'{"error": {"message": "no such model", "code": "model_not_found"}}')
 
 
-def test_whatever_comes_after_the_end_means_nothing() -> None:
+def test_events_after_the_end_are_ignored() -> None:
     reader = RESPONSES.reader()
     reader.feed(CREATED + completed() + b"data: [DONE]\n\n")
     assert reader.done
@@ -239,7 +239,7 @@ def test_a_response_in_the_background_has_not_ended() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"output": "x"}, {"output": [1]}, {"output": [{"type": "function_call"}]}])
-def test_a_body_that_is_no_response_is_malformed(body: dict[str, Any]) -> None:
+def test_a_body_that_is_not_a_response_is_malformed(body: dict[str, Any]) -> None:
     with pytest.raises(MalformedStream):
         RESPONSES.read_response(body)
 

@@ -1,4 +1,4 @@
-"""Streams and answers of the Responses API, written, and taken by the official SDK's own types."""
+"""Streams and answers of the Responses API, written, and validated by the types of the official SDK."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check(frames: list[dict[str, Any]]) -> None:
     Response.model_validate(final)
 
 
-def test_an_answer_is_a_whole_grammar() -> None:
+def test_an_answer_has_every_event_in_order() -> None:
     parts = [
         Thinking("hm", "c2ln"),
         Text("a"),
@@ -96,7 +96,7 @@ FEATURES = Features(
 
 @settings(max_examples=60)
 @given(made=answers(FEATURES))
-def test_every_answer_is_taken_by_the_sdk_and_read_as_it_was_meant(made: Answer) -> None:
+def test_the_sdk_reads_every_answer_as_it_was_written(made: Answer) -> None:
     made.started.id = "resp_" + made.started.id
     for data in (told(made), told(made, CALLER)):
         check(payloads(data))
@@ -149,7 +149,7 @@ def test_flattened_tools_are_called_by_their_own_names() -> None:
     assert deltas == ['*** Begin\n"x"', "not json"]
 
 
-def test_calls_may_come_mixed() -> None:
+def test_calls_may_be_interleaved() -> None:
     events: list[Event] = [
         Started("x", "m"),
         ToolCallStarted("a", "f"),
@@ -174,14 +174,14 @@ def test_a_call_that_was_cut_off_is_incomplete() -> None:
     assert frames[-1]["response"]["output"][0]["status"] == "incomplete"
 
 
-def test_proofs_of_another_provider_are_marked_and_its_hidden_blocks_too() -> None:
+def test_signatures_and_redacted_blocks_of_another_provider_are_marked() -> None:
     output = RESPONSES.write_response(answer(Thinking("a", "c2ln"), RedactedThinking("x"), Refusal("no")), ASKED)["output"]
     proofs = [item["encrypted_content"] for item in output[:2]]
     assert proofs == [mark(MarkedContent("anthropic_messages", "c2ln")), mark(MarkedContent("anthropic_messages", "x", "hidden"))]
     assert output[2]["content"] == [{"type": "refusal", "refusal": "no"}]
 
 
-def test_the_providers_own_words_come_out_again() -> None:
+def test_openais_further_fields_are_written_again() -> None:
     item = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}}
     own = Answer(
         Started("resp_1", "m", 5, {"billing": {"payer": "me"}}, "openai_responses"),
@@ -213,7 +213,7 @@ def test_the_providers_own_words_come_out_again() -> None:
     ],
 )
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_failure_is_told_to_sdks_and_to_clients_that_wait_for_the_response(error: GatewayError, code: str, begun: bool) -> None:
+def test_a_failure_is_an_error_event_and_a_failed_response(error: GatewayError, code: str, begun: bool) -> None:
     writer = RESPONSES.writer(CALLER)
     before = writer.write(Started("x", "m")) + writer.write(TextDelta("a")) if begun else b""
     frames = payloads(before + writer.fail(error))

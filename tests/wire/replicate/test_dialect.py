@@ -1,4 +1,4 @@
-"""Replicate's predictions, both ways."""
+"""Replicate's predictions, read and written."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_stream_in_any_split_is_the_same_answer(split: int) -> None:
     assert answer.first.finish == Finished("stop", "succeeded")
 
 
-def test_a_stream_is_whole_without_its_metrics() -> None:
+def test_a_stream_is_complete_without_metrics() -> None:
     answer = collect(read(STREAM.partition(b"event: prediction")[0], 5))
     assert answer.first.text == "Hello\n\nwörld"
     assert answer.usage is None
@@ -65,7 +65,7 @@ def test_a_stream_without_done_is_broken() -> None:
         (b'event: done\ndata: {}\n\nevent: prediction\ndata: {"status":"failed","error":"boom"}\n\n', "boom"),
     ],
 )
-def test_what_went_wrong_is_no_success(end: bytes, words: str) -> None:
+def test_a_failed_prediction_is_an_error(end: bytes, words: str) -> None:
     with pytest.raises(UpstreamError, match=words) as caught:
         read(b"event: output\ndata: x\n\n" + end, 1000)
     assert caught.value.dialect == "replicate"
@@ -99,13 +99,13 @@ def test_inputs_are_named_as_the_family_names_them(model: str, inputs: dict[str,
     assert out.dropped == dropped
 
 
-def test_what_cannot_be_said_is_named() -> None:
+def test_fields_that_a_prediction_cannot_have_are_reported_as_dropped() -> None:
     audio = Message("user", [Text("Hi"), Media("audio", data="AAAA"), Media("image", file_id="f")])
     out = REPLICATE.write_request(asked(audio, tools=[Tool("t")], output=OutputFormat("json"), n=2), "meta/llama")
     assert out.dropped == ["messages.audio", "messages.image", "tools", "n", "response_format"]
 
 
-def test_images_go_beside_the_prompt() -> None:
+def test_images_are_inputs_of_their_own() -> None:
     seen = Message(
         "user", [Text("What?"), Media("image", data="AAAA", media_type="image/png"), Media("image", url="https://h/b.png")]
     )
@@ -117,7 +117,7 @@ def test_images_go_beside_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("model", ["meta/llama", "openai/gpt-4o", "google/gemini-2.5-flash"])
-def test_what_was_read_is_written_again(model: str) -> None:
+def test_a_request_is_written_as_it_was_read(model: str) -> None:
     said = REPLICATE.write_request(
         asked(Message("system", [Text("s")]), Message("user", [Text("Hi"), Media("image", url="https://h/a.png")]), max_tokens=3),
         model,
@@ -135,7 +135,7 @@ def test_an_input_without_a_prompt_is_refused() -> None:
 
 
 @pytest.mark.parametrize("output", ["Hello", ["Hel", "lo"]])
-def test_a_whole_prediction(output: Any) -> None:
+def test_a_whole_prediction_is_read_and_written(output: Any) -> None:
     body = {"id": "p", "model": "a/b", "status": "succeeded", "output": output, "created_at": "2026-11-22T00:00:00Z",
             "metrics": {"input_token_count": 1, "output_token_count": 2}}  # fmt: skip
     answer = collect(REPLICATE.read_response(body))
@@ -149,7 +149,7 @@ def test_a_prediction_that_did_not_succeed(status: str) -> None:
         REPLICATE.read_response({"id": "p", "status": status, "output": None, "error": None})
 
 
-def test_what_the_writer_says_the_reader_reads() -> None:
+def test_the_reader_reads_the_writers_stream() -> None:
     events: list[Event] = [
         Started("p", "a/b"),
         TextDelta("two\n\nlines"),
@@ -182,7 +182,7 @@ def test_errors_are_classified(status: int, body: bytes, reason: str) -> None:
     assert (error.reason, error.dialect) == (reason, "replicate")
 
 
-def test_an_error_of_ours_in_its_shape() -> None:
+def test_our_errors_have_replicates_shape() -> None:
     assert REPLICATE.write_error(ProviderFailed("no")) == (502, {"title": "api_error", "detail": "no", "status": 502})
     body: dict[str, Any] = {"input": {"prompt": "x", "top_k": 3}}
     REPLICATE.override(body, "top_k", None)  # type: ignore[attr-defined]
