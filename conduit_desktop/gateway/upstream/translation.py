@@ -22,8 +22,8 @@ from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecord
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
 from conduit_desktop.wire.errors.in_stream import holds_error, is_json, is_recognised
-from conduit_desktop.wire.framing.boundaries import SSE, framing_of
-from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.framing import splitter_of, sse
+from conduit_desktop.wire.framing.base import Frame
 
 
 class Relay(Protocol):

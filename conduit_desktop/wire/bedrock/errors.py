@@ -85,7 +85,7 @@ def _classify(error: UpstreamError) -> None:
     if reason in ("bad_request", "permission"):
         text = error.message[:SEARCHED]
         reason = "model_not_found" if _MODEL.search(text) else "auth" if _KEY.search(text) else reason
-    error.judge(reason)
+    error.set_reason(reason)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:

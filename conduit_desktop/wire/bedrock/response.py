@@ -16,6 +16,7 @@ from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.bedrock.usage import read_finish, read_usage, write_finish, write_usage
 from conduit_desktop.wire.event_validation import validated
+from conduit_desktop.wire.json_fields import FieldReader
 from conduit_desktop.wire.values import as_object
 
 _KNOWN = frozenset({"output", "stopReason", "usage"})
@@ -43,7 +44,7 @@ def _read_part(block: Json) -> AnswerPart:
     if not isinstance(block, dict):
         raise MalformedStream("a content block is not an object")
     try:
-        part = read_block(block, "", {})
+        part = read_block(FieldReader(block, "", {}))
     except BadRequest:  # a block without a required field, or of a kind added later
         return Opaque(NAME, next(iter(block)), block)
     if isinstance(part, Opaque) and isinstance(cited := block.get("citationsContent"), dict):

@@ -21,6 +21,7 @@ from conduit_desktop.wire.cohere.errors import error_in_answer
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.cohere.response import read_call, read_citation
 from conduit_desktop.wire.cohere.usage import read_finish, read_usage
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.sse import SseSplitter
 
@@ -85,7 +86,7 @@ class CohereReader(FrameReader):
         events.append(event)
 
     def _start_call(self, index: int, call: ToolCall, events: list[Event]) -> None:
-        self._calls[index] = call.id = self.soundness.new_id(call.id)
+        self._calls[index] = call.id = self.validator.new_id(call.id)
         self._add("call", ToolCallStarted(call.id, call.name, extra=call.extra), events)
         if call.arguments:
             events.append(ToolCallDelta(call.id, call.arguments))

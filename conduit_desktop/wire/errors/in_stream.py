@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.errors.error_body import parse_json
-from conduit_desktop.wire.framing.sse import Frame
+from conduit_desktop.wire.framing.base import Frame
 
 _FAILURES = ("error", "response.failed")
 """The `type` of frames that report a failed answer."""

@@ -20,7 +20,7 @@ from conduit_desktop.wire.gemini.response import AnswerReader
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 
 
-class _EventSplitter(FrameSplitter):
+class _EventSplitter(SseSplitter):
     """Server-sent events; an error in the middle of a stream may be bare JSON without `data:`."""
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -32,20 +32,18 @@ class _EventSplitter(FrameSplitter):
         return replace(frame, data=raw) if raw[:1] in (b"{", b"[") else frame
 
 
-class EitherSplitter:
+class EitherSplitter(Splitter):
     """Cuts the stream by the framing that its first byte shows: JSON for a bracket or a brace, else server-sent events."""
 
-    end = b""
-    """The bytes that would end the last frame."""
-
     def __init__(self) -> None:
+        super().__init__()
         self._chosen: ArraySplitter | _EventSplitter | None = None
-        self._held = b""
+        self._head = b""
 
     @property
     def rest(self) -> bytes:
         """The bytes of the frame that is not complete yet."""
-        return self._held if self._chosen is None else self._chosen.rest
+        return self._head if self._chosen is None else self._chosen.rest
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that these bytes complete."""

@@ -19,6 +19,7 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire.event_validation import rfc3339_or_none, text_or_none
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.framing.ndjson import LineSplitter
 from conduit_desktop.wire.ollama.errors import error_in_answer

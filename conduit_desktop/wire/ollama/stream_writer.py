@@ -28,7 +28,6 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
     Usage,
 )
-from conduit_desktop.wire.framing import ndjson
 from conduit_desktop.wire.ollama.errors import write_error
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.single_choice_writer import SingleChoiceWriter

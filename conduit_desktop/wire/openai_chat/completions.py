@@ -1,6 +1,6 @@
 """OpenAI's legacy completions: a prompt instead of messages. https://platform.openai.com/docs/api-reference/completions
 
-Providers that have the endpoint get the request as it came; for all others the prompt is a user's message.
+Providers that have the endpoint get the request as it came; for all others the prompt becomes a user message.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "conten
 
 
 class OpenAICompletions(OpenAIChat):
-    """See `Dialect`; errors, usage in streams and everything else are as in chat."""
+    """See `Dialect`; errors, usage and all that is not overridden here are those of chat."""
 
     name = NAME
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """The prompt as a user's message; raises BadRequest for what only the endpoint itself can do."""
+        """The prompt as a user message; raises BadRequest for a prompt that only a completions endpoint can take."""
         settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
         request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
         request.dialect = NAME
@@ -46,7 +46,7 @@ class OpenAICompletions(OpenAIChat):
         return request
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """Every text of the conversation, one below the other, as the prompt."""
+        """All texts of the conversation, joined by blank lines, as the prompt."""
         written = super().write_request(request, model)
         texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
         body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
@@ -62,11 +62,11 @@ class OpenAICompletions(OpenAIChat):
         return CompletionsWriter(request)
 
     def read_response(self, body: dict[str, Json]) -> list[Event]:
-        """A whole completion as events."""
+        """A validated completion as events."""
         return read_response(body)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole completion."""
+        """A validated completion."""
         choices = [_choice(choice.text, index, choice.finish) for index, choice in enumerate(answer.choices)]
         body = {**_head(answer.started, request), "choices": choices}
         if answer.usage is not None:
@@ -75,7 +75,7 @@ class OpenAICompletions(OpenAIChat):
 
 
 def prompt_of(body: dict[str, Json]) -> str:
-    """The one prompt that can be put to a chat model; raises BadRequest for several, and for token ids."""
+    """The prompt as one string; raises BadRequest for several prompts and for token ids, which a chat model cannot take."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
@@ -86,7 +86,7 @@ def prompt_of(body: dict[str, Json]) -> str:
 
 @validated
 def read_response(body: dict[str, Json]) -> list[Event]:
-    """A whole completion as events; raises UpstreamError for an error in its place, MalformedStream for what is none."""
+    """A validated completion as events; raises UpstreamError for an error body, MalformedStream for one without choices."""
     if body.get("error"):
         raise read_error_object(body)
     choices = body.get("choices")
@@ -100,11 +100,11 @@ def read_response(body: dict[str, Json]) -> list[Event]:
     return events
 
 
-def _read_choice(raw: Any, place: int, events: list[Event]) -> None:
+def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
     if not isinstance(raw, dict):
-        raise MalformedStream("a choice that is no object")
+        raise MalformedStream("a choice is not an object")
     index = raw.get("index")
-    index = index if type(index) is int and 0 <= index < MOST_CHOICES else place
+    index = index if type(index) is int and 0 <= index < MOST_CHOICES else position
     if isinstance(text := raw.get("text"), str) and text:
         events.append(TextDelta(text, index))
     if isinstance(reason := raw.get("finish_reason"), str) and reason:
@@ -150,7 +150,7 @@ def _choice(text: str, index: int, finish: Finished | None) -> dict[str, Json]:
 
 
 class CompletionsWriter:
-    """Writes one stream; what is no text has no place in it."""
+    """Writes one stream. Completions hold only text: other events write nothing."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -173,14 +173,14 @@ class CompletionsWriter:
         return sse.write(orjson.dumps({**_head(self._started, self._request), "choices": choices, **more}))
 
     def end(self) -> bytes:
-        """Usage where it was asked for, and the terminal frame."""
+        """Usage where the client asked for it, and the terminal frame."""
         usage = b""
         if self._usage is not None and self._request.include_usage:
             usage = self._chunk([], usage=write_usage(self._usage, own=False))
         return usage + sse.write(b"[DONE]")
 
     def fail(self, error: GatewayError) -> bytes:
-        """The error, and no terminal frame."""
+        """The error as a frame. No `[DONE]` follows: clients would take the answer for complete."""
         return sse.write(orjson.dumps(write_error_body(error)))
 
     def ping(self) -> bytes:

@@ -68,7 +68,7 @@ class PayloadReader(FrameReader):
 
     def close(self) -> list[Event]:
         """The events the inner stream held back; raises StreamBroken if it did not end."""
-        self._raise_what_waits()
+        self._raise_pending()
         if self._splitter.rest:
             raise StreamBroken("the stream ended within a frame")
         return self._inner.close()

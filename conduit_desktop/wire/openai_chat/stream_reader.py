@@ -10,7 +10,8 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Started, UsageReported
 from conduit_desktop.wire.event_validation import MOST_CHOICES, epoch_or_none
-from conduit_desktop.wire.framing.sse import Frame, FrameSplitter, parse
+from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.framing.sse import SseSplitter, parse
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object, unexpected_body

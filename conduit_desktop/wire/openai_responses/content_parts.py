@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refusal, Text
 from conduit_desktop.wire.base64_values import standard
 from conduit_desktop.wire.event_validation import text_or_none
+from conduit_desktop.wire.json_fields import FieldReader
 from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME

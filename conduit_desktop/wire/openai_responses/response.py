@@ -29,7 +29,7 @@ from conduit_desktop.wire.event_validation import epoch_or_none, validated
 from conduit_desktop.wire.openai_responses.content_parts import CONTENT, read_citation
 from conduit_desktop.wire.openai_responses.errors import error_in_answer, failed_response
 from conduit_desktop.wire.openai_responses.fields import NAME
-from conduit_desktop.wire.openai_responses.messages_reader import CALLS, thought
+from conduit_desktop.wire.openai_responses.messages_reader import CALLS, reasoning_text
 from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 from conduit_desktop.wire.openai_responses.usage import read_usage
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
@@ -151,7 +151,7 @@ def open_thinking(state: AnswerState, events: list[Event]) -> None:
 
 def reasoning_events(item: dict[str, Any], state: AnswerState, events: list[Event]) -> None:
     """Add the events of a whole reasoning item; none for one without text and encrypted content."""
-    text = thought(item)
+    text = reasoning_text(item)
     marked = unmark(item.get("encrypted_content"))
     if text or (item.get("encrypted_content") and not (marked and (marked.kind == "hidden" or not marked.data))):
         open_thinking(state, events)

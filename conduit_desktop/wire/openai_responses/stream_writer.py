@@ -52,7 +52,7 @@ class ResponsesWriter(SingleChoiceWriter):
     def __init__(self, request: ChatRequest) -> None:
         super().__init__(request)
         self.final: dict[str, Json] | None = None
-        self._names = FlatToolNames(request.spelling)
+        self._names = FlatToolNames(request.source_form)
         self._custom = {tool.name for tool in request.tools if tool.kind == "custom"}
         self._body: dict[str, Json] = {}
         self._number = 0

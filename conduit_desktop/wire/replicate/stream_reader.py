@@ -6,6 +6,7 @@ from conduit_desktop.core.errors import MalformedStream, StreamBroken
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta
 from conduit_desktop.wire.errors.error_body import parse_json
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 from conduit_desktop.wire.replicate.errors import FAILED, prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
@@ -18,11 +19,11 @@ class ReplicateReader(FrameReader):
     terminal = "its event done"
 
     def __init__(self) -> None:
-        super().__init__(sse.FrameSplitter())
+        super().__init__(sse.SseSplitter())
         self._begun = False
         self._done = False
 
-    def read(self, frame: sse.Frame, events: list[Event]) -> None:
+    def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for `error`, and for a prediction that was cancelled."""
         if not self._begun:
             self._begun = True
