@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import Attempt, RequestRecord
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 ALONE = 3_000
 IN_FLIGHT = 32
@@ -37,7 +37,7 @@ def percentiles(values: list[float]) -> str:
     return f"p50 {cuts[49] * 1e6:.0f} µs, p99 {cuts[98] * 1e6:.0f} µs, worst {max(values) * 1e6:.0f} µs"
 
 
-async def alone(store: Store) -> None:
+async def alone(store: SqliteStore) -> None:
     """One record at a time."""
     waits: list[float] = []
     for _ in range(ALONE):
@@ -55,7 +55,7 @@ def burn(seconds: float) -> None:
         pass
 
 
-async def busy(store: Store, work_s: float) -> None:
+async def busy(store: SqliteStore, work_s: float) -> None:
     """Requests back to back on `IN_FLIGHT` connections; each costs `work_s` of the loop and a system call or two."""
     waits: list[float] = []
     left, right = os.pipe()
@@ -91,7 +91,7 @@ async def busy(store: Store, work_s: float) -> None:
 async def main() -> None:
     """All measures on one fresh home."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Home(Path(folder)))
+        store = SqliteStore.open(Home(Path(folder)))
         await alone(store)
         for work_s in (0.0, 0.0001, 0.00025):
             await busy(store, work_s)

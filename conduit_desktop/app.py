@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.paths import Home, default_home
-from conduit_desktop.store import Store, logs
+from conduit_desktop.store import logs
 from conduit_desktop.store.lock import HomeLock
 from conduit_desktop.store.secrets.store import open_secrets
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -78,7 +79,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
             open_secrets, home, os.environ.get("CONDUIT_SECRETS", "auto"), os.environ.get("CONDUIT_VAULT_KEY") or None
         )
         # On the main thread: nothing else runs yet, and memory that a worker thread allocates for a migration is not given back.
-        store = Store.open(home)
+        store = SqliteStore.open(home)
         try:
             tls = Tls(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
             server, bus, fixed = HttpServer(tls), Bus(), dict(options.settings)

@@ -1,4 +1,4 @@
-"""What every change has in common: it respects the config file's lock, leaves a trace, takes effect, and is told."""
+"""Helpers of every change: ids, patches, the lock of the config file, and the difference for the audit log."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import Conflict, Invalid
 
 E = TypeVar("E", bound=Entity)
 
-_UNSAID = frozenset({"id", "digest", "created_at", "updated_at", "source", "secret", "baseline_nano", "baseline_at"})
+_HIDDEN = frozenset({"id", "digest", "created_at", "updated_at", "source", "secret", "baseline_nano", "baseline_at"})
 
 
 def now_ms() -> int:
@@ -30,23 +28,14 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-async def made_known(
-    context: AppContext, actor: Actor, action: str, subject: str, topic: Topic, changes: Mapping[str, Any]
-) -> None:
-    """Note a change in the audit log, let the gateway see it, and tell the bus. `changes` must not hold secrets."""
-    await context.store.audit.add(actor, action, subject, dict(changes))
-    await context.gateway.refresh()
-    context.bus.publish(topic, subject)
-
-
 def check_unlocked(source: str, what: str) -> None:
-    """Raises Conflict for what the config file defines."""
+    """Raises Conflict for an entity that the config file defines; `what` names it in the message."""
     if source == "file":
         raise Conflict(f"{what} is defined in the config file; change it there.")
 
 
 def sent(patch: BaseModel, entity: type[Entity]) -> dict[str, Any]:
-    """The fields that were sent, by name; null becomes the entity's default, and Invalid where it has none."""
+    """The fields that were sent, by name; null becomes the entity's default. Raises Invalid where there is none."""
     values: dict[str, Any] = {}
     for name in patch.model_fields_set:
         value = getattr(patch, name)
@@ -59,13 +48,13 @@ def sent(patch: BaseModel, entity: type[Entity]) -> dict[str, Any]:
 
 
 def replaced(entity: E, values: Mapping[str, Any]) -> E:
-    """The entity with `values` in place and `updated_at` now, checked by its own type."""
-    whole = {name: getattr(entity, name) for name in type(entity).model_fields}
-    return type(entity).model_validate({**whole, **plain(values), "updated_at": now_ms()})
+    """A validated copy of the entity with `values` and `updated_at` now."""
+    fields = {name: getattr(entity, name) for name in type(entity).model_fields}
+    return type(entity).model_validate({**fields, **plain(values), "updated_at": now_ms()})
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Input models among `values` as plain data, so that an entity can be made of them."""
+    """`values` with input models as plain data, from which an entity can be made."""
     return {name: _plain(value) for name, value in values.items()}
 
 
@@ -78,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def difference(before: Entity | None, after: Entity | None) -> dict[str, Any]:
-    """For the audit log: each changed field's new value (its old one where the entity went), never a secret or digest."""
+    """For the audit log: the new value of each changed field, without secrets and digests; empty for a removed entity."""
     old, new = _shown(before), _shown(after)
     if after is None:
         return {}
@@ -87,9 +76,9 @@ def difference(before: Entity | None, after: Entity | None) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, Entity):
-        return {name: _shown(part) for name, part in value.model_dump().items() if name not in _UNSAID}
+        return {name: _shown(part) for name, part in value.model_dump().items() if name not in _HIDDEN}
     if isinstance(value, dict):
-        return {name: _shown(part) for name, part in value.items() if name not in _UNSAID}
+        return {name: _shown(part) for name, part in value.items() if name not in _HIDDEN}
     if isinstance(value, (list, tuple)):
         return [_shown(item) for item in value]
     return value if value is not None else None

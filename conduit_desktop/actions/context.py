@@ -1,4 +1,4 @@
-"""The house an operator acts on: its rooms in one value, handed to every action."""
+"""Everything one running process holds of a home folder, handed to every action."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from conduit_desktop.core.paths import Home
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.store import Store
+    from conduit_desktop.store.interface import Store
     from conduit_desktop.store.secrets.store import SecretStore
 
 Actor = Literal["gui", "admin", "cli", "file"]
-"""Who acts, as the audit log names it."""
+"""Who made a change, as the audit log names it."""
 
 ServerState = Literal["stopped", "starting", "running", "failed"]
 
 
 class ServerControl(Protocol):
-    """The listening half of the house. Reading an attribute never blocks; a change publishes `server` on the bus."""
+    """The HTTP server. Reading an attribute never blocks; a change of state publishes `server` on the bus."""
 
     @property
     def state(self) -> ServerState: ...
@@ -39,7 +39,7 @@ class ServerControl(Protocol):
 
     @property
     def uptime_s(self) -> float:
-        """Seconds since it began to listen; 0 while it does not."""
+        """Seconds since it started to listen; 0 while it does not."""
         ...
 
     @property
@@ -48,17 +48,17 @@ class ServerControl(Protocol):
         ...
 
     async def start(self) -> None:
-        """Listen as the settings say; raises PortTaken."""
+        """Listen on the address of the settings; raises PortTaken."""
         ...
 
     async def stop(self) -> None:
-        """Stop listening, after the streams in flight have had their time."""
+        """Stop listening, after a grace period for the streams in flight."""
         ...
 
 
 @dataclass
 class AppContext:
-    """One home folder, opened: what is remembered, what is secret, who answers, and who hears of changes."""
+    """One home folder, opened: its store, its secrets, the gateway, the event bus and the HTTP server."""
 
     home: Home
     store: Store
@@ -67,12 +67,12 @@ class AppContext:
     bus: Bus
     server: ServerControl
     fixed_settings: dict[str, Any] = field(default_factory=dict)
-    """Settings that the command line and the environment say: they hold over config file and database, and are locked."""
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
-    """Held by whoever changes something through the admin API, the command line or the file: one after the other."""
+    """Settings fixed by the command line and the environment: they override config file and database, and are locked."""
+    write_lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Held by `actions.dispatch` during each change, so that changes run one after the other."""
     keys_in_file: frozenset[str] = frozenset()
-    """Names, in lower case, of the virtual keys whose very key the config file gives: they are not rotated here."""
+    """Names, in lower case, of the virtual keys whose value is in the config file: they cannot be rotated here."""
     local_token: str = field(default_factory=lambda: token_urlsafe(32), repr=False)
-    """Opens the admin API for whoever can read the home's lock file, as long as this process lives: the command line."""
+    """A token for the admin API, valid while this process runs. The command line reads it from the home's lock file."""
     master_key: str | None = field(default=None, repr=False)
     """The admin API's key once it has been read (see `actions.master_key`)."""

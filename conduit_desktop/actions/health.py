@@ -1,9 +1,12 @@
-"""How every target and credential fares, and the operator's hand in it: pause a target, release a credential."""
+"""Health of targets and credentials; pausing and resuming targets, releasing credentials."""
 
 from __future__ import annotations
 
-from conduit_desktop.actions.changes import made_known, now_ms
+from collections.abc import Callable
+
+from conduit_desktop.actions.changes import now_ms
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, Edit, change
 from conduit_desktop.actions.schemas.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.errors import NotFound
@@ -16,7 +19,7 @@ _STATES: dict[str, TargetState] = {"closed": "answering", "open": "failing", "ha
 
 
 def targets(context: AppContext) -> list[TargetHealthView]:
-    """Every target that an alias names, that was called or is paused, by name; reads memory alone."""
+    """Every target that an alias names, that was called or is paused, by name; reads only memory."""
     users = _users(context)
     health, providers = context.gateway.health, context.gateway.snapshot.providers
     called = [name for name in (*health.targets, *health.paused) if name.partition("/")[0].lower() in providers]
@@ -89,31 +92,55 @@ def _credential(context: AppContext, bound: BoundProvider, label: str, model: st
 
 
 async def pause(context: AppContext, target: str, actor: Actor) -> None:
-    """Send the target nothing more until it is resumed, over restarts too; what runs goes on. Raises NotFound."""
-    _check(context, target)
-    context.gateway.health.paused.add(target)
-    await context.gateway.health_monitor.write()
-    await made_known(context, actor, "target.pause", target, "health", {})
+    """Send no requests to the target until it is resumed, also after a restart; running ones go on. Raises NotFound."""
+    await _set_paused(context, target, actor, paused=True)
 
 
 async def resume(context: AppContext, target: str, actor: Actor) -> None:
-    """Let a paused target answer again. Raises NotFound."""
-    _check(context, target)
-    context.gateway.health.paused.discard(target)
-    await context.gateway.health_monitor.write()
-    await made_known(context, actor, "target.resume", target, "health", {})
+    """Send requests to a paused target again. Raises NotFound."""
+    await _set_paused(context, target, actor, paused=False)
+
+
+async def _set_paused(context: AppContext, target: str, actor: Actor, *, paused: bool) -> None:
+    async def work(started: Change) -> None:
+        if target not in {one.name for one in targets(context)}:
+            raise NotFound(f"There is no target {target!r}.")
+        names = context.gateway.health.paused
+        before = target in names
+        _toggle(names, target, paused)
+        try:
+            await started.commit(_saved(context, "target.pause" if paused else "target.resume", target))
+        except BaseException:
+            _toggle(names, target, before)
+            raise
+
+    await change(context, actor, work)
+
+
+def _toggle(names: set[str], name: str, present: bool) -> None:
+    names.add(name) if present else names.discard(name)
+
+
+def _saved(context: AppContext, action: str, subject: str) -> Callable[[Edit], None]:
+    """A job that writes the health known now, with the audit entry of `action`."""
+    name, value = context.gateway.health_monitor.saved()
+
+    def job(edit: Edit) -> None:
+        edit.tx.meta.put(name, value)
+        edit.record(action, subject)
+
+    return job
 
 
 async def release(context: AppContext, provider: str, label: str, actor: Actor) -> None:
-    """Use a parked or resting credential again, for every model. Raises NotFound."""
-    bound = context.gateway.snapshot.providers.get(provider.lower())
-    if bound is None or label not in {credential.label for credential in bound.credentials}:
-        raise NotFound(f"There is no credential {label!r} of a provider {provider!r}.")
-    context.gateway.health.release(bound.provider.id, label)
-    await context.gateway.health_monitor.write()
-    await made_known(context, actor, "credential.release", f"{bound.name} ({label})", "health", {})
+    """Use a disabled credential, or one in cooldown, again for every model. Raises NotFound."""
 
+    async def work(started: Change) -> None:
+        bound = context.gateway.snapshot.providers.get(provider.lower())
+        if bound is None or label not in {credential.label for credential in bound.credentials}:
+            raise NotFound(f"There is no credential {label!r} of a provider {provider!r}.")
+        # Released in memory first: were the write to fail, the next refusal of the provider would disable it again.
+        context.gateway.health.release(bound.provider.id, label)
+        await started.commit(_saved(context, "credential.release", f"{bound.name} ({label})"))
 
-def _check(context: AppContext, target: str) -> None:
-    if target not in {one.name for one in targets(context)}:
-        raise NotFound(f"There is no target {target!r}.")
+    await change(context, actor, work)

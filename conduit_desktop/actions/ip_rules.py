@@ -1,9 +1,10 @@
-"""IP rules: which addresses may call at all."""
+"""IP rules: which addresses may call the gateway."""
 
 from __future__ import annotations
 
-from conduit_desktop.actions.changes import difference, made_known, new_id, now_ms
+from conduit_desktop.actions.changes import difference, new_id, now_ms
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewIpRule
 from conduit_desktop.actions.schemas.views import IpRuleView, rfc3339
 from conduit_desktop.core.entities import IpRule
@@ -22,18 +23,26 @@ async def all_rules(context: AppContext) -> list[IpRuleView]:
 
 async def create(context: AppContext, new: NewIpRule, actor: Actor) -> IpRuleView:
     """Add a rule; raises Conflict for a network that has one."""
-    if any(rule.network == new.network for rule in await context.store.ip_rules.all()):
-        raise Conflict(f"There is a rule for {new.network} already.", "network")
-    rule = IpRule(id=new_id("rule"), action=new.action, network=new.network, created_at=now_ms())
-    await context.store.ip_rules.insert(rule)
-    await made_known(context, actor, "ip-rule.create", rule.network, "ip_rules", difference(None, rule))
-    return view(rule)
+
+    def insert(edit: Edit) -> IpRule:
+        if any(rule.network == new.network for rule in edit.tx.ip_rules.all()):
+            raise Conflict(f"There is a rule for {new.network} already.", "network")
+        rule = IpRule(id=new_id("rule"), action=new.action, network=new.network, created_at=now_ms())
+        edit.tx.ip_rules.insert(rule)
+        edit.record("ip-rule.create", rule.network, difference(None, rule))
+        return rule
+
+    return view(await apply(context, actor, insert))
 
 
 async def remove(context: AppContext, rule_id: str, actor: Actor) -> None:
     """Remove a rule; raises NotFound."""
-    rule = await context.store.ip_rules.get(rule_id)
-    if rule is None:
-        raise NotFound(f"There is no IP rule {rule_id!r}.")
-    await context.store.ip_rules.delete(rule_id)
-    await made_known(context, actor, "ip-rule.remove", rule.network, "ip_rules", {"action": rule.action})
+
+    def delete(edit: Edit) -> None:
+        rule = edit.tx.ip_rules.get(rule_id)
+        if rule is None:
+            raise NotFound(f"There is no IP rule {rule_id!r}.")
+        edit.tx.ip_rules.delete(rule_id)
+        edit.record("ip-rule.remove", rule.network, {"action": rule.action})
+
+    await apply(context, actor, delete)

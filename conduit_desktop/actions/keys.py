@@ -1,13 +1,15 @@
-"""Virtual keys: made, limited, rotated and withdrawn. The key itself is shown once, by `create` and `rotate`."""
+"""Virtual keys: created, limited, rotated and removed. The key itself is returned once, by `create` and `rotate`."""
 
 from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, Edit, apply, change
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
 from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.entities import Source, VirtualKey
@@ -16,20 +18,20 @@ from conduit_desktop.core.money import to_nano, to_usd
 from conduit_desktop.gateway.admission.access import KEY_PREFIX, digest
 from conduit_desktop.gateway.admission.budgets import BudgetAccount
 
-_AS_THEY_ARE = (
+_SAME_FIELDS = (
     "id", "name", "hint", "description", "enabled", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",
     "log_payloads", "metadata",
 )  # fmt: skip
 
 
 def view(key: VirtualKey, account: BudgetAccount) -> KeyView:
-    """A key and where it stands."""
+    """A key with its spend and status."""
     return KeyView(**_shown(key, account))
 
 
 def _shown(key: VirtualKey, account: BudgetAccount) -> dict[str, Any]:
     return {
-        **{name: getattr(key, name) for name in _AS_THEY_ARE},
+        **{name: getattr(key, name) for name in _SAME_FIELDS},
         "models": list(key.models),
         "allowed_ips": list(key.allowed_ips),
         "budget_usd": None if key.budget_nano is None else to_usd(key.budget_nano),
@@ -46,7 +48,7 @@ def _shown(key: VirtualKey, account: BudgetAccount) -> dict[str, Any]:
 
 
 def status(key: VirtualKey, account: BudgetAccount) -> KeyStatus:
-    """Whether the key opens, and if not, the first reason."""
+    """Whether the key is accepted, and if not, the first reason."""
     if not key.enabled:
         return "disabled"
     if key.expires_at is not None and key.expires_at <= now_ms():
@@ -73,12 +75,20 @@ async def all_keys(context: AppContext) -> list[KeyView]:
 
 async def find(context: AppContext, key_id: str) -> VirtualKey:
     """The key of that id, or of that name; raises NotFound."""
-    if (key := await context.store.keys.get(key_id)) is not None:
+    return _pick(await context.store.keys.all(), key_id)
+
+
+def find_in(edit: Edit, key_id: str) -> VirtualKey:
+    """The key of that id, or of that name, inside a transaction; raises NotFound."""
+    return _pick(edit.tx.keys.all(), key_id)
+
+
+def _pick(keys: Iterable[VirtualKey], wanted: str) -> VirtualKey:
+    # An id goes before a name: a name may be anything, also another key's id.
+    rows = list(keys)
+    for key in (*(row for row in rows if row.id == wanted), *(row for row in rows if row.name.casefold() == wanted.casefold())):
         return key
-    for one in await context.store.keys.all():
-        if one.name.casefold() == key_id.casefold():
-            return one
-    raise NotFound(f"There is no virtual key {key_id!r}.")
+    raise NotFound(f"There is no virtual key {wanted!r}.")
 
 
 async def get(context: AppContext, key_id: str) -> KeyView:
@@ -88,8 +98,14 @@ async def get(context: AppContext, key_id: str) -> KeyView:
 
 
 async def create(context: AppContext, new: NewKey, actor: Actor, source: Source = "user", secret: str | None = None) -> NewKeyView:
-    """Add a key and show it, this once. `secret` is a key made elsewhere. Raises Conflict, Invalid."""
+    """Add a key and return its value, this once. `secret` is a value chosen elsewhere. Raises Conflict, Invalid."""
     secret = secret or fresh()
+    key = await apply(context, actor, lambda edit: insert(edit, new, secret, source))
+    return NewKeyView(**_shown(key, context.gateway.account(key.id)), key=secret)
+
+
+def insert(edit: Edit, new: NewKey, secret: str, source: Source) -> VirtualKey:
+    """Add a key inside a transaction; raises Conflict."""
     now = now_ms()
     key = VirtualKey.model_validate(
         {
@@ -102,75 +118,96 @@ async def create(context: AppContext, new: NewKey, actor: Actor, source: Source 
             "updated_at": now,
         }
     )
-    await context.store.keys.insert(key)
-    await made_known(context, actor, "key.create", key.name, "keys", difference(None, key))
-    return NewKeyView(**_shown(key, context.gateway.account(key.id)), key=secret)
+    edit.tx.keys.insert(key)
+    edit.record("key.create", key.name, difference(None, key))
+    return key
 
 
 async def edit(context: AppContext, key_id: str, patch: KeyPatch, actor: Actor) -> KeyView:
     """Change the fields sent. Raises NotFound, Conflict, Invalid."""
-    before = await find(context, key_id)
-    check_unlocked(before.source, f"The key {before.name!r}")
-    after = await change(context, before, patch, actor)
+
+    def replace(edit: Edit) -> VirtualKey:
+        before = find_in(edit, key_id)
+        check_unlocked(before.source, f"The key {before.name!r}")
+        return update(edit, before, patch)
+
+    after = await apply(context, actor, replace)
     return view(after, context.gateway.account(after.id))
 
 
-async def change(
-    context: AppContext, before: VirtualKey, patch: KeyPatch, actor: Actor, source: Source = "user", secret: str | None = None
-) -> VirtualKey:
-    """Lay `patch` over a key, whoever owns it; `secret` takes the place of the key itself."""
+def update(edit: Edit, before: VirtualKey, patch: KeyPatch, source: Source = "user", secret: str | None = None) -> VirtualKey:
+    """Apply `patch` to a key inside a transaction, without a look at its owner; `secret` replaces the key's value."""
     values = {**_fields(patch), "source": source}
     if secret is not None:
         values |= {"digest": digest(secret), "hint": key_hint(secret)}
     after = replaced(before, values)
-    await context.store.keys.replace(after)
-    await made_known(context, actor, "key.edit", after.name, "keys", difference(before, after))
+    edit.tx.keys.replace(after)
+    edit.record("key.edit", after.name, difference(before, after))
     return after
 
 
 async def remove(context: AppContext, key_id: str, actor: Actor) -> None:
-    """Withdraw a key: it is refused at once, its records stay. Raises NotFound, Conflict."""
-    key = await find(context, key_id)
-    check_unlocked(key.source, f"The key {key.name!r}")
-    await discard(context, key, actor)
+    """Remove a key: it is refused at once, its records stay. Raises NotFound, Conflict."""
+
+    def delete(edit: Edit) -> None:
+        key = find_in(edit, key_id)
+        check_unlocked(key.source, f"The key {key.name!r}")
+        discard(edit, key)
+
+    await apply(context, actor, delete)
 
 
-async def discard(context: AppContext, key: VirtualKey, actor: Actor) -> None:
-    """Withdraw a key, whoever owns it."""
-    await context.store.keys.delete(key.id)
-    await made_known(context, actor, "key.remove", key.name, "keys", {"hint": key.hint})
+def discard(edit: Edit, key: VirtualKey) -> None:
+    """Remove a key inside a transaction, without a look at its owner."""
+    edit.tx.keys.delete(key.id)
+    edit.record("key.remove", key.name, {"hint": key.hint})
 
 
 async def rotate(context: AppContext, key_id: str, actor: Actor) -> NewKeyView:
-    """Put a new key in the old one's place; the old one is refused at once. Raises NotFound, Conflict.
+    """Give the key a new value; the old one is refused at once. Raises NotFound, Conflict.
 
-    Of a key that the config file defines without saying the key itself, this is how to come by it.
+    A key that the config file defines without its value gets one here.
     """
-    before = await find(context, key_id)
-    if before.name.casefold() in context.keys_in_file:
-        check_unlocked(before.source, f"The key {before.name!r}")
-    secret = fresh()
-    after = replaced(before, {"digest": digest(secret), "hint": key_hint(secret)})
-    await context.store.keys.replace(after)
-    await made_known(context, actor, "key.rotate", after.name, "keys", {"hint": after.hint})
+    secret, in_file = fresh(), context.keys_in_file
+
+    def replace(edit: Edit) -> VirtualKey:
+        before = find_in(edit, key_id)
+        if before.name.casefold() in in_file:
+            check_unlocked(before.source, f"The key {before.name!r}")
+        after = replaced(before, {"digest": digest(secret), "hint": key_hint(secret)})
+        edit.tx.keys.replace(after)
+        edit.record("key.rotate", after.name, {"hint": after.hint})
+        return after
+
+    after = await apply(context, actor, replace)
     return NewKeyView(**_shown(after, context.gateway.account(after.id)), key=secret)
 
 
 async def reset_spend(context: AppContext, key_id: str, actor: Actor) -> KeyView:
-    """Count the running period's spend from here; records and totals stay. Raises NotFound."""
-    before = await find(context, key_id)
-    account = context.gateway.account(before.id)
-    # The account counts above the last baseline, while that lies in the running period.
-    counted = before.baseline_nano if before.baseline_at >= (account.period_start or 0) else 0
-    spent = account.spend_nano
-    after = replaced(before, {"baseline_nano": counted + spent, "baseline_at": now_ms()})
-    await context.store.keys.replace(after)
-    await made_known(context, actor, "key.reset-spend", after.name, "keys", {"spend_usd": to_usd(spent)})
+    """Set the spend of the current period to zero; records and totals stay. Raises NotFound."""
+
+    async def work(started: Change) -> VirtualKey:
+        key = await find(context, key_id)
+        account = context.gateway.account(key.id)
+        spent, period_start = account.spend_nano, account.period_start or 0
+
+        def replace(edit: Edit) -> VirtualKey:
+            before = find_in(edit, key.id)
+            # The account counts above the last baseline, while that lies in the current period.
+            counted = before.baseline_nano if before.baseline_at >= period_start else 0
+            after = replaced(before, {"baseline_nano": counted + spent, "baseline_at": now_ms()})
+            edit.tx.keys.replace(after)
+            edit.record("key.reset-spend", after.name, {"spend_usd": to_usd(spent)})
+            return after
+
+        return await started.commit(replace)
+
+    after = await change(context, actor, work)
     return view(after, context.gateway.account(after.id))
 
 
 def _fields(body: KeyPatch) -> dict[str, Any]:
-    """The fields sent, as the entity names and counts them."""
+    """The fields sent, with the entity's names and units."""
     values = sent(body, VirtualKey)
     if "budget_usd" in values:
         values["budget_nano"] = None if body.budget_usd is None else to_nano(body.budget_usd)

@@ -1,4 +1,4 @@
-"""The master key: opens the admin API. Made at the first start, kept with the secrets, never logged."""
+"""The master key of the admin API: made at the first start, kept with the secrets, never logged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import secrets
 from base64 import urlsafe_b64encode
 
-from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, change
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.store.secrets.store import SecretStore
 
@@ -24,7 +24,7 @@ def fresh() -> str:
 
 
 async def current(context: AppContext) -> str:
-    """The master key that holds: the environment's, else the one kept, made now if there is none yet."""
+    """The master key in force: the environment's, else the stored one, made now if there is none yet."""
     if given := os.environ.get(VARIABLE, "").strip():
         return given
     if context.master_key is None:
@@ -33,7 +33,7 @@ async def current(context: AppContext) -> str:
 
 
 async def opener(context: AppContext, presented: str) -> Actor | None:
-    """Who comes with `presented`: `cli` with this home's local token, `admin` with the master key. Both in constant time."""
+    """The actor for a presented key: `cli` for this home's local token, `admin` for the master key; compared in constant time."""
     given = presented.encode("utf-8", "surrogateescape")
     if hmac.compare_digest(given, context.local_token.encode()):
         return "cli"
@@ -41,18 +41,22 @@ async def opener(context: AppContext, presented: str) -> Actor | None:
 
 
 async def rotate(context: AppContext, actor: Actor) -> str:
-    """Put a new master key in the old one's place, and give it; raises Conflict where the environment sets it."""
+    """Replace the master key and return the new one; raises Conflict where the environment sets it."""
     if os.environ.get(VARIABLE, "").strip():
         raise Conflict(f"The master key is set by {VARIABLE}; change it there.")
-    key = fresh()
-    await asyncio.to_thread(context.secrets.set, NAME, key)
-    context.master_key = key
-    await made_known(context, actor, "master-key.rotate", NAME, "settings", {})
-    return key
+
+    async def work(started: Change) -> str:
+        key = fresh()
+        await started.secrets.put(NAME, key)
+        await started.commit(lambda edit: edit.record("master-key.rotate", NAME))
+        context.master_key = key
+        return key
+
+    return await change(context, actor, work)
 
 
 def get_or_create(store: SecretStore) -> str:
-    """The key that is kept, made now if there is none yet; blocks."""
+    """The stored key, made now if there is none yet; blocks."""
     kept = store.get(NAME)
     if kept is None:
         kept = fresh()

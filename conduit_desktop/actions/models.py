@@ -1,14 +1,13 @@
-"""Model aliases: the names callers use, and the targets behind them."""
+"""Model aliases: the names clients call, and the targets behind them."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, plain, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, plain, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel
 from conduit_desktop.actions.schemas.views import ExplainedView, ModelView, rfc3339
 from conduit_desktop.core.entities import ModelAlias, Source, Target
@@ -16,7 +15,7 @@ from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.gateway.routing import explain as explaining
 
 BY_CAUSE = ("context_fallbacks", "content_filter_fallbacks")
-"""The fields of an alias that name others to be asked for one cause alone."""
+"""The fields of an alias that name fallbacks for one kind of failure."""
 
 
 def view(alias: ModelAlias) -> ModelView:
@@ -48,105 +47,128 @@ async def find(context: AppContext, alias: str) -> ModelAlias:
     return found
 
 
+def find_in(edit: Edit, alias: str) -> ModelAlias:
+    """The alias of that name (any case), inside a transaction; raises NotFound."""
+    if (found := edit.tx.models.get(alias)) is None:
+        raise NotFound(f"There is no model alias {alias!r}.")
+    return found
+
+
 async def get(context: AppContext, alias: str) -> ModelView:
     """One alias; raises NotFound."""
     return view(await find(context, alias))
 
 
 async def create(context: AppContext, new: NewModel, actor: Actor, source: Source = "user") -> ModelView:
-    """Add an alias. Raises Conflict, and Invalid for targets or fallbacks that do not exist or go round in a circle."""
+    """Add an alias. Raises Conflict, and Invalid for targets or fallbacks that do not exist or form a cycle."""
+    return view(await apply(context, actor, lambda edit: insert(edit, new, source)))
+
+
+def insert(edit: Edit, new: NewModel, source: Source = "user") -> ModelAlias:
+    """Add an alias inside a transaction; raises Conflict, Invalid."""
     values = plain({name: getattr(new, name) for name in NewModel.model_fields})
     now = now_ms()
     alias = ModelAlias.model_validate({**values, "id": new_id("model"), "source": source, "created_at": now, "updated_at": now})
-    await _check_targets(context, alias.targets)
-    await _check_fallbacks(context, alias.alias, alias.fallbacks)
-    await _check_by_cause(context, alias, BY_CAUSE)
-    await context.store.models.insert(alias)
-    await made_known(context, actor, "model.create", alias.alias, "models", difference(None, alias))
-    return view(alias)
+    _check_targets(edit, alias.targets)
+    _check_fallbacks(edit, alias.alias, alias.fallbacks)
+    _check_by_cause(edit, alias, BY_CAUSE)
+    edit.tx.models.insert(alias)
+    edit.record("model.create", alias.alias, difference(None, alias))
+    return alias
 
 
 async def edit(context: AppContext, alias: str, patch: ModelPatch, actor: Actor) -> ModelView:
     """Change the fields sent; a new name is carried into other aliases' fallbacks. Raises NotFound, Conflict, Invalid."""
-    before = await find(context, alias)
-    check_unlocked(before.source, f"The alias {before.alias!r}")
-    return view(await change(context, before, patch, actor))
+
+    def replace(edit: Edit) -> ModelAlias:
+        before = find_in(edit, alias)
+        check_unlocked(before.source, f"The alias {before.alias!r}")
+        return update(edit, before, patch)
+
+    return view(await apply(context, actor, replace))
 
 
-async def change(context: AppContext, before: ModelAlias, patch: ModelPatch, actor: Actor, source: Source = "user") -> ModelAlias:
-    """Lay `patch` over an alias, whoever owns it."""
+def update(edit: Edit, before: ModelAlias, patch: ModelPatch, source: Source = "user") -> ModelAlias:
+    """Apply `patch` to an alias inside a transaction, without a look at its owner; raises Conflict, Invalid."""
     values = sent(patch, ModelAlias)
     if patch.timeouts is not None:
         values["timeouts"] = before.timeouts.model_copy(update=patch.timeouts.model_dump(exclude_unset=True))
     after = replaced(before, {**values, "source": source})
     if "targets" in values:
-        await _check_targets(context, after.targets)
+        _check_targets(edit, after.targets)
     if "fallbacks" in values:
-        await _check_fallbacks(context, after.alias, after.fallbacks, renamed=before.alias)
-    await _check_by_cause(context, after, [name for name in BY_CAUSE if name in values])
-    followers = await _renamed_fallbacks(context, before, after.alias)
-    await context.store.database.write(partial(_write, context, [after, *followers]))
-    await made_known(context, actor, "model.edit", after.alias, "models", difference(before, after))
+        _check_fallbacks(edit, after.alias, after.fallbacks, renamed=before.alias)
+    _check_by_cause(edit, after, [name for name in BY_CAUSE if name in values])
+    for one in [after, *_renamed_fallbacks(edit, before, after.alias)]:
+        edit.tx.models.replace(one)
+    edit.record("model.edit", after.alias, difference(before, after))
     return after
 
 
 async def remove(context: AppContext, alias: str, actor: Actor) -> None:
-    """Remove an alias; others that fall back on it pass over it. Raises NotFound, Conflict."""
-    found = await find(context, alias)
-    check_unlocked(found.source, f"The alias {found.alias!r}")
-    await discard(context, found, actor)
+    """Remove an alias; others that name it as a fallback skip it. Raises NotFound, Conflict."""
+
+    def delete(edit: Edit) -> None:
+        found = find_in(edit, alias)
+        check_unlocked(found.source, f"The alias {found.alias!r}")
+        discard(edit, found)
+
+    await apply(context, actor, delete)
 
 
-async def discard(context: AppContext, alias: ModelAlias, actor: Actor) -> None:
-    """Remove an alias, whoever owns it."""
-    await context.store.models.delete(alias.alias)
-    await made_known(context, actor, "model.remove", alias.alias, "models", {})
+def discard(edit: Edit, alias: ModelAlias) -> None:
+    """Remove an alias inside a transaction, without a look at its owner."""
+    edit.tx.models.delete(alias.alias)
+    edit.record("model.remove", alias.alias)
 
 
 async def explain(context: AppContext, alias: str, body: Mapping[str, Any]) -> list[ExplainedView]:
-    """Where a request for `alias` would go now: the targets in order, each with the reason. Raises NotFound."""
+    """The targets that a request for `alias` would try now, in order, each with the reason. Raises NotFound."""
     rows = await explaining.explain(context.gateway, alias, dict(body))
     return [ExplainedView.model_validate(row, from_attributes=True) for row in rows]
 
 
-async def _check_targets(context: AppContext, targets: Sequence[Target]) -> None:
-    known = {provider.name.lower() for provider in await context.store.providers.all()}
+def _check_targets(edit: Edit, targets: Sequence[Target]) -> None:
+    known = {provider.name.lower() for provider in edit.tx.providers.all()}
     for index, target in enumerate(targets):
         if target.provider.lower() not in known:
             path = f"targets[{index}].provider"
             raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
 
 
-async def _check_fallbacks(context: AppContext, alias: str, fallbacks: Sequence[str], renamed: str | None = None) -> None:
-    """Every fallback is an alias, and following them never comes back to `alias`."""
-    ways: dict[str, Sequence[str]] = {one.alias.lower(): one.fallbacks for one in await context.store.models.all()}
+def _check_fallbacks(edit: Edit, alias: str, fallbacks: Sequence[str], renamed: str | None = None) -> None:
+    """Every fallback is an alias, and following them never leads back to `alias`."""
+    known: dict[str, Sequence[str]] = {one.alias.lower(): one.fallbacks for one in edit.tx.models.all()}
     if renamed is not None and renamed.lower() != alias.lower():
-        # Others still say the old name, and will be made to say the new one.
-        ways = {name: [alias if one.lower() == renamed.lower() else one for one in way] for name, way in ways.items()}
-        ways.pop(renamed.lower(), None)
-    check_ways(alias, fallbacks, ways, "fallbacks")
+        # Other aliases still have the old name, and get the new one in the same transaction.
+        known = {name: [alias if one.lower() == renamed.lower() else one for one in others] for name, others in known.items()}
+        known.pop(renamed.lower(), None)
+    check_fallbacks(alias, fallbacks, known, "fallbacks")
 
 
-async def _check_by_cause(context: AppContext, alias: ModelAlias, fields: Sequence[str]) -> None:
+def _check_by_cause(edit: Edit, alias: ModelAlias, fields: Sequence[str]) -> None:
     if not any(getattr(alias, field) for field in fields):
         return
-    # They are not followed any further, so only the alias itself would be a circle.
-    ways: dict[str, Sequence[str]] = {one.alias.lower(): () for one in await context.store.models.all()}
+    # The gateway follows these one step only, so the single possible cycle is the alias itself.
+    known: dict[str, Sequence[str]] = {one.alias.lower(): () for one in edit.tx.models.all()}
     for field in fields:
-        check_ways(alias.alias, getattr(alias, field), ways, field)
+        check_fallbacks(alias.alias, getattr(alias, field), known, field)
 
 
-def check_ways(alias: str, fallbacks: Sequence[str], ways: Mapping[str, Sequence[str]], path: str) -> None:
-    """Raises Invalid (at `path[i]`) for a fallback that is none of `ways`, aliases in lower case, or leads back to `alias`."""
+def check_fallbacks(alias: str, fallbacks: Sequence[str], known: Mapping[str, Sequence[str]], path: str) -> None:
+    """Raises Invalid, with the field `path[i]`, for a fallback that does not exist or leads back to `alias`.
+
+    `known` has every alias in lower case with its fallbacks.
+    """
     for index, name in enumerate(fallbacks):
         field = f"{path}[{index}]"
-        if _reaches(name.lower(), alias.lower(), ways):
+        if _reaches(name.lower(), alias.lower(), known):
             raise Invalid(f"{field}: {name!r} leads back to {alias!r}", field)
-        if name.lower() not in ways:
+        if name.lower() not in known:
             raise Invalid(f"{field}: there is no model alias {name!r}", field)
 
 
-def _reaches(start: str, goal: str, ways: Mapping[str, Sequence[str]]) -> bool:
+def _reaches(start: str, goal: str, known: Mapping[str, Sequence[str]]) -> bool:
     seen: set[str] = set()
     open_ends = [start]
     while open_ends:
@@ -155,15 +177,15 @@ def _reaches(start: str, goal: str, ways: Mapping[str, Sequence[str]]) -> bool:
             return True
         if name not in seen:
             seen.add(name)
-            open_ends.extend(ways.get(name, ()))
+            open_ends.extend(known.get(name, ()))
     return False
 
 
-async def _renamed_fallbacks(context: AppContext, before: ModelAlias, name: str) -> list[ModelAlias]:
+def _renamed_fallbacks(edit: Edit, before: ModelAlias, name: str) -> list[ModelAlias]:
     if before.alias == name:
         return []
     followers = []
-    for one in await context.store.models.all():
+    for one in edit.tx.models.all():
         named = {field: getattr(one, field) for field in (*BY_CAUSE, "fallbacks")}
         changed = {
             field: tuple(name if other.lower() == before.alias.lower() else other for other in others)
@@ -174,8 +196,3 @@ async def _renamed_fallbacks(context: AppContext, before: ModelAlias, name: str)
             check_unlocked(one.source, f"The alias {one.alias!r}, which falls back on this one,")
             followers.append(replaced(one, changed))
     return followers
-
-
-def _write(context: AppContext, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
-    for alias in aliases:
-        context.store.models.replace_in(connection, alias)

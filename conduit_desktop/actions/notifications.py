@@ -1,8 +1,9 @@
-"""What the operator should know, and has or has not read."""
+"""Notifications to the operator, and whether they were read."""
 
 from __future__ import annotations
 
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NotificationQuery
 from conduit_desktop.actions.schemas.reports import NotificationView
 from conduit_desktop.actions.schemas.views import rfc3339
@@ -22,25 +23,32 @@ async def page(context: AppContext, query: NotificationQuery) -> tuple[list[Noti
 
 
 async def unread(context: AppContext) -> int:
-    """How many wait to be read."""
+    """The number of unread notifications."""
     return await context.store.notifications.unread()
 
 
-async def mark_read(context: AppContext, notification_id: str) -> None:
+async def mark_read(context: AppContext, notification_id: str, actor: Actor = "gui") -> None:
     """Mark one as read; raises NotFound."""
-    if not await context.store.notifications.mark_read(notification_id):
-        raise NotFound(f"There is no notification {notification_id!r}.")
-    context.bus.publish("notifications", notification_id)
+
+    def update(edit: Edit) -> None:
+        if not edit.tx.notifications.mark_read(notification_id):
+            raise NotFound(f"There is no notification {notification_id!r}.")
+        edit.announce("notification.read", notification_id)
+
+    await apply(context, actor, update)
 
 
-async def mark_all_read(context: AppContext) -> int:
-    """Mark all as read; how many were not."""
-    count = await context.store.notifications.mark_all_read()
-    context.bus.publish("notifications")
-    return count
+async def mark_all_read(context: AppContext, actor: Actor = "gui") -> int:
+    """Mark all as read; returns how many were unread."""
+
+    def update(edit: Edit) -> int:
+        edit.announce("notification.read")
+        return edit.tx.notifications.mark_all_read()
+
+    return await apply(context, actor, update)
 
 
 async def notify(context: AppContext, kind: NotificationKind, severity: Severity, title: str, text: str) -> None:
-    """Tell the operator, unless an unread notification says the same already. The text must not hold a secret."""
+    """Add a notification, unless an unread one has the same text already. The text must not hold a secret."""
     if (note := await context.store.notifications.add(kind, severity, title, text)) is not None:
         context.bus.publish("notifications", note.id)

@@ -1,12 +1,11 @@
-"""The admin API as data: every action with its method, path, inputs and status; `call` runs one.
+"""The table of operations: every action with its method, path, inputs, result and topics.
 
-The server puts HTTP around this table, and the command line uses it as it is where nobody serves the home.
+`AdminClient` calls them in this process, the server offers them over HTTP, and the OpenAPI description is made from the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,17 +28,23 @@ from conduit_desktop.actions import (
 )
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import TOPICS
+from conduit_desktop.actions.onboarding import first_steps
 from conduit_desktop.actions.paging import part
+from conduit_desktop.actions.provider_states import provider_states
+from conduit_desktop.actions.publishing import publish
 from conduit_desktop.actions.routes import PathPattern, WrongMethod, find
 from conduit_desktop.actions.schemas import inputs as given
+from conduit_desktop.actions.schemas import reports, views
 from conduit_desktop.actions.schemas.validation import Query, read
 from conduit_desktop.actions.status import status
+from conduit_desktop.core.bus import Topic
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class OperationCall:
-    """One wish on its way: `path` holds the names in the path, `query` and `body` are checked."""
+    """One call of an operation: `path` holds the names in the path, `query` and `body` are validated."""
 
     context: AppContext
     actor: Actor
@@ -50,7 +55,7 @@ class OperationCall:
 
 @dataclass(frozen=True, slots=True)
 class TextAnswer:
-    """An answer that is not JSON."""
+    """A result that is not JSON."""
 
     content_type: str
     text: str
@@ -61,85 +66,123 @@ Run = Callable[[OperationCall], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row. `body` is None where nothing may be sent, `dict` for any object. `{name*}` in a path may hold slashes."""
+    """One row of the table. `{name*}` in a path may hold slashes."""
 
     method: str
     path: str
     summary: str
     run: Run
+    result: type[BaseModel] | None = None
+    """The view returned; with `many`, the type of the rows of a list. None: nothing (204)."""
+    many: bool = False
     body: type[BaseModel] | type[dict[str, Any]] | None = None
+    """None where nothing may be sent, `dict` for any object."""
     query: type[Query] = Query
     status: int = 200
-    changes: bool | None = None
-    """Whether it reads, changes and writes, so that no other may come between; unless said, whatever is not GET does."""
+    text: str = ""
+    """A further content type that the operation can return."""
+    changes: tuple[str, ...] = ()
+    """The kinds of change it can make, by their names in the audit log; empty for an operation that only reads."""
     route: PathPattern = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "route", PathPattern(self.path))
-        if self.changes is None:
-            object.__setattr__(self, "changes", self.method != "GET")
+
+    @property
+    def topics(self) -> frozenset[Topic]:
+        """The topics that the dispatcher can publish for it."""
+        return frozenset(topic for name in self.changes for topic in TOPICS[name])
 
 
 class ProviderRefused(ActionError):
-    """A provider that was asked on the operator's behalf did not do it."""
+    """A request that the operator had sent to a provider failed."""
 
     status = 502
     code = "provider_error"
 
 
 def _page(load: Callable[[AppContext], Awaitable[list[Any]]], key: Callable[[Any], str]) -> Run:
-    """A list that is in memory anyway, in parts ordered by `key`."""
+    """A list that is in memory, in parts ordered by `key`."""
 
-    async def run(asked: OperationCall) -> Any:
-        return part(await load(asked.context), key, asked.query)
+    async def run(call: OperationCall) -> Any:
+        return part(await load(call.context), key, call.query)
 
     return run
 
 
 def _in_order(rows: list[Any], query: given.PageQuery) -> tuple[list[Any], str | None]:
-    """A list whose order says something, in parts."""
+    """A list that keeps its order, in parts."""
     numbered, cursor = part(enumerate(rows), lambda row: f"{row[0]:09d}", query)
     return [row for _, row in numbered], cursor
 
 
-async def _catalog(asked: OperationCall) -> Any:
-    return _in_order(providers.catalog(), asked.query)
+async def _catalog(call: OperationCall) -> Any:
+    return _in_order(providers.catalog(), call.query)
 
 
-async def _offered(asked: OperationCall) -> Any:
-    offers = await providers.offered(asked.context, asked.path["name"], asked.query.refresh)
-    return part(offers, lambda offer: offer.id, asked.query)
+async def _offered(call: OperationCall) -> Any:
+    offers = await providers.offered(call.context, call.path["name"], call.query.refresh)
+    return part(offers, lambda offer: offer.id, call.query)
 
 
-async def _usage(asked: OperationCall) -> Any:
-    rows = await usage.usage(asked.context, asked.query)
-    if asked.query.format == "csv":
-        return TextAnswer("text/csv", usage.as_csv(rows, asked.query.group_by))
-    return _in_order(rows, asked.query)
+async def _usage(call: OperationCall) -> Any:
+    rows = await usage.rows(call.context, call.query)
+    if call.query.format == "csv":
+        return TextAnswer("text/csv", usage.as_csv((row.model_dump(exclude_unset=True) for row in rows), call.query.group_by))
+    return _in_order(rows, call.query)
 
 
-async def _explain(asked: OperationCall) -> Any:
-    return await models.explain(asked.context, asked.path["alias"], asked.body or {}), None
+async def _explain(call: OperationCall) -> Any:
+    return await models.explain(call.context, call.path["alias"], call.body or {}), None
 
 
-async def _settings(asked: OperationCall) -> Any:
-    return _in_order(await settings.show(asked.context), asked.query)
+async def _settings(call: OperationCall) -> Any:
+    return _in_order(await settings.show(call.context), call.query)
 
 
-async def _change_settings(asked: OperationCall) -> Any:
-    return await settings.change(asked.context, asked.body, asked.actor), None
+async def _change_settings(call: OperationCall) -> Any:
+    return await settings.change(call.context, call.body, call.actor), None
 
 
-async def _rotate_master_key(asked: OperationCall) -> Any:
-    return {"master_key": await master_key.rotate(asked.context, asked.actor)}
+async def _rotate_master_key(call: OperationCall) -> Any:
+    return views.MasterKeyView(master_key=await master_key.rotate(call.context, call.actor))
 
 
-async def _read_all(asked: OperationCall) -> Any:
-    return {"read": await notifications.mark_all_read(asked.context)}
+async def _read_all(call: OperationCall) -> Any:
+    return reports.ReadView(read=await notifications.mark_all_read(call.context, call.actor))
 
 
-async def _health(asked: OperationCall) -> Any:
-    return part(health.targets(asked.context), _by_name, asked.query)
+async def _unread(call: OperationCall) -> Any:
+    return reports.UnreadView(unread=await notifications.unread(call.context))
+
+
+async def _health(call: OperationCall) -> Any:
+    return part(health.targets(call.context), _by_name, call.query)
+
+
+async def _provider_states(call: OperationCall) -> Any:
+    return views.ProviderStatesView(states=provider_states(call.context))
+
+
+async def _publish(call: OperationCall) -> Any:
+    provider = (await providers.get(call.context, call.path["name"])).name
+    return views.PublishedView(aliases=await publish(call.context, provider, call.body.models, call.actor))
+
+
+async def _export(call: OperationCall) -> Any:
+    return reports.ExportView(**await transfer.export(call.context))
+
+
+async def _discovery(call: OperationCall) -> Any:
+    return await first_steps.discovered(call.context)
+
+
+async def _add_discovered(call: OperationCall) -> Any:
+    return views.AddedView(providers=await first_steps.add_discovered(call.context, call.body, call.actor))
+
+
+async def _add_demo(call: OperationCall) -> Any:
+    return views.DemoView(alias=await first_steps.add_demo(call.context, call.actor))
 
 
 def _by_name(row: Any) -> str:
@@ -159,95 +202,141 @@ def _by_pattern(row: Any) -> str:
 
 
 OPERATIONS: tuple[Operation, ...] = (
-    Operation("GET", "/status", "How the house is doing", lambda a: status(a.context)),
-    Operation("GET", "/catalog", "Every kind of provider", _catalog, query=given.PageQuery),
-    Operation("GET", "/providers", "Every provider", _page(providers.all_providers, _by_name), query=given.PageQuery),
-    Operation("POST", "/providers", "Add a provider", lambda a: providers.create(a.context, a.body, a.actor),
-              given.NewProvider, status=201),
-    Operation("GET", "/providers/{name}", "One provider", lambda a: providers.get(a.context, a.path["name"])),
+    Operation("GET", "/status", "State, address and load of the gateway", lambda c: status(c.context), views.StatusView),
+    Operation("GET", "/catalog", "Every provider kind", _catalog, views.KindView, many=True, query=given.PageQuery),
+    Operation("GET", "/discovery", "Provider keys in the environment and model servers on this computer", _discovery,
+              views.DiscoveryView),
+    Operation("POST", "/discovery", "Add providers for discovered keys and servers", _add_discovered, views.AddedView,
+              body=given.AddDiscovered, status=201, changes=("provider.create", "model.create", "model.edit")),
+    Operation("POST", "/demo", "Add the demo provider and publish its models", _add_demo, views.DemoView, status=201,
+              changes=("provider.create", "model.create", "model.edit")),
+    Operation("GET", "/providers", "Every provider", _page(providers.all_providers, _by_name), views.ProviderView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/providers", "Add a provider", lambda c: providers.create(c.context, c.body, c.actor),
+              views.ProviderView, body=given.NewProvider, status=201, changes=("provider.create",)),
+    Operation("GET", "/provider-states", "The state of every provider, and the aliases that use it", _provider_states,
+              views.ProviderStatesView),
+    Operation("GET", "/providers/{name}", "One provider", lambda c: providers.get(c.context, c.path["name"]),
+              views.ProviderView),
     Operation("PATCH", "/providers/{name}", "Change a provider",
-              lambda a: providers.edit(a.context, a.path["name"], a.body, a.actor), given.ProviderPatch),
+              lambda c: providers.edit(c.context, c.path["name"], c.body, c.actor), views.ProviderView,
+              body=given.ProviderPatch, changes=("provider.edit",)),
     Operation("DELETE", "/providers/{name}", "Remove a provider and its secrets",
-              lambda a: providers.remove(a.context, a.path["name"], a.actor), status=204),
-    Operation("POST", "/providers/{name}/test", "Ask a provider a small question",
-              lambda a: providers.test(a.context, a.path["name"]), changes=False),
-    Operation("GET", "/providers/{name}/models", "What a provider offers", _offered, query=given.OfferedQuery),
-    Operation("GET", "/models", "Every model alias", _page(models.all_models, _by_alias), query=given.PageQuery),
-    Operation("POST", "/models", "Add a model alias", lambda a: models.create(a.context, a.body, a.actor),
-              given.NewModel, status=201),
-    Operation("POST", "/models/{alias*}/explain", "Where a request would go", _explain, dict, changes=False),
-    Operation("GET", "/models/{alias*}", "One model alias", lambda a: models.get(a.context, a.path["alias"])),
+              lambda c: providers.remove(c.context, c.path["name"], c.actor), status=204, changes=("provider.remove",)),
+    Operation("POST", "/providers/{name}/test", "Send a provider a small request",
+              lambda c: providers.test(c.context, c.path["name"]), views.ProviderTestView),
+    Operation("GET", "/providers/{name}/models", "The models a provider offers", _offered, views.OfferedView, many=True,
+              query=given.OfferedQuery),
+    Operation("POST", "/providers/{name}/publish", "Create an alias for each of a provider's models", _publish,
+              views.PublishedView, body=given.PublishRequest, changes=("model.create", "model.edit")),
+    Operation("GET", "/models", "Every model alias", _page(models.all_models, _by_alias), views.ModelView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/models", "Add a model alias", lambda c: models.create(c.context, c.body, c.actor), views.ModelView,
+              body=given.NewModel, status=201, changes=("model.create",)),
+    Operation("POST", "/models/{alias*}/explain", "The targets a request would try, with reasons", _explain,
+              views.ExplainedView, many=True, body=dict),
+    Operation("GET", "/models/{alias*}", "One model alias", lambda c: models.get(c.context, c.path["alias"]), views.ModelView),
     Operation("PATCH", "/models/{alias*}", "Change a model alias",
-              lambda a: models.edit(a.context, a.path["alias"], a.body, a.actor), given.ModelPatch),
+              lambda c: models.edit(c.context, c.path["alias"], c.body, c.actor), views.ModelView, body=given.ModelPatch,
+              changes=("model.edit",)),
     Operation("DELETE", "/models/{alias*}", "Remove a model alias",
-              lambda a: models.remove(a.context, a.path["alias"], a.actor), status=204),
-    Operation("GET", "/health", "How every target and credential fares", _health, query=given.PageQuery),
-    Operation("POST", "/health/{target*}/pause", "Send a target nothing until it is resumed",
-              lambda a: health.pause(a.context, a.path["target"], a.actor), status=204),
-    Operation("POST", "/health/{target*}/resume", "Let a target answer again",
-              lambda a: health.resume(a.context, a.path["target"], a.actor), status=204),
-    Operation("POST", "/health/{provider}/credentials/{label}/release", "Use a parked credential again",
-              lambda a: health.release(a.context, a.path["provider"], a.path["label"], a.actor), status=204),
-    Operation("GET", "/keys", "Every virtual key", _page(keys.all_keys, _by_age), query=given.PageQuery),
-    Operation("POST", "/keys", "Make a virtual key, shown once", lambda a: keys.create(a.context, a.body, a.actor),
-              given.NewKey, status=201),
-    Operation("GET", "/keys/{id}", "One virtual key", lambda a: keys.get(a.context, a.path["id"])),
+              lambda c: models.remove(c.context, c.path["alias"], c.actor), status=204, changes=("model.remove",)),
+    Operation("GET", "/health", "Health of every target and its credentials", _health, reports.TargetHealthView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/health/{target*}/pause", "Send a target no requests until it is resumed",
+              lambda c: health.pause(c.context, c.path["target"], c.actor), status=204, changes=("target.pause",)),
+    Operation("POST", "/health/{target*}/resume", "Send a paused target requests again",
+              lambda c: health.resume(c.context, c.path["target"], c.actor), status=204, changes=("target.resume",)),
+    Operation("POST", "/health/{provider}/credentials/{label}/release", "Use a disabled credential again",
+              lambda c: health.release(c.context, c.path["provider"], c.path["label"], c.actor), status=204,
+              changes=("credential.release",)),
+    Operation("GET", "/keys", "Every virtual key", _page(keys.all_keys, _by_age), views.KeyView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/keys", "Create a virtual key; its value is returned once",
+              lambda c: keys.create(c.context, c.body, c.actor), views.NewKeyView, body=given.NewKey, status=201,
+              changes=("key.create",)),
+    Operation("GET", "/keys/{id}", "One virtual key", lambda c: keys.get(c.context, c.path["id"]), views.KeyView),
     Operation("PATCH", "/keys/{id}", "Change a virtual key",
-              lambda a: keys.edit(a.context, a.path["id"], a.body, a.actor), given.KeyPatch),
-    Operation("DELETE", "/keys/{id}", "Withdraw a virtual key",
-              lambda a: keys.remove(a.context, a.path["id"], a.actor), status=204),
-    Operation("POST", "/keys/{id}/rotate", "Put a new key in its place, shown once",
-              lambda a: keys.rotate(a.context, a.path["id"], a.actor)),
-    Operation("POST", "/keys/{id}/reset-spend", "Count its spend from here",
-              lambda a: keys.reset_spend(a.context, a.path["id"], a.actor)),
-    Operation("GET", "/requests", "The request log", lambda a: requests.page(a.context, a.query), query=given.RequestQuery),
-    Operation("GET", "/requests/{id}", "One request", lambda a: requests.get(a.context, a.path["id"])),
-    Operation("GET", "/usage", "What was spent", _usage, query=given.UsageQuery),
-    Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), query=given.PageQuery),
-    Operation("POST", "/prices/reprice", "Recompute unknown costs", lambda a: prices.reprice(a.context, a.actor)),
-    Operation("GET", "/prices/{pattern*}", "One price", lambda a: prices.get(a.context, a.path["pattern"])),
+              lambda c: keys.edit(c.context, c.path["id"], c.body, c.actor), views.KeyView, body=given.KeyPatch,
+              changes=("key.edit",)),
+    Operation("DELETE", "/keys/{id}", "Remove a virtual key",
+              lambda c: keys.remove(c.context, c.path["id"], c.actor), status=204, changes=("key.remove",)),
+    Operation("POST", "/keys/{id}/rotate", "Give a virtual key a new value, returned once",
+              lambda c: keys.rotate(c.context, c.path["id"], c.actor), views.NewKeyView, changes=("key.rotate",)),
+    Operation("POST", "/keys/{id}/reset-spend", "Set the spend of a key's current period to zero",
+              lambda c: keys.reset_spend(c.context, c.path["id"], c.actor), views.KeyView, changes=("key.reset-spend",)),
+    Operation("GET", "/requests", "The request log", lambda c: requests.page(c.context, c.query), reports.RequestView,
+              many=True, query=given.RequestQuery),
+    Operation("GET", "/requests/{id}", "One request", lambda c: requests.get(c.context, c.path["id"]),
+              reports.RequestDetailView),
+    Operation("GET", "/usage", "Requests, tokens and cost, by day, model, key or provider", _usage, reports.UsageView,
+              many=True, query=given.UsageQuery, text="text/csv"),
+    Operation("GET", "/prices", "Every price set by the user", _page(prices.all_prices, _by_pattern), views.PriceView,
+              many=True, query=given.PageQuery),
+    Operation("POST", "/prices/reprice", "Compute the cost of requests whose cost is unknown",
+              lambda c: prices.reprice(c.context, c.actor), views.RepricedView, changes=("price.reprice",)),
+    Operation("GET", "/prices/{pattern*}", "One price", lambda c: prices.get(c.context, c.path["pattern"]), views.PriceView),
     Operation("PUT", "/prices/{pattern*}", "Set a price",
-              lambda a: prices.put(a.context, a.path["pattern"], a.body, a.actor), given.NewPrice),
-    Operation("DELETE", "/prices/{pattern*}", "Forget a price",
-              lambda a: prices.remove(a.context, a.path["pattern"], a.actor), status=204),
-    Operation("GET", "/settings", "Every setting", _settings, query=given.PageQuery),
-    Operation("PATCH", "/settings", "Change settings", _change_settings, dict),
-    Operation("GET", "/notifications", "What the operator should know",
-              lambda a: notifications.page(a.context, a.query), query=given.NotificationQuery),
-    Operation("POST", "/notifications/read", "Mark all as read", _read_all),
-    Operation("POST", "/notifications/{id}/read", "Mark one as read",
-              lambda a: notifications.mark_read(a.context, a.path["id"]), status=204),
-    Operation("GET", "/ip-rules", "Every IP rule", _page(ip_rules.all_rules, _by_age), query=given.PageQuery),
-    Operation("POST", "/ip-rules", "Add an IP rule", lambda a: ip_rules.create(a.context, a.body, a.actor),
-              given.NewIpRule, status=201),
+              lambda c: prices.put(c.context, c.path["pattern"], c.body, c.actor), views.PriceView, body=given.NewPrice,
+              changes=("price.put",)),
+    Operation("DELETE", "/prices/{pattern*}", "Remove a price",
+              lambda c: prices.remove(c.context, c.path["pattern"], c.actor), status=204, changes=("price.remove",)),
+    Operation("GET", "/settings", "Every setting", _settings, views.SettingView, many=True, query=given.PageQuery),
+    Operation("PATCH", "/settings", "Change settings", _change_settings, views.SettingView, many=True, body=dict,
+              changes=("settings.change",)),
+    Operation("GET", "/notifications", "Notifications, newest first", lambda c: notifications.page(c.context, c.query),
+              reports.NotificationView, many=True, query=given.NotificationQuery),
+    Operation("GET", "/notifications/unread", "The number of unread notifications", _unread, reports.UnreadView),
+    Operation("POST", "/notifications/read", "Mark all notifications as read", _read_all, reports.ReadView,
+              changes=("notification.read",)),
+    Operation("POST", "/notifications/{id}/read", "Mark a notification as read",
+              lambda c: notifications.mark_read(c.context, c.path["id"], c.actor), status=204,
+              changes=("notification.read",)),
+    Operation("GET", "/ip-rules", "Every IP rule", _page(ip_rules.all_rules, _by_age), views.IpRuleView, many=True,
+              query=given.PageQuery),
+    Operation("POST", "/ip-rules", "Add an IP rule", lambda c: ip_rules.create(c.context, c.body, c.actor), views.IpRuleView,
+              body=given.NewIpRule, status=201, changes=("ip-rule.create",)),
     Operation("DELETE", "/ip-rules/{id}", "Remove an IP rule",
-              lambda a: ip_rules.remove(a.context, a.path["id"], a.actor), status=204),
-    Operation("GET", "/audit", "Who changed what, when", lambda a: audit.page(a.context, a.query), query=given.PageQuery),
+              lambda c: ip_rules.remove(c.context, c.path["id"], c.actor), status=204, changes=("ip-rule.remove",)),
+    Operation("GET", "/audit", "Who changed what, and when", lambda c: audit.page(c.context, c.query), reports.AuditView,
+              many=True, query=given.PageQuery),
     Operation("POST", "/backup", "Write a consistent copy of the databases",
-              lambda a: backup.create(a.context, a.body, a.actor), given.BackupRequest, changes=False),
-    Operation("GET", "/export", "The configuration as conduit.toml, without secrets", lambda a: transfer.export(a.context)),
-    Operation("POST", "/import", "Read a conduit.toml: preview, or apply",
-              lambda a: transfer.import_(a.context, a.body, a.actor), given.ImportRequest),
-    Operation("POST", "/master-key/rotate", "A new master key", _rotate_master_key),
+              lambda c: backup.create(c.context, c.body, c.actor), reports.BackupView, body=given.BackupRequest,
+              changes=("backup.create",)),
+    Operation("GET", "/export", "The configuration as conduit.toml, without secrets", _export, reports.ExportView),
+    Operation("POST", "/import", "Preview or apply a conduit.toml",
+              lambda c: transfer.import_(c.context, c.body, c.actor), reports.ImportView, body=given.ImportRequest,
+              changes=("provider.create", "provider.edit", "model.create", "model.edit", "key.create", "key.edit",
+                       "price.put", "settings.change")),
+    Operation("POST", "/master-key/rotate", "Replace the master key", _rotate_master_key, views.MasterKeyView,
+              changes=("master-key.rotate",)),
 )  # fmt: skip
 
 
 async def call(
     context: AppContext, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None, actor: Actor = "cli"
 ) -> tuple[int, Any]:
-    """Run one operation: its status, and its answer as plain JSON values (or `TextAnswer`; None with 204).
+    """Run one operation: its status, and its result as plain JSON values (or `TextAnswer`; None with 204).
 
     `path` is below `/admin/v1`, percent-encoded; `body` as JSON reads it, None for none. Raises ActionError.
     """
     operation, names = match(method, path)
-    asked = OperationCall(context, actor, names, read(operation.query, dict(query or {})), _body(operation, body))
+    return operation.status, as_json(await perform(context, operation, names, query or {}, body, actor))
+
+
+async def perform(
+    context: AppContext, operation: Operation, names: Mapping[str, str], query: Query | Mapping[str, Any], body: Any, actor: Actor
+) -> Any:
+    """Run one operation: its view; rows and cursor of a list; a `TextAnswer`; None. Raises ActionError.
+
+    `query` and `body` are the operation's own models, taken as they are, or plain values, which are validated.
+    """
+    asked = query if isinstance(query, Query) else read(operation.query, dict(query))
     try:
-        async with context.turn if operation.changes else nullcontext():
-            answer = await operation.run(asked)
+        return await operation.run(OperationCall(context, actor, names, asked, _body(operation, body)))
     except GatewayError as error:
         kind = NotFound if error.status == 404 else Invalid if error.status == 400 else ProviderRefused
         raise kind(error.message, error.param) from error
-    return operation.status, _json(answer)
 
 
 def match(method: str, path: str) -> tuple[Operation, dict[str, str]]:
@@ -268,18 +357,21 @@ def _body(operation: Operation, body: Any) -> Any:
         if not isinstance(body, dict) and body is not None:
             raise Invalid("must be an object")
         return body or {}
+    if isinstance(body, operation.body):
+        return body
     if body is None and not any(info.is_required() for info in operation.body.model_fields.values()):
         body = {}
     return read(operation.body, body)
 
 
-def _json(answer: Any) -> Any:
+def as_json(answer: Any) -> Any:
+    """The result of `perform` as plain JSON values; text and None stay as they are."""
     match answer:
         case None | TextAnswer():
             return answer
         case tuple():
-            return {"data": [_json(row) for row in answer[0]], "next": answer[1]}
-        case BaseModel():
-            return answer.model_dump(mode="json")
+            return {"data": [as_json(row) for row in answer[0]], "next": answer[1]}
+        case reports.UsageView():  # only the groups that were requested
+            return answer.model_dump(mode="json", exclude_unset=True)
         case _:
-            return answer
+            return answer.model_dump(mode="json")

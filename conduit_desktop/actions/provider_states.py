@@ -1,26 +1,15 @@
-"""How each provider is doing, as far as its configuration and the latest requests tell."""
+"""The state of each provider, from its configuration and the latest requests."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.schemas.views import View
+from conduit_desktop.actions.schemas.views import ProviderState as ProviderState
+from conduit_desktop.actions.schemas.views import ProviderStateView as ProviderStateView
 from conduit_desktop.gateway.snapshot import BoundProvider
-
-ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
-
-
-class ProviderStateView(View):
-    """`text` says why in a few words; `aliases` are the model aliases with a target at this provider."""
-
-    state: ProviderState
-    text: str
-    aliases: list[str]
 
 
 def provider_states(context: AppContext) -> dict[str, ProviderStateView]:
-    """The state of every provider by name; reads memory alone."""
+    """The state of every provider by name; reads only memory."""
     snapshot = context.gateway.snapshot
     users: dict[str, list[str]] = {}
     for alias in (*snapshot.aliases.values(), *snapshot.patterns):

@@ -1,14 +1,13 @@
-"""Providers: the vendors and local servers that answer, with their keys, headers and models."""
+"""Providers: vendors and local servers, with their credentials, headers and models."""
 
 from __future__ import annotations
 
-import sqlite3
-from functools import partial
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
+from conduit_desktop.actions.dispatch import Change, Edit, Job, change
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
     CredentialView,
@@ -27,7 +26,7 @@ from conduit_desktop.providers.catalog import CATALOG, kind_of
 
 
 def catalog() -> list[KindView]:
-    """Every kind of provider there is, in the order a person is offered them."""
+    """Every provider kind, in the order of the catalog."""
     return [
         KindView(
             kind=name,
@@ -49,7 +48,7 @@ def catalog() -> list[KindView]:
 
 
 def view(provider: Provider) -> ProviderView:
-    """A provider as it may be shown: hints in place of keys and header values."""
+    """A provider as it is shown: with hints in place of keys and header values."""
     return ProviderView(
         id=provider.id,
         name=provider.name,
@@ -85,37 +84,56 @@ async def get(context: AppContext, name: str) -> ProviderView:
 
 async def create(context: AppContext, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
     """Add a provider; its keys and header values go to the secret store. Raises Conflict, Invalid."""
+
+    async def work(started: Change) -> Provider:
+        return await started.commit(await prepare_insert(started.secrets, new, source))
+
+    return view(await change(context, actor, work))
+
+
+async def prepare_insert(draft: SecretDraft, new: NewProvider, source: Source = "user") -> Job[Provider]:
+    """Write the secrets of a new provider; the job returned adds its row. Raises Invalid."""
     provider_id = new_id("prov")
-    async with SecretDraft(context.secrets) as draft:
-        provider = Provider(
-            id=provider_id,
-            name=new.name,
-            kind=kind_of(new.kind).kind,
-            base_url=_base_url(new.base_url),
-            credentials=await keep_credentials(draft, provider_id, wanted_credentials(new) or []),
-            headers=await keep_headers(draft, provider_id, new.headers or {}),
-            options=_options({}, new.options, new.kind),
-            accept_client_keys=new.accept_client_keys,
-            enabled=new.enabled,
-            source=source,
-            created_at=now_ms(),
-            updated_at=now_ms(),
-        )
-        _check_complete(provider)
-        await context.store.providers.insert(provider)
-    await made_known(context, actor, "provider.create", provider.name, "providers", difference(None, provider))
-    return view(provider)
+    provider = Provider(
+        id=provider_id,
+        name=new.name,
+        kind=kind_of(new.kind).kind,
+        base_url=_base_url(new.base_url),
+        credentials=await keep_credentials(draft, provider_id, wanted_credentials(new) or []),
+        headers=await keep_headers(draft, provider_id, new.headers or {}),
+        options=_options({}, new.options, new.kind),
+        accept_client_keys=new.accept_client_keys,
+        enabled=new.enabled,
+        source=source,
+        created_at=now_ms(),
+        updated_at=now_ms(),
+    )
+    _check_complete(provider)
+
+    def job(edit: Edit) -> Provider:
+        edit.tx.providers.insert(provider)
+        edit.record("provider.create", provider.name, difference(None, provider))
+        return provider
+
+    return job
 
 
 async def edit(context: AppContext, name: str, patch: ProviderPatch, actor: Actor) -> ProviderView:
     """Change the fields sent; a new name is carried into the aliases. Raises NotFound, Conflict, Invalid."""
-    before = await find(context, name)
-    check_unlocked(before.source, f"The provider {before.name!r}")
-    return view(await change(context, before, patch, actor))
+
+    async def work(started: Change) -> Provider:
+        before = await find(context, name)
+        check_unlocked(before.source, f"The provider {before.name!r}")
+        return await started.commit(await prepare_update(started.secrets, before, patch))
+
+    return view(await change(context, actor, work))
 
 
-async def change(context: AppContext, before: Provider, patch: ProviderPatch, actor: Actor, source: Source = "user") -> Provider:
-    """Lay `patch` over a provider, whoever owns it."""
+async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPatch, source: Source = "user") -> Job[Provider]:
+    """Write the secrets of a patch; the job returned changes the row, without a look at its owner. Raises Invalid.
+
+    `before` is read under the write lock, so the row is still the same when the job runs.
+    """
     values = sent(patch, Provider)
     if "kind" in values:
         kind_of(values["kind"])
@@ -124,41 +142,50 @@ async def change(context: AppContext, before: Provider, patch: ProviderPatch, ac
     if "options" in values:
         kind = values.get("kind", before.kind)
         values["options"] = _options(before.options, patch.options, kind) if patch.options is not None else {}
-    async with SecretDraft(context.secrets) as draft:
-        await _change_secrets(draft, before, patch, values)
-        after = replaced(before, {**values, "source": source})
-        _check_complete(after)
-        aliases = await _renamed_targets(context, before.name, after.name)
-        await context.store.database.write(partial(_write, context, after, aliases))
-    await made_known(context, actor, "provider.edit", after.name, "providers", difference(before, after))
-    if aliases:
-        context.bus.publish("models")
-    return after
+    await _change_secrets(draft, before, patch, values)
+    after = replaced(before, {**values, "source": source})
+    _check_complete(after)
+
+    def job(edit: Edit) -> Provider:
+        edit.tx.providers.replace(after)
+        for alias in _renamed_targets(edit, before.name, after.name):
+            edit.tx.models.replace(alias)
+        edit.record("provider.edit", after.name, difference(before, after))
+        return after
+
+    return job
 
 
 async def remove(context: AppContext, name: str, actor: Actor) -> None:
-    """Remove a provider and its secrets. Aliases that name it keep the name, and pass over it. Raises NotFound, Conflict."""
-    provider = await find(context, name)
-    check_unlocked(provider.source, f"The provider {provider.name!r}")
-    await discard(context, provider, actor)
+    """Remove a provider and its secrets. Aliases that name it keep the name, and skip it. Raises NotFound, Conflict."""
+
+    async def work(started: Change) -> None:
+        provider = await find(context, name)
+        check_unlocked(provider.source, f"The provider {provider.name!r}")
+        await started.commit(prepare_delete(started.secrets, provider))
+
+    await change(context, actor, work)
 
 
-async def discard(context: AppContext, provider: Provider, actor: Actor) -> None:
-    """Remove a provider, whoever owns it."""
-    async with SecretDraft(context.secrets) as draft:
-        draft.drop({one.secret for one in provider.credentials} | {header.secret for header in provider.headers})
-        await context.store.providers.delete(provider.name)
-    await made_known(context, actor, "provider.remove", provider.name, "providers", {})
+def prepare_delete(draft: SecretDraft, provider: Provider) -> Job[None]:
+    """Have the secrets of a provider removed at the end; the job returned removes its row, without a look at its owner."""
+    draft.drop({one.secret for one in provider.credentials} | {header.secret for header in provider.headers})
+
+    def job(edit: Edit) -> None:
+        edit.tx.providers.delete(provider.name)
+        edit.record("provider.remove", provider.name)
+
+    return job
 
 
 async def test(context: AppContext, name: str) -> ProviderTestView:
-    """Ask the provider a small question: does it answer, how fast, and what can it do?"""
+    """Send the provider a small request: does it answer, how fast, and with which features?"""
     result = await probe.test_provider(context.gateway, (await find(context, name)).name)
     return ProviderTestView.model_validate(result, from_attributes=True)
 
 
 async def offered(context: AppContext, name: str, refresh: bool = False) -> list[OfferedView]:
-    """The models a provider says it has; `refresh` asks it again. Raises NotFound, Invalid with the provider's complaint."""
+    """The models a provider offers; `refresh` requests the list again. Raises NotFound, Invalid with the provider's error."""
     models = await probe.offered_models(context.gateway, (await find(context, name)).name, refresh)
     return [OfferedView.model_validate(model, from_attributes=True) for model in models]
 
@@ -168,7 +195,7 @@ def _base_url(text: str | None) -> str | None:
 
 
 def _options(before: dict[str, Any], changes: dict[str, Any] | None, kind: str) -> dict[str, Any]:
-    """Null removes an option; the others are plain values of fields that the kind has."""
+    """The options after `changes`: null removes one. Raises Invalid for one that the kind does not have."""
     known = {field.name for field in kind_of(kind).fields} - {"api_key", "base_url"}
     for name, value in (changes or {}).items():
         if value is not None and name not in known:
@@ -179,14 +206,14 @@ def _options(before: dict[str, Any], changes: dict[str, Any] | None, kind: str) 
 
 
 def wanted_credentials(body: NewProvider | ProviderPatch) -> list[NewCredential] | None:
-    """What a body says of keys, `api_key` being one labelled `default`; raises Invalid for both at once."""
+    """The credentials in a body; `api_key` is one labelled `default`. Raises Invalid for both fields at once."""
     if body.api_key is not None and body.api_keys is not None:
         raise Invalid("api_key: give api_key or api_keys, not both", "api_key")
     return [NewCredential(label="default", api_key=body.api_key)] if body.api_key is not None else body.api_keys
 
 
 async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderPatch, values: dict[str, Any]) -> None:
-    """Turn `api_key`, `api_keys` and `headers` of a patch into the entity's fields."""
+    """Convert `api_key`, `api_keys` and `headers` of a patch into the entity's fields."""
     wanted = wanted_credentials(patch)
     fields = patch.model_fields_set
     values.pop("api_key", None)
@@ -206,13 +233,13 @@ async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderP
 
 
 def _check_complete(provider: Provider) -> None:
-    """Raises Invalid for a field that this kind cannot do without."""
+    """Raises Invalid for a missing field that this kind requires."""
     kind = kind_of(provider.kind)
     for field in kind.fields:
         if not field.required:
             continue
         if field.name == "api_key":
-            # A server of one's own in a vendor's place may need no key.
+            # A private server behind a vendor's protocol may need no key.
             given = bool(provider.credentials) or provider.accept_client_keys or provider.base_url is not None
         else:
             given = bool(provider.base_url if field.name == "base_url" else provider.options.get(field.name))
@@ -221,11 +248,11 @@ def _check_complete(provider: Provider) -> None:
             raise Invalid(f"{path}: {kind.label} needs it", path)
 
 
-async def _renamed_targets(context: AppContext, old: str, new: str) -> list[ModelAlias]:
+def _renamed_targets(edit: Edit, old: str, new: str) -> list[ModelAlias]:
     if old == new:
         return []
     renamed = []
-    for alias in await context.store.models.all():
+    for alias in edit.tx.models.all():
         if any(target.provider.lower() == old.lower() for target in alias.targets):
             check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
             targets = tuple(
@@ -234,10 +261,3 @@ async def _renamed_targets(context: AppContext, old: str, new: str) -> list[Mode
             )
             renamed.append(replaced(alias, {"targets": targets}))
     return renamed
-
-
-def _write(context: AppContext, provider: Provider, aliases: list[ModelAlias], connection: sqlite3.Connection) -> None:
-    """One transaction: the provider, and the aliases that follow its new name."""
-    context.store.providers.replace_in(connection, provider)
-    for alias in aliases:
-        context.store.models.replace_in(connection, alias)

@@ -1,37 +1,42 @@
-"""Making a provider's models callable by their own names."""
+"""Publishing: making a provider's models callable under their own names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from conduit_desktop.actions import models
+from conduit_desktop.actions.changes import check_unlocked
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
 
 
 def alias_for(model: str) -> str:
-    """The name callers will use: the model's own, without the vendor that an aggregator puts before it."""
+    """The alias of a published model: its own name, without the vendor that an aggregator puts before it."""
     return model.rstrip("/").rpartition("/")[2] or model
 
 
 async def publish(context: AppContext, provider: str, wanted: Iterable[str], actor: Actor) -> list[str]:
-    """Make an alias for each model of `provider`; one that exists gets this provider as a further, last target.
+    """Create an alias for each model of `provider`; an existing alias gets this provider as one more target, the last.
 
-    Gives the aliases made or changed. Raises Conflict for an alias the config file defines, Invalid for a name that cannot
-    be one.
+    All in one transaction. Returns the aliases created or changed. Raises Conflict for an alias that the config file
+    defines, Invalid for a name that cannot be an alias.
     """
-    known = {alias.alias.lower(): alias for alias in await models.all_models(context)}
+    names = list(wanted)
+    return await apply(context, actor, lambda edit: publish_in(edit, provider, names))
+
+
+def publish_in(edit: Edit, provider: str, wanted: Iterable[str]) -> list[str]:
+    """As `publish`, inside a transaction."""
     touched = []
     for model in wanted:
         target = {"provider": provider, "model": model}
         name = alias_for(model)
-        existing = known.get(name.lower())
+        existing = edit.tx.models.get(name)
         if existing is None:
-            known[name.lower()] = await models.create(context, read(NewModel, {"alias": name, "targets": [target]}), actor)
-        elif any(one.provider == provider and one.model == model for one in existing.targets):
-            continue
-        else:
+            touched.append(models.insert(edit, read(NewModel, {"alias": name, "targets": [target]})).alias)
+        elif not any(one.provider == provider and one.model == model for one in existing.targets):
+            check_unlocked(existing.source, f"The alias {existing.alias!r}")
             targets = [*(one.model_dump() for one in existing.targets), target]
-            known[name.lower()] = await models.edit(context, existing.alias, read(ModelPatch, {"targets": targets}), actor)
-        touched.append(known[name.lower()].alias)
+            touched.append(models.update(edit, existing, read(ModelPatch, {"targets": targets})).alias)
     return touched

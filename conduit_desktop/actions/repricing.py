@@ -1,11 +1,13 @@
-"""Requests of unknown cost, priced anew with what is known today."""
+"""Repricing: computing the cost of requests whose cost is unknown from today's prices."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, Edit, change
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
@@ -17,25 +19,45 @@ from conduit_desktop.providers import ProviderKind
 BATCH = 500
 
 
-async def reprice(context: AppContext) -> int:
-    """Give every record of unknown cost the cost today's prices make of it; how many got one."""
+async def reprice(context: AppContext, actor: Actor) -> int:
+    """Give every record of unknown cost its cost at today's prices; returns how many got one.
+
+    Each batch is one transaction with the audit entry, which holds the number of records repriced so far.
+    """
+    return await change(context, actor, _reprice)
+
+
+async def _reprice(started: Change) -> int:
+    context = started.context
     known: dict[str, CompiledPrice | None] = {}
-    count = 0
+    count, entry = 0, await started.commit(partial(_record, count=0))
     last: RequestRecord | None = None
     while records := await context.store.ledger.unpriced(BATCH, after=last):
         wanted = {one.name: one for one in (_priced(context, record) for record in records) if one.name not in known}
         if wanted:
             known |= await asyncio.to_thread(_look_up, context, list(wanted.values()))
         costs = ((record.id, _cost(record, known[_priced(context, record).name])) for record in records)
-        count += await context.store.ledger.reprice([(id, cost) for id, cost in costs if cost is not None])
+        batch = [(id, cost) for id, cost in costs if cost is not None]
+        if batch:
+            count += await started.commit(partial(_write, batch=batch, count=count, entry=entry))
         last = records[-1]
     if count:
         await context.gateway.reload_spend()
     return count
 
 
+def _record(edit: Edit, count: int) -> int:
+    return edit.record("price.reprice", "requests", {"repriced": count})
+
+
+def _write(edit: Edit, batch: list[tuple[str, int]], count: int, entry: int) -> int:
+    done = edit.tx.ledger.reprice(batch)
+    edit.tx.audit.amend(entry, {"repriced": count + done})
+    return done
+
+
 def _cost(record: RequestRecord, compiled_price: CompiledPrice | None) -> int | None:
-    """Pictures, seconds and characters are not in the record: what they cost stays unknown, unless all of it is free."""
+    """The cost in nano-dollars; None where it stays unknown. The record has no images, seconds or characters to price."""
     if record.endpoint in _IN_UNITS:
         counted = record.input + record.cache_read + record.output + record.audio_in
         return cost_of_units(compiled_price, _usage(record) if counted else None, Units(seconds=None))
@@ -51,7 +73,7 @@ def _look_up(context: AppContext, wanted: list[PriceQuery]) -> dict[str, Compile
 
 
 def _priced(context: AppContext, record: RequestRecord) -> PriceQuery:
-    """A provider that is gone has no kind any more, but the user's own price may still name it."""
+    """The price to look up. A removed provider has no kind any more, but a price of the user may still name it."""
     bound = context.gateway.snapshot.providers.get(record.provider.lower())
     kind = bound.kind if bound else ProviderKind(Provider(id="", name=record.provider, kind=""))
     return PriceQuery(kind, record.provider, record.upstream_model)

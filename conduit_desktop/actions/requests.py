@@ -1,4 +1,4 @@
-"""The request log: what was asked, who answered, how long it took and what it cost."""
+"""The request log: model, provider, status, timings, tokens and cost of every request."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, epoch_ms
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView, RequestView
 from conduit_desktop.actions.schemas.views import rfc3339
+from conduit_desktop.core.cursor import write_cursor
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_usd
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.store.interface import RequestFilter
 
 if TYPE_CHECKING:
-    from conduit_desktop.store import Payload
+    from conduit_desktop.store.interface import Payload
 
 
 def view(record: RequestRecord) -> RequestView:
@@ -36,22 +38,18 @@ def _shown(record: RequestRecord) -> dict[str, Any]:
 
 
 async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestView], str | None]:
-    """What fits the query, newest first, and the cursor of the rest."""
+    """The requests that match the query, newest first, and the cursor of the rest."""
     found, cursor = await records(context, query)
     return [view(record) for record in found], cursor
 
 
 def cursor_at(at: int) -> str:
-    """The cursor of what began at `at` (epoch ms) or before."""
-    from conduit_desktop.store.sqlite.paging import write_cursor
-
+    """The cursor of the requests that started at `at` (epoch ms) or before."""
     return write_cursor(at + 1, "")
 
 
 async def records(context: AppContext, query: RequestQuery) -> tuple[list[RequestRecord], str | None]:
-    """The same as records: to make hundreds of views at once would hold up the streams."""
-    from conduit_desktop.store import RequestFilter
-
+    """The same as records: making hundreds of views at once would delay the streams on this loop."""
     filters = RequestFilter(
         key=query.key,
         model=query.model,

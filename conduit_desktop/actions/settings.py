@@ -1,4 +1,4 @@
-"""Settings: every option of `core.settings`, with its value and all that a form needs."""
+"""Settings: every option of `core.settings`, with its value and what a form needs to show it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, Edit
+from conduit_desktop.actions.dispatch import change as run_change
 from conduit_desktop.actions.schemas.validation import complaint
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import Conflict, Invalid
@@ -20,13 +21,13 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 
 
 async def show(context: AppContext) -> list[SettingView]:
-    """Every option, as it holds now."""
+    """Every option with its value in force."""
     values = context.gateway.snapshot.settings
     return [view(name, getattr(values, name), name in context.gateway.overrides) for name in Settings.model_fields]
 
 
 def view(name: str, value: Any, locked: bool) -> SettingView:
-    """One option. `locked`: the config file, the command line or the environment says it."""
+    """One option. `locked`: the config file, the command line or the environment sets it."""
     info = Settings.model_fields[name]
     kind, choices = _kind(info.annotation)
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
@@ -46,19 +47,28 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
 
 
 async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
-    """Set the options given; null goes back to the default. Raises Invalid, and Conflict for one that is fixed."""
-    checked = check(values)
-    for name in values:
-        if name in context.gateway.overrides:
-            raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
-    await _check_names(context, checked)
-    await context.store.settings.put(checked)
-    await made_known(context, actor, "settings.change", ", ".join(sorted(checked)), "settings", checked)
+    """Set the options given; null restores the default. Raises Invalid, and Conflict for one that is fixed."""
+
+    async def work(started: Change) -> None:
+        checked = check(values)
+        for name in values:
+            if name in context.gateway.overrides:
+                raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
+        await started.commit(lambda edit: put_in(edit, checked))
+
+    await run_change(context, actor, work)
     return await show(context)
 
 
+def put_in(edit: Edit, checked: Mapping[str, Any]) -> None:
+    """Set options that `check` returned, inside a transaction; raises Invalid."""
+    _check_names(edit, checked)
+    edit.tx.settings.put(checked)
+    edit.record("settings.change", ", ".join(sorted(checked)), checked)
+
+
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the options take them; raises Invalid naming the first that is unknown or does not fit."""
+    """The values, validated and converted; raises Invalid with the first option that is unknown or has a wrong value."""
     given = {name: value for name, value in values.items() if value is not None}
     try:
         settings = Settings.model_validate(given, strict=True)
@@ -70,13 +80,11 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(settings, name) if name in given else None for name in values}
 
 
-async def _check_names(context: AppContext, values: Mapping[str, Any]) -> None:
-    """Settings that name a key or an alias name one that is there."""
-    if name := values.get("anonymous_key"):
-        keys = await context.store.keys.all()
-        if not any(key.name.casefold() == name.casefold() for key in keys):
-            raise Invalid(f"anonymous_key: there is no virtual key {name!r}", "anonymous_key")
-    if (name := values.get("default_alias")) and await context.store.models.get(name) is None:
+def _check_names(edit: Edit, values: Mapping[str, Any]) -> None:
+    """Settings that name a key or an alias must name one that exists."""
+    if (name := values.get("anonymous_key")) and not any(key.name.casefold() == name.casefold() for key in edit.tx.keys.all()):
+        raise Invalid(f"anonymous_key: there is no virtual key {name!r}", "anonymous_key")
+    if (name := values.get("default_alias")) and edit.tx.models.get(name) is None:
         raise Invalid(f"default_alias: there is no model alias {name!r}", "default_alias")
 
 

@@ -1,4 +1,4 @@
-"""What was spent, summed by day, model, key or provider."""
+"""Usage: requests, tokens and cost, summed by day, model, key or provider."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery, epoch_ms
+from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
 from conduit_desktop.core.records import UsageRow
@@ -20,7 +21,7 @@ _COUNTS = ("requests", "errors", *TOKEN_CLASSES)
 
 
 def groups(text: str) -> list[Group]:
-    """`day,model` as a list; raises Invalid for a word that is no group."""
+    """`day,model` as a list; raises Invalid for any other name."""
     names = [part.strip() for part in text.split(",") if part.strip()]
     for name in names:
         if name not in get_args(Group):
@@ -45,6 +46,11 @@ def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
         "unpriced_requests": row.unpriced_requests,
         "estimated_requests": row.estimated_requests,
     }
+
+
+async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
+    """Sums over whole UTC days by the requested groups; one row of totals without any. Raises Invalid."""
+    return [UsageView(**row) for row in await usage(context, query)]
 
 
 async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:

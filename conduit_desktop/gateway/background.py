@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conduit_desktop.core.errors import ConduitError, describe
 from conduit_desktop.gateway.health import persistence as health_memory
@@ -83,6 +83,11 @@ class HealthMonitor:
             log.debug("health is not written down: %s", describe(error))
             return
         self._written = now
+
+    def saved(self) -> tuple[str, dict[str, Any]]:
+        """Name and value of the stored row with the health known now, for a transaction of the caller's own."""
+        state = self._state
+        return _NAME, health_memory.remembered(state.health, state.snapshot, self._salt, _now_ms()).model_dump()
 
     async def check(self) -> None:
         """Ask the providers of targets with an open circuit for their models; where one answers, a probe may go at once."""

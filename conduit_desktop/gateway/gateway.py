@@ -99,7 +99,7 @@ class Gateway(GatewayState):
         meter.called_by(caller)
         route = self._route(call, caller, snapshot)
         meter.routed(route)
-        if snapshot.settings.record_policy == "refuse" and not self.store.database.healthy:
+        if snapshot.settings.record_policy == "refuse" and not self.store.healthy:
             raise RecordsRefused("Requests cannot be recorded now, so none are answered. Is the disk full?")
         compiled_prices = self.compiled_prices.known(route.within_reach)
         if compiled_prices is None:

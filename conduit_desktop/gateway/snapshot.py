@@ -14,7 +14,7 @@ from conduit_desktop.core.errors import ConduitError, describe
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.providers import ProviderKind, Secrets
 from conduit_desktop.providers.catalog import bind
-from conduit_desktop.store import Store
+from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore, resolve
 
 log = logging.getLogger(__name__)

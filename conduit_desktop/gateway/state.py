@@ -27,7 +27,7 @@ from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot, take
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.relay import TimedReader
 from conduit_desktop.gateway.upstream.thinking_signatures import ThinkingSignatures
-from conduit_desktop.store import Store
+from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class GatewayState:
     async def start(self) -> None:
         """Read everything once; from now on calls can be answered."""
         self._idle.set()
-        self.store.database.on_health = self._on_records
+        self.store.on_health = self._on_records
         await self.refresh()
         self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
         await self.health_monitor.start()

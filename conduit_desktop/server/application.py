@@ -62,7 +62,7 @@ async def _health(request: web.Request) -> web.Response:
 
 def _ready(context: AppContext) -> Handler:
     async def ready(request: web.Request) -> web.Response:
-        writable = context.store.database.healthy
+        writable = context.store.healthy
         providers = sum(bound.provider.enabled and not bound.problem for bound in context.gateway.snapshot.providers.values())
         body = {"status": "ok" if writable else "degraded", "records": writable, "providers": providers}
         return _json(body, 200 if writable else 503)

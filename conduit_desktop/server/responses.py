@@ -23,7 +23,7 @@ from conduit_desktop.server import request_fields as reading
 from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
-from conduit_desktop.store.sqlite.responses import StoredResponse
+from conduit_desktop.store.interface import StoredResponse
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway

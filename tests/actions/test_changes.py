@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.actions.changes import check_unlocked, difference, made_known, new_id, replaced, sent
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.schemas.inputs import KeyPatch, ProviderPatch, read
 from conduit_desktop.core.entities import CredentialRef, HeaderHint, Provider, VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid
-from tests.fakes.app_context import published
 
 PROVIDER = Provider(
     id="prov_1", name="a", kind="openai", created_at=5, updated_at=5,
@@ -65,13 +63,3 @@ def test_an_audit_entry_of_a_change_holds_only_the_fields_that_changed() -> None
     assert difference(KEY, after) == {"rpm": 6}
     assert difference(KEY, replaced(KEY, {})) == {}
     assert difference(KEY, None) == {}
-
-
-async def test_a_change_is_audited_published_and_seen_by_the_gateway(context: AppContext) -> None:
-    changes = published(context)
-    await context.store.keys.insert(KEY)
-    await made_known(context, "cli", "key.create", "k", "keys", {"rpm": 5})
-    [entry] = (await context.store.audit.list())[0]
-    assert (entry.actor, entry.action, entry.subject, entry.changes) == ("cli", "key.create", "k", {"rpm": 5})
-    assert [(one.topic, one.payload) for one in changes] == [("keys", "k")]
-    assert "key_1" in context.gateway.snapshot.keys

@@ -442,7 +442,7 @@ def test_every_operation_is_found_by_its_own_path_and_changes_unless_it_reads(ro
 
 
 async def test_a_change_waits_for_the_one_before_and_a_read_does_not(context: AppContext, do: Do) -> None:
-    async with context.turn:
+    async with context.write_lock:
         change = asyncio.ensure_future(do("POST", "/keys", {"name": "a"}))
         assert (await do("GET", "/keys"))["data"] == []
         assert not change.done()

@@ -10,8 +10,8 @@ from conduit_desktop.actions.context import AppContext, ServerState
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.gateway import Gateway
-from conduit_desktop.store import Store
 from conduit_desktop.store.secrets.store import SecretStore
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 
 class DictSecrets(SecretStore):
@@ -58,7 +58,7 @@ class IdleServer:
 @asynccontextmanager
 async def open_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
     """A started AppContext; the settings `fixed` override the stored ones."""
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     bus = Bus()
     secrets = DictSecrets()
     gateway = Gateway(store, secrets, bus, fixed)

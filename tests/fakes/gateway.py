@@ -15,7 +15,7 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.gateway import Gateway
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 from conduit_desktop.wire import dialect
 from tests.fakes.app_context import DictSecrets
 from tests.fakes.vendor import API_KEY
@@ -107,7 +107,7 @@ def call(
 @asynccontextmanager
 async def open_gateway(home: Home, **settings: Any) -> AsyncIterator[GatewayFixture]:
     """A started gateway; `settings` override the defaults."""
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     gateway = GatewayFixture(store, DictSecrets(), Bus(), settings)
     gateway.records = []
     gateway.bus.subscribe(lambda change: gateway.records.append(change.payload) if change.topic == "requests" else None)

@@ -31,9 +31,9 @@ async def window(home: Home) -> AsyncIterator[MainWindow]:
     """The window on a new home folder, with a real server."""
     from conduit_desktop.core.bus import Bus
     from conduit_desktop.gateway.gateway import Gateway
-    from conduit_desktop.store import Store
+    from conduit_desktop.store.sqlite.store import SqliteStore
 
-    store, bus, secrets, fixed, server = Store.open(home), Bus(), DictSecrets(), {"port": 0}, HttpServer()
+    store, bus, secrets, fixed, server = SqliteStore.open(home), Bus(), DictSecrets(), {"port": 0}, HttpServer()
     gateway = Gateway(store, secrets, bus, fixed)
     await gateway.start()
     context = AppContext(home, store, secrets, gateway, bus, server, fixed)

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 
 @pytest_asyncio.fixture
-async def store(home: Home) -> AsyncIterator[Store]:
-    opened = Store.open(home)
+async def store(home: Home) -> AsyncIterator[SqliteStore]:
+    opened = SqliteStore.open(home)
     yield opened
     await opened.close()

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from conduit_desktop.core.records import Attempt, RequestRecord, UsageRow
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 NOON = 1_772_366_400_000
 DAY = 86_400_000
@@ -24,7 +24,7 @@ def record(number: int = 0, **values: Any) -> RequestRecord:
     return RequestRecord(**(defaults | values))
 
 
-async def write(store: Store, *records: RequestRecord) -> None:
+async def write(store: SqliteStore, *records: RequestRecord) -> None:
     """All of them, durably."""
     for future in [store.ledger.record(made) for made in records]:
         await future

@@ -13,17 +13,17 @@ import pytest
 
 from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable, HomeHeld, Invalid
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
-from conduit_desktop.store.backup import restore
+from conduit_desktop.store.backup import backup, restore
 from conduit_desktop.store.lock import HomeLock
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import NOON, record, total, write
 
 
 async def _backup(home: Home, target: Path, count: int = 50) -> Path:
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await write(store, *(record(number) for number in range(count)))
     await store.payloads.put("r1", b"asked", b"answered", NOON)
-    await store.backup(target)
+    await backup(home, target)
     await store.close()
     return target
 
@@ -32,7 +32,7 @@ async def test_a_backup_goes_to_a_new_home_whole(home: Home, tmp_path: Path):
     target = await _backup(home, tmp_path / "conduit.zip")
     other = Home(tmp_path / "other")
     restore(target, other)
-    store = Store.open(other)
+    store = SqliteStore.open(other)
     rows, _ = await store.ledger.list(limit=500)
     usage = await store.ledger.usage([])
     payload = await store.payloads.get("r1")
@@ -68,7 +68,7 @@ async def test_a_link_that_waits_beside_a_backup_leads_nowhere(home: Home, tmp_p
 
 
 async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     going = True
 
     async def client(start: int) -> None:
@@ -80,7 +80,7 @@ async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path
     clients = [asyncio.ensure_future(client(start)) for start in range(8)]
     while len((await store.ledger.list())[0]) < 8:
         await asyncio.sleep(0)
-    target = await store.backup(tmp_path / "conduit.zip")
+    target = await backup(home, tmp_path / "conduit.zip")
     going = False
     await asyncio.gather(*clients)
     await store.close()
@@ -96,11 +96,11 @@ async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path
 
 async def test_restoring_keeps_what_was_there_beside(home: Home, tmp_path: Path):
     target = await _backup(home, tmp_path / "conduit.zip", 10)
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await write(store, record(99))
     await store.close()
     restore(target, home)
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     rows, _ = await store.ledger.list()
     await store.close()
     assert len(rows) == 10
@@ -161,21 +161,21 @@ async def test_a_backup_takes_the_place_of_an_earlier_one_and_of_nothing_else(ho
     earlier = target.read_bytes()
     mine = tmp_path / "notes.txt"
     mine.write_text("mine")
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await write(store, record(999))
-    await store.backup(target)
+    await backup(home, target)
     assert target.read_bytes() != earlier
     for taken in (home.database, home.payloads, mine, tmp_path, Path("/")):
         with pytest.raises(Invalid, match="is there already"):
-            await store.backup(taken)
+            await backup(home, taken)
     assert mine.read_text() == "mine"
     assert len((await store.ledger.list(limit=500))[0]) == 51
     await store.close()
 
 
 async def test_a_backup_to_a_place_that_cannot_be_written_is_named(home: Home, tmp_path: Path):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     with pytest.raises(Invalid, match="nowhere") as caught:
-        await store.backup(tmp_path / "nowhere" / "conduit.zip")
+        await backup(home, tmp_path / "nowhere" / "conduit.zip")
     await store.close()
     assert caught.value.field == "path"

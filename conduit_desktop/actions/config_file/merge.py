@@ -1,4 +1,4 @@
-"""What a `conduit.toml` would change, step by step, and how each step is taken.
+"""The plan of what a `conduit.toml` changes, step by step.
 
 A plan is made and checked before anything is written, so a file that does not fit changes nothing.
 """
@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from conduit_desktop.actions import keys, models, prices, providers
 from conduit_desktop.actions.config_file.document import ConfigFile, FileKey, FileModel, FilePrice, secret_of
-from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.credentials import hint
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.credentials import SecretDraft, hint
+from conduit_desktop.actions.dispatch import Edit, Job
 from conduit_desktop.actions.schemas.inputs import (
     KeyPatch,
     ModelPatch,
@@ -37,31 +38,30 @@ Kind = Literal["provider", "model", "key", "price", "setting"]
 Verdict = Literal["add", "change", "same", "locked"]
 
 
-_LAID_LATER = frozenset({"fallbacks", *models.BY_CAUSE})
-"""What names other aliases, which may come later in the file."""
+_ADDED_LAST = frozenset({"fallbacks", *models.BY_CAUSE})
+"""The fields that name other aliases, which may come later in the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergeStep:
-    """One thing the file says. `take` writes it, and gives a key that had to be made."""
+    """One entity of the file. `prepare` writes its secrets; the job it returns writes the row, and returns a generated key."""
 
     kind: Kind
     name: str
     change: Verdict
     fields: tuple[str, ...]
-    take: Callable[[], Awaitable[str | None]]
+    prepare: Callable[[SecretDraft], Awaitable[Job[str | None]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Who merges, and as what. `source` file takes over what the user made; user leaves alone what a file holds."""
+    """Merges a file into the store. With the source `file`, it takes over what the user made; `user` skips what a file defines."""
 
     context: AppContext
-    actor: Actor
     source: Source
 
     async def plan(self, config: ConfigFile) -> list[MergeStep]:
-        """Every step; raises Invalid (with the file's own path of the field) for what does not fit."""
+        """Every step; raises Invalid, with the field's path in the file, for a value that cannot be used."""
         await self._check(config)
         steps = [await self._provider(one) for one in config.providers]
         steps += [await self._model(one) for one in config.models]
@@ -78,8 +78,8 @@ class Merge:
     async def _check(self, config: ConfigFile) -> None:
         vendors = {one.name.lower() for one in await self.context.store.providers.all()}
         vendors |= {one.name.lower() for one in config.providers}
-        ways = {one.alias.lower(): list(one.fallbacks) for one in await self.context.store.models.all()}
-        ways |= {one.alias.lower(): list(one.fallbacks) for one in config.models}
+        known = {one.alias.lower(): list(one.fallbacks) for one in await self.context.store.models.all()}
+        known |= {one.alias.lower(): list(one.fallbacks) for one in config.models}
         for index, provider in enumerate(config.providers):
             _check_provider(provider, f"providers[{index}]")
         for index, model in enumerate(config.models):
@@ -87,15 +87,15 @@ class Merge:
                 if target.provider.lower() not in vendors:
                     path = f"models[{index}].targets[{at}].provider"
                     raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
-            models.check_ways(model.alias, model.fallbacks, ways, f"models[{index}].fallbacks")
+            models.check_fallbacks(model.alias, model.fallbacks, known, f"models[{index}].fallbacks")
             for field in models.BY_CAUSE:
-                models.check_ways(model.alias, getattr(model, field), dict.fromkeys(ways, ()), f"models[{index}].{field}")
+                models.check_fallbacks(model.alias, getattr(model, field), dict.fromkeys(known, ()), f"models[{index}].{field}")
 
     async def _provider(self, new: NewProvider) -> MergeStep:
         before = await self.context.store.providers.get(new.name)
         if before is None:
             return MergeStep(
-                "provider", new.name, "add", (), lambda: _done(providers.create(self.context, new, self.actor, self.source))
+                "provider", new.name, "add", (), lambda draft: _without_result(providers.prepare_insert(draft, new, self.source))
             )
         wanted = self._kept_credentials(new, before)
         headers = self._new_headers(new, before)
@@ -107,7 +107,7 @@ class Merge:
             fields.add("headers")
         return MergeStep(
             "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(providers.change(self.context, before, patch, self.actor, self.source)),
+            lambda draft: _without_result(providers.prepare_update(draft, before, patch, self.source)),
         )  # fmt: skip
 
     def _kept_credentials(self, new: NewProvider, before: Provider) -> list[NewCredential]:
@@ -126,8 +126,8 @@ class Merge:
         wanted = new.headers or {}
         staying = {name.lower() for name, value in wanted.items() if self.source == "user" and _is_unset(value)}
         staying &= {header.name.lower() for header in before.headers}
-        said = {name.lower() for name in wanted}
-        headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in said}
+        named = {name.lower() for name in wanted}
+        headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in named}
         return headers | {name: value for name, value in wanted.items() if name.lower() not in staying}
 
     async def _model(self, new: FileModel) -> MergeStep:
@@ -135,28 +135,26 @@ class Merge:
         values = {name: getattr(new, name) for name in NewModel.model_fields}
         values["overrides"] = new.overrides | dict.fromkeys(new.remove_parameters)
         if before is None:
-            # Fallbacks may come later in the file: `lay_fallbacks` sets them when every alias is there.
-            first = NewModel.model_construct(**{**values, **{field: [] for field in _LAID_LATER}})
-            return MergeStep(
-                "model", new.alias, "add", (), lambda: _done(models.create(self.context, first, self.actor, self.source))
-            )
+            # Fallbacks may come later in the file: `add_fallbacks` sets them when every alias exists.
+            first = NewModel.model_construct(**{**values, **{field: [] for field in _ADDED_LAST}})
+            return MergeStep("model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)))
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
-        patch = ModelPatch.model_construct(_fields_set=set(values) - _LAID_LATER, **values)
+        patch = ModelPatch.model_construct(_fields_set=set(values) - _ADDED_LAST, **values)
         return MergeStep(
             "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(models.change(self.context, before, patch, self.actor, self.source)),
+            _prepared(lambda edit: models.update(edit, models.find_in(edit, before.alias), patch, self.source)),
         )  # fmt: skip
 
-    async def lay_fallbacks(self, config: ConfigFile) -> None:
-        """After every alias is there: the fallbacks of those that were added."""
+    def add_fallbacks(self, edit: Edit, config: ConfigFile) -> None:
+        """Set the fallbacks of the aliases, once every alias of the file is in the store."""
         for new in config.models:
-            alias = await models.find(self.context, new.alias)
-            wanted = {field: getattr(new, field) for field in sorted(_LAID_LATER)}
+            alias = models.find_in(edit, new.alias)
+            wanted = {field: getattr(new, field) for field in sorted(_ADDED_LAST)}
             changed = {field: names for field, names in wanted.items() if list(getattr(alias, field)) != names}
             if alias.source == self.source and changed:
                 patch = ModelPatch.model_validate(changed)
-                await models.change(self.context, alias, patch, self.actor, self.source)
+                models.update(edit, alias, patch, self.source)
 
     async def _key(self, index: int, new: FileKey) -> MergeStep:
         path = f"keys[{index}].key"
@@ -165,18 +163,19 @@ class Merge:
         secret = None if unset else secret_of(new, path)
         body = _key_body(new)
         if before is None:
-            return MergeStep("key", new.name, "add", (), lambda: self._make_key(body, secret))
+            return MergeStep("key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)))
         fields = _key_fields(new, before)
         if secret is not None and digest(secret) != before.digest:
             fields.add("key")
         return MergeStep(
             "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
-            lambda: _done(keys.change(self.context, before, body, self.actor, self.source, secret)),
+            _prepared(lambda edit: keys.update(edit, before, body, self.source, secret)),
         )  # fmt: skip
 
-    async def _make_key(self, body: KeyInput, secret: str | None) -> str | None:
-        made = await keys.create(self.context, body, self.actor, self.source, secret)
-        return made.key if secret is None else None
+    def _add_key(self, edit: Edit, body: KeyInput, secret: str | None) -> str | None:
+        generated = keys.fresh() if secret is None else None
+        keys.insert(edit, body, secret or generated or "", self.source)
+        return generated
 
     async def _price(self, new: FilePrice) -> MergeStep:
         starts = epoch_ms(new.valid_from) if new.valid_from else 0
@@ -187,12 +186,35 @@ class Merge:
         fields = {name for name, value in wanted.items() if before and _listed(have)[name] != _listed(wanted)[name]}
         return MergeStep(
             "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
-            lambda: _done(prices.put(self.context, new.pattern, body, self.actor, self.source)),
+            _prepared(lambda edit: prices.put_in(edit, new.pattern, body, self.source)),
         )  # fmt: skip
 
 
-async def _done(work: Awaitable[Any]) -> None:
-    await work
+def _job(job: Job[str | None]) -> Callable[[SecretDraft], Awaitable[Job[str | None]]]:
+    """A `prepare` without secrets."""
+
+    async def prepare(draft: SecretDraft) -> Job[str | None]:
+        return job
+
+    return prepare
+
+
+def _prepared(write: Callable[[Edit], Any]) -> Callable[[SecretDraft], Awaitable[Job[str | None]]]:
+    """A `prepare` without secrets, of a job without a result."""
+
+    def job(edit: Edit) -> None:
+        write(edit)
+
+    return _job(job)
+
+
+async def _without_result(prepared: Awaitable[Job[Any]]) -> Job[str | None]:
+    write = await prepared
+
+    def job(edit: Edit) -> None:
+        write(edit)
+
+    return job
 
 
 def _check_provider(provider: NewProvider, path: str) -> None:
@@ -208,7 +230,7 @@ def _check_provider(provider: NewProvider, path: str) -> None:
 def _provider_patch(
     new: NewProvider, wanted: list[NewCredential], headers: dict[str, str | None], before: Provider
 ) -> ProviderPatch:
-    """The whole provider as a patch: what the file does not say goes."""
+    """The complete provider as a patch: fields that are not in the file are cleared."""
     values: dict[str, Any] = {name: getattr(new, name) for name in ("name", "kind", "base_url", "accept_client_keys", "enabled")}
     values["options"] = {**dict.fromkeys(before.options), **new.options}
     fields = {*values, "api_keys", "headers"}
@@ -241,7 +263,7 @@ def _other_headers(context: AppContext, wanted: dict[str, str | None], before: P
 
 
 def _kept(context: AppContext, reference: str, shown: str, wanted: str) -> str | None:
-    """The secret behind a reference; the store is asked only where the hint does not already tell them apart."""
+    """The secret behind a reference; the secret store is read only where the hints are equal."""
     if reference.startswith("env:") or wanted.startswith("env:"):
         return reference
     return context.secrets.get(reference) if shown == hint(wanted) else None
@@ -252,7 +274,7 @@ def _is_unset(value: str | None) -> bool:
 
 
 def _key_body(new: FileKey) -> KeyInput:
-    """Every field of the key, so that what the file does not say goes back to its default."""
+    """Every field of the key, so that a field that is not in the file gets its default."""
     names = [name for name in KeyPatch.model_fields if name != "name"]
     return KeyInput.model_construct(_fields_set={"name", *names}, name=new.name, **{name: getattr(new, name) for name in names})
 

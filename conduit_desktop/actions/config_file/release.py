@@ -1,35 +1,32 @@
-"""A start without a config file: what an earlier one had defined becomes the user's own."""
+"""A start without a config file: entities that an earlier one defined become the user's own."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
-from conduit_desktop.actions.changes import made_known
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.core.entities import Entity
-from conduit_desktop.store import EntityTable
+from conduit_desktop.store.interface import EntityRows
 
 E = TypeVar("E", bound=Entity)
 
 
 async def release_file(context: AppContext) -> int:
-    """The house is started without a config file: what an earlier one defined is the user's from now on; how many things."""
-    store, released = context.store, 0
-    for alias in await store.models.all():
-        released += await _release(store.models, alias)
-    for provider in await store.providers.all():
-        released += await _release(store.providers, provider)
-    for key in await store.keys.all():
-        released += await _release(store.keys, key)
-    for price in await store.prices.all():
-        released += await _release(store.prices, price)
+    """Unlock what an earlier config file defined; returns the number of entities."""
+    return await apply(context, "file", _release_all)
+
+
+def _release_all(edit: Edit) -> int:
+    tx = edit.tx
+    released = _release(tx.models) + _release(tx.providers) + _release(tx.keys) + _release(tx.prices)
     if released:
-        await made_known(context, "file", "config-file.release", "config file", "settings", {"released": released})
+        edit.record("config-file.release", "config file", {"released": released})
     return released
 
 
-async def _release(table: EntityTable[E], entity: E) -> bool:
-    if getattr(entity, "source", "user") != "file":
-        return False
-    await table.replace(entity.model_copy(update={"source": "user"}))
-    return True
+def _release(rows: EntityRows[E]) -> int:
+    locked = [one for one in rows.all() if getattr(one, "source", "user") == "file"]
+    for one in locked:
+        rows.replace(one.model_copy(update={"source": "user"}))
+    return len(locked)

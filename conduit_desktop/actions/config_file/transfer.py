@@ -1,10 +1,11 @@
-"""The configuration out to a `conduit.toml`, and in from one: once as an import, or for as long as the file holds it."""
+"""The configuration as a `conduit.toml`: export, one-time import, and following a config file."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from conduit_desktop.actions import keys, models, prices, providers
@@ -13,6 +14,7 @@ from conduit_desktop.actions.config_file.document import ConfigFile, parse
 from conduit_desktop.actions.config_file.merge import Merge, MergeStep
 from conduit_desktop.actions.config_file.writer import document
 from conduit_desktop.actions.context import Actor, AppContext
+from conduit_desktop.actions.dispatch import Change, Edit, Job, change
 from conduit_desktop.actions.schemas.inputs import ImportRequest
 from conduit_desktop.actions.schemas.reports import ChangeView, ImportView
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 async def export(context: AppContext) -> dict[str, str]:
-    """`{"toml": text}`: everything an operator has set, here or in the config file, without secrets."""
+    """`{"toml": text}`: the whole configuration, of the store and the config file, without secrets."""
     store, fixed = context.store, context.fixed_settings
     in_file = {name: value for name, value in context.gateway.overrides.items() if name not in fixed}
     text = document(
@@ -31,96 +33,117 @@ async def export(context: AppContext) -> dict[str, str]:
     return {"toml": text}
 
 
-async def import_(context: AppContext, media_request: ImportRequest, actor: Actor) -> ImportView:
-    """What the file would change, and, with `apply`, the change itself. What the file does not name stays. Raises Invalid."""
-    try:
-        config = await asyncio.to_thread(parse, media_request.toml, "import")
-    except ConfigFileBroken as error:
-        raise Invalid(str(error), "toml") from error
-    merge = Merge(context, actor, "user")
-    try:
-        steps = await merge.plan(config)
-    except ActionError as error:
-        raise Invalid(str(config.complain(error)), "toml") from error
-    changes = [ChangeView(kind=s.kind, name=s.name, change=s.change, fields=list(s.fields)) for s in steps]
-    changes += await _setting_changes(context, config)
-    made = await _take(merge, steps, config) if media_request.apply else {}
-    new_settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
-    if media_request.apply and new_settings:
-        await options.change(context, new_settings, actor)
-    return ImportView(applied=media_request.apply, changes=changes, new_keys=made)
+async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> ImportView:
+    """What the file would change, and, with `apply`, the change itself, in one transaction. Raises Invalid.
+
+    What the file does not name stays as it is.
+    """
+
+    async def work(started: Change) -> ImportView:
+        try:
+            config = await asyncio.to_thread(parse, request.toml, "import")
+        except ConfigFileBroken as error:
+            raise Invalid(str(error), "toml") from error
+        merge = Merge(context, "user")
+        try:
+            steps = await merge.plan(config)
+        except ActionError as error:
+            raise Invalid(str(config.complain(error)), "toml") from error
+        changes = [_change_view(step) for step in steps]
+        changes += _setting_changes(context, config)
+        if not request.apply:
+            return ImportView(applied=False, changes=changes, new_keys={})
+        settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
+        jobs = await _prepare(started, steps)
+
+        def write(edit: Edit) -> dict[str, str]:
+            made = _write_steps(edit, jobs, merge, config)
+            if settings:
+                options.put_in(edit, options.check(settings))
+            return made
+
+        return ImportView(applied=True, changes=changes, new_keys=await started.commit(write))
+
+    return await change(context, actor, work)
 
 
 async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]:
-    """Make the database hold what the config file defines, locked, and drop what has left the file.
+    """Make the store hold what the config file defines, locked, and remove what has left the file; in one transaction.
 
-    Raises ConfigFileBroken, which names file, line and field, before anything is changed. Gives what was changed.
+    Raises ConfigFileBroken with file, line and field; nothing is changed then. Returns what was changed.
     """
-    async with context.turn:
-        return await _sync(context, config)
+    return await change(context, "file", lambda started: _sync(started, config))
 
 
-async def _sync(context: AppContext, config: ConfigFile) -> list[ChangeView]:
-    merge = Merge(context, "file", "file")
+async def _sync(started: Change, config: ConfigFile) -> list[ChangeView]:
+    context = started.context
+    merge = Merge(context, "file")
     try:
         steps = await merge.plan(config)
     except ActionError as error:
         raise config.complain(error) from error
+    jobs = await _prepare(started, steps)
+    absent = await _absent(started, config)
+
+    def write(edit: Edit) -> dict[str, str]:
+        made = _write_steps(edit, jobs, merge, config)
+        for _, job in absent:
+            job(edit)
+        return made
+
+    for name in await started.commit(write):
+        log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and prints it", name)
     context.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
-    for name in await _take(merge, steps, config):
-        log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and shows it", name)
-    gone = await _drop_absent(context, config)
     context.gateway.overrides = {**config.settings, **context.fixed_settings}
-    await context.gateway.refresh()
-    context.bus.publish("settings")
-    done = [ChangeView(kind=s.kind, name=s.name, change=s.change, fields=list(s.fields)) for s in steps if s.change != "same"]
-    return done + gone
+    started.topics["settings"] = None
+    return [_change_view(step) for step in steps if step.change != "same"] + [view for view, _ in absent]
 
 
-async def _take(merge: Merge, steps: Sequence[MergeStep], config: ConfigFile) -> dict[str, str]:
-    """Write every step that changes something; the keys that had to be made, by name."""
-    made: dict[str, str] = {}
-    for step in steps:
-        if step.change in ("add", "change") and (key := await step.take()) is not None:
-            made[step.name] = key
-    await merge.lay_fallbacks(config)
+def _change_view(step: MergeStep) -> ChangeView:
+    return ChangeView(kind=step.kind, name=step.name, change=step.change, fields=list(step.fields))
+
+
+async def _prepare(started: Change, steps: Sequence[MergeStep]) -> list[tuple[str, Job[str | None]]]:
+    """Write the secrets of every step that changes something; the jobs that write their rows, by name."""
+    return [(step.name, await step.prepare(started.secrets)) for step in steps if step.change in ("add", "change")]
+
+
+def _write_steps(edit: Edit, jobs: Sequence[tuple[str, Job[str | None]]], merge: Merge, config: ConfigFile) -> dict[str, str]:
+    """Write every row; returns the keys that had to be generated, by name."""
+    made = {name: key for name, job in jobs if (key := job(edit)) is not None}
+    merge.add_fallbacks(edit, config)
     return made
 
 
-async def _setting_changes(context: AppContext, config: ConfigFile) -> list[ChangeView]:
+def _setting_changes(context: AppContext, config: ConfigFile) -> list[ChangeView]:
     now = context.gateway.snapshot.settings
     changes = []
     for name, value in config.settings.items():
-        change = "locked" if name in context.gateway.overrides else "same" if getattr(now, name) == value else "change"
-        changes.append(ChangeView.model_validate({"kind": "setting", "name": name, "change": change, "fields": []}))
+        verdict = "locked" if name in context.gateway.overrides else "same" if getattr(now, name) == value else "change"
+        changes.append(ChangeView.model_validate({"kind": "setting", "name": name, "change": verdict, "fields": []}))
     return changes
 
 
-async def _drop_absent(context: AppContext, config: ConfigFile) -> list[ChangeView]:
-    """Remove what an earlier version of the file defined."""
-    gone: list[tuple[str, str]] = []
+async def _absent(started: Change, config: ConfigFile) -> list[tuple[ChangeView, Job[None]]]:
+    """What an earlier version of the file defined and this one does not, with the jobs that remove it."""
+    store = started.context.store
+    gone: list[tuple[ChangeView, Job[None]]] = []
     named = {one.alias.casefold() for one in config.models}
-    for alias in await context.store.models.all():
+    for alias in await store.models.all():
         if alias.source == "file" and alias.alias.casefold() not in named:
-            await models.discard(context, alias, "file")
-            gone.append(("model", alias.alias))
+            gone.append((_removed("model", alias.alias), partial(models.discard, alias=alias)))
     named = {one.name.casefold() for one in config.providers}
-    for provider in await context.store.providers.all():
+    for provider in await store.providers.all():
         if provider.source == "file" and provider.name.casefold() not in named:
-            await providers.discard(context, provider, "file")
-            gone.append(("provider", provider.name))
+            gone.append((_removed("provider", provider.name), providers.prepare_delete(started.secrets, provider)))
     named = {one.name.casefold() for one in config.keys}
-    for key in await context.store.keys.all():
+    for key in await store.keys.all():
         if key.source == "file" and key.name.casefold() not in named:
-            await keys.discard(context, key, "file")
-            gone.append(("key", key.name))
+            gone.append((_removed("key", key.name), partial(keys.discard, key=key)))
     named = {one.pattern.casefold() for one in config.prices}
-    for pattern in {
-        p.pattern for p in await context.store.prices.all() if p.source == "file" and p.pattern.casefold() not in named
-    }:
-        await prices.discard(context, pattern, "file")
-        gone.append(("price", pattern))
-    return [_removed(kind, name) for kind, name in gone]
+    patterns = {one.pattern for one in await store.prices.all() if one.source == "file" and one.pattern.casefold() not in named}
+    gone += [(_removed("price", pattern), partial(prices.discard, pattern=pattern)) for pattern in sorted(patterns)]
+    return gone
 
 
 def _removed(kind: Any, name: str) -> ChangeView:

@@ -1,6 +1,6 @@
-"""What an operator may say: one model a body, checked the same for the window, the command line, the API and the file.
+"""The inputs of operations: one model for each body, validated the same for window, command line, admin API and file.
 
-Build one with `read(Model, values)`, which raises Invalid in the user's words with the field's path. A patch changes only
+Build one with `read(Model, values)`, which raises Invalid with the field's path. A patch changes only
 the fields that were sent (`model_fields_set`); null clears.
 """
 
@@ -77,6 +77,19 @@ class ProviderPatch(Body):
     options: dict[str, Any] | None = None
     accept_client_keys: bool | None = None
     enabled: bool | None = None
+
+
+class PublishRequest(Body):
+    """POST /providers/{name}/publish: the provider's models to create aliases for."""
+
+    models: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(max_length=1000)
+
+
+class AddDiscovered(Body):
+    """POST /discovery: environment variables and base URLs that GET /discovery returned."""
+
+    variables: list[str] = Field(default_factory=list, max_length=100)
+    servers: list[str] = Field(default_factory=list, max_length=100)
 
 
 class NewTarget(Body):

@@ -1,4 +1,4 @@
-"""What has happened, as an operator sees it: requests, health, notifications, changes. No view has room for a secret."""
+"""Views of requests, usage, health, notifications and changes: the admin API's JSON. No view has a field for a secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CredentialState = Literal["ready", "resting", "parked"]
 
 
 class AttemptView(View):
-    """One question to one target."""
+    """One attempt at one target."""
 
     provider: str
     model: str
@@ -109,8 +109,51 @@ class RequestDetailView(RequestView):
     response_payload: Any = None
 
 
+class UsageView(View):
+    """A row of GET /usage. Of `day`, `model`, `key` (an id, with `key_name`) and `provider`, only the groups requested are set.
+
+    Tokens by class; `cost_usd` of the requests with a known price, null where there are only others.
+    """
+
+    day: str | None = None
+    model: str | None = None
+    key: str | None = None
+    key_name: str | None = None
+    provider: str | None = None
+    requests: int
+    errors: int
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+    reasoning: int
+    audio_in: int
+    audio_out: int
+    cost_usd: float | None
+    unpriced_requests: int
+    estimated_requests: int
+
+
+class UnreadView(View):
+    """GET /notifications/unread."""
+
+    unread: int
+
+
+class ReadView(View):
+    """POST /notifications/read: how many were unread."""
+
+    read: int
+
+
+class ExportView(View):
+    """GET /export: the text of a `conduit.toml`, without secrets."""
+
+    toml: str
+
+
 class NotificationView(View):
-    """Something the operator should know."""
+    """A notification to the operator."""
 
     id: str
     kind: NotificationKind

@@ -1,4 +1,4 @@
-"""What an operator sees of the house and its configuration: the admin API's JSON, a model a kind. No view has room for a secret."""
+"""Views of the configuration and the gateway's state: the admin API's JSON. No view has a field for a secret."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from conduit_desktop.core.entities import BudgetPeriod, Sticky, Strategy, Target, Tier, TimeoutOverrides
 
+ProviderState = Literal["disabled", "unready", "troubled", "answering", "unused"]
 KeyStatus = Literal["active", "disabled", "expired", "budget_spent"]
 T = TypeVar("T")
 
@@ -104,6 +105,76 @@ class ProviderView(View):
     """The config file defines it, and only the file can change it."""
     created_at: str | None
     updated_at: str | None
+
+
+class ProviderStateView(View):
+    """`text` is the reason in a few words; `aliases` are the model aliases with a target at this provider."""
+
+    state: ProviderState
+    text: str
+    aliases: list[str]
+
+
+class ProviderStatesView(View):
+    """GET /provider-states: the state of each provider by name."""
+
+    states: dict[str, ProviderStateView]
+
+
+class PublishedView(View):
+    """POST /providers/{name}/publish: the aliases created or changed."""
+
+    aliases: list[str]
+
+
+class FoundKeyView(View):
+    """A provider key in the environment, used as `env:<variable>`. `used`: a provider has it already."""
+
+    kind: str
+    label: str
+    variable: str
+    hint: str
+    used: bool
+
+
+class FoundServerView(View):
+    """A model server on this computer, with its models. `used`: a provider has its address already."""
+
+    kind: str
+    label: str
+    base_url: str
+    models: list[str]
+    used: bool
+
+
+class DiscoveryView(View):
+    """GET /discovery."""
+
+    keys: list[FoundKeyView]
+    servers: list[FoundServerView]
+
+
+class AddedView(View):
+    """POST /discovery: the names of the providers added."""
+
+    providers: list[str]
+
+
+class DemoView(View):
+    """POST /demo: the alias to try first."""
+
+    alias: str
+
+
+class MasterKeyView(View):
+    """POST /master-key/rotate: the new master key."""
+
+    master_key: str
+
+    def __repr__(self) -> str:
+        return "MasterKeyView()"
+
+    __str__ = __repr__
 
 
 class ProviderTestView(View):

@@ -23,10 +23,10 @@ async def answer(request: web.Request, path: str, context: AppContext, actor: Ac
     method = "GET" if request.method == "HEAD" else request.method
     operations.match(method, path)  # before the body is read: a wrong path is not worth it
     body = await _body(request)
-    status, told = await operations.call(context, method, path, request.query, body, actor)
-    if isinstance(told, operations.TextAnswer):
-        return web.Response(status=status, text=told.text, content_type=told.content_type)
-    return web.Response(status=status) if status == 204 else as_json(told, status)
+    status, result = await operations.call(context, method, path, request.query, body, actor)
+    if isinstance(result, operations.TextAnswer):
+        return web.Response(status=status, text=result.text, content_type=result.content_type)
+    return web.Response(status=status) if status == 204 else as_json(result, status)
 
 
 async def _body(request: web.Request) -> Any:

@@ -6,14 +6,14 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from conduit_desktop.core.records import RequestRecord, RequestStatus, UsageRow
+from conduit_desktop.core.cursor import page, read_cursor
+from conduit_desktop.core.records import RequestRecord, UsageRow
+from conduit_desktop.store.interface import RequestFilter, UsageGroup
 from conduit_desktop.store.sqlite import usage as sums
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.paging import page, read_cursor
 from conduit_desktop.store.sqlite.records import COLUMNS, TOTALS_DAY, TOTALS_MODEL, UNPRICED, read_record
 
 PRUNE_STEP = 100
@@ -21,18 +21,6 @@ PRUNE_PAUSE_S = 0.01
 DAY_MS = 86_400_000
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM requests"
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
-    """Which records: `key` is an id or a name, `model` the alias asked for, since inclusive and until exclusive (ms)."""
-
-    key: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    status: RequestStatus | None = None
-    since_ms: int | None = None
-    until_ms: int | None = None
 
 
 class Ledger:
@@ -54,7 +42,7 @@ class Ledger:
         return read_record(rows[0]) if rows else None
 
     async def usage(
-        self, group_by: Sequence[sums.Group], since_ms: int | None = None, until_ms: int | None = None
+        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
     ) -> list[UsageRow]:
         """Sums by the groups asked for, over whole UTC days, ordered by the groups."""
         return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
@@ -72,7 +60,7 @@ class Ledger:
     async def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
         """Give records of unknown cost their cost in nano-dollars, in records and totals at once; how many there were."""
         todo = list(costs)
-        return await self._database.write(lambda connection: sum(_reprice(connection, id, cost) for id, cost in todo))
+        return await self._database.write(lambda connection: reprice_in(connection, todo))
 
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
         """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
@@ -109,9 +97,14 @@ def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[A
     if filters.until_ms is not None:
         parts.append(("started_at < ?", (filters.until_ms,)))
     if cursor is not None:
-        parts.append(("(started_at, id) < (?, ?)", read_cursor(cursor)))
+        parts.append(("(started_at, id) < (?, ?)", tuple(read_cursor(cursor, int, str))))
     where = "WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
     return where, [value for _, values in parts for value in values]
+
+
+def reprice_in(connection: sqlite3.Connection, costs: Iterable[tuple[str, int]]) -> int:
+    """Give records of unknown cost their cost in nano-dollars, on a connection of `database.write`."""
+    return sum(_reprice(connection, id, cost) for id, cost in costs)
 
 
 def _reprice(connection: sqlite3.Connection, id: str, cost_nano: int) -> int:

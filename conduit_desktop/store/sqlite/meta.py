@@ -1,4 +1,4 @@
-"""Single values of the house's own, by name: what it wants to know again after a restart."""
+"""Internal values by name that are kept over a restart, such as the health of targets."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class MetaTable:
             return None
 
     async def put(self, name: str, value: Any) -> None:
-        """Keep a value in the place of the one before."""
-        text = orjson.dumps(value).decode()
+        """Replace the value of that name."""
+        await self._database.write(lambda connection: put_in(connection, name, value))
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, text)
-            )
 
-        await self._database.write(write)
+def put_in(connection: sqlite3.Connection, name: str, value: Any) -> None:
+    """Replace the value of that name, on a connection of `database.write`."""
+    connection.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, orjson.dumps(value).decode()),
+    )

@@ -1,4 +1,4 @@
-"""What the operator should know, until it was read and grew old."""
+"""Notifications to the operator, bounded in number and age."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import secrets
 import sqlite3
 import time
 
+from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import Notification, NotificationKind, Severity
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.paging import page, read_cursor
 
 MAX_ROWS = 1000
 MAX_AGE_DAYS = 90
@@ -17,13 +17,13 @@ _SELECT = "SELECT id, kind, severity, title, text, read, created_at FROM notific
 
 
 class NotificationTable:
-    """Notifications, newest first. The same kind and title, unread, is kept once, with its latest words."""
+    """Notifications, newest first. The same kind and title, unread, is kept once, with its latest text."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None:
-        """Keep one, or lay its words over an unread one of the same title; None where that says the same already."""
+        """Add one, or update the text of an unread one of the same title; None where that has the same text already."""
         now = time.time_ns()
         # The id begins with the time: it orders what came within one millisecond.
         made = Notification(
@@ -39,7 +39,7 @@ class NotificationTable:
 
     async def list(self, limit: int = 50, cursor: str | None = None, unread: bool = False) -> tuple[list[Notification], str | None]:
         """Notifications, newest first, and the cursor of the next page; raises Invalid("cursor")."""
-        at, id = read_cursor(cursor) if cursor is not None else (2**63 - 1, "")
+        at, id = read_cursor(cursor, int, str) if cursor is not None else (2**63 - 1, "")
         seen = " AND read = 0" if unread else ""
         statement = f"{_SELECT} WHERE (created_at, id) < (?, ?){seen} ORDER BY created_at DESC, id DESC LIMIT ?"
         rows = await self._database.read(lambda c: c.execute(statement, (at, id, limit + 1)).fetchall())
@@ -53,16 +53,26 @@ class NotificationTable:
 
     async def mark_read(self, id: str) -> bool:
         """Mark one as read; False where there is none."""
-        return await self._database.write(lambda c: c.execute("UPDATE notifications SET read = 1 WHERE id = ?", (id,)).rowcount > 0)
+        return await self._database.write(lambda connection: mark_read_in(connection, id))
 
     async def mark_all_read(self) -> int:
         """Mark all as read; how many were not."""
-        return await self._database.write(lambda c: c.execute("UPDATE notifications SET read = 1 WHERE read = 0").rowcount)
+        return await self._database.write(mark_all_read_in)
 
     async def prune(self, now_ms: int | None = None) -> None:
-        """Forget those older than `MAX_AGE_DAYS`, and all but the newest `MAX_ROWS`."""
+        """Remove those older than `MAX_AGE_DAYS`, and all but the newest `MAX_ROWS`."""
         now = int(time.time() * 1000) if now_ms is None else now_ms
         await self._database.write(lambda connection: _prune(connection, now - MAX_AGE_DAYS * 86_400_000))
+
+
+def mark_read_in(connection: sqlite3.Connection, id: str) -> bool:
+    """Mark one as read, on a connection of `database.write`; False where there is none."""
+    return connection.execute("UPDATE notifications SET read = 1 WHERE id = ?", (id,)).rowcount > 0
+
+
+def mark_all_read_in(connection: sqlite3.Connection) -> int:
+    """Mark all as read, on a connection of `database.write`; returns how many were unread."""
+    return connection.execute("UPDATE notifications SET read = 1 WHERE read = 0").rowcount
 
 
 def _add(connection: sqlite3.Connection, note: Notification) -> str | None:

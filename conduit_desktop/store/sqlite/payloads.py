@@ -1,34 +1,23 @@
-"""Prompts and answers, where somebody asked to keep them: a file of their own, compressed, bounded in age and size.
+"""Prompts and answers of keys with payload logging: a file of their own, compressed, bounded in age and size.
 
-The responses that callers asked to keep are in the same file (`store/sqlite/responses.py`).
+The responses that clients asked to keep are in the same file (`store/sqlite/responses.py`).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from conduit_desktop.core.errors import DatabaseTooNew
+from conduit_desktop.store.interface import Payload
 from conduit_desktop.store.sqlite import connections
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.pruning import prune
 
 VERSION = 2
 MAX_BODY = 1_000_000
-"""Bytes kept of one body; what is beyond is cut off, and said to be."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Payload:
-    """What was asked and answered; the flags say which was cut off."""
-
-    request: bytes
-    response: bytes
-    request_truncated: bool
-    response_truncated: bool
-    at: int
+"""Bytes kept of one body; the rest is cut off, and a flag marks it."""
 
 
 class Payloads:
@@ -81,7 +70,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 def _make_table(path: Path, connection: sqlite3.Connection) -> None:
     version = check(path, connection)
     if version == 0:
-        # Both must be said before the first table.
+        # Both must be set before the first table.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("VACUUM")
         connection.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""The user's own prices: several may share a pattern, each from its own day on."""
+"""The user's own prices: several may share a pattern, each valid from its own time."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class PriceTable(EntityTable[Price]):
 
     async def history(self, pattern: str) -> list[Price]:
         """Every price of that pattern, oldest first."""
-        return await self.database.read(lambda connection: self._of(connection, pattern))
+        return await self.database.read(lambda connection: self.history_in(connection, pattern))
 
     def get_in(self, connection: sqlite3.Connection, key: str) -> Price | None:
         """The price of that pattern that holds now; the next to come where none holds yet."""
-        prices = self._of(connection, key)
+        prices = self.history_in(connection, key)
         now = int(time.time() * 1000)
         holding = [price for price in prices if price.valid_from <= now]
         return holding[-1] if holding else next(iter(prices), None)
 
     def insert_in(self, connection: sqlite3.Connection, entity: Price) -> None:
-        """Add one; raises Conflict where the pattern has a price from that very moment on."""
-        if any(price.valid_from == entity.valid_from for price in self._of(connection, entity.pattern)):
+        """Add one; raises Conflict where the pattern has a price valid from that very time."""
+        if any(price.valid_from == entity.valid_from for price in self.history_in(connection, entity.pattern)):
             raise Conflict(f"there is a price for {entity.pattern!r} already", "pattern")
         super().insert_in(connection, entity)
 
@@ -45,6 +45,7 @@ class PriceTable(EntityTable[Price]):
         """Remove every price of that pattern; False where there was none."""
         return connection.execute("DELETE FROM prices WHERE pattern = ? COLLATE NOCASE", (key,)).rowcount > 0
 
-    def _of(self, connection: sqlite3.Connection, pattern: str) -> list[Price]:
+    def history_in(self, connection: sqlite3.Connection, pattern: str) -> list[Price]:
+        """Every price of that pattern, oldest first, on a connection of `database`."""
         rows = self._rows(connection, "WHERE pattern = ? COLLATE NOCASE ORDER BY valid_from", (pattern,))
         return [self._read(row) for row in rows]

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
+from conduit_desktop.store.interface import StoredResponse
 from conduit_desktop.store.sqlite.database import Database
 from conduit_desktop.store.sqlite.pruning import prune
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of one conversation with its response; a longer one is not kept."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class StoredResponse:
-    """A response, and every item of its conversation: what was asked and what was answered."""
-
-    conversation: list[Any]
-    response: dict[str, Any]
 
 
 class StoredResponses:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from conduit_desktop.core.records import UsageRow
+from conduit_desktop.store.interface import UsageGroup as Group
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
-
-Group = Literal["day", "model", "key", "provider"]
 
 DAY_MS = 86_400_000
 

@@ -73,7 +73,7 @@ async def test_a_file_waits_for_a_change_under_way_and_is_published(context: App
     changes = published(context)
     await transfer.sync_file(context, parse("[settings]\nport = 2\n"))
     assert [one.topic for one in changes] == ["settings"]
-    assert not context.turn.locked()
+    assert not context.write_lock.locked()
 
 
 async def test_a_key_that_the_file_leaves_to_rotation_is_logged_by_name_alone(

@@ -20,7 +20,7 @@ from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, H
 from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.fakes.app_context import IdleServer
 from tests.fakes.clock import Clock
 from tests.fakes.gateway import DictSecrets, GatewayFixture
@@ -31,7 +31,7 @@ from tests.fakes.vendor import API_KEY, Vendor
 @asynccontextmanager
 async def process(home: Home, secrets: DictSecrets, **settings: float) -> AsyncIterator[GatewayFixture]:
     """A gateway from its start to its end; the home and the secrets outlive it."""
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     gateway = GatewayFixture(store, secrets, Bus(), settings)
     await gateway.start()
     try:
@@ -208,7 +208,7 @@ async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, 
 async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     provider = await store.providers.get("a")
     assert provider is not None
     await store.providers.replace(provider.model_copy(update={"updated_at": 7}))

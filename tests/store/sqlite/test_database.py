@@ -14,9 +14,9 @@ import pytest
 
 from conduit_desktop.core.errors import DatabaseUnusable, HomeUnusable
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import checkpoints
 from conduit_desktop.store.sqlite.checkpoints import Checkpoints
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import record
 
 
@@ -28,12 +28,12 @@ def _put(name: str) -> object:
     return lambda connection: connection.execute("INSERT INTO meta VALUES (?, 'x')", (name,)).rowcount
 
 
-async def test_what_is_written_is_read_at_once(store: Store):
+async def test_what_is_written_is_read_at_once(store: SqliteStore):
     assert await store.database.write(_put("a")) == 1
     assert await store.database.read(_count) == 1
 
 
-async def test_jobs_that_wait_together_share_one_commit(store: Store):
+async def test_jobs_that_wait_together_share_one_commit(store: SqliteStore):
     """While the first job holds the writer, the others gather; one wake-up resolves them."""
     go, begun = threading.Event(), threading.Event()
     commits: list[str] = []
@@ -53,7 +53,7 @@ async def test_jobs_that_wait_together_share_one_commit(store: Store):
     assert await store.database.read(_count) == 20
 
 
-async def test_a_job_that_fails_fails_alone(store: Store):
+async def test_a_job_that_fails_fails_alone(store: SqliteStore):
     go = threading.Event()
     blocked = store.database.write(lambda c: go.wait(10))
 
@@ -70,12 +70,12 @@ async def test_a_job_that_fails_fails_alone(store: Store):
     assert names == ["a", "b"]
 
 
-async def test_the_reader_cannot_write(store: Store):
+async def test_the_reader_cannot_write(store: SqliteStore):
     with pytest.raises(DatabaseUnusable):
         await store.database.read(_put("a"))
 
 
-async def test_a_read_sees_one_snapshot(store: Store):
+async def test_a_read_sees_one_snapshot(store: SqliteStore):
     """A page's two queries agree, whatever is written between them."""
     loop = asyncio.get_running_loop()
     await store.database.write(_put("a"))
@@ -93,7 +93,7 @@ async def _await(write, name: str) -> None:
     await write(_put(name))
 
 
-async def test_a_waiter_that_gave_up_harms_nobody(store: Store):
+async def test_a_waiter_that_gave_up_harms_nobody(store: SqliteStore):
     go = threading.Event()
     blocked = store.database.write(lambda c: go.wait(10))
     given_up = store.database.write(_put("a"))
@@ -105,7 +105,7 @@ async def test_a_waiter_that_gave_up_harms_nobody(store: Store):
 
 
 async def test_a_closed_store_says_so_and_closes_twice(home: Home):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await store.close()
     await store.close()
     with pytest.raises(DatabaseUnusable, match="closed"):
@@ -115,18 +115,18 @@ async def test_a_closed_store_says_so_and_closes_twice(home: Home):
 
 
 async def test_closing_writes_what_waits(home: Home):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     futures = [store.ledger.record(record(number)) for number in range(300)]
     await store.close()
     assert all(future.done() for future in futures)
-    again = Store.open(home)
+    again = SqliteStore.open(home)
     rows, _ = await again.ledger.list(limit=500)
     await again.close()
     assert len(rows) == 300
 
 
 def test_one_store_serves_several_loops_in_turn(home: Home):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
 
     async def once(name: str) -> int:
         await store.database.write(_put(name))
@@ -142,7 +142,7 @@ def test_one_store_serves_several_loops_in_turn(home: Home):
 
 
 def test_a_loop_that_is_gone_does_not_stop_the_writer(home: Home):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     go = threading.Event()
 
     async def leave() -> None:
@@ -159,7 +159,7 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(home: Home):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file modes")
-async def test_every_database_file_is_private(home: Home, store: Store):
+async def test_every_database_file_is_private(home: Home, store: SqliteStore):
     await store.ledger.record(record())
     files = [*home.root.glob("*.db*")]
     assert {file.name for file in files} >= {"conduit.db", "conduit.db-wal", "payloads.db"}
@@ -167,7 +167,7 @@ async def test_every_database_file_is_private(home: Home, store: Store):
     assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
 
 
-async def test_the_pragmas_hold(store: Store):
+async def test_the_pragmas_hold(store: SqliteStore):
     def pragmas(connection: sqlite3.Connection) -> dict[str, object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "wal_autocheckpoint", "busy_timeout")
         return {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
@@ -179,13 +179,13 @@ async def test_the_pragmas_hold(store: Store):
 def test_a_home_that_is_a_file_is_named(tmp_path: Path):
     (tmp_path / "home").write_text("I am no folder")
     with pytest.raises(HomeUnusable, match="home"):
-        Store.open(Home(tmp_path / "home"))
+        SqliteStore.open(Home(tmp_path / "home"))
 
 
 def test_a_database_that_cannot_be_opened_is_named(home: Home):
     home.database.mkdir()
     with pytest.raises(DatabaseUnusable, match=r"conduit\.db"):
-        Store.open(home)
+        SqliteStore.open(home)
 
 
 def _helped(self: Checkpoints) -> None:
@@ -201,7 +201,7 @@ async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeyp
     """Folded beside the writer, or, where that never caught up, by the writer itself."""
     monkeypatch.setattr(checkpoints, "STEP", 50)
     monkeypatch.setattr(Checkpoints, "_help", help)
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     sizes = []
     for number in range(400):
         await store.ledger.record(record(number))
@@ -214,7 +214,7 @@ async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeyp
 async def test_a_moment_of_rest_is_used_to_fold_the_wal(home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checkpoints, "WORTH_IT", 10)
     monkeypatch.setattr("conduit_desktop.store.sqlite.threads.IDLE_S", 0.01)
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     small = home.database.stat().st_size
     for number in range(200):
         await store.ledger.record(record(number))
@@ -225,7 +225,7 @@ async def test_a_moment_of_rest_is_used_to_fold_the_wal(home: Home, monkeypatch:
     await store.close()
 
 
-async def test_a_job_that_runs_out_of_rows_blocks_nobody(store: Store):
+async def test_a_job_that_runs_out_of_rows_blocks_nobody(store: SqliteStore):
     """A future cannot hold StopIteration."""
     go = threading.Event()
     blocked = store.database.write(lambda c: go.wait(10))
@@ -239,7 +239,7 @@ async def test_a_job_that_runs_out_of_rows_blocks_nobody(store: Store):
 
 async def test_a_home_with_odd_letters_in_its_name_works(tmp_path: Path):
     home = Home(tmp_path / "ho me#1?mode=rw%20ü")
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await store.ledger.record(record())
     rows, _ = await store.ledger.list()
     await store.close()

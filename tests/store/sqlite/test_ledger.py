@@ -13,11 +13,12 @@ from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import Attempt, RequestRecord
-from conduit_desktop.store import RequestFilter, Store
+from conduit_desktop.store.interface import RequestFilter
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON, record, total, write
 
 
-async def test_a_record_comes_back_as_it_was(store: Store):
+async def test_a_record_comes_back_as_it_was(store: SqliteStore):
     made = record(7, streamed=True, status="broken", error_text="Zürich 🚋 \"quoted\" \x00 'x'", first_token_ms=None)
     await write(store, made)
     back = await store.ledger.get(made.id)
@@ -26,13 +27,13 @@ async def test_a_record_comes_back_as_it_was(store: Store):
     assert await store.ledger.get("req_unknown") is None
 
 
-async def test_a_bare_record_comes_back_as_it_was(store: Store):
+async def test_a_bare_record_comes_back_as_it_was(store: SqliteStore):
     bare = RequestRecord(id="r", started_at=NOON)
     await write(store, bare)
     assert await store.ledger.get("r") == bare
 
 
-async def test_a_record_written_twice_counts_once(store: Store):
+async def test_a_record_written_twice_counts_once(store: SqliteStore):
     """A commit whose answer was lost is tried again."""
     await write(store, record(1), record(1), record(2))
     await write(store, record(1))
@@ -40,7 +41,7 @@ async def test_a_record_written_twice_counts_once(store: Store):
     assert (row.requests, row.cost_nano) == (2, 2000)
 
 
-async def test_odd_bytes_of_one_caller_spoil_no_other_record(store: Store):
+async def test_odd_bytes_of_one_caller_spoil_no_other_record(store: SqliteStore):
     """aiohttp hands a header's odd bytes on as lone surrogates, which are no text."""
     odd = record(2, client="curl\udcff", output=10**30, attempts=[Attempt("p\ud800", "m")])
     await write(store, record(1), odd, record(3))
@@ -51,7 +52,7 @@ async def test_odd_bytes_of_one_caller_spoil_no_other_record(store: Store):
     assert row.requests == 3
 
 
-async def test_a_record_that_cannot_be_written_at_all_fails_alone(store: Store):
+async def test_a_record_that_cannot_be_written_at_all_fails_alone(store: SqliteStore):
     bad = record(2)
     bad.model = None  # type: ignore[assignment]
     futures = [store.ledger.record(made) for made in (record(1), bad, record(3))]
@@ -62,7 +63,7 @@ async def test_a_record_that_cannot_be_written_at_all_fails_alone(store: Store):
     assert [row.id for row in rows] == [record(3).id, record(1).id]
 
 
-async def test_pages_go_on_where_they_ended_though_new_records_come(store: Store):
+async def test_pages_go_on_where_they_ended_though_new_records_come(store: SqliteStore):
     """Several records share a millisecond; none is shown twice, none is missed."""
     await write(store, *(record(number, started_at=NOON + number // 7) for number in range(50)))
     seen: list[str] = []
@@ -76,7 +77,7 @@ async def test_pages_go_on_where_they_ended_though_new_records_come(store: Store
     assert seen == [record(number).id for number in reversed(range(50))]
 
 
-async def test_a_full_last_page_has_no_next(store: Store):
+async def test_a_full_last_page_has_no_next(store: SqliteStore):
     await write(store, *(record(number) for number in range(4)))
     assert (await store.ledger.list(limit=4))[1] is None
     assert (await store.ledger.list(limit=3))[1] is not None
@@ -85,13 +86,13 @@ async def test_a_full_last_page_has_no_next(store: Store):
 @pytest.mark.parametrize(
     "cursor", ["", "%%%", "AAAA", "bnVsbA", "WzEsMl0", "WyJhIiwiYiJd", "W10", "Wy0xZTk5LCJhIl0", "ü", "WzFlMzAsImEiXQ"]
 )
-async def test_a_cursor_that_is_none_of_ours_is_refused(store: Store, cursor: str):
+async def test_a_cursor_that_is_none_of_ours_is_refused(store: SqliteStore, cursor: str):
     with pytest.raises(Invalid) as caught:
         await store.ledger.list(cursor=cursor)
     assert caught.value.field == "cursor"
 
 
-async def test_each_filter_holds_and_they_hold_together(store: Store):
+async def test_each_filter_holds_and_they_hold_together(store: SqliteStore):
     await write(
         store,
         record(1), record(2, key_id="key_b", key_name="other"), record(3, model="slow"),
@@ -112,7 +113,7 @@ async def test_each_filter_holds_and_they_hold_together(store: Store):
     assert await numbers(model="' OR 1=1 --") == []
 
 
-async def test_usage_groups_by_what_is_asked(store: Store):
+async def test_usage_groups_by_what_is_asked(store: SqliteStore):
     await write(
         store,
         record(1), record(2, model="slow", status="error"), record(3, started_at=NOON + DAY, key_id="key_b", key_name="b"),
@@ -131,12 +132,12 @@ async def test_usage_groups_by_what_is_asked(store: Store):
     assert [row.provider for row in await store.ledger.usage(["provider"])] == ["openai"]
 
 
-async def test_usage_of_nothing_is_nothing(store: Store):
+async def test_usage_of_nothing_is_nothing(store: SqliteStore):
     assert await store.ledger.usage([]) == []
     assert await store.ledger.usage(["day"]) == []
 
 
-async def test_usage_begins_and_ends_at_the_moments_asked_for(store: Store):
+async def test_usage_begins_and_ends_at_the_moments_asked_for(store: SqliteStore):
     midnight = NOON - DAY // 2
     times = (midnight - 1, midnight, NOON, midnight + DAY, midnight + DAY + 5, midnight + 2 * DAY)
     await write(store, *(record(number, started_at=at) for number, at in enumerate(times)))
@@ -155,14 +156,14 @@ async def test_usage_begins_and_ends_at_the_moments_asked_for(store: Store):
     assert (row.requests, row.input) == (3, 3 * record(0).input)
 
 
-async def test_usage_counts_a_day_whole_whose_requests_are_no_longer_all_there(store: Store):
+async def test_usage_counts_a_day_whole_whose_requests_are_no_longer_all_there(store: SqliteStore):
     await write(store, record(1, started_at=NOON - 2), record(2, started_at=NOON), record(3, started_at=NOON + DAY))
     await store.ledger.prune(max_age_days=1, max_rows=1000, now_ms=NOON + DAY - 1)
     [row] = await store.ledger.usage([], since_ms=NOON, until_ms=NOON + 1)
     assert row.requests == 2
 
 
-async def test_a_key_is_shown_by_its_name_today_or_its_last_one(store: Store):
+async def test_a_key_is_shown_by_its_name_today_or_its_last_one(store: SqliteStore):
     await store.keys.insert(VirtualKey(id="key_b", name="renamed", digest="d", hint="h"))
     await write(store, record(1), record(2, key_name="app2", started_at=NOON + DAY), record(3, key_id="key_b", key_name="old"))
     rows = await store.ledger.usage(["key"])
@@ -171,7 +172,7 @@ async def test_a_key_is_shown_by_its_name_today_or_its_last_one(store: Store):
     assert [row.key_name for row in await store.ledger.usage(["key"])] == ["app2", "renamed"]
 
 
-async def test_spent_counts_from_each_keys_own_day(store: Store):
+async def test_spent_counts_from_each_keys_own_day(store: SqliteStore):
     await write(
         store, record(1), record(2, started_at=NOON + DAY), record(3, key_id="key_b", started_at=NOON + DAY),
         record(4, key_id="key_b", cost_nano=None),
@@ -182,7 +183,7 @@ async def test_spent_counts_from_each_keys_own_day(store: Store):
     assert await store.ledger.spent({}) == {}
 
 
-async def test_strangers_cannot_grow_the_totals(store: Store):
+async def test_strangers_cannot_grow_the_totals(store: SqliteStore):
     """Model names of refused callers are theirs to choose, totals are kept for good."""
     refused = {"status": "refused", "cost_nano": None, "cost_state": "unknown", "key_id": "", "provider": ""}
     await write(store, *(record(n, model=f"m{n}", error_code="invalid_api_key", **refused) for n in range(20)))
@@ -190,7 +191,7 @@ async def test_strangers_cannot_grow_the_totals(store: Store):
     assert [(row.model, row.requests, row.errors, row.unpriced_requests) for row in rows] == [("", 20, 20, 0)]
 
 
-async def test_repricing_mends_records_and_totals_together(store: Store):
+async def test_repricing_mends_records_and_totals_together(store: SqliteStore):
     unknown = {"cost_nano": None, "cost_state": "unknown"}
     await write(
         store, record(1, **unknown), record(2, status="broken", **unknown), record(3), record(4, status="refused", **unknown)
@@ -208,7 +209,7 @@ async def test_repricing_mends_records_and_totals_together(store: Store):
     assert await store.ledger.unpriced() == []
 
 
-async def test_the_oldest_go_by_age_and_by_number_and_totals_stay(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_the_oldest_go_by_age_and_by_number_and_totals_stay(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("conduit_desktop.store.sqlite.ledger.PRUNE_STEP", 7)
     monkeypatch.setattr("conduit_desktop.store.sqlite.ledger.PRUNE_PAUSE_S", 0)
     await write(store, *(record(number, started_at=NOON + number * DAY) for number in range(50)))
@@ -240,7 +241,7 @@ RECORDS = st.lists(
 @settings(max_examples=25)
 @given(values=RECORDS, cut=st.integers(1, 9))
 async def test_totals_are_the_sum_of_the_records(tmp_path_factory: pytest.TempPathFactory, values: list[dict], cut: int):
-    store = Store.open(Home(tmp_path_factory.mktemp("home")))
+    store = SqliteStore.open(Home(tmp_path_factory.mktemp("home")))
     made = [record(number, **fields) for number, fields in enumerate(values)]
     for start in range(0, len(made), cut):
         await write(store, *made[start : start + cut])

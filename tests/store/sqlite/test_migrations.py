@@ -14,15 +14,15 @@ from conduit_desktop.core.entities import IpRule, ModelAlias, Price, Provider, V
 from conduit_desktop.core.errors import DatabaseTooNew, DatabaseUnusable
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import migrations
 from conduit_desktop.store.sqlite.records import COLUMNS
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import record
 
 
 def _open_and_close(home: Home) -> None:
     async def run() -> None:
-        store = Store.open(home)
+        store = SqliteStore.open(home)
         await store.close()
 
     asyncio.run(run())
@@ -60,7 +60,7 @@ def test_a_newer_database_is_left_alone_and_named(home: Home):
         connection.execute("PRAGMA user_version = 99")
     before = home.database.read_bytes()
     with pytest.raises(DatabaseTooNew, match=r"conduit\.db has version 99.*up to 3.*Update") as caught:
-        Store.open(home)
+        SqliteStore.open(home)
     assert "\n" not in str(caught.value)
     assert home.database.read_bytes() == before
 
@@ -69,7 +69,7 @@ def test_a_foreign_database_is_left_alone(home: Home):
     with _connection(home) as connection:
         connection.execute("CREATE TABLE recipes (name)")
     with pytest.raises(DatabaseUnusable, match="another program"):
-        Store.open(home)
+        SqliteStore.open(home)
     with _connection(home) as connection:
         assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("recipes",)]
 
@@ -78,7 +78,7 @@ def test_a_foreign_database_is_left_alone(home: Home):
 def test_a_file_that_is_no_database_is_left_alone_with_advice(home: Home, name: str):
     (home.root / name).write_bytes(b"this was a database once" * 500)
     with pytest.raises(DatabaseUnusable, match=rf"{name} is damaged.*restore"):
-        Store.open(home)
+        SqliteStore.open(home)
     assert (home.root / name).read_bytes() == b"this was a database once" * 500
 
 
@@ -88,13 +88,13 @@ def test_a_damaged_database_is_left_alone_with_advice(home: Home):
     content[100:4000] = b"\xff" * 3900
     home.database.write_bytes(content)
     with pytest.raises(DatabaseUnusable, match=r"damaged.*restore"):
-        Store.open(home)
+        SqliteStore.open(home)
     assert home.database.read_bytes() == content
 
 
 def test_a_migration_copies_the_database_first_and_keeps_three_copies(home: Home, monkeypatch: pytest.MonkeyPatch):
     async def write() -> None:
-        store = Store.open(home)
+        store = SqliteStore.open(home)
         await store.ledger.record(record())
         await store.close()
 
@@ -134,7 +134,7 @@ def test_a_migration_that_fails_changes_nothing(home: Home, monkeypatch: pytest.
         patched.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, breaks))
         patched.setattr(migrations, "VERSION", broken)
         with pytest.raises(DatabaseUnusable, match="nowhere"):
-            Store.open(home)
+            SqliteStore.open(home)
     _open_and_close(home)
     with _connection(home) as connection:
         assert connection.execute("SELECT count(*) FROM meta").fetchone() == (0,)
@@ -144,7 +144,8 @@ def imported_by_a_start(home: Home) -> str:
     """Which of the dear packages a start on `home` leaves loaded."""
     code = (
         "import asyncio, sys\nfrom pathlib import Path\nfrom conduit_desktop.core.paths import Home\n"
-        "from conduit_desktop.store import Store\nasyncio.run(Store.open(Home(Path(sys.argv[1]))).close())\n"
+        "from conduit_desktop.store.sqlite.store import SqliteStore\n"
+        "asyncio.run(SqliteStore.open(Home(Path(sys.argv[1]))).close())\n"
         "print([name for name in ('sqlite_utils', 'numpy', 'click') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(home.root)], capture_output=True, text=True, check=True)
@@ -173,7 +174,7 @@ def test_an_alias_of_the_first_schema_is_read_by_the_newest(home: Home, monkeypa
         connection.execute(f"INSERT INTO models ({columns}) VALUES ({', '.join('?' * len(row))})", row)
 
     async def read() -> list[ModelAlias]:
-        store = Store.open(home)
+        store = SqliteStore.open(home)
         try:
             return await store.models.all()
         finally:

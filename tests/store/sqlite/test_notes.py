@@ -8,12 +8,12 @@ import pytest
 
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import audit, notifications
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, record, write
 
 
-async def test_the_same_is_said_once_until_it_was_read(store: Store):
+async def test_the_same_is_said_once_until_it_was_read(store: SqliteStore):
     first = await store.notifications.add("budget", "warning", "Budget of app", "80 % spent")
     assert await store.notifications.add("budget", "warning", "Budget of app", "80 % spent") is None
     newer = await store.notifications.add("budget", "error", "Budget of app", "90 % spent")
@@ -33,7 +33,7 @@ async def test_the_same_is_said_once_until_it_was_read(store: Store):
     assert await store.notifications.unread() == 0
 
 
-async def test_notifications_are_paged(store: Store):
+async def test_notifications_are_paged(store: SqliteStore):
     made = [await store.notifications.add("system", "info", f"n{number}", "") for number in range(7)]
     seen, cursor = await store.notifications.list(limit=3)
     while cursor is not None:
@@ -44,7 +44,7 @@ async def test_notifications_are_paged(store: Store):
         await store.notifications.list(cursor="x")
 
 
-async def test_notifications_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_notifications_are_bounded(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(notifications, "MAX_ROWS", 3)
     for number in range(5):
         await store.notifications.add("system", "info", f"n{number}", "")
@@ -54,7 +54,7 @@ async def test_notifications_are_bounded(store: Store, monkeypatch: pytest.Monke
     assert (await store.notifications.list())[0] == []
 
 
-async def test_the_audit_log_says_who_changed_what_newest_first(store: Store):
+async def test_the_audit_log_says_who_changed_what_newest_first(store: SqliteStore):
     made = [await store.audit.add("cli", "edit", f"provider p{number}", {"enabled": [True, False]}) for number in range(5)]
     rows, cursor = await store.audit.list(limit=3)
     more, end = await store.audit.list(limit=3, cursor=cursor)
@@ -64,7 +64,7 @@ async def test_the_audit_log_says_who_changed_what_newest_first(store: Store):
         await store.audit.list(cursor="x")
 
 
-async def test_the_audit_log_is_bounded_in_age_and_size(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_the_audit_log_is_bounded_in_age_and_size(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     now = int(time.time() * 1000)
     await store.audit.add("gui", "add", "old", at=now - 366 * DAY)
     for number in range(4):
@@ -76,7 +76,7 @@ async def test_the_audit_log_is_bounded_in_age_and_size(store: Store, monkeypatc
     assert [row.subject for row in (await store.audit.list())[0]] == ["s3", "s2"]
 
 
-async def test_tidying_bounds_every_log(store: Store):
+async def test_tidying_bounds_every_log(store: SqliteStore):
     now = int(time.time() * 1000)
     await write(store, record(1, started_at=now - 91 * DAY), record(2, started_at=now))
     await store.payloads.put("old", b"", b"", now - 8 * DAY)

@@ -7,12 +7,12 @@ import os
 import pytest
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import payloads
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON
 
 
-async def test_bodies_come_back_as_they_were(store: Store):
+async def test_bodies_come_back_as_they_were(store: SqliteStore):
     await store.payloads.put("r1", b'{"a": 1}', b"\x00\xff" * 10, NOON)
     kept = await store.payloads.get("r1")
     assert (kept.request, kept.response, kept.at) == (b'{"a": 1}', b"\x00\xff" * 10, NOON)
@@ -21,7 +21,7 @@ async def test_bodies_come_back_as_they_were(store: Store):
     assert await store.payloads.get("r2") is None
 
 
-async def test_a_long_body_is_cut_and_said_to_be(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_a_long_body_is_cut_and_said_to_be(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(payloads, "MAX_BODY", 100)
     await store.payloads.put("r1", b"a" * 100, b"b" * 101, NOON)
     kept = await store.payloads.get("r1")
@@ -29,7 +29,7 @@ async def test_a_long_body_is_cut_and_said_to_be(store: Store, monkeypatch: pyte
     assert (kept.response, kept.response_truncated) == (b"b" * 100, True)
 
 
-async def test_the_oldest_go_by_age_then_by_size_and_the_file_shrinks(home: Home, store: Store):
+async def test_the_oldest_go_by_age_then_by_size_and_the_file_shrinks(home: Home, store: SqliteStore):
     for number in range(120):
         await store.payloads.put(f"r{number}", os.urandom(30_000), b"", NOON + number * 60_000)
     before = await store.payloads.database.read(lambda c: c.execute("PRAGMA page_count").fetchone()[0])

@@ -14,14 +14,14 @@ import pytest
 
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import records
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import record, write
 
 LONG = "x" * 3000
 
 
-async def fill_the_disk(store: Store) -> None:
+async def fill_the_disk(store: SqliteStore) -> None:
     """No page more than there is: SQLite answers as it does on a full disk."""
 
     def limit(connection: sqlite3.Connection) -> None:
@@ -31,16 +31,16 @@ async def fill_the_disk(store: Store) -> None:
     await store.database.write(limit)
 
 
-async def make_room(store: Store) -> None:
+async def make_room(store: SqliteStore) -> None:
     await store.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchall())
 
 
-async def numbers(store: Store) -> list[int]:
+async def numbers(store: SqliteStore) -> list[int]:
     rows, _ = await store.ledger.list(limit=500)
     return sorted(int(row.id[4:]) for row in rows)
 
 
-async def write_until_refused(store: Store, start: int) -> int:
+async def write_until_refused(store: SqliteStore, start: int) -> int:
     """The number of the first record that was refused."""
     for number in range(start, start + 100):
         try:
@@ -50,7 +50,7 @@ async def write_until_refused(store: Store, start: int) -> int:
     raise AssertionError("the disk never was full")
 
 
-async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_when_there_is_room(store: Store):
+async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_when_there_is_room(store: SqliteStore):
     told: list[tuple[bool, str]] = []
     store.database.on_health = lambda healthy, text: told.append((healthy, text))
     await write(store, record(0))
@@ -77,7 +77,7 @@ async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_w
     assert await store.database.read(lambda c: c.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
 
 
-async def test_what_waits_is_written_without_a_next_record(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_what_waits_is_written_without_a_next_record(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "RETRY_EVERY_S", 0.01)
     monkeypatch.setattr("conduit_desktop.store.sqlite.threads.IDLE_S", 0.01)
     well = asyncio.Event()
@@ -90,17 +90,17 @@ async def test_what_waits_is_written_without_a_next_record(store: Store, monkeyp
 
 
 async def test_what_waits_is_written_at_the_end(home: Home):
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     await fill_the_disk(store)
     refused = await write_until_refused(store, 0)
     await make_room(store)
     await store.close()
-    again = Store.open(home)
+    again = SqliteStore.open(home)
     assert await numbers(again) == list(range(refused + 1))
     await again.close()
 
 
-async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(store: Store, monkeypatch: pytest.MonkeyPatch):
+async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "MAX_WAITING", 10)
     told: list[str] = []
     store.database.on_health = lambda healthy, text: told.append(text)
@@ -114,7 +114,7 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(sto
     assert "15 records were lost" in told[-1]
 
 
-async def test_a_job_on_a_full_disk_is_refused_with_advice_and_undone(store: Store):
+async def test_a_job_on_a_full_disk_is_refused_with_advice_and_undone(store: SqliteStore):
     await fill_the_disk(store)
     with pytest.raises(DatabaseUnusable, match="disk is full"):
         await store.database.write(lambda c: [c.execute("INSERT INTO meta VALUES (?, ?)", (str(n), LONG)) for n in range(50)][:0])
@@ -122,7 +122,7 @@ async def test_a_job_on_a_full_disk_is_refused_with_advice_and_undone(store: Sto
     assert await store.database.write(lambda c: c.execute("INSERT INTO meta VALUES ('small', '')").rowcount) == 1
 
 
-async def test_jobs_and_records_share_the_writer_in_order(store: Store):
+async def test_jobs_and_records_share_the_writer_in_order(store: SqliteStore):
     futures = [store.ledger.record(record(number)) for number in range(5)]
     count = store.database.write(lambda c: c.execute("SELECT count(*) FROM requests").fetchone()[0])
     futures += [store.ledger.record(record(number)) for number in range(5, 10)]
@@ -135,7 +135,7 @@ CHILD = """
 import asyncio, sys
 from pathlib import Path
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import record
 
 async def client(store, number, step):
@@ -145,7 +145,7 @@ async def client(store, number, step):
         number += step
 
 async def main():
-    store = Store.open(Home(Path(sys.argv[1])))
+    store = SqliteStore.open(Home(Path(sys.argv[1])))
     await asyncio.gather(*(client(store, n, 16) for n in range(16)))
 
 asyncio.run(main())
@@ -167,7 +167,7 @@ async def test_a_killed_process_loses_no_record_that_was_durable(home: Home, lin
         said = [int(child.stdout.readline()) for _ in range(lines)]
         child.kill()
         said += [int(line) for line in child.stdout.read().split("\n")[:-1]]
-    store = Store.open(home)
+    store = SqliteStore.open(home)
     there, sums = await store.database.read(_state)
     await store.close()
     assert set(said) <= set(there)
@@ -182,7 +182,7 @@ def _state(connection: sqlite3.Connection) -> tuple[list[int], dict[str, int]]:
     return there, {"requests": requests, "cost_nano": cost}
 
 
-async def test_records_do_not_wait_for_a_slow_reader(store: Store):
+async def test_records_do_not_wait_for_a_slow_reader(store: SqliteStore):
     """A page that reads for long holds nobody up."""
     loop = asyncio.get_running_loop()
     entered, leave = asyncio.Event(), __import__("threading").Event()

@@ -7,15 +7,15 @@ import sqlite3
 import pytest
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
 from conduit_desktop.store.sqlite import responses
 from conduit_desktop.store.sqlite.responses import StoredResponse
+from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON
 
 KEPT = StoredResponse([{"role": "user", "content": "hi"}], {"id": "r1", "output": []})
 
 
-async def test_a_response_comes_back_to_its_owner_alone(store: Store) -> None:
+async def test_a_response_comes_back_to_its_owner_alone(store: SqliteStore) -> None:
     assert await store.responses.put("r1", "key_a", KEPT, NOON)
     assert await store.responses.get("r1", "key_a") == KEPT
     assert await store.responses.get("r1", "key_b") is None
@@ -24,20 +24,20 @@ async def test_a_response_comes_back_to_its_owner_alone(store: Store) -> None:
     assert await store.responses.get("r1", "key_a") is None
 
 
-async def test_nobody_replaces_the_response_of_another(store: Store) -> None:
+async def test_nobody_replaces_the_response_of_another(store: SqliteStore) -> None:
     await store.responses.put("r1", "key_a", KEPT, NOON)
     await store.responses.put("r1", "key_b", StoredResponse([], {}), NOON)
     assert await store.responses.get("r1", "key_a") == KEPT
     assert await store.responses.get("r1", "key_b") is None
 
 
-async def test_a_conversation_that_is_too_long_is_not_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_conversation_that_is_too_long_is_not_kept(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "MAX_BYTES", 20)
     assert not await store.responses.put("r1", "key_a", KEPT, NOON)
     assert await store.responses.get("r1", "key_a") is None
 
 
-async def test_the_oldest_go_by_age_and_by_size(store: Store) -> None:
+async def test_the_oldest_go_by_age_and_by_size(store: SqliteStore) -> None:
     for day in range(3):
         await store.responses.put(f"r{day}", "key_a", KEPT, NOON + day * DAY)
     assert await store.responses.prune(1, 1, NOON + 2 * DAY + 1) == 2
@@ -46,14 +46,14 @@ async def test_the_oldest_go_by_age_and_by_size(store: Store) -> None:
 
 
 async def test_a_file_of_the_first_version_gets_the_table_and_keeps_its_payloads(home: Home) -> None:
-    first = Store.open(home)
+    first = SqliteStore.open(home)
     await first.payloads.put("p1", b"asked", b"told", NOON)
     await first.close()
     with sqlite3.connect(home.payloads) as connection:
         connection.execute("DROP TABLE responses")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
-    second = Store.open(home)
+    second = SqliteStore.open(home)
     try:
         assert await second.responses.put("r1", "key_a", KEPT, NOON)
         kept = await second.payloads.get("p1")

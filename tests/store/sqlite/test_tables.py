@@ -23,7 +23,7 @@ from conduit_desktop.core.entities import (
 )
 from conduit_desktop.core.errors import Conflict, DatabaseUnusable, NotFound
 from conduit_desktop.core.paths import Home
-from conduit_desktop.store import Store
+from conduit_desktop.store.sqlite.store import SqliteStore
 
 OPENAI = Provider(
     id="prv_1", name="OpenAI", kind="openai", credentials=(CredentialRef(label="work", secret="env:KEY", hint="sk-…1", weight=3),),
@@ -50,7 +50,7 @@ PRICE = Price(
 RULE = IpRule(id="ipr_1", action="deny", network="203.0.113.0/24")
 
 
-async def test_every_entity_comes_back_as_it_was(store: Store):
+async def test_every_entity_comes_back_as_it_was(store: SqliteStore):
     await store.providers.insert(OPENAI)
     await store.models.insert(ALIAS)
     await store.keys.insert(KEY)
@@ -65,7 +65,7 @@ async def test_every_entity_comes_back_as_it_was(store: Store):
     assert await store.ip_rules.get("ipr_2") is None
 
 
-async def test_names_are_taken_whatever_their_case(store: Store):
+async def test_names_are_taken_whatever_their_case(store: SqliteStore):
     await store.providers.insert(OPENAI)
     await store.models.insert(ALIAS)
     await store.keys.insert(KEY)
@@ -81,14 +81,14 @@ async def test_names_are_taken_whatever_their_case(store: Store):
     assert len(await store.providers.all()) == len(await store.models.all()) == len(await store.keys.all()) == 1
 
 
-async def test_a_name_with_an_umlaut_is_one_name_in_both_cases(store: Store):
+async def test_a_name_with_an_umlaut_is_one_name_in_both_cases(store: SqliteStore):
     await store.models.insert(ALIAS.model_copy(update={"alias": "Bücher"}))
     assert (await store.models.get("BÜCHER")).id == "mdl_1"
     with pytest.raises(Conflict):
         await store.models.insert(ALIAS.model_copy(update={"id": "mdl_2", "alias": "BÜCHER"}))
 
 
-async def test_one_digest_opens_one_key(store: Store):
+async def test_one_digest_opens_one_key(store: SqliteStore):
     await store.keys.insert(KEY)
     with pytest.raises(Conflict) as caught:
         await store.keys.insert(KEY.model_copy(update={"id": "key_2", "name": "other"}))
@@ -96,7 +96,7 @@ async def test_one_digest_opens_one_key(store: Store):
     assert KEY.digest not in str(caught.value)
 
 
-async def test_replacing_may_rename_but_not_onto_another(store: Store):
+async def test_replacing_may_rename_but_not_onto_another(store: SqliteStore):
     other = OPENAI.model_copy(update={"id": "prv_2", "name": "Other"})
     await store.providers.insert(OPENAI)
     await store.providers.insert(other)
@@ -108,7 +108,7 @@ async def test_replacing_may_rename_but_not_onto_another(store: Store):
         await store.providers.replace(OPENAI.model_copy(update={"id": "prv_3", "name": "Third"}))
 
 
-async def test_deleting_says_whether_there_was_one(store: Store):
+async def test_deleting_says_whether_there_was_one(store: SqliteStore):
     await store.providers.insert(OPENAI)
     await store.keys.insert(KEY)
     assert await store.providers.delete("openai")
@@ -117,7 +117,7 @@ async def test_deleting_says_whether_there_was_one(store: Store):
     assert await store.keys.all() == []
 
 
-async def test_several_steps_are_done_together_or_not_at_all(store: Store):
+async def test_several_steps_are_done_together_or_not_at_all(store: SqliteStore):
     await store.models.insert(ALIAS)
 
     def rename(connection) -> None:
@@ -133,7 +133,7 @@ async def test_several_steps_are_done_together_or_not_at_all(store: Store):
     assert await store.settings.all() == {}
 
 
-async def test_a_price_holds_from_its_day_on(store: Store):
+async def test_a_price_holds_from_its_day_on(store: SqliteStore):
     now = int(time.time() * 1000)
     old, current, coming = (
         PRICE.model_copy(update={"valid_from": at, "input": rate})
@@ -152,13 +152,13 @@ async def test_a_price_holds_from_its_day_on(store: Store):
     assert await store.prices.all() == []
 
 
-async def test_a_price_that_is_new_is_put(store: Store):
+async def test_a_price_that_is_new_is_put(store: SqliteStore):
     await store.prices.replace(PRICE)
     assert await store.prices.all() == [PRICE]
 
 
 @pytest.mark.parametrize(("column", "value", "told"), [("strategy", "guess", "strategy"), ("targets", "{broken", "JSON")])
-async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: Store, column: str, value: str, told: str):
+async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: SqliteStore, column: str, value: str, told: str):
     await store.models.insert(ALIAS)
     await store.database.write(lambda c: c.execute(f"UPDATE models SET {column} = ?", (value,)).rowcount)
     with pytest.raises(DatabaseUnusable, match=rf"model 'fast-\*' in .*conduit\.db cannot be read \({told}\)") as caught:
@@ -166,7 +166,7 @@ async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: Store, 
     assert value not in str(caught.value)
 
 
-async def test_settings_are_put_changed_and_cleared(store: Store):
+async def test_settings_are_put_changed_and_cleared(store: SqliteStore):
     await store.settings.put({"port": 5001, "cors_origins": ["*"], "theme": "dark"})
     await store.settings.put({"port": 0, "theme": None, "never_set": None})
     assert await store.settings.all() == {"cors_origins": ["*"], "port": 0}
@@ -180,7 +180,7 @@ async def test_settings_are_put_changed_and_cleared(store: Store):
     ),
 )
 async def test_any_name_and_options_come_back(tmp_path_factory: pytest.TempPathFactory, name: str, options: dict):
-    store = Store.open(Home(tmp_path_factory.mktemp("home")))
+    store = SqliteStore.open(Home(tmp_path_factory.mktemp("home")))
     made = OPENAI.model_copy(update={"name": name, "options": options})
     await store.providers.insert(made)
     back = [await store.providers.get(name), await store.providers.get(name.upper().lower())]

@@ -1,0 +1,165 @@
+"""Operations of a gateway elsewhere: HTTP for calls, server-sent events for changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable
+from typing import Any, get_args
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from conduit_desktop.actions.schemas.inputs import epoch_ms
+from conduit_desktop.actions.transport import PREFIX, GatewayUnreachable, http_request, http_result
+from conduit_desktop.core.bus import Change, Topic
+from conduit_desktop.core.errors import describe
+from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.wire.framing.sse import FrameSplitter
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 120.0
+SILENCE_S = 30.0
+"""Without a byte for so long (the server sends a ping every 10 s), the event stream is opened again."""
+RETRY_S = (0.5, 1.0, 2.0, 5.0)
+"""Pauses before the event stream is opened again; the last one repeats."""
+
+
+class RemoteTransport:
+    """The admin API at `address`, such as `https://gateway.example:5000`, with its master key.
+
+    The certificate is verified, unless `verify` is False or an SSLContext that trusts the home's own certificate.
+    """
+
+    def __init__(self, address: str, key: str, *, verify: bool | ssl.SSLContext = True) -> None:
+        self.address = address.rstrip("/")
+        self._key = key
+        self._verify = verify
+        self._session: aiohttp.ClientSession | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+        self._feed: asyncio.Task[None] | None = None
+        self.connected = asyncio.Event()
+        """Set while the event stream is open."""
+
+    def __repr__(self) -> str:
+        return f"RemoteTransport({self.address!r})"
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The HTTP session, made on the loop at its first use."""
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                headers={"Authorization": f"Bearer {self._key}"}, connector=aiohttp.TCPConnector(ssl=self._verify)
+            )
+        return self._session
+
+    async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
+        target, data = http_request(path, query, body)
+        try:
+            # `encoded`: names in the path are percent-encoded already, and must not be decoded on the way.
+            url = URL(self.address + target, encoded=True)
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+            headers = {"Content-Type": "application/json"}
+            # A redirect would send the master key to another address.
+            async with self.session.request(
+                method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                content = await response.read()
+                return http_result(response.status, response.headers.get("Content-Type", ""), content, self.address)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise GatewayUnreachable(f"{self.address} does not answer: {describe(error)}") from error
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        self._listeners.append(listener)
+        if self._feed is None:
+            self._feed = asyncio.get_running_loop().create_task(self._follow())
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    async def close(self) -> None:
+        if self._feed is not None:
+            self._feed.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._feed
+            self._feed = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._read_events()
+                failures = 0
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                log.debug("the event stream of %s ended: %s", self.address, describe(error))
+            self.connected.clear()
+            await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+            failures += 1
+
+    async def _read_events(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=SILENCE_S)
+        async with self.session.get(f"{self.address}{PREFIX}/events", timeout=timeout, allow_redirects=False) as response:
+            response.raise_for_status()
+            self.connected.set()
+            self._everything_changed()  # what happened before the stream was open is not in it
+            decoder = FrameSplitter()
+            async for data in response.content.iter_any():
+                for frame in decoder.feed(data):
+                    self._publish(frame.event or "", frame.data)
+
+    def _publish(self, event: str, data: bytes) -> None:
+        if not data:  # a comment, such as a ping
+            return
+        if event == "lost":
+            self._everything_changed()
+            return
+        try:
+            message = orjson.loads(data)
+            change = change_of(message["topic"], message["payload"])
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("an event of %s cannot be read: %s", self.address, describe(error))
+            return
+        self._notify(change)
+
+    def _everything_changed(self) -> None:
+        for topic in get_args(Topic):
+            self._notify(Change(topic))
+
+    def _notify(self, change: Change) -> None:
+        for listener in tuple(self._listeners):
+            listener(change)
+
+
+def change_of(topic: Topic, payload: Any) -> Change:
+    """A change as the bus of the other process published it: the payload of `requests` is a RequestRecord again."""
+    return Change(topic, record_of(payload) if topic == "requests" and isinstance(payload, dict) else payload)
+
+
+def record_of(row: dict[str, Any]) -> RequestRecord:
+    """A RequestView's JSON as the record it was made of."""
+    values = {name: value for name, value in row.items() if name not in ("cost_usd", "request_payload", "response_payload")}
+    cost = row["cost_usd"]
+    return RequestRecord(
+        **{
+            **values,
+            "started_at": _ms(row["started_at"]),
+            "cost_nano": None if cost is None else to_nano(cost),
+            "dropped": tuple(row["dropped"]),
+            "attempts": [Attempt(**{**one, "started_at": _ms(one["started_at"])}) for one in row["attempts"]],
+        }
+    )
+
+
+def _ms(text: str | None) -> int:
+    return epoch_ms(text) if text else 0

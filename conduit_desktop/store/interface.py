@@ -1,0 +1,286 @@
+"""What the gateway and the actions need of a store: tables to read, and transactions to change them.
+
+`sqlite` implements these protocols. Money is in nano-dollars, times are epoch milliseconds, prune limits are in days and MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+from conduit_desktop.core.entities import (
+    AuditEntry,
+    Entity,
+    IpRule,
+    ModelAlias,
+    Notification,
+    NotificationKind,
+    Price,
+    Provider,
+    Severity,
+    VirtualKey,
+)
+from conduit_desktop.core.records import RequestRecord, RequestStatus, UsageRow
+from conduit_desktop.core.settings import Settings
+
+E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
+
+UsageGroup = Literal["day", "model", "key", "provider"]
+RecordPage = tuple[list[RequestRecord], str | None]
+NotificationPage = tuple[list[Notification], str | None]
+AuditPage = tuple[list[AuditEntry], str | None]
+"""Rows of a list, newest first, and the cursor of the rest; None at the end."""
+
+HealthListener = Callable[[bool, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Which records: `key` is an id or a name, `model` the requested alias, `since_ms` inclusive, `until_ms` exclusive."""
+
+    key: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    status: RequestStatus | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Payload:
+    """The bodies of one request and its response; the flags tell which was cut off."""
+
+    request: bytes
+    response: bytes
+    request_truncated: bool
+    response_truncated: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StoredResponse:
+    """A response that a client asked to keep, with every item of its conversation."""
+
+    conversation: list[Any]
+    response: dict[str, Any]
+
+
+class EntityTable(Protocol[E]):
+    """The entities of one kind, in the order they were added."""
+
+    async def all(self) -> list[E]: ...
+    async def get(self, key: str) -> E | None:
+        """The entity of that name or id; names are found whatever their case."""
+        ...
+
+
+class PriceTable(EntityTable[Price], Protocol):
+    """Prices by pattern; several may share a pattern, each valid from its own time."""
+
+    async def history(self, pattern: str) -> list[Price]:
+        """Every price of that pattern, oldest first."""
+        ...
+
+
+class EntityRows(Protocol[E]):
+    """The entities of one kind inside a transaction."""
+
+    def all(self) -> list[E]: ...
+    def get(self, key: str) -> E | None: ...
+    def insert(self, entity: E) -> None:
+        """Raises Conflict, naming the field, for a name that is taken."""
+        ...
+
+    def replace(self, entity: E) -> None:
+        """Put `entity` in the place of the one with its identity; raises NotFound, Conflict."""
+        ...
+
+    def delete(self, key: str) -> bool:
+        """False where there was none."""
+        ...
+
+
+class PriceRows(EntityRows[Price], Protocol):
+    """Prices inside a transaction."""
+
+    def history(self, pattern: str) -> list[Price]: ...
+
+
+class SettingRows(Protocol):
+    """Settings inside a transaction."""
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Set every option given; None goes back to the default."""
+        ...
+
+
+class AuditRows(Protocol):
+    """The audit log inside a transaction."""
+
+    def add(self, actor: str, action: str, subject: str, changes: Mapping[str, Any] | None = None) -> int:
+        """Write an entry and return its id. `changes` must not hold secrets."""
+        ...
+
+    def amend(self, entry_id: int, changes: Mapping[str, Any]) -> None:
+        """Replace the changes of an entry, for a long change that commits in several steps."""
+        ...
+
+
+class MetaRows(Protocol):
+    """Internal values by name, inside a transaction."""
+
+    def put(self, name: str, value: Any) -> None: ...
+
+
+class NotificationRows(Protocol):
+    """Notifications inside a transaction."""
+
+    def mark_read(self, id: str) -> bool: ...
+    def mark_all_read(self) -> int: ...
+
+
+class LedgerRows(Protocol):
+    """Request records inside a transaction."""
+
+    def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
+        """Give records of unknown cost their cost in nano-dollars, in records and totals; returns how many changed."""
+        ...
+
+
+class Transaction(Protocol):
+    """One open write transaction. Its methods block: they run on the store's writer thread."""
+
+    @property
+    def providers(self) -> EntityRows[Provider]: ...
+    @property
+    def models(self) -> EntityRows[ModelAlias]: ...
+    @property
+    def keys(self) -> EntityRows[VirtualKey]: ...
+    @property
+    def prices(self) -> PriceRows: ...
+    @property
+    def ip_rules(self) -> EntityRows[IpRule]: ...
+    @property
+    def settings(self) -> SettingRows: ...
+    @property
+    def audit(self) -> AuditRows: ...
+    @property
+    def meta(self) -> MetaRows: ...
+    @property
+    def notifications(self) -> NotificationRows: ...
+    @property
+    def ledger(self) -> LedgerRows: ...
+
+
+class SettingsTable(Protocol):
+    """The options that were set."""
+
+    async def all(self) -> dict[str, Any]: ...
+
+
+class Ledger(Protocol):
+    """Request records and daily totals."""
+
+    def record(self, record: RequestRecord) -> asyncio.Future[None]:
+        """Write one record; the future is done once it is durable, and raises RecordsUnavailable."""
+        ...
+
+    async def get(self, id: str) -> RequestRecord | None: ...
+    async def usage(
+        self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
+    ) -> list[UsageRow]: ...
+    async def spent(self, since_day_by_key: Mapping[str, str]) -> dict[str, int]:
+        """Nano-dollars each key spent since its UTC day (`YYYY-MM-DD`, included)."""
+        ...
+
+    async def unpriced(self, limit: int = 500, after: RequestRecord | None = None) -> list[RequestRecord]: ...
+    async def list(self, filters: RequestFilter | None = None, limit: int = 50, cursor: str | None = None) -> RecordPage:
+        """Records, newest first, and the cursor of the next page; raises Invalid("cursor")."""
+        ...
+
+
+class Payloads(Protocol):
+    """Prompts and answers by request id."""
+
+    async def put(self, request_id: str, request_body: bytes, response_body: bytes, at: int) -> None: ...
+    async def get(self, request_id: str) -> Payload | None: ...
+
+
+class Responses(Protocol):
+    """Responses that clients asked to keep. `owner` is the key a response was made for: to others it does not exist."""
+
+    async def put(self, id: str, owner: str, kept: StoredResponse, at: int) -> bool: ...
+    async def get(self, id: str, owner: str) -> StoredResponse | None: ...
+    async def delete(self, id: str, owner: str) -> bool: ...
+
+
+class Notifications(Protocol):
+    """Notifications, newest first."""
+
+    async def add(self, kind: NotificationKind, severity: Severity, title: str, text: str) -> Notification | None: ...
+    async def list(self, limit: int = 50, cursor: str | None = None, unread: bool = False) -> NotificationPage: ...
+    async def unread(self) -> int: ...
+
+
+class AuditLog(Protocol):
+    """Changes, newest first."""
+
+    async def list(self, limit: int = 50, cursor: str | None = None) -> AuditPage: ...
+
+
+class Meta(Protocol):
+    """Internal values by name, kept over restarts."""
+
+    async def get(self, name: str) -> Any: ...
+    async def put(self, name: str, value: Any) -> None: ...
+
+
+class Store(Protocol):
+    """Everything one home persists, apart from its secrets."""
+
+    @property
+    def providers(self) -> EntityTable[Provider]: ...
+    @property
+    def models(self) -> EntityTable[ModelAlias]: ...
+    @property
+    def keys(self) -> EntityTable[VirtualKey]: ...
+    @property
+    def prices(self) -> PriceTable: ...
+    @property
+    def ip_rules(self) -> EntityTable[IpRule]: ...
+    @property
+    def settings(self) -> SettingsTable: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def payloads(self) -> Payloads: ...
+    @property
+    def responses(self) -> Responses: ...
+    @property
+    def notifications(self) -> Notifications: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def meta(self) -> Meta: ...
+
+    on_health: HealthListener | None
+    """Called on the loop with (healthy, text) when records stop or start to be writable."""
+
+    @property
+    def healthy(self) -> bool:
+        """False while records cannot be written."""
+        ...
+
+    def transact(self, job: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Run `job` in one write transaction; the future is done once its changes are durable.
+
+        What the job raises undoes everything it did. Raises DatabaseUnusable for a full disk and the like.
+        """
+        ...
+
+    async def tidy(self, settings: Settings, now_ms: int | None = None) -> None:
+        """Remove what is too old or too much, in small steps."""
+        ...

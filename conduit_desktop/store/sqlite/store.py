@@ -1,0 +1,120 @@
+"""The store on SQLite: configuration, records and totals in one file, payloads and kept responses in another.
+
+Nothing here blocks the loop: each file has a thread that writes in groups and a thread that reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from conduit_desktop.core.entities import IpRule, ModelAlias, Provider, VirtualKey
+from conduit_desktop.core.paths import Home
+from conduit_desktop.core.settings import Settings
+from conduit_desktop.store.interface import HealthListener, Transaction
+from conduit_desktop.store.sqlite import connections
+from conduit_desktop.store.sqlite.audit import AuditTable
+from conduit_desktop.store.sqlite.database import Database
+from conduit_desktop.store.sqlite.ledger import Ledger
+from conduit_desktop.store.sqlite.meta import MetaTable
+from conduit_desktop.store.sqlite.migrations import migrate
+from conduit_desktop.store.sqlite.notifications import NotificationTable
+from conduit_desktop.store.sqlite.payloads import Payloads
+from conduit_desktop.store.sqlite.prices import PriceTable
+from conduit_desktop.store.sqlite.records import RecordSink
+from conduit_desktop.store.sqlite.responses import StoredResponses
+from conduit_desktop.store.sqlite.settings import SettingsTable
+from conduit_desktop.store.sqlite.tables import EntityTable
+from conduit_desktop.store.sqlite.transaction import SqliteTransaction
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Everything one home persists, apart from its secrets; implements `store.interface.Store`."""
+
+    def __init__(self, home: Home, database: Database, payloads: Payloads) -> None:
+        self.home = home
+        self.database = database
+        self.payloads = payloads
+        self.responses = StoredResponses(payloads.database)
+        self.providers = EntityTable(database, "providers", Provider, key="name", unique="name")
+        self.models = EntityTable(database, "models", ModelAlias, key="alias", unique="alias")
+        self.keys = EntityTable(database, "keys", VirtualKey, key="id", unique="name")
+        self.prices = PriceTable(database)
+        self.ip_rules = EntityTable(database, "ip_rules", IpRule, key="id")
+        self.settings = SettingsTable(database)
+        self.ledger = Ledger(database)
+        self.notifications = NotificationTable(database)
+        self.audit = AuditTable(database)
+        self.meta = MetaTable(database)
+
+    @classmethod
+    def open(cls, home: Home) -> SqliteStore:
+        """Open the home's databases, made or migrated where needed; blocks for some milliseconds.
+
+        Raises HomeUnusable, DatabaseTooNew, DatabaseUnusable.
+        """
+        home.prepare()
+        payloads = Payloads.open(home.payloads)
+        try:
+            database = _open_database(home)
+        except BaseException:
+            payloads.database.abandon()
+            raise
+        return cls(home, database, payloads)
+
+    async def tidy(self, settings: Settings, now_ms: int | None = None) -> None:
+        """Remove what is too old or too much, in small steps; call it now and then."""
+        await self.ledger.prune(settings.request_days, settings.request_rows, now_ms)
+        await self.payloads.prune(settings.payload_days, settings.payload_mb, now_ms)
+        await self.responses.prune(settings.response_days, settings.response_mb, now_ms)
+        await self.notifications.prune(now_ms)
+        await self.audit.prune(now_ms)
+
+    @property
+    def healthy(self) -> bool:
+        """False while records cannot be written."""
+        return self.database.healthy
+
+    @property
+    def on_health(self) -> HealthListener | None:
+        """Called on the loop with (healthy, text) when records stop or start to be writable."""
+        return self.database.on_health
+
+    @on_health.setter
+    def on_health(self, listener: HealthListener | None) -> None:
+        self.database.on_health = listener
+
+    def transact(self, job: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Run `job` on the writer thread in one transaction; done once its changes are durable.
+
+        What the job raises undoes everything it did. Raises DatabaseUnusable for a full disk and the like.
+        """
+        return self.database.write(lambda connection: job(SqliteTransaction(self, connection)))
+
+    async def close(self) -> None:
+        """Write what waits and end the threads."""
+        await self.database.close()
+        await self.payloads.close()
+
+
+def _open_database(home: Home) -> Database:
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = connections.writing(home.database)
+        migrate(home.database, connection)
+        sink = RecordSink(home.database)
+        database = Database(home.database, connection, sink)
+    except (sqlite3.Error, OSError) as error:
+        if connection is not None:
+            connection.close()
+        raise connections.trouble(home.database, error) from error
+    except BaseException:
+        if connection is not None:
+            connection.close()
+        raise
+    sink.report = database.report
+    return database

@@ -1,0 +1,125 @@
+"""One open write transaction: the tables of `interface.Transaction` on the writer thread's connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from conduit_desktop.core.entities import Entity, Price
+from conduit_desktop.store.sqlite import audit, ledger, meta, notifications
+from conduit_desktop.store.sqlite.prices import PriceTable
+from conduit_desktop.store.sqlite.settings import SettingsTable
+from conduit_desktop.store.sqlite.tables import EntityTable
+
+if TYPE_CHECKING:
+    from conduit_desktop.store.sqlite.store import SqliteStore
+
+E = TypeVar("E", bound=Entity)
+
+
+class Rows(Generic[E]):
+    """The rows of one entity table."""
+
+    def __init__(self, table: EntityTable[E], connection: sqlite3.Connection) -> None:
+        self._table = table
+        self._connection = connection
+
+    def all(self) -> list[E]:
+        return self._table.all_in(self._connection)
+
+    def get(self, key: str) -> E | None:
+        return self._table.get_in(self._connection, key)
+
+    def insert(self, entity: E) -> None:
+        self._table.insert_in(self._connection, entity)
+
+    def replace(self, entity: E) -> None:
+        self._table.replace_in(self._connection, entity)
+
+    def delete(self, key: str) -> bool:
+        return self._table.delete_in(self._connection, key)
+
+
+class PriceRows(Rows[Price]):
+    """The rows of the price table."""
+
+    def __init__(self, table: PriceTable, connection: sqlite3.Connection) -> None:
+        super().__init__(table, connection)
+        self._prices = table
+
+    def history(self, pattern: str) -> list[Price]:
+        return self._prices.history_in(self._connection, pattern)
+
+
+class SettingRows:
+    """The rows of the settings table."""
+
+    def __init__(self, table: SettingsTable, connection: sqlite3.Connection) -> None:
+        self._table = table
+        self._connection = connection
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        self._table.put_in(self._connection, values)
+
+
+class AuditRows:
+    """The rows of the audit log."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, actor: str, action: str, subject: str, changes: Mapping[str, Any] | None = None) -> int:
+        return audit.add_in(self._connection, actor, action, subject, changes).id
+
+    def amend(self, entry_id: int, changes: Mapping[str, Any]) -> None:
+        audit.amend_in(self._connection, entry_id, changes)
+
+
+class MetaRows:
+    """The rows of the table of internal values."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put(self, name: str, value: Any) -> None:
+        meta.put_in(self._connection, name, value)
+
+
+class NotificationRows:
+    """The rows of the notifications."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def mark_read(self, id: str) -> bool:
+        return notifications.mark_read_in(self._connection, id)
+
+    def mark_all_read(self) -> int:
+        return notifications.mark_all_read_in(self._connection)
+
+
+class LedgerRows:
+    """The rows of the request log and its totals."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def reprice(self, costs: Iterable[tuple[str, int]]) -> int:
+        return ledger.reprice_in(self._connection, costs)
+
+
+class SqliteTransaction:
+    """Implements `store.interface.Transaction`. Valid only while the job that got it runs."""
+
+    def __init__(self, store: SqliteStore, connection: sqlite3.Connection) -> None:
+        self.providers = Rows(store.providers, connection)
+        self.models = Rows(store.models, connection)
+        self.keys = Rows(store.keys, connection)
+        self.prices = PriceRows(store.prices, connection)
+        self.ip_rules = Rows(store.ip_rules, connection)
+        self.settings = SettingRows(store.settings, connection)
+        self.audit = AuditRows(connection)
+        self.meta = MetaRows(connection)
+        self.notifications = NotificationRows(connection)
+        self.ledger = LedgerRows(connection)
