@@ -50,7 +50,7 @@ class AdminClient(OperationClient):
 
     async def add_discovered(self, variables: Sequence[str] = (), servers: Sequence[str] = ()) -> list[str]:
         """Add a provider for each environment variable and server URL that `discovery` found; their names."""
-        body = inputs.AddDiscovered(variables=list(variables), servers=list(servers))
+        body = inputs.read(inputs.AddDiscovered, {"variables": list(variables), "servers": list(servers)})
         return (await self._one(views.AddedView, "POST", "/discovery", body)).providers
 
     async def add_demo(self) -> str:
@@ -93,7 +93,7 @@ class AdminClient(OperationClient):
 
     async def publish(self, name: str, models: Sequence[str]) -> list[str]:
         """Create an alias for each model, all or none; the aliases created or changed. Raises NotFound, Conflict, Invalid."""
-        body = inputs.PublishRequest(models=list(models))
+        body = inputs.read(inputs.PublishRequest, {"models": list(models)})
         return (await self._one(views.PublishedView, "POST", f"/providers/{segment(name)}/publish", body)).aliases
 
     # Model aliases
@@ -274,7 +274,7 @@ class AdminClient(OperationClient):
 
     async def backup(self, path: str | None = None) -> reports.BackupView:
         """Write an archive at an absolute `path` of the gateway's computer, or in its backups folder. Raises Invalid."""
-        body = inputs.BackupRequest() if path is None else inputs.BackupRequest(path=path)
+        body = inputs.read(inputs.BackupRequest, {"path": path})
         return await self._one(reports.BackupView, "POST", "/backup", body)
 
     async def export_config(self) -> str:

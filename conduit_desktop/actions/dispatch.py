@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 TOPICS: Mapping[str, tuple[Topic, ...]] = {
     "provider.create": ("providers",),
-    "provider.edit": ("providers", "models"),
+    "provider.edit": ("providers",),
     "provider.remove": ("providers",),
     "model.create": ("models",),
     "model.edit": ("models",),

@@ -220,7 +220,7 @@ OPERATIONS: tuple[Operation, ...] = (
               views.ProviderView),
     Operation("PATCH", "/providers/{name}", "Change a provider",
               lambda c: providers.edit(c.context, c.path["name"], c.body, c.actor), views.ProviderView,
-              body=given.ProviderPatch, changes=("provider.edit",)),
+              body=given.ProviderPatch, changes=("provider.edit", "model.edit")),
     Operation("DELETE", "/providers/{name}", "Remove a provider and its secrets",
               lambda c: providers.remove(c.context, c.path["name"], c.actor), status=204, changes=("provider.remove",)),
     Operation("POST", "/providers/{name}/test", "Send a provider a small request",

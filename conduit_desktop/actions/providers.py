@@ -150,6 +150,7 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
         edit.tx.providers.replace(after)
         for alias in _renamed_targets(edit, before.name, after.name):
             edit.tx.models.replace(alias)
+            edit.announce("model.edit", alias.alias)
         edit.record("provider.edit", after.name, difference(before, after))
         return after
 

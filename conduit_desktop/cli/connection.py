@@ -1,6 +1,6 @@
-"""How a command reaches the house: through whoever serves the home, or by opening it.
+"""How a command reaches the gateway: through the process that serves the home, or by opening the home itself.
 
-Both ways end in `actions.operations`, so both do the same.
+Both are an `OperationClient`: over `LocalTransport`, or over `BlockingTransport` with the address in the home's lock file.
 """
 
 from __future__ import annotations
@@ -12,89 +12,56 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import click
 import orjson
 
+from conduit_desktop.actions.transport import PREFIX, LocalTransport, OperationClient, http_request, http_result
+from conduit_desktop.actions.transport import segment as segment
 from conduit_desktop.app import Options, open_app
 from conduit_desktop.cli.options import CliError, CommandOptions
-from conduit_desktop.core.errors import HomeHeld
+from conduit_desktop.core.bus import Change
+from conduit_desktop.core.errors import ActionError, HomeHeld
 
 P = ParamSpec("P")
-PREFIX = "/admin/v1"
 TIMEOUT_S = 120.0
 
 
-class Connection:
-    """The house, as a command sees it. Raises Failed with the house's own words."""
+class BlockingTransport:
+    """The admin API of this computer's own server over `http.client`: a command is one request, and must start fast.
 
-    def __init__(self, options: Options, as_json: bool = False) -> None:
-        self.options = options
-        self.as_json = as_json
-        self._stack = AsyncExitStack()
-        self._runner: asyncio.Runner | None = None
-        self._context: Any = None
-        self.address, self._token = server_of(options)
+    (Importing aiohttp would take longer than the request.)
+    """
 
-    def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        """One operation's answer as plain values, text for what is not JSON; None where there is nothing to say."""
-        asked = {name: _text(value) for name, value in (query or {}).items() if value is not None}
-        if self.address is not None:
-            return self._over_http(self.address, method, path, body, asked)
-        return self._inside(method, path, body, asked)
+    def __init__(self, address: str, token: str) -> None:
+        self.address = address
+        self._token = token
 
-    def all(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Every row of a list."""
-        rows: list[dict[str, Any]] = []
-        cursor = None
-        while True:
-            answer = self.call("GET", path, query={**(query or {}), "limit": 500, "cursor": cursor})
-            rows += answer["data"]
-            cursor = answer["next"]
-            if cursor is None:
-                return rows
-
-    def _inside(self, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
-        from conduit_desktop.actions import operations
-        from conduit_desktop.core.errors import ActionError
-
+    async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
+        target, data = http_request(path, query, body)
+        connection = connect(self.address)
         try:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-                self._context = self._runner.run(self._stack.enter_async_context(open_app(self.options)))
-            _, answer = self._runner.run(operations.call(self._context, method, path, query, body, "cli"))
-        except ActionError as error:
-            raise CliError(error.message) from error
-        return answer.text if isinstance(answer, operations.TextAnswer) else answer
-
-    def _over_http(self, address: str, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
-        connection = connect(address)
-        target = PREFIX + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        try:
-            connection.request(method, target, None if body is None else orjson.dumps(body), headers)
+            connection.request(method, target, data, {**self._authorization, "Content-Type": "application/json"})
             response = connection.getresponse()
-            data = response.read()
+            content = response.read()
         except OSError as error:
-            raise CliError(f"{address} serves this home but does not answer: {error}") from error
+            raise CliError(f"{self.address} serves this home but does not answer: {error}") from error
         finally:
             connection.close()
-        if response.status >= 400:
-            raise CliError(_complaint(data) or f"{address} answers {response.status}")
-        is_json = response.headers.get_content_type() == "application/json"
-        return (orjson.loads(data) if is_json else data.decode()) if data else None
+        return http_result(response.status, response.headers.get("Content-Type", ""), content, self.address)
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        raise NotImplementedError("a command reads `events`")
 
     def events(self) -> Iterator[tuple[str, Any]]:
-        """The live feed: topic and payload, until the server stops. Only where somebody serves the home."""
-        if self.address is None:
-            raise CliError("nobody serves this home now, so there is nothing to follow.")
+        """Topic and payload of every change, until the server stops. Blocks."""
         connection = connect(self.address, timeout=60)
         try:
-            connection.request("GET", f"{PREFIX}/events", headers={"Authorization": f"Bearer {self._token}"})
+            connection.request("GET", f"{PREFIX}/events", headers=self._authorization)
             response = connection.getresponse()
             if response.status != 200:
-                raise CliError(_complaint(response.read()) or f"{self.address} answers {response.status}")
+                http_result(response.status, "", response.read(), self.address)
             for line in response:
                 if line.startswith(b"data: "):
                     change = orjson.loads(line[6:])
@@ -102,17 +69,66 @@ class Connection:
         finally:
             connection.close()
 
+    async def close(self) -> None:
+        """Nothing is open between two requests."""
+
+    @property
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+class Connection:
+    """The gateway of one home, for the length of a command. Raises CliError with the operation's error message."""
+
+    def __init__(self, options: Options, as_json: bool = False) -> None:
+        self.options = options
+        self.as_json = as_json
+        self._stack = AsyncExitStack()
+        self._runner = asyncio.Runner()
+        self._client: OperationClient | None = None
+        self.address, self._token = server_of(options)
+
+    def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """The result of one operation as plain values; text where it is not JSON; None where there is none."""
+        return self._run(lambda client: client.request(method, path, body, query))
+
+    def all(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Every row of a list."""
+        rows: list[dict[str, Any]] = self._run(lambda client: client.every(path, query))
+        return rows
+
+    def events(self) -> Iterator[tuple[str, Any]]:
+        """Topic and payload of every change, until the server stops. Only while a server runs for this home."""
+        if self.address is None:
+            raise CliError("no server runs for this home, so there is nothing to follow.")
+        return BlockingTransport(self.address, self._token).events()
+
     def close(self) -> None:
-        """Close the house, if it was opened here."""
-        if self._runner is not None:
-            try:
-                self._runner.run(self._stack.aclose())
-            finally:
-                self._runner.close()
+        """Close the home, if it was opened here."""
+        try:
+            self._runner.run(self._stack.aclose())
+        finally:
+            self._runner.close()
+
+    def _run(self, call: Callable[[OperationClient], Any]) -> Any:
+        async def run() -> Any:
+            if self._client is None:
+                self._client = OperationClient(await self._transport())
+            return await call(self._client)
+
+        try:
+            return self._runner.run(run())
+        except ActionError as error:
+            raise CliError(error.message) from error
+
+    async def _transport(self) -> LocalTransport | BlockingTransport:
+        if self.address is not None:
+            return BlockingTransport(self.address, self._token)
+        return LocalTransport(await self._stack.enter_async_context(open_app(self.options)), "cli")
 
 
 def server_of(options: Options) -> tuple[str | None, str]:
-    """Address and token of whoever serves the home; None where nobody holds it. Raises HomeHeld for one that does not listen."""
+    """Address and token of the process that serves the home, or None; raises HomeHeld for one that does not listen."""
     from conduit_desktop.store.lock import HomeLock
 
     home = options.folder
@@ -142,38 +158,21 @@ def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnect
 
 @contextmanager
 def connected(given: CommandOptions) -> Iterator[Connection]:
-    """The house for one command."""
+    """A connection for one command."""
     as_json = bool(given.values.pop("json", False))
-    reach = Connection(given.options(), as_json)
+    connection = Connection(given.options(), as_json)
     try:
-        yield reach
+        yield connection
     finally:
-        reach.close()
+        connection.close()
 
 
 def with_connection(command: Callable[Concatenate[Connection, P], None]) -> Callable[P, None]:
-    """Call `command` with the house as its first argument."""
+    """Call `command` with a connection as its first argument."""
 
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         given = click.get_current_context().ensure_object(CommandOptions)
-        with connected(given) as reach:
-            command(reach, *args, **kwargs)
+        with connected(given) as connection:
+            command(connection, *args, **kwargs)
 
     return update_wrapper(run, command)
-
-
-def segment(name: str) -> str:
-    """A name as one part of a path."""
-    return quote(name, safe="")
-
-
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def _complaint(data: bytes) -> str:
-    try:
-        message = orjson.loads(data)["error"]["message"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
-    return str(message)

@@ -1,8 +1,7 @@
-"""`conduit-desktop doctor`: what is well, what is not, and what to do about it; a line each."""
+"""`conduit-desktop doctor`: one line for each check, with advice where it fails."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import sqlite3
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 import click
-import orjson
 
 from conduit_desktop.cli.options import Command, CommandOptions
 from conduit_desktop.core.errors import ConduitError
@@ -25,7 +23,7 @@ Finding = tuple[Verdict, str, str]
 @click.command(cls=Command)
 @click.pass_obj
 def doctor(given: CommandOptions, /) -> None:
-    """Say what is well, what is not, and what to do about it.
+    """Check the installation and print advice for what fails.
 
     Checks the home, its server, database, secrets and providers, the config file, the port, the display and the prices.
     """
@@ -42,7 +40,7 @@ def doctor(given: CommandOptions, /) -> None:
 
 
 def findings(options: Options) -> Iterator[Finding]:
-    """Every check in turn; one that fails is itself a finding."""
+    """The finding of every check; a check that raises is a finding too."""
     checks: tuple[tuple[str, Callable[[Options], Finding]], ...] = (
         ("home", _home), ("server", _server), ("database", _database), ("secrets", _secrets),
         ("providers", _providers), ("config", _config), ("port", _port), ("display", _display), ("prices", _prices),
@@ -65,22 +63,17 @@ def _server(options: Options) -> Finding:
 
     holder = HomeLock(options.folder).holder()
     if holder is None:
-        return "ok", "server", "nobody serves this home now"
+        return "ok", "server", "no server runs for this home"
     return "ok", "server", f"process {holder.get('pid', '?')} serves this home at {holder.get('address') or 'no address'}"
 
 
 def _database(options: Options) -> Finding:
-    from conduit_desktop.store.sqlite import connections, migrations
+    from conduit_desktop.store import inspection
 
     path = options.folder.database
     if not path.exists():
         return "ok", "database", "not made yet"
-    try:
-        with contextlib.closing(connections.reading(path)) as connection:
-            verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-            version = migrations.check(path, connection)
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
+    verdict, version = inspection.verdict(path)
     if verdict != "ok":
         return "bad", "database", f"{path} is damaged: {verdict}. Restore a backup with `conduit-desktop restore FILE`."
     return "ok", "database", f"{path} is sound (schema {version}, {path.stat().st_size:,} bytes)"
@@ -95,31 +88,31 @@ def _secrets(options: Options) -> Finding:
 
 
 def _providers(options: Options) -> Finding:
-    """Whether the keys that providers name are there: with the secrets, or in the environment as this shell has it."""
+    """Whether the providers' keys exist, in the secret store or in the environment of this shell."""
+    from conduit_desktop.store.inspection import provider_secrets
     from conduit_desktop.store.secrets.store import open_secrets, resolve
-    from conduit_desktop.store.sqlite import connections
 
     path = options.folder.database
     if not path.exists():
         return "ok", "providers", "none yet"
-    try:
-        with contextlib.closing(connections.reading(path)) as connection:
-            rows = connection.execute("SELECT name, credentials FROM providers WHERE enabled").fetchall()
-    except sqlite3.Error:  # a damaged database is told of by its own check
+    rows = provider_secrets(path)
+    if rows is None:  # a damaged database has a check of its own
         return "note", "providers", "cannot be read from this database"
-    named = [(name, one["secret"]) for name, credentials in rows for one in orjson.loads(credentials) if one["secret"]]
+    named = [(name, secret) for name, secrets in rows for secret in secrets]
     if not named:
         return "ok", "providers", f"{len(rows)}, and none names a key" if rows else "none yet"
     secrets = open_secrets(options.folder, os.environ.get("CONDUIT_SECRETS", "auto"))
-    lacking = [f"{name}: {_place(secret)}" for name, secret in named if resolve(secrets, secret) is None]
-    if lacking:
-        return "bad", "providers", f"keys are missing: {'; '.join(lacking)}"
+    missing = [f"{name}: {_place(secret)}" for name, secret in named if resolve(secrets, secret) is None]
+    if missing:
+        return "bad", "providers", f"keys are missing: {'; '.join(missing)}"
     return "ok", "providers", f"{len(rows)}, with every key that they name"
 
 
 def _place(secret: str) -> str:
     return (
-        f"{secret[4:]} is not set in this shell" if secret.startswith("env:") else "its key is not with the secrets; enter it anew"
+        f"{secret[4:]} is not set in this shell"
+        if secret.startswith("env:")
+        else "its key is not in the secret store; enter it anew"
     )
 
 
@@ -161,13 +154,10 @@ def _wanted_port(options: Options) -> int:
         return options.port
     path = options.folder.database
     if path.exists():
-        from conduit_desktop.store.sqlite import connections
+        from conduit_desktop.store.inspection import stored_port
 
-        # A damaged database is told of by its own check.
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(connections.reading(path)) as connection:
-            row = connection.execute("SELECT value FROM settings WHERE name = 'port'").fetchone()
-            if row is not None:
-                return int(row[0])
+        if (port := stored_port(path)) is not None:
+            return port
     default: int = Settings.model_fields["port"].default
     return default
 

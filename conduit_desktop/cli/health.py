@@ -24,27 +24,27 @@ def health() -> None:
 
 @health.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every target, with its circuit and its credentials."""
-    rows = reach.all("/health")
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.all("/health")
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 @health.command()
 @click.argument("target", metavar="PROVIDER/MODEL")
 @with_connection
-def pause(reach: Connection, target: str) -> None:
+def pause(connection: Connection, target: str) -> None:
     """Send a target nothing until it is resumed, over restarts too."""
-    reach.call("POST", f"/health/{segment(target)}/pause")
+    connection.call("POST", f"/health/{segment(target)}/pause")
     click.echo(f"Paused {target}.", err=True)
 
 
 @health.command()
 @click.argument("target", metavar="PROVIDER/MODEL")
 @with_connection
-def resume(reach: Connection, target: str) -> None:
+def resume(connection: Connection, target: str) -> None:
     """Let a paused target answer again."""
-    reach.call("POST", f"/health/{segment(target)}/resume")
+    connection.call("POST", f"/health/{segment(target)}/resume")
     click.echo(f"Resumed {target}.", err=True)
 
 
@@ -52,9 +52,9 @@ def resume(reach: Connection, target: str) -> None:
 @click.argument("provider")
 @click.argument("label")
 @with_connection
-def release(reach: Connection, provider: str, label: str) -> None:
+def release(connection: Connection, provider: str, label: str) -> None:
     """Use a credential again that its provider refused or limited."""
-    reach.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
+    connection.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
     click.echo(f"The credential {label} of {provider} is used again.", err=True)
 
 

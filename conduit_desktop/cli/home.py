@@ -40,18 +40,18 @@ def _kept_key(given: CommandOptions) -> str:
 
 @master_key.command()
 @with_connection
-def rotate(reach: Connection) -> None:
+def rotate(connection: Connection) -> None:
     """Put a new one in its place, and print it."""
-    click.echo(reach.call("POST", "/master-key/rotate")["master_key"])
+    click.echo(connection.call("POST", "/master-key/rotate")["master_key"])
 
 
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_connection
-def backup(reach: Connection, file: Path) -> None:
+def backup(connection: Connection, file: Path) -> None:
     """Copy the databases to FILE. Secrets are not in it."""
-    made = reach.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
-    printing.as_json(made) if reach.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
+    made = connection.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
+    printing.as_json(made) if connection.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
 
 
 @click.command(cls=Command)
@@ -73,9 +73,9 @@ def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
 @with_connection
-def export(reach: Connection, file: Path) -> None:
+def export(connection: Connection, file: Path) -> None:
     """Write the configuration as a conduit.toml. Secrets are not in it; `-` as FILE prints it."""
-    text = reach.call("GET", "/export")["toml"]
+    text = connection.call("GET", "/export")["toml"]
     if str(file) == "-":
         click.echo(text, nl=False)
         return
@@ -90,11 +90,11 @@ def export(reach: Connection, file: Path) -> None:
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_connection
-def import_(reach: Connection, file: Any, yes: bool) -> None:
+def import_(connection: Connection, file: Any, yes: bool) -> None:
     """Read a conduit.toml. Shows what would change, then asks."""
     text = file.read()
-    preview = reach.call("POST", "/import", {"toml": text})
-    _preview(reach, preview["changes"])
+    preview = connection.call("POST", "/import", {"toml": text})
+    _preview(connection, preview["changes"])
     if not any(row["change"] in ("add", "change") for row in preview["changes"]):
         click.echo("Nothing to change.", err=True)
         return
@@ -102,14 +102,14 @@ def import_(reach: Connection, file: Any, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise CliError("nothing was changed: say --yes to import.")
         click.confirm("Import this?", abort=True, err=True)
-    made = reach.call("POST", "/import", {"toml": text, "apply": True})
-    if reach.as_json:
+    made = connection.call("POST", "/import", {"toml": text, "apply": True})
+    if connection.as_json:
         printing.as_json(made)
-    for name, key in ({} if reach.as_json else made["new_keys"]).items():
+    for name, key in ({} if connection.as_json else made["new_keys"]).items():
         click.echo(f"{key}  {name}")
 
 
-def _preview(reach: Connection, changes: list[dict[str, Any]]) -> None:
-    if not reach.as_json:
+def _preview(connection: Connection, changes: list[dict[str, Any]]) -> None:
+    if not connection.as_json:
         columns = (("change", "change"), ("what", "kind"), ("name", "name"), ("fields", "fields"))
         printing.table([row for row in changes if row["change"] != "same"], columns)

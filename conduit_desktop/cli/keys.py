@@ -42,27 +42,27 @@ def keys() -> None:
 
 @keys.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every virtual key."""
-    rows = reach.all("/keys")
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.all("/keys")
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 @keys.command()
 @click.argument("key")
 @with_connection
-def show(reach: Connection, key: str) -> None:
+def show(connection: Connection, key: str) -> None:
     """One key, by id or name."""
-    _show(reach, reach.call("GET", f"/keys/{segment(key)}"))
+    _show(connection, connection.call("GET", f"/keys/{segment(key)}"))
 
 
 @keys.command()
 @click.option("--name", required=True)
 @fields
 @with_connection
-def create(reach: Connection, /, name: str, **values: Any) -> None:
+def create(connection: Connection, /, name: str, **values: Any) -> None:
     """Make a virtual key and print it, this once."""
-    _show_key(reach, reach.call("POST", "/keys", {"name": name, **_body(values)}))
+    _show_key(connection, connection.call("POST", "/keys", {"name": name, **_body(values)}))
 
 
 keys.add_command(create, "add")
@@ -73,34 +73,34 @@ keys.add_command(create, "add")
 @click.option("--name", help="A new name.")
 @fields
 @with_connection
-def edit(reach: Connection, /, key: str, name: str | None, **values: Any) -> None:
+def edit(connection: Connection, /, key: str, name: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
-    _show(reach, reach.call("PATCH", f"/keys/{segment(key)}", said({"name": name}) | _body(values)))
+    _show(connection, connection.call("PATCH", f"/keys/{segment(key)}", said({"name": name}) | _body(values)))
 
 
 @keys.command()
 @click.argument("key")
 @with_connection
-def remove(reach: Connection, key: str) -> None:
+def remove(connection: Connection, key: str) -> None:
     """Withdraw a key: it is refused at once."""
-    reach.call("DELETE", f"/keys/{segment(key)}")
+    connection.call("DELETE", f"/keys/{segment(key)}")
     click.echo(f"Removed the key {key}.", err=True)
 
 
 @keys.command()
 @click.argument("key")
 @with_connection
-def rotate(reach: Connection, key: str) -> None:
+def rotate(connection: Connection, key: str) -> None:
     """Put a new key in its place and print it, this once."""
-    _show_key(reach, reach.call("POST", f"/keys/{segment(key)}/rotate"))
+    _show_key(connection, connection.call("POST", f"/keys/{segment(key)}/rotate"))
 
 
 @keys.command("reset-spend")
 @click.argument("key")
 @with_connection
-def reset_spend(reach: Connection, key: str) -> None:
+def reset_spend(connection: Connection, key: str) -> None:
     """Count the running period's spend from here."""
-    _show(reach, reach.call("POST", f"/keys/{segment(key)}/reset-spend"))
+    _show(connection, connection.call("POST", f"/keys/{segment(key)}/reset-spend"))
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -114,14 +114,14 @@ def _budget(row: dict[str, Any]) -> str:
     return "–" if row["budget_usd"] is None else f"{printing.usd('budget_usd')(row)} {row['budget_period']}"
 
 
-def _show_key(reach: Connection, row: dict[str, Any]) -> None:
+def _show_key(connection: Connection, row: dict[str, Any]) -> None:
     """The key alone on standard output, so that a script can take it."""
-    if reach.as_json:
+    if connection.as_json:
         printing.as_json(row)
         return
     click.echo(row["key"])
     click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
 
 
-def _show(reach: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if reach.as_json else printing.details(row)
+def _show(connection: Connection, row: dict[str, Any]) -> None:
+    printing.as_json(row) if connection.as_json else printing.details(row)

@@ -46,27 +46,27 @@ def models() -> None:
 
 @models.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every alias."""
-    rows = reach.all("/models")
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.all("/models")
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 @models.command()
 @click.argument("alias")
 @with_connection
-def show(reach: Connection, alias: str) -> None:
+def show(connection: Connection, alias: str) -> None:
     """One alias."""
-    _show(reach, reach.call("GET", f"/models/{segment(alias)}"))
+    _show(connection, connection.call("GET", f"/models/{segment(alias)}"))
 
 
 @models.command()
 @click.argument("alias")
 @fields
 @with_connection
-def add(reach: Connection, /, alias: str, **values: Any) -> None:
+def add(connection: Connection, /, alias: str, **values: Any) -> None:
     """Add an alias."""
-    _show(reach, reach.call("POST", "/models", {"alias": alias, "targets": [], **_body(values)}))
+    _show(connection, connection.call("POST", "/models", {"alias": alias, "targets": [], **_body(values)}))
 
 
 @models.command()
@@ -74,17 +74,17 @@ def add(reach: Connection, /, alias: str, **values: Any) -> None:
 @click.option("--rename", help="A new name; fallbacks follow it.")
 @fields
 @with_connection
-def edit(reach: Connection, /, alias: str, rename: str | None, **values: Any) -> None:
+def edit(connection: Connection, /, alias: str, rename: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
-    _show(reach, reach.call("PATCH", f"/models/{segment(alias)}", said({"alias": rename}) | _body(values)))
+    _show(connection, connection.call("PATCH", f"/models/{segment(alias)}", said({"alias": rename}) | _body(values)))
 
 
 @models.command()
 @click.argument("alias")
 @with_connection
-def remove(reach: Connection, alias: str) -> None:
+def remove(connection: Connection, alias: str) -> None:
     """Remove an alias."""
-    reach.call("DELETE", f"/models/{segment(alias)}")
+    connection.call("DELETE", f"/models/{segment(alias)}")
     click.echo(f"Removed the alias {alias}.", err=True)
 
 
@@ -92,15 +92,15 @@ def remove(reach: Connection, alias: str) -> None:
 @click.argument("alias")
 @click.option("--body", default="{}", help="A request body as JSON.")
 @with_connection
-def explain(reach: Connection, alias: str, body: str) -> None:
+def explain(connection: Connection, alias: str, body: str) -> None:
     """Where a request would go now, and why."""
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise click.UsageError(f"--body is not valid JSON: {error}") from error
-    rows = reach.call("POST", f"/models/{segment(alias)}/explain", asked)["data"]
+    rows = connection.call("POST", f"/models/{segment(alias)}/explain", asked)["data"]
     columns = (("provider", "provider"), ("model", "model"), ("usable", "usable"), ("reason", "reason"))
-    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +122,6 @@ def _target_text(target: dict[str, Any]) -> str:
     return f"{target['provider']}/{target['model']}{weight}"
 
 
-def _show(reach: Connection, row: dict[str, Any]) -> None:
-    shown = row if reach.as_json else {**row, "targets": [_target_text(one) for one in row["targets"]]}
-    printing.as_json(row) if reach.as_json else printing.details(shown)
+def _show(connection: Connection, row: dict[str, Any]) -> None:
+    shown = row if connection.as_json else {**row, "targets": [_target_text(one) for one in row["targets"]]}
+    printing.as_json(row) if connection.as_json else printing.details(shown)

@@ -33,56 +33,56 @@ def prices() -> None:
 
 @prices.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every price you set."""
-    rows = reach.all("/prices")
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.all("/prices")
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 @prices.command()
 @click.argument("pattern")
 @with_connection
-def show(reach: Connection, pattern: str) -> None:
+def show(connection: Connection, pattern: str) -> None:
     """The price of a pattern that holds now."""
-    _show(reach, reach.call("GET", f"/prices/{segment(pattern)}"))
+    _show(connection, connection.call("GET", f"/prices/{segment(pattern)}"))
 
 
 @prices.command()
 @click.argument("pattern")
 @fields
 @with_connection
-def add(reach: Connection, /, pattern: str, **values: Any) -> None:
+def add(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Set what a model costs. PATTERN is provider/model or a model's name, with * for any text."""
-    _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", said(values)))
+    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", said(values)))
 
 
 @prices.command()
 @click.argument("pattern")
 @fields
 @with_connection
-def edit(reach: Connection, /, pattern: str, **values: Any) -> None:
+def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Change the rates given; `none` clears one. The others stay as the price that holds now has them."""
-    before = reach.call("GET", f"/prices/{segment(pattern)}")
+    before = connection.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
-    _show(reach, reach.call("PUT", f"/prices/{segment(pattern)}", kept | said(values)))
+    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", kept | said(values)))
 
 
 @prices.command()
 @click.argument("pattern")
 @with_connection
-def remove(reach: Connection, pattern: str) -> None:
+def remove(connection: Connection, pattern: str) -> None:
     """Forget a price; the catalog's holds again."""
-    reach.call("DELETE", f"/prices/{segment(pattern)}")
+    connection.call("DELETE", f"/prices/{segment(pattern)}")
     click.echo(f"Removed the price of {pattern}.", err=True)
 
 
 @prices.command()
 @with_connection
-def reprice(reach: Connection) -> None:
+def reprice(connection: Connection) -> None:
     """Recompute the cost of requests whose cost is unknown."""
-    answer = reach.call("POST", "/prices/reprice")
-    printing.as_json(answer) if reach.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
+    answer = connection.call("POST", "/prices/reprice")
+    printing.as_json(answer) if connection.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
 
 
-def _show(reach: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if reach.as_json else printing.details(row)
+def _show(connection: Connection, row: dict[str, Any]) -> None:
+    printing.as_json(row) if connection.as_json else printing.details(row)

@@ -40,27 +40,27 @@ def providers() -> None:
 
 @providers.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every provider."""
-    rows = reach.all("/providers")
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.all("/providers")
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 @providers.command()
 @with_connection
-def kinds(reach: Connection) -> None:
+def kinds(connection: Connection) -> None:
     """Every kind of provider there is."""
-    rows = reach.all("/catalog")
+    rows = connection.all("/catalog")
     columns = (("kind", "kind"), ("name", "label"), ("base URL", "base_url"), ("dialects", "dialects"))
-    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 @providers.command()
 @click.argument("name")
 @with_connection
-def show(reach: Connection, name: str) -> None:
+def show(connection: Connection, name: str) -> None:
     """One provider."""
-    _show(reach, reach.call("GET", f"/providers/{segment(name)}"))
+    _show(connection, connection.call("GET", f"/providers/{segment(name)}"))
 
 
 @providers.command()
@@ -68,12 +68,12 @@ def show(reach: Connection, name: str) -> None:
 @click.option("--kind", required=True, help="What it is; `providers kinds` lists them.")
 @fields
 @with_connection
-def add(reach: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
+def add(connection: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
     """Add a provider. Its key goes to the secret store."""
-    kinds = {row["kind"]: row for row in reach.all("/catalog")}
+    kinds = {row["kind"]: row for row in connection.all("/catalog")}
     needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
     values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key and not keys)
-    _show(reach, reach.call("POST", "/providers", {"name": name, "kind": kind, **_body(values), **_keys(keys)}))
+    _show(connection, connection.call("POST", "/providers", {"name": name, "kind": kind, **_body(values), **_keys(keys)}))
 
 
 @providers.command()
@@ -82,30 +82,30 @@ def add(reach: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) 
 @click.option("--kind", help="What it is.")
 @fields
 @with_connection
-def edit(reach: Connection, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
+def edit(connection: Connection, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     values["api_key"] = secret(values["api_key"], f"API key of {name}")
-    before = reach.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
+    before = connection.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
     body = said({"name": rename, "kind": kind}) | _body(values) | _keys(keys, before)
-    _show(reach, reach.call("PATCH", f"/providers/{segment(name)}", body))
+    _show(connection, connection.call("PATCH", f"/providers/{segment(name)}", body))
 
 
 @providers.command()
 @click.argument("name")
 @with_connection
-def remove(reach: Connection, name: str) -> None:
+def remove(connection: Connection, name: str) -> None:
     """Remove a provider and its secrets."""
-    reach.call("DELETE", f"/providers/{segment(name)}")
+    connection.call("DELETE", f"/providers/{segment(name)}")
     click.echo(f"Removed the provider {name}.", err=True)
 
 
 @providers.command()
 @click.argument("name")
 @with_connection
-def test(reach: Connection, name: str) -> None:
+def test(connection: Connection, name: str) -> None:
     """Ask a provider a small question; fails if it does not answer."""
-    result = reach.call("POST", f"/providers/{segment(name)}/test")
-    printing.as_json(result) if reach.as_json else printing.details(result)
+    result = connection.call("POST", f"/providers/{segment(name)}/test")
+    printing.as_json(result) if connection.as_json else printing.details(result)
     click.get_current_context().exit(0 if result["ok"] else 1)
 
 
@@ -113,11 +113,11 @@ def test(reach: Connection, name: str) -> None:
 @click.argument("name")
 @click.option("--refresh", is_flag=True, help="Ask the provider again.")
 @with_connection
-def models(reach: Connection, name: str, refresh: bool) -> None:
+def models(connection: Connection, name: str, refresh: bool) -> None:
     """What a provider offers."""
-    rows = reach.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
+    rows = connection.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
     columns = (("model", "id"), ("name", "name"), ("context", "context_tokens"), ("in $/M", "input_usd"), ("out $/M", "output_usd"))
-    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -136,5 +136,5 @@ def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, A
     return {"api_keys": [*kept, *({"label": label, "api_key": key} for label, key in new.items())]}
 
 
-def _show(reach: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if reach.as_json else printing.details(row)
+def _show(connection: Connection, row: dict[str, Any]) -> None:
+    printing.as_json(row) if connection.as_json else printing.details(row)

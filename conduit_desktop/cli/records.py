@@ -20,14 +20,14 @@ TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in
 @click.option("--until", metavar="TIME", help="Up to this day (UTC).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @with_connection
-def usage(reach: Connection, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
+def usage(connection: Connection, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
     """What was spent."""
     query = {"group_by": by, "since": since, "until": until}
     if as_csv:
-        click.echo(reach.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
+        click.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
         return
-    rows = reach.all("/usage", query)
-    if reach.as_json:
+    rows = connection.all("/usage", query)
+    if connection.as_json:
         printing.as_json(rows)
         return
     groups = [group.strip() for group in by.split(",") if group.strip()]
@@ -55,29 +55,29 @@ COLUMNS: tuple[printing.Column, ...] = (
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--follow", is_flag=True, help="Go on as requests come, until Ctrl-C.")
 @with_connection
-def requests(reach: Connection, /, id: str | None, follow: bool, **query: Any) -> None:
+def requests(connection: Connection, /, id: str | None, follow: bool, **query: Any) -> None:
     """The request log, newest first. With an ID: that request in full."""
     if id is not None:
-        row = reach.call("GET", f"/requests/{id}")
-        printing.as_json(row) if reach.as_json else printing.details(row)
+        row = connection.call("GET", f"/requests/{id}")
+        printing.as_json(row) if connection.as_json else printing.details(row)
         return
     if follow:
-        _follow(reach, query)
+        _follow(connection, query)
         return
-    rows = reach.call("GET", "/requests", query=query)["data"]
-    printing.as_json(rows) if reach.as_json else printing.table(rows, COLUMNS)
+    rows = connection.call("GET", "/requests", query=query)["data"]
+    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
-def _follow(reach: Connection, query: dict[str, Any]) -> None:
+def _follow(connection: Connection, query: dict[str, Any]) -> None:
     """A line for each request as it ends."""
     wanted = {name: query[name] for name in ("model", "provider", "status") if query[name] is not None}
     try:
-        for topic, row in reach.events():
+        for topic, row in connection.events():
             if topic != "requests" or not isinstance(row, dict) or any(row[name] != value for name, value in wanted.items()):
                 continue
             if query["key"] is not None and query["key"] not in (row["key_id"], row["key_name"]):
                 continue
-            if reach.as_json:
+            if connection.as_json:
                 click.echo(orjson.dumps(row).decode())
             else:
                 click.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))

@@ -17,21 +17,21 @@ def settings() -> None:
 
 @settings.command("list")
 @with_connection
-def list_(reach: Connection) -> None:
+def list_(connection: Connection) -> None:
     """Every setting with its value."""
-    rows = reach.all("/settings")
+    rows = connection.all("/settings")
     columns = (("name", "name"), ("value", "value"), ("default", "default"), ("locked", "locked"), ("what it does", "description"))
-    printing.as_json(rows) if reach.as_json else printing.table(rows, columns)
+    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 @settings.command("set")
 @click.argument("name")
 @click.argument("value")
 @with_connection
-def set_(reach: Connection, name: str, value: str) -> None:
+def set_(connection: Connection, name: str, value: str) -> None:
     """Set one; VALUE is JSON or text, `none` goes back to the default."""
-    kinds = {row["name"]: row["type"] for row in reach.all("/settings")}
+    kinds = {row["name"]: row["type"] for row in connection.all("/settings")}
     given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)
-    rows = reach.call("PATCH", "/settings", {name: given})["data"]
+    rows = connection.call("PATCH", "/settings", {name: given})["data"]
     row = next(row for row in rows if row["name"] == name)
-    printing.as_json(row) if reach.as_json else click.echo(f"{name} = {printing.cell(row['value'])}")
+    printing.as_json(row) if connection.as_json else click.echo(f"{name} = {printing.cell(row['value'])}")

@@ -15,70 +15,11 @@ from pydantic.json_schema import models_json_schema
 
 from conduit_desktop import __version__
 from conduit_desktop.actions.operations import OPERATIONS, Operation
-from conduit_desktop.actions.schemas.reports import (
-    AuditView,
-    BackupView,
-    ImportView,
-    NotificationView,
-    RequestDetailView,
-    RequestView,
-    TargetHealthView,
-)
-from conduit_desktop.actions.schemas.views import (
-    ExplainedView,
-    IpRuleView,
-    KeyView,
-    KindView,
-    ModelView,
-    NewKeyView,
-    OfferedView,
-    ProviderTestView,
-    ProviderView,
-    RepricedView,
-    SettingView,
-    StatusView,
-)
 from conduit_desktop.server.openapi_client import CLIENT_PATHS, ERRORS
 
 Json = dict[str, Any]
 Refs = Mapping[Any, Json]
 
-_ONE: dict[str, type[BaseModel]] = {
-    "GET /status": StatusView,
-    "POST /providers": ProviderView,
-    "GET /providers/{name}": ProviderView,
-    "PATCH /providers/{name}": ProviderView,
-    "POST /providers/{name}/test": ProviderTestView,
-    "POST /models": ModelView,
-    "GET /models/{alias*}": ModelView,
-    "PATCH /models/{alias*}": ModelView,
-    "POST /keys": NewKeyView,
-    "GET /keys/{id}": KeyView,
-    "PATCH /keys/{id}": KeyView,
-    "POST /keys/{id}/rotate": NewKeyView,
-    "POST /keys/{id}/reset-spend": KeyView,
-    "GET /requests/{id}": RequestDetailView,
-    "POST /prices/reprice": RepricedView,
-    "POST /ip-rules": IpRuleView,
-    "POST /backup": BackupView,
-    "POST /import": ImportView,
-}
-_MANY: dict[str, type[BaseModel]] = {
-    "GET /catalog": KindView,
-    "GET /providers": ProviderView,
-    "GET /providers/{name}/models": OfferedView,
-    "GET /models": ModelView,
-    "POST /models/{alias*}/explain": ExplainedView,
-    "GET /health": TargetHealthView,
-    "GET /keys": KeyView,
-    "GET /requests": RequestView,
-    "GET /settings": SettingView,
-    "PATCH /settings": SettingView,
-    "GET /notifications": NotificationView,
-    "GET /ip-rules": IpRuleView,
-    "GET /audit": AuditView,
-}
-"""What operations answer; those in neither table answer plain objects."""
 _NAME = re.compile(r"\{(\w+)\*?\}")
 _REF = "#/components/schemas/{model}"
 _ADMIN_ERROR: Json = {
@@ -91,7 +32,7 @@ _ADMIN_ERROR: Json = {
             "properties": {
                 "message": {"type": "string"},
                 "code": {"type": "string"},
-                "field": {"type": ["string", "null"], "description": "The input at fault, as a path."},
+                "field": {"type": ["string", "null"], "description": "The path of the input field that is wrong."},
             },
         }
     },
@@ -99,16 +40,16 @@ _ADMIN_ERROR: Json = {
 
 
 _FAILED: Json = {
-    "description": "Refused, or failed",
+    "description": "Refused or failed",
     "content": {"application/json": {"schema": {"$ref": _REF.format(model="AdminError")}}},
 }
 
 
 @cache
 def document() -> Json:
-    """The whole description."""
+    """The OpenAPI document."""
     bodies = {row.body for row in OPERATIONS if row.body is not None and issubclass(row.body, BaseModel)}
-    views = {*_ONE.values(), *_MANY.values()}
+    views = {row.result for row in OPERATIONS if row.result is not None}
     wanted = [*((body, "validation") for body in bodies), *((view, "serialization") for view in views)]
     refs, made = models_json_schema(sorted(wanted, key=lambda pair: pair[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
     paths: dict[str, Json] = {path: dict(methods) for path, methods in CLIENT_PATHS.items()}
@@ -133,13 +74,12 @@ def document() -> Json:
 
 
 _ABOUT = (
-    "One local address in front of every large language model. The client API speaks the dialects of OpenAI, Anthropic, Gemini "
-    "and Ollama with a virtual key; `/admin/v1` is the operator's, with the master key."
+    "One local address in front of every large language model. The client API has the protocols of OpenAI, Anthropic, Gemini "
+    "and Ollama and takes a virtual key; the admin API, `/admin/v1`, takes the master key."
 )
 
 
 def _operation(row: Operation, refs: Refs) -> Json:
-    key = f"{row.method} {row.path}"
     made: Json = {
         "tags": ["Admin"],
         "summary": row.summary,
@@ -147,7 +87,7 @@ def _operation(row: Operation, refs: Refs) -> Json:
         "security": [{"master": []}],
         "parameters": [*_path_parameters(row.path), *_query_parameters(row)],
         "responses": {
-            str(row.status): _answer(key, row, refs),
+            str(row.status): _response(row, refs),
             "4XX": _FAILED,
             "5XX": _FAILED,
         },
@@ -181,30 +121,25 @@ def _query_parameters(row: Operation) -> list[Json]:
     return [{"name": name, "in": "query", "schema": value} for name, value in schema.get("properties", {}).items()]
 
 
-def _answer(key: str, row: Operation, refs: Refs) -> Json:
-    if row.status == 204:
+def _response(row: Operation, refs: Refs) -> Json:
+    if row.result is None:
         return {"description": "Done"}
-    schema: Json = {"type": "object"}
-    if key in _ONE:
-        schema = refs[(_ONE[key], "serialization")]
-    elif key in _MANY:
-        items = refs[(_MANY[key], "serialization")]
+    schema = refs[(row.result, "serialization")]
+    if row.many:
         schema = {
             "type": "object",
             "required": ["data", "next"],
-            "properties": {"data": {"type": "array", "items": items}, "next": {"type": ["string", "null"]}},
+            "properties": {"data": {"type": "array", "items": schema}, "next": {"type": ["string", "null"]}},
         }
     content: Json = {"application/json": {"schema": schema}}
-    if key == "GET /export":
-        content = {"application/toml": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}
-    if key == "GET /usage":
-        content["text/csv"] = {"schema": {"type": "string"}}
+    if row.text:
+        content[row.text] = {"schema": {"type": "string"}}
     return {"description": "Done", "content": content}
 
 
 def _feed() -> Json:
     return {
-        "tags": ["Admin"], "summary": "The live feed of changes, as server-sent events", "operationId": "get_events",
+        "tags": ["Admin"], "summary": "Changes as they happen, as server-sent events", "operationId": "get_events",
         "security": [{"master": []}],
         "responses": {"200": {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     }  # fmt: skip

@@ -12,6 +12,7 @@ from conduit_desktop.actions import notifications, operations
 from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.config_file.document import parse
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.dispatch import TOPICS
 from conduit_desktop.actions.routes import WrongMethod
 from conduit_desktop.core.errors import (
     ActionError,
@@ -26,6 +27,7 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.core.records import RequestRecord
 from tests.actions.conftest import OPENAI, Do
+from tests.fakes.app_context import published
 
 ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mini"}]}
 
@@ -315,6 +317,7 @@ input = 1
 LOCKED: dict[tuple[str, str], tuple[str, Any]] = {
     ("PATCH", "/providers/{name}"): ("/providers/openai", {"enabled": False}),
     ("DELETE", "/providers/{name}"): ("/providers/openai", None),
+    ("POST", "/providers/{name}/publish"): ("/providers/openai/publish", {"models": ["new", "vendor/fast"]}),
     ("PATCH", "/models/{alias*}"): ("/models/fast", {"retries": 0}),
     ("DELETE", "/models/{alias*}"): ("/models/fast", None),
     ("PATCH", "/keys/{id}"): ("/keys/ci", {"rpm": 1}),
@@ -329,7 +332,7 @@ FREE = {
     "/providers", "/models", "/keys", "/ip-rules", "/ip-rules/{id}", "/providers/{name}/test", "/models/{alias*}/explain",
     "/health/{target*}/pause", "/health/{target*}/resume", "/health/{provider}/credentials/{label}/release",
     "/keys/{id}/reset-spend", "/prices/reprice", "/notifications/read", "/notifications/{id}/read", "/backup", "/import",
-    "/master-key/rotate",
+    "/master-key/rotate", "/discovery", "/demo",
 }  # fmt: skip
 """Paths of operations that add something new, or do not touch what a config file defines."""
 
@@ -367,6 +370,9 @@ async def test_what_the_config_file_defines_is_shown_as_locked_and_what_the_user
 RULE = "the first IP rule"
 CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
     ("POST", "/providers"): ("/providers", {"name": "other", "kind": "demo"}, "provider.create"),
+    ("POST", "/discovery"): ("/discovery", {"variables": []}, None),
+    ("POST", "/demo"): ("/demo", None, "model.create"),
+    ("POST", "/providers/{name}/publish"): ("/providers/openai/publish", {"models": ["m"]}, "model.create"),
     ("PATCH", "/providers/{name}"): ("/providers/openai", {"enabled": False}, "provider.edit"),
     ("DELETE", "/providers/{name}"): ("/providers/openai", None, "provider.remove"),
     ("POST", "/models"): ("/models", {**ALIAS, "alias": "other"}, "model.create"),
@@ -420,7 +426,9 @@ async def test_each_operation_that_changes_something_is_audited_once_with_its_ac
     assert status == row.status
     entries = (await context.store.audit.list(500))[0]
     new = entries[: len(entries) - before]
-    assert [(one.actor, one.action) for one in new] == ([] if action is None else [("gui", action)])
+    made = {(one.actor, one.action) for one in new}
+    assert made == (set() if action is None else {("gui", action)})
+    assert len(new) == (3 if row.path == "/demo" else len(made))  # the demo has three models
 
 
 async def test_nothing_that_only_reads_is_audited(context: AppContext, do: Do) -> None:
@@ -536,3 +544,24 @@ async def test_no_answer_of_an_operation_holds_a_provider_key_or_header_value(co
 def test_an_unknown_path_is_named(path: str, named: str) -> None:
     with pytest.raises(NotFound, match=f"There is no {named} in"):
         operations.match("GET", path)
+
+
+@pytest.mark.parametrize("row", CHANGING, ids=lambda row: f"{row.method}{row.path}")
+async def test_each_operation_publishes_the_topics_it_declares_and_no_other(
+    context: AppContext, do: Do, row: operations.Operation
+) -> None:
+    await open_gateway(do)
+    await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
+    await notifications.notify(context, "system", "info", "a", "b")
+    path, body, action = CALLS[row.method, row.path]
+    if path == RULE:
+        path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
+    elif path == "the first notification":
+        path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"
+    changes = published(context)
+    await operations.call(context, row.method, path, {}, body, "gui")
+    topics = {one.topic for one in changes}
+    assert topics <= row.topics
+    assert (TOPICS[action] if action else ()) == () or topics & set(TOPICS[action])
+    if len(row.changes) == 1:
+        assert topics == row.topics

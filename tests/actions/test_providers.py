@@ -296,10 +296,10 @@ async def test_a_removal_that_fails_keeps_the_secrets(context: AppContext, do: D
     await do("POST", "/providers", OPENAI)
     before = dict(kept)
 
-    async def full(*_: object) -> None:
+    def full(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(context.store.providers, "delete", full)
+    monkeypatch.setattr(context.store.providers, "delete_in", full)
     with pytest.raises(OSError, match="disk full"):
         await do("DELETE", "/providers/openai")
     assert kept == before

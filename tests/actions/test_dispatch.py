@@ -1,0 +1,187 @@
+"""The dispatcher: a change and its audit entry are one transaction, changes never overlap, and secrets follow their row."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conduit_desktop.actions import ip_rules, keys, models, providers
+from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.dispatch import TOPICS, Change, Edit, apply, change
+from conduit_desktop.actions.schemas.inputs import KeyPatch, NewIpRule, NewKey, NewModel, NewProvider, read
+from conduit_desktop.core.entities import VirtualKey
+from conduit_desktop.core.errors import Conflict, Invalid
+from conduit_desktop.core.paths import Home
+from conduit_desktop.store.sqlite import audit
+from conduit_desktop.store.sqlite.store import SqliteStore
+from tests.actions.conftest import OPENAI
+from tests.fakes.app_context import DictSecrets, published
+
+KEY = VirtualKey(id="key_1", name="k", digest="d" * 64, hint="condt_…aaaa", rpm=5)
+
+
+def _insert(edit: Edit) -> int:
+    edit.tx.keys.insert(KEY)
+    return edit.record("key.create", "k", {"rpm": 5})
+
+
+async def test_a_change_is_audited_published_and_seen_by_the_gateway(context: AppContext) -> None:
+    changes = published(context)
+    await apply(context, "cli", _insert)
+    [entry] = (await context.store.audit.list())[0]
+    assert (entry.actor, entry.action, entry.subject, entry.changes) == ("cli", "key.create", "k", {"rpm": 5})
+    assert [(one.topic, one.payload) for one in changes] == [("keys", "k")]
+    assert "key_1" in context.gateway.snapshot.keys
+
+
+async def test_a_change_whose_audit_entry_cannot_be_written_is_not_made(
+    context: AppContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await keys.create(context, read(NewKey, {"name": "k", "rpm": 1}), "gui")
+    await providers.create(context, read(NewProvider, OPENAI), "gui")
+    changes, before = published(context), dict(context.secrets.kept)  # type: ignore[attr-defined]
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError("no room for the entry")
+
+    monkeypatch.setattr(audit, "add_in", refuse)
+    alias = read(NewModel, {"alias": "a", "targets": [{"provider": "openai", "model": "m"}]})
+    for attempt in (
+        lambda: keys.edit(context, made.id, read(KeyPatch, {"rpm": 2}), "gui"),
+        lambda: keys.remove(context, made.id, "gui"),
+        lambda: models.create(context, alias, "gui"),
+        lambda: providers.create(context, read(NewProvider, {**OPENAI, "name": "other"}), "gui"),
+        lambda: providers.remove(context, "openai", "gui"),
+        lambda: ip_rules.create(context, read(NewIpRule, {"action": "deny", "network": "::1"}), "gui"),
+    ):
+        with pytest.raises(OSError, match="no room"):
+            await attempt()
+    assert (await keys.get(context, made.id)).rpm == 1
+    assert [one.name for one in await context.store.providers.all()] == ["openai"]
+    assert await context.store.models.all() == []
+    assert await context.store.ip_rules.all() == []
+    assert context.secrets.kept == before  # type: ignore[attr-defined]
+    assert changes == []
+
+
+async def test_a_job_that_fails_leaves_no_audit_entry_and_publishes_nothing(context: AppContext) -> None:
+    changes = published(context)
+
+    def fail(edit: Edit) -> None:
+        _insert(edit)
+        raise Invalid("name: no", "name")
+
+    with pytest.raises(Invalid):
+        await apply(context, "gui", fail)
+    assert await context.store.keys.all() == []
+    assert (await context.store.audit.list())[0] == []
+    assert changes == []
+
+
+async def test_what_was_committed_before_a_failure_takes_effect(context: AppContext) -> None:
+    changes = published(context)
+
+    async def work(started: Change) -> None:
+        await started.commit(_insert)
+        raise Conflict("the second step fails")
+
+    with pytest.raises(Conflict):
+        await change(context, "gui", work)
+    assert "key_1" in context.gateway.snapshot.keys
+    assert [one.topic for one in changes] == ["keys"]
+
+
+async def test_changes_run_one_after_the_other(context: AppContext) -> None:
+    order: list[str] = []
+    entered, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(started: Change) -> None:
+        order.append("slow begins")
+        entered.set()
+        await release.wait()
+        order.append("slow ends")
+
+    async def quick(started: Change) -> None:
+        order.append("quick")
+
+    first = asyncio.ensure_future(change(context, "gui", slow))
+    await entered.wait()
+    second = asyncio.ensure_future(change(context, "admin", quick))
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(first, second)
+    assert order == ["slow begins", "slow ends", "quick"]
+
+
+async def test_a_caller_that_is_cancelled_leaves_a_row_with_its_secret(context: AppContext) -> None:
+    secrets = context.secrets
+    assert isinstance(secrets, DictSecrets)
+    stored = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    original = secrets.set
+
+    def set_and_tell(name: str, value: str) -> None:
+        original(name, value)
+        loop.call_soon_threadsafe(stored.set)
+
+    secrets.set = set_and_tell  # type: ignore[method-assign]
+    creating = asyncio.ensure_future(providers.create(context, read(NewProvider, OPENAI), "gui"))
+    await stored.wait()
+    creating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    async with context.write_lock:  # the change has run to its end
+        [provider] = await context.store.providers.all()
+    assert secrets.kept[provider.credentials[0].secret] == OPENAI["api_key"]
+
+
+def test_every_kind_of_change_has_its_topics() -> None:
+    assert all(isinstance(topics, tuple) for topics in TOPICS.values())
+    with pytest.raises(AssertionError):
+        Edit(None, "gui").announce("key.renamed")  # type: ignore[arg-type]
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from conduit_desktop.actions import ip_rules
+from conduit_desktop.actions.schemas.inputs import NewIpRule, read
+from conduit_desktop.core.paths import Home
+from tests.fakes.app_context import opened_context
+
+async def main():
+    async with opened_context(Home(Path(sys.argv[1]))) as context:
+        for number in range(100_000):
+            new = read(NewIpRule, {"action": "deny", "network": f"10.{number >> 16}.{(number >> 8) & 255}.{number & 255}"})
+            await ip_rules.create(context, new, "gui")
+            print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_leaves_each_change_with_its_audit_entry(home: Home) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(home.root)], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    with process.stdout:
+        for line in process.stdout:
+            if int(line) >= 30:
+                process.send_signal(signal.SIGKILL)
+                break
+    process.wait(timeout=10)
+    store = SqliteStore.open(home)
+    try:
+        rules = {one.network for one in await store.ip_rules.all()}
+        entries = {one.subject for one in (await store.audit.list(500))[0]}
+    finally:
+        await store.close()
+    assert rules == entries
+    assert len(rules) >= 31
