@@ -1,5 +1,4 @@
-"""What an operator can do, as plain async functions over a `House`.
+"""What an operator can do: the operations of the admin API, the command line and the window.
 
-The window, the command line and the admin API all come through here, so a wish is checked, written, noted in the audit
-log and published in one way, whoever makes it. `operations` lists them with their admin paths.
+`operations` is the table of them, `dispatch` the path of every change, `admin_client` what callers hold.
 """

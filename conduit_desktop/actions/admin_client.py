@@ -13,7 +13,8 @@ from conduit_desktop.core.errors import Conflict
 from conduit_desktop.core.records import RequestRecord
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.chat import ChatStream
+    from conduit_desktop.actions.chat import ChatAnswer
+    from conduit_desktop.core.chat import Message
 
 V = TypeVar("V", bound=View)
 
@@ -195,13 +196,13 @@ class AdminClient(OperationClient):
 
     async def usage(self, query: inputs.UsageQuery | None = None) -> list[reports.UsageView]:
         """Sums by the groups of `query.group_by`; all rows. Raises Invalid."""
-        asked = (query or inputs.UsageQuery()).model_dump(exclude_unset=True, exclude={"limit", "cursor", "format"})
-        return await self._all(reports.UsageView, "/usage", asked)
+        parameters = (query or inputs.UsageQuery()).model_dump(exclude_unset=True, exclude={"limit", "cursor", "format"})
+        return await self._all(reports.UsageView, "/usage", parameters)
 
     async def usage_csv(self, query: inputs.UsageQuery) -> str:
         """The same as CSV with a heading. Raises Invalid."""
-        asked = query.model_copy(update={"format": "csv"})
-        return str(plain(await self.transport.perform("GET", "/usage", asked.model_dump(exclude_none=True))))
+        parameters = query.model_copy(update={"format": "csv"})
+        return str(plain(await self.transport.perform("GET", "/usage", parameters.model_dump(exclude_none=True))))
 
     # Prices
 
@@ -297,11 +298,18 @@ class AdminClient(OperationClient):
 
     # Chat
 
-    def chat(self, alias: str, messages: Sequence[Any], **parameters: Any) -> ChatStream:
-        """Send messages to `alias`; see `actions.chat.stream_chat` for the parameters. Raises Conflict for a remote gateway."""
-        from conduit_desktop.actions.chat import stream_chat
+    def chat(self, alias: str, messages: Sequence[Message], *, key_id: str | None = None, **parameters: Any) -> ChatAnswer:
+        """Stream an answer of `alias` (or `provider/model`); `parameters` are those of `actions.chat.chat_request`.
 
-        return stream_chat(self._local("used for a chat").context, alias, messages, **parameters)
+        With `key_id` the call counts against that key; a remote gateway always uses the transport's `client_key`, and raises
+        Conflict without one.
+        """
+        from conduit_desktop.actions.chat import chat_request, stream_chat
+        from conduit_desktop.actions.remote_transport import RemoteTransport
+
+        if isinstance(self.transport, RemoteTransport):
+            return self.transport.chat(chat_request(alias, messages, **parameters))
+        return stream_chat(self._local("used for a chat").context, alias, messages, key_id=key_id, **parameters)
 
     def _local(self, verb: str) -> LocalTransport:
         if not isinstance(self.transport, LocalTransport):

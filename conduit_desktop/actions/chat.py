@@ -1,8 +1,9 @@
-"""A conversation of the operator's own, through the gateway like anybody's: routed, limited, priced and recorded."""
+"""A chat of the operator through the gateway, routed, limited, priced and recorded like any other request."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any, Protocol
 
 import orjson
 
@@ -19,10 +20,10 @@ CLIENT = "Conduit chat"
 
 
 class ChatStream:
-    """The answer, event by event: `async for event in stream`, then `record` says what it took and cost.
+    """The answer, event by event: `async for event in stream`; then `record` has its tokens and cost.
 
     Raises GatewayError from the first step where no target answers, and in the middle where the upstream breaks. Leave it
-    early with `aclose`, which stops the upstream; the record then says `cancelled`.
+    early with `aclose`, which stops the upstream; the record's status is then `cancelled`.
     """
 
     def __init__(self, context: AppContext, call: Call) -> None:
@@ -41,7 +42,7 @@ class ChatStream:
         return self._events
 
     async def aclose(self) -> None:
-        """Stop; harmless at the end."""
+        """Stop; no effect at the end."""
         await self._events.aclose()
 
     async def _run(self) -> AsyncGenerator[Event]:
@@ -70,8 +71,19 @@ class ChatStream:
             self.record = change.payload
 
 
-def stream_chat(
-    context: AppContext,
+class ChatAnswer(Protocol):
+    """The answer of either transport: iterate its events, then read `record` and `headers`."""
+
+    record: RequestRecord | None
+    headers: dict[str, str]
+
+    @property
+    def id(self) -> str: ...
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+    async def aclose(self) -> None: ...
+
+
+def chat_request(
     alias: str,
     messages: Sequence[Message],
     *,
@@ -84,19 +96,25 @@ def stream_chat(
     tools: Sequence[Tool] = (),
     output: OutputFormat | None = None,
     reasoning: Reasoning | None = None,
-    key_id: str | None = None,
-) -> ChatStream:
-    """Ask `alias` (or `provider/model`); nothing is sent before the first step of the iteration.
-
-    With `key_id` the call counts against that key's limits and budget; without, it is the operator's own.
-    """
-    spoken = [Message("system", [Text(system)], plain=True)] if system else []
+) -> dict[str, Any]:
+    """A streamed chat request as the body of the client API's OpenAI endpoint."""
+    system_messages = [Message("system", [Text(system)], plain=True)] if system else []
     request = ChatRequest(
-        dialect=DIALECT, model=alias, messages=[*spoken, *messages], tools=list(tools), max_tokens=max_tokens,
+        dialect=DIALECT, model=alias, messages=[*system_messages, *messages], tools=list(tools), max_tokens=max_tokens,
         temperature=temperature, top_p=top_p, stop=list(stop) or None, seed=seed, output=output, reasoning=reasoning,
         stream=True, include_usage=True,
     )  # fmt: skip
-    language = dialect(DIALECT)
-    body = language.write_request(request, alias).body
+    return dialect(DIALECT).write_request(request, alias).body
+
+
+def stream_chat(
+    context: AppContext, alias: str, messages: Sequence[Message], *, key_id: str | None = None, **parameters: Any
+) -> ChatStream:
+    """Send messages to `alias` (or `provider/model`); nothing is sent before the first step of the iteration.
+
+    `parameters` are those of `chat_request`. With `key_id` the call counts against that key's limits and budget; without, it
+    has no limits.
+    """
+    body = chat_request(alias, messages, **parameters)
     path = {"key_id": key_id} if key_id else {}
-    return ChatStream(context, Call(language, body, alias, stream=True, path=path, client=CLIENT, operator=True))
+    return ChatStream(context, Call(dialect(DIALECT), body, alias, stream=True, path=path, client=CLIENT, operator=True))

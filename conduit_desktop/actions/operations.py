@@ -331,9 +331,9 @@ async def perform(
 
     `query` and `body` are the operation's own models, taken as they are, or plain values, which are validated.
     """
-    asked = query if isinstance(query, Query) else read(operation.query, dict(query))
+    parameters = query if isinstance(query, Query) else read(operation.query, dict(query))
     try:
-        return await operation.run(OperationCall(context, actor, names, asked, _body(operation, body)))
+        return await operation.run(OperationCall(context, actor, names, parameters, _body(operation, body)))
     except GatewayError as error:
         kind = NotFound if error.status == 404 else Invalid if error.status == 400 else ProviderRefused
         raise kind(error.message, error.param) from error

@@ -28,14 +28,14 @@ def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, st
         return "disabled", "Disabled"
     if bound.problem:
         return "unready", bound.problem
-    parked = [
+    refused = [
         credential.parked
         for (owner, _), credential in health.credentials.items()
         if owner == bound.provider.id and credential.parked
     ]
-    if parked:
-        keys = "its key" if len(bound.credentials) == 1 else f"{len(parked)} of its {len(bound.credentials)} keys"
-        return "troubled", f"Refuses {keys}: {parked[0]}"
+    if refused:
+        keys = "its key" if len(bound.credentials) == 1 else f"{len(refused)} of its {len(bound.credentials)} keys"
+        return "troubled", f"Refuses {keys}: {refused[0]}"
     targets = [target for path, target in health.targets.items() if path.startswith(f"{bound.name}/")]
     resting = [target for target in targets if target.state != "closed"]
     if resting:

@@ -148,10 +148,10 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
 
     def job(edit: Edit) -> Provider:
         edit.tx.providers.replace(after)
+        edit.record("provider.edit", after.name, difference(before, after))
         for alias in _renamed_targets(edit, before.name, after.name):
             edit.tx.models.replace(alias)
             edit.announce("model.edit", alias.alias)
-        edit.record("provider.edit", after.name, difference(before, after))
         return after
 
     return job

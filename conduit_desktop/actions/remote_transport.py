@@ -6,19 +6,22 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, get_args
 
 import aiohttp
 import orjson
 from yarl import URL
 
+from conduit_desktop.actions.chat import CLIENT, DIALECT
 from conduit_desktop.actions.schemas.inputs import epoch_ms
-from conduit_desktop.actions.transport import PREFIX, GatewayUnreachable, http_request, http_result
+from conduit_desktop.actions.transport import PREFIX, GatewayUnreachable, http_request, http_result, segment
 from conduit_desktop.core.bus import Change, Topic
-from conduit_desktop.core.errors import describe
+from conduit_desktop.core.errors import Conflict, GatewayError, describe
+from conduit_desktop.core.events import Event
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.sse import FrameSplitter
 
 log = logging.getLogger(__name__)
@@ -36,9 +39,11 @@ class RemoteTransport:
     The certificate is verified, unless `verify` is False or an SSLContext that trusts the home's own certificate.
     """
 
-    def __init__(self, address: str, key: str, *, verify: bool | ssl.SSLContext = True) -> None:
+    def __init__(self, address: str, key: str, *, verify: bool | ssl.SSLContext = True, client_key: str | None = None) -> None:
+        """`client_key`: the virtual key for chats, which go through the client API."""
         self.address = address.rstrip("/")
         self._key = key
+        self._client_key = client_key
         self._verify = verify
         self._session: aiohttp.ClientSession | None = None
         self._listeners: list[Callable[[Change], None]] = []
@@ -61,7 +66,7 @@ class RemoteTransport:
     async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
         target, data = http_request(path, query, body)
         try:
-            # `encoded`: names in the path are percent-encoded already, and must not be decoded on the way.
+            # `encoded`: names in the path are percent-encoded already, and must not be decoded here.
             url = URL(self.address + target, encoded=True)
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
             headers = {"Content-Type": "application/json"}
@@ -73,6 +78,12 @@ class RemoteTransport:
                 return http_result(response.status, response.headers.get("Content-Type", ""), content, self.address)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GatewayUnreachable(f"{self.address} does not answer: {describe(error)}") from error
+
+    def chat(self, body: dict[str, Any]) -> RemoteChat:
+        """A streamed chat through the client API; raises Conflict without a virtual key."""
+        if self._client_key is None:
+            raise Conflict("A chat with a gateway elsewhere needs a virtual key of that gateway.")
+        return RemoteChat(self, body, self._client_key)
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         self._listeners.append(listener)
@@ -139,6 +150,64 @@ class RemoteTransport:
     def _notify(self, change: Change) -> None:
         for listener in tuple(self._listeners):
             listener(change)
+
+
+class RemoteChat:
+    """A streamed chat of the client API; implements `actions.chat.ChatAnswer`.
+
+    Raises GatewayError where the gateway refuses or the stream ends with an error, GatewayUnreachable where it breaks.
+    """
+
+    def __init__(self, transport: RemoteTransport, body: dict[str, Any], key: str) -> None:
+        self._transport = transport
+        self._body = body
+        self._key = key
+        self._events = self._run()
+        self.record: RequestRecord | None = None
+        self.headers: dict[str, str] = {}
+
+    @property
+    def id(self) -> str:
+        """The request's id in the log; empty before the first event."""
+        return self.headers.get("x-conduit-request-id", "")
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def aclose(self) -> None:
+        """Stop: closing the connection makes the gateway stop the upstream."""
+        await self._events.aclose()
+
+    async def _run(self) -> AsyncGenerator[Event]:
+        url = f"{self._transport.address}/v1/chat/completions"
+        headers = {"Authorization": f"Bearer {self._key}", "User-Agent": CLIENT}
+        timeout = aiohttp.ClientTimeout(total=None)
+        try:
+            async with self._transport.session.post(
+                url, json=self._body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                self.headers = {name.lower(): value for name, value in response.headers.items()}
+                if response.status != 200:
+                    raise _refusal(response.status, await response.read())
+                reader = dialect(DIALECT).reader()
+                async for data in response.content.iter_any():
+                    for event in reader.feed(data):
+                        yield event
+                for event in reader.close():
+                    yield event
+        except (aiohttp.ClientError, OSError) as error:
+            raise GatewayUnreachable(f"{self._transport.address} does not answer: {describe(error)}") from error
+        self.record = record_of(await self._transport.perform("GET", f"/requests/{segment(self.id)}"))
+
+
+def _refusal(status: int, data: bytes) -> GatewayError:
+    try:
+        error = orjson.loads(data)["error"]
+        refusal = GatewayError(str(error["message"]), code=str(error.get("code") or "gateway_error"))
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        refusal = GatewayError(f"the gateway answers {status}")
+    refusal.status = status
+    return refusal
 
 
 def change_of(topic: Topic, payload: Any) -> Change:

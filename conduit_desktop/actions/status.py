@@ -1,4 +1,4 @@
-"""How the house is doing."""
+"""The state of the gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conduit_desktop.core.paths import Home
 
 
 async def status(context: AppContext) -> StatusView:
-    """The state of the house now."""
+    """State, address and load now."""
     server = context.server
     return StatusView(
         version=__version__,

@@ -133,8 +133,8 @@ def plain(answer: Any) -> Any:
 
 def http_request(path: str, query: Any, body: Any) -> tuple[str, bytes | None]:
     """Target and body of an operation over HTTP."""
-    asked = {name: _text(value) for name, value in _values(_given(query)).items() if value is not None}
-    target = PREFIX + path + (f"?{urlencode(asked)}" if asked else "")
+    parameters = {name: _text(value) for name, value in _values(_given(query)).items() if value is not None}
+    target = PREFIX + path + (f"?{urlencode(parameters)}" if parameters else "")
     return target, None if body is None else orjson.dumps(_values(body))
 
 

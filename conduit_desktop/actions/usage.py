@@ -30,7 +30,7 @@ def groups(text: str) -> list[Group]:
 
 
 def view(row: UsageRow, group_by: Sequence[Group]) -> dict[str, Any]:
-    """One sum: the groups asked for (`key` is the key's id, with `key_name`), counts, tokens by class, cost in US dollars.
+    """One row of sums: the requested groups (`key` is the key's id, with `key_name`), counts, tokens by class, cost in US dollars.
 
     The cost is that of the requests with a known price; null where there are only others.
     """
@@ -54,7 +54,7 @@ async def rows(context: AppContext, query: UsageQuery) -> list[UsageView]:
 
 
 async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
-    """Sums over whole UTC days by the groups asked for; one row of totals without any. Raises Invalid."""
+    """The same as plain values, with only the requested groups; one row of totals without any. Raises Invalid."""
     group_by = groups(query.group_by)
     rows = await context.store.ledger.usage(
         group_by,

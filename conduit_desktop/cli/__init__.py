@@ -1,6 +1,6 @@
-"""The command line: the window, the headless gateway, and every action, on the same home folder.
+"""The command line: the window, the headless gateway, and every operation, on the same home folder.
 
-Commands are loaded when they are called, so `serve` starts without tables and forms. Exit codes: 0 done, 1 failed, 2 wrong
+Commands are loaded when they are called, so `serve` starts without those that print tables. Exit codes: 0 done, 1 failed, 2 wrong
 usage, 3 port taken, 4 home held by another process.
 """
 
@@ -38,7 +38,7 @@ To begin:
   conduit-desktop models add gpt --target openai/gpt-5-mini
   conduit-desktop keys create --name laptop --budget 5 --period monthly
   conduit-desktop serve
-A command's own --help says more; `conduit-desktop doctor` says what is wrong."""
+Each command has a --help; `conduit-desktop doctor` checks the installation."""
 
 
 @click.group(

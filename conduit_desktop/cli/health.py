@@ -19,7 +19,7 @@ COLUMNS: tuple[printing.Column, ...] = (
 
 @click.group(cls=CommandGroup)
 def health() -> None:
-    """How targets and credentials fare; pause and resume targets."""
+    """Health of targets and credentials; pause and resume targets."""
 
 
 @health.command("list")
@@ -34,7 +34,7 @@ def list_(connection: Connection) -> None:
 @click.argument("target", metavar="PROVIDER/MODEL")
 @with_connection
 def pause(connection: Connection, target: str) -> None:
-    """Send a target nothing until it is resumed, over restarts too."""
+    """Send a target no requests until it is resumed, also after a restart."""
     connection.call("POST", f"/health/{segment(target)}/pause")
     click.echo(f"Paused {target}.", err=True)
 
@@ -43,7 +43,7 @@ def pause(connection: Connection, target: str) -> None:
 @click.argument("target", metavar="PROVIDER/MODEL")
 @with_connection
 def resume(connection: Connection, target: str) -> None:
-    """Let a paused target answer again."""
+    """Send a paused target requests again."""
     connection.call("POST", f"/health/{segment(target)}/resume")
     click.echo(f"Resumed {target}.", err=True)
 
@@ -53,7 +53,7 @@ def resume(connection: Connection, target: str) -> None:
 @click.argument("label")
 @with_connection
 def release(connection: Connection, provider: str, label: str) -> None:
-    """Use a credential again that its provider refused or limited."""
+    """Use a disabled credential, or one in cooldown, again."""
     connection.call("POST", f"/health/{segment(provider)}/credentials/{segment(label)}/release")
     click.echo(f"The credential {label} of {provider} is used again.", err=True)
 

@@ -1,4 +1,4 @@
-"""What concerns the home as a whole: the master key, backup and restore, export and import."""
+"""Commands on the whole home: master key, backup and restore, export and import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conduit_desktop.cli.options import CliError, Command, CommandGroup, Command
 
 @click.group("master-key", cls=CommandGroup)
 def master_key() -> None:
-    """The key that opens the admin API."""
+    """The key of the admin API."""
 
 
 @master_key.command()
@@ -41,7 +41,7 @@ def _kept_key(given: CommandOptions) -> str:
 @master_key.command()
 @with_connection
 def rotate(connection: Connection) -> None:
-    """Put a new one in its place, and print it."""
+    """Replace it, and print the new one."""
     click.echo(connection.call("POST", "/master-key/rotate")["master_key"])
 
 
@@ -59,7 +59,7 @@ def backup(connection: Connection, file: Path) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
-    """Put a backup back in place. Nobody may serve the home meanwhile."""
+    """Put a backup back in place. The home's server must not run."""
     from conduit_desktop.store.backup import restore as put_back
 
     given.values.pop("json", None)
@@ -100,7 +100,7 @@ def import_(connection: Connection, file: Any, yes: bool) -> None:
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise CliError("nothing was changed: say --yes to import.")
+            raise CliError("nothing was changed: give --yes to import.")
         click.confirm("Import this?", abort=True, err=True)
     made = connection.call("POST", "/import", {"toml": text, "apply": True})
     if connection.as_json:

@@ -9,7 +9,7 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, merged, options, said
+from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, given_fields, merged, options
 
 PERIODS = ("total", "daily", "weekly", "monthly")
 COLUMNS = (
@@ -20,16 +20,16 @@ COLUMNS = (
 fields = options(
     body_option("--description"),
     body_option("--budget", "budget_usd", type=NUMBER, help="US dollars."),
-    body_option("--period", "budget_period", type=click.Choice(PERIODS), help="What the budget is for."),
-    body_option("--models", "models", multiple=True, metavar="PATTERN", help="What it may call: gpt-*,o3; repeatable."),
+    body_option("--period", "budget_period", type=click.Choice(PERIODS), help="Period of the budget."),
+    body_option("--models", "models", multiple=True, metavar="PATTERN", help="Aliases it may call: gpt-*,o3; repeatable."),
     body_option("--rpm", type=INTEGER, help="Requests a minute."),
     body_option("--rpd", type=INTEGER, help="Requests a day."),
     body_option("--tpm", type=INTEGER, help="Tokens a minute."),
-    body_option("--max-parallel", type=INTEGER, help="Requests at the same time."),
-    body_option("--expires", "expires_at", metavar="TIME", help="Such as 2027-01-31T12:00:00Z, or none."),
-    body_option("--unpriced", type=click.Choice(["allow", "block"]), help="Models of unknown price."),
+    body_option("--max-parallel", type=INTEGER, help="Requests in parallel."),
+    body_option("--expires", "expires_at", metavar="TIME", help="Expiry, such as 2027-01-31T12:00:00Z, or none."),
+    body_option("--unpriced", type=click.Choice(["allow", "block"]), help="Allow or block models of unknown price."),
     body_option("--log-payloads/--no-log-payloads", "log_payloads", default=None, help="Keep prompts and answers."),
-    body_option("--allowed-ip", "allowed_ips", multiple=True, metavar="NETWORK", help="Where it may be used; may be repeated."),
+    body_option("--allowed-ip", "allowed_ips", multiple=True, metavar="NETWORK", help="Network it may be used from; repeatable."),
     body_option("--metadata", "metadata", type=Pair(json=True), multiple=True, help="A note of your own; may be repeated."),
     body_option("--enabled/--disabled", "enabled", default=None),
 )
@@ -37,7 +37,7 @@ fields = options(
 
 @click.group(cls=CommandGroup)
 def keys() -> None:
-    """Virtual keys: who may call, what, and for how much."""
+    """Virtual keys, with their models, limits and budgets."""
 
 
 @keys.command("list")
@@ -61,7 +61,7 @@ def show(connection: Connection, key: str) -> None:
 @fields
 @with_connection
 def create(connection: Connection, /, name: str, **values: Any) -> None:
-    """Make a virtual key and print it, this once."""
+    """Create a virtual key and print its value, this once."""
     _show_key(connection, connection.call("POST", "/keys", {"name": name, **_body(values)}))
 
 
@@ -75,14 +75,14 @@ keys.add_command(create, "add")
 @with_connection
 def edit(connection: Connection, /, key: str, name: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
-    _show(connection, connection.call("PATCH", f"/keys/{segment(key)}", said({"name": name}) | _body(values)))
+    _show(connection, connection.call("PATCH", f"/keys/{segment(key)}", given_fields({"name": name}) | _body(values)))
 
 
 @keys.command()
 @click.argument("key")
 @with_connection
 def remove(connection: Connection, key: str) -> None:
-    """Withdraw a key: it is refused at once."""
+    """Remove a key: it is refused at once."""
     connection.call("DELETE", f"/keys/{segment(key)}")
     click.echo(f"Removed the key {key}.", err=True)
 
@@ -91,7 +91,7 @@ def remove(connection: Connection, key: str) -> None:
 @click.argument("key")
 @with_connection
 def rotate(connection: Connection, key: str) -> None:
-    """Put a new key in its place and print it, this once."""
+    """Give a key a new value and print it, this once."""
     _show_key(connection, connection.call("POST", f"/keys/{segment(key)}/rotate"))
 
 
@@ -99,12 +99,12 @@ def rotate(connection: Connection, key: str) -> None:
 @click.argument("key")
 @with_connection
 def reset_spend(connection: Connection, key: str) -> None:
-    """Count the running period's spend from here."""
+    """Set the spend of the current period to zero."""
     _show(connection, connection.call("POST", f"/keys/{segment(key)}/reset-spend"))
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
-    body = merged(said(values), "metadata")
+    body = merged(given_fields(values), "metadata")
     if body.get("models"):
         body["models"] = [pattern.strip() for part in body["models"] for pattern in part.split(",") if pattern.strip()]
     return body

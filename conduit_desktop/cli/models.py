@@ -11,7 +11,7 @@ import orjson
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import INTEGER, Pair, body_option, merged, options, said
+from conduit_desktop.cli.values import INTEGER, Pair, body_option, given_fields, merged, options
 
 STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
 COLUMNS = (
@@ -20,20 +20,37 @@ COLUMNS = (
 )  # fmt: skip
 
 fields = options(
-    body_option("--target", "targets", multiple=True, metavar="PROVIDER/MODEL[=WEIGHT]", help="Where it goes; may be repeated."),
+    body_option("--target", "targets", multiple=True, metavar="PROVIDER/MODEL[=WEIGHT]", help="A target; may be repeated."),
     body_option("--strategy", type=click.Choice(STRATEGIES), help="How a target is chosen."),
-    body_option("--fallback", "fallbacks", multiple=True, metavar="ALIAS", help="What answers when no target does; repeatable."),
+    body_option("--fallback", "fallbacks", multiple=True, metavar="ALIAS", help="Alias used when all targets fail; repeatable."),
     body_option(
-        "--context-fallback", "context_fallbacks", multiple=True, metavar="ALIAS", help="For what is too long; may be repeated."
+        "--context-fallback",
+        "context_fallbacks",
+        multiple=True,
+        metavar="ALIAS",
+        help="For requests that are too long; repeatable.",
     ),
     body_option(
-        "--content-filter-fallback", "content_filter_fallbacks", multiple=True, metavar="ALIAS", help="For what was filtered."
+        "--content-filter-fallback",
+        "content_filter_fallbacks",
+        multiple=True,
+        metavar="ALIAS",
+        help="For blocked answers; repeatable.",
     ),
-    body_option("--sticky", type=click.Choice(("session", "prefix", "none")), help="Keep requests together at one target."),
-    body_option("--trim/--no-trim", "trim", default=None, help="Take the oldest turns out of what is too long."),
+    body_option(
+        "--sticky",
+        type=click.Choice(("session", "prefix", "none")),
+        help="Session affinity: one target for related requests.",
+    ),
+    body_option(
+        "--trim/--no-trim",
+        "trim",
+        default=None,
+        help="Remove the oldest messages of a request that is too long.",
+    ),
     body_option("--retries", type=int, help="Further attempts on the same target."),
     body_option("--timeout", "timeouts", type=Pair(json=True), multiple=True, help="connect_s, first_token_s, idle_s, total_s."),
-    body_option("--max-context-tokens", type=INTEGER),
+    body_option("--max-context-tokens", type=INTEGER, help="Context length in tokens; targets of a longer request are skipped."),
     body_option("--override", "overrides", type=Pair(json=True), multiple=True, help="A parameter to set; =null removes it."),
     body_option("--enabled/--disabled", "enabled", default=None),
 )
@@ -41,7 +58,7 @@ fields = options(
 
 @click.group(cls=CommandGroup)
 def models() -> None:
-    """Model aliases: the names callers use."""
+    """Model aliases: the names clients call."""
 
 
 @models.command("list")
@@ -76,7 +93,7 @@ def add(connection: Connection, /, alias: str, **values: Any) -> None:
 @with_connection
 def edit(connection: Connection, /, alias: str, rename: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
-    _show(connection, connection.call("PATCH", f"/models/{segment(alias)}", said({"alias": rename}) | _body(values)))
+    _show(connection, connection.call("PATCH", f"/models/{segment(alias)}", given_fields({"alias": rename}) | _body(values)))
 
 
 @models.command()
@@ -93,18 +110,18 @@ def remove(connection: Connection, alias: str) -> None:
 @click.option("--body", default="{}", help="A request body as JSON.")
 @with_connection
 def explain(connection: Connection, alias: str, body: str) -> None:
-    """Where a request would go now, and why."""
+    """The targets a request would try now, with reasons."""
     try:
-        asked = orjson.loads(body)
+        request = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise click.UsageError(f"--body is not valid JSON: {error}") from error
-    rows = connection.call("POST", f"/models/{segment(alias)}/explain", asked)["data"]
+    rows = connection.call("POST", f"/models/{segment(alias)}/explain", request)["data"]
     columns = (("provider", "provider"), ("model", "model"), ("usable", "usable"), ("reason", "reason"))
     printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
-    body = said(values)
+    body = given_fields(values)
     if body.get("targets"):
         body["targets"] = [_target(text) for text in body["targets"]]
     return merged(body, "timeouts", "overrides")

@@ -48,7 +48,7 @@ class CommandOptions:
 
 
 class CliError(click.ClickException):
-    """A failed wish: one line on standard error, and its exit code."""
+    """A failed command: one line on standard error, and its exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -60,7 +60,7 @@ class CliError(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are loaded when called; turns the house's errors into `CliError`."""
+    """A group whose commands are loaded when called; converts expected errors to `CliError`."""
 
     def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -105,9 +105,14 @@ def serving_options(environment: bool = False) -> Callable[[F], F]:
         return f"CONDUIT_{name}" if environment else None
 
     options = (
-        click.option("--host", envvar=variable("HOST"), help="Address to listen on; this computer alone unless said."),
-        click.option("--port", type=_Port(0, 65535), envvar=variable("PORT"), help="Port, 5000 unless said; 0 for any."),
-        click.option("--config", type=_FILE, envvar=variable("CONFIG"), help="A conduit.toml to follow: what it defines holds."),
+        click.option("--host", envvar=variable("HOST"), help="Address to listen on; 127.0.0.1 (only this computer) by default."),
+        click.option("--port", type=_Port(0, 65535), envvar=variable("PORT"), help="Port; 5000 by default, 0 for any free one."),
+        click.option(
+            "--config",
+            type=_FILE,
+            envvar=variable("CONFIG"),
+            help="A conduit.toml to follow; it overrides the database.",
+        ),
         click.option("--tls-cert", type=_FILE, envvar=variable("TLS_CERT"), help="Certificate chain (PEM)."),
         click.option("--tls-key", type=_FILE, envvar=variable("TLS_KEY"), help="The certificate's key (PEM)."),
     )
@@ -129,7 +134,7 @@ def _take_json(context: click.Context, parameter: click.Parameter, value: bool) 
 
 
 class Command(click.Command):
-    """A command that acts on the house: takes `--home` and `--json` too, and gets a `Reach`."""
+    """A command on the home: takes `--home` and `--json` too."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -140,6 +145,6 @@ class Command(click.Command):
 
 
 class CommandGroup(LazyGroup):
-    """A group of wishes."""
+    """A group of commands on the home."""
 
     command_class = Command

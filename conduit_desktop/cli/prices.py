@@ -9,7 +9,7 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import NUMBER, body_option, options, said
+from conduit_desktop.cli.values import NUMBER, body_option, given_fields, options
 
 RATES = (
     "input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out", "per_image",
@@ -22,7 +22,7 @@ COLUMNS = (
 
 fields = options(
     *(body_option(f"--{rate.replace('_', '-')}", rate, type=NUMBER) for rate in RATES),
-    body_option("--valid-from", metavar="TIME", help="When it begins to hold; always, unless said."),
+    body_option("--valid-from", metavar="TIME", help="Start of its validity; without it, always valid."),
 )
 
 
@@ -43,7 +43,7 @@ def list_(connection: Connection) -> None:
 @click.argument("pattern")
 @with_connection
 def show(connection: Connection, pattern: str) -> None:
-    """The price of a pattern that holds now."""
+    """The price of a pattern that is valid now."""
     _show(connection, connection.call("GET", f"/prices/{segment(pattern)}"))
 
 
@@ -52,8 +52,8 @@ def show(connection: Connection, pattern: str) -> None:
 @fields
 @with_connection
 def add(connection: Connection, /, pattern: str, **values: Any) -> None:
-    """Set what a model costs. PATTERN is provider/model or a model's name, with * for any text."""
-    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", said(values)))
+    """Set the price of a model. PATTERN is provider/model or a model's name, with * for any text."""
+    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", given_fields(values)))
 
 
 @prices.command()
@@ -61,17 +61,17 @@ def add(connection: Connection, /, pattern: str, **values: Any) -> None:
 @fields
 @with_connection
 def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
-    """Change the rates given; `none` clears one. The others stay as the price that holds now has them."""
+    """Change the rates given; `none` clears one. The others stay as they are."""
     before = connection.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
-    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", kept | said(values)))
+    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", kept | given_fields(values)))
 
 
 @prices.command()
 @click.argument("pattern")
 @with_connection
 def remove(connection: Connection, pattern: str) -> None:
-    """Forget a price; the catalog's holds again."""
+    """Remove a price; the catalog's is used again."""
     connection.call("DELETE", f"/prices/{segment(pattern)}")
     click.echo(f"Removed the price of {pattern}.", err=True)
 

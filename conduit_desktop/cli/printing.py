@@ -64,7 +64,7 @@ def cell(value: Any) -> str:
 
 
 def usd(name: str) -> Callable[[Mapping[str, Any]], str]:
-    """A cell of dollars; unknown is said, never 0."""
+    """A cell of US dollars; an unknown cost is shown as unknown, never as 0."""
     from conduit_desktop.core.money import show_usd, to_nano
 
     return lambda row: show_usd(None if row.get(name) is None else to_nano(row[name]))

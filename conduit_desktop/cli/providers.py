@@ -10,7 +10,7 @@ import click
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import NONE, Pair, body_option, merged, options, said, secret
+from conduit_desktop.cli.values import NONE, Pair, body_option, given_fields, merged, options, secret
 
 Pairs = tuple[Any, ...]
 """What `Pair` makes of a repeatable option: names with their values, or the word `none` alone."""
@@ -21,21 +21,23 @@ COLUMNS = (
 )  # fmt: skip
 
 fields = options(
-    body_option("--base-url", help="Where it lives, if not at the vendor's own address."),
-    body_option("--api-key", help="`-` reads standard input, `env:NAME` names a variable; else it is asked for."),
+    body_option("--base-url", help="Base URL, if not the vendor's default."),
+    body_option("--api-key", help="`-` reads standard input, `env:NAME` names a variable; without it, a terminal prompts."),
     click.option(
-        "--key", "keys", type=Pair(), multiple=True, metavar="LABEL=KEY", help="One of several keys; LABEL=none takes it away."
+        "--key", "keys", type=Pair(), multiple=True, metavar="LABEL=KEY", help="One of several keys; LABEL=none removes it."
     ),
     body_option("--header", "headers", type=Pair(), multiple=True, help="A further header; may be repeated."),
-    body_option("--option", "options", type=Pair(json=True), multiple=True, help="One of the kind's own fields; may be repeated."),
-    body_option("--accept-client-keys/--refuse-client-keys", "accept_client_keys", default=None, help="Let clients use their own."),
+    body_option("--option", "options", type=Pair(json=True), multiple=True, help="A field of the provider kind; may be repeated."),
+    body_option(
+        "--accept-client-keys/--refuse-client-keys", "accept_client_keys", default=None, help="Let clients use their own keys."
+    ),
     body_option("--enabled/--disabled", "enabled", default=None),
 )
 
 
 @click.group(cls=CommandGroup)
 def providers() -> None:
-    """The vendors and local servers that answer."""
+    """Vendors and local servers."""
 
 
 @providers.command("list")
@@ -49,7 +51,7 @@ def list_(connection: Connection) -> None:
 @providers.command()
 @with_connection
 def kinds(connection: Connection) -> None:
-    """Every kind of provider there is."""
+    """Every provider kind."""
     rows = connection.all("/catalog")
     columns = (("kind", "kind"), ("name", "label"), ("base URL", "base_url"), ("dialects", "dialects"))
     printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
@@ -65,7 +67,7 @@ def show(connection: Connection, name: str) -> None:
 
 @providers.command()
 @click.argument("name")
-@click.option("--kind", required=True, help="What it is; `providers kinds` lists them.")
+@click.option("--kind", required=True, help="The provider kind; `providers kinds` lists them.")
 @fields
 @with_connection
 def add(connection: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
@@ -79,14 +81,14 @@ def add(connection: Connection, /, name: str, kind: str, keys: Pairs, **values: 
 @providers.command()
 @click.argument("name")
 @click.option("--rename", help="A new name; aliases follow it.")
-@click.option("--kind", help="What it is.")
+@click.option("--kind", help="The provider kind.")
 @fields
 @with_connection
 def edit(connection: Connection, /, name: str, rename: str | None, kind: str | None, keys: Pairs, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
     values["api_key"] = secret(values["api_key"], f"API key of {name}")
     before = connection.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
-    body = said({"name": rename, "kind": kind}) | _body(values) | _keys(keys, before)
+    body = given_fields({"name": rename, "kind": kind}) | _body(values) | _keys(keys, before)
     _show(connection, connection.call("PATCH", f"/providers/{segment(name)}", body))
 
 
@@ -103,7 +105,7 @@ def remove(connection: Connection, name: str) -> None:
 @click.argument("name")
 @with_connection
 def test(connection: Connection, name: str) -> None:
-    """Ask a provider a small question; fails if it does not answer."""
+    """Send a provider a small request; fails if it does not answer."""
     result = connection.call("POST", f"/providers/{segment(name)}/test")
     printing.as_json(result) if connection.as_json else printing.details(result)
     click.get_current_context().exit(0 if result["ok"] else 1)
@@ -111,17 +113,17 @@ def test(connection: Connection, name: str) -> None:
 
 @providers.command()
 @click.argument("name")
-@click.option("--refresh", is_flag=True, help="Ask the provider again.")
+@click.option("--refresh", is_flag=True, help="Request the list again.")
 @with_connection
 def models(connection: Connection, name: str, refresh: bool) -> None:
-    """What a provider offers."""
+    """The models a provider offers."""
     rows = connection.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
     columns = (("model", "id"), ("name", "name"), ("context", "context_tokens"), ("in $/M", "input_usd"), ("out $/M", "output_usd"))
     printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
-    return merged(said(values), "headers", "options")
+    return merged(given_fields(values), "headers", "options")
 
 
 def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -21,7 +21,7 @@ TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @with_connection
 def usage(connection: Connection, by: str, since: str | None, until: str | None, as_csv: bool) -> None:
-    """What was spent."""
+    """Requests, tokens and cost."""
     query = {"group_by": by, "since": since, "until": until}
     if as_csv:
         click.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
@@ -47,13 +47,13 @@ COLUMNS: tuple[printing.Column, ...] = (
 @click.command(cls=Command)
 @click.argument("id", required=False)
 @click.option("--key", help="A key's id or name.")
-@click.option("--model", help="The alias asked for.")
+@click.option("--model", help="The requested alias.")
 @click.option("--provider")
 @click.option("--status", type=click.Choice(["success", "error", "broken", "cancelled", "refused"]))
 @click.option("--since", metavar="TIME")
 @click.option("--until", metavar="TIME")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
-@click.option("--follow", is_flag=True, help="Go on as requests come, until Ctrl-C.")
+@click.option("--follow", is_flag=True, help="Print new requests as they end, until Ctrl-C.")
 @with_connection
 def requests(connection: Connection, /, id: str | None, follow: bool, **query: Any) -> None:
     """The request log, newest first. With an ID: that request in full."""

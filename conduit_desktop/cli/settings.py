@@ -29,7 +29,7 @@ def list_(connection: Connection) -> None:
 @click.argument("value")
 @with_connection
 def set_(connection: Connection, name: str, value: str) -> None:
-    """Set one; VALUE is JSON or text, `none` goes back to the default."""
+    """Set one; VALUE is JSON or text, `none` restores the default."""
     kinds = {row["name"]: row["type"] for row in connection.all("/settings")}
     given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)
     rows = connection.call("PATCH", "/settings", {name: given})["data"]

@@ -23,7 +23,7 @@ class OrNone(click.ParamType[Any]):
         self.name = "number|none"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """`none` stays a word here; `said` makes null of it."""
+        """`none` stays text here; `given_fields` converts it to null."""
         if isinstance(value, str) and value.lower() == NONE:
             return NONE
         try:
@@ -41,7 +41,7 @@ class Pair(click.ParamType[Any]):
         self._json = json
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name and the value; `none` stays a word."""
+        """The name and the value; `none` stays text."""
         if isinstance(value, tuple) or value == NONE:
             return value
         name, found, text = str(value).partition("=")
@@ -54,28 +54,28 @@ INTEGER, NUMBER = OrNone(int), OrNone(float)
 
 
 def json_or_text(text: str) -> Any:
-    """What `text` says as JSON, else the text."""
+    """`text` parsed as JSON, else the text itself."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
 
 
-def said(values: Mapping[str, Any]) -> dict[str, Any]:
+def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that were given: None was not, an empty list of a repeatable option neither; `none` is null."""
     given = {name: value for name, value in values.items() if value is not None and value != ()}
     return {name: None if value == NONE else _plain(value) for name, value in given.items()}
 
 
 def _plain(value: Any) -> Any:
-    """A repeatable option's values as a list; the one word `none` empties it."""
+    """A repeatable option's values as a list; `none` alone empties it."""
     if isinstance(value, tuple):
         return [] if value == (NONE,) else list(value)
     return value
 
 
 def merged(body: dict[str, Any], *names: str) -> dict[str, Any]:
-    """`body` with its lists of pairs as objects; a pair's `none` is null, and so is the word alone."""
+    """`body` with its lists of pairs as objects; a pair's `none` is null, and so is `none` alone."""
     for name in names:
         if isinstance(body.get(name), list):
             body[name] = {key: None if value == NONE else value for key, value in body[name]} or None
@@ -99,7 +99,7 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def secret(text: str | None, what: str, ask: bool = False) -> str | None:
-    """A credential: `-` reads one line of standard input, `env:NAME` stays a reference; with `ask` a terminal is asked."""
+    """A credential: `-` reads one line of standard input, `env:NAME` stays a reference; with `ask` a terminal prompts for it."""
     if text == "-":
         return sys.stdin.readline().strip() or None
     if text is None and ask and sys.stdin.isatty():

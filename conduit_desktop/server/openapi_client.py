@@ -80,20 +80,20 @@ _PATHS: dict[str, Json] = {
     "/v1/responses/input_tokens": _post("OpenAI", "Count a response's input tokens", _of(("model",), model=_NAME, input={})),
     "/v1/responses/{id}": {
         **_get("OpenAI", "A stored response"),
-        "delete": {**_get("OpenAI", "Forget a stored response")["get"]},
+        "delete": {**_get("OpenAI", "Delete a stored response")["get"]},
     },
     "/v1/embeddings": _post(
         "OpenAI", "Embeddings",
         _of(("model", "input"), model=_NAME, input={"anyOf": [_TEXT, _list(_TEXT), _list({"type": "integer"})]},
             encoding_format={"enum": ["float", "base64"]}, dimensions=_COUNT),
     ),
-    "/v1/images/generations": _post("OpenAI", "Draw pictures", _of(("model", "prompt"), model=_NAME, prompt=_TEXT, n=_COUNT)),
-    "/v1/images/edits": _post("OpenAI", "Change pictures", _of(("model", "prompt"), model=_NAME, prompt=_TEXT), form=_EDIT),
+    "/v1/images/generations": _post("OpenAI", "Generate images", _of(("model", "prompt"), model=_NAME, prompt=_TEXT, n=_COUNT)),
+    "/v1/images/edits": _post("OpenAI", "Edit images", _of(("model", "prompt"), model=_NAME, prompt=_TEXT), form=_EDIT),
     "/v1/audio/speech": _post(
-        "OpenAI", "Speak", _of(("model", "input", "voice"), model=_NAME, input=_TEXT, voice=_TEXT), answer="audio/mpeg"
+        "OpenAI", "Generate speech", _of(("model", "input", "voice"), model=_NAME, input=_TEXT, voice=_TEXT), answer="audio/mpeg"
     ),
-    "/v1/audio/transcriptions": _post("OpenAI", "Write down what is said", {}, form=_SOUND),
-    "/v1/audio/translations": _post("OpenAI", "Write down in English what is said", {}, form=_SOUND),
+    "/v1/audio/transcriptions": _post("OpenAI", "Transcribe speech", {}, form=_SOUND),
+    "/v1/audio/translations": _post("OpenAI", "Transcribe speech, translated to English", {}, form=_SOUND),
     "/v1/moderations": _post("OpenAI", "Moderate", _of(("input",), model=_NAME, input={"anyOf": [_TEXT, _list(_TEXT)]})),
     "/v1/rerank": _post(
         "OpenAI", "Rank documents (Cohere's and Jina's shape)",

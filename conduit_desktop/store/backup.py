@@ -27,7 +27,7 @@ PAGES_A_STEP = 256
 async def backup(home: Home, target: Path) -> Path:
     """Write the archive `target` (mode 0600), in place only once it is whole; raises DatabaseUnusable, Invalid("path").
 
-    Only an earlier archive is replaced: any other file, the home's own databases among them, is somebody's.
+    Only an earlier archive is replaced: any other file, the home's own databases among them, is left alone.
     """
     return await asyncio.to_thread(backup_now, home, target)
 
@@ -37,7 +37,7 @@ def backup_now(home: Home, target: Path) -> Path:
     try:
         if not target.name or (target.exists() and not zipfile.is_zipfile(target)):
             raise Invalid(f"path: {target} is there already, and is no backup", "path")
-        # Made in a folder of our own, which nobody else can look into or prepare.
+        # Made in a private folder, which no other user can read or prepare.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".conduit-backup-") as folder:
             part = Path(folder) / "backup.zip"
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -73,9 +73,9 @@ def _manifest() -> bytes:
 
 
 def restore(archive: Path, home: Home) -> None:
-    """Put the databases of `archive` in the place of the home's own, which stay beside them as `*.before-restore`.
+    """Put the databases of `archive` in the place of the home's own, which are kept as `*.before-restore`.
 
-    Nobody may hold the home. Secrets are left alone. Raises HomeHeld, HomeUnusable, Invalid("path") for a file that is no
+    The home must not be in use. Secrets are left alone. Raises HomeHeld, HomeUnusable, Invalid("path") for a file that is no
     backup, DatabaseTooNew, DatabaseUnusable for damaged contents; in each case nothing was changed.
     """
     home.prepare()

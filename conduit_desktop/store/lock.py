@@ -1,4 +1,4 @@
-"""Who serves a home: an operating-system lock on one file, which dies with its process and says where to find it."""
+"""The lock of a home: an operating-system lock on one file, released when its process ends, with the server's address in it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import orjson
 from conduit_desktop.core.errors import HomeHeld, HomeUnusable
 from conduit_desktop.core.paths import Home
 
-PATIENCE_S = 0.3
-"""How long `acquire` tries: somebody who only looks (`holder`) has the lock for a moment too."""
+ACQUIRE_S = 0.3
+"""Seconds `acquire` tries: a process that only calls `holder` takes the lock for a moment too."""
 
 if sys.platform == "win32":
     import msvcrt
 
-    # Windows locks are mandatory: a byte far behind the content is locked, so that others can read what it says.
+    # Windows locks are mandatory: a byte far behind the content is locked, so that others can read the content.
     _FAR = 1 << 30
 
     def _take(handle: int, shared: bool) -> bool:
@@ -52,7 +52,7 @@ else:
 
 
 class HomeLock:
-    """The lock of one home. What the file says counts only while somebody holds it."""
+    """The lock of one home. The file's content is valid only while the lock is held."""
 
     def __init__(self, home: Home) -> None:
         self._path = home.lock
@@ -68,7 +68,7 @@ class HomeLock:
     def acquire(self, info: Mapping[str, Any]) -> Self:
         """Take the lock and write `info` (pid, address, started_at) for others; raises HomeHeld, HomeUnusable."""
         handle = self._open()
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + ACQUIRE_S
         while not _take(handle, shared=False):
             if time.monotonic() > give_up:
                 os.close(handle)
@@ -86,7 +86,7 @@ class HomeLock:
             self._write()
 
     def holder(self) -> dict[str, Any] | None:
-        """What the process that holds the lock says of itself (empty where it says nothing); None: nobody holds it."""
+        """The content that the holding process wrote (empty where it wrote none); None where the lock is free."""
         if self._handle is not None:
             return dict(self._info)
         if not self._path.exists():
@@ -132,7 +132,7 @@ class HomeLock:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):  # the holder has not said anything yet
+    except (OSError, ValueError):  # the holder has not written it yet
         return {}
     return content if isinstance(content, dict) else {}
 

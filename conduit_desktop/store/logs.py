@@ -1,4 +1,4 @@
-"""Logs: one line an event, on standard error and in a rotating file, with anything like a key blotted out."""
+"""Logs: one line an event, on standard error and in a rotating file, with anything that looks like a key redacted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEYLIKE = re.compile(r"\b(?:cond[tm]_|sk-|gsk_|xai-|AIza|hf_|pplx-|r8_|key-)[A-
 
 
 class RedactingFilter(logging.Formatter):
-    """Formats, then blots out what looks like a credential, in tracebacks too."""
+    """Formats, then redacts what looks like a credential, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _KEYLIKE.sub(lambda match: f"{match[0][:5]}…", super().format(record))
@@ -27,8 +27,8 @@ class RedactingFilter(logging.Formatter):
 
 def set_up(home: Home) -> None:
     """Log as CONDUIT_LOG_LEVEL says (error, warning, info or debug). May be called again for another home."""
-    asked = os.environ.get("CONDUIT_LOG_LEVEL", "").strip().lower() or "info"
-    level = LEVELS.get(asked, logging.INFO)
+    wanted = os.environ.get("CONDUIT_LOG_LEVEL", "").strip().lower() or "info"
+    level = LEVELS.get(wanted, logging.INFO)
     line = RedactingFilter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     file = RotatingFileHandler(home.logs / "conduit.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8", delay=True)
     console = logging.StreamHandler(sys.stderr)
@@ -44,7 +44,7 @@ def set_up(home: Home) -> None:
         root.addHandler(handler)
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("conduit_desktop").setLevel(level)
-    if asked not in LEVELS:
+    if wanted not in LEVELS:
         logging.getLogger(__name__).warning(
-            "CONDUIT_LOG_LEVEL must be one of %s; %r is not, so info is taken", ", ".join(LEVELS), asked
+            "CONDUIT_LOG_LEVEL must be one of %s; %r is not, so info is taken", ", ".join(LEVELS), wanted
         )

@@ -41,7 +41,7 @@ def create_private(path: Path, data: bytes) -> bytes:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` against other threads and processes; waits for its turn. Raises OSError."""
+    """Hold the lock file at `path` against other threads and processes; waits until it is free. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(descriptor)
@@ -78,7 +78,7 @@ def _replace(source: Path, target: Path) -> None:
         try:
             source.replace(target)
         except PermissionError:
-            # Windows refuses while somebody, a virus scanner perhaps, has the old file open.
+            # Windows refuses while another program, such as a virus scanner, has the old file open.
             if sys.platform != "win32" or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

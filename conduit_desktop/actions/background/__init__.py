@@ -1,1 +1,1 @@
-"""What a running process does by itself: watch the config file, prune, raise notifications."""
+"""Background jobs of a running process: watch the config file, prune, raise notifications."""

@@ -1,4 +1,4 @@
-"""What the operator is told of keys: budgets that run out, keys that expire, and strangers who try keys."""
+"""Notifications about keys: budgets that run out, keys that expire, and addresses that try invalid keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 
 ALMOST = 0.8
-"""The part of a budget after which its key is told of."""
+"""The part of a budget after which the operator is notified."""
 SOON_MS = 3 * 86_400_000
 LATELY_MS = 86_400_000
 TRIES, TRIES_WITHIN_S = 10, 60.0
@@ -20,14 +20,14 @@ MOST_ADDRESSES = 1000
 
 
 class Alerts:
-    """Listens to the house from its making until `close`; `look` is to be called every few seconds."""
+    """Listens to the bus until `close`; `look` is called every few seconds."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
-        self._told: dict[str, tuple[int | None, int, int]] = {}
-        """By key id: the period and the budget that were told of, and how far it was then (1 almost spent, 2 spent)."""
+        self._notified: dict[str, tuple[int | None, int, int]] = {}
+        """By key id: period and budget of the last notification, and its level (1 almost spent, 2 spent)."""
         self._expiring: dict[str, tuple[int, bool]] = {}
-        """By key id: the end that was told of, and whether it had come."""
+        """By key id: the expiry of the last notification, and whether it had passed."""
         self._tries: dict[str, deque[float]] = {}
         self.close = context.bus.subscribe(self._on_change)
 
@@ -47,14 +47,14 @@ class Alerts:
         account = self._context.gateway.account(key_id)
         share = account.spend_nano / key.budget_nano
         level = 2 if share >= 1 else 1 if share >= ALMOST else 0
-        period, budget, before = self._told.get(key_id, (account.period_start, key.budget_nano, 0))
+        period, budget, before = self._notified.get(key_id, (account.period_start, key.budget_nano, 0))
         if (period, budget) != (account.period_start, key.budget_nano):
             before = 0
-        self._told[key_id] = account.period_start, key.budget_nano, level
+        self._notified[key_id] = account.period_start, key.budget_nano, level
         if level > before:
-            self._tell_budget(key, key.budget_nano, account.spend_nano, level)
+            self._notify_budget(key, key.budget_nano, account.spend_nano, level)
 
-    def _tell_budget(self, key: VirtualKey, budget: int, spent: int, level: int) -> None:
+    def _notify_budget(self, key: VirtualKey, budget: int, spent: int, level: int) -> None:
         of = f"{show_usd(spent)} of the {key.budget_period} budget of {show_usd(budget)}"
         if level == 2:
             text = f"{of} are spent. Its requests are refused until the budget is raised or begins anew."
@@ -75,16 +75,16 @@ class Alerts:
             self._context.gateway.notify("security", "warning", f"Wrong API keys from {address}", text)
 
     def look(self, now_ms: int) -> None:
-        """Tell of keys that expire soon, or have lately."""
+        """Notify of keys that expire soon or expired lately."""
         for key in self._context.gateway.snapshot.keys.values():
             if key.expires_at is None or not key.enabled or not -LATELY_MS <= key.expires_at - now_ms <= SOON_MS:
                 continue
             over = key.expires_at <= now_ms
             if self._expiring.get(key.id) != (key.expires_at, over):
                 self._expiring[key.id] = key.expires_at, over
-                self._tell_expiry(key, over)
+                self._notify_expiry(key, over)
 
-    def _tell_expiry(self, key: VirtualKey, over: bool) -> None:
+    def _notify_expiry(self, key: VirtualKey, over: bool) -> None:
         from conduit_desktop.actions.schemas.views import rfc3339  # with all views: loaded when first needed
 
         at = rfc3339(key.expires_at)

@@ -1,4 +1,4 @@
-"""What the house does by itself: follows its config file, tidies, and tells of what needs the operator."""
+"""Background jobs: following the config file, pruning the store, logging changes of the server."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ TIDY_EVERY_S = 3600.0
 
 
 class BackgroundJobs:
-    """Runs beside the house from `begin` to `end`."""
+    """Runs from `begin` to `end`."""
 
     def __init__(self, context: AppContext, lock: HomeLock, config: Path | None, serves: bool) -> None:
-        """`serves`: without a config file, what an earlier one had defined is unlocked."""
+        """`serves`: without a config file, what an earlier one defined is unlocked."""
         self._context = context
         self._lock = lock
         self._config = config
         self._serves = serves
         self._seen: tuple[int, int] | None = None
         self._missing = 0
-        """How many looks in a row found no file: an editor that replaces it takes it away for a moment."""
+        """How many looks in a row found no file: an editor that replaces it removes it for a moment."""
         self._alerts = Alerts(context)
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe = context.bus.subscribe(self._on_change)
 
     async def begin(self) -> None:
-        """Take the config file in, or raise ConfigFileBroken; then keep watch."""
+        """Apply the config file, or raise ConfigFileBroken; then watch it."""
         if self._config is not None:
             self._seen = self._stamp()
             await self._take_in(self._config)
@@ -67,7 +67,7 @@ class BackgroundJobs:
             self._alerts.look(int(time.time() * 1000))
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
-                with suppress(ConduitError):  # the store tells of a full disk by itself
+                with suppress(ConduitError):  # the store reports a full disk itself
                     await self._context.store.tidy(self._context.gateway.snapshot.settings)
 
     async def _look_at_file(self) -> None:
@@ -91,7 +91,7 @@ class BackgroundJobs:
         await sync_file(self._context, await asyncio.to_thread(load, config))
 
     def _stamp(self) -> tuple[int, int] | None:
-        """What changes when the file does; None where there is none."""
+        """Modification time and size of the file; None where there is none."""
         if self._config is None:
             return None
         try:
@@ -104,7 +104,7 @@ class BackgroundJobs:
         if change.topic == "server":
             self._lock.update(address=self._context.server.address)
             state, at = self._context.server.state, self._context.server.address
-            # Why it failed is told by whoever started it.
+            # The caller of `start` reports why it failed.
             log.log(
                 logging.INFO if state in ("running", "stopped") else logging.DEBUG,
                 "the server is %s%s",
@@ -114,6 +114,6 @@ class BackgroundJobs:
         elif isinstance(change.payload, RequestRecord):
             record = change.payload
             log.debug(
-                "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "nobody", record.status,
+                "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "no provider", record.status,
                 record.http_status, record.duration_ms,
             )  # fmt: skip

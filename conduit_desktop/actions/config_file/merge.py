@@ -305,7 +305,7 @@ def _dumped(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists all the way down, so that entities and inputs compare."""
+    """Tuples as lists at every level, so that entities and inputs compare."""
     if isinstance(value, dict):
         return {name: _listed(item) for name, item in value.items()}
     return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value

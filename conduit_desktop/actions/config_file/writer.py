@@ -1,4 +1,4 @@
-"""The configuration as the text of a `conduit.toml`: every secret gives way to the name of an environment variable."""
+"""The configuration as the text of a `conduit.toml`: with the name of an environment variable in place of every secret."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def document(
     keys: Iterable[VirtualKey],
     prices: Iterable[Price],
 ) -> str:
-    """The whole file; parts that are as they would be anyway are left out."""
+    """The whole file; parts with default values are left out."""
     tables = [_table("[settings]", settings)] if settings else []
     tables += [_table("[[providers]]", _provider(one)) for one in providers]
     tables += [_table("[[models]]", _model(one)) for one in models]
@@ -38,7 +38,7 @@ def variable(*words: str) -> str:
 
 
 def _provider(provider: Provider) -> dict[str, Any]:
-    values = _said(provider, ("name", "kind", "base_url", "options", "accept_client_keys", "enabled"))
+    values = _changed(provider, ("name", "kind", "base_url", "options", "accept_client_keys", "enabled"))
     several = len(provider.credentials) > 1
     references = [
         one.secret if one.secret.startswith("env:") else f"env:{variable(provider.name, one.label if several else '', 'API_KEY')}"
@@ -65,7 +65,7 @@ def _model(alias: ModelAlias) -> dict[str, Any]:
         "retries", "timeouts", "max_context_tokens", "sticky", "trim", "overrides",
         "enabled",
     )  # fmt: skip
-    values = _said(alias, names)
+    values = _changed(alias, names)
     values["targets"] = [target.model_dump(exclude_defaults=True) for target in alias.targets]
     if removed := [name for name, value in alias.overrides.items() if value is None]:
         values["overrides"] = {name: value for name, value in alias.overrides.items() if value is not None}
@@ -74,7 +74,7 @@ def _model(alias: ModelAlias) -> dict[str, Any]:
 
 
 def _key(key: VirtualKey) -> dict[str, Any]:
-    values = _said(
+    values = _changed(
         key,
         ("name", "description", "enabled", "models", "budget_period", "rpm", "rpd", "tpm", "max_parallel", "unpriced",
          "log_payloads", "allowed_ips", "metadata"),
@@ -88,15 +88,15 @@ def _key(key: VirtualKey) -> dict[str, Any]:
 
 
 def _price(price: Price) -> dict[str, Any]:
-    said = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin", "pattern"})
-    values: dict[str, Any] = {"pattern": price.pattern, **said}
+    fields = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin", "pattern"})
+    values: dict[str, Any] = {"pattern": price.pattern, **fields}
     if price.valid_from:
         values["valid_from"] = chosen_time(price.valid_from)
     return values
 
 
-def _said(entity: Provider | ModelAlias | VirtualKey, names: Iterable[str]) -> dict[str, Any]:
-    """The fields that are not what they would be anyway."""
+def _changed(entity: Provider | ModelAlias | VirtualKey, names: Iterable[str]) -> dict[str, Any]:
+    """The fields that differ from their defaults."""
     values = entity.model_dump(mode="json", exclude_defaults=True)
     return {name: values[name] for name in names if name in values}
 
@@ -124,7 +124,7 @@ def toml(value: Any) -> str:
         case list() | tuple():
             return f"[{', '.join(toml(item) for item in value if item is not None)}]"
         case _:
-            raise TypeError(f"TOML has no word for {type(value).__name__}")
+            raise TypeError(f"TOML has no type for {type(value).__name__}")
 
 
 def _name(name: str) -> str:

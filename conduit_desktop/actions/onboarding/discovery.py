@@ -1,4 +1,4 @@
-"""What is here already: provider keys in the environment, and model servers on this computer."""
+"""Discovery of provider keys in the environment and of model servers on this computer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VARIABLES: Mapping[str, str] = {
 PORTS: tuple[tuple[int, str], ...] = (
     (11434, "ollama"), (1234, "lmstudio"), (8080, "llamacpp"), (8000, "vllm"), (1337, "jan"),
 )  # fmt: skip
-"""Where local servers listen unless told otherwise. LocalAI shares 8080 with llama.cpp, which names itself."""
+"""The default ports of local servers. LocalAI shares 8080 with llama.cpp, whose answer names it."""
 
 CONNECT_S = 0.3
 ANSWER_S = 2.0
@@ -134,7 +134,7 @@ async def _all_of(reader: asyncio.StreamReader) -> bytes:
     while part := await reader.read(65536):
         parts += part
         if len(parts) > MAX_ANSWER:
-            raise ValueError("more than a list of models can be")
+            raise ValueError("longer than a list of models")
     return bytes(parts)
 
 

@@ -1,4 +1,4 @@
-"""Ready-to-paste set-ups for the tools that people point at Conduit, made from the live address and a key."""
+"""Configurations of client tools, ready to paste, for the current address and a key."""
 
 from __future__ import annotations
 

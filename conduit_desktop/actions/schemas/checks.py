@@ -1,4 +1,4 @@
-"""Single values, checked in the user's words; each returns the value as it is kept or raises ValueError."""
+"""Checks of single values; each returns the value as it is stored, or raises ValueError with a plain message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def secret_text(text: str) -> str:
 
 
 def header_name(text: str) -> str:
-    """A header a provider may add: a token of RFC 9110 that is not the connection's own business."""
+    """A header a provider may add: a token of RFC 9110 that does not control the connection."""
     if not _HEADER.fullmatch(text):
         raise ValueError("is not a valid header name")
     if text.lower() in _HOP_BY_HOP:
@@ -87,10 +87,10 @@ def moment(text: str) -> str:
     if _DATE.fullmatch(text):
         text += "T00:00:00Z"
     try:
-        # A `+` that nobody escaped in a query string arrives as a space.
+        # An unescaped `+` in a query string arrives as a space.
         at = datetime.fromisoformat(re.sub(r" (\d{2}:?\d{2})$", r"+\1", text))
     except ValueError:
         raise ValueError("must be a time such as 2027-01-31T12:00:00Z") from None
     if at.tzinfo is None:
-        raise ValueError("must say its offset, as in 2027-01-31T12:00:00Z")
+        raise ValueError("must have an offset, as in 2027-01-31T12:00:00Z")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

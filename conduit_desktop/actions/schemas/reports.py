@@ -26,7 +26,7 @@ class AttemptView(View):
 
 
 class CredentialHealthView(View):
-    """How one credential fares with one model. `wait_s` is how long it rests, None for one that is parked."""
+    """Health of one credential with one model. `wait_s`: seconds of cooldown left, None for a disabled credential."""
 
     label: str
     state: CredentialState
@@ -44,8 +44,8 @@ class CircuitTurnView(View):
 class TargetHealthView(View):
     """A target, `provider/model`. `latencies_ms` of the latest answers in order; `errors` of the last hour by reason.
 
-    `next_probe_s`: seconds until an open breaker lets one request through; `rest_s`: until its provider wants to be asked
-    again. `turns`: its circuit's of the last day, the newest last.
+    `next_probe_s`: seconds until an open circuit lets one request through; `rest_s`: seconds until the provider's rate limit
+    ends. `turns`: when its circuit opened and closed in the last day, the newest last.
     """
 
     name: str

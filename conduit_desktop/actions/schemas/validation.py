@@ -1,4 +1,4 @@
-"""From what was said to a checked model: the first thing wrong, in the user's words, with the field's path."""
+"""Validation of inputs: the first field that is wrong, with its path and a plain message."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def read(model: type[M], values: Any) -> M:
 
 
 def complaint(error: ValidationError) -> Invalid:
-    """The first thing wrong, in the user's words; unknown fields come first, since they explain the rest."""
+    """The first error as Invalid; unknown fields come first, since they explain the others."""
     details = error.errors(include_url=False, include_input=False)
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     field = path_of(first["loc"])
-    return Invalid(f"{field}: {_words(first)}" if field else _words(first), field or None)
+    return Invalid(f"{field}: {_message(first)}" if field else _message(first), field or None)
 
 
 def path_of(loc: tuple[int | str, ...]) -> str:
@@ -58,7 +58,7 @@ def path_of(loc: tuple[int | str, ...]) -> str:
     return text
 
 
-def _words(detail: Any) -> str:
+def _message(detail: Any) -> str:
     match detail["type"]:
         case "extra_forbidden":
             return "there is no such field"

@@ -178,7 +178,7 @@ class MasterKeyView(View):
 
 
 class ProviderTestView(View):
-    """POST /providers/{name}/test. A feature is None where the test could not tell."""
+    """POST /providers/{name}/test. A feature is None where the test has no result."""
 
     ok: bool
     latency_ms: float | None

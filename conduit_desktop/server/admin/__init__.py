@@ -1,4 +1,4 @@
-"""The operator's door: `/admin/v1`, which puts HTTP around the table in `actions.operations`, and a live feed."""
+"""The admin API, `/admin/v1`: the operations of `actions.operations` over HTTP, and a feed of changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/admin/v1"
 _ACTOR: web.RequestKey[Actor] = web.RequestKey("actor")
-"""Who asks, as the audit log names it."""
+"""The actor of the request, as the audit log names it."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,7 +38,7 @@ def mount(app: web.Application, context: AppContext) -> None:
 
 
 def _with_master_key(context: AppContext) -> Callable[[web.Application], Awaitable[None]]:
-    """The first start makes the master key; a locked keyring keeps the admin API shut, not the gateway."""
+    """The first start makes the master key; a locked keyring disables the admin API, not the gateway."""
 
     async def make(app: web.Application) -> None:
         try:
@@ -50,7 +50,7 @@ def _with_master_key(context: AppContext) -> Callable[[web.Application], Awaitab
 
 
 def _guarded(context: AppContext, handler: _Handler) -> _Handler:
-    """Nobody but the operator, and every failure as the admin API's own error."""
+    """Only the operator is let through; every failure becomes the admin API's error."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
@@ -67,7 +67,7 @@ def _guarded(context: AppContext, handler: _Handler) -> _Handler:
 
 def _operation(context: AppContext) -> _Handler:
     async def operation(request: web.Request) -> web.StreamResponse:
-        # With every form and view the table is some megabytes: whoever never asks does without, and no stream waits for it.
+        # The table with every view takes some megabytes: it is loaded at the first call, in a thread, so that no stream waits.
         answer = await asyncio.to_thread(_answer)
         return await answer(request, request.rel_url.raw_path.removeprefix(PREFIX), context, request[_ACTOR])
 

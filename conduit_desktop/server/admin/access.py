@@ -1,4 +1,4 @@
-"""Who may come in at the operator's door: whoever holds the master key, but no page of another origin."""
+"""Access to the admin API: callers with the master key, but no web page of another origin."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class AdminRefused(ActionError):
-    """Turned away at the door, before any action."""
+    """Refused before any operation."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
-        self.status = status  # type: ignore[misc]  # one class for the door's few answers
+        self.status = status  # type: ignore[misc]  # one class for the few refusals
         self.code = code  # type: ignore[misc]
 
 
 async def check(request: web.Request, context: AppContext) -> Actor:
-    """Who comes in; raises Refused: 401 without or with a wrong key, 403 for a virtual key or a page of another origin."""
+    """The caller's actor; raises AdminRefused: 401 without or with a wrong key, 403 for a virtual key or a foreign page."""
     if _foreign_page(request):
         raise AdminRefused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
     presented = _presented(request)

@@ -1,4 +1,4 @@
-"""The live feed: every change on the bus as a server-sent event, for clients fast and slow."""
+"""The live feed: every change on the bus as a server-sent event, for fast and slow clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conduit_desktop.wire.framing import sse
 
 PING_S = 10.0
 QUEUE = 1000
-"""Changes kept for a client that does not read; of more, the oldest go, and it is told how many."""
+"""Changes kept for a client that does not read; of more, the oldest are dropped, and the client gets their number."""
 
 
 class Listener:
@@ -28,7 +28,7 @@ class Listener:
         self._lost = 0
         self._closed = False
 
-    def hear(self, change: Change) -> None:
+    def put(self, change: Change) -> None:
         """Keep a change for the client."""
         if len(self._changes) == self._changes.maxlen:
             self._lost += 1
@@ -85,7 +85,7 @@ class Feeds:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         listener = Listener()
-        forget = self._bus.subscribe(listener.hear)
+        forget = self._bus.subscribe(listener.put)
         self._listeners.add(listener)
         try:
             await response.prepare(request)

@@ -1,4 +1,4 @@
-"""HTTP around the table in `actions.operations`: a request's body in, what the operation says out."""
+"""One HTTP request as an operation: its body in, the operation's result out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BODY = 16 * 1024 * 1024
 
 
 async def answer(request: web.Request, path: str, context: AppContext, actor: Actor) -> web.Response:
-    """What the operation at `path` (below the API's own) answers; raises ActionError."""
+    """The response of the operation at `path` (below the prefix); raises ActionError."""
     method = "GET" if request.method == "HEAD" else request.method
     operations.match(method, path)  # before the body is read: a wrong path is not worth it
     body = await _body(request)

@@ -1,4 +1,4 @@
-"""What the admin API answers with: JSON, also for what it refuses."""
+"""Responses of the admin API: JSON, also for errors."""
 
 from __future__ import annotations
 

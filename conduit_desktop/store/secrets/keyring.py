@@ -26,7 +26,7 @@ _MARK = "conduit-pieces:"
 _SERVICE = "conduit-desktop"
 _PROBE_PATIENCE_S = 60.0
 _USELESS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt")
-"""Keep nothing, keep it as plain text, or ask on a terminal nobody sees."""
+"""Keep nothing, keep it as plain text, or prompt on a terminal that is not visible."""
 
 
 class _Pieces(NamedTuple):
@@ -73,7 +73,7 @@ class KeyringSecrets(SecretStore):
         if not (service := self._known_service()):
             return None
         with self._lock, _plain_errors("read"):
-            for _ in range(3):  # somebody may be replacing it: then the entry names other pieces the next time
+            for _ in range(3):  # another process may be replacing it: then the entry names other pieces the next time
                 entry = self._ring.get_password(service, name)
                 if entry is None or not entry.startswith(_MARK):
                     return entry
@@ -122,7 +122,7 @@ class KeyringSecrets(SecretStore):
 
     def _remove(self, service: str, names: list[str]) -> None:
         for name in names:
-            with suppress(Exception):  # a piece that stays behind harms nobody
+            with suppress(Exception):  # a piece that stays behind is harmless
                 self._ring.delete_password(service, name)
 
     def _known_service(self) -> str | None:
@@ -157,7 +157,7 @@ def usable_keyring() -> KeyringBackend:
 
 
 def _probe(ring: KeyringBackend) -> None:
-    """Write, read, delete a trial value. In a thread of its own: a locked keyring waits for somebody to type its password."""
+    """Write, read, delete a trial value. In a thread of its own: a locked keyring waits for its password."""
     failure: list[SecretsUnavailable] = []
 
     def try_it() -> None:

@@ -30,7 +30,7 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _SCRYPT: dict[str, int] = {"n": 2**15, "r": 8, "p": 1}
 _SCRYPT_BOUNDS = {"n": (2**14, 2**20), "r": (8, 32), "p": (1, 16)}
-"""Beyond them somebody wants a weak key, or all of our memory."""
+"""Values beyond them mean a weak key, or far too much memory."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +55,7 @@ class Vault(SecretStore):
         self._seen: tuple[int, int, int] | None = None
         self.note = f"Secrets are kept in {home.vault.name}, encrypted with "
         self.note += "the passphrase of CONDUIT_VAULT_KEY." if passphrase else (
-            f"the key in {home.vault_key.name} beside it: whoever reads this folder reads them. "
+            f"the key in {home.vault_key.name} next to it: any program that can read this folder can read them. "
             "Set CONDUIT_VAULT_KEY to a passphrase to lock them."
         )  # fmt: skip
 
@@ -210,7 +210,7 @@ def _file_key(data: bytes) -> bytes:
 
 
 def _check(secret: bytes) -> str:
-    """Tells a wrong key from a damaged file, and nothing of the key."""
+    """Distinguishes a wrong key from a damaged file, without revealing the key."""
     return hmac.new(secret, b"conduit-vault key check", hashlib.sha256).hexdigest()[:16]
 
 

@@ -37,7 +37,7 @@ class Checkpoints:
         self._path = path
         self._helper: threading.Thread | None = None
         self._pages = 0
-        """A guess at what was written since the last fold: SQLite tells the length of its WAL at a fold alone."""
+        """A guess at what was written since the last fold: SQLite reports the length of its WAL only at a checkpoint."""
         self._length = 0
         """Pages in the WAL at the last fold."""
         self.due = False

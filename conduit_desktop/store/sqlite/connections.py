@@ -37,7 +37,7 @@ def writing(path: Path) -> sqlite3.Connection:
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """A connection that can only read; needs a writing one beside it (or a file at rest). Raises sqlite3.Error."""
+    """A connection that can only read; needs an open writing one, or a file that is not in use. Raises sqlite3.Error."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
@@ -71,7 +71,7 @@ def trouble(path: Path, error: Exception) -> DatabaseUnusable:
 
 
 def explain(path: Path, error: Exception) -> str:
-    """What is wrong with the file at `path`, and the way out."""
+    """What is wrong with the file at `path`, and what to do."""
     code = primary_code(error) if isinstance(error, sqlite3.Error) else 0
     if code in _DAMAGED:
         return (

@@ -19,7 +19,7 @@ HealthListener = Callable[[bool, str], None]
 class Database:
     """Reads and writes of one file. Jobs are plain functions on a connection; they run off the loop.
 
-    `healthy` is False while records cannot be written; `on_health(healthy, text)` is told on the loop when that changes.
+    `healthy` is False while records cannot be written; `on_health(healthy, text)` is called on the loop when that changes.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, sink: Sink | None = None) -> None:
@@ -59,7 +59,7 @@ class Database:
         future: asyncio.Future[None] = loop.create_future()
         if self._closed:
             raise DatabaseUnusable(f"the database {self.path} is closed")
-        # To wake the writer is dear: once for all that this turn of the loop finishes.
+        # Waking the writer is expensive: once for all records of one iteration of the loop.
         if not self._gathered:
             loop.call_soon(self._hand_over)
         self._gathered.append((item, future))
@@ -82,9 +82,9 @@ class Database:
             return
         self.healthy = healthy
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, healthy, text)
+            self._loop.call_soon_threadsafe(self._call_listener, healthy, text)
 
-    def _tell(self, healthy: bool, text: str) -> None:
+    def _call_listener(self, healthy: bool, text: str) -> None:
         if self.on_health is not None:
             self.on_health(healthy, text)
 

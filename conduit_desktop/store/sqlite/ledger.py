@@ -44,7 +44,7 @@ class Ledger:
     async def usage(
         self, group_by: Sequence[UsageGroup], since_ms: int | None = None, until_ms: int | None = None
     ) -> list[UsageRow]:
-        """Sums by the groups asked for, over whole UTC days, ordered by the groups."""
+        """Sums by the requested groups, over whole UTC days, ordered by the groups."""
         return await self._database.read(lambda connection: sums.usage(connection, group_by, since_ms, until_ms))
 
     async def spent(self, since_day_by_key: Mapping[str, str]) -> dict[str, int]:

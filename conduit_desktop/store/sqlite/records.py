@@ -89,7 +89,7 @@ class RecordSink:
     """Writes batches of records on the writer thread.
 
     Where the disk refuses, the futures get RecordsUnavailable and the newest `MAX_WAITING` records stay in memory; they are
-    written, in order, as soon as it works again. `report(healthy, text)` is told when that changes.
+    written, in order, as soon as it works again. `report(healthy, text)` is called when that changes.
     """
 
     def __init__(self, path: Path) -> None:

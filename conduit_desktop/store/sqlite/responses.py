@@ -47,7 +47,7 @@ class StoredResponses:
 
 def _put(connection: sqlite3.Connection, id: str, owner: str, bodies: tuple[bytes, bytes], at: int) -> None:
     packed = [zlib.compress(body, 3) for body in bodies]
-    # An id is its maker's: nobody else's response is ever replaced.
+    # An id belongs to its owner: a response of another owner is never replaced.
     connection.execute(
         "INSERT INTO responses (id, owner, at, bytes, conversation, response) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id)"
         " DO UPDATE SET at = excluded.at, bytes = excluded.bytes, conversation = excluded.conversation,"

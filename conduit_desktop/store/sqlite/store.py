@@ -93,7 +93,13 @@ class SqliteStore:
 
         What the job raises undoes everything it did. Raises DatabaseUnusable for a full disk and the like.
         """
-        return self.database.write(lambda connection: job(SqliteTransaction(self, connection)))
+        return self.database.write(lambda connection: job(self._transaction(connection)))
+
+    def _transaction(self, connection: sqlite3.Connection) -> SqliteTransaction:
+        return SqliteTransaction(
+            connection, providers=self.providers, models=self.models, keys=self.keys, prices=self.prices, ip_rules=self.ip_rules,
+            settings=self.settings,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Write what waits and end the threads."""

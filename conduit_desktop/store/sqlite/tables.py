@@ -140,7 +140,7 @@ class EntityTable(Generic[E]):
             raise self._unreadable(values, "JSON") from error
 
     def _unreadable(self, values: dict[str, Any], fields: str) -> DatabaseUnusable:
-        # The values stay out of it: what a damaged row holds is nobody's to print.
+        # The values stay out of the message: a damaged row may hold a secret.
         return DatabaseUnusable(
             f"the {self._name} {values[self._key]!r} in {self.database.path} cannot be read ({fields}). "
             f"Restore a backup, or correct that row of the table {self._table}."

@@ -74,7 +74,7 @@ class Reader(threading.Thread):
 
 
 class Writer(threading.Thread):
-    """Takes all that waits, commits it as one group, then tells every waiting future at once."""
+    """Takes all that waits, commits it as one group, then resolves every waiting future at once."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, sink: Sink | None) -> None:
         super().__init__(name=f"{path.name} writer", daemon=True)
@@ -91,13 +91,13 @@ class Writer(threading.Thread):
         going = True
         while going:
             try:
-                going = self._turn()
+                going = self._round()
             except Exception:  # the thread must not die: every request waits for it
-                log.exception("a turn of the writer failed")
+                log.exception("a round of the writer failed")
         self._checkpoints.end(self._connection)
         self._connection.close()
 
-    def _turn(self) -> bool:
+    def _round(self) -> bool:
         try:
             first = self.queue.get(timeout=IDLE_S if self._checkpoints.due or self._waiting else None)
         except queue.Empty:
@@ -188,7 +188,7 @@ def settle(outcomes: list[Outcome]) -> None:
     loops = {outcome[0].get_loop() for outcome in outcomes}
     for loop in loops:
         mine = outcomes if len(loops) == 1 else [outcome for outcome in outcomes if outcome[0].get_loop() is loop]
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
             loop.call_soon_threadsafe(_resolve, mine)
 
 

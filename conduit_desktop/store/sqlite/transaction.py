@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from conduit_desktop.core.entities import Entity, Price
+from conduit_desktop.core.entities import Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.store.sqlite import audit, ledger, meta, notifications
 from conduit_desktop.store.sqlite.prices import PriceTable
 from conduit_desktop.store.sqlite.settings import SettingsTable
 from conduit_desktop.store.sqlite.tables import EntityTable
-
-if TYPE_CHECKING:
-    from conduit_desktop.store.sqlite.store import SqliteStore
 
 E = TypeVar("E", bound=Entity)
 
@@ -112,13 +109,23 @@ class LedgerRows:
 class SqliteTransaction:
     """Implements `store.interface.Transaction`. Valid only while the job that got it runs."""
 
-    def __init__(self, store: SqliteStore, connection: sqlite3.Connection) -> None:
-        self.providers = Rows(store.providers, connection)
-        self.models = Rows(store.models, connection)
-        self.keys = Rows(store.keys, connection)
-        self.prices = PriceRows(store.prices, connection)
-        self.ip_rules = Rows(store.ip_rules, connection)
-        self.settings = SettingRows(store.settings, connection)
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        providers: EntityTable[Provider],
+        models: EntityTable[ModelAlias],
+        keys: EntityTable[VirtualKey],
+        prices: PriceTable,
+        ip_rules: EntityTable[IpRule],
+        settings: SettingsTable,
+    ) -> None:
+        self.providers = Rows(providers, connection)
+        self.models = Rows(models, connection)
+        self.keys = Rows(keys, connection)
+        self.prices = PriceRows(prices, connection)
+        self.ip_rules = Rows(ip_rules, connection)
+        self.settings = SettingRows(settings, connection)
         self.audit = AuditRows(connection)
         self.meta = MetaRows(connection)
         self.notifications = NotificationRows(connection)

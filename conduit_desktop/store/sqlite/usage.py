@@ -1,4 +1,4 @@
-"""What was spent: sums over the daily totals, and over single requests where a range begins or ends within a day."""
+"""Usage: sums over the daily totals, and over single requests where a range begins or ends within a day."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def day_of(at_ms: int) -> str:
 
 
 def usage(connection: sqlite3.Connection, group_by: Sequence[Group], since_ms: int | None, until_ms: int | None) -> list[UsageRow]:
-    """Sums by the groups asked for, from since (inclusive) until (exclusive).
+    """Sums by the requested groups, from since (inclusive) until (exclusive).
 
     Days whose requests are no longer all in the log count whole.
     """

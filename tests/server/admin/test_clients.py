@@ -30,7 +30,9 @@ from conduit_desktop.actions.schemas.inputs import (
     read,
 )
 from conduit_desktop.actions.transport import GatewayUnreachable, LocalTransport
-from conduit_desktop.core.errors import ActionError, Conflict, Invalid, NotFound
+from conduit_desktop.core.answer import collect
+from conduit_desktop.core.chat import Message, Text
+from conduit_desktop.core.errors import ActionError, Conflict, GatewayError, Invalid, NotFound
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.server.application import build
@@ -183,6 +185,29 @@ async def test_a_gateway_that_does_not_answer_and_a_wrong_key_are_told_apart(ser
     await stranger.close()
     assert (raised.value.status, raised.value.code) == (401, "invalid_master_key")
     assert "secret-key" not in f"{raised.value} {stranger.transport!r}"
+
+
+async def test_both_transports_stream_a_chat(context: AppContext, server: TestServer, local: AdminClient) -> None:
+    await local.create_provider(read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}))
+    key = await local.create_key(read(NewKey, {"name": "laptop"}))
+    master = await master_key.current(context)
+    remote = AdminClient(RemoteTransport(str(server.make_url("")), master, client_key=key.key))
+    texts = []
+    for client in (local, remote):
+        stream = client.chat("demo/demo-chat", [Message("user", [Text("Hello")], plain=True)], key_id=key.id)
+        texts.append(collect([event async for event in stream]).first.text)
+        assert stream.record is not None
+        assert (stream.record.status, stream.record.key_name, stream.record.id) == ("success", "laptop", stream.id)
+    assert texts[0] == texts[1] != ""
+    with pytest.raises(GatewayError) as raised:
+        [event async for event in remote.chat("nothing", [Message("user", [Text("Hello")], plain=True)])]
+    assert raised.value.status == 404
+    await remote.close()
+
+
+async def test_a_remote_chat_without_a_virtual_key_is_refused(remote: AdminClient) -> None:
+    with pytest.raises(Conflict, match="virtual key"):
+        remote.chat("demo/demo-chat", [])
 
 
 async def test_no_edit_is_lost_between_the_window_and_the_admin_api(local: AdminClient, remote: AdminClient) -> None:
