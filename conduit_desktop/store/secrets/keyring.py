@@ -18,7 +18,7 @@ from keyring.backend import KeyringBackend
 from conduit_desktop.core.errors import SecretsUnavailable, describe
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.private_files import create_private
-from conduit_desktop.store.secrets.store import SecretStore
+from conduit_desktop.store.secrets.base import SecretStore
 
 PIECE = 1000
 """Characters in one entry; half as many where they are not ASCII, since Windows counts in UTF-16."""

@@ -1,18 +1,17 @@
-"""Where credentials are kept: the system's keyring, or an encrypted vault in the home where there is none.
+"""Opens the secret store of a home: the system's keyring, or an encrypted vault in the home where there is none.
 
-Values apart from identity, secrets apart from values: entities hold only the name of a secret. Everything here blocks, so
-call it in a worker thread.
+Entities hold only the name of a secret. Everything here blocks, so call it in a worker thread.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, get_args
 
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
+from conduit_desktop.store.secrets.base import SecretStore as SecretStore
 
 if TYPE_CHECKING:
     from conduit_desktop.store.secrets.vault import Vault
@@ -23,35 +22,11 @@ _PREFIX = re.compile(r"[A-Za-z]{2,5}[-_]")
 _SHORTEST_HINTED = 16
 
 
-class SecretStore(ABC):
-    """Secrets by name: `provider/<id>/<label>`, `header/<id>/<header>`, `master-key`. Every method may raise SecretsUnavailable."""
-
-    backend: str
-    """`keyring` or `vault`."""
-    note: str = ""
-    """What an operator should know of it, in a sentence or two."""
-
-    @abstractmethod
-    def get(self, name: str) -> str | None:
-        """The secret of that name; None where there is none."""
-
-    @abstractmethod
-    def set(self, name: str, value: str) -> None:
-        """Keep a secret, in place of the one of that name: after a crash there is either the old one or the new one."""
-
-    @abstractmethod
-    def delete(self, name: str) -> None:
-        """Forget a secret; one that is not there is forgotten already."""
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
 def open_secrets(home: Home, mode: str = "auto", passphrase: str | None = None) -> SecretStore:
     """The secrets of a home. `passphrase` locks the vault; None takes CONDUIT_VAULT_KEY, and without it a key file.
 
-    `auto` takes a vault that has entries, else the keyring if it keeps what it is given, else a vault. A home whose secrets
-    are in the keyring never begins a vault unasked: they would seem lost. Raises SecretsUnavailable.
+    `auto` takes a vault that has entries, else the keyring if a trial write succeeds, else a vault. A home whose secrets
+    are in the keyring never gets a vault by default: its secrets would seem lost. Raises SecretsUnavailable.
     """
     if mode not in get_args(Mode):
         raise SecretsUnavailable(f"CONDUIT_SECRETS must be {', '.join(get_args(Mode)[:-1])} or {get_args(Mode)[-1]}, not {mode!r}")
@@ -74,7 +49,7 @@ def _auto(home: Home, passphrase: str | None) -> SecretStore:
         if home.identity.exists():
             raise SecretsUnavailable(
                 f"this home keeps its secrets in the system's keyring, which cannot be used now: {error}. "
-                "Unlock it and start again, or set CONDUIT_SECRETS=vault to begin a vault without them."
+                "Unlock it and start again, or set CONDUIT_SECRETS=vault to start a vault without them."
             ) from error
         vault = _vault(home, passphrase)
         vault.note += f" The system's keyring cannot be used: {error}."
@@ -101,7 +76,7 @@ def resolve(secrets: SecretStore, reference: str) -> str | None:
 
 
 def hint(secret: str) -> str:
-    """Enough to know a secret by: `sk-…9f3a`. One of less than 16 characters shows nothing."""
+    """Enough to recognise a secret: `sk-…9f3a`. One of less than 16 characters shows nothing."""
     if len(secret) < _SHORTEST_HINTED:
         return "…"
     prefix = _PREFIX.match(secret)

@@ -23,7 +23,7 @@ import orjson
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.private_files import create_private, locked, write_private
-from conduit_desktop.store.secrets.store import SecretStore
+from conduit_desktop.store.secrets.base import SecretStore
 
 _MAGIC = b"conduit-vault 1\n"
 _NONCE_BYTES = 12
