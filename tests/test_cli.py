@@ -1,4 +1,4 @@
-"""The command line: the same whether somebody serves the home or not, one line for a failure, its exit code."""
+"""The command line: the same with and without a running server, one line for a failure, its exit code."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["keys", "show", "nobody"], 1, "There is no virtual key 'nobody'."),
         (["providers", "add", "x", "--kind", "nothing"], 1, "no provider kind 'nothing'"),
@@ -168,15 +168,15 @@ def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest
         (["settings", "set", "port", "70000"], 1, "port"),
         (["settings", "set", "prot", "1"], 1, "there is no such field"),
         (["usage", "--by", "week"], 1, "group_by"),
-        (["requests", "--follow"], 1, "nobody serves this home"),
+        (["requests", "--follow"], 1, "no server runs for this home"),
         (["--port", "70000", "serve"], 2, "--port"),
         (["serve", "--tls-cert", __file__], 2, "belong together"),
         (["nonsense"], 2, "nonsense"),
     ],
 )
-def test_a_failure_is_one_line_and_its_exit_code(sh: Shell, words: list[str], code: int, said: str) -> None:
+def test_a_failure_is_one_line_and_its_exit_code(sh: Shell, words: list[str], code: int, message: str) -> None:
     result = sh(*words, code=code)
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.output
     if code == 1:
         assert result.stderr.startswith("conduit-desktop: ")
@@ -217,7 +217,7 @@ def test_export_and_import_carry_the_configuration_over(sh: Shell, tmp_path: Pat
     file = tmp_path / "conduit.toml"
     sh("export", str(file))
     other = Shell(tmp_path / "other")
-    assert "say --yes" in other("import", str(file), code=1).stderr
+    assert "give --yes" in other("import", str(file), code=1).stderr
     assert other.json("models", "list") == []
     done = other("import", str(file), "--yes")
     assert "condt_" in done.stdout
@@ -326,9 +326,9 @@ def test_whoever_has_the_home_needs_no_master_key(
     monkeypatch.setenv("CONDUIT_MASTER_KEY", "another one")
     sh("keys", "create", "--name", "mine")
     assert [row["name"] for row in sh.json("keys", "list")] == ["mine"]
-    told = json.loads((sh.home / "conduit.lock").read_text())
+    lock = json.loads((sh.home / "conduit.lock").read_text())
     assert (sh.home / "conduit.lock").stat().st_mode & 0o077 == 0
-    request = urllib.request.Request(f"{told['address']}/admin/v1/audit", headers={"X-Master-Key": told["token"]})
+    request = urllib.request.Request(f"{lock['address']}/admin/v1/audit", headers={"X-Master-Key": lock["token"]})
     with urllib.request.urlopen(request) as answer:
         assert json.load(answer)["data"][0]["actor"] == "cli"
 

@@ -1,4 +1,4 @@
-"""A house for every test of this room, and a shorthand for its operations."""
+"""An app context for every test of the actions, and a shorthand for operations."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ async def test_a_new_name_is_carried_into_the_fallbacks_of_others(do: Do) -> Non
 @pytest.mark.parametrize("field", ["context_fallbacks", "content_filter_fallbacks"])
 async def test_fallbacks_by_cause_are_checked_and_follow_a_new_name(do: Do, field: str) -> None:
     await chain(do, ("b", []), ("a", []))
-    for wrong, words in (("a", "leads back"), ("nobody", "no model alias")):
-        with pytest.raises(Invalid, match=words) as raised:
+    for wrong, message in (("a", "leads back"), ("nobody", "no model alias")):
+        with pytest.raises(Invalid, match=message) as raised:
             await do("PATCH", "/models/a", {field: [wrong]})
         assert raised.value.field == f"{field}[0]"
     await do("PATCH", "/models/a", {field: ["B"]})
@@ -108,8 +108,8 @@ async def test_targets_are_checked_in_a_change_too(do: Do) -> None:
 @pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
 async def test_a_new_alias_may_name_neither_itself_nor_what_is_missing_as_a_fallback(do: Do, field: str) -> None:
     await chain(do, ("b", []))
-    for wrong, words in (("A", "leads back"), ("nobody", "there is no model alias")):
-        with pytest.raises(Invalid, match=words) as raised:
+    for wrong, message in (("A", "leads back"), ("nobody", "there is no model alias")):
+        with pytest.raises(Invalid, match=message) as raised:
             await do("POST", "/models", {"alias": "a", "targets": TARGETS, field: ["b", wrong]})
         assert raised.value.field == f"{field}[1]"
 

@@ -1,4 +1,4 @@
-"""Every row of the table, and every way a wish can be wrong."""
+"""Every row of the table, and every kind of invalid input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ALIAS = {"alias": "fast", "targets": [{"provider": "openai", "model": "gpt-4o-mi
 
 
 async def open_gateway(do: Do) -> dict[str, Any]:
-    """A house with one of everything; the key as it was made."""
+    """One of everything; the key as it was created."""
     await do("POST", "/providers", OPENAI)
     await do("POST", "/models", ALIAS)
     await do("PUT", "/prices/openai%2Fgpt-4o-mini", {"input": 0.15, "output": 0.6})

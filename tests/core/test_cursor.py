@@ -18,7 +18,7 @@ def test_a_cursor_that_no_list_returned_is_refused(cursor: str) -> None:
 
 
 def test_a_cursor_of_another_kind_of_list_or_with_too_large_a_number_is_refused() -> None:
-    for cursor in (write_cursor("a", "b"), write_cursor(1, 2), base64.urlsafe_b64encode(b"[9223372036854775808,\"a\"]").decode()):
+    for cursor in (write_cursor("a", "b"), write_cursor(1, 2), base64.urlsafe_b64encode(b'[9223372036854775808,"a"]').decode()):
         with pytest.raises(Invalid):
             read_cursor(cursor, int, str)
 

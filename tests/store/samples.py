@@ -1,4 +1,4 @@
-"""Records as the gateway makes them, one second apart, on 2026-03-01 unless said otherwise."""
+"""Records as the gateway makes them, one second apart, on 2026-03-01 by default."""
 
 from __future__ import annotations
 

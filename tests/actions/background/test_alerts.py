@@ -1,4 +1,4 @@
-"""What the operator is told of keys, once each."""
+"""Notifications about keys, once each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def alerts(context: AppContext) -> Iterator[Alerts]:
     made.close()
 
 
-async def told(context: AppContext, do: Do) -> list[tuple[str, str, str]]:
+async def notified(context: AppContext, do: Do) -> list[tuple[str, str, str]]:
     while context.gateway._side_work:
         await asyncio.wait(context.gateway._side_work)
     return [(row["kind"], row["severity"], row["title"]) for row in reversed((await do("GET", "/notifications"))["data"])]
@@ -42,26 +42,26 @@ async def test_a_budget_is_told_of_when_it_is_almost_spent_and_when_it_is(contex
     free = await do("POST", "/keys", {"name": "free"})
     spend(context, free, 100)
     spend(context, key, 0.79)
-    assert await told(context, do) == []
+    assert await notified(context, do) == []
     spend(context, key, 0.02)
     spend(context, key, 0.02)
     almost = ("budget", "warning", "The budget of the key app is almost spent")
-    assert await told(context, do) == [almost]
+    assert await notified(context, do) == [almost]
     spend(context, key, 0.5)
     spend(context, key, 0)
-    assert await told(context, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
+    assert await notified(context, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
 
 
 async def test_a_raised_budget_is_told_of_anew(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
     spend(context, key, 0.9)
-    assert len(await told(context, do)) == 1
+    assert len(await notified(context, do)) == 1
     await do("POST", "/notifications/read")
     await do("PATCH", f"/keys/{key['id']}", {"budget_usd": 2})
     spend(context, key, 0.1)
-    assert len(await told(context, do)) == 1
+    assert len(await notified(context, do)) == 1
     spend(context, key, 0.7)
-    assert len(await told(context, do)) == 2
+    assert len(await notified(context, do)) == 2
 
 
 async def test_a_key_is_told_of_before_and_after_it_expires(context: AppContext, do: Do, alerts: Alerts) -> None:
@@ -69,11 +69,11 @@ async def test_a_key_is_told_of_before_and_after_it_expires(context: AppContext,
     await do("POST", "/keys", {"name": "off", "expires_at": "2026-09-21T14:13:20Z", "enabled": False})
     for at in (NOW - SOON_MS - 1, NOW - SOON_MS, NOW - 1):
         alerts.look(at)
-    assert await told(context, do) == [("expiry", "info", "The key app expires soon")]
+    assert await notified(context, do) == [("expiry", "info", "The key app expires soon")]
     alerts.look(NOW)
     alerts.look(NOW + LATELY_MS + 1)
     # Notes of one millisecond come in any order.
-    assert sorted(await told(context, do)) == [
+    assert sorted(await notified(context, do)) == [
         ("expiry", "info", "The key app expires soon"), ("expiry", "warning", "The key app has expired"),
     ]  # fmt: skip
 
@@ -88,4 +88,4 @@ async def test_many_wrong_keys_from_one_address_are_told_of(context: AppContext,
 
     tried("10.0.0.1", TRIES - 1)
     tried("10.0.0.2", TRIES)
-    assert await told(context, do) == [("security", "warning", "Wrong API keys from 10.0.0.2")]
+    assert await notified(context, do) == [("security", "warning", "Wrong API keys from 10.0.0.2")]

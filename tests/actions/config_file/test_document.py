@@ -329,13 +329,13 @@ def test_only_a_whole_value_is_a_reference(monkeypatch: pytest.MonkeyPatch, text
     assert parse(f'[settings]\nhost = "{text}"\n').settings == {"host": text}
 
 
-@pytest.mark.parametrize(("said", "secret"), [(None, None), (KEY, KEY), ("env:CI_KEY", KEY)])
-def test_the_key_of_a_virtual_key_is_given_in_full_or_by_the_environment(said: str | None, secret: str | None) -> None:
-    assert secret_of(FileKey(name="a", key=said), "keys[0].key") == secret
+@pytest.mark.parametrize(("given", "secret"), [(None, None), (KEY, KEY), ("env:CI_KEY", KEY)])
+def test_the_key_of_a_virtual_key_is_given_in_full_or_by_the_environment(given: str | None, secret: str | None) -> None:
+    assert secret_of(FileKey(name="a", key=given), "keys[0].key") == secret
 
 
 @pytest.mark.parametrize(
-    ("said", "value", "words"),
+    ("given", "value", "message"),
     [
         ("condt_" + "a" * 42, "", "43"), ("condt_" + "a" * 44, "", "43"), ("sk-" + "a" * 43, "", "43"), ("", "", "43"),
         ("condt_" + "a" * 42 + "!", "", "43"), ("env:OWN", "", "OWN is not set"), ("env:OWN", "  ", "OWN is not set"),
@@ -343,14 +343,14 @@ def test_the_key_of_a_virtual_key_is_given_in_full_or_by_the_environment(said: s
     ],
 )  # fmt: skip
 def test_a_virtual_key_of_another_form_is_refused_without_repeating_it(
-    monkeypatch: pytest.MonkeyPatch, said: str, value: str, words: str
+    monkeypatch: pytest.MonkeyPatch, given: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv("OWN", value)
-    with pytest.raises(Invalid, match=words) as raised:
-        secret_of(FileKey(name="a", key=said), "keys[0].key")
+    with pytest.raises(Invalid, match=message) as raised:
+        secret_of(FileKey(name="a", key=given), "keys[0].key")
     assert raised.value.field == "keys[0].key"
     assert "private" not in str(raised.value)
-    assert said == "" or said.startswith("env:") or said not in str(raised.value)
+    assert given == "" or given.startswith("env:") or given not in str(raised.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -388,12 +388,12 @@ async def test_a_provider_that_does_not_fit_is_refused_before_anything_is_writte
 
 
 @pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
-@pytest.mark.parametrize(("name", "words"), [("a", "leads back"), ("nobody", "there is no model alias")])
+@pytest.mark.parametrize(("name", "message"), [("a", "leads back"), ("nobody", "there is no model alias")])
 async def test_a_fallback_of_the_file_that_is_missing_or_leads_back_is_refused(
-    context: AppContext, field: str, name: str, words: str
+    context: AppContext, field: str, name: str, message: str
 ) -> None:
     model = f'[[models]]\nalias = "a"\ntargets = [{{ provider = "a", model = "m" }}]\n{field} = ["{name}"]\n'
-    with pytest.raises(ConfigFileBroken, match=words) as raised:
+    with pytest.raises(ConfigFileBroken, match=message) as raised:
         await sync(context, PROVIDER + model)
     assert f"models[0].{field}[0]" in str(raised.value)
     assert await context.store.providers.all() == []

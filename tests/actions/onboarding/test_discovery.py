@@ -15,7 +15,7 @@ from tests.actions.conftest import OPENAI, Do
 
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[int]:
-    """A server on a free port that sends `answer` to whoever asks, and hangs up."""
+    """A server on a free port that sends `answer` to any client, and closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

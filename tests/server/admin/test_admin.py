@@ -1,4 +1,4 @@
-"""The operator's door over real HTTP: who may come in, how errors look, and the live feed."""
+"""The admin API over real HTTP: access, errors, and the feed of changes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def ask(server: TestServer, master: str) -> AsyncIterator[Ask]:
         yield run
 
 
-async def test_only_the_master_key_opens_the_door(context: AppContext, ask: Ask, master: str) -> None:
+async def test_only_the_master_key_is_accepted(context: AppContext, ask: Ask, master: str) -> None:
     virtual = (await keys.create(context, read(NewKey, {"name": "a"}), "gui")).key
     for headers, status in (
         ({}, 401), ({"Authorization": "Bearer wrong"}, 401), ({"Authorization": "Basic eDp5"}, 401), ({"X-Master-Key": ""}, 401),
@@ -98,7 +98,7 @@ async def test_a_page_of_another_origin_is_refused_with_the_right_key_too(ask: A
         ("GET", "/keys?limit=x", None, 422, "invalid", "limit"),
     ],
 )
-async def test_errors_say_what_and_where(
+async def test_errors_have_a_message_a_code_and_the_field(
     ask: Ask, method: str, path: str, body: Any, status: int, code: str, field: str | None
 ) -> None:
     got, answer = await ask(method, path, body)
@@ -142,7 +142,7 @@ async def test_too_large_a_body_is_refused(ask: Ask, monkeypatch: pytest.MonkeyP
     assert (status, answer["error"]["code"]) == (413, "payload_too_large")
 
 
-async def test_the_feed_tells_changes_as_they_come(context: AppContext, server: TestServer, master: str) -> None:
+async def test_the_feed_sends_changes_as_they_come(context: AppContext, server: TestServer, master: str) -> None:
     async with (
         aiohttp.ClientSession(headers={"X-Master-Key": master}) as session,
         session.get(server.make_url("/admin/v1/events")) as response,
@@ -164,10 +164,10 @@ async def test_the_feed_is_for_the_operator_alone(ask: Ask) -> None:
     assert (await ask("GET", "/events", headers={}))[0] == 401
 
 
-async def test_a_slow_client_loses_the_oldest_and_is_told() -> None:
+async def test_a_slow_client_loses_the_oldest_changes_and_gets_their_number() -> None:
     listener = feed.Listener(size=2)
     for number in range(5):
-        listener.hear(Change("keys", str(number)))
+        listener.put(Change("keys", str(number)))
     data = await listener.frames(1)
     assert data is not None
     assert data.startswith(b'event: lost\ndata: {"count":3}\n\n')

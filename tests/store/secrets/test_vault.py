@@ -1,4 +1,4 @@
-"""The vault: what goes in comes out, nobody else gets at it, and a crash or a stranger's hand is noticed."""
+"""The vault: secrets come back, only the key opens it, and damage or tampering is noticed."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def _never_helped(self: Checkpoints) -> None:
 
 @pytest.mark.parametrize("help", [_helped, _never_helped])
 async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeypatch: pytest.MonkeyPatch, help: Callable):
-    """Folded beside the writer, or, where that never caught up, by the writer itself."""
+    """Checkpointed by its own thread, or, where that never caught up, by the writer."""
     monkeypatch.setattr(checkpoints, "STEP", 50)
     monkeypatch.setattr(Checkpoints, "_help", help)
     store = SqliteStore.open(home)

@@ -51,8 +51,8 @@ async def write_until_refused(store: SqliteStore, start: int) -> int:
 
 
 async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_when_there_is_room(store: SqliteStore):
-    told: list[tuple[bool, str]] = []
-    store.database.on_health = lambda healthy, text: told.append((healthy, text))
+    reports: list[tuple[bool, str]] = []
+    store.database.on_health = lambda healthy, text: reports.append((healthy, text))
     await write(store, record(0))
     await fill_the_disk(store)
     refused = await write_until_refused(store, 1)
@@ -73,7 +73,7 @@ async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_w
     assert order == sorted(order)
     [row] = await store.ledger.usage([])
     assert row.requests == refused + 31
-    assert [healthy for healthy, _ in told] == [False, True]
+    assert [healthy for healthy, _ in reports] == [False, True]
     assert await store.database.read(lambda c: c.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
 
 
@@ -102,8 +102,8 @@ async def test_what_waits_is_written_at_the_end(home: Home):
 
 async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "MAX_WAITING", 10)
-    told: list[str] = []
-    store.database.on_health = lambda healthy, text: told.append(text)
+    reports: list[str] = []
+    store.database.on_health = lambda healthy, text: reports.append(text)
     await fill_the_disk(store)
     refused = await write_until_refused(store, 0)
     futures = [store.ledger.record(record(number, error_text=LONG)) for number in range(refused + 1, refused + 25)]
@@ -111,7 +111,7 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(sto
     await make_room(store)
     await write(store, record(refused + 25))
     assert await numbers(store) == [*range(refused), *range(refused + 15, refused + 26)]
-    assert "15 records were lost" in told[-1]
+    assert "15 records were lost" in reports[-1]
 
 
 async def test_a_job_on_a_full_disk_is_refused_with_advice_and_undone(store: SqliteStore):
@@ -154,7 +154,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("lines", [1, 700, 3000])
 async def test_a_killed_process_loses_no_record_that_was_durable(home: Home, lines: int):
-    """Whatever the child said was written is there, and the totals are the sum of the records."""
+    """Every record that the child reported as written is there, and the totals are the sum of the records."""
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-u", "-c", CHILD, str(home.root)],
@@ -164,13 +164,13 @@ async def test_a_killed_process_loses_no_record_that_was_durable(home: Home, lin
         env={"PYTHONPATH": str(root)},
     ) as child:
         assert child.stdout is not None
-        said = [int(child.stdout.readline()) for _ in range(lines)]
+        reported = [int(child.stdout.readline()) for _ in range(lines)]
         child.kill()
-        said += [int(line) for line in child.stdout.read().split("\n")[:-1]]
+        reported += [int(line) for line in child.stdout.read().split("\n")[:-1]]
     store = SqliteStore.open(home)
     there, sums = await store.database.read(_state)
     await store.close()
-    assert set(said) <= set(there)
+    assert set(reported) <= set(there)
     assert Counter(there).most_common(1)[0][1] == 1
     expected = Counter({"requests": len(there), "cost_nano": sum(there)})
     assert Counter(sums) == expected
@@ -183,7 +183,7 @@ def _state(connection: sqlite3.Connection) -> tuple[list[int], dict[str, int]]:
 
 
 async def test_records_do_not_wait_for_a_slow_reader(store: SqliteStore):
-    """A page that reads for long holds nobody up."""
+    """A page that reads for long delays no record."""
     loop = asyncio.get_running_loop()
     entered, leave = asyncio.Event(), __import__("threading").Event()
 

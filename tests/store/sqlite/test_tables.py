@@ -157,11 +157,11 @@ async def test_a_price_that_is_new_is_put(store: SqliteStore):
     assert await store.prices.all() == [PRICE]
 
 
-@pytest.mark.parametrize(("column", "value", "told"), [("strategy", "guess", "strategy"), ("targets", "{broken", "JSON")])
-async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: SqliteStore, column: str, value: str, told: str):
+@pytest.mark.parametrize(("column", "value", "fault"), [("strategy", "guess", "strategy"), ("targets", "{broken", "JSON")])
+async def test_a_row_that_makes_no_sense_is_named_and_not_printed(store: SqliteStore, column: str, value: str, fault: str):
     await store.models.insert(ALIAS)
     await store.database.write(lambda c: c.execute(f"UPDATE models SET {column} = ?", (value,)).rowcount)
-    with pytest.raises(DatabaseUnusable, match=rf"model 'fast-\*' in .*conduit\.db cannot be read \({told}\)") as caught:
+    with pytest.raises(DatabaseUnusable, match=rf"model 'fast-\*' in .*conduit\.db cannot be read \({fault}\)") as caught:
         await store.models.all()
     assert value not in str(caught.value)
 
