@@ -22,7 +22,7 @@ from conduit_desktop.core.events import Event
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.framing.sse import FrameSplitter
+from conduit_desktop.wire.framing.sse import SseSplitter
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class RemoteTransport:
             response.raise_for_status()
             self.connected.set()
             self._everything_changed()  # what happened before the stream was open is not in it
-            decoder = FrameSplitter()
+            decoder = SseSplitter()
             async for data in response.content.iter_any():
                 for frame in decoder.feed(data):
                     self._publish(frame.event or "", frame.data)

@@ -154,10 +154,10 @@ from pathlib import Path
 from conduit_desktop.actions import ip_rules
 from conduit_desktop.actions.schemas.inputs import NewIpRule, read
 from conduit_desktop.core.paths import Home
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 async def main():
-    async with opened_context(Home(Path(sys.argv[1]))) as context:
+    async with open_context(Home(Path(sys.argv[1]))) as context:
         for number in range(100_000):
             new = read(NewIpRule, {"action": "deny", "network": f"10.{number >> 16}.{(number >> 8) & 255}.{number & 255}"})
             await ip_rules.create(context, new, "gui")

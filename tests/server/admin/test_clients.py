@@ -36,7 +36,7 @@ from conduit_desktop.core.errors import ActionError, Conflict, GatewayError, Inv
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import Attempt, RequestRecord
 from conduit_desktop.server.application import build
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 EDITS = 1000
 """Of different fields of one virtual key, half through each transport."""
@@ -50,7 +50,7 @@ RECORD = RequestRecord(
 
 @pytest.fixture
 async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with opened_context(home) as opened:
+    async with open_context(home) as opened:
         yield opened
 
 
