@@ -13,8 +13,7 @@ from conduit_desktop.wire.bedrock.errors import error_in_answer
 from conduit_desktop.wire.bedrock.messages_reader import NAME, cited_block, read_block, read_citation
 from conduit_desktop.wire.event_validation import whole, word
 from conduit_desktop.wire.json_fields import FieldReader
-from conduit_desktop.wire.token_counts import count
-from conduit_desktop.wire.values import as_object
+from conduit_desktop.wire.values import as_object, count
 
 _REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",

@@ -24,8 +24,7 @@ from conduit_desktop.core.events import Event, Finished, FinishReason, Started, 
 from conduit_desktop.wire.cohere.errors import error_in_answer
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.event_validation import whole, word
-from conduit_desktop.wire.token_counts import count
-from conduit_desktop.wire.values import as_object
+from conduit_desktop.wire.values import as_object, count
 
 _REASONS: dict[str, FinishReason] = {
     "COMPLETE": "stop",

@@ -17,7 +17,7 @@ from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateRead
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.gemini.reasoning import as_base64, proof
+from conduit_desktop.wire.gemini.reasoning import as_base64, portable_signature
 from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
 from conduit_desktop.wire.values import as_object
 
@@ -161,7 +161,7 @@ def write_part(part: AnswerPart, said_in: str) -> Fields | None:
         case Refusal():
             return {"text": part.text} if part.text else None
         case Thinking():
-            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, said_in)}
+            signed = {} if part.signature is None else {"thoughtSignature": portable_signature(part.signature, said_in)}
             return {"text": part.text, "thought": True, **signed}
         case ToolCall():
             return write_call(part, own)

@@ -1,7 +1,4 @@
-"""Replicate's predictions as a way to chat: one prompt in, text out. https://replicate.com/docs/topics/predictions
-
-`_request` is what a model is asked, `_answer` what it says, whole or streamed.
-"""
+"""Chats as predictions of Replicate: one prompt in, text out. https://replicate.com/docs/topics/predictions"""
 
 from __future__ import annotations
 
@@ -10,33 +7,33 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire.base import BaseDialect
-from conduit_desktop.wire.replicate import response as answers
+from conduit_desktop.wire.replicate import response
 from conduit_desktop.wire.replicate.request_writer import NAME, read_request, write_request
 
 
 class ReplicatePredictions(BaseDialect):
-    """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the streams behind it."""
+    """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the event streams of predictions."""
 
     name = NAME
     content_type = "text/event-stream"
     write_request = staticmethod(write_request)
-    reader = answers.ReplicateReader
-    writer = answers.ReplicateWriter
-    read_response = staticmethod(answers.read_response)
-    write_response = staticmethod(answers.write_response)
-    read_error = staticmethod(answers.read_error)
-    write_error = staticmethod(answers.write_error)
+    reader = response.ReplicateReader
+    writer = response.ReplicateWriter
+    read_response = staticmethod(response.read_response)
+    write_response = staticmethod(response.write_response)
+    read_error = staticmethod(response.read_error)
+    write_error = staticmethod(response.write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """The input of a prediction in neutral form; the model stands in the path."""
+        """The neutral request of a prediction's input; the model is in the path. Raises BadRequest."""
         return read_request(body, str(path.get("model") or ""))
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """As it came: the model stands in the address."""
+        """A copy: the model is in the URL."""
         return dict(body)
 
     def override(self, body: dict[str, Json], name: str, value: Json) -> None:
-        """Set (or, with None, remove) one input of the model."""
+        """Set one input of the model, or remove it where `value` is None."""
         inputs = body.setdefault("input", {})
         if value is None:
             inputs.pop(name, None)

@@ -18,7 +18,7 @@ from conduit_desktop.wire.framing.base import Frame
 from conduit_desktop.wire.framing.frame_reader import FrameReader
 from conduit_desktop.wire.openai_chat import errors as generic
 from conduit_desktop.wire.replicate.request_writer import NAME
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 FINISHED = "prediction"
 """The event that holds the finished prediction. It is not Replicate's own: the provider asks for it when a stream is done."""
