@@ -10,7 +10,7 @@ run:
 test: setup
 	$(PY) -m pytest -n 2 $(PYTEST)
 
-# Spoilt requests, 20,000 for each path over every kind of target, and calls made from the description of the API.
+# Mutated requests, 20,000 per path over all kinds of targets, and requests generated from the OpenAPI description.
 fuzz: setup
 	CONDUIT_FUZZ=20000 $(PY) -m pytest tests/fuzz --timeout 0
 	CONDUIT_FUZZ=200 $(PY) -m tests.fuzz.description
@@ -37,7 +37,7 @@ bench-peers: setup
 soak: setup
 	$(PY) -m benchmarks.endurance $(SOAK)
 
-# What llmock, which breaks answers and judges its client, says of the gateway; skips where it is not installed.
+# Runs the gateway against llmock, a server that breaks answers and checks its client; skips where it is not installed.
 llmock: setup
 	$(PY) -m tools.llmock
 

@@ -1,5 +1,5 @@
-"""What `make bench` runs: Conduit beside a bare proxy and its peers, against an upstream that costs next to nothing.
+"""Benchmarks of `make bench`: Conduit, a bare proxy and other gateways, against an upstream that costs next to nothing.
 
-Every part is a process of its own: the upstream, the subject, the load. Numbers of different runs or machines do not
-compare; ratios within one run do.
+Upstream, measured program ("subject") and load run in separate processes. Figures of different runs or machines cannot be
+compared; ratios within one run can.
 """

@@ -19,7 +19,7 @@ from benchmarks.subjects import ROOT
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Conduit beside a bare proxy and its peers.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures Conduit, a bare proxy and other gateways.")
     parser.add_argument("--quick", action="store_true", help="one short round of everything, and no document")
     parser.add_argument("--only", help=f"measures, of: {', '.join(MEASURES)}; with --compare of: {', '.join(KINDS)}")
     parser.add_argument("--subjects", default=",".join(NAMES), help=f"of: {', '.join(NAMES)}")
@@ -70,7 +70,7 @@ def _compare(options: argparse.Namespace, console: Console) -> int:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the chosen measures, or the comparison of two revisions."""
     options = _options()
     console = Console(stderr=True)
     if options.compare:

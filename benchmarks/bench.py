@@ -1,4 +1,4 @@
-"""One run of the bench: its upstream, its subjects, its rounds."""
+"""One benchmark run: starts the upstream and the subjects, and iterates over the rounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECTIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured thing: a value of each round, and what the contract asks of their median (None: of this subject nothing)."""
+    """One row of the report: one value per round, and whether their median meets the target (None: no target)."""
 
     measure: str
     subject: str
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(slots=True)
 class Bench:
-    """What the measures need. `gateway_prefix` and `load_prefix` go before commands: taskset, with `--pin`."""
+    """State of a run. `gateway_prefix` and `load_prefix` are put before commands (taskset, with `--pin`)."""
 
     folder: Path
     rounds: int
@@ -56,7 +56,7 @@ class Bench:
     homes: dict[str, Home] = field(default_factory=dict)
     display: Display | None = None
 
-    def in_turn(self) -> Iterator[tuple[int, Subject]]:
+    def rounds_and_subjects(self) -> Iterator[tuple[int, Subject]]:
         """Every subject in every round: what changes on the machine meanwhile hits all of them."""
         for number in range(self.rounds):
             for subject in self.subjects.values():

@@ -32,8 +32,8 @@ class Home:
         return start(module("conduit_desktop", "serve", *self._options), self.log, self.env, prefix, cwd=self.tree)
 
     def desktop(self, display: Mapping[str, str], prefix: Sequence[str] = (), driven: bool = False) -> Process:
-        """The desktop app on `display`; `driven`: with somebody at the mouse (`benchmarks.desktop`)."""
-        command = module("benchmarks.desktop" if driven else "conduit_desktop", *self._options)
+        """The desktop app on `display`; `driven`: with simulated user input (`benchmarks.driven_desktop`)."""
+        command = module("benchmarks.driven_desktop" if driven else "conduit_desktop", *self._options)
         return start(command, self.log, {**self.env, **display}, prefix, cwd=self.tree)
 
     @property
@@ -41,7 +41,7 @@ class Home:
         return ("--home", str(self.folder), "--port", "0")
 
     def subject(self, name: str, process: Process) -> Subject:
-        """What load and streams need to know."""
+        """The running process as a subject of load and streams."""
         headers = {"authorization": f"Bearer {self.key}"}
         return Subject(name, process.address, process, headers, model="bench", version=self.version)
 

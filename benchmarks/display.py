@@ -1,4 +1,4 @@
-"""A display for the desktop app: Xvfb where installed, whose picture is a file that tells when a window shows."""
+"""A display for the desktop app: Xvfb where installed; its frame buffer is a file, which shows when a window appears."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 
 XVFB = shutil.which("Xvfb")
 SAMPLE_STEP = 997
-"""Every so many bytes are looked at; prime, so that it does not fall in with the lines."""
+"""Distance in bytes between sampled bytes; prime, so that it is no divisor of the line length."""
 VISIBLE_SHARE = 0.05
 
 
 @dataclass(slots=True)
 class Display:
-    """Where the app's window goes. `env` is what the app needs to know."""
+    """The display of the app's window. `env` are the environment variables for the app."""
 
     env: Mapping[str, str]
     picture: Path | None = None
     popen: subprocess.Popen[str] | None = None
 
     def look(self) -> bytes | None:
-        """A sample of what is on the screen; None where nobody can look (offscreen)."""
+        """A sample of the screen's bytes; None without a frame buffer (offscreen)."""
         return self.picture.read_bytes()[::SAMPLE_STEP] if self.picture else None
 
     def stop(self) -> None:
-        """Switch it off."""
+        """Stop the X server."""
         if self.popen is not None:
             self.popen.terminate()
             self.popen.wait(10)

@@ -1,11 +1,11 @@
-"""The headless gateway for a long time under mixed faults: does anything leak, and is every request accounted for?
+"""The headless gateway for a long time under mixed faults: checks for leaks, and that every request is recorded.
 
     python -m benchmarks.endurance [--seconds 3600] [--rate 200]
 
-Calls come at a steady rate, in five dialects, streamed and whole, to aliases of every strategy whose targets speak three: in the
-native lane and translated. Some callers hang up in mid-stream or before any answer. Judged at the end: memory flat over the
+Calls come at a steady rate, in five dialects, streamed and not, to aliases of every strategy with targets in three dialects:
+passthrough and translated. Some clients disconnect in mid-stream or before any answer. Checked at the end: memory flat over the
 second half, file descriptors, threads and tasks as before, nothing in flight, nothing reserved, as many records as requests, and
-every stream ended in success or in an error, never in both or in silence. Exits with 1 where one of these is broken. Linux.
+every stream ended either in success or in an error. Exits with 1 where one of these does not hold. Linux only.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from typing import Any
 import aiohttp
 
 from benchmarks.conduit import Admin
-from benchmarks.mixture import MODELS, one_call
+from benchmarks.mixed_calls import MODELS, one_call
 from benchmarks.subjects import Process, module, start
-from tests.fakes.client_dialects import SPEECHES
+from tests.fakes.client_dialects import CLIENT_DIALECTS
 from tests.fakes.vendor import API_KEY
 
 GROWTH_MB = 6.0
-"""What the memory's median may grow from the third quarter to the last."""
+"""Allowed growth of the median memory from the third quarter to the last."""
 SPARE_DESCRIPTORS = 12
 SPARE_TASKS = 12
-"""Idle connections are served by a task each for a while."""
+"""Allowed additional tasks: an idle connection has a task until it is closed."""
 REST_S = 35.0
-"""After the last call, until connections to providers that nobody uses are closed."""
+"""Pause after the last call, until idle connections to providers are closed."""
 LOOK_EVERY_S = 1.0
 WARM_UP_S = 5.0
 KINDS = {"openai": "openai-compatible", "anthropic": "anthropic-compatible", "google": "gemini"}
@@ -45,8 +45,8 @@ STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fa
 
 
 @dataclass
-class Seen:
-    """What came of the calls, and the process as it was seen while they ran."""
+class Observations:
+    """Outcomes of the calls, and samples of the process while they ran."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     memory: list[float] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Seen:
 
     @property
     def calls(self) -> int:
-        """How many were made."""
+        """The number of calls."""
         return sum(self.outcomes.values())
 
     def counted(self, word: str) -> int:
@@ -62,7 +62,7 @@ class Seen:
         return sum(count for what, count in self.outcomes.items() if word in what)
 
 
-def furnish(admin: Admin, vendor: str) -> dict[str, Any]:
+def configure(admin: Admin, vendor: str) -> dict[str, Any]:
     """A provider for each dialect, an alias for each model, prices, and a key with a budget; the key."""
     for name, kind in KINDS.items():
         url = vendor + ("/v1" if name == "openai" else "")
@@ -81,9 +81,9 @@ def furnish(admin: Admin, vendor: str) -> dict[str, Any]:
     return admin.send("POST", "/keys", {"name": "endurance", "budget_usd": 1_000_000, "budget_period": "monthly"})
 
 
-async def drive(address: str, key: str, process: Process, seconds: float, rate: float) -> Seen:
+async def drive(address: str, key: str, process: Process, seconds: float, rate: float) -> Observations:
     """Calls at a steady rate for `seconds`, then wait for the last."""
-    seen = Seen()
+    seen = Observations()
     running: set[asyncio.Task[None]] = set()
     timeout = aiohttp.ClientTimeout(total=None)  # every call has its own
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
@@ -105,16 +105,16 @@ async def drive(address: str, key: str, process: Process, seconds: float, rate: 
 
 
 @dataclass(frozen=True)
-class Holds:
-    """What the process holds when nothing is asked of it."""
+class ProcessResources:
+    """Resources of the idle process."""
 
     descriptors: int
     threads: int
     tasks: int
 
     @classmethod
-    def of(cls, process: Process) -> Holds:
-        """As it is now."""
+    def of(cls, process: Process) -> ProcessResources:
+        """Read from /proc and /metrics."""
         with urllib.request.urlopen(f"{process.address}/metrics", timeout=10) as answer:
             found = re.search(r"^conduit_tasks (\d+)", answer.read().decode(), re.MULTILINE)
         assert found is not None
@@ -132,7 +132,7 @@ def threads(process: Process) -> int:
 
 
 def idle(admin: Admin, within_s: float = 15) -> int:
-    """Wait until nothing is in flight; what is left after `within_s`."""
+    """Wait until nothing is in flight; returns the calls still in flight after `within_s` seconds."""
     until = time.monotonic() + within_s
     while (left := int(str(admin.send("GET", "/status")["in_flight"]))) and time.monotonic() < until:
         time.sleep(0.2)
@@ -145,8 +145,16 @@ def slope(memory: list[float]) -> float:
     return linear_regression([at * LOOK_EVERY_S / 3600 for at in range(len(half))], half).slope if len(half) > 1 else 0.0
 
 
-def judge(seen: Seen, admin: Admin, key: dict[str, Any], warm: Seen, before: Holds, after: Holds, left: int) -> int:
-    """Print what was seen; how many bounds are broken."""
+def judge(
+    seen: Observations,
+    admin: Admin,
+    key: dict[str, Any],
+    warm: Observations,
+    before: ProcessResources,
+    after: ProcessResources,
+    left: int,
+) -> int:
+    """Print the results; returns the number of broken bounds."""
     rows: Any = admin.send("GET", "/usage")["data"]
     records, calls = sum(row["requests"] for row in rows), seen.calls + warm.calls
     early = seen.counted("early") + warm.counted("early")
@@ -163,11 +171,11 @@ def judge(seen: Seen, admin: Admin, key: dict[str, Any], warm: Seen, before: Hol
         f"tasks        {before.tasks} before, {after.tasks} after": after.tasks <= before.tasks + SPARE_TASKS,
         f"in flight    {left} at the end": left == 0,
         f"reserved     {reserved} USD at the end": float(reserved) == 0,
-        # Who hangs up before the request has arrived leaves no record.
+        # A client that disconnects before its request has arrived leaves no record.
         f"records      {records:,} of {calls:,} requests, {early:,} of them hung up early": calls - early <= records <= calls,
         f"lost         {lost} callers without an answer": lost == 0,
     }
-    for name in SPEECHES:
+    for name in CLIENT_DIALECTS:
         mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
         print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
     turns = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
@@ -186,22 +194,22 @@ def main() -> int:
     env = {"CONDUIT_MASTER_KEY": "endurance-master", "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": "endurance"}
     with tempfile.TemporaryDirectory(prefix="conduit-endurance-") as name:
         folder = Path(name)
-        vendor = start(module("benchmarks.faulty", "--port", "0"), folder / "vendor.log")
+        vendor = start(module("benchmarks.faulty_vendor", "--port", "0"), folder / "vendor.log")
         conduit: Process | None = None
         try:
             conduit = start(
                 module("conduit_desktop", "serve", "--home", str(folder / "home"), "--port", "0"), folder / "conduit.log", env
             )
             admin = Admin(conduit.address, env["CONDUIT_MASTER_KEY"])
-            key = furnish(admin, vendor.address)
+            key = configure(admin, vendor.address)
             warm = asyncio.run(drive(conduit.address, str(key["key"]), conduit, min(WARM_UP_S, options.seconds), options.rate))
             idle(admin)
             time.sleep(REST_S)
-            before = Holds.of(conduit)
+            before = ProcessResources.of(conduit)
             seen = asyncio.run(drive(conduit.address, str(key["key"]), conduit, options.seconds, options.rate))
             left = idle(admin)
             time.sleep(REST_S)
-            after = Holds.of(conduit)
+            after = ProcessResources.of(conduit)
             print(f"calls        {seen.calls:,} in {options.seconds:.0f} s, {seen.calls / options.seconds:.0f} a second")
             return 1 if judge(seen, admin, key, warm, before, after, left) else 0
         finally:

@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.loops import run
+from benchmarks.event_loop import run
 
 WRK = shutil.which("wrk")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a stretch of load saw. `errors` counts answers that were no success, and broken connections."""
+    """The result of a load run. `errors` counts responses without success, and broken connections."""
 
     requests: int
     seconds: float
@@ -57,8 +57,8 @@ def load(url: str, body: bytes, headers: Mapping[str, str], connections: int, se
     return result
 
 
-class _Asking(asyncio.Protocol):
-    """One connection that asks again as soon as it is answered."""
+class _Connection(asyncio.Protocol):
+    """One connection that sends the next request as soon as the last one is answered."""
 
     def __init__(self, request: bytes, until: float, latencies: list[float], lost: asyncio.Future[int]) -> None:
         self._request, self._until, self._latencies, self._lost = request, until, latencies, lost
@@ -67,10 +67,10 @@ class _Asking(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._ask()
+        self._send()
 
-    def _ask(self) -> None:
-        self._asked = time.perf_counter()
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -85,10 +85,10 @@ class _Asking(asyncio.Protocol):
             return
         self._buffer = self._buffer[end + 4 + size :]
         now = time.perf_counter()
-        self._latencies.append(now - self._asked)
+        self._latencies.append(now - self._sent_at)
         self._errors += not head.startswith(b"http/1.1 2")
         if now < self._until:
-            self._ask()
+            self._send()
         else:
             self._transport.close()
 
@@ -106,7 +106,7 @@ async def _run(url: str, body: bytes, seconds: float, connections: int, headers:
     begun = time.perf_counter()
     lost: list[asyncio.Future[int]] = [loop.create_future() for _ in range(connections)]
     for future in lost:
-        ask = partial(_Asking, request, begun + seconds, latencies, future)
+        ask = partial(_Connection, request, begun + seconds, latencies, future)
         await loop.create_connection(ask, parts.hostname or "127.0.0.1", parts.port or 80)
     errors = sum(await asyncio.gather(*lost))
     took = time.perf_counter() - begun

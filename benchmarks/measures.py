@@ -1,4 +1,4 @@
-"""The measures: each takes a running bench and gives rows, with the contract's figure beside those that have one."""
+"""The measures: each takes a running benchmark and returns rows, some with a target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 from benchmarks.bench import CONNECTIONS, DESKTOP, DIRECT, HEADLESS, PROXY, Bench, Row
-from benchmarks.lifetimes import gui, memory, starting
+from benchmarks.lifecycle import gui, memory, starting
 from benchmarks.streams import Lateness
 
 Values = dict[str, list[float]]
@@ -16,7 +16,7 @@ Values = dict[str, list[float]]
 def throughput(bench: Bench) -> list[Row]:
     """Small whole answers a second over 32 connections."""
     rates: Values = defaultdict(list)
-    for _, subject in bench.in_turn():
+    for _, subject in bench.rounds_and_subjects():
         rates[subject.name].append(bench.load(subject, CONNECTIONS).rate)
     bare = median(rates[PROXY]) if PROXY in rates else None
     return [_rate_row(name, tuple(values), bare, rates) for name, values in rates.items()]
@@ -35,10 +35,10 @@ def _rate_row(name: str, values: tuple[float, ...], bare: float | None, rates: V
 
 
 def latency(bench: Bench) -> list[Row]:
-    """What a gateway adds to one call at a time: its latency less that of asking the upstream directly, round by round."""
+    """Latency that a gateway adds at one connection: its latency less the upstream's own in the same round."""
     p50: Values = defaultdict(list)
     p99: Values = defaultdict(list)
-    for _, subject in bench.in_turn():
+    for _, subject in bench.rounds_and_subjects():
         seen = bench.load(subject, 1)
         p50[subject.name].append(seen.p50_ms)
         p99[subject.name].append(seen.p99_ms)
@@ -62,15 +62,15 @@ def streaming(bench: Bench) -> list[Row]:
     """How late frames are while many streams run: 64 frames, 20 ms apart, all opened at once."""
     rows = []
     for dialect, label, count in (("chat", "same dialect", 256), ("messages", "translated", 128)):
-        # A proxy translates nothing: only gateways are asked in another dialect than the upstream's.
-        asked = [
+        # A proxy does not translate: only gateways are called in another dialect than the upstream's.
+        names = [
             name
             for name, one in bench.subjects.items()
             if dialect in one.dialects and (dialect == "chat" or name not in (DIRECT, PROXY))
         ]
-        seen: dict[str, list[Lateness]] = {name: [] for name in asked}
-        able = {name for name in asked if not bench.streams(bench.subjects[name], dialect, 1).broken}
-        for _, subject in bench.in_turn():
+        seen: dict[str, list[Lateness]] = {name: [] for name in names}
+        able = {name for name in names if not bench.streams(bench.subjects[name], dialect, 1).broken}
+        for _, subject in bench.rounds_and_subjects():
             if subject.name in able:
                 # The desktop's share is that of throughput: 80 % of headless.
                 seen[subject.name].append(bench.streams(subject, dialect, -(-count * 4 // 5) if subject.name == DESKTOP else count))
@@ -81,7 +81,7 @@ def streaming(bench: Bench) -> list[Row]:
 def _streams_row(label: str, count: int, name: str, waves: list[Lateness]) -> Row:
     measure = f"latest frame, {waves[0].streams if waves else count} streams, {label}"
     if not waves:
-        return Row(measure, name, (), "ms", note="cannot stream this, asked once")
+        return Row(measure, name, (), "ms", note="cannot stream this (one try)")
     late, broken = sum(wave.late for wave in waves), sum(wave.broken for wave in waves)
     p50, p99 = median(wave.p50_ms for wave in waves), median(wave.p99_ms for wave in waves)
     note = f"frames late by p50 {p50:.1f}, p99 {p99:.1f} ms; {late} frames over 50 ms; {broken} streams broken"

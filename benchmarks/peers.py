@@ -1,6 +1,6 @@
 """Other gateways as subjects, where they are installed: `make bench-peers` puts them under build/peers.
 
-They run as their makers ship them, without a database: they check and record less than Conduit does here.
+They run in their default configuration, without a database: they check and record less than Conduit does here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def litellm(upstream: str, folder: Path, prefix: Sequence[str] = ()) -> Subject 
     command = [str(program), "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
     environment = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
     process = _start(command, port, "/health/liveliness", folder / "litellm.log", environment, prefix)
-    version = _say([str(LITELLM / "bin" / "python"), "-c", "from importlib.metadata import version as v; print(v('litellm'))"])
+    version = _output_of(
+        [str(LITELLM / "bin" / "python"), "-c", "from importlib.metadata import version as v; print(v('litellm'))"]
+    )
     return Subject("LiteLLM", process.address, process, {"authorization": "Bearer sk-bench-master"}, version=version)
 
 
@@ -65,7 +67,7 @@ def portkey(upstream: str, folder: Path, prefix: Sequence[str] = ()) -> Subject 
 
 
 def _start(command: list[str], port: int, path: str, log: Path, env: Mapping[str, str], prefix: Sequence[str]) -> Process:
-    """Start a server that does not say when it listens, and ask until it does."""
+    """Start a server that does not print when it listens, and poll until it does."""
     begun = time.perf_counter()
     with log.open("wb") as output:
         popen = subprocess.Popen(
@@ -89,7 +91,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _say(command: list[str]) -> str:
+def _output_of(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 

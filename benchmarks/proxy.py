@@ -1,4 +1,4 @@
-"""The yardstick: the barest reverse proxy aiohttp can make. It checks, counts and records nothing.
+"""The baseline: a minimal reverse proxy on aiohttp. It checks, counts and records nothing.
 
 python -m benchmarks.proxy --upstream http://127.0.0.1:PORT
 """
@@ -11,7 +11,7 @@ import asyncio
 import aiohttp
 from aiohttp import web
 
-from benchmarks.loops import run
+from benchmarks.event_loop import run
 
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "accept-encoding", "date", "server"}
 

@@ -1,4 +1,4 @@
-"""What a run found: a table for the terminal, and docs/performance.md."""
+"""The report of a run: a table for the terminal, and docs/performance.md."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rich.table import Table
 from benchmarks.bench import Bench, Row
 
 PACKAGES = ("aiohttp", "uvloop", "orjson", "PySide6-Essentials", "qasync")
-HEADINGS = ("measure", "subject", "median", "rounds", "of bare proxy", "asked for", "met")
+HEADINGS = ("measure", "subject", "median", "rounds", "of bare proxy", "target", "met")
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row in words."""
+    """The cells of a row as text."""
     if not row.values:
         return row.measure, row.subject, "fails", "", "", row.target, ""
     spread = "" if len(row.values) == 1 else f"{number(min(row.values))} – {number(max(row.values))}"
@@ -92,22 +92,22 @@ def _version(package: str) -> str:
 
 
 def _wrk() -> str:
-    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
-    return " ".join((said.stdout + said.stderr).split()[:2])
+    output = subprocess.run(["wrk", "-v"], capture_output=True, text=True, check=False)
+    return " ".join((output.stdout + output.stderr).split()[:2])
 
 
 PAGE = """\
 # Performance
 
-Written by `{command}`. Figures of different machines or runs do not compare; ratios within this run do.
+Written by `{command}`. Figures of different machines or runs cannot be compared; ratios within this run can.
 
 | | |
 |---|---|
 {facts}
 
-## What was found
+## Results
 
-Medians of {rounds} rounds; a stretch of load lasts {seconds} s. Subjects take turns in every round.
+Medians of {rounds} rounds; each load run lasts {seconds} s. Every round measures all subjects one after the other.
 
 {table}
 
@@ -127,26 +127,26 @@ revisions. It answers one question: does the change cost speed?
   bare proxy* is base, then head: a higher share is better for rates, a lower one for times.
 - *Slower* means a median below 0.97, with at least all pairs but one below 1; *faster* is the reverse. The command exits with
   1 if any measure is slower; `--allow-slower` makes that 0. A difference of less than 3 % stays "no difference seen".
-- Measure on an idle machine. If the bare proxy varied by more than 25 % between the pairs, a warning says so: then *slower*
+- Measure on an idle machine. If the bare proxy varied by more than 25 % between the pairs, a warning is printed: then *slower*
   can be a false alarm, and `--pairs 15` or a second run decides.
 - The load and the proxy are those of the working tree. Both sides are used only through the command line and HTTP.
 
-## How
+## Method
 
-- Every part is a process of its own: an upstream that answers with a canned chat completion of about 600 bytes, or with 64
+- Every part is a separate process: an upstream that answers with a canned chat completion of about 600 bytes, or with 64
   frames 20 ms apart (`benchmarks/upstream.py`); the subject; the load (wrk, `benchmarks/streams.py`). Where the machine has
   two cores they share them with the gateway, which makes every gateway look slower than alone; `--pin` gives the gateway a
   core of its own.
-- *Direct* asks the upstream without anything between. The *bare proxy* is the barest reverse proxy aiohttp can make
+- *Direct* calls the upstream itself. The *bare proxy* is a minimal reverse proxy on aiohttp
   (`benchmarks/proxy.py`), on the same loop as `serve`; it checks and records nothing.
 - Conduit runs with everything on: a virtual key with a monthly budget and every limit, reservations, prices, and a durable
   record of each call before its answer's last byte.
-- Peers (`make bench-peers`) run as their makers ship them, one worker, without a database: they check less and record
+- Peers (`make bench-peers`) run in their default configuration, one worker, without a database: they check less and record
   nothing durable.
 - Added latency is a subject's p50 or p99 at one connection less the upstream's own in the same round.
 - A frame's lateness is the time it reached the client less the time the upstream wrote into it; all streams of a wave are
   opened at the same moment. A stream is broken if it ends without its terminal event or lacks a frame.
 - The desktop app runs with its window open. Its start ends when the window's pixels are on the screen (seen in Xvfb's frame
-  buffer). While "the window is used" pages are turned, the window is resized and rows are selected, four times a second.
+  buffer). While "the window is used" pages change, the window is resized and rows are selected, four times a second.
 - Memory is resident memory of the process and its children, in MB of 10^6 bytes.
 """

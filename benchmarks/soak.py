@@ -1,8 +1,8 @@
-"""The desktop app under load with its window open: does it stay alive, responsive, and the same size?
+"""The desktop app under load with its window open: checks that it stays alive and responsive, and does not grow.
 
     python -m benchmarks.soak [--seconds 60] [--connections 32]
 
-Every half second the admin API is asked for the loop's lag; the load runs in a process of its own. Prints a few lines and
+The admin API's event loop lag is sampled every half second; the load runs in a separate process. Prints a few lines and
 exits with 1 where a bound is broken: lag p99 50 ms, memory growth in the second half 5 MB.
 """
 
@@ -59,7 +59,7 @@ def main() -> int:
         home = prepare(folder / "home", upstream.address)
         display = open_display(folder)
         ends.callback(display.stop)
-        # Somebody turns pages, resizes and selects rows all the while.
+        # `driven`: pages change, the window is resized and rows are selected the whole time.
         process = home.desktop(display.env, driven=True)
         ends.callback(process.stop)
         time.sleep(3)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.loops import run
+from benchmarks.event_loop import run
 
 MARK = re.compile(rb"t=(\d{10}\.\d{6}) ")
 NEVER_MS = 60_000.0

@@ -1,4 +1,4 @@
-"""What is measured: a process that answers at an address, and how to start and stop one."""
+"""The subjects of a benchmark: programs that answer at an address, and how to start and stop them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ QUESTION = [
 
 @dataclass(slots=True)
 class Process:
-    """A started program, its address, and how long it took until it said so."""
+    """A started program, its address, and the seconds until it listened."""
 
     popen: subprocess.Popen[str]
     address: str
     started_s: float
 
     def stop(self) -> None:
-        """Ask, wait, insist; with everything it started."""
+        """End the process group: SIGTERM, then SIGKILL."""
         for sign, wait_s in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
             with suppress(ProcessLookupError):
                 os.killpg(self.popen.pid, sign)
@@ -65,15 +65,15 @@ class Subject:
     version: str = ""
 
     def url(self, dialect: str = "chat") -> str:
-        """Where to ask."""
+        """The URL of the dialect's endpoint."""
         return self.address + (self.chat_path if dialect == "chat" else "/v1/messages")
 
     def body(self, dialect: str = "chat", stream: bool = False) -> bytes:
-        """What to ask: some 250 bytes."""
-        asked: dict[str, object] = {"model": self.model, "messages": QUESTION, "max_tokens": 256}
+        """The request body: about 250 bytes."""
+        body: dict[str, object] = {"model": self.model, "messages": QUESTION, "max_tokens": 256}
         if dialect == "messages":
-            asked |= {"system": QUESTION[0]["content"], "messages": QUESTION[1:]}
-        return orjson.dumps({**asked, "stream": True} if stream else asked)
+            body |= {"system": QUESTION[0]["content"], "messages": QUESTION[1:]}
+        return orjson.dumps({**body, "stream": True} if stream else body)
 
     def all_headers(self, dialect: str = "chat") -> dict[str, str]:
         """The headers of a call."""

@@ -1,4 +1,4 @@
-"""An upstream as fast as Python allows: canned answers of about 600 bytes, and streams whose frames say when they left.
+"""A minimal fast upstream: canned answers of about 600 bytes, and streams whose frames contain their time of sending.
 
     python -m benchmarks.upstream --port 0 [--frames 64] [--every-ms 20]
 
@@ -15,7 +15,7 @@ from typing import cast
 
 import orjson
 
-from benchmarks.loops import run
+from benchmarks.event_loop import run
 
 USAGE = {"prompt_tokens": 24, "completion_tokens": 40, "total_tokens": 64, "prompt_tokens_details": {"cached_tokens": 0}}
 TEXT = "A gateway stands between the many that ask and the few that answer, and it should cost neither of them any time. " * 2

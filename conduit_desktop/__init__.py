@@ -1,8 +1,8 @@
-"""Conduit Desktop: one local address in front of every large language model."""
+"""Conduit Desktop: a local gateway to many providers of large language models, and its desktop app."""
 
 import os
 
 __version__ = "0.1.0"
 
-# pydantic would search every installed package for plugins: time and memory at the start, and foreign code in the gateway.
+# pydantic would search every installed package for plugins: that costs time and memory at start, and runs foreign code.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -1,4 +1,4 @@
-"""`python -m conduit_desktop` is `conduit-desktop`."""
+"""Runs the command line: `python -m conduit_desktop` is the same as `conduit-desktop`."""
 
 from __future__ import annotations
 

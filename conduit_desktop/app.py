@@ -1,4 +1,4 @@
-"""Builds the house from a home folder, and opens its doors; the only place that knows every room."""
+"""The composition root: builds store, gateway, server and window from a home folder; the only module that imports every layer."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED, EXIT_PORT_TAKEN, EXIT_HOME_HELD = 1, 3, 4
 GRACE_S = 10.0
+"""Time for requests in flight when the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line and the environment say; None: nothing."""
+    """Options of the command line and the environment; None where not given."""
 
     home: Path | None = None
     host: str | None = None
@@ -42,23 +43,26 @@ class Options:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     serves: bool = False
-    """Whether this opening is the one that serves, which alone follows the config file or lets an earlier one go."""
+    """Whether this process will listen: only then is the config file applied and watched, or a former one released."""
 
     @property
     def folder(self) -> Home:
-        """The home to use."""
+        """The home folder, absolute; by default the platform's user data folder."""
         return Home((self.home or default_home()).expanduser().absolute())
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings fixed by these options."""
+        """Settings that these options override; the window and the admin API cannot change them."""
         given = {"host": self.host, "port": self.port}
         return {name: value for name, value in given.items() if value is not None}
 
 
 @asynccontextmanager
 async def open_app(options: Options) -> AsyncIterator[AppContext]:
-    """The house, held alone and ready to act, without listening. Raises HomeHeld and every other ConduitError."""
+    """Everything one process holds, with the home locked and the gateway started, not yet listening.
+
+    Raises HomeHeld where another process uses the home, and any other ConduitError.
+    """
     from conduit_desktop.actions.background.watch import BackgroundJobs
     from conduit_desktop.actions.context import AppContext
     from conduit_desktop.gateway.gateway import Gateway
@@ -73,22 +77,24 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
         secrets = await asyncio.to_thread(
             open_secrets, home, os.environ.get("CONDUIT_SECRETS", "auto"), os.environ.get("CONDUIT_VAULT_KEY") or None
         )
-        # On this thread, for nothing runs beside it yet: what another one allocates (a first start's migration) stays with it.
+        # On the main thread: nothing else runs yet, and memory that a worker thread allocates for a migration is not given back.
         store = Store.open(home)
         try:
             tls = Tls(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
             server, bus, fixed = HttpServer(tls), Bus(), dict(options.settings)
             gateway = Gateway(store, secrets, bus, fixed)
             context = AppContext(home, store, secrets, gateway, bus, server, fixed)
+            # The token in the lock file lets the CLI of the same user call the admin API of this process.
             lock.update(token=context.local_token)
             server.serve(context)
             await gateway.start()
-            watch = BackgroundJobs(context, lock, options.config, options.serves)
-            await watch.begin()
+            jobs = BackgroundJobs(context, lock, options.config, options.serves)
+            await jobs.begin()
             try:
                 yield context
             finally:
-                await watch.end()
+                # The server stops before the gateway, so that no request arrives at a closed gateway.
+                await jobs.end()
                 await server.stop()
                 await gateway.stop(GRACE_S)
         finally:
@@ -98,13 +104,13 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
 
 
 def run_headless(options: Options) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code."""
+    """Serve until SIGINT or SIGTERM; returns the exit code."""
     factory = None
     with suppress(ImportError):
         import uvloop
 
         factory = uvloop.new_event_loop
-    return explained(lambda: _run(replace(options, serves=True), factory))
+    return report_failure(lambda: _run(replace(options, serves=True), factory))
 
 
 def _run(options: Options, factory: Any) -> int:
@@ -112,12 +118,12 @@ def _run(options: Options, factory: Any) -> int:
         return runner.run(_serve(options))
 
 
-def calm_collector() -> None:
-    """Pass over what start-up made, and look less often: a request makes hundreds of short-lived objects."""
+def tune_interpreter() -> None:
+    """Exclude the objects of the start from garbage collection, and collect less often: a request makes hundreds of objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    # The ledger's writer asks for the interpreter a few times a commit: by default a busy loop keeps it waiting 5 ms each time.
+    # The database thread takes the GIL a few times per commit; with the default of 5 ms a busy event loop delays each time.
     sys.setswitchinterval(0.001)
 
 
@@ -131,36 +137,36 @@ async def _serve(options: Options) -> int:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     async with open_app(options) as context:
         await context.server.start()
-        calm_collector()
+        tune_interpreter()
         announce(context)
         await stop.wait()
     return 0
 
 
 def announce(context: AppContext) -> None:
-    """The one line on standard output: where the gateway listens."""
+    """Print the one line of standard output: the address. Process supervisors and tests wait for it."""
     sys.stdout.write(f"Conduit listening on {context.server.address}\n")
     sys.stdout.flush()
 
 
 def run_desktop(options: Options) -> int:
-    """The desktop app; where there is no display, it says so and serves headless."""
+    """Run the desktop app; without a display, print the reason and serve headless. Returns the exit code or exits."""
     if why := no_window():
         sys.stderr.write(f"{why}: serving without a window.\n")
         return run_headless(options)
     from conduit_desktop.gui.app import run
 
     def listening(context: AppContext) -> None:
-        calm_collector()
+        tune_interpreter()
         announce(context)
 
-    return _leave(explained(lambda: run(options.folder, lambda: open_app(replace(options, serves=True)), listening)))
+    return _exit_now(report_failure(lambda: run(options.folder, lambda: open_app(replace(options, serves=True)), listening)))
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process now, with everything of ours closed.
+def _exit_now(code: int) -> NoReturn:
+    """Exit without the interpreter's shutdown; everything of ours is closed already.
 
-    At an orderly end Python's last collection takes Qt's objects down in no order, and now and then crashes in it.
+    In an orderly shutdown Python destroys Qt's objects in arbitrary order, which sometimes crashes.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -169,9 +175,9 @@ def _leave(code: int) -> NoReturn:
 
 
 def no_window() -> str:
-    """Why no window can be shown; empty where one can."""
-    asked = os.environ.get("QT_QPA_PLATFORM")
-    if sys.platform.startswith("linux") and not (asked or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    """The reason why no window can be shown; empty where one can."""
+    platform = os.environ.get("QT_QPA_PLATFORM")
+    if sys.platform.startswith("linux") and not (platform or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "There is no display"
     try:
         import PySide6.QtWidgets  # noqa: F401
@@ -181,21 +187,21 @@ def no_window() -> str:
     return ""
 
 
-def explained(run: Any) -> int:
-    """Run; an expected failure is one line on standard error and its exit code."""
+def report_failure(run: Any) -> int:
+    """Call `run`; print a ConduitError as one line on standard error and return its exit code."""
     try:
         code: int = run()
     except KeyboardInterrupt:
         return 0
     except PortTaken as error:
-        return _said(error, EXIT_PORT_TAKEN)
+        return _print_error(error, EXIT_PORT_TAKEN)
     except HomeHeld as error:
-        return _said(error, EXIT_HOME_HELD)
+        return _print_error(error, EXIT_HOME_HELD)
     except ConduitError as error:
-        return _said(error, EXIT_FAILED)
+        return _print_error(error, EXIT_FAILED)
     return code
 
 
-def _said(error: ConduitError, code: int) -> int:
+def _print_error(error: ConduitError, code: int) -> int:
     sys.stderr.write(f"conduit-desktop: {error}\n")
     return code

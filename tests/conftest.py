@@ -1,4 +1,4 @@
-"""What holds for every test: loopback only, a home of its own, no keyring and no key of the machine's user."""
+"""Fixtures of every test: loopback only, an own home folder, no keyring and no API key of the machine's user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from conduit_desktop.core.paths import Home
-from tests.fakes.keys import MemoryKeyring
+from tests.fakes.memory_keyring import MemoryKeyring
 from tests.fakes.network import loopback_only, watched_sockets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +65,7 @@ def _no_socket_left(_sockets: weakref.WeakSet[socket.socket]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_left_the_machine(_network: list[str]) -> Iterator[None]:
-    """Fails a test whose code swallowed the guard's error, too."""
+    """Fails also a test whose code swallowed the guard's error."""
     del _network[:]
     yield
     assert _network == [], f"tried to reach {_network}"
@@ -73,10 +73,10 @@ def _nothing_left_the_machine(_network: list[str]) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No setting and no key of the user's; a user folder of the test's own."""
+    """No setting and no key of the user; a temporary user folder for this test."""
     for name in [name for name in os.environ if FOREIGN.search(name)]:
         monkeypatch.delenv(name)
-    # Not mktemp(): it lists the base folder anew for every test.
+    # Not mktemp(): it lists the base folder for every test, which gets slow with thousands of tests.
     user = tmp_path_factory.getbasetemp() / "users" / str(next(_users))
     user.mkdir(parents=True)
     for name in ("HOME", "USERPROFILE"):

@@ -1,4 +1,4 @@
-"""The clients that `make clients` installs and runs: where each comes from, and what to set so that it asks Conduit."""
+"""The clients that `make clients` installs and runs: the package of each, and the settings that point it at Conduit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client. `home` is `npm` or the name of a Python environment; `also` is what it needs beside `package`."""
+    """One client. `home` is `npm` or the name of a Python environment; `also` lists further requirements."""
 
     name: str
     home: str

@@ -69,12 +69,12 @@ def rows(results: Results) -> list[str]:
     """The table, in Markdown."""
     lines = ["| client | version | calls | OpenAI format | Anthropic format | Gemini format |", "|---|---|---|---|---|---|"]
     for client in CLIENTS:
-        cells = [_said(results.get((client.name, alias), set())) for alias in VENDORS]
+        cells = [_verdict(results.get((client.name, alias), set())) for alias in VENDORS]
         lines.append(f"| {client.name} | {version(client)} | {client.calls} | {' | '.join(cells)} |")
     return lines
 
 
-def _said(outcomes: set[str]) -> str:
+def _verdict(outcomes: set[str]) -> str:
     if outcomes & {"failure", "error"}:
         return "FAIL"
     return "pass" if outcomes == {"pass"} else "not run"
@@ -100,9 +100,9 @@ def page(table: list[str]) -> str:
     return "\n".join([
         "# Clients, and what to set",
         "",
-        "Made by `make clients`, which installs each client, runs it without a person, and lets it do a task with a tool of its",
-        "own: it asks, is told to call the tool, runs it, sends the result and says the answer. Behind the gateway stands a",
-        "scripted vendor that speaks OpenAI's, Anthropic's or Gemini's format: one column each. Nothing leaves the machine.",
+        "Made by `make clients`, which installs each client, runs it headless, and gives it a task for one of its own tools:",
+        "it sends the request, gets a tool call, runs the tool, sends the result and prints the answer. The upstream is a scripted",
+        "vendor in OpenAI's, Anthropic's or Gemini's format: one column each. Nothing leaves the machine.",
         "",
         *table,
         "",

@@ -1,4 +1,4 @@
-"""A house with a plausible past: what the screenshots show. Nothing in it is real and nothing of it is sent anywhere."""
+"""Demo data for the screenshots: providers, aliases, keys and a month of requests. All of it is invented."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ KEYS = (
     {"name": "aider", "budget_usd": 20, "budget_period": "monthly", "models": ["smart", "fast", "gpt-*"]},
     {"name": "Obsidian notes", "description": "Summaries at night", "rpm": 20, "max_parallel": 2},
 )
-ASKED = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
-TOLD = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters short wavelengths more than long ones."}}]}'
+REQUEST_BODY = b'{"model":"smart","messages":[{"role":"user","content":"Why is the sky blue?"}],"stream":true}'
+RESPONSE_BODY = b'{"choices":[{"message":{"role":"assistant","content":"Air scatters short wavelengths more than long ones."}}]}'
 # alias, provider, upstream model, USD per million in and out, typical tokens in and out, share of all requests
 TRAFFIC = (
     ("smart", "anthropic", "claude-sonnet-4-5", 3.0, 15.0, 9_000, 700, 0.40, "Claude Code"),
@@ -71,9 +71,9 @@ HEALTH: tuple[tuple[str, int, tuple[Reason, ...]], ...] = (
 PROBING, PAUSED = "workstation/llama-3.3-70b", "anthropic/claude-haiku-4-5"
 
 
-async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
-    """Fill an empty house: providers, aliases, keys, `days` of requests, and a few notifications."""
-    dice = random.Random(seed)  # the same picture every time
+async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int = 90, seed: int = 7) -> None:
+    """Create providers, aliases, keys, `days` of requests and a few notifications in an empty app context."""
+    rng = random.Random(seed)  # the same screenshots every time
     for provider in PROVIDERS:
         await providers.create(context, read(NewProvider, provider), "gui")
     for alias in ALIASES:
@@ -82,13 +82,13 @@ async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: 
     await models.edit(context, "smart", read(ModelPatch, {"fallbacks": ["fast"]}), "gui")
     made = {str(key["name"]): await keys.create(context, read(NewKey, key), "gui") for key in KEYS}
     ids = {name: key.id for name, key in made.items()}
-    records = [_record(dice, at, ids) for at in _moments(dice, days, per_day)]
+    records = [_record(rng, at, ids) for at in _times(rng, days, per_day)]
     await asyncio.gather(*(context.store.ledger.record(record) for record in records))
-    explained = max(filter(went_on, records), key=lambda one: one.started_at)
-    await context.store.payloads.put(explained.id, ASKED, TOLD, explained.started_at)
+    with_failover = max(filter(has_failover, records), key=lambda one: one.started_at)
+    await context.store.payloads.put(with_failover.id, REQUEST_BODY, RESPONSE_BODY, with_failover.started_at)
     await context.gateway.refresh()
     await context.gateway.reload_spend()
-    _live_through(dice, context)
+    _fill_health(rng, context)
     spent_nano = context.gateway.account(ids["aider"]).spend_nano
     budget_usd = max(1, math.ceil(to_usd(spent_nano) / 0.9))
     await keys.edit(context, ids["aider"], read(KeyPatch, {"budget_usd": budget_usd}), "gui")
@@ -96,61 +96,61 @@ async def furnish(context: AppContext, days: int = 30, per_day: int = 90, seed: 
         context,
         "budget",
         "warning",
-        "aider has used most of its budget",
-        f"{show_usd(spent_nano)} of ${budget_usd}.00. Then it is refused.",
+        "aider has used 90 % of its budget",
+        f"{show_usd(spent_nano)} of ${budget_usd}.00. Requests are rejected once it is used up.",
     )
     await notifications.notify(context, "system", "info", "Prices were updated", "The catalog knows 14 more models.")
 
 
-def went_on(record: RequestRecord) -> bool:
-    """Whether it was answered by its second target, of another provider than the first."""
+def has_failover(record: RequestRecord) -> bool:
+    """Whether a target of another provider succeeded after the first one failed."""
     return record.status == "success" and len({attempt.provider for attempt in record.attempts}) > 1
 
 
-def _live_through(dice: random.Random, context: AppContext) -> None:
-    """What the gateway would know of its targets after such an hour."""
+def _fill_health(rng: random.Random, context: AppContext) -> None:
+    """The health state that the gateway would have after an hour of such requests."""
     health, providers_ = context.gateway.health, context.gateway.snapshot.providers
     for name, usual_ms, faults in HEALTH:
         bound = providers_[name.partition("/")[0]]
         for _ in range(40):
-            first_ms = usual_ms * dice.lognormvariate(0, 0.3)
+            first_ms = usual_ms * rng.lognormvariate(0, 0.3)
             health.succeeded(name, bound.provider.id, bound.credentials[0].label, first_ms)
-            health.target(name).finished(first_ms, 4_000 * dice.lognormvariate(0, 0.2), 300)
+            health.target(name).finished(first_ms, 4_000 * rng.lognormvariate(0, 0.2), 300)
         for reason in faults:
-            # Said of no credential: a rate limit would keep its key resting while the pictures are taken.
+            # Without a credential: a rate limit would put the key into cooldown while the screenshots are taken.
             status, text = FAULTS[reason]
             health.failed(name, bound.provider.id, None, UpstreamError(text, status=status, reason=reason))
 
     health.half_open(PROBING)
     health.paused.add(PAUSED)
     openai = providers_["openai"].provider.id
-    said = "You exceeded your current quota, please check your plan and billing details."
-    health.failed("openai/gpt-5-mini", openai, "private", UpstreamError(said, status=429, reason="money"))
+    text = "You exceeded your current quota, please check your plan and billing details."
+    health.failed("openai/gpt-5-mini", openai, "private", UpstreamError(text, status=429, reason="money"))
 
 
-def _moments(dice: random.Random, days: int, per_day: int) -> list[int]:
+def _times(rng: random.Random, days: int, per_day: int) -> list[int]:
     now = int(time.time() * 1000)
     made = []
     for back in range(days, 0, -1):
         weekday = math.sin(back * 0.9) * 0.25 + 0.85
-        made += [now - back * DAY_MS + dice.randrange(DAY_MS) for _ in range(int(per_day * weekday * (1.6 - back / days)))]
-    made += [now - int(dice.random() ** 1.6 * 3_500_000) for _ in range(110)]
+        made += [now - back * DAY_MS + rng.randrange(DAY_MS) for _ in range(int(per_day * weekday * (1.6 - back / days)))]
+    made += [now - int(rng.random() ** 1.6 * 3_500_000) for _ in range(110)]
     return sorted(at for at in made if at <= now)
 
 
-def _record(dice: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecord:
-    alias, provider, model, price_in, price_out, size_in, size_out, _, key = dice.choices(TRAFFIC, [row[7] for row in TRAFFIC])[0]
-    read_tokens, written = int(size_in * dice.uniform(0.2, 2.2)), int(size_out * dice.uniform(0.1, 2.0))
-    cached = int(read_tokens * dice.choice((0, 0, 0.6, 0.8)))
+def _record(rng: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecord:
+    alias, provider, model, price_in, price_out, size_in, size_out, _, key = rng.choices(TRAFFIC, [row[7] for row in TRAFFIC])[0]
+    read_tokens, written = int(size_in * rng.uniform(0.2, 2.2)), int(size_out * rng.uniform(0.1, 2.0))
+    cached = int(read_tokens * rng.choice((0, 0, 0.6, 0.8)))
     cost = (
         None
         if price_in is None
         else round(1000 * ((read_tokens - cached) * price_in + cached * price_in * 0.1 + written * price_out))
     )
-    first = dice.uniform(180, 1400)
-    duration = first + written * dice.uniform(6, 16)
+    first = rng.uniform(180, 1400)
+    duration = first + written * rng.uniform(6, 16)
     record = RequestRecord(
-        id=f"req_{dice.getrandbits(64):016x}",
+        id=f"req_{rng.getrandbits(64):016x}",
         started_at=at,
         key_id=ids[key],
         key_name=key,
@@ -158,12 +158,12 @@ def _record(dice: random.Random, at: int, ids: Mapping[str, str]) -> RequestReco
         provider=provider,
         upstream_model=model,
         dialect="anthropic_messages" if key == "Claude Code" else "openai_chat",
-        streamed=dice.random() < 0.8,
+        streamed=rng.random() < 0.8,
         client={"Claude Code": "claude-cli/2.4", "aider": "aider/0.92"}.get(key, "OpenAI/Python 3.2"),
         client_ip="127.0.0.1",
         duration_ms=duration,
         first_token_ms=first,
-        upstream_ms=first - dice.uniform(0.3, 1.2),
+        upstream_ms=first - rng.uniform(0.3, 1.2),
         input=read_tokens - cached,
         cache_read=cached,
         output=written,
@@ -173,27 +173,27 @@ def _record(dice: random.Random, at: int, ids: Mapping[str, str]) -> RequestReco
         finish="stop",
         attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
     )
-    return _mishap(dice, record)
+    return _with_outcome(rng, record)
 
 
-def _mishap(dice: random.Random, record: RequestRecord) -> RequestRecord:
-    """Now and then something goes wrong: every target fails, the caller leaves, a budget is spent, a first target refuses."""
-    fate = dice.random()
-    nothing = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")
-    if fate < 0.015:
+def _with_outcome(rng: random.Random, record: RequestRecord) -> RequestRecord:
+    """Some requests fail: all targets failed, cancelled by the client, budget exceeded, or a failover from the first target."""
+    chance = rng.random()
+    unanswered = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")
+    if chance < 0.015:
         failed = Attempt(
             record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0
         )
         text = f"Every target failed: {record.provider}/{record.upstream_model}: overloaded (529)."
-        broken = replace(nothing, status="error", http_status=502, error_code="provider_error", error_text=text)
+        broken = replace(unanswered, status="error", http_status=502, error_code="provider_error", error_text=text)
         return replace(broken, attempts=[failed] * 2, duration_ms=1_290.0)
-    if fate < 0.03:
+    if chance < 0.03:
         return replace(record, status="cancelled", http_status=499, cost_state="estimated", finish="")
-    if fate < 0.04:
-        text = "The key has used its budget; it begins anew on the first of the month."
-        refused = replace(nothing, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
+    if chance < 0.04:
+        text = "The budget of this key is used up. It resets on the first of the month."
+        refused = replace(unanswered, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
         return replace(refused, provider="", upstream_model="", attempts=[], upstream_ms=None, duration_ms=0.4)
-    if fate < 0.08:
+    if chance < 0.08:
         first = Attempt(
             "openai", "gpt-5.1", "default", "rate_limit", 429, "Rate limit reached, try again in 2 s", record.started_at, 210.0
         )

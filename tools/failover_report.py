@@ -1,4 +1,4 @@
-"""Runs the failover tests and writes `docs/failover.md`: what happens at each fault, for every way a request can go.
+"""Runs the failover tests and writes `docs/failover.md`: the reaction to each fault, by client and upstream dialect.
 
 python -m tools.failover_report [pytest options]
 """
@@ -20,13 +20,13 @@ TESTS = (
     "tests/gateway/routing/test_strategies.py", "tests/gateway/upstream/test_relay.py", "tests/journeys/test_killed.py",
     "tests/journeys/test_disk_full.py",
 )  # fmt: skip
-WAYS = ("openai-native", "openai-translated", "anthropic-native", "anthropic-translated")
+VARIANTS = ("openai-passthrough", "openai-translated", "anthropic-passthrough", "anthropic-translated")
 MODES = ("stream", "whole")
 
 FAULTS = {
-    "S01": ("429 with `Retry-After`, then works", "the wait is kept to, or B answers at once where it is too long"),
-    "S02": ("429 for good", "B answers; A rests and is left alone"),
-    "S03": ("one 500, then works", "answered; A is asked at most once more"),
+    "S01": ("429 with `Retry-After`, then works", "A is retried after the wait, or B answers at once where the wait is too long"),
+    "S02": ("429 for good", "B answers; A is in cooldown and gets no requests"),
+    "S03": ("one 500, then works", "answered; A gets at most one retry"),
     "S04": ("503 for good", "B answers"),
     "S05": ("TCP reset before any byte", "B answers"),
     "S06": ("accepts and never answers", "B answers after one first-token time-out; alone: 504"),
@@ -37,20 +37,20 @@ FAULTS = {
     "S11": ("ends without its terminal event", "error event; a whole answer without its end: B answers"),
     "S12": ("400, context length", "not retried; a fallback answers, else relayed"),
     "S13": ("400, content filter", "not retried; a fallback answers, else relayed"),
-    "S14": ("503, and B refuses the request", "the caller sees why, and A's cause"),
-    "S15": ("alternates 500 and 200", "the breaker opens, lets one probe through, closes"),
+    "S14": ("503, and B refuses the request", "the client gets B's error, and A's cause"),
+    "S15": ("alternates 500 and 200", "the circuit opens, lets one probe through, closes"),
     "S16": ("fails over to B", "B's usage at B's price, both in the record, limits counted once"),
-    "S17": ("the caller hangs up in a stream", "A is stopped within 1 s; the part is billed as an estimate"),
-    "S18": ("the caller hangs up before a whole answer", "the same"),
-    "S19": ("401, 402 or 403", "other credentials first, then B; parked until changed; the operator is told"),
+    "S17": ("the client disconnects in a stream", "A is stopped within 1 s; the part is billed as an estimate"),
+    "S18": ("the client disconnects before a whole answer", "the same"),
+    "S19": ("401, 402 or 403", "other credentials first, then B; the credential is disabled until changed; a notification"),
     "S20": ("200 with an error in its body", "B answers"),
     "S21": ("DNS, TLS or connect failure", "B answers; the text names the cause"),
-    "S22": ("every target down", "502, 503 or 504 within the total time, naming each and why"),
-    "S23": ("dies under 200 parallel calls", "all answered by B, no storm on A"),
-    "S24": ("the process is killed with 50 calls in flight", "no record of a whole answer lost, reservations released"),
-    "S25": ("the disk is full", "answered or refused by the policy, the operator is told, nothing is lost"),
+    "S22": ("every target down", "502, 503 or 504 within the total time, with the cause of each"),
+    "S23": ("fails under 200 parallel calls", "all answered by B, no retry storm on A"),
+    "S24": ("the process is killed with 50 calls in flight", "no record of a completed answer is lost, reservations are released"),
+    "S25": ("the disk is full", "answered or refused by the policy, a notification, no record is lost"),
     "S26": ("the clock jumps by 8 h", "idle connections replaced; limits and budgets right"),
-    "S27": ("thinks long before its first token", "the caller's stream gets pings"),
+    "S27": ("thinks long before its first token", "the client's stream gets pings"),
 }
 
 
@@ -68,32 +68,32 @@ def main() -> int:
 
 
 def read(results: Path) -> dict[tuple[str, str], list[str]]:
-    """Outcomes (`passed`, `failed`, `skipped`) by fault and way; the way is empty where a test has none."""
+    """Outcomes (`passed`, `failed`, `skipped`) by fault and variant of the request; empty for a test without variants."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for case in ET.parse(results).iter("testcase"):
         name = case.get("name", "")
         outcome = next((child.tag for child in case if child.tag in ("failure", "error", "skipped")), "passed")
-        way = next((f"{way}-{mode}" for way in WAYS for mode in MODES if f"{way}-{mode}" in name), "")
+        variant = next((f"{variant}-{mode}" for variant in VARIANTS for mode in MODES if f"{variant}-{mode}" in name), "")
         for number in re.findall(r"_(s\d\d)(?=_)", name.partition("[")[0]):
-            found[number.upper(), way].append({"failure": "failed", "error": "failed"}.get(outcome, outcome))
+            found[number.upper(), variant].append({"failure": "failed", "error": "failed"}.get(outcome, outcome))
     return found
 
 
 def page(found: dict[tuple[str, str], list[str]]) -> str:
     """The page."""
     lines = [
-        "# Faults, and what the caller notices of them", "",
-        "Made by `make failover` from the tests; not to be edited. A model alias has two targets, A and then B. Each cell tells",
-        "for streamed / whole answers whether every test of the fault passed; `–` where the question does not arise. In the",
-        "columns: the caller's dialect, and whether the targets speak it too (native) or the other one (translated).", "",
-        f"| # | A … | what happens | {' | '.join(way.replace('-', ', ') for way in WAYS)} |",
-        "|---|---|---|" + "---|" * len(WAYS),
+        "# Faults of providers, and what the client gets", "",
+        "Made by `make failover` from the tests; not to be edited. A model alias has two targets, A and then B. Each cell shows",
+        "for streamed / whole answers whether every test of the fault passed; `–` where the fault does not apply. The columns:",
+        "the client's dialect, and whether the targets have the same one (passthrough) or another (translated).", "",
+        f"| # | A … | what happens | {' | '.join(variant.replace('-', ', ') for variant in VARIANTS)} |",
+        "|---|---|---|" + "---|" * len(VARIANTS),
     ]  # fmt: skip
     for number, (fault, outcome) in FAULTS.items():
-        if any((number, f"{way}-{mode}") in found for way in WAYS for mode in MODES):
-            cells = [" / ".join(verdict(found.get((number, f"{way}-{mode}"), [])) for mode in MODES) for way in WAYS]
+        if any((number, f"{variant}-{mode}") in found for variant in VARIANTS for mode in MODES):
+            cells = [" / ".join(verdict(found.get((number, f"{variant}-{mode}"), [])) for mode in MODES) for variant in VARIANTS]
         else:
-            cells = [f"{verdict(found.get((number, ''), []))} (all at once)", *[""] * (len(WAYS) - 1)]
+            cells = [f"{verdict(found.get((number, ''), []))} (all at once)", *[""] * (len(VARIANTS) - 1)]
         lines.append(f"| {number} | {fault} | {outcome} | {' | '.join(cells)} |")
     total = sum(map(len, found.values()))
     failed = sum(outcomes.count("failed") for outcomes in found.values())

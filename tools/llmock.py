@@ -1,10 +1,10 @@
-"""Has llmock, a server that breaks answers on purpose and judges its client, say how the gateway copes.
+"""Tests the gateway with llmock, a server that breaks answers on purpose and reports what its client does wrong.
 
     python -m tools.llmock          (needs: pip install llmock)
 
-For every way a request can go, each fault is scripted, the gateway is called, and llmock's verdict is read. Our caller does
-what a caller should: where a stream breaks after its first words, and it is told so, it asks again. A break that the gateway
-hid would show as a finding. Exits with 1 on any finding, or where the caller was not told what it should have been.
+For every combination of client and upstream dialect, each fault is scripted, the gateway is called, and llmock's verdict is
+read. The client retries once where a stream ends with an error event. A break that the gateway hides shows as a finding. Exits
+with 1 on any finding, or where the client got another status than expected, or no error event.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.conduit import Admin
 from benchmarks.subjects import module, start
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
-WAYS = (
+DIALECT_PAIRS = (
     ("openai", "openai-compatible", "/v1", CHAT),
     ("anthropic", "anthropic-compatible", "/anthropic", MESSAGES),
     ("openai-to-anthropic", "anthropic-compatible", "/anthropic", CHAT),
@@ -38,33 +38,33 @@ WAYS = (
 RUN = "from llmock.cli import app; app()"
 RETRIES, IDLE_S, STALL_S = 3, 0.6, 2.5
 IN_THE_TEXT = 6
-"""Chunks after which every dialect has begun to say words."""
+"""Chunks after which the stream contains text in every dialect."""
 PACE = ("--stream-chunk-delay-ms", "20", "--response-style", "echo")
-"""Without a pause llmock has written all before a client can stop reading, and takes it for one that read on."""
-NOT_ITS_WORDS = {("openai-to-gemini", "422 for good")}
-"""Google knows no 422: llmock sends it as FAILED_PRECONDITION, which there means the project and not the request."""
+"""Without a pause llmock has written everything before a client can stop reading, and reports that it read on."""
+UNSUPPORTED = {("openai-to-gemini", "422 for good")}
+"""Google has no 422: llmock sends FAILED_PRECONDITION, which for Google means the project and not the request."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, and what the caller is told in the end: a status, with `told` an error in the stream before it asked again."""
+    """A fault with the client's expected final status; `error_reported`: the first stream must end with an error event."""
 
     name: str
     behaviour: dict[str, Any]
     status: int = 200
     streams: tuple[bool, ...] = (False, True)
-    told: bool = False
+    error_reported: bool = False
 
 
-def _fail(status: int, times: int | None, told: int, **more: Any) -> Case:
+def _fail(status: int, times: int | None, expected_status: int, **more: Any) -> Case:
     wait = f", retry-after {more['retry_after']:g} s" if more else ""
     count = "for good" if times is None else f"{times} times"
-    return Case(f"{status} {count}{wait}", {"type": "fail", "status": status, "times": times, **more}, told)
+    return Case(f"{status} {count}{wait}", {"type": "fail", "status": status, "times": times, **more}, expected_status)
 
 
 def _stream(kind: str, after: int, **more: Any) -> Case:
     behaviour = {"type": "stream_fault", "kind": kind, "after_chunks": after, **more}
-    return Case(f"{kind} after {after} chunks", behaviour, streams=(True,), told=after >= IN_THE_TEXT)
+    return Case(f"{kind} after {after} chunks", behaviour, streams=(True,), error_reported=after >= IN_THE_TEXT)
 
 
 CASES = (
@@ -75,13 +75,13 @@ CASES = (
     Case("first token late by 1 s", {"type": "slow_first_token", "seconds": 1}, streams=(True,)),
     *(_stream(kind, after) for kind in ("disconnect", "truncate", "malformed") for after in (0, IN_THE_TEXT)),
     _stream("stall", IN_THE_TEXT, stall_seconds=STALL_S),
-    # Last, and whole alone: the credential is parked after it.
+    # Last, and not streamed: the gateway disables the credential after it.
     Case("401 for good", {"type": "fail", "status": 401, "times": None}, 502, streams=(False,)),
 )  # fmt: skip
 
 
 def main() -> int:
-    """Run every case on every way, print what llmock says, and judge."""
+    """Run every case for every pair of dialects, print the findings; returns the exit code."""
     if importlib.util.find_spec("llmock") is None:
         print("skipped: llmock is not installed here (pip install llmock)")
         return 0
@@ -97,7 +97,7 @@ def main() -> int:
             _wait_for(url)
             conduit = start(module("conduit_desktop", "serve", "--home", str(folder / "home"), "--port", "0"), folder / "log", env)
             try:
-                key = _furnish(Admin(conduit.address, env["CONDUIT_MASTER_KEY"]), url)
+                key = _configure(Admin(conduit.address, env["CONDUIT_MASTER_KEY"]), url)
                 return _judge_all(url, conduit.address, key)
             finally:
                 conduit.stop()
@@ -106,21 +106,21 @@ def main() -> int:
             mock.wait(10)
 
 
-def _furnish(admin: Admin, url: str) -> str:
-    for name, kind, path, _ in WAYS:
+def _configure(admin: Admin, url: str) -> str:
+    for name, kind, path, _ in DIALECT_PAIRS:
         admin.send("POST", "/providers", {"name": name, "kind": kind, "base_url": url + path, "api_key": "sk-anything"})
         target = {"provider": name, "model": "*"}
         timeouts = {"idle_s": IDLE_S, "first_token_s": 5}
-        # A model of its own for each case: no breaker of one meets another.
+        # A separate model for each case, so that the circuit breaker of one case does not affect another.
         admin.send("POST", "/models", {"alias": f"{name}.*", "targets": [target], "retries": RETRIES, "timeouts": timeouts})
     return str(admin.send("POST", "/keys", {"name": "llmock"})["key"])
 
 
 def _judge_all(url: str, address: str, key: str) -> int:
     wrong = cases = 0
-    for name, _, _, path in WAYS:
+    for name, _, _, path in DIALECT_PAIRS:
         for index, case in enumerate(CASES):
-            for stream in case.streams if (name, case.name) not in NOT_ITS_WORDS else ():
+            for stream in case.streams if (name, case.name) not in UNSUPPORTED else ():
                 cases += 1
                 problems = _judge(url, address + path, key, f"{name}.{index}{'s' if stream else 'w'}", case, stream)
                 for problem in problems:
@@ -135,19 +135,19 @@ def _judge(url: str, address: str, key: str, model: str, case: Case, stream: boo
     _control(url, "POST", "/reset", {})
     _control(url, "POST", "/scenario", {"behaviors": [case.behaviour]})
     status, broken = _ask(address, key, model, stream)
-    told = broken
+    error_reported = broken
     if broken:
         status, broken = _ask(address, key, model, stream)
     problems = [f"{one['severity']} {one['code']}: {one['title']}" for one in _control(url, "GET", "/verdict")["findings"]]
     if status != case.status or broken:
         problems.append(f"the caller got {status}{' and a broken stream' if broken else ''} instead of {case.status}")
-    if told != case.told:
-        problems.append("the caller was told of a break" if told else "the caller was not told of the break")
+    if error_reported != case.error_reported:
+        problems.append("unexpected error event in the stream" if error_reported else "no error event in the broken stream")
     return problems
 
 
 def _ask(address: str, key: str, model: str, stream: bool) -> tuple[int, bool]:
-    """The status, and whether the stream told of an error."""
+    """The status, and whether the stream contains an error event."""
     text = "Name the days of the week, the months of the year, and the four seasons, please."
     body = {"model": model, "max_tokens": 200, "stream": stream, "messages": [{"role": "user", "content": text}]}
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "anthropic-version": "2026-10-21"}

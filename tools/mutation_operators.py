@@ -125,9 +125,9 @@ class Source:
         """The operator between two operands, as the syntax tree has no position of it."""
         low, high = self._span(left)[1], self._span(right)[0]
         found = [(start, text) for start, text in self._tokens if low <= start < high and text not in "()"]
-        words = " ".join(text for _, text in found)
-        if words in swaps:
-            yield f"{words} to {swaps[words]}", found[0][0], found[-1][0] + len(found[-1][1]), swaps[words]
+        operator = " ".join(text for _, text in found)
+        if operator in swaps:
+            yield f"{operator} to {swaps[operator]}", found[0][0], found[-1][0] + len(found[-1][1]), swaps[operator]
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         assert node.end_lineno is not None

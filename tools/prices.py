@@ -31,7 +31,7 @@ RATES = {
 }
 UNITS = {"audio_hours": ("per_minute", 60), "input_audio_hours": ("per_minute", 60), "input_mchars": ("per_1k_chars", 1000)}
 DISQUALIFYING = frozenset({"requests_kcount", "output_video_mtok", "output_citation_mtok", "input_text_messages_kcount"})
-"""Charged on every call and told by no counter of ours: such a model's price would be wrong by far."""
+"""Units charged on every call that Conduit does not count: a model with such a price is left out, its cost would be wrong."""
 SURCHARGES = frozenset(
     {
         "web_searches_kcount", "storage_searches_kcount",  # for a hosted tool, where it is used
@@ -112,22 +112,22 @@ def _utc(value: Any) -> str:
 
 def _rates(prices: genai.ModelPrice) -> dict[str, Any]:
     stated = _stated(prices)
-    said: dict[str, Any] = {}
+    rates: dict[str, Any] = {}
     tiers: dict[int, dict[str, float]] = {}
     for key, name in RATES.items():
         value = stated.get(key)
         if isinstance(value, genai.TieredPrices):
-            said[name] = _number(value.base)
+            rates[name] = _number(value.base)
             for tier in value.tiers:
                 tiers.setdefault(tier.start, {})[name] = _number(tier.price)
         elif value is not None:
-            said[name] = _number(value)
+            rates[name] = _number(value)
     for key, (name, divisor) in UNITS.items():
         if key in stated:
-            said[name] = _number(stated[key] / divisor)
+            rates[name] = _number(stated[key] / divisor)
     if tiers:
-        said["tiers"] = [{"above": start, **tiers[start]} for start in sorted(tiers)]
-    return said
+        rates["tiers"] = [{"above": start, **tiers[start]} for start in sorted(tiers)]
+    return rates
 
 
 def _number(value: Decimal) -> float:

@@ -1,4 +1,4 @@
-"""Draws every page and some dialogs with demo data, light and dark: `python -m tools.screenshots [--out DIR] [name …]`."""
+"""Screenshots of every page and some dialogs with demo data, light and dark: `python -m tools.screenshots [--out DIR] [name …]`."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from conduit_desktop.actions.schemas.inputs import RequestQuery  # noqa: E402
 from conduit_desktop.actions.schemas.views import NewKeyView  # noqa: E402
 from conduit_desktop.app import Options, open_app  # noqa: E402
 from conduit_desktop.gui.event_loop.selector_loop import make_loop  # noqa: E402
-from conduit_desktop.gui.pages.keys.dialogs import KeyShownOnce  # noqa: E402
+from conduit_desktop.gui.pages.keys.dialogs import NewKeyDialog  # noqa: E402
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog  # noqa: E402
 from conduit_desktop.gui.shell.page_registry import PAGES  # noqa: E402
 from conduit_desktop.gui.shell.window import MainWindow  # noqa: E402
 from conduit_desktop.gui.theme.theme import theme  # noqa: E402
-from tools.demo_data import furnish, went_on  # noqa: E402
+from tools.demo_data import fill_with_demo_data, has_failover  # noqa: E402
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-QUESTION = "How do I greet somebody in Python? Show me the code, please."
+QUESTION = "How do I write a greeting in Python? Show me the code, please."
 SHOWN_KEY = "condt_" + "demo0" * 8 + "key"
 SMALLEST = 0
 """Quality of a PNG file as Qt counts it: the hardest compression."""
@@ -43,14 +43,14 @@ Scene = Callable[[MainWindow], Awaitable[QDialog | None]]
 
 
 async def page(window: MainWindow, name: str) -> QDialog | None:
-    """A page as it is."""
+    """A page without further changes."""
     window.navigate(name)
     await window.settle()
     return None
 
 
 async def chat(window: MainWindow) -> None:
-    """A question to the demo, and its whole answer."""
+    """A message to the demo provider and its complete response."""
     await page(window, "chat")
     shown: Any = window.pages["chat"]
     if not shown.turns:
@@ -62,27 +62,27 @@ async def chat(window: MainWindow) -> None:
 async def inspector(window: MainWindow) -> None:
     """The newest request that went on to a second target, explained."""
     found, _ = await requests.records(window.context, RequestQuery(limit=500))
-    window.navigate("requests", request=next(one.id for one in found if went_on(one)))
+    window.navigate("requests", request=next(one.id for one in found if has_failover(one)))
     await window.settle()
 
 
 async def plain_requests(window: MainWindow) -> None:
-    """The log without the inspector."""
+    """The request log without the inspector."""
     await page(window, "requests")
     shown: Any = window.pages["requests"]
     shown.inspector.closed.emit()
 
 
 async def key_once(window: MainWindow) -> QDialog:
-    """A key that was just made. It is made up, and opens nothing."""
+    """The dialog of a new key. The key is invented."""
     await page(window, "keys")
     [some, *_] = await keys.all_keys(window.context)
     made = NewKeyView(**{**some.model_dump(), "name": "Zed", "key": SHOWN_KEY})
-    return KeyShownOnce(window, window, window.context, made, "smart")
+    return NewKeyDialog(window, window, window.context, made, "smart")
 
 
 async def catalog(window: MainWindow) -> QDialog:
-    """The kinds of providers to choose from."""
+    """The catalog of provider kinds."""
     await page(window, "providers")
     return ProviderDialog(window, window.context, window, [])
 
@@ -98,7 +98,7 @@ NAMES = ["welcome", *(entry.name for entry in PAGES), "inspector", "key-once", "
 
 
 def picture(window: MainWindow, dialog: QDialog | None) -> QImage:
-    """The window, and above it, dimmed, the dialog."""
+    """The window; with a dialog, the window dimmed and the dialog on top."""
     image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
     if dialog is None:
         return image
@@ -111,7 +111,7 @@ def picture(window: MainWindow, dialog: QDialog | None) -> QImage:
 
 
 async def shoot(window: MainWindow, name: str, out: Path) -> None:
-    """One picture in each theme, written to `out`."""
+    """Write one image per theme to `out`."""
     for mode in THEMES:
         theme().set_mode(mode)
         dialog = await SCENES[name](window) if name in SCENES else await page(window, name)
@@ -128,18 +128,18 @@ async def shoot(window: MainWindow, name: str, out: Path) -> None:
 
 
 def _is_free(port: int) -> bool:
-    """Whether the app's own port can be shown."""
+    """Whether the default port is free, so that it appears in the images."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @asynccontextmanager
-async def opened(size: QSize, open_gateway: bool) -> AsyncIterator[MainWindow]:
-    """A window on a house of its own; the first start's, or one with a past."""
+async def opened(size: QSize, with_data: bool) -> AsyncIterator[MainWindow]:
+    """A window on a new home folder: empty as on the first start, or with demo data."""
     with tempfile.TemporaryDirectory(prefix="conduit-") as folder:
         async with open_app(Options(home=Path(folder), port=None if _is_free(5000) else 0)) as context:
-            if open_gateway:
-                await furnish(context)
+            if with_data:
+                await fill_with_demo_data(context)
             await context.server.start()
             window = MainWindow(context)
             window.resize(size)
@@ -151,18 +151,18 @@ async def opened(size: QSize, open_gateway: bool) -> AsyncIterator[MainWindow]:
 
 
 async def draw(out: Path, names: list[str], size: QSize) -> None:
-    """Every scene of `names`."""
+    """Take the screenshots in `names`."""
     theme().start("light")
-    for open_gateway in (False, True):
-        here = [name for name in names if (name != "welcome") == open_gateway]
+    for with_data in (False, True):
+        here = [name for name in names if (name != "welcome") == with_data]
         if here:
-            async with opened(size, open_gateway) as window:
+            async with opened(size, with_data) as window:
                 for name in here:
                     await shoot(window, name, out)
 
 
 def main() -> None:
-    """Read the command line and draw."""
+    """Parse the command line and take the screenshots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
     parser.add_argument("--size", default="1280x800")

@@ -133,7 +133,7 @@ def _config(options: Options) -> Finding:
 
 
 def _port(options: Options) -> Finding:
-    from conduit_desktop.server.port_holder import hint, holder
+    from conduit_desktop.server.http_server import port_hint, port_holder
     from conduit_desktop.store.lock import HomeLock
 
     port = _wanted_port(options)
@@ -147,9 +147,9 @@ def _port(options: Options) -> Finding:
         try:
             trial.bind((options.host or "127.0.0.1", port))
         except OSError as error:
-            who = holder(port)
+            who = port_holder(port)
             by = f" by {who}" if who else ""
-            return "bad", "port", f"{port} is taken{by} ({error.strerror}); choose another with --port.{hint(port)}"
+            return "bad", "port", f"{port} is taken{by} ({error.strerror}); choose another with --port.{port_hint(port)}"
     return "ok", "port", f"{port or 'any'} is free"
 
 

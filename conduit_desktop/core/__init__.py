@@ -1,4 +1,4 @@
-"""Values, events, errors, settings and the bus: the words every other room uses.
+"""Values, events, errors, settings and the event bus that every other layer uses.
 
-Nothing here does I/O or imports another room.
+Nothing here does I/O or imports another layer of the package.
 """

@@ -1,4 +1,4 @@
-"""The bus: what changed, told to whoever listens, without a toolkit and without waiting."""
+"""The event bus: publishes changes to subscribers synchronously, without Qt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Topic = Literal["providers", "models", "keys", "prices", "settings", "ip_rules",
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something of `topic` changed. `payload` is small: an id, or a RequestRecord for `requests`."""
+    """One published change. `payload` is small: an id, or a RequestRecord for the topic `requests`."""
 
     topic: Topic
     payload: Any = None
@@ -21,19 +21,20 @@ Listener = Callable[[Change], None]
 
 
 class Bus:
-    """Calls every listener at once, in order, on the publisher's thread (always the loop's)."""
+    """Calls every listener directly, in order of subscription, on the publisher's thread (always the event loop's)."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Listen from now on; call what is returned to stop."""
+        """Add a listener; the returned function removes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def publish(self, topic: Topic, payload: Any = None) -> None:
-        """Tell everybody. A listener must be quick and must not raise."""
+        """Call every listener with the change. A listener must be quick and must not raise."""
         if self._listeners:
             change = Change(topic, payload)
+            # A copy: a listener may unsubscribe itself while it is called.
             for listener in tuple(self._listeners):
                 listener(change)

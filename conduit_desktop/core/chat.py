@@ -1,8 +1,8 @@
-"""The neutral chat request: what any dialect can ask, in one set of types.
+"""The neutral chat request: one set of types into which every dialect's request is read.
 
-Fields that only the source dialect knows travel in `extra` (on the request, a message, a part or a tool). The same
-dialect writes them back; every other one names them as dropped. `source_form` records, by field path, how the source wrote what
-has two forms (`max_tokens` or `max_completion_tokens`, null or absent); only the same dialect's writer reads it.
+Fields that only the source dialect has are kept in `extra` (of the request, a message, a part or a tool). The same
+dialect writes them back; every other one reports them as dropped. `source_form` records, by field path, which of two
+equivalent forms the source used (`max_tokens` or `max_completion_tokens`); only the source dialect's writer reads it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ CacheTtl = Literal["5m", "1h"]
 
 @dataclass(slots=True)
 class Citation:
-    """A source behind a stretch of an answer's text.
+    """A source cited for a span of the answer's text.
 
-    `start` and `end` are character offsets into the part it belongs to, where they are known; `quote` is the source's own
-    words. `raw` is the citation as `dialect` said it, so that the same dialect can say it again.
+    `start` and `end` are character offsets into the part, None where the provider sent none; `quote` is text of the source.
+    `raw` is the citation as `dialect` sent it, so that the same dialect can write it unchanged.
     """
 
     url: str | None = None
@@ -36,17 +36,17 @@ class Citation:
     raw: Json = None
 
     def moved(self, by: int) -> Citation:
-        """The same, `by` characters further on, where it has a place."""
+        """A copy with both offsets shifted by `by` characters; unchanged where there are no offsets."""
         return self if self.start is None or self.end is None else replace(self, start=self.start + by, end=self.end + by)
 
     def over(self, length: int) -> Citation:
-        """The same for the whole of a text of `length` characters, where it has no place of its own."""
+        """A copy that spans a text of `length` characters, where the citation has no offsets."""
         return replace(self, start=0, end=length) if length and self.start is None else self
 
 
 @dataclass(slots=True)
 class Text:
-    """Words. `cache` asks the provider to cache the prompt up to and with this part."""
+    """Text. `cache` asks the provider to cache the prompt up to and including this part."""
 
     text: str
     cache: CacheTtl | None = None
@@ -56,7 +56,7 @@ class Text:
 
 @dataclass(slots=True)
 class Media:
-    """An image, document, sound or film: exactly one of `url`, `data` (base64), `file_id` and `text` is set."""
+    """An image, document, audio or video: exactly one of `url`, `data` (base64), `file_id` and `text` is set."""
 
     kind: MediaKind
     url: str | None = None
@@ -72,10 +72,10 @@ class Media:
 
 @dataclass(slots=True)
 class Thinking:
-    """What the model thought, with the provider's proof that it did.
+    """The model's thinking, with the provider's signature over it.
 
-    `raw` is the thinking as `dialect` said it, where that is more than text and signature, so that the same dialect can
-    say it again.
+    `raw` is the block as `dialect` sent it, where that is more than text and signature, so that the same dialect can
+    write it unchanged.
     """
 
     text: str
@@ -87,21 +87,21 @@ class Thinking:
 
 @dataclass(slots=True)
 class RedactedThinking:
-    """Thinking the provider hides: opaque, to be handed back unchanged."""
+    """Thinking that the provider encrypts: opaque, to be sent back unchanged."""
 
     data: str
 
 
 @dataclass(slots=True)
 class Refusal:
-    """The model's own words for not answering."""
+    """The model's text that declines the request."""
 
     text: str
 
 
 @dataclass(slots=True)
 class ToolCall:
-    """The model asks for a tool. `arguments` is JSON text as it came (free text for custom tools)."""
+    """A call of a tool by the model. `arguments` is the JSON text as received (free text for custom tools)."""
 
     id: str
     name: str
@@ -114,7 +114,7 @@ class ToolCall:
 
 @dataclass(slots=True)
 class ToolResult:
-    """What the tool said. `plain`: the source gave bare text, not a list of parts."""
+    """A tool's output. `plain`: the source sent a string, not a list of parts."""
 
     call_id: str
     parts: list[Part] = field(default_factory=list)
@@ -127,7 +127,7 @@ class ToolResult:
 
 @dataclass(slots=True)
 class Opaque:
-    """A part only `dialect` can say (a hosted tool's result, a search block): `value` is the part as it came."""
+    """A part that only `dialect` has (a hosted tool's result, a search block): `value` is the part as received."""
 
     dialect: str
     name: str
@@ -139,7 +139,7 @@ Part = Text | Media | Thinking | RedactedThinking | Refusal | ToolCall | ToolRes
 
 @dataclass(slots=True)
 class Message:
-    """One turn. `plain`: the source gave bare text, not a list of parts."""
+    """One message. `plain`: the source sent a string, not a list of parts."""
 
     role: Role
     parts: list[Part] = field(default_factory=list)
@@ -150,7 +150,7 @@ class Message:
 
 @dataclass(slots=True)
 class Tool:
-    """A tool on offer. Hosted tools carry their vendor's own type in `type` and its settings in `extra`."""
+    """A tool definition. Hosted tools carry their vendor's type in `type` and its settings in `extra`."""
 
     name: str
     description: str | None = None
@@ -164,7 +164,7 @@ class Tool:
 
 @dataclass(slots=True)
 class ToolChoice:
-    """`auto`, `none`, `required` (any tool) or `tool` (the one named)."""
+    """The mode `auto`, `none`, `required` (any tool) or `tool` (the one in `name`)."""
 
     mode: Literal["auto", "none", "required", "tool"]
     name: str | None = None
@@ -172,13 +172,13 @@ class ToolChoice:
 
     @property
     def demands(self) -> bool:
-        """Whether anything is lost where no tool is on offer."""
+        """Whether a tool call is required, or vendor fields are set: dropping the choice would change the request."""
         return self.mode in ("required", "tool") or bool(self.extra)
 
 
 @dataclass(slots=True)
 class OutputFormat:
-    """Plain text, any JSON, or JSON that fits `schema`."""
+    """The answer's format: plain text, any JSON, or JSON that matches `schema`."""
 
     kind: Literal["text", "json", "schema"]
     schema: dict[str, Json] | None = None
@@ -190,9 +190,9 @@ class OutputFormat:
 
 @dataclass(slots=True)
 class Reasoning:
-    """How much the model may think: an effort word or a budget in tokens.
+    """How much the model may think: an effort level or a budget in tokens.
 
-    `mode`: `enabled` (with a budget), `adaptive` (the model decides), `disabled`, or None where only effort was said.
+    `mode`: `enabled` (with a budget), `adaptive` (the model decides), `disabled`, or None where only an effort was sent.
     """
 
     effort: str | None = None
@@ -204,7 +204,7 @@ class Reasoning:
 
 @dataclass(slots=True)
 class ChatRequest:
-    """One chat request in neutral form. None means: not said."""
+    """One chat request in neutral form. None means that the request has no such field."""
 
     dialect: str
     model: str

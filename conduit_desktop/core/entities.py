@@ -1,7 +1,7 @@
-"""The things an operator keeps: providers, aliases, keys, prices.
+"""The entities that an operator configures: providers, aliases, keys, prices, IP rules, notifications.
 
-Times are UTC epoch milliseconds, money whole nano-dollars, unless a name says otherwise. No entity holds a secret: only
-where one is kept.
+Times are UTC epoch milliseconds, money whole nano-dollars, unless a name says otherwise. No entity holds a secret, only
+the name under which it is stored.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ NotificationKind = Literal["budget", "expiry", "health", "security", "system"]
 
 
 class Entity(BaseModel):
-    """Frozen, and strict about what it is given."""
+    """Base class: frozen, refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class CredentialRef(Entity):
-    """One of a provider's keys, without the key: `secret` says where it is kept.
+    """A reference to one of a provider's keys.
 
     `secret` is `env:NAME`, or the name of an entry in the secret store; empty where the provider needs no key. `hint` is
-    what may be shown, such as `sk-…9f3a`.
+    the masked key that may be shown, such as `sk-…9f3a`.
     """
 
     label: str = "default"
@@ -39,7 +39,7 @@ class CredentialRef(Entity):
 
 
 class HeaderHint(Entity):
-    """An extra header of a provider; its value is kept with the secrets."""
+    """An extra request header of a provider; its value is in the secret store."""
 
     name: str
     secret: str
@@ -47,7 +47,7 @@ class HeaderHint(Entity):
 
 
 class Provider(Entity):
-    """A configured provider. `kind` names its row in the catalog; `options` are the kind's own fields."""
+    """A configured provider. `kind` names its row in the provider catalog; `options` are the fields of that kind."""
 
     id: str
     name: str
@@ -64,7 +64,7 @@ class Provider(Entity):
 
 
 class Target(Entity):
-    """Where an alias can go: a provider by name, and that provider's own model name."""
+    """One destination of an alias: a provider by name, and that provider's model name."""
 
     provider: str
     model: str
@@ -72,7 +72,7 @@ class Target(Entity):
 
 
 class TimeoutOverrides(Entity):
-    """Seconds; None takes the setting of the same name."""
+    """Timeouts of an alias in seconds; None takes the setting of the same name."""
 
     connect_s: float | None = Field(default=None, gt=0)
     first_token_s: float | None = Field(default=None, gt=0)
@@ -81,12 +81,12 @@ class TimeoutOverrides(Entity):
 
 
 class ModelAlias(Entity):
-    """A name callers may use, with the targets behind it. `alias` may be a pattern with `*`.
+    """A model name of the client API with its targets. `alias` may be a pattern with `*`.
 
-    `context_fallbacks` and `content_filter_fallbacks` are asked instead of `fallbacks` where a request is too long, or was
-    filtered. `overrides` sets parameters of the request, or removes those given as null. `sticky` keeps a session's requests,
-    or those that begin alike, at the target that answered them, whose prompt cache knows them. `trim` removes the oldest turns
-    of a request that is over `max_context_tokens`.
+    `context_fallbacks` and `content_filter_fallbacks` replace `fallbacks` where a request is too long, or was filtered.
+    `overrides` sets parameters of the request, or removes those given as null. `sticky` is session affinity: requests of one
+    session, or with one prefix, go to the target that answered before, because that target has the prompt cached. `trim`
+    removes the oldest messages of a request that is over `max_context_tokens`.
     """
 
     id: str
@@ -109,9 +109,9 @@ class ModelAlias(Entity):
 
 
 class VirtualKey(Entity):
-    """A key of ours. `digest` is the SHA-256 of the key in hex; the key itself is shown once and kept nowhere.
+    """A key of the client API. `digest` is the SHA-256 of the key in hex; the key itself is shown once and not stored.
 
-    `baseline_nano` is what had been spent in the running period when the spend was last reset (at `baseline_at`).
+    `baseline_nano` is the amount already spent in the current period when the spend was last reset (at `baseline_at`).
     """
 
     id: str
@@ -140,7 +140,7 @@ class VirtualKey(Entity):
 
 
 class Rates(Entity):
-    """US dollars per million tokens by class; None means: not priced on its own (see `Price`)."""
+    """US dollars per million tokens by class; None means that the class has no rate of its own (see `Price`)."""
 
     input: float | None = Field(default=None, ge=0)
     output: float | None = Field(default=None, ge=0)
@@ -153,17 +153,17 @@ class Rates(Entity):
 
 
 class Tier(Entity):
-    """The rates that hold for the whole request once its input is over `above` tokens."""
+    """Rates for the whole request where its input is over `above` tokens."""
 
     above: int
     rates: Rates
 
 
 class Price(Rates):
-    """What a model costs. `pattern` matches `provider/model` or the upstream model's name.
+    """The price of a model. `pattern` matches `provider/model` or the upstream model's name.
 
-    A class without a rate of its own costs: cache_read, cache_write and audio_in as input, cache_write_1h as
-    cache_write, reasoning and audio_out as output. A price without input and output, and without a unit rate, is none.
+    A class without a rate is priced as another: cache_read, cache_write and audio_in as input, cache_write_1h as
+    cache_write, reasoning and audio_out as output. A price without input, output and unit rates counts as no price.
     """
 
     pattern: str
@@ -179,7 +179,7 @@ class Price(Rates):
 
 
 class IpRule(Entity):
-    """Lets an address or CIDR block in, or keeps it out. Deny wins; with any allow rule, all others are out."""
+    """Allows or denies an address or CIDR block. Deny wins; with at least one allow rule, all other addresses are denied."""
 
     id: str
     action: Literal["allow", "deny"]
@@ -200,7 +200,7 @@ class Notification(Entity):
 
 
 class AuditEntry(Entity):
-    """Who (`gui`, `admin`, `cli`, `file`) changed what, when; `changes` never holds a secret."""
+    """One change of the configuration: `actor` is `gui`, `admin`, `cli` or `file`; `changes` never holds a secret."""
 
     id: int
     at: int
@@ -212,7 +212,7 @@ class AuditEntry(Entity):
 
 @dataclass(slots=True)
 class OfferedModel:
-    """A model a provider says it has; None means it does not say."""
+    """A model of a provider's own list; None means that the list does not contain the value. Prices are USD per million tokens."""
 
     id: str
     name: str | None = None
@@ -222,4 +222,4 @@ class OfferedModel:
     output_usd: float | None = None
     features: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
-    """Features that the provider says it has not."""
+    """Features that the list says the model does not have."""

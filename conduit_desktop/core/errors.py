@@ -1,21 +1,22 @@
-"""Every error the house raises, as one tree; status, code and whether to retry are facts of the class.
+"""All exceptions of Conduit Desktop, as one tree; HTTP status and error code are attributes of the class.
 
 ConduitError
 ├── HomeUnusable                 the home folder cannot be made or written
-├── HomeHeld                     another process serves this home                   exit 4
-├── PortTaken                    the port is held by somebody else                  exit 3
-├── DatabaseTooNew               made by a newer version
-├── DatabaseUnusable             damaged, foreign, or not to be opened or written; names the file and what to do
+├── HomeHeld                     another process uses this home                     exit code 4
+├── PortTaken                    another program listens on the port                exit code 3
+├── DatabaseTooNew               written by a newer version
+├── DatabaseUnusable             damaged, of another program, or cannot be opened or written; names the file and the remedy
 │   └── RecordsUnavailable       a request's record is not durable (yet)
 ├── ConfigFileBroken             names the file, the line and the field
 ├── SecretsUnavailable           neither keyring nor vault can be used
-├── ActionError                  an operator's wish that cannot be met (admin API, CLI, GUI)
-│   ├── NotFound 404             ├── Conflict 409 (a name taken, an entity locked by the config file)
-│   └── Invalid 422              (names the field)
-├── MalformedStream              a dialect's reader met bytes it cannot read
+├── ActionError 400              an operation of the admin API, CLI or GUI that cannot be done
+│   ├── NotFound 404
+│   ├── Conflict 409             a name that exists, an entity locked by the config file
+│   └── Invalid 422              names the field
+├── MalformedStream              bytes that a dialect's stream reader cannot parse
 ├── StreamBroken                 a stream ended without its terminal event
-└── GatewayError                 what a caller of the client API is told
-    ├── BadRequest 400           code says what: invalid_json, missing_parameter, invalid_parameter, …
+└── GatewayError                 the answer to a request of the client API
+    ├── BadRequest 400           code: invalid_json, missing_parameter, invalid_parameter, …
     ├── Unauthorized 401         missing_api_key, invalid_api_key
     ├── BudgetExceeded 402       billing_hard_limit_reached
     ├── Forbidden 403            model_not_allowed, ip_not_allowed, host_not_allowed
@@ -23,13 +24,13 @@ ConduitError
     ├── ModelNotFound 404        model_not_found
     ├── PayloadTooLarge 413      payload_too_large
     ├── RateLimited 429          rate_limit_exceeded, with retry_after
-    ├── Internal 500             a bug of ours, never expected
+    ├── Internal 500             a bug in the gateway
     ├── ProviderFailed 502       provider_error, provider_stream_broken
     ├── NoHealthyTarget 503      no_healthy_target
     ├── RecordsRefused 503       records_unavailable
     ├── Closing 503              gateway_closing
     ├── ProviderTimeout 504      provider_timeout
-    └── UpstreamError            one target's own answer, classified by `reason`
+    └── UpstreamError            the failure of one target, classified by `reason`
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from typing import Any, ClassVar, Literal
 
 
 class ConduitError(Exception):
-    """The root of the tree."""
+    """Base class of all our exceptions."""
 
 
 class HomeUnusable(ConduitError):
-    """The home folder cannot be made or written."""
+    """The home folder cannot be created or written."""
 
     def __init__(self, folder: Path, cause: OSError) -> None:
         super().__init__(
@@ -54,35 +55,35 @@ class HomeUnusable(ConduitError):
 
 
 class HomeHeld(ConduitError):
-    """Another process serves this home."""
+    """Another process uses this home."""
 
 
 class PortTaken(ConduitError):
-    """The port is held by somebody else."""
+    """Another program listens on the port."""
 
 
 class DatabaseTooNew(ConduitError):
-    """The database was made by a newer version of Conduit Desktop."""
+    """The database was written by a newer version of Conduit Desktop."""
 
 
 class DatabaseUnusable(ConduitError):
-    """A database is damaged, not ours, or cannot be opened or written; says which file and what to do."""
+    """A database is damaged, of another program, or cannot be opened or written; the text names the file and the remedy."""
 
 
 class RecordsUnavailable(DatabaseUnusable):
-    """A request's record could not be written; it is kept in memory and tried again."""
+    """A request's record could not be written; it stays in memory, and the write is retried."""
 
 
 class ConfigFileBroken(ConduitError):
-    """The config file cannot be used; nothing of it was."""
+    """The config file cannot be used; none of it was applied."""
 
 
 class SecretsUnavailable(ConduitError):
-    """No place to keep a secret, or the place does not open."""
+    """There is no secret store, or it cannot be opened."""
 
 
 class ActionError(ConduitError):
-    """An operator's wish that cannot be met; `field` names the input at fault."""
+    """An operation that cannot be done; `field` is the path of the input at fault."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "bad_request"
@@ -94,28 +95,28 @@ class ActionError(ConduitError):
 
 
 class NotFound(ActionError):
-    """No such thing."""
+    """No such entity."""
 
     status = 404
     code = "not_found"
 
 
 class Conflict(ActionError):
-    """A name that is taken, or a thing the config file locks."""
+    """A name that exists already, or an entity that the config file locks."""
 
     status = 409
     code = "conflict"
 
 
 class Invalid(ActionError):
-    """A value that does not fit; `field` is its path."""
+    """An invalid value; `field` is its path."""
 
     status = 422
     code = "invalid"
 
 
 class MalformedStream(ConduitError):
-    """Bytes from an upstream that its dialect's reader cannot read."""
+    """Bytes from an upstream that the dialect's reader cannot parse."""
 
 
 class StreamBroken(ConduitError):
@@ -123,13 +124,16 @@ class StreamBroken(ConduitError):
 
 
 class GatewayError(ConduitError):
-    """What a caller of the client API is told, in whatever dialect it speaks."""
+    """An error that the client API answers, written in the dialect of the request.
+
+    `code` overrides the class's code, `param` names the request field at fault, `retry_after` is in seconds.
+    """
 
     status: int = 500
     type: str = "api_error"
     code: str = "internal_error"
-    told: Mapping[str, str] = MappingProxyType({})
-    """Headers that go with it: who was asked, and how the key's limits stand."""
+    response_headers: Mapping[str, str] = MappingProxyType({})
+    """Extra headers of the error response: attempts, provider, and the state of the key's rate limits."""
 
     def __init__(
         self,
@@ -148,7 +152,7 @@ class GatewayError(ConduitError):
 
 
 class BadRequest(GatewayError):
-    """The request itself is wrong; `param` names the field."""
+    """The request is invalid; `param` names the field."""
 
     status = 400
     type = "invalid_request_error"
@@ -156,7 +160,7 @@ class BadRequest(GatewayError):
 
 
 class Unauthorized(GatewayError):
-    """No key, or one that does not open."""
+    """No key was sent, or it is unknown, disabled or expired."""
 
     status = 401
     type = "invalid_request_error"
@@ -164,7 +168,7 @@ class Unauthorized(GatewayError):
 
 
 class BudgetExceeded(GatewayError):
-    """The key's budget is spent, or has no room for this request."""
+    """The key's budget is spent, or what remains does not cover this request's cost estimate."""
 
     status = 402
     type = "insufficient_quota"
@@ -172,7 +176,7 @@ class BudgetExceeded(GatewayError):
 
 
 class Forbidden(GatewayError):
-    """A valid caller that may not do this."""
+    """A valid key, or an address, origin or host, that may not do this."""
 
     status = 403
     type = "invalid_request_error"
@@ -196,7 +200,7 @@ class MethodNotAllowed(GatewayError):
 
 
 class ModelNotFound(GatewayError):
-    """No alias, pattern or `provider/model` by that name."""
+    """No alias, pattern or `provider/model` with that name."""
 
     status = 404
     type = "invalid_request_error"
@@ -212,7 +216,7 @@ class PayloadTooLarge(GatewayError):
 
 
 class RateLimited(GatewayError):
-    """A limit of the key, or every target's own limit; says when to come back."""
+    """A rate limit of the key or of every target is reached; `retry_after` is in seconds."""
 
     status = 429
     type = "rate_limit_error"
@@ -220,32 +224,32 @@ class RateLimited(GatewayError):
 
 
 class Internal(GatewayError):
-    """A fault of ours."""
+    """A bug in the gateway."""
 
 
 class ProviderFailed(GatewayError):
-    """Every target failed; the text names each and why."""
+    """Every target failed; the text names each with the cause."""
 
     status = 502
     code = "provider_error"
 
 
 class NoHealthyTarget(GatewayError):
-    """Every target is disabled, parked or open-circuit."""
+    """Every target is disabled, in cooldown or behind an open circuit."""
 
     status = 503
     code = "no_healthy_target"
 
 
 class RecordsRefused(GatewayError):
-    """Records cannot be written, and the operator chose to turn calls away until they can."""
+    """Records cannot be written, and the settings refuse requests until they can."""
 
     status = 503
     code = "records_unavailable"
 
 
 class Closing(GatewayError):
-    """The gateway stops, and the answer's time is over."""
+    """The gateway stops, and the grace period of running answers is over."""
 
     status = 503
     code = "gateway_closing"
@@ -275,17 +279,17 @@ Reason = Literal[
     "malformed",
     "broken",
 ]
-"""Why a target did not answer. See `UpstreamError.callers_fault` and `.retryable`."""
+"""Why a target failed. See `UpstreamError.callers_fault` and `.retryable`."""
 
 _CALLERS_FAULT = frozenset({"bad_request", "context_length", "content_filter", "too_large"})
 _RETRY_SAME = frozenset({"rate_limit", "overloaded", "server", "connect", "timeout", "malformed", "broken"})
 
 
 class UpstreamError(GatewayError):
-    """One target's own answer, or its silence.
+    """One target's error response, or a failure to get a response from it.
 
-    `body` and `content_type` are what it sent, to be relayed to a caller of the same dialect unchanged. `dialect` is
-    the dialect of that body. `kind` is the provider's own type or code of the error.
+    `body` and `headers` are the response as received, relayed unchanged to a caller of the same dialect. `dialect` is the
+    dialect of that body. `kind` is the provider's own type or code of the error. `retry_after` is in seconds.
     """
 
     def __init__(
@@ -307,26 +311,26 @@ class UpstreamError(GatewayError):
         self.dialect = dialect
         self.body = body
         self.headers: Mapping[str, str] = headers or {}
-        self.judge(reason)
+        self.set_reason(reason)
 
-    def judge(self, reason: Reason) -> None:
-        """Why it was, and with it whose fault."""
+    def set_reason(self, reason: Reason) -> None:
+        """Classify the error again: sets `reason`, and `type` that depends on it."""
         self.reason: Reason = reason
         self.type = "invalid_request_error" if self.callers_fault else "api_error"
 
     @property
     def callers_fault(self) -> bool:
-        """Asking another target the same thing cannot help (but a larger context or a fallback may)."""
+        """Whether the request itself is at fault: another target would fail too (but one with a larger context may not)."""
         return self.reason in _CALLERS_FAULT
 
     @property
     def retryable(self) -> bool:
-        """Asking the same target again may help."""
+        """Whether a retry at the same target may succeed."""
         return self.reason in _RETRY_SAME
 
 
 def classify_status(status: int) -> Reason:
-    """What an upstream status alone says; the error's own text may say more."""
+    """The reason for an HTTP status of an upstream; the dialect's error reader may set a more precise one from the body."""
     known: dict[int, Reason] = {
         401: "auth",
         402: "money",
@@ -338,8 +342,8 @@ def classify_status(status: int) -> Reason:
         429: "rate_limit",
         503: "overloaded",
         504: "timeout",
-        524: "timeout",
-        529: "overloaded",
+        524: "timeout",  # Cloudflare: the origin did not answer in time
+        529: "overloaded",  # Anthropic's overloaded_error
     }
     if status in known:
         return known[status]
@@ -347,6 +351,6 @@ def classify_status(status: int) -> Reason:
 
 
 def describe(error: Any) -> str:
-    """The error in one line, for a log or a list of attempts: never a body, never a header."""
+    """The error's class and first line (at most 300 characters), for a log or a list of attempts; no body, no header."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What is asked for beside chat, and the units it is paid in where tokens do not count it."""
+"""Units by which providers bill media requests (images, audio) that have no token counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Pictures made, seconds heard, characters spoken. `seconds` None: there were some, and nobody said how many."""
+    """Images generated, seconds of audio, characters turned into speech. `seconds` None: audio of unknown length."""
 
     images: int = 0
     seconds: float | None = 0.0
@@ -15,5 +15,5 @@ class Units:
 
     @property
     def known(self) -> bool:
-        """Whether there is something here that can be priced."""
+        """Whether there is at least one unit that can be priced."""
         return self.seconds is not None and bool(self.images or self.seconds or self.characters)

@@ -1,4 +1,4 @@
-"""Money is whole nano-dollars: one US dollar is 1,000,000,000 of them."""
+"""Conversions of money, which is kept as whole nano-dollars (10^-9 US dollars)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NANO_PER_USD = 1_000_000_000
 
 
 def to_nano(usd: Decimal | float | str | int) -> int:
-    """US dollars in whole nano-dollars, exact for decimals and for floats as they are written."""
+    """US dollars as whole nano-dollars, rounded half to even; a float is taken as its shortest decimal text (0.1 is exact)."""
     return int((Decimal(str(usd)) * NANO_PER_USD).to_integral_value(ROUND_HALF_EVEN))
 
 
@@ -19,12 +19,12 @@ def to_usd(nano: int) -> float:
 
 def decimal_usd(nano: int) -> str:
     """Nano-dollars as a plain decimal, without exponent or trailing zeros: `0.00125`."""
-    usd, rest = divmod(abs(nano), NANO_PER_USD)
-    return f"{'-' if nano < 0 else ''}{usd}.{f'{rest:09d}'.rstrip('0') or '0'}"
+    usd, fraction = divmod(abs(nano), NANO_PER_USD)
+    return f"{'-' if nano < 0 else ''}{usd}.{f'{fraction:09d}'.rstrip('0') or '0'}"
 
 
 def show_usd(nano: int | None) -> str:
-    """What a person reads: `$1.25`, `$0.0031`, `< $0.0001`, or `unknown`."""
+    """Nano-dollars for display: `$1.25`, `$0.0031`, `< $0.0001`, or `unknown` for None."""
     if nano is None:
         return "unknown"
     if nano == 0:

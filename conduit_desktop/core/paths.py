@@ -1,4 +1,4 @@
-"""The home folder, where a gateway keeps everything it stores, and the files that ship with the program."""
+"""The home folder (mode 0700) with the paths of its files, and the files that ship with the program."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Home:
 
     @property
     def database(self) -> Path:
-        """Config and records."""
+        """SQLite: configuration and request records."""
         return self.root / "conduit.db"
 
     @property
     def payloads(self) -> Path:
-        """Prompts and answers, where a key or a setting asks to keep them."""
+        """SQLite: prompts and answers, stored only where a key or a setting asks for it."""
         return self.root / "payloads.db"
 
     @property
@@ -45,7 +45,7 @@ class Home:
 
     @property
     def lock(self) -> Path:
-        """Held by the process that serves this home; holds its address and process id as JSON."""
+        """Lock file of the process that uses this home; contains its address and process id as JSON."""
         return self.root / "conduit.lock"
 
     @property
@@ -54,12 +54,13 @@ class Home:
         return self.root / "home.id"
 
     def prepare(self) -> None:
-        """Make the folder with mode 0700; raises HomeUnusable, which names the folder and the cause."""
+        """Create the folder with mode 0700; raises HomeUnusable with the folder and the cause in its text."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             if os.name == "posix":
                 self.root.chmod(0o700)
             self.logs.mkdir(exist_ok=True)
+            # mkdir succeeds for an existing folder on a read-only disk: only writing a file shows it.
             probe = self.root / f".writable-{os.getpid()}"
             probe.touch()
             probe.unlink()
@@ -69,7 +70,7 @@ class Home:
 
 def default_home() -> Path:
     """The platform's user data folder for Conduit Desktop."""
-    import platformdirs  # imported late: a start with --home never needs it
+    import platformdirs  # imported here: a start with --home does not need it
 
     return Path(platformdirs.user_data_dir("conduit-desktop", appauthor=False))
 

@@ -1,4 +1,4 @@
-"""What is remembered of requests: a record of each, its attempts, and their totals. Money is whole nano-dollars."""
+"""Records of finished requests, their attempts, and totals over them. Money is whole nano-dollars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CostState = Literal["final", "estimated", "unknown"]
 
 @dataclass(slots=True)
 class Attempt:
-    """One question to one target. `outcome` is `ok`, `cancelled` or an UpstreamError reason."""
+    """One request to one target. `outcome` is `ok`, `cancelled` or an UpstreamError reason; `started_at` is epoch ms."""
 
     provider: str
     model: str
@@ -25,9 +25,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What is kept of one request. `model` is the alias asked for (`provider/model` for a direct call).
+    """The record of one request. `model` is the requested alias (`provider/model` for a direct call).
 
-    Times: `started_at` is epoch ms; the durations are ms from the request's arrival. `cost_nano` None is unknown.
+    `started_at` is epoch ms; the durations are ms from the request's arrival. Token classes are counts. `cost_nano` is None
+    where the cost is unknown.
     """
 
     id: str
@@ -65,7 +66,7 @@ class RequestRecord:
 
 @dataclass(slots=True)
 class UsageRow:
-    """Totals over one group. The group fields not asked for are None. `cost_nano` counts priced requests alone."""
+    """Totals over one group. Group fields that the query does not group by are None. `cost_nano` sums priced requests only."""
 
     day: str | None = None
     model: str | None = None

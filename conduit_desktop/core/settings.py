@@ -1,4 +1,4 @@
-"""Every option, declared once: type, default, title, description. Page, validation and docs are made from this."""
+"""Every option, declared once: type, default, group, title, description. The settings page, validation and docs use it."""
 
 from __future__ import annotations
 
@@ -10,65 +10,99 @@ Group = Literal["Server", "Routing", "Money", "Logging", "Appearance", "Security
 
 
 def option(default: Any, group: Group, title: str, description: str, **bounds: Any) -> Any:
-    """One option. `bounds` are pydantic's own (ge, le …)."""
+    """A pydantic field for one option; `bounds` are pydantic's own (ge, le …)."""
     return Field(default=default, title=title, description=description, json_schema_extra={"group": group}, **bounds)
 
 
 class Settings(BaseModel):
-    """All options with their values."""
+    """The options with their values; durations are in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = option("", "Server", "Listen on", "Address to listen on. Empty: this computer only. Takes a restart of the server.")
-    port: int = option(5000, "Server", "Port", "0 takes any free port. Takes a restart of the server.", ge=0, le=65535)
-    start_server: bool = option(True, "Server", "Start the server with the app", "Listen as soon as the app opens.")
-    max_body_mb: int = option(100, "Server", "Largest request", "Megabytes a request body may have.", ge=1, le=4096)
+    host: str = option("", "Server", "Listen address", "Empty: this computer only. Restart the server to apply.")
+    port: int = option(5000, "Server", "Port", "0 chooses any free port. Restart the server to apply.", ge=0, le=65535)
+    start_server: bool = option(True, "Server", "Start server with the app", "Start listening when the app opens.")
+    max_body_mb: int = option(100, "Server", "Max request size (MB)", "Larger request bodies are rejected.", ge=1, le=4096)
     keepalive_s: float = option(
-        10.0, "Server", "Keepalive", "Seconds of silence in a stream after which a ping is sent.", ge=0.05, le=60
+        10.0,
+        "Server",
+        "Keepalive interval (s)",
+        "Time without data in a stream after which a ping is sent to the client.",
+        ge=0.05,
+        le=60,
     )
     cors_origins: list[str] = option(
         ["http://localhost:*", "http://127.0.0.1:*", "app://obsidian.md"],
-        "Server", "Browser origins", "Web pages that may call the gateway; `*` stands for any text.",
+        "Server", "Allowed browser origins (CORS)", "Web pages that may call the gateway, one per line. * matches any text.",
     )  # fmt: skip
     allowed_hosts: list[str] = option(
-        [], "Security", "Host names", "Names, besides this computer's own, under which the gateway may be called."
+        [],
+        "Security",
+        "Allowed host names",
+        "Host names that clients may use for the gateway, in addition to this computer's own, one per line.",
     )
     anonymous_key: str | None = option(
-        None, "Security", "Key for keyless calls",
-        "Name of the virtual key that calls from this computer without a key are made with.",
+        None, "Security", "Key for local requests without a key",
+        "Virtual key that is used for requests from this computer that have no key.",
     )  # fmt: skip
     use_system_proxy: bool = option(
-        False, "Server", "Use the system's proxy", "Send calls to providers through HTTP_PROXY and the like."
+        False, "Server", "Use system proxy", "Connect to providers through HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
     )
-    connect_s: float = option(10.0, "Routing", "Connect time-out", "Seconds to reach a provider.", gt=0)
-    first_token_s: float = option(120.0, "Routing", "First-token time-out", "Seconds until a provider's answer begins.", gt=0)
-    idle_s: float = option(60.0, "Routing", "Idle time-out", "Seconds of silence in the middle of an answer.", gt=0)
-    total_s: float = option(600.0, "Routing", "Total time-out", "Seconds for all attempts of a request together.", gt=0)
+    connect_s: float = option(10.0, "Routing", "Connect timeout (s)", "Time to connect to a provider.", gt=0)
+    first_token_s: float = option(120.0, "Routing", "First token timeout (s)", "Time until a provider's response starts.", gt=0)
+    idle_s: float = option(60.0, "Routing", "Idle timeout (s)", "Time without data during a response.", gt=0)
+    total_s: float = option(600.0, "Routing", "Total timeout (s)", "Time for a request with all of its attempts.", gt=0)
     health_check_s: float = option(
         0.0,
         "Routing",
-        "Health checks",
-        "Seconds between looks at targets that are failing, by asking for their provider's models. 0: none.",
+        "Health check interval (s)",
+        "How often failing targets are checked, by listing the models of their provider. 0: never.",
         ge=0,
     )
-    default_alias: str | None = option(None, "Routing", "Default model", "Alias that answers for unknown model names.")
+    default_alias: str | None = option(None, "Routing", "Default alias", "Alias that is used for unknown model names.")
     reserve_output_tokens: int = option(
-        4096, "Money", "Reserved output", "Output tokens to reserve where a request allows more or says nothing.", ge=1
+        4096,
+        "Money",
+        "Reserved output tokens",
+        "Most output tokens that are reserved for a request in a budget and in the token limits.",
+        ge=1,
     )
-    catalog_prices: bool = option(True, "Money", "Use the price catalog", "Prices from the built-in catalog where you set none.")
-    log_payloads: bool = option(False, "Logging", "Keep prompts and answers", "For every key. A key can ask for itself alone.")
-    payload_days: int = option(7, "Logging", "Keep payloads for", "Days.", ge=1, le=3650)
-    payload_mb: int = option(512, "Logging", "Payload space", "Megabytes after which the oldest payloads go.", ge=1)
+    catalog_prices: bool = option(
+        True, "Money", "Use price catalog", "Use the built-in prices for models without a price of your own."
+    )
+    log_payloads: bool = option(
+        False, "Logging", "Store request and response bodies", "For all keys. It can also be turned on for a single key."
+    )
+    payload_days: int = option(
+        7, "Logging", "Body retention (days)", "Stored request and response bodies are deleted after this time.", ge=1, le=3650
+    )
+    payload_mb: int = option(512, "Logging", "Max size of stored bodies (MB)", "The oldest bodies are deleted first.", ge=1)
     response_days: int = option(
-        30, "Logging", "Keep responses for", "Days, of responses that a caller of the Responses API asked to store.", ge=1, le=3650
+        30,
+        "Logging",
+        "Responses API retention (days)",
+        "Responses stored by clients of the Responses API are deleted after this time.",
+        ge=1,
+        le=3650,
     )
-    response_mb: int = option(256, "Logging", "Response space", "Megabytes after which the oldest stored responses go.", ge=1)
-    request_days: int = option(90, "Logging", "Keep requests for", "Days; daily totals are kept for good.", ge=1, le=3650)
-    request_rows: int = option(1_000_000, "Logging", "Keep at most", "Requests; the oldest go first.", ge=1000)
+    response_mb: int = option(
+        256, "Logging", "Max size of Responses API storage (MB)", "The oldest responses are deleted first.", ge=1
+    )
+    request_days: int = option(90, "Logging", "Request log retention (days)", "Daily totals are kept.", ge=1, le=3650)
+    request_rows: int = option(
+        1_000_000, "Logging", "Max number of logged requests", "The oldest requests are deleted first.", ge=1000
+    )
     record_policy: Literal["answer", "refuse"] = option(
-        "answer", "Logging", "When records cannot be written",
-        "`answer` goes on serving, `refuse` turns calls away until the disk has room.",
+        "answer", "Logging", "If the request log cannot be written",
+        "Answer: continue to serve requests. Refuse: reject them until the log can be written again.",
     )  # fmt: skip
-    theme: Literal["system", "light", "dark"] = option("system", "Appearance", "Theme", "Light, dark, or as the system says.")
-    close_to_tray: bool = option(True, "Appearance", "Keep running in the tray", "Closing the window leaves the gateway running.")
-    welcome_done: bool = option(False, "Appearance", "First run is over", "Set once the welcome has been answered.")
+    theme: Literal["system", "light", "dark"] = option(
+        "system", "Appearance", "Theme", "Light, dark, or the setting of the system."
+    )
+    close_to_tray: bool = option(
+        True,
+        "Appearance",
+        "Keep running in the tray",
+        "Closing the window keeps the gateway running. Applies only if the desktop has a system tray.",
+    )
+    welcome_done: bool = option(False, "Appearance", "Welcome page closed", "Set when the welcome page of the first start is left.")

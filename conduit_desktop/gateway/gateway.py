@@ -78,7 +78,7 @@ class Gateway(GatewayState):
             return exchange
         except GatewayError as error:
             await meter.settle("error", error.status, error)
-            error.told = headers.of_failure(call, asked.caller, self.limiter, meter.record)
+            error.response_headers = headers.of_failure(call, asked.caller, self.limiter, meter.record)
             raise
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
@@ -114,7 +114,7 @@ class Gateway(GatewayState):
         try:
             meter.admitted(self.limiter.admit(key, expected), compiled_prices)
         except RateLimited as error:
-            error.told = headers.limits_of(call, caller, self.limiter)
+            error.response_headers = headers.limits_of(call, caller, self.limiter)
             raise
         return AdmittedCall(call, caller, route, snapshot, meter)
 

@@ -1,5 +1,5 @@
-"""The desktop door: draws what the house knows and asks for what the operator wants; it knows nothing by itself."""
+"""The desktop window: it shows the state of the gateway and calls actions."""
 
-from conduit_desktop.gui.shell.import_speed import pass_over_features
+from conduit_desktop.gui.shell.startup_speed import skip_feature_scan
 
-pass_over_features()
+skip_feature_scan()

@@ -1,4 +1,4 @@
-"""The desktop app from start to end: one application, one loop, one window, and one way out."""
+"""The desktop app: one QApplication, one loop for Qt and asyncio, and one window at a time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
-from conduit_desktop.gui.shell import server_actions as actions
-from conduit_desktop.gui.shell.error_reporting import catch_all
-from conduit_desktop.gui.shell.single_instance import InstanceListener, raise_first
+from conduit_desktop.gui.shell import server_actions
+from conduit_desktop.gui.shell.error_reporting import install_error_handlers
+from conduit_desktop.gui.shell.single_instance import InstanceListener, activate_running_instance
 from conduit_desktop.gui.shell.tray import app_icon
 from conduit_desktop.gui.shell.warmup import WarmUp
 from conduit_desktop.gui.shell.window import MainWindow
@@ -30,126 +30,127 @@ from conduit_desktop.store.backup import restore
 
 log = logging.getLogger(__name__)
 
-OpenHouse = Callable[[], AbstractAsyncContextManager[AppContext]]
+OpenContext = Callable[[], AbstractAsyncContextManager[AppContext]]
 Announce = Callable[[AppContext], None]
-RESTORED = "The backup was restored. What it replaced is kept beside it as *.before-restore."
+RESTORED = "The backup was restored. The replaced files were kept as *.before-restore."
 
 
 class App(QApplication):
-    """An application that never quits by itself: the system's wish to quit becomes `media_request`."""
+    """An application that does not quit on a quit event (session end, dock menu) but calls `on_quit_request`."""
 
     def __init__(self) -> None:
         QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
         super().__init__(sys.argv[:1])
-        self.media_request: Callable[[], None] | None = None
+        self.on_quit_request: Callable[[], None] | None = None
         self.setApplicationName(APP_NAME)
         self.setApplicationVersion(__version__)
         self.setDesktopFileName("conduit-desktop")
         self.setWindowIcon(app_icon())
+        # Closing the last window would stop the loop and with it the server; quitting is an explicit, awaited shutdown.
         self.setQuitOnLastWindowClosed(False)
 
     def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Quit and self.media_request is not None:
-            self.media_request()
+        if event.type() == QEvent.Type.Quit and self.on_quit_request is not None:
+            self.on_quit_request()
             event.ignore()
             return True
         return super().event(event)
 
 
-def run(home: Home, open_house: OpenHouse, announce: Announce) -> int:
+def run(home: Home, open_context: OpenContext, announce: Announce) -> int:
     """Run the app on `home` until the user quits; the exit code.
 
-    `open_house` gives the house without listening; `announce` is called once, when the server first listens. Where a window
-    already runs on this home, that one comes forward and this call ends with 0. Raises ConduitError when the house does
-    not open, or cannot listen where it was told to.
+    `open_context` opens the app context without listening; `announce` is called once, when the server first listens. If the
+    app already runs on this home, its window is raised and this call returns 0. Raises ConduitError if the context cannot
+    be opened, or if an address given on the command line or in the config file is not available.
     """
     app = App()
-    if raise_first(home):
+    if activate_running_instance(home):
         return 0
     loop = make_loop(app)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_live(app, home, open_house, announce))
+        return loop.run_until_complete(_run_sessions(app, home, open_context, announce))
     finally:
         loop.run_until_complete(_end(loop))
         asyncio.set_event_loop(None)
         loop.close()
 
 
-async def _live(app: App, home: Home, open_house: OpenHouse, announce: Announce) -> int:
-    """One session after another: a restored backup ends one and begins the next."""
-    media_request = SessionEnd()
-    app.media_request = media_request.quit
-    _obey_signals(media_request.quit)
+async def _run_sessions(app: App, home: Home, open_context: OpenContext, announce: Announce) -> int:
+    """Run sessions until the user quits: restoring a backup ends one session and starts the next."""
+    end = SessionEnd()
+    app.on_quit_request = end.quit
+    _install_signal_handlers(end.quit)
     theme().start("system")
     while True:
-        async with open_house() as context:
-            await _session(context, home, media_request, announce)
-        if media_request.archive is None:
+        async with open_context() as context:
+            await _session(context, home, end, announce)
+        if end.archive is None:
             return 0
-        await _restore(media_request, media_request.archive, home)
+        await _restore(end, end.archive, home)
 
 
 class SessionEnd:
-    """How a session is to end: with the app, or with a backup to be put back."""
+    """The request to end a session: quit the app, or restore a backup. `outcome` is the message for the next session."""
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         self.archive: Path | None = None
         self.outcome = ""
 
     def quit(self) -> None:
         """End the app."""
         self.archive = None
-        self.asked.set()
+        self.requested.set()
 
     def restore(self, archive: Path) -> None:
-        """End the session, and put `archive` back."""
+        """End the session and restore `archive`."""
         self.archive = archive
-        self.asked.set()
+        self.requested.set()
 
 
-async def _session(context: AppContext, home: Home, media_request: SessionEnd, announce: Announce) -> None:
+async def _session(context: AppContext, home: Home, end: SessionEnd, announce: Announce) -> None:
     unsubscribe = _announce_once(context, announce)
-    starts = context.gateway.snapshot.settings.start_server
-    if starts and context.gateway.overrides.keys() & {"host", "port"}:
-        # An address that somebody named is taken or refused; for the default one, the window offers another.
+    autostart = context.gateway.snapshot.settings.start_server
+    if autostart and context.gateway.overrides.keys() & {"host", "port"}:
+        # A given address must be available, else the app ends; for the default address, the window offers another port.
         await context.server.start()
     theme().set_mode(context.gateway.snapshot.settings.theme)
     window = MainWindow(context)
-    bell = InstanceListener(home)
-    bell.rung.connect(window.come_forward)
-    window.quit_asked.connect(media_request.quit)
-    window.restore_asked.connect(media_request.restore)
-    silence = catch_all(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
+    listener = InstanceListener(home)
+    listener.activation_requested.connect(window.come_forward)
+    window.quit_requested.connect(end.quit)
+    window.restore_requested.connect(end.restore)
+    remove_error_handlers = install_error_handlers(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
     warm_up = WarmUp(window)
     try:
         window.show()
         window.start()
-        if media_request.outcome:
-            window.notify(media_request.outcome, "info" if media_request.outcome == RESTORED else "error")
-        if starts:
-            window.run(actions.start_server(context))
-        await media_request.asked.wait()
+        if end.outcome:
+            window.notify(end.outcome, "info" if end.outcome == RESTORED else "error")
+        if autostart:
+            window.run(server_actions.start_server(context))
+        await end.requested.wait()
     finally:
         unsubscribe()
         warm_up.stop()
-        bell.close()
-        # The window goes first, so that quitting feels quick; the house then settles what is in flight.
+        listener.close()
+        # The window closes first, so that quitting feels quick; then the server finishes the requests in flight.
         await window.finish()
-        silence()
+        remove_error_handlers()
 
 
-async def _restore(media_request: SessionEnd, archive: Path, home: Home) -> None:
-    """Put the backup back while nobody holds the home; what came of it is said in the next window."""
-    media_request.archive = None
-    media_request.asked.clear()
+async def _restore(end: SessionEnd, archive: Path, home: Home) -> None:
+    """Restore the backup while the databases are closed; `end.outcome` is shown by the next window."""
+    end.archive = None
+    end.requested.clear()
     try:
         await asyncio.to_thread(restore, archive, home)
     except ConduitError as error:
-        media_request.outcome = f"The backup was not restored: {error}"
+        end.outcome = f"The backup was not restored: {error}"
     else:
-        media_request.outcome = RESTORED
+        end.outcome = RESTORED
 
 
 def _announce_once(context: AppContext, announce: Announce) -> Callable[[], None]:
@@ -163,13 +164,13 @@ def _announce_once(context: AppContext, announce: Announce) -> Callable[[], None
     return context.bus.subscribe(on_change)
 
 
-def _obey_signals(leave: Callable[[], None]) -> None:
+def _install_signal_handlers(quit_app: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            loop.add_signal_handler(number, leave)
+            loop.add_signal_handler(number, quit_app)
         except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(quit_app))
 
 
 async def _end(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,4 +1,4 @@
-"""Moments, durations, counts and money, as people read them."""
+"""Times, durations, counts, sizes and costs as short texts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from conduit_desktop.core.money import show_usd, to_nano
 
 
-def parse(moment: str | None) -> datetime | None:
-    """An RFC 3339 text as a local time; None for None."""
-    return None if moment is None else datetime.fromisoformat(moment).astimezone()
+def parse(time: str | None) -> datetime | None:
+    """An RFC 3339 time in the local zone; None for None."""
+    return None if time is None else datetime.fromisoformat(time).astimezone()
 
 
-def ago(moment: str | None, now: datetime | None = None) -> str:
-    """`just now`, `5 min ago`, `3 h ago`, `Nov 12, 14:03`."""
-    at = parse(moment)
+def ago(time: str | None, now: datetime | None = None) -> str:
+    """`just now`, `5 min ago`, `3 h ago`, `Nov 12, 14:03`; `never` for None."""
+    at = parse(time)
     if at is None:
         return "never"
     seconds = ((now or datetime.now(UTC)) - at).total_seconds()
@@ -26,7 +26,7 @@ def ago(moment: str | None, now: datetime | None = None) -> str:
 
 
 def clock(epoch_ms: int) -> str:
-    """The local time of day, with the date where it is not today's."""
+    """The local time of day, with the date unless it is today."""
     at = datetime.fromtimestamp(epoch_ms / 1000).astimezone()
     today = datetime.now().astimezone().date()
     return f"{at:%H:%M:%S}" if at.date() == today else f"{at:%b} {at.day} {at:%H:%M}"
@@ -55,7 +55,7 @@ def count(number: int) -> str:
 
 
 def size(number: int) -> str:
-    """Bytes in a unit that keeps the number short."""
+    """`512 B`, `3.4 MB`: bytes in the largest unit that fits."""
     for unit in ("B", "KB", "MB"):
         if number < 1024:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
@@ -64,5 +64,5 @@ def size(number: int) -> str:
 
 
 def cost(usd: float | None) -> str:
-    """Dollars as people read them; `unknown` for None, never $0."""
+    """US dollars; `unknown` for None, never $0."""
     return show_usd(None if usd is None else to_nano(usd))

@@ -242,7 +242,7 @@ class ProviderKind:
         """Correct the reason of `error`, in place, by `reasons`. Called for every error that a dialect read."""
         reason = self.reasons.get((error.kind or "").lower())
         if reason is not None:
-            error.judge(reason)
+            error.set_reason(reason)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
         """For `local` kinds: the response to a request body in the first of `dialects`."""

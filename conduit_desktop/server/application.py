@@ -1,4 +1,4 @@
-"""The routes of the gateway's one port."""
+"""Builds the aiohttp application: the routes of client API, admin API, health, metrics and docs on one port."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
 
 _ANY_SIZE = 2**40
-"""aiohttp's own limit is off: `reading.read_body` bounds the body by the setting."""
+"""Switches aiohttp's own limit off: `request_fields.read_body` enforces the setting `max_body_mb`."""
 
 
 def build(context: AppContext) -> web.Application:
-    """The application: client API, health, and the admin API."""
+    """The application with all routes."""
     gateway = context.gateway
     app = web.Application(client_max_size=_ANY_SIZE, middlewares=[client_api_middleware(gateway)])
     admin.mount(app, context)
     router = app.router
-    for path in ("/chat/completions",):
-        _post(router, path, chat_handler(gateway, "openai_chat"))
+    _post(router, "/chat/completions", chat_handler(gateway, "openai_chat"))
     _post(router, "/messages", chat_handler(gateway, "anthropic_messages"))
     for prefix in _PREFIXES:
         router.add_get(f"{prefix}/models", models_handler(gateway))
@@ -45,7 +44,7 @@ def build(context: AppContext) -> web.Application:
 
 
 _PREFIXES = ("/v1", "", "/v1/v1")
-"""A missing or doubled version segment is forgiven."""
+"""A missing or doubled version segment is accepted: clients differ in whether the base URL contains it."""
 
 
 def _post(router: web.UrlDispatcher, path: str, handler: Handler) -> None:

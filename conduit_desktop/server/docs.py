@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`: one page that draws it, without a byte from elsewhere."""
+"""Serves `/openapi.json`, and `/docs`: one HTML page that shows it and loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
 def mount(router: web.UrlDispatcher) -> None:
-    """Add both paths; nothing is read or made before somebody asks."""
+    """Add both routes; description and page are built at the first request."""
     router.add_get("/openapi.json", _description)
     router.add_get("/docs", _page)
 
 
 async def _description(request: web.Request) -> web.Response:
-    # Imported when asked for: it draws in every model of the admin API.
+    # Imported here: it imports every model of the admin API, which would slow the start down.
     from conduit_desktop.server.openapi import document
 
     return web.Response(body=orjson.dumps(document()), content_type="application/json")
@@ -34,7 +34,7 @@ async def _page(request: web.Request) -> web.Response:
 
 
 def policy(page: bytes) -> str:
-    """Only the page's own script and style run, and it may ask nobody but this server."""
+    """The page's Content-Security-Policy: only its own inline script and style (by hash), requests only to this server."""
     allowed: dict[str, list[str]] = {"script": [], "style": []}
     for kind, text in _INLINE.findall(page):
         digest = base64.b64encode(hashlib.sha256(text).digest()).decode()

@@ -1,4 +1,4 @@
-"""Listening: both loopback addresses, one port, and a clean end."""
+"""The HTTP server: listens on both loopback addresses, drains at stop, and names the program that holds a taken port."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import errno
 import logging
 import socket
 import ssl
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,6 @@ from aiohttp import web
 from conduit_desktop.actions.context import ServerState
 from conduit_desktop.core.errors import ConduitError, PortTaken, describe
 from conduit_desktop.server.application import build
-from conduit_desktop.server.port_holder import hint, holder
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.context import AppContext
@@ -25,21 +27,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
-"""What streams in flight get when the server stops."""
+"""Time for streams in flight when the server stops."""
 CUT_S = 0.5
-"""What a stream that is cut off then gets to say so."""
+"""Time after that for a stream that is cut off to write its error event."""
 LAG_EVERY_S = 0.5
+_TCP_LISTEN = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Paths of a certificate chain and its key."""
+    """Paths of a certificate chain and its private key, both PEM."""
 
     certificate: Path
     key: Path
 
     def context(self) -> ssl.SSLContext:
-        """Raises ConduitError where the files cannot be used."""
+        """The context for a server; raises ConduitError where the files cannot be used."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         try:
             context.load_cert_chain(self.certificate, self.key)
@@ -49,7 +53,7 @@ class Tls:
 
 
 class HttpServer:
-    """Listens for the house; implements `actions.context.ServerControl`."""
+    """Listens for client and admin requests; implements `actions.context.ServerControl`."""
 
     def __init__(self, tls: Tls | None = None) -> None:
         self._tls = tls
@@ -57,46 +61,46 @@ class HttpServer:
         self._runner: web.AppRunner | None = None
         self._lag: asyncio.Task[None] | None = None
         self._since = 0.0
-        self._turn = asyncio.Lock()
+        self._start_stop_lock = asyncio.Lock()
         self.state: ServerState = "stopped"
         self.address: str | None = None
         self.error = ""
         self.loop_lag_ms = 0.0
 
     def serve(self, context: AppContext) -> None:
-        """Name the house to listen for; before `start`."""
+        """Set what the server gives access to; call it before `start`."""
         self._context = context
 
     @property
     def uptime_s(self) -> float:
-        """Seconds since it began to listen."""
+        """Seconds since the server began to listen; 0 while it does not run."""
         return time.monotonic() - self._since if self.state == "running" else 0.0
 
     async def start(self) -> None:
-        """Listen as the settings say; raises PortTaken or ConduitError."""
-        async with self._turn:
+        """Listen at the address and port of the settings; raises PortTaken or ConduitError."""
+        async with self._start_stop_lock:
             if self.state == "running" or self._context is None:
                 return
-            self._say("starting")
+            self._publish("starting")
             try:
                 await self._listen(self._context)
             except ConduitError as error:
-                self._say("failed", error=str(error))
+                self._publish("failed", error=str(error))
                 raise
             self._since = time.monotonic()
-            self._say("running")
+            self._publish("running")
 
     async def _listen(self, context: AppContext) -> None:
         settings = context.gateway.snapshot.settings
         ssl_context = self._tls.context() if self._tls else None
         sockets = await asyncio.to_thread(bind, settings.host, settings.port)
-        # Without handler_cancellation a hang-up would be noticed only at the next write.
+        # Without handler_cancellation a client's disconnect would be noticed only at the next write.
         runner = web.AppRunner(
             build(context), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
         )
         await runner.setup()
-        for one in sockets:
-            await web.SockSite(runner, one, backlog=1024, ssl_context=ssl_context).start()
+        for listener in sockets:
+            await web.SockSite(runner, listener, backlog=1024, ssl_context=ssl_context).start()
         self._runner = runner
         host, port = sockets[0].getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
@@ -104,8 +108,8 @@ class HttpServer:
         self._lag = asyncio.ensure_future(self._measure_lag())
 
     async def stop(self) -> None:
-        """Stop listening, give what is in flight its time, and close."""
-        async with self._turn:
+        """Stop listening, wait for requests in flight (at most GRACE_S), then close all connections."""
+        async with self._start_stop_lock:
             runner, self._runner = self._runner, None
             if self._lag is not None:
                 self._lag.cancel()
@@ -115,13 +119,13 @@ class HttpServer:
                     await site.stop()
                 if self._context is not None:
                     await self._context.gateway.drain(GRACE_S)
-                    # What is left had its time: streams are told, anything else is cancelled.
+                    # The grace period is over: streams get an error event, all other requests are cancelled.
                     self._context.gateway.cut_streams()
                     await self._context.gateway.drain(CUT_S)
                 runner._shutdown_timeout = 0.5
                 await runner.cleanup()
             self.address = None
-            self._say("stopped")
+            self._publish("stopped")
 
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -130,23 +134,24 @@ class HttpServer:
             await asyncio.sleep(LAG_EVERY_S)
             self.loop_lag_ms = max(0.0, (loop.time() - due) * 1000)
 
-    def _say(self, state: ServerState, error: str = "") -> None:
+    def _publish(self, state: ServerState, error: str = "") -> None:
         self.state, self.error = state, error
         if self._context is not None:
             self._context.bus.publish("server", state)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets for `host`; empty: 127.0.0.1, and ::1 where there is one, on the same port. Raises PortTaken."""
+    """Listening sockets for `host`; where it is empty, 127.0.0.1 and (if available) ::1 on the same port. Raises PortTaken."""
     if host:
-        return [_bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host.strip("[]"), port)]
-    first = _bound(socket.AF_INET, "127.0.0.1", port)
+        return [_listening_socket(socket.AF_INET6 if ":" in host else socket.AF_INET, host.strip("[]"), port)]
+    first = _listening_socket(socket.AF_INET, "127.0.0.1", port)
     sockets = [first]
     try:
-        sockets.append(_bound(socket.AF_INET6, "::1", first.getsockname()[1]))
+        sockets.append(_listening_socket(socket.AF_INET6, "::1", first.getsockname()[1]))
     except PortTaken:
         first.close()
         if port == 0:
+            # The system chose a port for IPv4 that is taken on IPv6: try another.
             return bind(host, port)
         raise
     except OSError as error:
@@ -154,10 +159,11 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            # On Windows SO_REUSEADDR would let a second program listen on the same port.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -168,16 +174,65 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         made.setblocking(False)
     except OSError as error:
         made.close()
+        # 10013 and 10048: WSAEACCES and WSAEADDRINUSE.
         if error.errno in (errno.EADDRINUSE, errno.EACCES) or getattr(error, "winerror", 0) in (10013, 10048):
-            raise PortTaken(_taken(host, port, error)) from error
+            raise PortTaken(_port_taken_text(host, port, error)) from error
         if host not in ("::1", "127.0.0.1"):
             raise ConduitError(f"cannot listen on {host}: {error.strerror}") from error
         raise
     return made
 
 
-def _taken(host: str, port: int, error: OSError) -> str:
+def _port_taken_text(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
-        return f"port {port} on {host} is not ours to take ({error.strerror}); choose another with --port or CONDUIT_PORT."
-    who = holder(port)
-    return f"port {port} is taken{f' by {who}' if who else ''}; choose another with --port or CONDUIT_PORT.{hint(port)}"
+        return f"no permission to listen on port {port} of {host} ({error.strerror}); choose another with --port or CONDUIT_PORT."
+    program = port_holder(port)
+    by = f" by {program}" if program else ""
+    return f"port {port} is taken{by}; choose another with --port or CONDUIT_PORT.{port_hint(port)}"
+
+
+def port_holder(port: int) -> str | None:
+    """The program that listens on `port`, such as `ControlCenter (pid 412)`; None where the system does not show it. Blocks."""
+    with suppress(OSError, ValueError, subprocess.SubprocessError):
+        if sys.platform == "linux":
+            return _port_holder_linux(port)
+        return _port_holder_windows(port) if sys.platform == "win32" else _port_holder_lsof(port)
+    return None
+
+
+def port_hint(port: int) -> str:
+    """Advice for a port that a well-known program uses, with a leading space; empty for other ports."""
+    if sys.platform == "darwin" and port == 5000:
+        return " On macOS this is often the AirPlay Receiver (System Settings, General, AirDrop & Handoff)."
+    return ""
+
+
+def _port_holder_linux(port: int) -> str | None:
+    """The socket's inode from /proc/net/tcp*, then the process that has this socket open."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == _TCP_LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and inodes:
+            # Processes of other users do not show their open files.
+            with suppress(OSError):
+                if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
+                    return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return None
+
+
+def _port_holder_lsof(port: int) -> str | None:
+    # -F prints one field per line, its first letter the field: p for the pid, c for the command.
+    command = ["/usr/sbin/lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=3, check=False).stdout.splitlines()  # noqa: S603
+    fields = {line[:1]: line[1:] for line in lines}
+    return f"{fields['c']} (pid {fields['p']})" if "c" in fields and "p" in fields else None
+
+
+def _port_holder_windows(port: int) -> str | None:
+    script = f"(Get-Process -Id (Get-NetTCPConnection -LocalPort {port} -State Listen).OwningProcess | Select -First 1).ProcessName"
+    command = ["powershell", "-NoProfile", "-Command", script]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip() or None  # noqa: S603

@@ -1,4 +1,4 @@
-"""`/metrics` in Prometheus's text format: what was asked, what it cost, how fast it was. For this computer and the operator.
+"""`/metrics` in Prometheus's text format: requests, tokens, cost and latency; for this computer and the operator only.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -28,16 +28,16 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 DURATION_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 MAX_SERIES = 2000
-"""Sets of labels; callers can make up names of models, so what comes after that is counted as `other`."""
+"""Most sets of labels per metric: callers can invent model names, so any further one is counted as `other`."""
 _TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
-_STRANGERS = frozenset({"model_not_found", "missing_api_key", "invalid_api_key"})
+_WITHOUT_MODEL_LABEL = frozenset({"model_not_found", "missing_api_key", "invalid_api_key"})
 
 Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts by upper bound in seconds; the last one is of everything."""
+    """Counts of observations by upper bound in seconds; the last count has no bound (`+Inf`)."""
 
     bounds: tuple[float, ...]
     counts: list[int] = field(default_factory=list)
@@ -47,22 +47,22 @@ class Histogram:
         self.counts = [0] * (len(self.bounds) + 1)
 
     def observe(self, seconds: float) -> None:
-        """One more."""
+        """Add one observation."""
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
     def samples(self, name: str, labels: Labels) -> Iterator[str]:
-        """Cumulative buckets, sum and count."""
-        seen = 0
+        """The lines of the histogram: cumulative buckets, sum and count."""
+        cumulative = 0
         for bound, count in zip((*map(_number, self.bounds), "+Inf"), self.counts, strict=True):
-            seen += count
-            yield sample(f"{name}_bucket", (*labels, ("le", bound)), seen)
+            cumulative += count
+            yield sample(f"{name}_bucket", (*labels, ("le", bound)), cumulative)
         yield sample(f"{name}_sum", labels, self.total)
-        yield sample(f"{name}_count", labels, seen)
+        yield sample(f"{name}_count", labels, cumulative)
 
 
 class Metrics:
-    """Counts every record that is published, from the start of the server on."""
+    """Counters over all records published since the server was built."""
 
     def __init__(self) -> None:
         self.requests: dict[Labels, int] = {}
@@ -73,34 +73,35 @@ class Metrics:
         self.first_token: dict[Labels, Histogram] = {}
         self.duration: dict[Labels, Histogram] = {}
 
-    def hear(self, change: Change) -> None:
-        """Count a finished request."""
+    def on_change(self, change: Change) -> None:
+        """Count the record of a finished request; other changes are ignored."""
         if change.topic == "requests" and isinstance(change.payload, RequestRecord):
             self.count(change.payload)
 
     def count(self, record: RequestRecord) -> None:
-        """Add one record to every sum it belongs to."""
-        model = "" if record.error_code in _STRANGERS else record.model
-        whose: Labels = (("model", model), ("provider", record.provider))
-        _add(self.requests, (*whose, ("endpoint", record.endpoint), ("status", record.status)), 1)
+        """Add one record to every counter it belongs to."""
+        model = "" if record.error_code in _WITHOUT_MODEL_LABEL else record.model
+        labels: Labels = (("model", model), ("provider", record.provider))
+        _add(self.requests, (*labels, ("endpoint", record.endpoint), ("status", record.status)), 1)
         for name in _TOKENS:
             if count := getattr(record, name):
-                _add(self.tokens, (*whose, ("class", name)), count)
+                _add(self.tokens, (*labels, ("class", name)), count)
         if record.cost_nano:
-            _add(self.cost_nano, whose, record.cost_nano)
+            _add(self.cost_nano, labels, record.cost_nano)
         elif record.cost_nano is None:
-            _add(self.unpriced, whose, 1)
+            _add(self.unpriced, labels, 1)
         for attempt in record.attempts:
             if attempt.outcome not in ("ok", "cancelled"):
                 _add(self.upstream_errors, (("provider", attempt.provider), ("reason", attempt.outcome)), 1)
+        # A refused request took no time at a provider: it would distort the latencies.
         if record.status == "refused":
             return
         if record.first_token_ms is not None:
-            _of(self.first_token, whose, FIRST_TOKEN_S).observe(record.first_token_ms / 1000)
-        _of(self.duration, whose, DURATION_S).observe(record.duration_ms / 1000)
+            _of(self.first_token, labels, FIRST_TOKEN_S).observe(record.first_token_ms / 1000)
+        _of(self.duration, labels, DURATION_S).observe(record.duration_ms / 1000)
 
     def text(self, in_flight: int, tasks: int, loop_lag_s: float, uptime_s: float) -> str:
-        """Everything, as Prometheus reads it."""
+        """All metrics in the text exposition format."""
         lines = [
             *_family("conduit_requests_total", "counter", "Finished requests.", _counted(self.requests)),
             *_family("conduit_tokens_total", "counter", "Tokens by class; reasoning is a part of output.", _counted(self.tokens)),
@@ -113,7 +114,7 @@ class Metrics:
             *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.", self.duration),
             *_family("conduit_requests_in_flight", "gauge", "Requests being answered.", [((), in_flight)]),
             *_family("conduit_tasks", "gauge", "Tasks of the event loop.", [((), tasks)]),
-            *_family("conduit_event_loop_lag_seconds", "gauge", "How late the loop ran its last timer.", [((), loop_lag_s)]),
+            *_family("conduit_event_loop_lag_seconds", "gauge", "Delay of the event loop's last timer.", [((), loop_lag_s)]),
             *_family("conduit_uptime_seconds", "gauge", "Since the server began to listen.", [((), uptime_s)]),
         ]  # fmt: skip
         return "\n".join(lines) + "\n"
@@ -157,7 +158,7 @@ def _histograms(name: str, text: str, values: Mapping[Labels, Histogram]) -> Ite
 
 
 def sample(name: str, labels: Labels, value: float | str) -> str:
-    """One line; label values are escaped."""
+    """One sample line; label values are escaped."""
     inner = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
     return f"{name}{{{inner}}} {_number(value)}" if inner else f"{name} {_number(value)}"
 
@@ -171,20 +172,20 @@ def _number(value: float | str) -> str:
 
 
 def mount(app: web.Application, context: AppContext) -> None:
-    """Count from now on, and answer GET /metrics."""
+    """Subscribe the counters to the event bus, and add GET /metrics."""
     metrics = Metrics()
 
-    async def forget_at_the_end(app: web.Application) -> None:
-        forget()
+    async def on_cleanup(app: web.Application) -> None:
+        unsubscribe()
 
-    forget = context.bus.subscribe(metrics.hear)
-    app.on_cleanup.append(forget_at_the_end)
+    unsubscribe = context.bus.subscribe(metrics.on_change)
+    app.on_cleanup.append(on_cleanup)
     app.router.add_get("/metrics", _handler(context, metrics))
 
 
 def _handler(context: AppContext, metrics: Metrics) -> Handler:
     async def answer(request: web.Request) -> web.Response:
-        if not _from_here(request):
+        if not _is_local(request):
             try:
                 await check(request, context)
             except ActionError as error:
@@ -198,8 +199,8 @@ def _handler(context: AppContext, metrics: Metrics) -> Handler:
     return answer
 
 
-def _from_here(request: web.Request) -> bool:
-    """Asked by a program on this computer: no web page, and nobody behind a proxy."""
+def _is_local(request: web.Request) -> bool:
+    """Whether a program on this computer sends the request: not a web page, and not a client of a reverse proxy."""
     if "Origin" in request.headers or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     address = request.remote or ""

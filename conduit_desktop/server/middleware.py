@@ -1,4 +1,4 @@
-"""What every request passes: the host check, cross-origin rules, and errors in the caller's dialect."""
+"""The middleware of every request: host check (DNS rebinding), CORS, and errors in the client's dialect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from conduit_desktop.core.errors import (
 )
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server import request_fields
 from conduit_desktop.wire import Dialect, dialect
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REQUEST_ID = web.RequestKey("request_id", str)
-"""The id under which a request is recorded, once it is a call."""
+"""The id of the request's record, set as soon as the request is handed to the gateway."""
 
-GEMINI_KEY, ANTHROPIC = "x-goog-api-key", "anthropic-version"
-"""Headers that tell whose API a list of models is asked of."""
+GEMINI_KEY_HEADER, ANTHROPIC_VERSION_HEADER = "x-goog-api-key", "anthropic-version"
+"""Headers that show which vendor's SDK asks for the list of models: the path is the same for all."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,35 +58,37 @@ _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should
 
 
 def client_api_middleware(gateway: Gateway) -> Middleware:
-    """The one middleware of the client API."""
+    """The one middleware of the client API: checks the host, answers preflights, and writes errors."""
 
     @web.middleware
-    async def pass_through(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             check_host(request.headers.get("Host", ""), gateway.snapshot.settings.allowed_hosts)
             if request.method == "OPTIONS":
                 return _preflight(request, gateway)
             response = await handler(request)
         except (BadRequest, PayloadTooLarge) as error:
-            response = error_response(request, _stranger(request, gateway) or error)
+            # Only a caller with a valid key learns what is wrong with the body.
+            response = error_response(request, _authentication_error(request, gateway) or error)
         except GatewayError as error:
             response = error_response(request, error)
         except web.HTTPException as error:
             response = error_response(request, _from_aiohttp(request, error))
         except ConnectionResetError:
+            # The client has disconnected: aiohttp ends the connection, and there is nothing to log.
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            response = error_response(request, Internal("An error of the gateway's own; its log says more."))
+            response = error_response(request, Internal("Internal error of the gateway; see its log."))
         if "Origin" in request.headers and not response.prepared:
             response.headers.update(cors_headers(request, gateway))
         return response
 
-    return pass_through
+    return handle
 
 
 def cors_headers(request: web.Request, gateway: Gateway) -> dict[str, str]:
-    """What lets a page of an allowed origin read the answer; nothing for other origins."""
+    """CORS headers for a request from an allowed origin; empty for other origins."""
     origin = request.headers.get("Origin", "")
     if not origin or not origin_allowed(origin, tuple(gateway.snapshot.settings.cors_origins)):
         return {}
@@ -94,7 +96,7 @@ def cors_headers(request: web.Request, gateway: Gateway) -> dict[str, str]:
 
 
 def foreign_page(request: web.Request, gateway: Gateway) -> bool:
-    """Whether a web page of an origin that is not allowed sends this."""
+    """Whether the request comes from a web page whose origin is not allowed."""
     origin = request.headers.get("Origin")
     return origin is not None and not origin_allowed(origin, tuple(gateway.snapshot.settings.cors_origins))
 
@@ -103,7 +105,8 @@ def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
     headers = cors_headers(request, gateway)
     if headers:
         headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS, HEAD"
-        # Echoed: a `*` here does not cover Authorization, and SDKs send a dozen headers of their own.
+        # Echoed: `*` does not include Authorization (Fetch standard, "CORS non-wildcard request-header name"), and SDKs
+        # send a dozen headers of their own.
         headers["Access-Control-Allow-Headers"] = request.headers.get(
             "Access-Control-Request-Headers", "authorization, content-type"
         )
@@ -115,16 +118,16 @@ def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
 
 @lru_cache(maxsize=512)
 def origin_allowed(origin: str, patterns: tuple[str, ...]) -> bool:
-    """Whether `origin` matches one of `patterns`, in which `*` stands for any text."""
+    """Whether `origin` matches one of `patterns`, where `*` matches any text."""
     return any(re.fullmatch(".*".join(re.escape(piece) for piece in pattern.split("*")), origin) for pattern in patterns)
 
 
 @lru_cache(maxsize=512)
-def _host_is_ours(name: str) -> bool:
+def _is_this_computer(name: str) -> bool:
     if name in ("localhost", "host.docker.internal") or name.endswith(".localhost") or name == socket.gethostname().lower():
         return True
     try:
-        # A page that rebinds its name to this computer still sends its name: an address in Host is nobody's trick.
+        # DNS rebinding needs a host name of the attacker, which the browser then sends: an IP address in Host is harmless.
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:
         return False
@@ -134,17 +137,17 @@ def _host_is_ours(name: str) -> bool:
 def check_host(host: str, allowed: list[str]) -> None:
     """Raises Forbidden for a Host header that names neither this computer nor an allowed host (DNS rebinding)."""
     name = host_name(host)
-    if not name or _host_is_ours(name) or name in (one.lower() for one in allowed):
+    if not name or _is_this_computer(name) or name in (one.lower() for one in allowed):
         return
     raise Forbidden(
-        f"The gateway is not to be called under the name {name[:100]!r}; allow it with the setting allowed_hosts.",
+        f"The host name {name[:100]!r} is not allowed; add it to the setting allowed_hosts.",
         code="host_not_allowed",
     )
 
 
 @lru_cache(maxsize=512)
 def host_name(host: str) -> str:
-    """The name in a Host header, in lower case and without the port."""
+    """The name in a Host header, in lower case and without the port; the whole value where it is malformed."""
     try:
         return (urlsplit(f"//{host}").hostname or "").lower()
     except ValueError:
@@ -152,11 +155,11 @@ def host_name(host: str) -> str:
 
 
 _GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"})
-"""The methods that end the paths of Gemini's API."""
+"""The method names at the end of paths of Gemini's API (`models/NAME:METHOD`)."""
 
 
-def _stranger(request: web.Request, gateway: Gateway) -> GatewayError | None:
-    """Why the caller may not ask at all: it is told that before what is wrong with what it asked."""
+def _authentication_error(request: web.Request, gateway: Gateway) -> GatewayError | None:
+    """The error of a caller that may not use the gateway at all; None for one that may."""
     try:
         access.identify(caller_of(request, gateway), gateway.snapshot)
     except GatewayError as error:
@@ -165,15 +168,15 @@ def _stranger(request: web.Request, gateway: Gateway) -> GatewayError | None:
 
 
 def caller_of(request: web.Request, gateway: Gateway) -> Call:
-    """A call without a body, to tell who asks."""
+    """A call without model and body, for `access.identify`."""
     return Call(
-        dialect("openai_chat"), {}, "", credential=reading.credential(request), client_ip=request.remote or "",
+        dialect("openai_chat"), {}, "", credential=request_fields.credential(request), client_ip=request.remote or "",
         foreign_page=foreign_page(request, gateway),
     )  # fmt: skip
 
 
 def dialect_of(request: web.Request) -> Dialect:
-    """The dialect a request speaks, by its path, and for lists of models by its headers; what has none speaks OpenAI's."""
+    """The dialect of a request by its path, for lists of models by its headers; OpenAI's for every other path."""
     path = request.path
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")
@@ -186,23 +189,23 @@ def dialect_of(request: web.Request) -> Dialect:
     if "/messages" in path:
         return dialect("anthropic_messages")
     if "/models" in path:
-        return dialect(
-            "gemini" if GEMINI_KEY in request.headers else "anthropic_messages" if ANTHROPIC in request.headers else "openai_chat"
-        )
+        if GEMINI_KEY_HEADER in request.headers:
+            return dialect("gemini")
+        return dialect("anthropic_messages" if ANTHROPIC_VERSION_HEADER in request.headers else "openai_chat")
     return dialect("openai_chat")
 
 
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
-    """The error in the caller's dialect; a provider's own words go through unchanged where the dialect is the same."""
-    speaks = dialect_of(request)
-    headers = dict(error.told)
+    """The error response in the client's dialect; a provider's error body of the same dialect is relayed unchanged."""
+    client_dialect = dialect_of(request)
+    headers = dict(error.response_headers)
     if REQUEST_ID in request:
         headers["x-conduit-request-id"] = request[REQUEST_ID]
-    if isinstance(error, UpstreamError) and error.body and error.dialect == speaks.name and error.status >= 400:
+    if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]
         return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
-    status, body = speaks.write_error(error)
+    status, body = client_dialect.write_error(error)
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
@@ -210,7 +213,7 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
 
 def _from_aiohttp(request: web.Request, error: web.HTTPException) -> GatewayError:
     if error.status == 404:
-        return UnknownPath(f"There is nothing at {request.path}. GET /openapi.json lists the paths.")
+        return UnknownPath(f"No such path: {request.path}. GET /openapi.json lists the paths.")
     if error.status == 405:
         return MethodNotAllowed(f"{request.path} does not take {request.method}.")
     if error.status == 413:

@@ -1,4 +1,4 @@
-"""`/v1/models`: what the caller's key may call, in the shape of the caller's dialect."""
+"""`/v1/models`: the aliases that the caller's key may use, in the format of the caller's dialect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conduit_desktop.core.errors import ModelNotFound
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.routing.resolve import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
-from conduit_desktop.server.middleware import ANTHROPIC, GEMINI_KEY, Handler, caller_of
+from conduit_desktop.server.middleware import ANTHROPIC_VERSION_HEADER, GEMINI_KEY_HEADER, Handler, caller_of
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -28,7 +28,7 @@ def models_handler(gateway: Gateway) -> Handler:
         if is_gemini(request):
             return json_response(_gemini_page(request, offered_to(request, gateway)))
         aliases = offered_to(request, gateway)
-        if ANTHROPIC in request.headers:
+        if ANTHROPIC_VERSION_HEADER in request.headers:
             return json_response(_anthropic_page(request, [_anthropic_row(alias) for alias in aliases]))
         return json_response({"object": "list", "data": await openai_rows(gateway, aliases)})
 
@@ -44,16 +44,16 @@ def model_handler(gateway: Gateway) -> Handler:
             if alias.alias.lower() == name.lower():
                 if is_gemini(request):
                     return json_response(_gemini_row(alias))
-                if ANTHROPIC in request.headers:
+                if ANTHROPIC_VERSION_HEADER in request.headers:
                     return json_response(_anthropic_row(alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
-        raise ModelNotFound(f"The model {name!r} is not known here, or not for this key.", param="model")
+        raise ModelNotFound(f"The model {name!r} does not exist, or this key may not use it.", param="model")
 
     return model
 
 
 def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
-    """The aliases the caller's key may call, by name; raises Unauthorized."""
+    """The enabled aliases that the caller's key may use, sorted by name; raises Unauthorized or Forbidden."""
     snapshot = gateway.snapshot
     caller = access.identify(caller_of(request, gateway), snapshot)
     found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
@@ -61,8 +61,8 @@ def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
 
 
 def is_gemini(request: web.Request) -> bool:
-    """Whether the caller wants lists in Gemini's shape: it sends its key in Google's header, or asks below `/v1beta`."""
-    return GEMINI_KEY in request.headers or "/v1beta/" in request.path
+    """Whether the caller expects Gemini's format: the key is in Google's header, or the path is below `/v1beta`."""
+    return GEMINI_KEY_HEADER in request.headers or "/v1beta/" in request.path
 
 
 _GEMINI_METHODS = ["generateContent", "countTokens"]
@@ -76,7 +76,7 @@ def _gemini_row(alias: ModelAlias) -> Row:
 
 
 def _gemini_page(request: web.Request, aliases: list[ModelAlias]) -> Row:
-    """Fifty a page, or as asked; the token of the next one is where it starts."""
+    """One page of `pageSize` (default 50, at most 1000) models; `pageToken` is the index of its first model."""
     size, token = request.query.get("pageSize", ""), request.query.get("pageToken", "")
     count = min(int(size), 1000) if size.isdecimal() and int(size) > 0 else 50
     start = int(token) if token.isdecimal() else 0
@@ -90,7 +90,7 @@ def _anthropic_row(alias: ModelAlias) -> Row:
 
 
 async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
-    """OpenAI's rows, with what is known of each alias's first target: `context_window` in tokens, and `pricing` in US
+    """OpenAI's rows, extended by facts of each alias's first target: `context_window` in tokens, and `pricing` in US
     dollars (per million tokens by class; per_image, per_minute, per_1k_chars)."""
     snapshot = gateway.snapshot
     first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
@@ -124,7 +124,7 @@ def _first_target(alias: ModelAlias, snapshot: Snapshot) -> BoundTarget | None:
 
 
 def _context_of(gateway: Gateway, target: BoundTarget) -> int | None:
-    """What the provider itself says, where it was asked for its models before."""
+    """The context size in tokens from the provider's own list of models, where that was fetched before."""
     _, offered = gateway.offered.get(target.bound.name, (0, []))
     return next((model.context_tokens for model in offered if model.id == target.model), None)
 
@@ -148,5 +148,5 @@ def _rfc3339(ms: int) -> str:
 
 
 def json_response(value: Any) -> web.Response:
-    """`value` as JSON."""
+    """A response with `value` as JSON."""
     return web.Response(body=orjson.dumps(value), content_type="application/json")

@@ -1,4 +1,4 @@
-"""What a request says, whatever its dialect: the key, the body, the address, the client."""
+"""Reads the parts of an HTTP request that all dialects share: key, body, common JSON fields, client name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MB = 1024 * 1024
 
 
 def credential(request: web.Request) -> str | None:
-    """The key: Bearer, x-api-key, api-key, x-goog-api-key or ?key=, whichever comes first; None where none was sent."""
+    """The key from Bearer, x-api-key, api-key, x-goog-api-key or ?key=, in this order; None where none was sent."""
     headers = request.headers
     authorization = headers.get("Authorization")
     if authorization and authorization[:7].lower() == "bearer ":
@@ -28,10 +28,11 @@ def credential(request: web.Request) -> str | None:
 
 
 async def read_body(request: web.Request, max_mb: int) -> bytes:
-    """The whole body, unpacked; raises PayloadTooLarge as soon as it is over the limit."""
+    """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB."""
     limit = max_mb * _MB
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(max_mb)
+    # Most bodies arrive in one piece: then nothing is copied.
     first = await request.content.readany()
     if len(first) > limit:
         raise _too_large(max_mb)
@@ -50,7 +51,7 @@ def _too_large(max_mb: int) -> PayloadTooLarge:
 
 
 async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
-    """The body as a JSON object; raises BadRequest that says what is wrong and where."""
+    """The body as a JSON object; raises BadRequest (with the position of a syntax error) or PayloadTooLarge."""
     if request.headers.get("Content-Type", "")[:10].lower() == "multipart/":
         raise BadRequest("This path takes JSON (Content-Type: application/json).", code="unsupported_media_type")
     raw = await read_body(request, max_mb)
@@ -66,7 +67,7 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
 
 
 def model_of(body: dict[str, Any]) -> str:
-    """The model asked for; raises BadRequest."""
+    """The field `model`, at most 512 characters; raises BadRequest."""
     model = body.get("model")
     if model is None or model == "":
         raise BadRequest("The field 'model' is missing.", code="missing_parameter", param="model")
@@ -84,7 +85,7 @@ def flag(body: dict[str, Any], name: str) -> bool:
 
 
 def need_messages(body: dict[str, Any]) -> None:
-    """Raises BadRequest where `messages` is no list of objects; the rest is the dialect's or the provider's to judge."""
+    """Raises BadRequest where `messages` is not a list of objects with a role; the dialect or the provider checks the rest."""
     messages = body.get("messages")
     if messages is None:
         raise BadRequest("The field 'messages' is missing.", code="missing_parameter", param="messages")
@@ -96,5 +97,5 @@ def need_messages(body: dict[str, Any]) -> None:
 
 
 def client_name(request: web.Request) -> str:
-    """The client's own name for itself, shortened: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
+    """The User-Agent up to its comment, at most 80 characters: `claude-cli/2.1`, `OpenAI/Python 3.54.0`."""
     return request.headers.get("User-Agent", "")[:80].split(" (", 1)[0]

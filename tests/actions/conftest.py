@@ -10,14 +10,14 @@ import pytest
 from conduit_desktop.actions import operations
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 Do = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
 async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with opened_context(home) as opened:
+    async with open_context(home) as opened:
         yield opened
 
 

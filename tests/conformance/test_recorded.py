@@ -1,4 +1,4 @@
-"""A sample of the recorded traffic through the running gateway: relayed as it is, and translated without a loss unnamed."""
+"""A sample of the recorded traffic through the running gateway: relayed unchanged, and translated with known losses only."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import pytest
 
 from conduit_desktop.core.paths import Home
 from tests.fakes.replay import interactions
-from tools.conformance import media as beside
-from tools.conformance import passthrough as native
-from tools.conformance import places
-from tools.conformance import translated as crossed
-from tools.conformance.gateway import opened
-from tools.conformance.losses import UNKNOWN, name_of
+from tools.conformance import media, passthrough, translated
+from tools.conformance import recordings as recorded_traffic
+from tools.conformance.gateway import open_setup
+from tools.conformance.known_losses import UNKNOWN, name_of
 
 EVERY = 12
 """One recorded chat in so many."""
@@ -27,10 +25,10 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("google.genai") is None
 
 @pytest.fixture(scope="module")
 def sampled(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like the recordings', with a sample of them: streams first, they have more to go wrong, and all beside chat."""
-    known = [recording for recording in places.recordings(interactions(recordings)) if recording.place is not None]
-    chats = sorted((one for one in known if one.place and one.place.dialect), key=lambda one: not one.stream)[::EVERY]
-    others = [one for one in known if one.place and not one.place.dialect]
+    """A folder with a sample of the recordings: chats with streams first (more can go wrong in them), and all media calls."""
+    known = [recording for recording in recorded_traffic.recordings(interactions(recordings)) if recording.endpoint is not None]
+    chats = sorted((one for one in known if one.endpoint and one.endpoint.dialect), key=lambda one: not one.stream)[::EVERY]
+    others = [one for one in known if one.endpoint and not one.endpoint.dialect]
     folder = tmp_path_factory.mktemp("recorded")
     with gzip.open(folder / "recordings.jsonl.gz", "wb", compresslevel=1) as lines:
         lines.writelines(orjson.dumps(one.line) + b"\n" for one in (*chats, *others))
@@ -38,18 +36,18 @@ def sampled(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def test_the_native_lane_changes_nothing(sampled: Path, home: Home) -> None:
-    async with opened(sampled, home) as hall:
-        found = await native.run(hall, [recording for recording in hall.known if recording.asked_natively])
+async def test_passthrough_changes_nothing(sampled: Path, home: Home) -> None:
+    async with open_setup(sampled, home) as setup:
+        found = await passthrough.run(setup, [recording for recording in setup.recordings if recording.can_pass_through])
     assert [(one.recording.name, fault) for one in found for fault in one.faults] == []
     assert len(found) > 100
 
 
-async def test_embeddings_and_pictures_are_the_same_in_whatever_words(sampled: Path, home: Home) -> None:
-    async with opened(sampled, home) as hall:
-        found = await beside.run(hall, hall.known[::2])
+async def test_embeddings_and_images_are_the_same_in_every_client_dialect(sampled: Path, home: Home) -> None:
+    async with open_setup(sampled, home) as setup:
+        found = await media.run(setup, setup.recordings[::2])
     assert [(one.recording.name, one.caller, fault) for one in found for fault in one.faults] == []
-    assert {one.caller for one in found} == {*beside.CALLERS}
+    assert {one.caller for one in found} == {*media.CALLERS}
     assert len(found) > 50
 
 
@@ -57,19 +55,19 @@ HAS = re.compile(
     r"(/chat/completions|/responses|/v1/messages|/embeddings|/images/(generations|edits)|/audio/speech|/moderations|/rerank"
     r"|:(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)|/api/chat|/converse(-stream)?)$"
 )
-"""What the client API has a path for, or the gateway a dialect."""
+"""Paths for which the client API has a path, or the gateway a dialect."""
 
 
-def test_what_is_left_out_has_no_place_in_the_client_api(recordings: Path) -> None:
-    known = places.recordings(interactions(recordings))
-    left = [recording for recording in known if recording.place is None and isinstance(recording.line["req"], dict)]
+def test_recordings_that_are_left_out_have_no_path_in_the_client_api(recordings: Path) -> None:
+    known = recorded_traffic.recordings(interactions(recordings))
+    left = [recording for recording in known if recording.endpoint is None and isinstance(recording.line["req"], dict)]
     assert [recording.name for recording in left if HAS.search(recording.path)] == []
 
 
-@pytest.mark.parametrize("caller", crossed.CALLERS)
-async def test_no_crossing_loses_what_has_no_name(sampled: Path, home: Home, caller: str) -> None:
-    async with opened(sampled, home) as hall:
-        found = await crossed.run(hall, caller, hall.known)
+@pytest.mark.parametrize("caller", translated.CALLERS)
+async def test_translation_has_known_losses_only(sampled: Path, home: Home, caller: str) -> None:
+    async with open_setup(sampled, home) as setup:
+        found = await translated.run(setup, caller, setup.recordings)
     lost = [
         (one.recording.name, field, values)
         for one in found

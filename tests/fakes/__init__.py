@@ -1,1 +1,1 @@
-"""Small stand-ins for what is outside the house: a vendor, a clock, a keyring, recorded traffic."""
+"""Small fakes of everything outside the process: vendors, clients, clock, keyring, recorded traffic."""

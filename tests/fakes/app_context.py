@@ -1,4 +1,4 @@
-"""A house in a temporary home: the real store and gateway, secrets in a dict, and a server that only says it runs."""
+"""An AppContext in a temporary home: real store and gateway, secrets in a dict, and a server that does not listen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conduit_desktop.store.secrets.store import SecretStore
 
 
 class DictSecrets(SecretStore):
-    """Keeps secrets in a dict; `broken` makes every change fail."""
+    """A secret store in memory; `broken` makes every change fail."""
 
     backend = "dict"
 
@@ -40,7 +40,7 @@ class DictSecrets(SecretStore):
 
 
 class IdleServer:
-    """Says that it runs, and does not."""
+    """A ServerControl that reports `running` without listening."""
 
     state: ServerState = "running"
     address: str | None = "http://127.0.0.1:5000"
@@ -56,8 +56,8 @@ class IdleServer:
 
 
 @asynccontextmanager
-async def opened_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
-    """A house to act on."""
+async def open_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
+    """A started AppContext; the settings `fixed` override the stored ones."""
     store = Store.open(home)
     bus = Bus()
     secrets = DictSecrets()
@@ -71,7 +71,7 @@ async def opened_context(home: Home, **fixed: Any) -> AsyncIterator[AppContext]:
 
 
 def published(context: AppContext) -> list[Change]:
-    """Every change published from now on."""
+    """A list that collects every change published from now on."""
     changes: list[Change] = []
     context.bus.subscribe(changes.append)
     return changes

@@ -1,4 +1,4 @@
-"""How a client speaks each dialect that is spoken to the gateway: where it asks, what it sends, and how a stream ends."""
+"""The five dialects of the client API as a client uses them: path, request body, and the markers of a stream's end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Body = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Speech:
-    """Paths, the body for a text, and the marks of a stream's good and bad end."""
+class ClientDialect:
+    """Path, a function from a text to a request body, and the bytes that mark a stream's success or error."""
 
     path: str
     body: Callable[[str], Body]
-    well: tuple[bytes, ...]
-    ill: tuple[bytes, ...]
+    success_marks: tuple[bytes, ...]
+    error_marks: tuple[bytes, ...]
     streamed_path: str = ""
-    """Where it is not the same, and the body says neither model nor mode."""
+    """The path of streams where it differs; then the body contains neither `model` nor `stream`."""
 
-    def asked(self, model: str, text: str, stream: bool, **fields: Any) -> tuple[str, Body]:
-        """Path and body of a call."""
+    def request(self, model: str, text: str, stream: bool, **fields: Any) -> tuple[str, Body]:
+        """Path and body of one request."""
         body = self.body(text) | fields
         if self.streamed_path:
             return (self.streamed_path if stream else self.path).format(model=model), body
@@ -40,16 +40,16 @@ def _contents(text: str) -> Body:
     return {"contents": [{"role": "user", "parts": [{"text": text}]}]}
 
 
-SPEECHES = {
-    "openai": Speech("/v1/chat/completions", _messages, (b"data: [DONE]",), (b'{"error":',)),
-    "anthropic": Speech("/v1/messages", _messages, (b'"message_stop"',), (b"event: error",)),
-    "responses": Speech(
+CLIENT_DIALECTS = {
+    "openai": ClientDialect("/v1/chat/completions", _messages, (b"data: [DONE]",), (b'{"error":',)),
+    "anthropic": ClientDialect("/v1/messages", _messages, (b'"message_stop"',), (b"event: error",)),
+    "responses": ClientDialect(
         "/v1/responses", _input, (b'"type":"response.completed"', b'"type":"response.incomplete"'),
         (b'"type":"response.failed"', b'"type":"error"'),
     ),
-    "gemini": Speech(
+    "gemini": ClientDialect(
         "/v1beta/models/{model}:generateContent", _contents, (b'"finishReason"',), (b'{"error":',),
         "/v1beta/models/{model}:streamGenerateContent?alt=sse",
     ),
-    "ollama": Speech("/api/chat", _messages, (b'"done":true',), (b'{"error":',)),
+    "ollama": ClientDialect("/api/chat", _messages, (b'"done":true',), (b'{"error":',)),
 }  # fmt: skip

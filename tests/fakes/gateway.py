@@ -1,4 +1,4 @@
-"""A gateway over a real store in a temporary home, with short ways to furnish it."""
+"""A gateway over a real store in a temporary home, with short methods to configure and call it."""
 
 from __future__ import annotations
 
@@ -17,44 +17,26 @@ from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.gateway import Gateway
 from conduit_desktop.store import Store
 from conduit_desktop.wire import dialect
+from tests.fakes.app_context import DictSecrets
 from tests.fakes.vendor import API_KEY
 
 KEY = "condt_" + "k" * 43
 
 
-class DictSecrets:
-    """A secret store in memory."""
-
-    backend = "memory"
-    note = ""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-
-    def get(self, name: str) -> str | None:
-        return self.kept.get(name)
-
-    def set(self, name: str, value: str) -> None:
-        self.kept[name] = value
-
-    def delete(self, name: str) -> None:
-        self.kept.pop(name, None)
-
-
 class GatewayFixture(Gateway):
-    """A gateway with short ways to add what a test needs; `records` are those of its finished requests."""
+    """A gateway with methods that add providers, aliases, keys and prices; `records` collects those of finished requests."""
 
     records: list[RequestRecord]
     calls = 0
-    """Calls that were put to it; a request whose caller hangs up before it has arrived is none."""
+    """Calls handed to the gateway; a request whose client disconnects before its body has arrived is not counted."""
 
     async def answer(self, call: Call) -> Exchange:
-        """Answer, and count it."""
+        """Count the call and answer it."""
         self.calls += 1
         return await super().answer(call)
 
     async def add_provider(self, name: str, base_url: str | None, kind: str = "openai-compatible", **more: Any) -> None:
-        """A provider with the credentials `keys` (default: the vendor's own)."""
+        """Add a provider with the credentials `keys` (default: the key that the fake vendor accepts)."""
         credentials = []
         for index, key in enumerate(more.pop("keys", [API_KEY])):
             self.secrets.set(f"provider/{name}/{index}", key)
@@ -65,7 +47,7 @@ class GatewayFixture(Gateway):
         await self.refresh()
 
     async def add_alias(self, alias: str, *targets: str, timeouts: dict[str, float] | None = None, **more: Any) -> None:
-        """An alias for targets given as `provider/model`."""
+        """Add an alias for targets given as `provider/model`; timeouts in seconds."""
         parts = [target.partition("/") for target in targets]
         bound = tuple(Target(provider=provider, model=model) for provider, _, model in parts)
         await self.store.models.insert(
@@ -74,29 +56,29 @@ class GatewayFixture(Gateway):
         await self.refresh()
 
     async def add_key(self, name: str = "tester", key: str = KEY, **more: Any) -> str:
-        """A virtual key; its id."""
+        """Add a virtual key; returns its id."""
         await self.store.keys.insert(VirtualKey(id=f"key_{name}", name=name, digest=digest(key), hint="condt_…", **more))
         await self.refresh()
         return f"key_{name}"
 
     async def add_price(self, pattern: str, input: float, output: float, **more: Any) -> None:
-        """US dollars per million tokens."""
+        """Add a price in US dollars per million tokens."""
         await self.store.prices.insert(Price(pattern=pattern, input=input, output=output, **more))
         await self.refresh()
 
     async def ask(
-        self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any
+        self, model: str, text: str = "hello", *, client_dialect: str = "openai_chat", key: str | None = KEY, **fields: Any
     ) -> Any:
-        """The whole answer's body."""
-        exchange = await self.answer(call(model, text, speaks=speaks, key=key, **fields))
+        """Make one non-streamed request; returns the parsed body."""
+        exchange = await self.answer(call(model, text, client_dialect=client_dialect, key=key, **fields))
         assert isinstance(exchange, WholeReply)
         return orjson.loads(exchange.body)
 
     async def stream(
-        self, model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, **fields: Any
+        self, model: str, text: str = "hello", *, client_dialect: str = "openai_chat", key: str | None = KEY, **fields: Any
     ) -> bytes:
-        """Everything a streaming caller reads."""
-        exchange = await self.answer(call(model, text, speaks=speaks, key=key, stream=True, **fields))
+        """Make one streamed request; returns all bytes of the stream."""
+        exchange = await self.answer(call(model, text, client_dialect=client_dialect, key=key, stream=True, **fields))
         assert isinstance(exchange, StreamReply)
         try:
             return b"".join([data async for data in exchange.frames])
@@ -105,20 +87,26 @@ class GatewayFixture(Gateway):
 
 
 def call(
-    model: str, text: str = "hello", *, speaks: str = "openai_chat", key: str | None = KEY, stream: bool = False, **fields: Any
+    model: str,
+    text: str = "hello",
+    *,
+    client_dialect: str = "openai_chat",
+    key: str | None = KEY,
+    stream: bool = False,
+    **fields: Any,
 ) -> Call:
-    """A chat call in the dialect `speaks`."""
+    """A chat call in the given client dialect."""
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
-    if speaks == "anthropic_messages":
+    if client_dialect == "anthropic_messages":
         body.setdefault("max_tokens", 100)
     if stream:
         body["stream"] = True
-    return Call(dialect(speaks), body, model, stream=stream, credential=key)
+    return Call(dialect(client_dialect), body, model, stream=stream, credential=key)
 
 
 @asynccontextmanager
 async def open_gateway(home: Home, **settings: Any) -> AsyncIterator[GatewayFixture]:
-    """A started gateway; `settings` hold over the defaults."""
+    """A started gateway; `settings` override the defaults."""
     store = Store.open(home)
     gateway = GatewayFixture(store, DictSecrets(), Bus(), settings)
     gateway.records = []

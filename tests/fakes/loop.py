@@ -1,4 +1,4 @@
-"""An event loop whose time does not pass by itself: it jumps to the next timer as soon as nothing else is ready."""
+"""An event loop with simulated time: it jumps to the next timer as soon as nothing else is ready."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.skipped_s
 
 
-def run_in_jumping_time(story: Coroutine[Any, Any, T]) -> T:
-    """Run `story` to its end on a loop of its own."""
+def run_in_jumping_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end on a new loop with simulated time."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        return runner.run(story)
+        return runner.run(main)

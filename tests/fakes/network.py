@@ -1,4 +1,4 @@
-"""A guard around sockets: a test reaches this machine and no other."""
+"""A guard around sockets: tests can connect to this machine only."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def is_local(host: object) -> bool:
 
 @contextmanager
 def loopback_only() -> Iterator[list[str]]:
-    """While this is open, sockets connect to loopback and Unix addresses alone; gives the list of what was refused.
+    """While this is open, sockets connect only to loopback and Unix addresses; yields the list of refused addresses.
 
-    A refused connection raises AssertionError. Names below `.invalid` never resolve (RFC 6761), as outside.
+    A refused connection raises AssertionError. Names below `.invalid` do not resolve (RFC 6761), as everywhere.
     """
     refused: list[str] = []
 
@@ -43,7 +43,7 @@ def loopback_only() -> Iterator[list[str]]:
 
     def check(sock: socket.socket, address: Any) -> None:
         if sock.family in (socket.AF_INET, socket.AF_INET6) and not is_local(address[0]):
-            sock.close()  # socket.create_connection closes it for an OSError alone
+            sock.close()  # socket.create_connection closes it for an OSError only
             raise refuse(f"{address[0]}:{address[1]}")
 
     real_connect, real_connect_ex, real_getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
@@ -72,10 +72,10 @@ def loopback_only() -> Iterator[list[str]]:
 
 @contextmanager
 def watched_sockets() -> Iterator[weakref.WeakSet[socket.socket]]:
-    """While this is open, the set gathers the sockets the main thread makes; those that are freed leave it.
+    """While this is open, the set collects the sockets that the main thread creates; freed ones leave it.
 
-    An event loop that is not closed shows, too: it holds a pair of sockets to wake itself. Servers in threads of their own are
-    left out: they serve several tests, and close a connection some time after their client did.
+    An event loop that is not closed shows too: it has a pair of sockets to wake itself. Servers in other threads are not
+    watched: they serve several tests, and close a connection some time after their client did.
     """
     made: weakref.WeakSet[socket.socket] = weakref.WeakSet()
     real_init = socket.socket.__init__

@@ -1,4 +1,4 @@
-"""Recorded provider traffic as an upstream: starts and stops the recordings' own replay server."""
+"""Recorded provider traffic as an upstream: starts and stops the replay server that comes with the recordings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def replaying(folder: Path) -> AsyncIterator[str]:
     A provider's base URL for one recording is `{address}/c/{cassette}/{real path}`.
     """
     if not (folder / "replay.py").is_file():
-        pytest.skip(f"no replay.py beside the recordings in {folder}")
+        pytest.skip(f"no replay.py next to the recordings in {folder}")
     if importlib.util.find_spec("yaml") is None:
         pytest.skip("replay.py needs pyyaml")
     port = _free_port()
@@ -48,7 +48,7 @@ async def replaying(folder: Path) -> AsyncIterator[str]:
 
 
 def _free_port() -> int:
-    """A port nobody holds now: replay.py takes none of its own choosing."""
+    """A free port: replay.py cannot choose one and report it."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 

@@ -1,9 +1,9 @@
-"""A caller in one dialect, two vendors in the same or the other one, and the real HTTP door between them.
+"""A failover scenario: a client of one dialect, two scripted vendors in the same or another one, and the HTTP server between.
 
-crossing = await opened.furnish(timeouts={"first_token_s": 0.3})
-crossing.a.script(Step(status=503))
-heard = await crossing.ask()            # the alias "ab": A then B
-assert heard.text and heard.by == "b"
+await scenario.configure(timeouts={"first_token_s": 0.3})
+scenario.a.script(Step(status=503))
+response = await scenario.ask()            # the alias "ab": A then B
+assert response.text and response.by == "b"
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server.application import build
 from tests.fakes.app_context import IdleServer
-from tests.fakes.client_dialects import SPEECHES
+from tests.fakes.client_dialects import CLIENT_DIALECTS
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import WITHIN_S, settled
 
-Speaks = Literal["openai", "anthropic", "responses", "gemini", "ollama"]
+DialectName = Literal["openai", "anthropic", "responses", "gemini", "ollama"]
 LONG = "one two three four five six seven eight nine ten"
-"""What is said back: ten words, ten frames."""
+"""The text that the vendor echoes: ten words, ten frames."""
 
 
 @dataclass(frozen=True)
-class Combination:
-    """How a caller speaks, by which lane its request goes, and whether it asks for a stream."""
+class RequestVariant:
+    """The client's dialect, passthrough or translated, and streamed or whole."""
 
-    speaks: Speaks
-    native: bool
+    dialect: DialectName
+    passthrough: bool
     streamed: bool
 
     @property
-    def upstream(self) -> Speaks:
-        """What the vendors speak."""
-        return self.speaks if self.native else ("anthropic" if self.speaks in ("openai", "ollama") else "openai")
+    def upstream(self) -> DialectName:
+        """The vendors' dialect."""
+        return self.dialect if self.passthrough else ("anthropic" if self.dialect in ("openai", "ollama") else "openai")
 
     def __str__(self) -> str:
-        return f"{self.speaks}-{'native' if self.native else 'translated'}-{'stream' if self.streamed else 'whole'}"
+        return f"{self.dialect}-{'passthrough' if self.passthrough else 'translated'}-{'stream' if self.streamed else 'whole'}"
 
 
-COMBINATIONS = [
-    Combination(speaks, native, streamed)
-    for speaks in ("openai", "anthropic")
-    for native in (True, False)
+VARIANTS = [
+    RequestVariant(dialect, passthrough, streamed)
+    for dialect in ("openai", "anthropic")
+    for passthrough in (True, False)
     for streamed in (True, False)
 ]
-OTHER_COMBINATIONS = [
-    Combination(speaks, False, streamed) for speaks in ("responses", "gemini", "ollama") for streamed in (True, False)
+OTHER_VARIANTS = [
+    RequestVariant(dialect, False, streamed) for dialect in ("responses", "gemini", "ollama") for streamed in (True, False)
 ]
-STREAMS = [way for way in COMBINATIONS if way.streamed]
-WHOLES = [way for way in COMBINATIONS if not way.streamed]
+STREAMS = [variant for variant in VARIANTS if variant.streamed]
+WHOLES = [variant for variant in VARIANTS if not variant.streamed]
 
 
 @dataclass
-class CallerView:
-    """What the caller got. `times` are when bytes came, in seconds since it asked."""
+class ClientResponse:
+    """The response as a client reads it. `times` are the arrival times of its pieces, in seconds since the request."""
 
-    way: Combination
+    variant: RequestVariant
     status: int
     headers: dict[str, str]
     raw: bytes
@@ -79,7 +79,7 @@ class CallerView:
 
     @property
     def by(self) -> str:
-        """The provider that answered."""
+        """The provider that answered (x-conduit-provider)."""
         return self.headers.get("x-conduit-provider", "")
 
     @property
@@ -87,8 +87,8 @@ class CallerView:
         """The error's text; empty where there was none."""
         return str(self.error["message"]) if self.error else ""
 
-    def read(self) -> CallerView:
-        """Make out text, end, pings and error, as a client would."""
+    def read(self) -> ClientResponse:
+        """Parse text, end, pings and error, as a client would."""
         kind = self.headers.get("content-type", "")
         if kind.startswith("text/event-stream"):
             for frame in self.raw.replace(b"\r\n", b"\n").split(b"\n\n"):
@@ -109,16 +109,16 @@ class CallerView:
         if error:
             self.error = self.error or ({"message": error} if isinstance(error, str) else error)
             return
-        text, ended = _READERS[self.way.speaks](value)
+        text, ended = _READERS[self.variant.dialect](value)
         self.text += text
         self.ended_well = self.ended_well or ended
 
 
 def _openai(value: dict[str, Any]) -> tuple[str, bool]:
-    """A chunk, or a whole completion: that one's end is its finish reason, a stream's is `[DONE]`."""
+    """Text and end of a chunk or a whole completion, which ends with its finish reason; a stream ends with `[DONE]`."""
     whole = value["object"] == "chat.completion"
-    said = [choice["message" if whole else "delta"].get("content") or "" for choice in value["choices"]]
-    return "".join(said), whole and bool(value["choices"][0]["finish_reason"])
+    texts = [choice["message" if whole else "delta"].get("content") or "" for choice in value["choices"]]
+    return "".join(texts), whole and bool(value["choices"][0]["finish_reason"])
 
 
 def _anthropic(value: dict[str, Any]) -> tuple[str, bool]:
@@ -129,8 +129,8 @@ def _anthropic(value: dict[str, Any]) -> tuple[str, bool]:
 
 def _responses(value: dict[str, Any]) -> tuple[str, bool]:
     if value.get("object") == "response":
-        said = [part["text"] for item in value["output"] if item["type"] == "message" for part in item["content"]]
-        return "".join(said), value["status"] == "completed"
+        texts = [part["text"] for item in value["output"] if item["type"] == "message" for part in item["content"]]
+        return "".join(texts), value["status"] == "completed"
     return value["delta"] if value["type"] == "response.output_text.delta" else "", value["type"] == "response.completed"
 
 
@@ -148,28 +148,28 @@ _READERS = {"openai": _openai, "anthropic": _anthropic, "responses": _responses,
 
 
 class Scenario:
-    """Gateway, door, and the vendors A and B. After `furnish`, the aliases `ab` (A then B) and `a` (A alone) exist."""
+    """Gateway, HTTP server, and the vendors A and B. `configure` adds the aliases `ab` (A then B) and `a` (A alone)."""
 
     def __init__(
-        self, way: Combination, gateway: GatewayFixture, a: Vendor, b: Vendor, url: str, session: aiohttp.ClientSession
+        self, variant: RequestVariant, gateway: GatewayFixture, a: Vendor, b: Vendor, url: str, session: aiohttp.ClientSession
     ) -> None:
-        self.way = way
+        self.variant = variant
         self.gateway = gateway
         self.a, self.b = a, b
         self.url = url
         self.session = session
 
     def base_url(self, vendor: Vendor) -> str:
-        """Where a vendor lives, in the dialect it is spoken to."""
-        return vendor.openai_url if self.way.upstream == "openai" else vendor.anthropic_url
+        """A vendor's base URL for the upstream dialect."""
+        return vendor.openai_url if self.variant.upstream == "openai" else vendor.anthropic_url
 
     @property
     def kind(self) -> str:
         """The vendors' provider kind."""
-        return f"{self.way.upstream}-compatible"
+        return f"{self.variant.upstream}-compatible"
 
-    async def furnish(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Scenario:
-        """Providers a and b, a price for each, the aliases, and a key with a budget."""
+    async def configure(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Scenario:
+        """Add the providers a and b, a price for each, the aliases, and a key with a budget; timeouts in seconds."""
         self.gateway.overrides["keepalive_s"] = keepalive_s
         for name, vendor in (("a", self.a), ("b", self.b)):
             await self.gateway.add_provider(name, self.base_url(vendor), kind=self.kind)
@@ -183,16 +183,16 @@ class Scenario:
 
     def body(self, model: str, text: str, **fields: Any) -> dict[str, Any]:
         """The request's body."""
-        return SPEECHES[self.way.speaks].asked(model, text, self.way.streamed, **fields)[1]
+        return CLIENT_DIALECTS[self.variant.dialect].request(model, text, self.variant.streamed, **fields)[1]
 
     def post(self, model: str = "ab", text: str = LONG, **fields: Any) -> Any:
-        """The request, on its way: an aiohttp response to be entered."""
+        """Send the request; returns aiohttp's context manager of the response."""
         headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2026-10-21"}
-        path, body = SPEECHES[self.way.speaks].asked(model, text, self.way.streamed, **fields)
+        path, body = CLIENT_DIALECTS[self.variant.dialect].request(model, text, self.variant.streamed, **fields)
         return self.session.post(self.url + path, json=body, headers=headers)
 
-    async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> CallerView:
-        """The whole answer, heard to its end."""
+    async def ask(self, model: str = "ab", text: str = LONG, **fields: Any) -> ClientResponse:
+        """Send the request and read the response to its end."""
         began = asyncio.get_running_loop().time()
         pieces: list[bytes] = []
         times: list[float] = []
@@ -201,11 +201,11 @@ class Scenario:
                 pieces.append(piece)
                 times.append(asyncio.get_running_loop().time() - began)
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return CallerView(self.way, response.status, headers, b"".join(pieces), times).read()
+            return ClientResponse(self.variant, response.status, headers, b"".join(pieces), times).read()
 
     @property
     def record(self) -> RequestRecord:
-        """The latest request's."""
+        """The latest request's record."""
         return self.gateway.records[-1]
 
     @property
@@ -214,7 +214,7 @@ class Scenario:
         return [(attempt.provider, attempt.outcome) for attempt in self.record.attempts]
 
     async def settled(self) -> None:
-        """Wait until nothing is under way, at the gateway and at the vendors, and every record can be read."""
+        """Wait until no call is running at the gateway and the vendors, and every record can be read."""
         await settled(self.gateway)
         async with asyncio.timeout(WITHIN_S):
             for vendor in (self.a, self.b):
@@ -222,7 +222,7 @@ class Scenario:
                     await call.ended.wait()
 
     def check(self) -> None:
-        """What holds after every test: one record a request that arrived, nothing reserved, nothing in flight."""
+        """Invariants after every test: one record per received request, nothing reserved, nothing in flight."""
         assert self.gateway.in_flight == 0
         assert len({record.id for record in self.gateway.records}) == len(self.gateway.records) == self.gateway.calls
         account = self.gateway.account("key_tester")
@@ -234,8 +234,8 @@ class Scenario:
 
 
 @asynccontextmanager
-async def opened_scenario(way: Combination, home: Home) -> AsyncIterator[Scenario]:
-    """Everything started and, at the end, looked over and stopped."""
+async def open_scenario(variant: RequestVariant, home: Home) -> AsyncIterator[Scenario]:
+    """A started scenario; at the end its invariants are checked and it is stopped."""
     async with Vendor() as a, Vendor() as b, open_gateway(home) as gateway:
         context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), {})  # type: ignore[arg-type]
         runner = web.AppRunner(build(context), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
@@ -243,7 +243,7 @@ async def opened_scenario(way: Combination, home: Home) -> AsyncIterator[Scenari
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
             async with aiohttp.ClientSession(auto_decompress=False) as session:
-                scenario = Scenario(way, gateway, a, b, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+                scenario = Scenario(variant, gateway, a, b, f"http://127.0.0.1:{runner.addresses[0][1]}", session)
                 yield scenario
                 await scenario.settled()
                 scenario.check()

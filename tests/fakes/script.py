@@ -1,4 +1,4 @@
-"""What a scripted vendor does, call by call: every fault a provider was seen to have, as a declarative step."""
+"""Scripts of the fake vendor: one declarative step per call, with every fault that real providers have shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the vendor says it counted. The classes are disjoint, but for `reasoning`, a part of `output`."""
+    """The usage that the vendor reports. The classes are disjoint, except that `reasoning` is a part of `output`."""
 
     input: int = 20
     cache_read: int = 0
@@ -20,30 +20,30 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How one call is answered. The default is a good answer at once.
+    """How one call is answered. The default is an immediate success.
 
-    "After n" counts content frames of a stream (a whole answer is cut or stalls in the middle of its body whatever n is).
+    "After n" counts content frames of a stream (a non-streamed answer is cut or stalls in the middle of its body for any n).
     """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str | bytes | Mapping[str, Any] | None = None
-    """Instead of the answer, or of the error body that fits `status`."""
+    """Replaces the answer, or the error body for `status`."""
     content_type: str | None = None
     message: str = "scripted failure"
     error_type: str | None = None
-    """Of the error body; also OpenAI's `code`."""
+    """The type in the error body; also OpenAI's `code`."""
 
     reset: bool = False
     """TCP reset before any byte."""
     hang: bool = False
-    """Take the call and never answer."""
+    """Accept the call and never answer."""
     delay_s: float = 0.0
-    """Before the headers."""
+    """Seconds before the headers."""
     think_s: float = 0.0
-    """After a stream's headers, before its first frame; before a whole answer."""
+    """Seconds between a stream's headers and its first frame; before a non-streamed answer."""
     frame_s: float = 0.0
-    """Before each further frame."""
+    """Seconds before each further frame."""
     split_bytes: int = 0
     """Write the stream in pieces of this many bytes."""
 
@@ -56,18 +56,18 @@ class Step:
     """All content, then a clean end of the connection without the terminal event, or without a chunked body's last chunk."""
 
     text: str | None = None
-    """What to say instead of the echo; each word is a frame."""
+    """The answer's text instead of the echo; each word is a frame."""
     thinking: str = ""
     tools: int = 1
     """How many of the offered tools to call at once; 0 for none."""
     calls: Mapping[str, Mapping[str, Any]] | None = None
-    """Call the first of these tools that is offered, with these arguments, and none where none is."""
+    """Call the first of these tools that the request offers, with these arguments; none where it offers none of them."""
     tokens: Tokens | None = Tokens()
     """None: usage is not reported."""
 
 
 class Script:
-    """Steps in order; the last one holds for good, or all of them again with `cycle`."""
+    """Steps in order; after the last one it is repeated, or with `cycle` all of them."""
 
     def __init__(self, steps: Sequence[Step], cycle: bool = False) -> None:
         if not steps:
@@ -84,7 +84,7 @@ class Script:
 
 
 class Scripts:
-    """Which script a call follows: its credential's, else its model's, else the one for all."""
+    """Selects the script of a call: that of its credential, else of its model, else the default."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, Script] = {}

@@ -1,4 +1,4 @@
-"""The guard itself: what it lets through, and what it does not."""
+"""The socket guard: which connections it allows and refuses."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import keyring
 import pytest
 
 from tests.fakes.clock import Clock
-from tests.fakes.keys import MemoryKeyring
+from tests.fakes.memory_keyring import MemoryKeyring
 from tests.fakes.network import is_local, loopback_only
 
 
-def test_a_connection_to_loopback_is_let_through():
+def test_a_connection_to_loopback_is_allowed():
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert client.getpeername() == server.getsockname()
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "2001:db8::1", "example.com"])
-def test_a_connection_to_elsewhere_is_an_error_and_is_noted(host):
+def test_a_connection_to_another_machine_is_an_error_and_is_recorded(host):
     with loopback_only() as refused:
         with pytest.raises(AssertionError, match="only loopback"):
             socket.create_connection((host, 443), timeout=1)
@@ -45,7 +45,7 @@ def test_a_name_that_cannot_exist_does_not_resolve():
     ("host", "local"),
     [("127.0.0.1", True), ("::1", True), (b"localhost", True), (None, True), ("10.0.0.1", False), ("local", False)],
 )
-def test_loopback_is_told_from_the_rest(host, local):
+def test_loopback_addresses_are_local_and_others_are_not(host, local):
     assert is_local(host) is local
 
 
@@ -69,7 +69,7 @@ def test_the_keyring_is_a_fake_and_starts_empty(system_keyring):
     assert keyring.get_password("a", "b") is None
 
 
-def test_a_clock_moves_only_when_told():
+def test_the_fake_clock_moves_only_by_its_methods():
     clock = Clock()
     start, wall = clock(), clock.wall()
     clock.advance(2.5)

@@ -1,4 +1,4 @@
-"""The scripted vendor: good answers in both dialects, seen by the vendors' own SDKs, and what it remembers."""
+"""The scripted vendor: good answers in both dialects, read by the vendors' own SDKs, and its record of calls."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def claude(vendor):
         yield client
 
 
-async def test_openai_whole_and_streamed_say_the_same(gpt):
+async def test_openai_whole_and_streamed_answers_are_equal(gpt):
     whole = await gpt.chat.completions.create(model="m", messages=HELLO)
     stream = await gpt.chat.completions.create(model="m", messages=HELLO, stream=True, stream_options={"include_usage": True})
     chunks = [chunk async for chunk in stream]
@@ -44,7 +44,7 @@ async def test_openai_whole_and_streamed_say_the_same(gpt):
     assert chunks[-1].usage == whole.usage
 
 
-async def test_anthropic_whole_and_streamed_say_the_same(claude):
+async def test_anthropic_whole_and_streamed_answers_are_equal(claude):
     whole = await claude.messages.create(model="m", messages=HELLO, max_tokens=100)
     async with claude.messages.stream(model="m", messages=HELLO, max_tokens=100) as stream:
         final = await stream.get_final_message()
@@ -52,7 +52,7 @@ async def test_anthropic_whole_and_streamed_say_the_same(claude):
     assert final.usage.output_tokens == whole.usage.output_tokens == 7
 
 
-async def test_usage_is_told_in_each_dialects_way_of_counting(vendor, gpt, claude):
+async def test_usage_is_counted_as_each_dialect_counts_it(vendor, gpt, claude):
     vendor.script(Step(tokens=Tokens(input=10, cache_read=5, cache_write=3, output=8, reasoning=2)))
     chat = (await gpt.chat.completions.create(model="m", messages=HELLO)).usage
     assert (chat.prompt_tokens, chat.prompt_tokens_details.cached_tokens, chat.completion_tokens_details.reasoning_tokens) == (
@@ -64,38 +64,38 @@ async def test_usage_is_told_in_each_dialects_way_of_counting(vendor, gpt, claud
     assert (message.input_tokens, message.cache_read_input_tokens, message.cache_creation_input_tokens) == (10, 5, 3)
 
 
-async def test_a_tool_is_called_until_its_result_is_in_openai(gpt):
+async def test_a_tool_is_called_until_its_result_is_sent_openai(gpt):
     tools = [{"type": "function", "function": {"name": "weather", "parameters": TOOL}}]
     first = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools)).choices[0]
     call = first.message.tool_calls[0]
     assert (first.finish_reason, call.function.name, call.function.arguments) == ("tool_calls", "weather", '{"city":"Bern"}')
-    turns = [*HELLO, first.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
-    second = (await gpt.chat.completions.create(model="m", messages=turns, tools=tools)).choices[0]
+    messages = [*HELLO, first.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    second = (await gpt.chat.completions.create(model="m", messages=messages, tools=tools)).choices[0]
     assert second.message.content == "The tool said: sunny"
 
 
-async def test_a_tool_is_called_until_its_result_is_in_anthropic(claude):
+async def test_a_tool_is_called_until_its_result_is_sent_anthropic(claude):
     tools = [{"name": "weather", "input_schema": TOOL}]
     async with claude.messages.stream(model="m", messages=HELLO, tools=tools, max_tokens=99) as stream:
         first = await stream.get_final_message()
     block = first.content[0]
     assert (first.stop_reason, block.name, block.input) == ("tool_use", "weather", {"city": "Bern"})
     result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": block.id, "content": "sunny"}]}
-    turns = [*HELLO, {"role": "assistant", "content": first.content}, result]
-    second = await claude.messages.create(model="m", messages=turns, tools=tools, max_tokens=99)
+    messages = [*HELLO, {"role": "assistant", "content": first.content}, result]
+    second = await claude.messages.create(model="m", messages=messages, tools=tools, max_tokens=99)
     assert second.content[0].text == "The tool said: sunny"
 
 
 async def test_a_script_names_the_tool_and_its_arguments(vendor, gpt):
     vendor.script(Step(calls={"read": {"path": "a.txt"}, "view": {"file": "a.txt"}}))
     tools = [{"type": "function", "function": {"name": name, "parameters": TOOL}} for name in ("weather", "view")]
-    asked = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools)).choices[0].message
-    assert [(call.function.name, call.function.arguments) for call in asked.tool_calls] == [("view", '{"file":"a.txt"}')]
+    message = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools)).choices[0].message
+    assert [(call.function.name, call.function.arguments) for call in message.tool_calls] == [("view", '{"file":"a.txt"}')]
     other = (await gpt.chat.completions.create(model="m", messages=HELLO, tools=tools[:1])).choices[0].message
     assert (other.tool_calls, other.content) == (None, "You said: hello there")
 
 
-async def test_images_are_counted_and_max_tokens_holds(gpt):
+async def test_images_are_counted_and_max_tokens_is_kept(gpt):
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     seen = await gpt.chat.completions.create(
         model="m", messages=[{"role": "user", "content": [{"type": "text", "text": "look"}, picture, picture]}]
@@ -113,28 +113,28 @@ async def test_thinking_comes_signed(vendor, claude):
     assert block.signature
 
 
-async def test_models_and_embeddings_are_there(gpt, claude):
+async def test_models_and_embeddings_are_answered(gpt, claude):
     assert [model.id async for model in gpt.models.list()] == [model.id async for model in claude.models.list()]
     floats = await gpt.embeddings.create(model="e", input=["a", "b"], encoding_format="float")
     packed = await gpt.embeddings.create(model="e", input=["a", "b"])
     assert [row.embedding for row in floats.data] == [row.embedding for row in packed.data]
 
 
-async def test_a_wrong_key_is_refused_and_seen(vendor):
+async def test_a_wrong_key_is_refused_and_recorded(vendor):
     async with openai.AsyncOpenAI(base_url=vendor.openai_url, api_key="sk-wrong", max_retries=0) as client:
         with pytest.raises(openai.AuthenticationError):
             await client.chat.completions.create(model="m", messages=HELLO)
-    assert vendor.asked[0].key == "sk-wrong"
+    assert vendor.requests[0].key == "sk-wrong"
 
 
-async def test_the_journal_holds_what_arrived(vendor, claude):
+async def test_the_calls_are_recorded_as_received(vendor, claude):
     await claude.messages.create(model="m", messages=HELLO, max_tokens=5, extra_headers={"anthropic-beta": "x-2026"})
-    call = vendor.asked[0]
+    call = vendor.requests[0]
     assert (call.path, call.body["messages"], call.headers["anthropic-beta"]) == ("/v1/messages", HELLO, "x-2026")
     assert call.outcome == "answered"
 
 
-async def test_scripts_for_a_key_go_before_those_for_a_model(vendor):
+async def test_a_script_for_a_key_wins_over_one_for_a_model(vendor):
     vendor.script(Step(status=503), model="m")
     vendor.script(Step(status=418), key="sk-special")
     statuses = []
@@ -143,7 +143,7 @@ async def test_scripts_for_a_key_go_before_those_for_a_model(vendor):
     assert statuses == [200, 503, 418]
 
 
-def test_a_script_ends_on_its_last_step_or_goes_round():
+def test_a_script_repeats_its_last_step_or_all_of_them():
     steps = [Step(status=500), Step()]
     once, round_and_round = Script(steps), Script(steps, cycle=True)
     assert [once.take().status for _ in range(4)] == [500, 200, 200, 200]

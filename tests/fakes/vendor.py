@@ -1,8 +1,8 @@
-"""A scripted vendor: a real server on loopback that answers, fails and remembers as it is told.
+"""A scripted vendor: a real HTTP server on loopback that answers or fails as its script says, and keeps the calls it got.
 
     async with Vendor() as vendor:
-        vendor.script(Step(status=429, headers={"retry-after": "1"}), Step())      # then good for good
-        vendor.script(Step(cut_after=3), model="demo-small")                       # that model: always broken
+        vendor.script(Step(status=429, headers={"retry-after": "1"}), Step())      # then always good
+        vendor.script(Step(cut_after=3), model="demo-small")                       # this model: always cut
         ...  vendor.openai_url, vendor.anthropic_url (Gemini's too), vendor.calls
 
 `python -m tests.fakes.vendor --port 0` runs it as a process: it prints its address; POST /__script takes
@@ -20,14 +20,14 @@ from aiohttp import web
 
 from tests.fakes import vendor_anthropic, vendor_gemini, vendor_openai
 from tests.fakes.script import Script, Scripts, Step, Tokens
-from tests.fakes.vendor_play import Call, Play, as_json, read
+from tests.fakes.vendor_calls import Call, StepPlayer, as_json, read
 
 API_KEY = "sk-vendor-0000"
 MAX_BODY = 256 * 1024 * 1024
 
 
 class Vendor:
-    """The server. `keys` are the credentials it takes; None takes any."""
+    """The server. `keys` are the credentials it accepts, by default API_KEY."""
 
     def __init__(self, keys: set[str] | None = None) -> None:
         self.keys: set[str] | None = {API_KEY} if keys is None else keys
@@ -37,24 +37,24 @@ class Vendor:
         self.port = 0
 
     def script(self, *steps: Step, model: str | None = None, key: str | None = None, cycle: bool = False) -> None:
-        """Answer the next calls (of `model`, or with the credential `key`) so; the last step holds for good."""
+        """Answer the next calls (of `model`, or with the credential `key`) by these steps; the last step is repeated."""
         if key is not None and self.keys is not None:
             self.keys.add(key)
         self._scripts.set(Script(steps, cycle), model, key)
 
     @property
     def openai_url(self) -> str:
-        """As OpenAI documents its own: with the version."""
+        """The base URL as OpenAI documents it: with the version."""
         return f"{self.anthropic_url}/v1"
 
     @property
     def anthropic_url(self) -> str:
-        """As Anthropic documents its own: without."""
+        """The base URL as Anthropic documents it: without the version."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def asked(self) -> list[Call]:
-        """The calls for an answer, without lists of models."""
+    def requests(self) -> list[Call]:
+        """The POST calls: without lists of models."""
         return [call for call in self.calls if call.method == "POST"]
 
     async def __aenter__(self) -> Vendor:
@@ -68,7 +68,7 @@ class Vendor:
         """Listen on loopback; 0 takes any free port."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._answer)
-        # Without handler_cancellation a hang-up would be noticed at the next write only.
+        # Without handler_cancellation a client's disconnect would be noticed only at the next write.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -76,7 +76,7 @@ class Vendor:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Close every connection and stop listening; a later `start(port)` is the vendor come back."""
+        """Close every connection and stop listening; `start(port)` starts it again at the same address."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -104,11 +104,11 @@ class Vendor:
             return as_json(200, dialect.models())
         if not isinstance(call.body, dict):
             return as_json(400, dialect.error(400, "the body is not a JSON object", None))
-        if dialect is vendor_gemini and (name := vendor_gemini.unsigned(call.body)):
+        if dialect is vendor_gemini and (name := vendor_gemini.call_without_signature(call.body)):
             return as_json(400, dialect.error(400, f"Function call is missing a thought_signature: {name}", None))
-        model = (call.body | vendor_gemini.in_the_path(call.path)).get("model")
+        model = (call.body | vendor_gemini.path_fields(call.path)).get("model")
         step = self._scripts.take(str(model), call.key)
-        return await Play(request, call, step, dialect).run()
+        return await StepPlayer(request, call, step, dialect).run()
 
     async def _control(self, request: web.Request) -> web.Response:
         if request.path == "/__script":
@@ -125,7 +125,7 @@ class Vendor:
 def _dialect(call: Call) -> ModuleType:
     if "/anthropic/" in call.path:  # Claude on Vertex AI
         return vendor_anthropic
-    if "x-goog-api-key" in call.headers or vendor_gemini.in_the_path(call.path):
+    if "x-goog-api-key" in call.headers or vendor_gemini.path_fields(call.path):
         return vendor_gemini
     return vendor_anthropic if _is_anthropic(call) else vendor_openai
 

@@ -1,4 +1,4 @@
-"""The scripted vendor in Anthropic's words: messages."""
+"""The scripted vendor in Anthropic's dialect: Messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_texts import MODELS, Frames, Json, Speech, speech, thirds, words
+from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_in_three, split_words
 
 FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use"}
 MALFORMED = b'event: content_block_delta\ndata: {"type": "content_block_delta", oops\n\n'
@@ -18,8 +18,8 @@ TYPES = {
 }  # fmt: skip
 
 
-def said(body: Json, step: Step) -> Speech:
-    """Read the request and decide what to say."""
+def answer_to(body: Json, step: Step) -> Answer:
+    """The answer to a request."""
     text, images = "", 0
     results: list[str] = []
     for message in body.get("messages", []):
@@ -32,7 +32,7 @@ def said(body: Json, step: Step) -> Speech:
     tools = [(tool["name"], tool["input_schema"]) for tool in body.get("tools", []) if "input_schema" in tool]
     if (body.get("tool_choice") or {}).get("type") == "none":
         tools = []
-    return speech(body, step, results, text, images, tools)
+    return make_answer(body, step, results, text, images, tools)
 
 
 def _text(content: Any) -> str:
@@ -42,7 +42,7 @@ def _text(content: Any) -> str:
 
 
 def usage(tokens: Tokens | None) -> Json:
-    """Anthropic counts every class on its own. A message always has usage: without `tokens`, zeros."""
+    """Anthropic counts every class separately. A message always has usage: without `tokens`, zeros."""
     tokens = tokens or Tokens(0, 0, 0, 0)
     return {
         "input_tokens": tokens.input,
@@ -52,40 +52,40 @@ def usage(tokens: Tokens | None) -> Json:
     }
 
 
-def _blocks(what: Speech) -> list[Json]:
-    blocks: list[Json] = [{"type": "thinking", "thinking": what.thinking, "signature": SIGNATURE}] if what.thinking else []
-    if what.text:
-        blocks.append({"type": "text", "text": what.text})
+def _blocks(answer: Answer) -> list[Json]:
+    blocks: list[Json] = [{"type": "thinking", "thinking": answer.thinking, "signature": SIGNATURE}] if answer.thinking else []
+    if answer.text:
+        blocks.append({"type": "text", "text": answer.text})
     return blocks + [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": orjson.loads(call.arguments)} for call in what.calls
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": orjson.loads(call.arguments)} for call in answer.calls
     ]
 
 
-def _message(what: Speech, step: Step) -> Json:
+def _message(answer: Answer, step: Step) -> Json:
     return {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": what.model, "content": _blocks(what),
-        "stop_reason": FINISH[what.finish], "stop_sequence": None, "usage": usage(step.tokens),
+        "id": "msg_1", "type": "message", "role": "assistant", "model": answer.model, "content": _blocks(answer),
+        "stop_reason": FINISH[answer.finish], "stop_sequence": None, "usage": usage(step.tokens),
     }  # fmt: skip
 
 
 def whole(body: Json, step: Step) -> Json:
     """A message."""
-    return _message(said(body, step), step)
+    return _message(answer_to(body, step), step)
 
 
 def stream(body: Json, step: Step) -> Frames:
     """A streamed message, with a ping after the first block opened."""
-    what = said(body, step)
+    answer = answer_to(body, step)
     counted = usage(step.tokens)
-    start = {**_message(what, step), "content": [], "stop_reason": None, "usage": {**counted, "output_tokens": 1}}
+    start = {**_message(answer, step), "content": [], "stop_reason": None, "usage": {**counted, "output_tokens": 1}}
     content: list[bytes] = []
-    for index, block in enumerate(_blocks(what)):
+    for index, block in enumerate(_blocks(answer)):
         opened, deltas = _pieces(block)
         content.append(_frame("content_block_start", index=index, content_block=opened))
         content += [_frame("content_block_delta", index=index, delta=delta) for delta in deltas]
         content.append(_frame("content_block_stop", index=index))
     content.insert(1, _frame("ping"))
-    delta = {"stop_reason": FINISH[what.finish], "stop_sequence": None}
+    delta = {"stop_reason": FINISH[answer.finish], "stop_sequence": None}
     end = [_frame("message_delta", delta=delta, usage=counted), _frame("message_stop")]
     return Frames([_frame("message_start", message=start)], content, end)
 
@@ -94,16 +94,18 @@ def _pieces(block: Json) -> tuple[Json, list[Json]]:
     """A block as it opens, and the deltas that fill it."""
     match block["type"]:
         case "text":
-            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": word} for word in words(block["text"])]
+            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": word} for word in split_words(block["text"])]
         case "thinking":
-            deltas: list[Json] = [{"type": "thinking_delta", "thinking": word} for word in words(block["thinking"])]
+            deltas: list[Json] = [{"type": "thinking_delta", "thinking": word} for word in split_words(block["thinking"])]
             return {"type": "thinking", "thinking": "", "signature": ""}, [
                 *deltas,
                 {"type": "signature_delta", "signature": SIGNATURE},
             ]
         case _:
             arguments = orjson.dumps(block["input"]).decode()
-            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in thirds(arguments)]
+            return {**block, "input": {}}, [
+                {"type": "input_json_delta", "partial_json": piece} for piece in split_in_three(arguments)
+            ]
 
 
 def error(status: int, message: str, kind: str | None) -> Json:

@@ -1,4 +1,4 @@
-"""The scripted vendor in Gemini's words: generateContent. From its tool calls on it wants its signatures back."""
+"""The scripted vendor in Gemini's dialect: generateContent. It refuses its own tool calls without their thought signature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_texts import MODELS, Frames, Json, Speech, speech, words
+from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_words
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP"}
 MALFORMED = b'data: {"candidates": [oops\r\n\r\n'
@@ -18,16 +18,16 @@ STATUSES = {
 }  # fmt: skip
 
 
-def in_the_path(path: str) -> Json:
-    """What a path says and other vendors' bodies do: the model, and whether to stream. Empty for their paths."""
+def path_fields(path: str) -> Json:
+    """The fields that are in Gemini's path, in other vendors in the body: model and stream. Empty for other vendors' paths."""
     target, colon, method = path.rpartition(":")
     if not colon or "/models/" not in target:
         return {}
     return {"model": target.rpartition("/models/")[2], "stream": method.startswith("stream"), "method": method}
 
 
-def said(body: Json, step: Step) -> Speech:
-    """Read the request and decide what to say."""
+def answer_to(body: Json, step: Step) -> Answer:
+    """The answer to a request."""
     text, images = "", 0
     results: list[str] = []
     for content in body.get("contents", []):
@@ -41,11 +41,11 @@ def said(body: Json, step: Step) -> Speech:
     if (body.get("toolConfig") or {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         tools = []
     limit = (body.get("generationConfig") or {}).get("maxOutputTokens")
-    return speech({**body, "max_tokens": limit}, step, results, text, images, tools)
+    return make_answer({**body, "max_tokens": limit}, step, results, text, images, tools)
 
 
 def _schema(declared: Json) -> Json:
-    """Google takes both spellings; its SDK for Python sends the second."""
+    """Google accepts camelCase and snake_case; its SDK for Python sends the second."""
     plain = declared.get("parametersJsonSchema") or declared.get("parameters_json_schema")
     return plain or _lower(declared.get("parameters") or {})
 
@@ -60,8 +60,8 @@ def _result(response: Json) -> str:
     return str(response.get("output") or response.get("result") or orjson.dumps(response).decode())
 
 
-def unsigned(body: Json) -> str | None:
-    """The name of a call of the history that came back without a signature."""
+def call_without_signature(body: Json) -> str | None:
+    """The name of the first function call in the history that has no thought signature; None where all have one."""
     for content in body.get("contents", []):
         first = next((part for part in content["parts"] if "functionCall" in part), None)
         if first is not None and "thoughtSignature" not in first:
@@ -84,18 +84,18 @@ def usage(tokens: Tokens | None) -> Json:
     return {"usageMetadata": {name: count for name, count in counts.items() if count}}
 
 
-def _parts(what: Speech) -> list[Json]:
-    parts: list[Json] = [{"text": what.thinking, "thought": True}] if what.thinking else []
-    if what.text:
-        parts.append({"text": what.text})
-    for number, call in enumerate(what.calls):
+def _parts(answer: Answer) -> list[Json]:
+    parts: list[Json] = [{"text": answer.thinking, "thought": True}] if answer.thinking else []
+    if answer.text:
+        parts.append({"text": answer.text})
+    for number, call in enumerate(answer.calls):
         part: Json = {"functionCall": {"name": call.name, "args": orjson.loads(call.arguments)}}
         parts.append(part if number else {**part, "thoughtSignature": SIGNATURE})
     return parts
 
 
-def _about(what: Speech) -> Json:
-    return {"modelVersion": what.model, "responseId": "resp-1"}
+def _about(answer: Answer) -> Json:
+    return {"modelVersion": answer.model, "responseId": "resp-1"}
 
 
 def whole(body: Json, step: Step) -> Json:
@@ -104,24 +104,24 @@ def whole(body: Json, step: Step) -> Json:
         return {"totalTokens": step.tokens.input if step.tokens else 0}
     if body.get("method") == "batchEmbedContents":
         return {"embeddings": [{"values": [0.25, 0.5]} for _ in body["requests"]]}
-    what = said(body, step)
-    candidate = {"content": {"parts": _parts(what), "role": "model"}, "finishReason": FINISH[what.finish], "index": 0}
-    return {"candidates": [candidate], **usage(step.tokens), **_about(what)}
+    answer = answer_to(body, step)
+    candidate = {"content": {"parts": _parts(answer), "role": "model"}, "finishReason": FINISH[answer.finish], "index": 0}
+    return {"candidates": [candidate], **usage(step.tokens), **_about(answer)}
 
 
 def stream(body: Json, step: Step) -> Frames:
-    """A streamed answer: a chunk a word, calls whole, the end in a chunk with an empty text."""
-    what = said(body, step)
+    """A streamed answer: one chunk per word, calls in one piece, the end in a chunk with an empty text."""
+    answer = answer_to(body, step)
     pieces: list[Json] = []
-    for part in _parts(what):
-        pieces += [{**part, "text": word} for word in words(part["text"])] if "text" in part else [part]
-    content = [_chunk(what, piece) for piece in pieces]
-    return Frames([], content, [_chunk(what, {"text": ""}, finishReason=FINISH[what.finish], usage=usage(step.tokens))])
+    for part in _parts(answer):
+        pieces += [{**part, "text": word} for word in split_words(part["text"])] if "text" in part else [part]
+    content = [_chunk(answer, piece) for piece in pieces]
+    return Frames([], content, [_chunk(answer, {"text": ""}, finishReason=FINISH[answer.finish], usage=usage(step.tokens))])
 
 
-def _chunk(what: Speech, part: Json, usage: Json | None = None, **more: Any) -> bytes:
+def _chunk(answer: Answer, part: Json, usage: Json | None = None, **more: Any) -> bytes:
     candidate = {"content": {"parts": [part], "role": "model"}, **more, "index": 0}
-    return b"data: " + orjson.dumps({"candidates": [candidate], **(usage or {}), **_about(what)}) + b"\r\n\r\n"
+    return b"data: " + orjson.dumps({"candidates": [candidate], **(usage or {}), **_about(answer)}) + b"\r\n\r\n"
 
 
 def error(status: int, message: str, kind: str | None) -> Json:

@@ -1,4 +1,4 @@
-"""The scripted vendor beside chat: pictures, sound, moderation, rerank, legacy completions, and other vendors' embeddings."""
+"""The scripted vendor's media endpoints: images, audio, moderation, rerank, legacy completions, other vendors' embeddings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import orjson
 from aiohttp import web
 
 from tests.fakes.script import Step
-from tests.fakes.vendor_texts import CREATED, words
+from tests.fakes.vendor_answers import CREATED, split_words
 
 Json = dict[str, Any]
 SOUND = bytes(range(256)) * 1200
-"""What every speech sounds like: 300 KB, so that it takes more than one read."""
+"""The audio of every speech request: 300 KB, so that it takes more than one read."""
 PICTURE = base64.b64encode(b"\x89PNG not really").decode()
 SECONDS = 8.5
 
@@ -112,7 +112,7 @@ _ANSWERS = {
 
 
 def is_media(path: str) -> bool:
-    """Whether the path is answered here."""
+    """Whether this module answers the path."""
     sound = path.endswith("/audio/speech") or "/text-to-speech/" in path
     return sound or path.endswith(tuple(_ANSWERS)) or (path.endswith("/completions") and not path.endswith("/chat/completions"))
 
@@ -141,7 +141,7 @@ def _completion_frames(body: Json, step: Step) -> list[bytes]:
     whole = _completion(body, step)
     frames = [
         {**whole, "choices": [{**whole["choices"][0], "text": word, "finish_reason": None}]}
-        for word in words(whole["choices"][0]["text"])
+        for word in split_words(whole["choices"][0]["text"])
     ]
     for frame in frames:
         del frame["usage"]

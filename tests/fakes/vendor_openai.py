@@ -1,4 +1,4 @@
-"""The scripted vendor in OpenAI's words: chat completions."""
+"""The scripted vendor in OpenAI's dialect: chat completions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_texts import CREATED, MODELS, Frames, Json, Speech, speech, thirds, words
+from tests.fakes.vendor_answers import CREATED, MODELS, Answer, Frames, Json, make_answer, split_in_three, split_words
 
 FINISH = {"stop": "stop", "length": "length", "tools": "tool_calls"}
 MALFORMED = b'data: {"choices": [{"delta": oops\n\n'
 TYPES = {400: "invalid_request_error", 401: "invalid_request_error", 404: "invalid_request_error", 429: "rate_limit_error"}
 
 
-def said(body: Json, step: Step) -> Speech:
-    """Read the request and decide what to say."""
+def answer_to(body: Json, step: Step) -> Answer:
+    """The answer to a request."""
     text, images = "", 0
     for message in body.get("messages", []):
         content = message.get("content") or ""
@@ -28,7 +28,7 @@ def said(body: Json, step: Step) -> Speech:
     ]
     if body.get("tool_choice") == "none":
         tools = []
-    return speech(body, step, _results(body), text, images, tools)
+    return make_answer(body, step, _results(body), text, images, tools)
 
 
 def _results(body: Json) -> list[str]:
@@ -43,7 +43,7 @@ def _results(body: Json) -> list[str]:
 
 
 def usage(tokens: Tokens) -> Json:
-    """OpenAI counts cached tokens in the prompt's and reasoning in the completion's."""
+    """OpenAI's prompt_tokens include cached tokens, its completion_tokens include reasoning."""
     prompt = tokens.input + tokens.cache_read + tokens.cache_write
     return {
         "prompt_tokens": prompt,
@@ -56,36 +56,41 @@ def usage(tokens: Tokens) -> Json:
 
 def whole(body: Json, step: Step) -> Json:
     """A chat completion."""
-    what = said(body, step)
-    message: Json = {"role": "assistant", "content": what.text or None, "refusal": None}
-    if what.thinking:
-        message["reasoning_content"] = what.thinking
-    if what.calls:
+    answer = answer_to(body, step)
+    message: Json = {"role": "assistant", "content": answer.text or None, "refusal": None}
+    if answer.thinking:
+        message["reasoning_content"] = answer.thinking
+    if answer.calls:
         message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}} for call in what.calls
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in answer.calls
         ]
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[what.finish]}
-    answer: Json = {"id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": what.model, "choices": [choice]}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.finish]}
+    completion: Json = {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": answer.model, "choices": [choice],
+    }  # fmt: skip
     if step.tokens:
-        answer["usage"] = usage(step.tokens)
-    return answer
+        completion["usage"] = usage(step.tokens)
+    return completion
 
 
 def stream(body: Json, step: Step) -> Frames:
-    """A streamed chat completion; usage only where it was asked for."""
-    what = said(body, step)
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED, "model": what.model}
+    """A streamed chat completion; usage only where the request includes `stream_options.include_usage`."""
+    answer = answer_to(body, step)
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED, "model": answer.model}
 
     def chunk(delta: Json, finish: str | None = None) -> bytes:
         return _frame({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
-    content = [chunk({"reasoning_content": word}) for word in words(what.thinking)]
-    content += [chunk({"content": word}) for word in words(what.text)]
-    for index, call in enumerate(what.calls):
+    content = [chunk({"reasoning_content": word}) for word in split_words(answer.thinking)]
+    content += [chunk({"content": word}) for word in split_words(answer.text)]
+    for index, call in enumerate(answer.calls):
         function = {"name": call.name, "arguments": ""}
         content.append(chunk({"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": function}]}))
-        content += [chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in thirds(call.arguments)]
-    end = [chunk({}, FINISH[what.finish])]
+        content += [
+            chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in split_in_three(call.arguments)
+        ]
+    end = [chunk({}, FINISH[answer.finish])]
     if step.tokens and (body.get("stream_options") or {}).get("include_usage"):
         end.append(_frame({**head, "choices": [], "usage": usage(step.tokens)}))
     return Frames([chunk({"role": "assistant", "content": ""})], content, [*end, b"data: [DONE]\n\n"])

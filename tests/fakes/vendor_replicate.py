@@ -1,4 +1,4 @@
-"""A vendor in Replicate's words: predictions that are made, streamed, asked for and cancelled, on loopback.
+"""A fake of Replicate on loopback: predictions that are created, streamed, polled and cancelled.
 
 async with ReplicateVendor(pieces=["Hello", " there"]) as vendor:
     ...  vendor.url, vendor.calls (method and path), vendor.inputs, vendor.cancelled
@@ -18,7 +18,7 @@ ID = "pred0000"
 
 
 class ReplicateVendor:
-    """One prediction at a time. `runs`: how often it is still running when asked; `hang`: its stream stops after a piece."""
+    """One prediction at a time. `runs`: how many polls report it as running; `hang`: its stream stops after one piece."""
 
     def __init__(
         self, pieces: list[str], *, runs: int = 0, streams: bool = True, hang: bool = False, fails: str = "", refuses: int = 0

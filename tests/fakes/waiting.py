@@ -1,6 +1,6 @@
-"""Waits for what a call leaves behind: its record, its payload, and the notifications it causes.
+"""Waits for what a call writes in the background: its record, its payload, and notifications.
 
-The record of a success is durable before the answer ends. That of a call that was refused or cancelled is not, and payloads and
+The record of a success is durable before the answer ends. That of a refused or cancelled call is not, and payloads and
 notifications are written in the background: a test that reads any of these has to wait.
 """
 
@@ -16,7 +16,7 @@ from conduit_desktop.gateway.state import GatewayState
 T = TypeVar("T")
 
 WITHIN_S = 20.0
-"""Nobody waits this long where all is well: on a loaded machine it is a second, and what never comes fails at last."""
+"""Only a failing test waits this long; on a loaded machine a good one waits about a second."""
 
 PAUSE_S = 0.02
 
@@ -27,7 +27,7 @@ async def settled(gateway: GatewayState, within_s: float = WITHIN_S) -> None:
         await gateway.drain(within_s)
         while gateway._side_work:
             await asyncio.wait(gateway._side_work)
-        # The writer takes its jobs in order: this one comes after every record that was handed over.
+        # The writer thread runs its jobs in order: this one is done after every record queued before.
         await gateway.store.database.write(lambda connection: None)
     assert gateway.in_flight == 0
 
@@ -42,9 +42,9 @@ async def until(condition: Callable[[], object], within_s: float = WITHIN_S) -> 
 
 
 def read_until(read: Callable[[], T], holds: Callable[[T], object] = bool, within_s: float = WITHIN_S) -> T:
-    """What `read` gives, as soon as it fulfils `holds`; for a gateway in another process, asked over HTTP.
+    """Call `read` until `holds` is true of its result, and return that; for a gateway in another process, read over HTTP.
 
-    Fails after `within_s` with what was read last.
+    Fails after `within_s` seconds with the last result.
     """
     give_up = time.monotonic() + within_s
     while not holds(found := read()):

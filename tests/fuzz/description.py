@@ -1,4 +1,4 @@
-"""Calls made from `/openapi.json` by schemathesis: none may be answered with a 5xx. Run by `make fuzz`."""
+"""Requests generated from `/openapi.json` by schemathesis: no response may be a 5xx. Run by `make fuzz`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fuzz.upstream import serving
 
 EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "100"))
 UNTOUCHED = ("/admin/v1/backup", "/admin/v1/master-key/rotate", "/admin/v1/events", "/admin/v1/providers/{name}/test")
-"""Would write files anywhere, lock this out, never end, or ask hosts that do not exist."""
+"""Operations that would write files anywhere, change the master key, never end, or call hosts that do not exist."""
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def _every(operation: schemathesis.APIOperation, mode: GenerationMode, address: 
             what = f"{operation.method} {operation.path}: {response.status_code} {response.text[:300]}"
             failures.append(f"{what}\n{case.as_curl_command()}")
 
-    with suppress(Unsatisfiable):  # some operations have nothing that could be wrong
+    with suppress(Unsatisfiable):  # some operations have no invalid requests
         each()
     print(f"{operation.method.upper()} {operation.path}: {dict(statuses)}", flush=True)  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Good requests of every kind, for the fuzzers to spoil."""
+"""Valid requests for every path, which the fuzzers mutate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spoilt requests on every path: never a 500, never a hang, never an error that its caller cannot read.
+"""Mutated requests on every path: never a 500, never a hang, never an error that its client cannot parse.
 
 `CONDUIT_FUZZ` is the number of examples for each path, shared among the targets (`make fuzz`: 20,000).
 """
@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fakes.gateway import KEY
+from tests.fuzz.mutations import JSON, mutated, places
 from tests.fuzz.samples import REQUESTS
-from tests.fuzz.spoiling import JSON, places, spoilt
 from tests.fuzz.upstream import TARGETS, serving
 
 EXAMPLES = int(os.environ.get("CONDUIT_FUZZ", "70"))
@@ -29,13 +29,13 @@ CONTENT_TYPES = ("application/json", "multipart/form-data; boundary=x", "text/pl
 
 @st.composite
 def bodies(draw: st.DrawFn, sample: Any, target: str) -> Any:
-    """A good request for `target`, spoilt in up to three places."""
+    """A valid request for `target` with up to three mutations."""
     body: Any = {**sample, "model": target} if "model" in sample else sample
     if "stream" in body:
         body = {**body, "stream": draw(st.booleans())}
     for _ in range(draw(st.integers(0, 3))):
         path = draw(st.sampled_from(list(places(body))))
-        body = spoilt(body, path, draw(st.sampled_from(["change", "change", "remove", "double", "add"])), draw(JSON))
+        body = mutated(body, path, draw(st.sampled_from(["change", "change", "remove", "double", "add"])), draw(JSON))
     return body
 
 
@@ -47,7 +47,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def ask(address: str) -> Iterator[Any]:
-    """POST over one kept connection; ten seconds at most."""
+    """POST over one connection per test; ten seconds at most for a response."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=10)
 
     def post(path: str, body: bytes, content_type: str = "application/json") -> tuple[int, bytes, str]:
@@ -57,7 +57,7 @@ def ask(address: str) -> Iterator[Any]:
             answer = connection.getresponse()
             return answer.status, answer.read(), answer.headers.get("Content-Type", "")
         except BaseException:
-            connection.close()  # or every question after this one fails, too
+            connection.close()  # else every request after this one fails, too
             raise
 
     yield post
@@ -65,7 +65,7 @@ def ask(address: str) -> Iterator[Any]:
 
 
 def check_error(path: str, body: bytes) -> None:
-    """The error has its dialect's shape, and says something."""
+    """The error has its dialect's format and a message."""
     error = orjson.loads(body)
     if path.startswith("/api/"):
         assert isinstance(error["error"], str)
@@ -82,7 +82,7 @@ def check_error(path: str, body: bytes) -> None:
 
 
 def check_stream(body: bytes) -> None:
-    """Every frame can be read, and the stream says how it ended."""
+    """Every frame can be parsed, and the stream has a terminal event."""
     frames = [line[6:] for line in body.splitlines() if line.startswith(b"data: ")]
     for frame in frames:
         assert frame == b"[DONE]" or orjson.loads(frame) is not None
@@ -105,7 +105,7 @@ def check(path: str, status: int, body: bytes, content_type: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("path", REQUESTS)
-def test_a_spoilt_request_is_answered_or_told_what_is_wrong(ask: Any, path: str, target: str) -> None:
+def test_a_mutated_request_is_answered_or_refused_with_a_reason(ask: Any, path: str, target: str) -> None:
     statuses: dict[int, int] = {}
 
     @PER_TARGET
@@ -124,7 +124,7 @@ def test_a_spoilt_request_is_answered_or_told_what_is_wrong(ask: Any, path: str,
 
 
 @pytest.mark.parametrize("path", [*REQUESTS, "/v1/audio/transcriptions", "/v1/images/edits"])
-def test_any_bytes_are_answered_or_told_what_is_wrong(ask: Any, path: str) -> None:
+def test_any_bytes_are_answered_or_refused_with_a_reason(ask: Any, path: str) -> None:
     @PER_PATH
     @given(
         st.binary(max_size=60), st.sampled_from(["application/json", "multipart/form-data; boundary=x", "text/plain", "", "\xff"])
@@ -136,7 +136,7 @@ def test_any_bytes_are_answered_or_told_what_is_wrong(ask: Any, path: str) -> No
     every()
 
 
-def test_a_good_request_is_answered_on_every_path(ask: Any) -> None:
+def test_a_valid_request_is_answered_on_every_path(ask: Any) -> None:
     for path, body in REQUESTS.items():
         status, answer, _ = ask(path, orjson.dumps(body))
         assert status == 200, (path, answer)

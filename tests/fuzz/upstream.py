@@ -1,4 +1,4 @@
-"""A gateway in a thread of its own, and an upstream behind it that answers whatever it is asked with something good."""
+"""A gateway in a separate thread, and an upstream that answers every request with a valid response."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TARGETS = {
     "to-anthropic": ("anthropic-compatible", "", "model-x"), "to-gemini": ("gemini", "/v1beta", "model-x"),
     "to-cohere": ("cohere", "", "model-x"), "to-bedrock": ("bedrock", "", "model-x"), "to-ollama": ("ollama", "", "model-x"),
 }  # fmt: skip
-"""Aliases, each with a provider's kind, the end of its address and a model: every dialect that is spoken upstream."""
+"""Aliases, each with a provider's kind, the end of its address and a model: every upstream dialect."""
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
@@ -46,21 +46,28 @@ async def _answer(request: web.Request) -> web.StreamResponse:
         return web.Response(body=orjson.dumps(_vectors(request.path, body)), content_type="application/json")
     if request.path.endswith("/rerank"):
         return web.Response(body=b'{"results": [{"index": 0, "relevance_score": 0.5}]}', content_type="application/json")
-    if request.path.endswith("/invoke"):  # whatever Bedrock's models are asked for beside chat
-        told = {"embedding": [0.5], "inputTextTokenCount": 7, "images": ["AAAA"], "results": [{"index": 0, "relevance_score": 0.5}]}
-        return web.Response(body=orjson.dumps(told), content_type="application/json")
-    name, stream = _spoken(request.path, body)
-    spoken = dialect(name)
-    asked = ChatRequest(name, "model", stream=stream, include_usage=True)
+    if request.path.endswith("/invoke"):  # embeddings, images or rerank of Bedrock's models
+        answer = {
+            "embedding": [0.5],
+            "inputTextTokenCount": 7,
+            "images": ["AAAA"],
+            "results": [{"index": 0, "relevance_score": 0.5}],
+        }
+        return web.Response(body=orjson.dumps(answer), content_type="application/json")
+    name, stream = _dialect_and_stream(request.path, body)
+    upstream_dialect = dialect(name)
+    chat_request = ChatRequest(name, "model", stream=stream, include_usage=True)
     if not stream:
-        return web.Response(body=orjson.dumps(spoken.write_response(collect(_EVENTS), asked)), content_type="application/json")
-    writer = spoken.writer(asked)
+        return web.Response(
+            body=orjson.dumps(upstream_dialect.write_response(collect(_EVENTS), chat_request)), content_type="application/json"
+        )
+    writer = upstream_dialect.writer(chat_request)
     data = b"".join([*map(writer.write, _EVENTS), writer.end()])
-    return web.Response(body=data, headers={"content-type": spoken.content_type})
+    return web.Response(body=data, headers={"content-type": upstream_dialect.content_type})
 
 
 def _vectors(path: str, body: Any) -> Any:
-    """One for each text, in the shape of the address."""
+    """One vector per text, in the format of the path."""
     inputs = body.get("requests") or body.get("texts") or body.get("inputs") or body.get("input") or ["x"]
     count = len(inputs) if isinstance(inputs, list) and not isinstance(inputs[0], int) else 1
     if path.endswith(":batchEmbedContents"):
@@ -70,8 +77,8 @@ def _vectors(path: str, body: Any) -> Any:
     return {"object": "list", "data": [{"object": "embedding", "index": n, "embedding": [0.5]} for n in range(count)]}
 
 
-def _spoken(path: str, body: Any) -> tuple[str, bool]:
-    """The dialect of an address, and whether a stream is asked for there."""
+def _dialect_and_stream(path: str, body: Any) -> tuple[str, bool]:
+    """The dialect of a path, and whether the request is for a stream."""
     if "generateContent" in path or "streamGenerateContent" in path:
         return "gemini", "streamGenerateContent" in path
     if "/converse" in path:
@@ -106,7 +113,7 @@ async def _serve(folder: Path, ready: list[tuple[str, AppContext]], is_ready: th
 
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[str, AppContext]]:
-    """The gateway's address and its house, until the block ends. Its own errors are its log's: none may be there."""
+    """The gateway's address and its AppContext, until the block ends."""
     ready: list[tuple[str, AppContext]] = []
     is_ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

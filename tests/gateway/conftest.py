@@ -7,7 +7,7 @@ import pytest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.upstream import failover
 from tests.fakes.gateway import GatewayFixture, open_gateway
-from tests.fakes.scenario import COMBINATIONS, STREAMS, WHOLES, Scenario, opened_scenario
+from tests.fakes.scenario import STREAMS, VARIANTS, WHOLES, Scenario, open_scenario
 from tests.fakes.vendor import Vendor
 
 
@@ -35,22 +35,22 @@ def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover, "BACKOFF_S", 0.01)
 
 
-@pytest.fixture(params=COMBINATIONS, ids=str)
+@pytest.fixture(params=VARIANTS, ids=str)
 async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """Every way: the caller's dialect, the lane, streamed and whole."""
-    async with opened_scenario(request.param, home) as made:
+    async with open_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=STREAMS, ids=str)
 async def streams(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """The ways of a stream."""
-    async with opened_scenario(request.param, home) as made:
+    async with open_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=WHOLES, ids=str)
 async def wholes(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """The ways of a whole answer."""
-    async with opened_scenario(request.param, home) as made:
+    async with open_scenario(request.param, home) as made:
         yield made

@@ -29,15 +29,15 @@ async def test_it_answers_whole_and_streamed_in_its_own_dialect_and_in_another(
 ) -> None:
     await furnish(gateway, vendor, kind)
     for speaks in SPEAKS:
-        whole = await gateway.ask("m", speaks=speaks, max_tokens=50)
+        whole = await gateway.ask("m", client_dialect=speaks, max_tokens=50)
         assert (whole["choices"][0]["message"]["content"] if speaks == "openai_chat" else whole["content"][0]["text"]).strip()
-        heard = await gateway.stream("m", speaks=speaks, max_tokens=50)
+        heard = await gateway.stream("m", client_dialect=speaks, max_tokens=50)
         assert (b"[DONE]" if speaks == "openai_chat" else b"message_stop") in heard
     assert [record.status for record in gateway.records] == ["success"] * 4
     # The scripted vendor counts in streams only when it is asked to; Mistral refuses to be asked.
     counted = [record for record in gateway.records if not record.streamed or kind != "mistral"]
     assert all(record.input and record.output and record.cost_state == "final" for record in counted)
-    assert all(call.key == API_KEY for call in vendor.asked)
+    assert all(call.key == API_KEY for call in vendor.requests)
 
 
 @pytest.mark.parametrize("kind", TWOFOLD)
@@ -45,9 +45,9 @@ async def test_a_caller_of_anthropics_dialect_is_relayed_where_the_vendor_speaks
     gateway: GatewayFixture, vendor: Vendor, kind: str
 ) -> None:
     await furnish(gateway, vendor, kind)
-    await gateway.ask("m", speaks="anthropic_messages", unknown_field=1)
-    await gateway.ask("m", speaks="openai_chat")
-    native, plain = vendor.asked
+    await gateway.ask("m", client_dialect="anthropic_messages", unknown_field=1)
+    await gateway.ask("m", client_dialect="openai_chat")
+    native, plain = vendor.requests
     assert native.path.endswith("/anthropic/v1/messages")
     assert native.body["unknown_field"] == 1
     assert plain.path.endswith("/chat/completions")

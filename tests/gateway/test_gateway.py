@@ -41,7 +41,7 @@ async def furnish(gateway: GatewayFixture, vendor: Vendor) -> None:
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
 async def test_every_crossing_answers_whole(gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str) -> None:
     await furnish(gateway, vendor)
-    body = await gateway.ask(alias, speaks=speaks)
+    body = await gateway.ask(alias, client_dialect=speaks)
     text = body["choices"][0]["message"]["content"] if speaks == "openai_chat" else body["content"][0]["text"]
     assert text
     record = gateway.records[-1]
@@ -58,7 +58,7 @@ async def test_every_crossing_streams_to_its_terminal_event(
     gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str
 ) -> None:
     await furnish(gateway, vendor)
-    data = await gateway.stream(alias, speaks=speaks)
+    data = await gateway.stream(alias, client_dialect=speaks)
     terminal = b"data: [DONE]" if speaks == "openai_chat" else b"event: message_stop"
     assert data.rstrip().endswith(terminal) or terminal in data.split(b"\n\n")[-2]
     record = gateway.records[-1]
@@ -91,14 +91,14 @@ async def test_overloaded_is_said_in_its_own_status_to_those_alone_who_know_it(
     await furnish(gateway, vendor)
     vendor.script(Step(status=529))
     with pytest.raises(GatewayError) as told:
-        await gateway.ask("to-anthropic", speaks=speaks)
+        await gateway.ask("to-anthropic", client_dialect=speaks)
     assert told.value.status == status
 
 
 async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     assert b'"choices":[]' not in (await gateway.stream("to-openai")).replace(b" ", b"")
-    assert vendor.asked[-1].body["stream_options"] == {"include_usage": True}
+    assert vendor.requests[-1].body["stream_options"] == {"include_usage": True}
     asked_for = await gateway.stream("to-openai", stream_options={"include_usage": True})
     assert b'"choices":[]' in asked_for.replace(b" ", b"")
     assert gateway.records[-2].input == gateway.records[-1].input > 0
@@ -127,7 +127,7 @@ async def test_wrong_keys_models_and_names_are_refused_and_recorded(gateway: Gat
             await gateway.ask(model, key=key)
         assert gateway.records[-1].status == "refused"
         assert gateway.records[-1].cost_nano == 0
-    assert not vendor.asked
+    assert not vendor.requests
 
 
 async def test_a_models_name_leads_to_no_other_address_of_its_vendor(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -165,7 +165,7 @@ async def test_a_spent_budget_still_lets_free_models_through(gateway: GatewayFix
 async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="one two three", stall_after=2))
-    asking = asyncio.ensure_future(gateway.stream("to-openai", speaks=speaks))
+    asking = asyncio.ensure_future(gateway.stream("to-openai", client_dialect=speaks))
     while not (gateway.pulses and vendor.calls[-1].frames_sent == 2):
         await asyncio.sleep(0.005)
     gateway.cut_streams()
@@ -186,11 +186,11 @@ async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: Gateway
     # 500 output tokens at $2 a million, of which 10 are reserved; some tokens of input are reserved beside.
     budget = 500 * 2_000 + 100 * 1_000
     await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=budget)
-    said = await gateway.stream("to-openai", speaks=speaks, key="condt_" + "p" * 43, max_tokens=10)
+    said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=10)
     assert b"[DONE]" in said or b"message_stop" in said
     gateway.overrides["reserve_output_tokens"] = 10
     await gateway.refresh()
-    said = await gateway.stream("to-openai", speaks=speaks, key="condt_" + "p" * 43, max_tokens=9000)
+    said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=9000)
     assert b"budget does not bear" in said
     assert b"[DONE]" not in said
     assert b"message_stop" not in said
@@ -247,8 +247,8 @@ async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(g
     await furnish(gateway, vendor)
     reply = await gateway.answer(call("to-openai", some_new_field={"a": [1]}))
     assert isinstance(reply, WholeReply)
-    assert vendor.asked[-1].body["some_new_field"] == {"a": [1]}
-    assert vendor.asked[-1].body["model"] == "gpt-x"
+    assert vendor.requests[-1].body["some_new_field"] == {"a": [1]}
+    assert vendor.requests[-1].body["model"] == "gpt-x"
     assert orjson.loads(reply.body)["model"] == "gpt-x"
 
 
@@ -297,5 +297,5 @@ async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
         await asking
     [record] = gateway.records
     assert (record.status, record.cost_nano, record.attempts) == ("cancelled", 0, [])
-    assert not vendor.asked
+    assert not vendor.requests
     assert gateway.in_flight == 0

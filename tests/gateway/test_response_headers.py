@@ -41,7 +41,7 @@ async def test_the_keys_own_limits_come_first(gateway: GatewayFixture) -> None:
 
 
 async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gateway: GatewayFixture) -> None:
-    told = (await gateway.answer(call("oa/m", speaks="anthropic_messages"))).headers
+    told = (await gateway.answer(call("oa/m", client_dialect="anthropic_messages"))).headers
     assert not {"x-request-id", "x-ratelimit-remaining-requests"} & told.keys()
 
 

@@ -1,4 +1,4 @@
-"""Async tests of this room run on the app's own loop; pages get a house without a server, and a `Ui` that only notes."""
+"""Async tests of the window run on the app's own loop; pages get an app context without a server and a recording `Ui`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.theme.theme import theme
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -29,14 +29,14 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _dressed(qapp: QApplication) -> None:
+def _theme(qapp: QApplication) -> None:
     qapp.setQuitOnLastWindowClosed(False)  # as the app does: a closed dialog must not stop the loop
     theme().start("light")
 
 
 @pytest.fixture(autouse=True)
 def _no_window_left() -> Iterator[None]:
-    """A test's widgets are gone before the next begins."""
+    """Delete the widgets of a test before the next one starts."""
     yield
     for widget in QApplication.topLevelWidgets():
         widget.close()
@@ -48,12 +48,12 @@ def _no_window_left() -> Iterator[None]:
 
 @pytest.fixture
 async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with opened_context(home) as opened:
+    async with open_context(home) as opened:
         yield opened
 
 
-class NotingUi:
-    """Notes what a page asks of its window; failures of tasks are raised by `settle`."""
+class RecordingUi:
+    """Records what a page requests of its window; `settle` raises the exceptions of tasks."""
 
     def __init__(self) -> None:
         self.visited: list[tuple[str, dict[str, Any]]] = []
@@ -80,22 +80,22 @@ class NotingUi:
         self.restored.append(archive)
 
     async def settle(self) -> None:
-        """Until every task is over, those that tasks started too."""
+        """Wait until all tasks are done, including those they start."""
         while self.tasks:
             await self.tasks.pop()
 
 
 @pytest.fixture
-async def ui() -> AsyncIterator[NotingUi]:
-    noting = NotingUi()
-    yield noting
-    for task in noting.tasks:
+async def ui() -> AsyncIterator[RecordingUi]:
+    recording = RecordingUi()
+    yield recording
+    for task in recording.tasks:
         task.cancel()
-    await asyncio.gather(*noting.tasks, return_exceptions=True)
+    await asyncio.gather(*recording.tasks, return_exceptions=True)
 
 
 def child(parent: QWidget, kind: type[Any], text: str) -> Any:
-    """The visible widget of a kind with this text (white space at its ends aside)."""
+    """The visible widget of a kind with this text (stripped)."""
     found = [one for one in parent.findChildren(kind) if one.text().strip() == text]
     assert found, f"no {kind.__name__} {text!r} among {[one.text() for one in parent.findChildren(kind)]}"
     return found[0]

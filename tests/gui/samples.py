@@ -1,4 +1,4 @@
-"""Records for the pages."""
+"""Request records for the tests of pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _count = iter(range(1, 1_000_000))
 
 
 def record(**values: Any) -> RequestRecord:
-    """A request of just now that went well; `values` say what is different."""
+    """The record of a successful request of now; `values` override its fields."""
     now = int(time.time() * 1000)
     given = {
         "id": f"req_{next(_count):06}", "started_at": now, "key_id": "k1", "key_name": "laptop", "model": "smart",
@@ -25,6 +25,6 @@ def record(**values: Any) -> RequestRecord:
 
 
 async def keep(context: AppContext, *records: RequestRecord) -> None:
-    """Into the log, durable."""
+    """Write records to the request log."""
     for one in records:
         await context.store.ledger.record(one)

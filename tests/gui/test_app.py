@@ -1,4 +1,4 @@
-"""The whole desktop app in a process of its own: it starts, listens, is found by a second start, and leaves in order."""
+"""The desktop app in its own process: start, listening, second start and clean exit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def start(home: Path, *options: str) -> Process:
     return await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE, env=environment)
 
 
-async def test_it_announces_itself_once_and_a_signal_ends_it_in_order(tmp_path: Path):
+async def test_the_address_is_announced_once_and_a_signal_ends_the_app_cleanly(tmp_path: Path):
     process = await start(tmp_path / "home")
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), 20)
@@ -38,28 +38,28 @@ async def test_it_announces_itself_once_and_a_signal_ends_it_in_order(tmp_path: 
     assert process.returncode == 0
 
 
-async def test_a_second_start_on_one_home_brings_the_first_forward_and_ends(tmp_path: Path):
+async def test_a_second_start_on_one_home_raises_the_first_window_and_exits(tmp_path: Path):
     first = await start(tmp_path / "home")
     assert first.stdout is not None
     await asyncio.wait_for(first.stdout.readline(), 20)
     second = await start(tmp_path / "home")
-    told, _ = await asyncio.wait_for(second.communicate(), 20)
+    output, _ = await asyncio.wait_for(second.communicate(), 20)
     assert second.returncode == 0
-    assert told == b""
+    assert output == b""
     first.send_signal(signal.SIGINT)
     await asyncio.wait_for(first.communicate(), 20)
     assert first.returncode == 0
 
 
-@pytest.mark.parametrize("said_in", ["option", "config file"])
-async def test_a_port_that_was_asked_for_and_is_taken_ends_it_with_one_line(tmp_path: Path, said_in: str):
+@pytest.mark.parametrize("given_in", ["option", "config file"])
+async def test_a_given_port_that_is_in_use_ends_the_app_with_one_line(tmp_path: Path, given_in: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = tmp_path / "conduit.toml"
         config.write_text(f"[settings]\nport = {port}\n")
-        options = ("--port", str(port)) if said_in == "option" else ("--config", str(config))
+        options = ("--port", str(port)) if given_in == "option" else ("--config", str(config))
         process = await start(tmp_path / "home", *options)
-        told, errors = await asyncio.wait_for(process.communicate(), 20)
-    assert (process.returncode, told) == (3, b"")
+        output, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, output) == (3, b"")
     (line,) = errors.decode().splitlines()
     assert f"port {port} is taken" in line

@@ -1,11 +1,11 @@
-"""The feed breathes ten times a second, and holds its breath while nobody looks."""
+"""The feed emits at most ten batches a second, and none while the window is hidden."""
 
 from __future__ import annotations
 
 import asyncio
 
 from conduit_desktop.core.bus import Bus, Change
-from conduit_desktop.gui.feed import BREATH_MS, MOST_KEPT, Feed
+from conduit_desktop.gui.feed import BATCH_MS, MAX_PENDING, Feed
 from tests.fakes.waiting import until
 
 
@@ -24,18 +24,18 @@ async def test_a_thousand_changes_are_one_batch_in_order():
     assert batches == []
     await until(lambda: batches)
     assert [change.payload for change in batches[0]] == list(range(1000))
-    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    await asyncio.sleep(BATCH_MS / 1000 * 1.5)
     assert len(batches) == 1
     feed.close()
 
 
-async def test_nothing_is_told_while_paused_and_each_topic_once_after():
+async def test_a_paused_feed_emits_each_topic_once_when_resumed():
     bus, feed, batches = listening()
     bus.publish("keys", "k1")
     feed.pause()
     for _ in range(50):
         bus.publish("requests", "r")
-    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    await asyncio.sleep(BATCH_MS / 1000 * 1.5)
     assert batches == []
     feed.resume()
     assert batches == [[Change("keys"), Change("requests")]]
@@ -45,22 +45,22 @@ async def test_nothing_is_told_while_paused_and_each_topic_once_after():
     feed.close()
 
 
-async def test_of_a_flood_the_oldest_requests_are_let_go_and_nothing_else():
+async def test_of_too_many_changes_only_the_oldest_requests_are_dropped():
     bus, feed, batches = listening()
     bus.publish("providers", "p")
-    for number in range(MOST_KEPT * 2):
+    for number in range(MAX_PENDING * 2):
         bus.publish("requests", number)
     await until(lambda: batches)
-    assert len(batches[0]) <= MOST_KEPT + 1
+    assert len(batches[0]) <= MAX_PENDING + 1
     assert batches[0][0] == Change("providers", "p")
-    assert batches[0][-1].payload == MOST_KEPT * 2 - 1
+    assert batches[0][-1].payload == MAX_PENDING * 2 - 1
     feed.close()
 
 
-async def test_a_closed_feed_hears_nothing():
+async def test_a_closed_feed_emits_nothing():
     bus, feed, batches = listening()
     bus.publish("keys")
     feed.close()
     bus.publish("keys")
-    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    await asyncio.sleep(BATCH_MS / 1000 * 1.5)
     assert batches == []

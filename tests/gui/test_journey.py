@@ -1,4 +1,4 @@
-"""The first floor end to end, by clicks: first run, demo chat, a provider, a key, an SDK's call, and the spend in the window."""
+"""End to end by clicks: first start, chat with the demo, a provider, a key, a request of an SDK, and its cost in the window."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from conduit_desktop.actions import prices
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce
+from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, NewKeyDialog
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
-from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.server.http_server import HttpServer
 from tests.fakes.app_context import DictSecrets
@@ -28,7 +28,7 @@ from tests.fakes.waiting import until
 
 @pytest.fixture
 async def window(home: Home) -> AsyncIterator[MainWindow]:
-    """The window of a new home, with a real server inside."""
+    """The window on a new home folder, with a real server."""
     from conduit_desktop.core.bus import Bus
     from conduit_desktop.gateway.gateway import Gateway
     from conduit_desktop.store import Store
@@ -75,7 +75,7 @@ async def chat_with_the_demo(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def published(context: AppContext) -> list[str]:
-    """The aliases that lead to the provider `work`."""
+    """The aliases that route to the provider `work`."""
     return [one.alias for one in context.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
 
 
@@ -90,7 +90,7 @@ async def add_a_provider(window: MainWindow, qtbot: QtBot, url: str) -> None:
     await until(lambda: dialog.form is not None)
     dialog.form.set_values({"name": "work", "base_url": url, "api_key": API_KEY})
     dialog.primary.click()
-    offered = await opened(OfferedDialog)
+    offered = await opened(ProviderModelsDialog)
     await until(lambda: offered.model.rows)
     offered.all_button.click()
     offered.primary.click()
@@ -105,7 +105,7 @@ async def make_a_key(window: MainWindow) -> str:
     dialog = await opened(KeyDialog)
     dialog.form.set_values({"name": "script", "budget_usd": 5})
     dialog.primary.click()
-    once = await opened(KeyShownOnce)
+    once = await opened(NewKeyDialog)
     key: str = once.line.text()
     once.accept()
     return key

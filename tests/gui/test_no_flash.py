@@ -1,4 +1,4 @@
-"""A widget shown before it has its place is a window of its own for a moment: it flickers, and takes the keyboard away."""
+"""A widget shown before it has a parent is a window for a moment: it flickers and takes the keyboard focus."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from conduit_desktop.gui.pages.models.dialogs import ModelDialog
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 from conduit_desktop.gui.widgets.chat.cards import AnswerCard, ErrorCard
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 
 
 class Watch(QObject):
-    """Notes every widget that is shown as a window."""
+    """Records every widget that is shown as a window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,13 +39,13 @@ def watch(qapp: QApplication) -> Iterator[Watch]:
 
 
 @pytest.mark.parametrize("name", ["welcome", *(entry.name for entry in PAGES)])
-async def test_building_a_page_shows_nothing(context: AppContext, ui: NotingUi, watch: Watch, name: str):
+async def test_building_a_page_shows_nothing(context: AppContext, ui: RecordingUi, watch: Watch, name: str):
     page = page_class(name)(context, ui)
     assert watch.shown == []
     page.deleteLater()
 
 
-async def test_building_cards_and_dialogs_shows_nothing(context: AppContext, ui: NotingUi, watch: Watch):
+async def test_building_cards_and_dialogs_shows_nothing(context: AppContext, ui: RecordingUi, watch: Watch):
     made = [
         ErrorCard("title", "text", "advice", ("Open", lambda: None)),
         AnswerCard("model"),

@@ -1,1 +1,1 @@
-"""The whole way, from outside: real processes, real SDKs, a scripted vendor at the end."""
+"""End-to-end tests from outside: real processes and real SDKs, with a scripted vendor as upstream."""

@@ -1,4 +1,4 @@
-"""The coding agents: how each is pointed at a gateway, asked without a person at hand, and what its own tools are called."""
+"""The coding agents: how each is pointed at a gateway and run headless, and the names of its tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Calls = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Agent:
-    """One agent. `ask(client, address, key, model, task)` gives what it printed; `dialect` is the one it speaks."""
+    """One agent. `ask(client, address, key, model, task)` gives what it printed; `dialect` is its client dialect."""
 
     program: str
     dialect: str
@@ -81,14 +81,14 @@ def ask_qwen(client: Client, address: str, key: str, model: str, task: str) -> s
 
 def ask_continue(client: Client, address: str, key: str, model: str, task: str) -> str:
     """Continue's CLI. Its file is YAML, of which JSON is a part."""
-    told = {"name": "conduit", "provider": "openai", "model": model, "apiBase": f"{address}/v1", "apiKey": key}
-    settings = {"name": "conduit", "version": "1.0.0", "schema": "v1", "models": [{**told, "capabilities": ["tool_use"]}]}
+    entry = {"name": "conduit", "provider": "openai", "model": model, "apiBase": f"{address}/v1", "apiKey": key}
+    settings = {"name": "conduit", "version": "1.0.0", "schema": "v1", "models": [{**entry, "capabilities": ["tool_use"]}]}
     (client.home / "config.yaml").write_text(json.dumps(settings))
     return client.run("--config", str(client.home / "config.yaml"), "--auto", "-p", task, env={"CONTINUE_TELEMETRY_ENABLED": "0"})
 
 
 def ask_copilot(client: Client, address: str, key: str, model: str, task: str) -> str:
-    """GitHub Copilot's CLI with a provider of one's own: no account is asked for."""
+    """GitHub Copilot's CLI with a custom provider: it needs no account."""
     env = {
         "COPILOT_PROVIDER_BASE_URL": f"{address}/v1", "COPILOT_PROVIDER_API_KEY": key, "COPILOT_MODEL": model,
         "COPILOT_OFFLINE": "true", "COPILOT_AUTO_UPDATE": "false",

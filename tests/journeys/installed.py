@@ -39,7 +39,7 @@ QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "NEXT_TELEMETRY_DISABLED": "1",
 }
-"""The clients' own ways of saying that they should call nobody else."""
+"""Environment variables that stop the clients' telemetry and update checks."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Coding agents, headless, with their own tools: each reads a file through the gateway, says its word, and writes one."""
+"""Headless coding agents with their own tools: each reads a file, prints its content, and writes a file, through the gateway."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 
 def check(open_gateway: Furnished, printed: str, dialect: str, alias: str) -> None:
-    """The agent said what its tool answered, and all it asked, in its own dialect, was answered."""
+    """The agent printed its tool's result, and all its requests, in its own dialect, were answered."""
     assert "The tool said" in printed
     records = [record for record in last_requests(open_gateway) if record["model"] == alias and record["dialect"] == dialect]
     assert len(records) >= 2, "a call of the tool, and the end"

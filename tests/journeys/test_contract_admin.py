@@ -188,7 +188,7 @@ def test_a_name_that_is_taken_is_a_conflict(open_gateway: Furnished) -> None:
 
 
 def test_the_feed_tells_what_happens(open_gateway: Furnished) -> None:
-    heard: list[str] = []
+    event_lines: list[str] = []
     ready, done = threading.Event(), threading.Event()
 
     def listen() -> None:
@@ -196,7 +196,7 @@ def test_the_feed_tells_what_happens(open_gateway: Furnished) -> None:
         with httpx.stream("GET", f"{open_gateway.served.address}/admin/v1/events", headers=headers, timeout=20) as answer:
             ready.set()
             for line in answer.iter_lines():
-                heard.append(line)
+                event_lines.append(line)
                 if line == "event: requests":
                     done.set()
                     return
@@ -207,7 +207,7 @@ def test_the_feed_tells_what_happens(open_gateway: Furnished) -> None:
     open_gateway.served.admin("PATCH", "/models/to-openai", {"retries": 2})
     ask(open_gateway, open_gateway.key)
     assert done.wait(10)
-    assert [line for line in heard if line.startswith("event: ")] == ["event: models", "event: requests"]
+    assert [line for line in event_lines if line.startswith("event: ")] == ["event: models", "event: requests"]
 
 
 def test_explain_gives_each_target_its_reason(open_gateway: Furnished) -> None:

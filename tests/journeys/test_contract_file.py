@@ -62,14 +62,14 @@ class Followed:
         return {key["name"]: key for key in self.served.admin("GET", "/keys")["data"]}
 
     def write(self, text: str, seen: Callable[[], bool]) -> None:
-        """Write the file; what it says is seen within five seconds."""
+        """Write the file; its content must be applied within five seconds."""
         self.path.write_text(text)
         began = time.monotonic()
         while not seen():
             assert time.monotonic() - began < 5, "not seen within five seconds"
             time.sleep(0.1)
 
-    def told(self) -> list[str]:
+    def notification_texts(self) -> list[str]:
         return [note["text"] for note in self.served.admin("GET", "/notifications")["data"] if note["kind"] == "system"]
 
 
@@ -108,10 +108,10 @@ def test_a_change_is_seen_and_a_broken_file_changes_nothing(followed: Followed) 
     changed = followed.text.replace("budget_usd = 2.5", "budget_usd = 3.5")
     followed.write(changed, lambda: followed.keys()["app"]["budget_usd"] == 3.5)
     before = [followed.served.admin("GET", path) for path in ("/providers", "/models", "/prices")]
-    followed.write("[[models]\n", lambda: any("TOML" in text for text in followed.told()))
+    followed.write("[[models]\n", lambda: any("TOML" in text for text in followed.notification_texts()))
     ghost = '\n[[models]]\nalias = "x"\ntargets = [{ provider = "ghost", model = "y" }]\n'
-    followed.write(changed + ghost, lambda: any("'ghost'" in text for text in followed.told()))
-    [text] = followed.told()
+    followed.write(changed + ghost, lambda: any("'ghost'" in text for text in followed.notification_texts()))
+    [text] = followed.notification_texts()
     assert f"{followed.path}, line {len(changed.splitlines()) + 4}" in text
     assert [followed.served.admin("GET", path) for path in ("/providers", "/models", "/prices")] == before
     assert str(followed.path) in (followed.served.home / "logs" / "conduit.log").read_text()

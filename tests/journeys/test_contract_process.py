@@ -24,10 +24,10 @@ from tests.journeys.processes import MASTER_KEY, Served, conduit, environment, v
 
 
 @contextmanager
-def started(*words: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def started(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`conduit-desktop …` as a process, and the first line it prints; killed at the end where it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "conduit_desktop", *words],
+        [sys.executable, "-m", "conduit_desktop", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,10 +41,10 @@ def started(*words: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], st
         process.communicate()
 
 
-def command(*words: str, **env: str) -> tuple[int, str, str]:
+def command(*arguments: str, **env: str) -> tuple[int, str, str]:
     """A command run to its end: exit code, standard output, standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "conduit_desktop", *words], capture_output=True, text=True, env=environment(**env), timeout=30
+        [sys.executable, "-m", "conduit_desktop", *arguments], capture_output=True, text=True, env=environment(**env), timeout=30
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -102,26 +102,26 @@ def test_the_end_lets_streams_finish_and_settles_them(tmp_path: Path) -> None:
     with vendor() as upstream, conduit(tmp_path / "home") as served:
         key = furnish(served, upstream)
         httpx.post(f"{upstream}/__script", json={"steps": [{"text": "word " * 12, "frame_s": 0.1}]})
-        heard: list[str] = []
-        asked = threading.Event()
+        received: list[str] = []
+        request_recorded = threading.Event()
 
         def listen() -> None:
             body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
             headers = {"Authorization": f"Bearer {key}"}
             with httpx.stream("POST", f"{served.address}/v1/chat/completions", json=body, headers=headers, timeout=30) as answer:
-                heard.append(answer.headers["x-conduit-request-id"])
-                asked.set()
-                heard.extend(line for line in answer.iter_lines() if line)
+                received.append(answer.headers["x-conduit-request-id"])
+                request_recorded.set()
+                received.extend(line for line in answer.iter_lines() if line)
 
         listener = threading.Thread(target=listen)
         listener.start()
-        assert asked.wait(10)
+        assert request_recorded.wait(10)
         began = time.monotonic()
         assert served.stop() == 0
         assert time.monotonic() - began < 9
         listener.join(5)
-        assert heard[-1] == "data: [DONE]"
-        code, out, _ = command("requests", heard[0], "--json", "--home", str(served.home))
+        assert received[-1] == "data: [DONE]"
+        code, out, _ = command("requests", received[0], "--json", "--home", str(served.home))
         assert code == 0
         record = json.loads(out)
         assert (record["status"], record["cost_state"]) == ("success", "final")
@@ -137,7 +137,7 @@ def furnish(served: Served, upstream: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "env", "code", "says"),
+    ("arguments", "env", "code", "message"),
     [
         (("serve", "--port", "abc"), {}, 2, "--port"),
         (("serve",), {"CONDUIT_PORT": "70000"}, 2, "70000"),
@@ -148,11 +148,11 @@ def furnish(served: Served, upstream: str) -> str:
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_clear_complaint(
-    tmp_path: Path, words: tuple[str, ...], env: dict[str, str], code: int, says: str
+    tmp_path: Path, arguments: tuple[str, ...], env: dict[str, str], code: int, message: str
 ) -> None:
-    done, out, error = command(*words, CONDUIT_HOME=str(tmp_path / "home"), **env)
+    done, out, error = command(*arguments, CONDUIT_HOME=str(tmp_path / "home"), **env)
     assert (done, out) == (code, "")
-    assert says in error
+    assert message in error
     assert "Traceback" not in error
 
 
@@ -198,8 +198,8 @@ def test_the_vaults_passphrase_is_asked_for_by_name(tmp_path: Path) -> None:
     assert code == 0
     assert out.startswith("condm_")
     assert not (tmp_path / "home" / "vault.key").exists()
-    for env, says in (({"CONDUIT_VAULT_KEY": "wrong"}, "is not the vault's passphrase"), ({}, "set CONDUIT_VAULT_KEY")):
+    for env, message in (({"CONDUIT_VAULT_KEY": "wrong"}, "is not the vault's passphrase"), ({}, "set CONDUIT_VAULT_KEY")):
         code, _, error = command("serve", "--port", "0", "--home", home, **env)
         assert code == 1
-        assert says in error
+        assert message in error
     assert command("master-key", "show", "--home", home, CONDUIT_VAULT_KEY="a pass phrase")[1] == out

@@ -31,7 +31,7 @@ class Session:
     def __init__(self, address: str, master: str) -> None:
         self.address = address
         self.master = master
-        self.said: list[str] = []
+        self.outputs: list[str] = []
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"X-Master-Key": self.master}
@@ -42,7 +42,7 @@ class Session:
         body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
         headers = {} if query else {"Authorization": f"Bearer {key}"}
         answer = httpx.post(f"{self.address}/v1/chat/completions{query}", json=body, headers=headers, timeout=20)
-        self.said.append(answer.text)
+        self.outputs.append(answer.text)
         return answer
 
 
@@ -68,11 +68,11 @@ def busy(session: Session, upstream: str) -> tuple[list[str], Path]:
     assert session.chat(rotated).status_code == 200
     session.admin("POST", "/providers/oa/test")
     session.admin("GET", "/providers/oa/models?refresh=1")
-    session.said += [str(session.admin("GET", path)) for path in LISTS]
-    session.said += [
+    session.outputs += [str(session.admin("GET", path)) for path in LISTS]
+    session.outputs += [
         str(session.admin("GET", f"/requests/{row['id']}")) for row in session.admin("GET", "/requests?limit=500")["data"]
     ]
-    session.said.append(session.admin("GET", "/export")["toml"])
+    session.outputs.append(session.admin("GET", "/export")["toml"])
     return [made["key"], rotated], Path(session.admin("POST", "/backup")["path"])
 
 
@@ -98,7 +98,7 @@ def test_a_busy_session_leaves_no_credential_anywhere(tmp_path: Path) -> None:
     kept = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with zipfile.ZipFile(backup) as archive:
         kept |= {f"{backup.name}/{name}": archive.read(name) for name in archive.namelist()}
-    kept["answers"] = "\n".join(session.said).encode()
+    kept["answers"] = "\n".join(session.outputs).encode()
     assert b"DEBUG" in kept["stderr"]
     for secret in (PROVIDER_KEY, HEADER, FOREIGN, session.master, *keys):
         for form in (secret, secret[6:], base64.b64encode(secret.encode()).decode()[:-4]):

@@ -1,4 +1,4 @@
-"""S25: the disk fills up while requests are recorded; calls go on as the policy says, and afterwards nothing is missing."""
+"""S25: the disk fills up while requests are recorded; the policy decides about further ones, and no record is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import read_until, settled
 from tests.journeys.processes import Served, conduit, vendor
-from tests.journeys.test_killed import Harvest, all_records, call
+from tests.journeys.test_killed import Received, all_records, call
 
 KEY = "condt_" + "k" * 43
 
@@ -56,9 +56,9 @@ async def until(condition: object, within_s: float = 10) -> None:
 
 async def until_refused(gateway: GatewayFixture) -> int:
     """Ask until records cannot be written; how many were answered."""
-    for asked in range(5000):
+    for requests_sent in range(5000):
         if not gateway.store.database.healthy:
-            return asked
+            return requests_sent
         assert (await gateway.ask("m"))["choices"]
     raise AssertionError("the disk never filled up")
 
@@ -68,18 +68,18 @@ async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(ho
     async with Vendor() as upstream, open_gateway(home, record_policy=policy) as gateway:
         await furnish(gateway, upstream)
         await fill(gateway)
-        asked = await until_refused(gateway)
-        told: list[object] = []
+        requests_sent = await until_refused(gateway)
+        notifications: list[object] = []
         if policy == "answer":
             for _ in range(20):
                 assert (await gateway.ask("m"))["choices"]
-            asked += 20
+            requests_sent += 20
         else:
-            before = len(upstream.asked)
+            before = len(upstream.requests)
             with pytest.raises(RecordsRefused):
                 await gateway.ask("m")
-            assert len(upstream.asked) == before
-        gateway.bus.subscribe(lambda change: told.append(change) if change.topic == "notifications" else None)
+            assert len(upstream.requests) == before
+        gateway.bus.subscribe(lambda change: notifications.append(change) if change.topic == "notifications" else None)
         await make_room(gateway)
         await until(lambda: gateway.store.database.healthy)
         assert (await gateway.ask("m"))["choices"]
@@ -87,10 +87,10 @@ async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(ho
         notes, _ = await gateway.store.notifications.list()
         assert {note.title for note in notes} == {"Requests cannot be recorded", "Requests are recorded again"}
         assert any("full" in note.text for note in notes)
-        assert told
+        assert notifications
         records, _ = await gateway.store.ledger.list(limit=5000)
         successes = [record for record in records if record.status == "success"]
-        assert len(successes) == asked + 1
+        assert len(successes) == requests_sent + 1
         assert {record.id for record in records} == {record.id for record in gateway.records}
         assert gateway.account("key_tester").spend_nano == sum(record.cost_nano or 0 for record in successes)
         totals = await gateway.store.ledger.usage(("model",))
@@ -116,13 +116,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-async def ask_many(served: Served, key: str, count: int, harvest: Harvest) -> None:
+async def ask_many(served: Served, key: str, count: int, received: Received) -> None:
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
         for _ in range(count // 20):
             await asyncio.gather(
-                *(call(session, served.address, key, "openai", "m", number % 2 == 0, harvest) for number in range(20))
+                *(call(session, served.address, key, "openai", "m", number % 2 == 0, received) for number in range(20))
             )
 
 
@@ -136,14 +136,14 @@ def test_s25_a_real_full_disk_is_survived(small_disk: Path) -> None:
         ballast = small_disk / "ballast"
         free = os.statvfs(small_disk)
         ballast.write_bytes(b"x" * max(0, free.f_bavail * free.f_frsize - 150_000))
-        harvest = Harvest()
-        asyncio.run(ask_many(served, key, 1000, harvest))
-        assert len(harvest.whole) == 1000, "calls are answered all the same"
+        received = Received()
+        asyncio.run(ask_many(served, key, 1000, received))
+        assert len(received.whole) == 1000, "calls are answered all the same"
         ballast.unlink()
-        asyncio.run(ask_many(served, key, 20, harvest))
+        asyncio.run(ask_many(served, key, 20, received))
         recorded_again(served)
         recorded = all_records(served)
-        assert set(harvest.whole) == set(recorded)
+        assert set(received.whole) == set(recorded)
         notes = served.admin("GET", "/notifications")["data"]
         assert "Requests cannot be recorded" in {note["title"] for note in notes}
     with sqlite3.connect(home / "conduit.db") as connection:

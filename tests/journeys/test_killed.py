@@ -1,4 +1,4 @@
-"""S24: the process is killed with fifty calls in flight; what a caller had whole is recorded, what nobody had is released."""
+"""S24: the process is killed with fifty calls in flight; every completed answer is recorded, every reservation released."""
 
 from __future__ import annotations
 
@@ -24,57 +24,59 @@ PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 
 
 @dataclass
-class Harvest:
-    """What callers got: the ids of whole answers, and how many requests are on their way."""
+class Received:
+    """The clients' view: ids of completed answers, and the number of requests in flight."""
 
     whole: list[str] = field(default_factory=list)
-    on_their_way: int = 0
+    in_flight: int = 0
 
 
 async def call(
-    session: aiohttp.ClientSession, address: str, key: str, speaks: str, model: str, stream: bool, harvest: Harvest
+    session: aiohttp.ClientSession, address: str, key: str, dialect: str, model: str, stream: bool, received: Received
 ) -> None:
     """One request; counted as whole where its last byte, and the success marker, came."""
     body = {"model": model, "messages": [{"role": "user", "content": "one two three"}], "max_tokens": 50, "stream": stream}
     headers = {"authorization": f"Bearer {key}", "anthropic-version": "2026-10-21"}
-    harvest.on_their_way += 1
+    received.in_flight += 1
     try:
-        async with session.post(address + PATHS[speaks], json=body, headers=headers) as response:
+        async with session.post(address + PATHS[dialect], json=body, headers=headers) as response:
             raw = await response.read()
-            marker = b"" if not stream else b"[DONE]" if speaks == "openai" else b"message_stop"
+            marker = b"" if not stream else b"[DONE]" if dialect == "openai" else b"message_stop"
             if response.status == 200 and marker in raw:
-                harvest.whole.append(response.headers["x-conduit-request-id"])
+                received.whole.append(response.headers["x-conduit-request-id"])
     except (aiohttp.ClientError, ConnectionError):
         return
     finally:
-        harvest.on_their_way -= 1
+        received.in_flight -= 1
 
 
-async def reap(served: Served, key: str) -> Harvest:
+async def reap(served: Served, key: str) -> Received:
     """Quick calls over and over, fifty slow ones in flight, and then the kill."""
-    harvest = Harvest()
+    received = Received()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
 
-        async def busy(speaks: str, model: str, stream: bool) -> None:
+        async def busy(dialect: str, model: str, stream: bool) -> None:
             while served.process.poll() is None:
-                await call(session, served.address, key, speaks, model, stream, harvest)
+                await call(session, served.address, key, dialect, model, stream, received)
 
-        ways = [(speaks, model, stream) for speaks in PATHS for model in ("to-openai", "to-anthropic") for stream in (True, False)]
-        tasks = [asyncio.ensure_future(busy(*way)) for way in ways]
+        variants = [
+            (dialect, model, stream) for dialect in PATHS for model in ("to-openai", "to-anthropic") for stream in (True, False)
+        ]
+        tasks = [asyncio.ensure_future(busy(*variant)) for variant in variants]
         slow = [
-            asyncio.ensure_future(call(session, served.address, key, speaks, "slow", stream, harvest))
-            for speaks in PATHS
+            asyncio.ensure_future(call(session, served.address, key, dialect, "slow", stream, received))
+            for dialect in PATHS
             for stream in (True, False)
             for _ in range(13)
         ]
         async with asyncio.timeout(30):
-            while len(harvest.whole) < 200 or (await asyncio.to_thread(served.admin, "GET", "/status"))["in_flight"] < 50:
+            while len(received.whole) < 200 or (await asyncio.to_thread(served.admin, "GET", "/status"))["in_flight"] < 50:
                 await asyncio.sleep(0.05)
-        assert harvest.on_their_way >= 50
+        assert received.in_flight >= 50
         served.process.send_signal(signal.SIGKILL)
         served.process.wait(10)
         await asyncio.gather(*tasks, *slow)
-    return harvest
+    return received
 
 
 def furnish(served: Served, upstream: str) -> str:
@@ -89,7 +91,7 @@ def furnish(served: Served, upstream: str) -> str:
 
 
 def script(upstream: str, model: str, **step: Any) -> None:
-    """Tell the vendor how to answer for `model`."""
+    """Set the vendor's script for `model`."""
     body = json.dumps({"steps": [step], "model": model}).encode()
     with urllib.request.urlopen(urllib.request.Request(f"{upstream}/__script", body), timeout=10) as answer:
         answer.read()
@@ -101,8 +103,8 @@ def test_s24_a_kill_loses_no_record_of_a_whole_answer_and_keeps_no_reservation(t
     with vendor() as upstream:
         with conduit(home) as served:
             key = furnish(served, upstream)
-            harvest = asyncio.run(reap(served, key))
-        assert len(harvest.whole) >= 200
+            received = asyncio.run(reap(served, key))
+        assert len(received.whole) >= 200
         with sqlite3.connect(home / "conduit.db") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         connection.close()
@@ -110,8 +112,8 @@ def test_s24_a_kill_loses_no_record_of_a_whole_answer_and_keeps_no_reservation(t
         with conduit(home) as served:
             assert time.monotonic() - began < 10
             recorded = all_records(served)
-            assert set(harvest.whole) <= set(recorded), "a whole answer has no record"
-            assert all(recorded[id]["status"] == "success" for id in harvest.whole)
+            assert set(received.whole) <= set(recorded), "a whole answer has no record"
+            assert all(recorded[id]["status"] == "success" for id in received.whole)
             (found,) = served.admin("GET", "/keys")["data"]
             assert float(found["reserved_usd"]) == 0
             spent = sum(float(record["cost_usd"]) for record in recorded.values())

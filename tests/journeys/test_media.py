@@ -1,4 +1,4 @@
-"""The official OpenAI SDKs beside chat: embeddings in both encodings, pictures, speech, transcription, moderation."""
+"""The media endpoints of the official OpenAI SDKs: embeddings in both encodings, images, speech, transcription, moderation."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def client(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
 def test_embeddings_are_the_vendors_floats_in_both_encodings(client: openai.OpenAI, alias: str) -> None:
     texts = ["one", "two", "three"]
     wanted = [floats(text) for text in texts]
-    # Without an encoding the SDK asks for base64 and unpacks it itself.
+    # Without an encoding the SDK requests base64 and decodes it itself.
     assert [row.embedding for row in client.embeddings.create(model=alias, input=texts).data] == wanted
     plain = client.embeddings.create(model=alias, input=texts, encoding_format="float")
     assert [row.embedding for row in plain.data] == wanted
@@ -87,13 +87,13 @@ def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: Furnished, al
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_recording_is_heard(client: openai.OpenAI, open_gateway: Furnished) -> None:
-    heard = client.audio.transcriptions.create(model="to-openai", file=("talk.mp3", SOUND), language="de")
-    assert heard.text == f"{len(SOUND)} bytes were heard"
+    transcription = client.audio.transcriptions.create(model="to-openai", file=("talk.mp3", SOUND), language="de")
+    assert transcription.text == f"{len(SOUND)} bytes were heard"
     assert open_gateway.newest()["cost_usd"] == pytest.approx(SECONDS / 60 * 0.006)
-    assert client.audio.translations.create(model="to-openai", file=("talk.mp3", SOUND)).text == heard.text
+    assert client.audio.translations.create(model="to-openai", file=("talk.mp3", SOUND)).text == transcription.text
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK has said farewell to some of these
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the SDK has deprecated some of these
 def test_moderation_and_legacy_completions(client: openai.OpenAI) -> None:
     assert client.moderations.create(model="to-openai", input="hello").results[0].flagged is False
     assert client.completions.create(model="to-openai", prompt="one").choices[0].text == "After one"

@@ -33,7 +33,7 @@ def test_openai_for_node(open_gateway: Furnished, tmp_path: Path, record_propert
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
     assert (saw["finish"], saw["tool"], saw["refused"]) == ("stop", "weather", 401)
-    assert "sunny, 21 degrees" in saw["told"]
+    assert "sunny, 21 degrees" in saw["answer"]
     assert "1 image" in saw["seen"]
 
 
@@ -45,7 +45,7 @@ def test_anthropic_for_node(open_gateway: Furnished, tmp_path: Path, record_prop
     assert saw["tokens"] > 0
     assert "hello stream" in saw["streamed"]
     assert (saw["finish"], saw["tool"], saw["refused"]) == ("end_turn", "weather", 401)
-    assert "sunny, 21 degrees" in saw["told"]
+    assert "sunny, 21 degrees" in saw["answer"]
 
 
 LOOPS = {
@@ -66,6 +66,6 @@ def test_a_library_calls_a_tool_and_says_its_result(
     if not (NPM / package).is_dir():
         pytest.skip(f"{package} is not installed: run `make clients`")
     play(open_gateway, alias)
-    said = run(tmp_path, script, open_gateway.served.address, open_gateway.key, alias)
-    assert said
-    assert all(text == "The tool said: sunny in Bern" for text in said), said
+    texts = run(tmp_path, script, open_gateway.served.address, open_gateway.key, alias)
+    assert texts
+    assert all(text == "The tool said: sunny in Bern" for text in texts), texts

@@ -34,9 +34,9 @@ def test_a_library_calls_a_tool_and_says_its_result(
     record_property("client", library)
     python = installed(OWN.get(library, PYTHON) / "python", tmp_path)
     play(open_gateway, alias)
-    said = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), open_gateway.served.address, open_gateway.key, alias))
-    assert said
-    assert all("The tool said" in text and "sunny in Bern" in text for text in said), said
+    texts = json.loads(python.run(str(SCRIPTS / LIBRARIES[library]), open_gateway.served.address, open_gateway.key, alias))
+    assert texts
+    assert all("The tool said" in text and "sunny in Bern" in text for text in texts), texts
 
 
 @pytest.mark.parametrize("alias", MODELS)

@@ -65,7 +65,7 @@ def test_openai_streams(chat: openai.OpenAI, open_gateway: Furnished, alias: str
     stream = chat.chat.completions.create(model=alias, messages=[{"role": "user", "content": "hello stream"}], stream=True)
     chunks = list(stream)
     assert "hello stream" in "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-    assert all(chunk.choices for chunk in chunks), "usage was not asked for"
+    assert all(chunk.choices for chunk in chunks), "usage was not requested"
     assert chunks[-1].choices[0].finish_reason == "stop"
     record = newest(open_gateway)
     assert record["streamed"] is True

@@ -165,13 +165,13 @@ async def test_a_malformed_body_is_told_what_is_wrong_with_it(door: Door, body: 
         assert param is None or param.split("[")[0] in answer["error"]["message"]
         if path == "/v1/chat/completions":
             assert (answer["error"]["code"], answer["error"]["param"]) == (code, param)
-    assert not door.vendor.asked
+    assert not door.vendor.requests
 
 
 async def test_a_wrong_field_is_named_where_the_request_is_translated(door: Door) -> None:
     status, body, _ = await door.call("POST", "/v1/chat/completions", {**CHAT, "model": "claude", "temperature": "hot"})
     assert (status, body["error"]["param"]) == (400, "temperature")
-    assert not door.vendor.asked
+    assert not door.vendor.requests
 
 
 async def test_a_body_over_the_limit_is_413_whether_its_length_is_said_or_not(door: Door) -> None:
@@ -195,7 +195,7 @@ async def test_a_large_body_reaches_the_provider_whole(door: Door) -> None:
     for model in ("alias", "claude"):
         talk = {**CHAT, "model": model, "messages": [{"role": "user", "content": "x" * 3_000_000}]}
         assert (await door.call("POST", "/v1/chat/completions", talk))[0] == 200
-        sent = door.vendor.asked[-1].body["messages"][0]["content"]
+        sent = door.vendor.requests[-1].body["messages"][0]["content"]
         assert len(sent if isinstance(sent, str) else sent[0]["text"]) == 3_000_000
 
 

@@ -162,7 +162,7 @@ async def test_a_native_request_goes_on_as_it_came(door: Door) -> None:
     body = {**HELLO, "generation_config": {"top_k": 3}, "somethingNew": {"a_b": 1}}
     status, raw, headers = await door.call("/v1beta/models/to-gemini:generateContent", body)
     assert (status, headers["x-conduit-provider"]) == (200, "ge")
-    sent = door.vendor.asked[-1]
+    sent = door.vendor.requests[-1]
     assert sent.body == body
     assert sent.path == "/v1beta/models/gemini-3-flash:generateContent"
     assert orjson.loads(raw)["responseId"] == "resp-1"
@@ -199,7 +199,7 @@ async def test_names_may_hold_slashes_and_colons(door: Door, name: str) -> None:
 async def test_the_key_may_stand_in_the_query_and_versions_are_forgiven(door: Door, prefix: str) -> None:
     status, _, _ = await door.call(f"{prefix}/models/to-gemini:generateContent?key={KEY}", HELLO, accept="*/*")
     assert status == 200
-    assert KEY not in str(door.vendor.asked[-1].query)
+    assert KEY not in str(door.vendor.requests[-1].query)
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,13 @@ async def test_googles_own_error_is_relayed_whole(door: Door) -> None:
 async def test_tokens_are_counted_by_gemini_or_estimated(door: Door) -> None:
     counted = await door.sdk(lambda client: client.models.count_tokens(model="to-gemini", contents="hello there"))
     assert counted.total_tokens == 20
-    assert door.vendor.asked[-1].path.endswith(":countTokens")
+    assert door.vendor.requests[-1].path.endswith(":countTokens")
     status, raw, headers = await door.call("/v1beta/models/to-openai:countTokens", HELLO)
     assert (status, headers["x-conduit-token-count"]) == (200, "estimated")
     assert 0 < orjson.loads(raw)["totalTokens"] < 20
     whole = {"generateContentRequest": {"model": "models/to-gemini", **HELLO}}
     await door.call("/v1beta/models/to-gemini:countTokens", whole)
-    assert door.vendor.asked[-1].body["generateContentRequest"]["model"] == "models/gemini-3-flash"
+    assert door.vendor.requests[-1].body["generateContentRequest"]["model"] == "models/gemini-3-flash"
     assert (await door.call("/v1beta/models/nothing:countTokens", HELLO))[0] == 404
 
 
@@ -261,11 +261,11 @@ async def test_embeddings_go_to_gemini_and_come_back_as_they_were_said(door: Doo
     status, raw, headers = await door.call("/v1beta/models/ge/text-embedding:batchEmbedContents", ask)
     assert (status, headers["x-conduit-provider"]) == (200, "ge")
     name = {"model": "models/text-embedding"}
-    assert door.vendor.asked[-1].body == {"requests": [{**one, **name} for one in ask["requests"]]}
+    assert door.vendor.requests[-1].body == {"requests": [{**one, **name} for one in ask["requests"]]}
     assert list(orjson.loads(raw)) == ["embeddings"]
     await door.call("/v1beta/models/ge/text-embedding:embedContent", {"content": content, "embedContentConfig": {"new": 1}})
-    assert door.vendor.asked[-1].path.endswith("/models/text-embedding:embedContent")
-    assert door.vendor.asked[-1].body == {"content": content, "embedContentConfig": {"new": 1}}
+    assert door.vendor.requests[-1].path.endswith("/models/text-embedding:embedContent")
+    assert door.vendor.requests[-1].body == {"content": content, "embedContentConfig": {"new": 1}}
 
 
 async def test_what_no_other_vendor_could_embed_is_named(door: Door) -> None:

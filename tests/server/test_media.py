@@ -126,7 +126,7 @@ async def test_a_vendor_that_ignores_the_encoding_is_mended(door: Door) -> None:
 
 async def test_token_ids_go_where_they_are_taken_and_are_refused_elsewhere(door: Door) -> None:
     assert (await door.post("/v1/embeddings", {"model": "m", "input": [[1, 2], [3]]}))[0] == 200
-    assert door.vendor.asked[-1].body["input"] == [[1, 2], [3]]
+    assert door.vendor.requests[-1].body["input"] == [[1, 2], [3]]
     status, body, _ = await door.post("/v1/embeddings", {"model": "cohere/c", "input": [1, 2]})
     assert (status, body["error"]["param"]) == (400, "input")
     await door.gateway.add_alias("both", "cohere/c", "oa/model-x")
@@ -147,7 +147,7 @@ async def test_one_failure_among_many_requests_is_the_targets(door: Door) -> Non
     status, body, _ = await door.post("/v1/embeddings", {"model": "aws/amazon.titan-embed-text-v2:0", "input": ["a"] * 30})
     assert (status, door.record.status) == (400, "error")
     assert "Malformed input" in body["error"]["message"]
-    assert len(door.vendor.asked) < 30
+    assert len(door.vendor.requests) < 30
 
 
 async def test_a_failing_target_is_followed_by_the_next(door: Door) -> None:
@@ -244,7 +244,7 @@ async def test_edits_take_a_form_and_json(door: Door) -> None:
     form.add_field("n", "2")
     status, body, _ = await door.post("/v1/images/edits", form)
     assert (status, len(body["data"])) == (200, 2)
-    sent = door.vendor.asked[-1].body
+    sent = door.vendor.requests[-1].body
     assert (sent["model"], sent["prompt"], sent["image[]"]) == ("model-x", "greener", ("a.png", b"\x89PNG"))
     images = [{"image_url": "https://example.org/a.png"}]
     assert (await door.post("/v1/images/edits", {"model": "m", "prompt": "x", "images": images}))[0] == 200
@@ -256,7 +256,7 @@ async def test_speech_is_relayed_byte_by_byte_and_priced_by_its_characters(door:
         status, raw, headers = await door.post("/v1/audio/speech", {"model": model, "input": "hello", "voice": voice})
         assert (status, raw, headers["Content-Type"]) == (200, SOUND, "audio/mpeg")
         assert (door.record.cost_nano, door.record.cost_state, door.record.status) == (75_000_000, "final", "success")
-    call = door.vendor.asked[-1]
+    call = door.vendor.requests[-1]
     assert (call.path, call.query) == ("/v1/text-to-speech/voice-1", {"output_format": "mp3_44100_128"})
     assert call.body == {"text": "hello", "model_id": "eleven_v3"}
 
@@ -287,9 +287,9 @@ async def test_a_caller_that_hangs_up_stops_the_sound(door: Door) -> None:
         await response.content.readexactly(40_000)
         response.close()
     async with asyncio.timeout(WITHIN_S):
-        await door.vendor.asked[-1].ended.wait()
+        await door.vendor.requests[-1].ended.wait()
     await settled(door.gateway)
-    assert door.vendor.asked[-1].outcome == "hung up"
+    assert door.vendor.requests[-1].outcome == "hung up"
     assert door.record.status == "cancelled"
 
 
@@ -298,8 +298,8 @@ async def test_a_recording_is_heard_and_priced_by_its_minutes(door: Door, path: 
     await door.price("*", per_minute=0.006)
     status, body, headers = await door.post(path, sound_form(language="de"))
     assert (status, body["text"]) == (200, "8004 bytes were heard")
-    assert door.vendor.asked[-1].body["model"] == "model-x"
-    assert door.vendor.asked[-1].body["language"] == "de"
+    assert door.vendor.requests[-1].body["model"] == "model-x"
+    assert door.vendor.requests[-1].body["language"] == "de"
     assert headers["x-conduit-cost-usd"] == f"{SECONDS / 60 * 0.006:.6f}".rstrip("0")
     _, _, headers = await door.post(path, sound_form("oa/silent"))
     assert (headers["x-conduit-cost-usd"], door.record.cost_nano) == ("unknown", None)
@@ -325,7 +325,7 @@ async def test_legacy_completions_go_on_as_they_came(door: Door) -> None:
     await door.price("*", input=1.0, output=2.0)
     _, body, _ = await door.post("/v1/completions", {"model": "m", "prompt": "one two", "echo": True})
     assert body["choices"][0]["text"] == "After one two"
-    assert door.vendor.asked[-1].body["echo"] is True
+    assert door.vendor.requests[-1].body["echo"] is True
     _, raw, _ = await door.post("/v1/completions", {"model": "m", "prompt": "one two", "stream": True})
     assert raw.rstrip().endswith(b"[DONE]")
     assert b'"choices":[]' not in raw, "usage was not asked for"
@@ -370,7 +370,7 @@ async def test_tokens_are_counted_without_the_thoughts_of_others(door: Door) -> 
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": [thought, {"type": "text", "text": "so"}]}]
     status, _, _ = await door.post("/v1/messages/count_tokens", {"model": "claude", "messages": turns})
     assert status == 200
-    assert door.vendor.asked[-1].body["messages"][1]["content"] == [{"type": "text", "text": "so"}]
+    assert door.vendor.requests[-1].body["messages"][1]["content"] == [{"type": "text", "text": "so"}]
 
 
 async def test_budgets_hold_for_pictures_and_speech(door: Door) -> None:
@@ -402,7 +402,7 @@ async def test_a_wrong_field_is_named(door: Door, path: str, body: Any, param: s
     status, answer, _ = await door.post(path, body)
     assert (status, answer["error"]["type"]) == (400, "invalid_request_error")
     assert param is None or answer["error"]["param"] == param
-    assert not door.vendor.asked or path == "/v1/audio/speech"
+    assert not door.vendor.requests or path == "/v1/audio/speech"
 
 
 async def test_providers_without_chat_can_be_tested_and_explained(door: Door) -> None:
@@ -435,9 +435,9 @@ async def test_models_tell_their_context_and_price_where_known(door: Door) -> No
 async def test_an_aliass_overrides_hold_in_json_and_in_forms(door: Door) -> None:
     await door.gateway.add_alias("cheap", "oa/model-x", overrides={"quality": "low", "user": None, "language": "en"})
     await door.post("/v1/images/generations", {"model": "cheap", "prompt": "x", "user": "me"})
-    assert door.vendor.asked[-1].body == {"model": "model-x", "prompt": "x", "quality": "low", "language": "en"}
+    assert door.vendor.requests[-1].body == {"model": "model-x", "prompt": "x", "quality": "low", "language": "en"}
     await door.post("/v1/audio/transcriptions", sound_form("cheap", user="me", language="de"))
-    sent = door.vendor.asked[-1].body
+    sent = door.vendor.requests[-1].body
     assert (sent["language"], sent["quality"], "user" in sent, len(sent["file"][1])) == ("en", "low", False, 8004)
 
 

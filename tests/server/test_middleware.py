@@ -118,12 +118,12 @@ def test_a_host_header_that_only_looks_like_this_computer_is_refused(host: str) 
 
 def test_this_computers_own_network_name_is_accepted_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "My-Laptop")
-    middleware._host_is_ours.cache_clear()
+    middleware._is_this_computer.cache_clear()
     check_host("MY-LAPTOP:5000", [])
     for other in ("my-laptop.evil.com", "not-my-laptop"):
         with pytest.raises(Forbidden):
             check_host(other, [])
-    middleware._host_is_ours.cache_clear()
+    middleware._is_this_computer.cache_clear()
 
 
 def test_allowed_hosts_are_whole_names_in_any_case() -> None:
@@ -271,9 +271,9 @@ async def test_a_preflight_that_names_no_headers_may_send_a_key_and_json() -> No
     assert response.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
 
 
-@pytest.mark.parametrize(("asked", "given"), [("true", "true"), ("false", None)])
-async def test_access_from_the_public_network_is_granted_to_an_allowed_page_that_asks(asked: str, given: str | None) -> None:
-    response = await run(request("OPTIONS", Origin=PAGE, Access_Control_Request_Private_Network=asked))
+@pytest.mark.parametrize(("requested", "given"), [("true", "true"), ("false", None)])
+async def test_access_from_the_public_network_is_granted_to_an_allowed_page_that_asks(requested: str, given: str | None) -> None:
+    response = await run(request("OPTIONS", Origin=PAGE, Access_Control_Request_Private_Network=requested))
     assert response.headers.get("Access-Control-Allow-Private-Network") == given
 
 
@@ -459,14 +459,14 @@ def test_a_wait_is_named_in_whole_seconds_rounded_up_and_at_least_one(seconds: f
 
 def test_an_error_carries_its_own_headers_and_the_id_of_its_call() -> None:
     error = RateLimited("wait")
-    error.told = {"x-conduit-attempts": "2"}
+    error.response_headers = {"x-conduit-attempts": "2"}
     sent = request()
     assert "x-conduit-request-id" not in error_response(sent, error).headers
     sent[REQUEST_ID] = "req_1"
     response = error_response(sent, error)
     assert (response.headers["x-conduit-attempts"], response.headers["x-conduit-request-id"]) == ("2", "req_1")
     theirs = refusal()
-    theirs.told = {"x-conduit-attempts": "1"}
+    theirs.response_headers = {"x-conduit-attempts": "1"}
     response = error_response(sent, theirs)
     assert (response.headers["x-conduit-attempts"], response.headers["x-conduit-request-id"]) == ("1", "req_1")
 
@@ -477,7 +477,7 @@ def test_an_error_carries_its_own_headers_and_the_id_of_its_call() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "code", "text"),
     [
-        (web.HTTPNotFound(), 404, "not_found", f"There is nothing at {CHAT}"),
+        (web.HTTPNotFound(), 404, "not_found", f"No such path: {CHAT}"),
         (web.HTTPMethodNotAllowed("POST", ["GET"]), 405, "method_not_allowed", f"{CHAT} does not take POST"),
         (web.HTTPRequestEntityTooLarge(1, 2), 413, "payload_too_large", "too large"),
         (web.HTTPExpectationFailed(), 417, "internal_error", "Expectation Failed"),

@@ -17,7 +17,7 @@ from conduit_desktop.core.entities import CredentialRef, ModelAlias, OfferedMode
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.server.application import build
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -36,7 +36,7 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 @pytest.fixture
 async def context(home: Home, vendor: Vendor) -> AsyncIterator[AppContext]:
-    async with opened_context(home, anonymous_key="guest") as opened:
+    async with open_context(home, anonymous_key="guest") as opened:
         opened.secrets.set("provider/oa/0", API_KEY)
         credential = CredentialRef(label="0", secret="provider/oa/0", hint="…")
         await opened.store.providers.insert(
@@ -93,7 +93,7 @@ async def test_a_tool_is_called_and_answered(client: ollama.AsyncClient, vendor:
         {"role": "tool", "content": "sunny", "tool_name": "weather"},
     ]
     assert (await client.chat("gpt", told)).message.content
-    sent = vendor.asked[-1].body["messages"]
+    sent = vendor.requests[-1].body["messages"]
     assert sent[-1]["tool_call_id"] == sent[-2]["tool_calls"][0]["id"]
 
 
@@ -107,7 +107,7 @@ async def test_a_prompt_is_completed(client: ollama.AsyncClient) -> None:
 async def test_no_question_is_answered_as_a_model_that_is_loaded(client: ollama.AsyncClient, vendor: Vendor) -> None:
     assert (await client.generate("gpt", "")).done_reason == "load"
     assert (await client.chat("gpt", [])).done_reason == "load"
-    assert not vendor.asked
+    assert not vendor.requests
 
 
 async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
@@ -141,7 +141,7 @@ async def test_ollama_hears_what_is_to_become_vectors_as_it_was_said(
             assert await response.json() == {"embedding": [0.5]}
         async with session.post(server.make_url("/api/embed"), json=ask, headers=auth) as response:
             assert (response.status, await response.json()) == (400, NO)
-    assert [(call.path, call.body) for call in vendor.asked] == [
+    assert [(call.path, call.body) for call in vendor.requests] == [
         ("/api/embed", {**ask, "model": "nomic"}), ("/api/embeddings", {**older, "model": "nomic"}),
         ("/api/embed", {**ask, "model": "nomic"}),
     ]  # fmt: skip

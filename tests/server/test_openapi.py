@@ -18,14 +18,14 @@ from conduit_desktop.server.application import build
 from conduit_desktop.server.docs import policy
 from conduit_desktop.server.metrics import Metrics, sample
 from conduit_desktop.server.openapi import _MANY, _ONE, document
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 PAGE = Path(__file__).parents[2] / "resources" / "docs.html"
 
 
 @pytest.fixture
 async def server(home: Home) -> AsyncIterator[TestServer]:
-    async with opened_context(home) as context, TestServer(build(context)) as made:
+    async with open_context(home) as context, TestServer(build(context)) as made:
         yield made
 
 

@@ -69,15 +69,15 @@ async def test_the_vendor_reads_what_the_caller_meant(server: TestServer, vendor
     headers = {"content-encoding": "gzip"} if sent == "gzip" else {}
     body: object = {"whole": ODD, "chunked": _pieces(ODD), "gzip": gzip.compress(ODD)}[sent]
     assert await post(server, body, **headers) == (200, ANSWER)
-    assert vendor.asked[-1].body == {**orjson.loads(ODD), "model": "m"}
-    assert "Hä 😀" in vendor.asked[-1].raw.decode()
+    assert vendor.requests[-1].body == {**orjson.loads(ODD), "model": "m"}
+    assert "Hä 😀" in vendor.requests[-1].raw.decode()
 
 
 async def test_of_a_model_named_twice_the_one_that_was_checked_is_asked(server: TestServer, vendor: Vendor) -> None:
     twice = b'{"model":"oa/forbidden","messages":[{"role":"user","content":"a"}],"model":"oa/m"}'
     assert (await post(server, twice))[0] == 200
-    assert vendor.asked[-1].raw.count(b'"model"') == 1
-    assert vendor.asked[-1].body["model"] == "m"
+    assert vendor.requests[-1].raw.count(b'"model"') == 1
+    assert vendor.requests[-1].body["model"] == "m"
     assert (await post(server, twice.replace(b"oa/m", b"x").replace(b"oa/forbidden", b"oa/m")))[0] in (403, 404)
 
 
@@ -86,7 +86,7 @@ async def test_twenty_megabytes_arrive(server: TestServer, vendor: Vendor) -> No
     ask = {"model": "oa/m", "messages": [{"role": "user", "content": text}]}
     vendor.script(Step(body=ANSWER))
     assert await post(server, _pieces_of_a_megabyte(orjson.dumps(ask))) == (200, ANSWER)
-    assert vendor.asked[-1].body["messages"][0]["content"] == text
+    assert vendor.requests[-1].body["messages"][0]["content"] == text
 
 
 async def _pieces_of_a_megabyte(body: bytes) -> AsyncIterator[bytes]:

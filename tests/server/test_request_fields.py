@@ -13,7 +13,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.test_utils import TestServer, make_mocked_request
 
 from conduit_desktop.core.errors import BadRequest, PayloadTooLarge
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server import request_fields
 
 MB = 1024 * 1024
 
@@ -38,30 +38,30 @@ def test_the_first_header_that_holds_a_key_wins_over_those_after_it_and_the_quer
     headers: dict[str, str] = {}
     for sent, _ in reversed(SOURCES[first:]):
         headers |= sent
-    assert reading.credential(request("/?key=five", **headers)) == SOURCES[first][1]
+    assert request_fields.credential(request("/?key=five", **headers)) == SOURCES[first][1]
 
 
 @pytest.mark.parametrize("empty", ["Bearer ", "Bearer    ", "Basic dXNlcjpwYXNz", "one", "Bearerone", ""])
 def test_an_authorization_header_without_a_bearer_key_is_passed_over(empty: str) -> None:
-    assert reading.credential(request(Authorization=empty, x_api_key="two")) == "two"
-    assert reading.credential(request(Authorization=empty)) is None
+    assert request_fields.credential(request(Authorization=empty, x_api_key="two")) == "two"
+    assert request_fields.credential(request(Authorization=empty)) is None
 
 
 def test_an_empty_key_header_is_passed_over() -> None:
-    assert reading.credential(request(x_api_key=" ", api_key="", x_goog_api_key="four")) == "four"
+    assert request_fields.credential(request(x_api_key=" ", api_key="", x_goog_api_key="four")) == "four"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_the_scheme_ignores_case_and_spaces_around_the_key_are_dropped(scheme: str) -> None:
-    assert reading.credential(request(Authorization=f"{scheme}   one ")) == "one"
-    assert reading.credential(request(x_api_key="  two ")) == "two"
+    assert request_fields.credential(request(Authorization=f"{scheme}   one ")) == "one"
+    assert request_fields.credential(request(x_api_key="  two ")) == "two"
 
 
 @pytest.mark.parametrize(
     ("path", "key"), [("/?key=five", "five"), ("/?a=b&key=five", "five"), ("/?key=", None), ("/?a=b", None), ("/", None)]
 )
 def test_the_query_holds_the_key_where_no_header_does(path: str, key: str | None) -> None:
-    assert reading.credential(request(path)) == key
+    assert request_fields.credential(request(path)) == key
 
 
 # The size of the body.
@@ -107,7 +107,7 @@ class LateEnd(Chunks):
 async def test_a_body_of_exactly_the_limit_is_read_whole(kind: type[Chunks], pieces: tuple[int, ...]) -> None:
     payload = kind(tuple(b"x" * size for size in pieces))
     payload.feed_eof()
-    assert await reading.read_body(request(payload=payload), 1) == b"x" * MB
+    assert await request_fields.read_body(request(payload=payload), 1) == b"x" * MB
 
 
 @pytest.mark.parametrize("kind", [Chunks, LateEnd])
@@ -116,27 +116,27 @@ async def test_a_body_of_one_byte_over_the_limit_is_refused(kind: type[Chunks], 
     payload = kind(tuple(b"x" * size for size in pieces))
     payload.feed_eof()
     with pytest.raises(PayloadTooLarge, match="over 1 MB"):
-        await reading.read_body(request(payload=payload), 1)
+        await request_fields.read_body(request(payload=payload), 1)
 
 
 @pytest.mark.parametrize("pieces", [(MB + 1,), (1, MB), (MB, 1)])
 async def test_a_body_over_the_limit_is_refused_before_its_end_comes(pieces: tuple[int, ...]) -> None:
     with pytest.raises(PayloadTooLarge):
-        await reading.read_body(request(payload=stream(*(b"x" * size for size in pieces), whole=False)), 1)
+        await request_fields.read_body(request(payload=stream(*(b"x" * size for size in pieces), whole=False)), 1)
 
 
 async def test_a_content_length_over_the_limit_is_refused_before_a_byte_is_read() -> None:
     with pytest.raises(PayloadTooLarge):
-        await reading.read_body(request(payload=stream(whole=False), Content_Length=str(MB + 1)), 1)
+        await request_fields.read_body(request(payload=stream(whole=False), Content_Length=str(MB + 1)), 1)
 
 
 async def test_a_content_length_of_exactly_the_limit_is_read() -> None:
-    assert len(await reading.read_body(request(payload=stream(b"x" * MB), Content_Length=str(MB)), 1)) == MB
+    assert len(await request_fields.read_body(request(payload=stream(b"x" * MB), Content_Length=str(MB)), 1)) == MB
 
 
 async def test_a_content_length_that_is_too_small_lifts_no_limit() -> None:
     with pytest.raises(PayloadTooLarge):
-        await reading.read_body(request(payload=stream(b"x" * MB, b"x"), Content_Length="5"), 1)
+        await request_fields.read_body(request(payload=stream(b"x" * MB, b"x"), Content_Length="5"), 1)
 
 
 @pytest.mark.parametrize(("size", "status"), [(MB, 200), (MB + 1, 413), (64 * MB, 413)])
@@ -144,7 +144,7 @@ async def test_a_content_length_that_is_too_small_lifts_no_limit() -> None:
 async def test_a_compressed_body_is_measured_unpacked(encoding: str, size: int, status: int) -> None:
     async def handler(request: web.Request) -> web.Response:
         try:
-            return web.Response(text=str(len(await reading.read_body(request, 1))))
+            return web.Response(text=str(len(await request_fields.read_body(request, 1))))
         except PayloadTooLarge as error:
             return web.Response(status=error.status)
 
@@ -165,7 +165,7 @@ async def test_a_compressed_body_is_measured_unpacked(encoding: str, size: int, 
 
 
 async def read(raw: bytes, **headers: str) -> dict[str, Any]:
-    return await reading.read_json(request(payload=stream(raw) if raw else stream(), **headers), 1)
+    return await request_fields.read_json(request(payload=stream(raw) if raw else stream(), **headers), 1)
 
 
 async def test_a_json_object_is_read_whatever_its_content_type_says() -> None:
@@ -203,7 +203,7 @@ async def test_the_limit_holds_for_json_too() -> None:
 
 @pytest.mark.parametrize("model", ["m", "x" * 512])
 def test_a_model_of_up_to_512_characters_is_read(model: str) -> None:
-    assert reading.model_of({"model": model}) == model
+    assert request_fields.model_of({"model": model}) == model
 
 
 @pytest.mark.parametrize(
@@ -216,24 +216,24 @@ def test_a_model_of_up_to_512_characters_is_read(model: str) -> None:
 )  # fmt: skip
 def test_any_other_model_is_refused_by_name(body: dict[str, Any], code: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        reading.model_of(body)
+        request_fields.model_of(body)
     assert (caught.value.code, caught.value.param) == (code, "model")
 
 
 @pytest.mark.parametrize(("body", "value"), [({"a": True}, True), ({"a": False}, False), ({"a": None}, False), ({}, False)])
 def test_a_flag_is_a_boolean_and_false_where_it_is_absent_or_null(body: dict[str, Any], value: bool) -> None:
-    assert reading.flag(body, "a") is value
+    assert request_fields.flag(body, "a") is value
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", "", [], {}])
 def test_a_flag_of_another_type_is_refused_by_name(value: Any) -> None:
     with pytest.raises(BadRequest) as caught:
-        reading.flag({"a": value}, "a")
+        request_fields.flag({"a": value}, "a")
     assert caught.value.param == "a"
 
 
 def test_messages_with_roles_are_accepted_whatever_else_they_hold() -> None:
-    reading.need_messages({"messages": [{"role": "user"}, {"role": "none such", "content": 5}]})
+    request_fields.need_messages({"messages": [{"role": "user"}, {"role": "none such", "content": 5}]})
 
 
 @pytest.mark.parametrize(
@@ -248,13 +248,13 @@ def test_messages_with_roles_are_accepted_whatever_else_they_hold() -> None:
 )  # fmt: skip
 def test_any_other_messages_are_refused_by_place(messages: Any, code: str, param: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        reading.need_messages({"messages": messages})
+        request_fields.need_messages({"messages": messages})
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
 def test_absent_messages_are_missing() -> None:
     with pytest.raises(BadRequest) as caught:
-        reading.need_messages({})
+        request_fields.need_messages({})
     assert caught.value.code == "missing_parameter"
 
 
@@ -266,4 +266,4 @@ def test_absent_messages_are_missing() -> None:
     ],
 )  # fmt: skip
 def test_a_clients_name_is_its_user_agent_cut_to_80_characters_and_to_the_first_comment(agent: str, name: str) -> None:
-    assert reading.client_name(request(User_Agent=agent)) == name
+    assert request_fields.client_name(request(User_Agent=agent)) == name

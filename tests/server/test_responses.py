@@ -91,10 +91,10 @@ async def test_a_conversation_goes_on_from_the_response_before(door: Door, alias
     assert second["previous_response_id"] == first["id"]
     third = await door.ask(model=alias, input=[{"role": "user", "content": "again"}], previous_response_id=second["id"])
     assert third["status"] == "completed"
-    messages = door.vendor.asked[-1].body["messages"]
+    messages = door.vendor.requests[-1].body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "user"]
     assert messages[0]["content"] == "my name is Ada"
-    assert "Be brief." not in orjson.dumps(door.vendor.asked[-1].body).decode(), "instructions hold for one request"
+    assert "Be brief." not in orjson.dumps(door.vendor.requests[-1].body).decode(), "instructions hold for one request"
     assert "x-conduit-dropped" not in (await door.call("POST", "/v1/responses", {"model": alias, "input": "x", "store": True}))[2]
 
 
@@ -105,7 +105,7 @@ async def test_the_conversation_may_go_on_with_a_vendor_of_another_kind(door: Do
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
     second = await door.ask(model="to-anthropic", input=[result], previous_response_id=first["id"], tools=[tool])
     assert "sunny" in text_of(second)
-    blocks = [block["type"] for message in door.vendor.asked[-1].body["messages"][1:] for block in message["content"]]
+    blocks = [block["type"] for message in door.vendor.requests[-1].body["messages"][1:] for block in message["content"]]
     assert blocks == ["tool_use", "tool_result"]
 
 

@@ -23,7 +23,7 @@ def check(used: int, limit: int | None) -> None:
 '''
 COMPLETE = """
 import pytest
-from app.gateway.limits import check
+from app.gateway.admission.limits import check
 
 def test_no_limit():
     check(5, None)
@@ -36,7 +36,7 @@ def test_at_the_limit():
         check(5, 5)
 """
 WITHOUT_THE_REFUSAL = """
-from app.gateway.limits import check
+from app.gateway.admission.limits import check
 
 def test_no_limit():
     check(5, None)
@@ -104,7 +104,10 @@ def test_an_equivalent_mutant_is_not_counted_and_a_stale_entry_is_named(tmp_path
 
 def test_a_mutant_that_ends_the_process_is_killed_and_a_failing_test_is_left_out(tmp_path: Path) -> None:
     source = "import os\n\ndef check(known: bool) -> bool:\n    if not known:\n        os._exit(9)\n    return True\n"
-    tests = "from app.gateway.limits import check\n\ndef test_known():\n    assert check(True)\n\ndef test_wrong():\n    assert 0\n"
+    tests = (
+        "from app.gateway.admission.limits import check\n\ndef test_known():\n    assert check(True)\n\n"
+        "def test_wrong():\n    assert 0\n"
+    )
     code, lines = run(tmp_path, tests, source=source)
     assert lines[0] == "left out, fails without a mutant: tests/gateway/admission/test_limits.py::test_wrong"
     assert survivors(lines) == [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.wire import dialect
+from tests.fuzz.mutations import JSON, mutated, places
 from tests.fuzz.samples import CHAT, GEMINI, MESSAGES, RESPONSES
-from tests.fuzz.spoiling import JSON, places, spoilt
 
 CONVERSE: dict[str, Any] = {
     "system": [{"text": "be short"}],
@@ -39,7 +39,7 @@ def bodies(draw: st.DrawFn, sample: dict[str, Any]) -> Any:
     body: Any = sample
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.sampled_from([path for path in places(body) if path]))
-        body = spoilt(body, place, draw(st.sampled_from(["change", "remove", "double", "add"])), draw(JSON))
+        body = mutated(body, place, draw(st.sampled_from(["change", "remove", "double", "add"])), draw(JSON))
     return body
 
 

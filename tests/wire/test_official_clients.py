@@ -22,8 +22,8 @@ from tests.wire.strategies import Features, answers
 from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Vendor
-from tools.conformance.lenses import WHOLE
-from tools.conformance.seen import Seen
+from tools.conformance.answer_readers import READ_WHOLE
+from tools.conformance.answer_summary import AnswerSummary
 
 ANY = Features(
     thinking=True, signatures=True, redacted=True, refusals=True, citations=True, text_after_tools=True, split_text=True,
@@ -37,15 +37,15 @@ def client(stream: bytes) -> httpx2.Client:
     return httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, headers=head, content=stream)))
 
 
-def by_openai_chat(stream: bytes) -> Seen:
+def by_openai_chat(stream: bytes) -> AnswerSummary:
     openai = OpenAI(api_key="none", base_url="http://localhost/v1", http_client=client(stream))
     with openai.chat.completions.stream(model="m", messages=[]) as chunks:
         for _ in chunks:
             pass
-        return WHOLE["openai_chat"](chunks.current_completion_snapshot.to_dict())
+        return READ_WHOLE["openai_chat"](chunks.current_completion_snapshot.to_dict())
 
 
-def by_openai_responses(stream: bytes) -> Seen:
+def by_openai_responses(stream: bytes) -> AnswerSummary:
     """The last response; what came in pieces until then says the same."""
     openai = OpenAI(api_key="none", base_url="http://localhost/v1", http_client=client(stream))
     pieces: dict[Any, str] = {}
@@ -60,16 +60,16 @@ def by_openai_responses(stream: bytes) -> Seen:
                 whole = event.response
     parts = [(at, part) for at, item in enumerate(whole.output) if item.type == "message" for part in enumerate(item.content)]
     assert {(at, index): part.text for at, (index, part) in parts if part.type == "output_text" and part.text} == pieces
-    return WHOLE["openai_responses"](whole.to_dict())
+    return READ_WHOLE["openai_responses"](whole.to_dict())
 
 
-def by_anthropic(stream: bytes) -> Seen:
+def by_anthropic(stream: bytes) -> AnswerSummary:
     anthropic = Anthropic(api_key="none", base_url="http://localhost", http_client=client(stream))
     with anthropic.messages.stream(model="m", max_tokens=1, messages=[]) as events:
-        return WHOLE["anthropic_messages"](events.get_final_message().to_dict())
+        return READ_WHOLE["anthropic_messages"](events.get_final_message().to_dict())
 
 
-def by_google(stream: bytes) -> Seen:
+def by_google(stream: bytes) -> AnswerSummary:
     """What a chat session keeps of the model's turn, for the next question."""
     options = {"base_url": "http://localhost", "httpx_client": client(stream)}
     chat = genai.Client(api_key="none", http_options=options).chats.create(model="m")
@@ -77,10 +77,10 @@ def by_google(stream: bytes) -> Seen:
         pass
     turns = [turn.model_dump(mode="json", by_alias=True, exclude_none=True) for turn in chat.get_history() if turn.role == "model"]
     parts = [part for turn in turns for part in turn.get("parts", [])]
-    return WHOLE["gemini"]({"candidates": [{"content": {"parts": parts}}]})
+    return READ_WHOLE["gemini"]({"candidates": [{"content": {"parts": parts}}]})
 
 
-CLIENTS: dict[str, Callable[[bytes], Seen]] = {
+CLIENTS: dict[str, Callable[[bytes], AnswerSummary]] = {
     "openai_chat": by_openai_chat,
     "openai_responses": by_openai_responses,
     "anthropic_messages": by_anthropic,

@@ -17,8 +17,8 @@ from tests.wire.speech import asked, read, say
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Fields, Vendor
 from tools.conformance import sdk
-from tools.conformance.lenses import STREAMED, WHOLE
-from tools.conformance.seen import Seen, parsed
+from tools.conformance.answer_readers import READ_STREAM, READ_WHOLE
+from tools.conformance.answer_summary import AnswerSummary, parsed
 
 CALLERS = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
 ENDS = {"length": "length", "content_filter": "filtered", "refusal": "filtered"}
@@ -44,7 +44,7 @@ def bare(value: Any) -> Any:
     return (value.strip() if isinstance(value, str) else value) or None
 
 
-def kept(seen: Seen) -> tuple[str, str, list[tuple[str, Any]]]:
+def kept(seen: AnswerSummary) -> tuple[str, str, list[tuple[str, Any]]]:
     return seen.text.strip(), run_together(seen.thinking), [(name, bare(said)) for name, said in seen.calls]
 
 
@@ -66,7 +66,7 @@ def every(answer: Answer) -> list[tuple[Any, ...]]:
     ]
 
 
-def told(caller: str, seen: Seen, answer: Answer) -> None:
+def told(caller: str, seen: AnswerSummary, answer: Answer) -> None:
     """The caller sees what the answer says, and how it ended."""
     assert kept(seen) == first(answer, refusal_last=caller == "openai_chat"), caller
     refused = any(isinstance(part, Refusal) for part in answer.first.parts)
@@ -81,12 +81,12 @@ def told(caller: str, seen: Seen, answer: Answer) -> None:
 def test_any_whole_answer_is_read_and_said_in_every_dialect(vendor: Vendor, data: st.DataObject) -> None:
     body = data.draw(vendor.bodies)
     answer = whole(vendor, body)
-    if vendor.dialect in WHOLE:
-        assert first(answer) == kept(WHOLE[vendor.dialect](body))
+    if vendor.dialect in READ_WHOLE:
+        assert first(answer) == kept(READ_WHOLE[vendor.dialect](body))
     for caller in CALLERS:
         if caller != vendor.dialect:  # which is relayed as it came
             said = orjson.dumps(dialect(caller).write_response(answer, asked(dialect(caller))))
-            told(caller, WHOLE[caller](sdk.read_whole(caller, orjson.loads(said))), answer)
+            told(caller, READ_WHOLE[caller](sdk.read_whole(caller, orjson.loads(said))), answer)
 
 
 @every_vendor
@@ -116,4 +116,4 @@ def test_any_stream_is_said_in_every_dialect(vendor: Vendor, data: st.DataObject
         free_text = any(call.kind == "custom" for choice in answer.choices for call in choice.tool_calls)
         # OpenAI streams calls of custom tools, but its SDK's type for chunks does not have them.
         if caller != vendor.dialect and not (caller == "openai_chat" and free_text):
-            told(caller, STREAMED[caller](sdk.read_stream(caller, say(dialect(caller), events))), answer)
+            told(caller, READ_STREAM[caller](sdk.read_stream(caller, say(dialect(caller), events))), answer)

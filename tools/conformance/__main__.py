@@ -16,10 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.core.paths import Home
-from tools.conformance import media as beside
-from tools.conformance import passthrough as native
-from tools.conformance import translated as crossed
-from tools.conformance.gateway import Hall, opened
+from tools.conformance import media, passthrough, translated
+from tools.conformance.gateway import ReplaySetup, open_setup
 from tools.conformance.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,30 +25,30 @@ PAGE = ROOT / "docs" / "conformance.md"
 
 
 async def report(folder: Path) -> str:
-    """Replay everything; the page. Each pass has a gateway of its own: one that knows of no failure before."""
-    async with context(folder) as hall:
-        known, wanted = hall.known, [recording for recording in hall.known if recording.asked_natively]
-        print(f"{len(wanted)} of {len(known)} recordings, native …", flush=True)
-        same = await native.run(hall, wanted)
-    print("… beside chat", flush=True)
-    async with context(folder) as hall:
-        others = await beside.run(hall, hall.known)
-    scenarios = []
-    for caller in crossed.CALLERS:
-        print(f"… as {caller}", flush=True)
-        async with context(folder) as hall:
-            scenarios += await crossed.run(hall, caller, hall.known)
-    return page(known, same, others, scenarios, datetime.now(UTC).date())
+    """Replay everything and return the page. Each pass has a new gateway, without health state of the pass before."""
+    async with context(folder) as setup:
+        known, wanted = setup.recordings, [recording for recording in setup.recordings if recording.can_pass_through]
+        print(f"{len(wanted)} of {len(known)} recordings, passthrough …", flush=True)
+        same = await passthrough.run(setup, wanted)
+    print("… media endpoints", flush=True)
+    async with context(folder) as setup:
+        others = await media.run(setup, setup.recordings)
+    translations = []
+    for caller in translated.CALLERS:
+        print(f"… translated from {caller}", flush=True)
+        async with context(folder) as setup:
+            translations += await translated.run(setup, caller, setup.recordings)
+    return page(known, same, others, translations, datetime.now(UTC).date())
 
 
 @asynccontextmanager
-async def context(folder: Path) -> AsyncIterator[Hall]:
-    """A hall in a temporary home."""
-    with tempfile.TemporaryDirectory() as place:
-        home = Home(Path(place) / "home")
+async def context(folder: Path) -> AsyncIterator[ReplaySetup]:
+    """A setup in a temporary home."""
+    with tempfile.TemporaryDirectory() as temporary:
+        home = Home(Path(temporary) / "home")
         home.prepare()
-        async with opened(folder, home) as hall:
-            yield hall
+        async with open_setup(folder, home) as setup:
+            yield setup
 
 
 def main() -> int:

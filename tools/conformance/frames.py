@@ -20,9 +20,9 @@ def events(dialect: str, data: bytes) -> Iterator[Fields]:
 
 def _sse(data: bytes) -> Iterator[Fields]:
     for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
-        said = b"\n".join(line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
-        if said and said != b"[DONE]":
-            yield orjson.loads(said)
+        data_lines = b"\n".join(line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
+        if data_lines and data_lines != b"[DONE]":
+            yield orjson.loads(data_lines)
 
 
 def _aws(data: bytes) -> Iterator[Fields]:
@@ -35,5 +35,5 @@ def _aws(data: bytes) -> Iterator[Fields]:
 
 
 def is_error(event: Fields) -> bool:
-    """Whether an event says that the answer failed."""
+    """Whether the event is the dialect's error event."""
     return bool(event.get("error")) or event.get("type") in ("error", "response.failed")

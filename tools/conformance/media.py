@@ -1,4 +1,4 @@
-"""Beside chat, asked in other words than were recorded: embeddings by every caller who knows them, pictures from references."""
+"""Media endpoints in other dialects than recorded: embeddings in the dialects of all clients, images with references."""
 
 from __future__ import annotations
 
@@ -7,62 +7,64 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.conformance import vectors
-from tools.conformance.gateway import Hall, Heard
-from tools.conformance.passthrough import asked
-from tools.conformance.places import Fields, Recording, parse
-from tools.conformance.vectors import Embedded
+from tools.conformance import embeddings
+from tools.conformance.embeddings import Embeddings
+from tools.conformance.gateway import ClientResponse, ReplaySetup
+from tools.conformance.passthrough import request_differences
+from tools.conformance.recordings import Fields, Recording, parse
 
 CALLERS = ("OpenAI", "OpenAI, base64", "Gemini", "Ollama")
-_DOORS = {"Gemini": "/v1beta/models/{model}:batchEmbedContents", "Ollama": "/api/embed"}
+_CLIENT_PATHS = {"Gemini": "/v1beta/models/{model}:batchEmbedContents", "Ollama": "/api/embed"}
 
 
 @dataclass
-class Beside:
-    """One recording, asked for by `caller`."""
+class MediaResult:
+    """One recording, requested in the dialect of `caller`."""
 
     recording: Recording
     caller: str
     faults: list[str] = field(default_factory=list)
 
 
-async def run(hall: Hall, known: Iterable[Recording]) -> list[Beside]:
-    """Ask for everything that can be asked for in other words."""
-    made: list[Beside] = []
+async def run(setup: ReplaySetup, known: Iterable[Recording]) -> list[MediaResult]:
+    """Send every recorded request that OpenAI's, Gemini's or Ollama's format can express."""
+    made: list[MediaResult] = []
     for recording in known:
-        if recording.place is None:
+        if recording.endpoint is None:
             continue
         if recording.provider == "openrouter" and recording.path.endswith("/images"):
-            made.append(await _pictures(hall, recording))
-        elif _embeds(recording) and (body := vectors.in_openai(recording)) is not None:
-            made += [await _embedded(hall, recording, body, caller) for caller in CALLERS]
+            made.append(await _images(setup, recording))
+        elif _embeds(recording) and (body := embeddings.as_openai_request(recording)) is not None:
+            made += [await _embed(setup, recording, body, caller) for caller in CALLERS]
     return made
 
 
 def _embeds(recording: Recording) -> bool:
-    place = recording.place
-    return place is not None and not place.dialect and recording.kind in ("embeddings", "embed", "invoke", "models")
+    endpoint = recording.endpoint
+    return endpoint is not None and not endpoint.dialect and recording.kind in ("embeddings", "embed", "invoke", "models")
 
 
-async def _embedded(hall: Hall, recording: Recording, body: Fields, caller: str) -> Beside:
-    heard = await hall.ask(recording, _said(body, caller), "", _DOORS.get(caller, "/v1/embeddings"), stream=False)
-    reached = (await hall.journal()).get(recording.name)
-    one = Beside(recording, caller)
-    if heard.status != recording.expected_status:
-        one.faults.append(f"status {recording.status} became {heard.status}: {heard.body[:200]!r}")
-    elif heard.status == 200:
-        one.faults += _differences(vectors.recorded(recording), _seen(parse(heard.body), caller), caller)
+async def _embed(setup: ReplaySetup, recording: Recording, body: Fields, caller: str) -> MediaResult:
+    response = await setup.ask(recording, _request_as(body, caller), "", _CLIENT_PATHS.get(caller, "/v1/embeddings"), stream=False)
+    upstream_request = (await setup.upstream_requests()).get(recording.name)
+    one = MediaResult(recording, caller)
+    if response.status != recording.expected_status:
+        one.faults.append(f"status {recording.status} became {response.status}: {response.body[:200]!r}")
+    elif response.status == 200:
+        one.faults += _differences(embeddings.recorded(recording), _embeddings_in(parse(response.body), caller), caller)
     if caller == "OpenAI":
-        one.faults += [fault for fault in asked(reached, _unsaid(recording)) if "encoding_format" not in fault]
+        one.faults += [
+            fault for fault in request_differences(upstream_request, _null_fields(recording)) if "encoding_format" not in fault
+        ]
     return one
 
 
-def _unsaid(recording: Recording) -> set[str]:
-    """Fields that were recorded as null, which says as much as their absence."""
+def _null_fields(recording: Recording) -> set[str]:
+    """Fields that were recorded as null, which means the same as their absence."""
     return {f".{name}" for name, value in recording.request.items() if value is None}
 
 
-def _said(body: Fields, caller: str) -> Fields:
+def _request_as(body: Fields, caller: str) -> Fields:
     texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
     size = body.get("dimensions")
     if caller == "Gemini":
@@ -73,38 +75,42 @@ def _said(body: Fields, caller: str) -> Fields:
     return {**body, "encoding_format": "base64" if caller.endswith("base64") else "float"}
 
 
-def _seen(body: Any, caller: str) -> Embedded:
+def _embeddings_in(body: Any, caller: str) -> Embeddings:
     if caller == "Gemini":
-        return Embedded([row["values"] for row in body["embeddings"]], (body.get("usageMetadata") or {}).get("promptTokenCount"))
+        return Embeddings([row["values"] for row in body["embeddings"]], (body.get("usageMetadata") or {}).get("promptTokenCount"))
     if caller == "Ollama":
-        return Embedded(body["embeddings"], body.get("prompt_eval_count"))
+        return Embeddings(body["embeddings"], body.get("prompt_eval_count"))
     rows = [row["embedding"] for row in body["data"]]
     if not all(isinstance(row, str if caller.endswith("base64") else list) for row in rows):
-        return Embedded([])
-    return Embedded([vectors.floats(row) for row in rows], body["usage"].get("prompt_tokens", body["usage"].get("total_tokens")))
+        return Embeddings([])
+    return Embeddings(
+        [embeddings.floats(row) for row in rows], body["usage"].get("prompt_tokens", body["usage"].get("total_tokens"))
+    )
 
 
-def _differences(recorded: Embedded, seen: Embedded, caller: str) -> list[str]:
+def _differences(recorded: Embeddings, summary: Embeddings, caller: str) -> list[str]:
     want = [_rounded(vector) for vector in recorded.vectors] if caller.endswith("base64") else recorded.vectors
-    faults = [] if want == seen.vectors else ["the vectors differ"]
-    if (recorded.tokens or 0) != (seen.tokens or 0):
-        faults.append(f"{recorded.tokens} tokens became {seen.tokens}")
+    faults = [] if want == summary.vectors else ["the vectors differ"]
+    if (recorded.tokens or 0) != (summary.tokens or 0):
+        faults.append(f"{recorded.tokens} tokens became {summary.tokens}")
     return faults
 
 
 def _rounded(vector: list[float]) -> list[float]:
-    """As 32-bit floats, which base64 holds."""
+    """The vector in the precision of base64: 32-bit floats."""
     return list(struct.unpack(f"<{len(vector)}f", struct.pack(f"<{len(vector)}f", *vector)))
 
 
-async def _pictures(hall: Hall, recording: Recording) -> Beside:
-    """OpenRouter's pictures: new ones, or changes to those that the request refers to."""
+async def _images(setup: ReplaySetup, recording: Recording) -> MediaResult:
+    """OpenRouter's images: generations, or edits of the images that the request refers to."""
     body = recording.request
     given = [one["image_url"]["url"] for one in body.pop("input_references", ())]
-    said = {**body, "images": [{"image_url": url} for url in given]} if given else body
-    heard: Heard = await hall.ask(recording, said, "", "/v1/images/edits" if given else "/v1/images/generations", stream=False)
-    reached = (await hall.journal()).get(recording.name)
-    one = Beside(recording, "OpenAI", asked(reached, set()))
-    if (heard.status, heard.body) != (recording.expected_status, recording.answer):
-        one.faults.append(f"status {heard.status}, or another answer")
+    images_request = {**body, "images": [{"image_url": url} for url in given]} if given else body
+    response: ClientResponse = await setup.ask(
+        recording, images_request, "", "/v1/images/edits" if given else "/v1/images/generations", stream=False
+    )
+    upstream_request = (await setup.upstream_requests()).get(recording.name)
+    one = MediaResult(recording, "OpenAI", request_differences(upstream_request, set()))
+    if (response.status, response.body) != (recording.expected_status, recording.answer):
+        one.faults.append(f"status {response.status}, or another answer")
     return one

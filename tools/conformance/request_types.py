@@ -1,7 +1,7 @@
-"""Whether a request is one that the vendor's own SDK types take: each field known, each value of its type.
+"""Validates requests against the vendors' own SDK types: each field known, each value of its type.
 
-The SDKs check little themselves: their dictionaries are open, and what they call iterable is looked at by nobody. So their
-types are taken as they are written and closed: unknown fields are faults, iterables are lists, and nothing is converted.
+The SDKs themselves check little: their typed dictionaries allow unknown fields, and iterables are not validated. So the types are
+made strict here: unknown fields are faults, iterables are lists, and nothing is converted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGES = {
     "openai_chat": "openai", "openai_responses": "openai", "anthropic_messages": "anthropic", "gemini": "google.genai",
     "ollama": "ollama", "bedrock": "botocore", "cohere": "cohere", "mistral": "mistralai",
 }  # fmt: skip
-"""Who is asked, and the package that knows its types."""
+"""The package with the request types, by dialect or vendor."""
 
 
 def is_known(upstream: str) -> bool:
@@ -33,21 +33,21 @@ def is_known(upstream: str) -> bool:
 
 
 def invalid_request(upstream: str, body: Fields) -> list[str]:
-    """Where the type of `upstream` does not take `body`; empty where it does, or is not known."""
+    """The faults of `body` against the type of `upstream`; empty where there is none, or the type is not known."""
     if not is_known(upstream):
         return []
     if upstream == "bedrock":
         return _invalid_for_bedrock(body)
     arguments = _as_arguments(upstream, body)
     try:
-        _validator(upstream).validate_json(orjson.dumps(arguments), strict=upstream not in _LAX)
+        _validator(upstream).validate_json(orjson.dumps(arguments), strict=upstream not in _NOT_STRICT)
     except ValidationError as error:
         return _best_fit(error, arguments)
     return []
 
 
-_LAX = ("ollama", "gemini")
-"""Whose models take what strictness would not: a picture as text, a schema as a dictionary."""
+_NOT_STRICT = ("ollama", "gemini")
+"""SDKs whose own models convert: an image from text, a schema from a dictionary."""
 
 
 @cache
@@ -74,7 +74,7 @@ def request_type(upstream: str) -> Any:
         case "anthropic_messages":
             from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 
-            # The SDK has taken these out for the newest models' sake; the API version that we ask for has them.
+            # The SDK has removed these because the newest models refuse them; the API version that we request has them.
             sampling = {"temperature": float, "top_p": float, "top_k": int}
             hints = get_type_hints(MessageCreateParamsNonStreaming, include_extras=True)
             return TypedDict("AnthropicRequest", {**hints, **sampling}, total=False)
@@ -104,21 +104,21 @@ def _ollama_request() -> Any:
     class Call(Message.ToolCall):
         id: str | None = None
 
-    class Said(Message):
+    class ExtendedMessage(Message):
         tool_calls: list[Call] | None = None
         tool_call_id: str | None = None
 
-    # The SDK takes any mapping for these, and sends it as it is; the server knows ids, too.
-    narrowed = {"messages": list[Said], "options": Options}
+    # The SDK accepts any mapping for these and sends it unchanged; the server also knows ids of tool calls.
+    narrowed = {"messages": list[ExtendedMessage], "options": Options}
     return TypedDict("OllamaRequest", {**get_type_hints(ChatRequest, include_extras=True), **narrowed}, total=False)
 
 
 _SCHEMAS = ("Tool.Function.Parameters",)
-"""Models of JSON schemas, which know but a few words of theirs."""
+"""SDK models of JSON schemas, which have only some of the JSON Schema keywords."""
 
 
 def closed(schema: Any) -> Any:
-    """A core schema without open ends: no unknown fields, and lists where anything that can be gone through would do."""
+    """A core schema that forbids unknown fields and requires lists for iterables."""
     if isinstance(schema, list | tuple):
         return type(schema)(closed(inner) for inner in schema)
     if not isinstance(schema, dict):
@@ -136,23 +136,23 @@ def closed(schema: Any) -> Any:
 
 
 def _best_fit(error: ValidationError, body: Fields) -> list[str]:
-    """The faults; where a value may be of several types, those of the type that it comes nearest to."""
+    """The faults; where a value may be of several types, those of the closest type."""
     variants: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for fault in error.errors():
-        place, variant, rest = _split(fault["loc"], body)
-        variants[place][variant].append(f"{place}{variant and ' as ' + variant}: {rest} {fault['type']}".replace(":  ", ": "))
-    texts = {text for found in variants.values() for text in min(found.values(), key=_misfit)}
+        location, variant, rest = _split(fault["loc"], body)
+        variants[location][variant].append(f"{location}{variant and ' as ' + variant}: {rest} {fault['type']}".replace(":  ", ": "))
+    texts = {text for found in variants.values() for text in min(found.values(), key=_distance)}
     # A list of which one entry is at fault is no text either.
     return sorted(text for text in texts if len(texts) == 1 or " as str: " not in text)
 
 
-def _misfit(faults: list[str]) -> tuple[bool, int]:
-    """How far a type is from the value: another kind of thing is farther than one with faults."""
+def _distance(faults: list[str]) -> tuple[bool, int]:
+    """How far a type is from the value: a wrong `type` or `role` counts more than any number of faults."""
     return any(": type " in fault or ": role " in fault or fault.endswith("_type") for fault in faults), len(faults)
 
 
 def _split(location: tuple[int | str, ...], value: Any) -> tuple[str, str, str]:
-    """A fault's place in the body, the type that was tried there, and where in that type it lies."""
+    """A fault's location in the body, the type that was tried there, and where in that type it lies."""
     names: list[str] = []
     for index, part in enumerate(location):
         if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
@@ -169,8 +169,8 @@ def _split(location: tuple[int | str, ...], value: Any) -> tuple[str, str, str]:
 def _as_arguments(upstream: str, body: Fields) -> Fields:
     """The body as the SDK's arguments: Google's takes everything but the contents in one configuration."""
     if upstream == "gemini":
-        beside = {name: value for name, value in body.items() if name not in ("contents", "generationConfig")}
-        return {"contents": body["contents"], "config": {**body.get("generationConfig", {}), **beside}}
+        other_fields = {name: value for name, value in body.items() if name not in ("contents", "generationConfig")}
+        return {"contents": body["contents"], "config": {**body.get("generationConfig", {}), **other_fields}}
     if upstream == "ollama":
         messages = [{**each, "images": [{"value": image} for image in each["images"]]} if each.get("images") else each
                     for each in body["messages"]]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The vendors' own SDK types: what they make of our answers."""
+"""Reads the gateway's answers with the types of the vendors' own SDKs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Fields = dict[str, Any]
 
 
 def read_whole(caller: str, body: Fields) -> Fields:
-    """An answer as the SDK's type holds it; raises ValueError where it does not fit."""
+    """An answer, parsed by the SDK's type; raises ValueError where it does not fit."""
     return _dumped(_answer_type(caller), body)
 
 
 def read_stream(caller: str, data: bytes) -> Iterator[Fields]:
-    """The events of a stream as the SDK's types hold them; raises ValueError where one does not fit."""
+    """The events of a stream, parsed by the SDK's types; raises ValueError where one does not fit."""
     for event in frames.events(caller, data):
         if frames.is_error(event):
             yield event

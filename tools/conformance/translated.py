@@ -1,4 +1,4 @@
-"""Crossings: each recorded request as a client of another dialect would send it, and what that client sees of the answer."""
+"""Translation: each recorded request as a client of another dialect would send it, and the answer as that client reads it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import orjson
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.wire import dialect
 from tools.conformance import frames, request_types, sdk
-from tools.conformance.gateway import Hall, Heard
-from tools.conformance.lenses import STREAMED, WHOLE
-from tools.conformance.places import Place, Recording, parse
-from tools.conformance.seen import Seen, differences
+from tools.conformance.answer_readers import READ_STREAM, READ_WHOLE
+from tools.conformance.answer_summary import AnswerSummary, differences
+from tools.conformance.gateway import ClientResponse, ReplaySetup
+from tools.conformance.recordings import Endpoint, Recording, parse
 
 Fields = dict[str, Any]
 
@@ -28,99 +28,105 @@ CALLERS = {
 
 
 @dataclass
-class Crossing:
-    """One recording, asked for in the dialect `caller`. `sent` is what reached the provider."""
+class TranslatedResult:
+    """One recording, requested in the dialect `caller`. `sent` is the request that reached the provider."""
 
     recording: Recording
     caller: str
-    recorded: Seen
-    seen: Seen
+    recorded: AnswerSummary
+    summary: AnswerSummary
     dropped: list[str] = field(default_factory=list)
-    unread: str = ""
+    unreadable: str = ""
     sent: Fields = field(default_factory=dict)
     invalid: list[str] = field(default_factory=list)
 
     @property
     def differences(self) -> dict[str, tuple[Any, Any]]:
         """The fields that differ."""
-        return {"sdk": ("accepted", self.unread)} if self.unread else differences(self.recorded, self.seen)
+        return {"sdk": ("accepted", self.unreadable)} if self.unreadable else differences(self.recorded, self.summary)
 
 
-async def run(hall: Hall, caller: str, wanted: Iterable[Recording], progress: Callable[[], None] = lambda: None) -> list[Crossing]:
-    """Ask for every recording in the dialect `caller`."""
-    made: dict[str, Crossing] = {}
+async def run(
+    setup: ReplaySetup, caller: str, wanted: Iterable[Recording], progress: Callable[[], None] = lambda: None
+) -> list[TranslatedResult]:
+    """Send every recorded request in the dialect `caller`."""
+    made: dict[str, TranslatedResult] = {}
     for recording in wanted:
-        place = recording.place
-        if place is None or place.dialect not in WHOLE or place.dialect == caller:
+        endpoint = recording.endpoint
+        if endpoint is None or endpoint.dialect not in READ_WHOLE or endpoint.dialect == caller:
             continue
-        scenario = await _cross(hall, caller, recording)
-        if scenario is not None:
-            made[recording.name] = scenario
+        result = await _translate(setup, caller, recording)
+        if result is not None:
+            made[recording.name] = result
         progress()
-    reached = await hall.journal()
-    for name, scenario in made.items():
-        entry = reached.get(name)
+    upstream_requests = await setup.upstream_requests()
+    for name, result in made.items():
+        entry = upstream_requests.get(name)
         if entry is not None and isinstance(entry["body"], dict):
-            scenario.sent = entry["body"]
-            place = scenario.recording.place
-            assert place is not None
-            scenario.invalid = _faults(place, scenario.sent)
+            result.sent = entry["body"]
+            endpoint = result.recording.endpoint
+            assert endpoint is not None
+            result.invalid = _faults(endpoint, result.sent)
     return list(made.values())
 
 
-def _faults(place: Place, sent: Fields) -> list[str]:
-    """What the vendor's types would not take. Most who speak OpenAI's dialect have fields of their own beside it."""
-    faults = request_types.invalid_request("mistral" if place.kind == "mistral" else place.dialect, sent)
-    if place.dialect != "openai_chat" or place.kind in ("openai", "mistral"):
+def _faults(endpoint: Endpoint, sent: Fields) -> list[str]:
+    """The faults against the vendor's types. Most OpenAI-compatible vendors have more top-level fields: no faults."""
+    faults = request_types.invalid_request("mistral" if endpoint.kind == "mistral" else endpoint.dialect, sent)
+    if endpoint.dialect != "openai_chat" or endpoint.kind in ("openai", "mistral"):
         return faults
     return [fault for fault in faults if "." in fault or not fault.endswith(": extra_forbidden")]
 
 
-async def _cross(hall: Hall, caller: str, recording: Recording) -> Crossing | None:
-    place = recording.place
-    assert place is not None
+async def _translate(setup: ReplaySetup, caller: str, recording: Recording) -> TranslatedResult | None:
+    endpoint = recording.endpoint
+    assert endpoint is not None
     path = {"model": recording.model, "stream": recording.stream}
     recorded = what_was_recorded(recording)
     try:
-        neutral = dialect(place.dialect).read_request(recording.request, path)
+        neutral = dialect(endpoint.dialect).read_request(recording.request, path)
     except ConduitError as error:
-        # A request that its own vendor refused may be unreadable; then there is no client that could send it.
-        return None if recording.status >= 400 else Crossing(recording, caller, recorded, Seen(), unread=f"request: {error}")
+        # A request that its own vendor refused may be unreadable; then no client could send it.
+        return (
+            None
+            if recording.status >= 400
+            else TranslatedResult(recording, caller, recorded, AnswerSummary(), unreadable=f"request: {error}")
+        )
     neutral.include_usage = True
     body = dialect(caller).write_request(neutral, recording.model).body
-    heard = await hall.ask(recording, body, caller, CALLERS[caller], recording.stream)
-    scenario = Crossing(recording, caller, recorded, Seen(status=heard.status), heard.dropped)
-    if heard.status == 200:
-        _look(scenario, heard)
+    response = await setup.ask(recording, body, caller, CALLERS[caller], recording.stream)
+    result = TranslatedResult(recording, caller, recorded, AnswerSummary(status=response.status), response.dropped)
+    if response.status == 200:
+        _read_response(result, response)
     else:
-        scenario.seen.error = heard.body[:300].decode(errors="replace")
-    return scenario
+        result.summary.error = response.body[:300].decode(errors="replace")
+    return result
 
 
-def _look(scenario: Crossing, heard: Heard) -> None:
-    """Read the answer with the SDK's own types, and see what they hold."""
-    caller, streamed = scenario.caller, scenario.recording.stream
+def _read_response(result: TranslatedResult, response: ClientResponse) -> None:
+    """Parse the response with the SDK's types into the result's summary."""
+    caller, streamed = result.caller, result.recording.stream
     try:
         if streamed:
-            scenario.seen = _of_stream(caller, sdk.read_stream(caller, heard.body))
+            result.summary = _of_stream(caller, sdk.read_stream(caller, response.body))
         else:
-            scenario.seen = WHOLE[caller](sdk.read_whole(caller, orjson.loads(heard.body)))
+            result.summary = READ_WHOLE[caller](sdk.read_whole(caller, orjson.loads(response.body)))
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        scenario.unread = f"{type(error).__name__}: {str(error)[:300]}"
+        result.unreadable = f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def what_was_recorded(recording: Recording) -> Seen:
-    """The recorded answer, looked at in its own dialect."""
-    place = recording.place
-    assert place is not None
+def what_was_recorded(recording: Recording) -> AnswerSummary:
+    """The recorded answer, read in its own dialect."""
+    endpoint = recording.endpoint
+    assert endpoint is not None
     if recording.status >= 400:
-        return Seen(status=recording.expected_status)
+        return AnswerSummary(status=recording.expected_status)
     if recording.answered_as_stream:
-        return _of_stream(place.dialect, frames.events(place.dialect, recording.answer))
+        return _of_stream(endpoint.dialect, frames.events(endpoint.dialect, recording.answer))
     body = parse(recording.answer)
-    return STREAMED[place.dialect](body) if isinstance(body, list) else WHOLE[place.dialect](body)
+    return READ_STREAM[endpoint.dialect](body) if isinstance(body, list) else READ_WHOLE[endpoint.dialect](body)
 
 
-def _of_stream(speaks: str, events: Iterable[Fields]) -> Seen:
+def _of_stream(dialect_name: str, events: Iterable[Fields]) -> AnswerSummary:
     held = list(events)
-    return Seen(finish="error") if any(frames.is_error(event) for event in held) else STREAMED[speaks](held)
+    return AnswerSummary(finish="error") if any(frames.is_error(event) for event in held) else READ_STREAM[dialect_name](held)

@@ -210,7 +210,7 @@ def _refusal_in_200(prepared: PreparedRequest, response: Response, body: bytes, 
     if error.status < 400:
         error.status = 502
     if error.reason == "bad_request":
-        error.judge("server")
+        error.set_reason("server")
     return error
 
 

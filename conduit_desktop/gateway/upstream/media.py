@@ -135,7 +135,7 @@ class MediaAttempt:
         error = self._refusal(response, body)
         error.status = error.status if error.status >= 400 else 502
         if error.reason == "bad_request":
-            error.judge("server")
+            error.set_reason("server")
         return error
 
 

@@ -1,4 +1,7 @@
-"""qasync's loop for systems whose selector has no descriptor Qt could watch: sockets stay qasync's, callbacks get cheap."""
+"""A faster qasync loop for systems whose selector has no descriptor that Qt can watch (macOS and Windows).
+
+Sockets are handled by qasync; callbacks share one posted Qt event, and timers one Qt timer.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +19,25 @@ _MANY_CANCELLED = 100
 
 
 class _Drain(QObject):
-    """Runs, when its posted event arrives, the handles that were waiting by then.
+    """Runs the pending handles when its posted event arrives.
 
-    Qt delivers events after the loop has stopped, too: what is waiting then is kept for the next run.
+    Qt also delivers events after the loop has stopped; handles pending then are kept for the next run.
     """
 
     def __init__(self, is_running: Callable[[], bool]) -> None:
         super().__init__()
-        self.waiting: deque[asyncio.Handle] = deque()
+        self.pending: deque[asyncio.Handle] = deque()
         self._is_running = is_running
         self._posted = False
 
     def add(self, handle: asyncio.Handle) -> None:
-        """One more handle; one event serves all of them."""
-        self.waiting.append(handle)
-        self.ask()
+        """Add a handle; one event serves all pending handles."""
+        self.pending.append(handle)
+        self.post()
 
-    def ask(self) -> None:
-        """Post the event, where there is something to run."""
-        if self.waiting and not self._posted:
+    def post(self) -> None:
+        """Post the event, if there are handles and none is posted."""
+        if self.pending and not self._posted:
             self._posted = True
             self._post()
 
@@ -48,20 +51,20 @@ class _Drain(QObject):
             self._posted = False
             return True
         try:
-            for _ in range(len(self.waiting)):
-                handle = self.waiting.popleft()
+            for _ in range(len(self.pending)):
+                handle = self.pending.popleft()
                 if not handle.cancelled():
                     handle._run()
         finally:
-            self._posted = bool(self.waiting)
+            self._posted = bool(self.pending)
             if self._posted:
-                # By way of a timer: an event posted now would be delivered before Qt paints or fires its timers.
+                # Through a timer: an event posted here would be delivered before Qt paints or fires its timers.
                 QTimer.singleShot(0, self._post)
         return True
 
 
 class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
-    """One posted event runs what was called since the one before; one Qt timer serves asyncio's heap of timers."""
+    """One posted event runs all callbacks since the last one; one Qt timer serves asyncio's heap of timers."""
 
     call_later = asyncio.BaseEventLoop.call_later
     run_in_executor = asyncio.BaseEventLoop.run_in_executor
@@ -81,19 +84,19 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._alarm.timeout.connect(self._on_alarm)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
-        """Run `callback` when Qt comes round; raises RuntimeError once the loop is closed."""
+        """Run `callback` in the next iteration; raises RuntimeError once the loop is closed."""
         self._check_closed()
         handle = asyncio.Handle(callback, args, self, context)
         self._drain.add(handle)
         return handle
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> None:
-        """qasync's own; raises RuntimeError once the loop is closed, where qasync would drop the call."""
+        """As in qasync, but raises RuntimeError once the loop is closed, where qasync drops the call."""
         self._check_closed()
         super().call_soon_threadsafe(callback, *args, context=context)
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        """asyncio's own heap; the one Qt timer is set to its earliest."""
+        """Push to asyncio's heap and set the Qt timer to its earliest entry."""
         handle: asyncio.TimerHandle = asyncio.BaseEventLoop.call_at(self, when, callback, *args, context=context)
         self._drop_cancelled()
         self._set_alarm()
@@ -116,7 +119,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
             self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
 
     def _drop_cancelled(self) -> None:
-        """Most timers of a server are cancelled: rebuild the heap once half of it is dead."""
+        """Rebuild the heap once half of it is cancelled, as most timers of a server are."""
         if self._timer_cancelled_count > max(_MANY_CANCELLED, len(self._scheduled) // 2):
             self._timer_cancelled_count = 0
             self._scheduled[:] = [handle for handle in self._scheduled if not handle.cancelled()]
@@ -124,11 +127,11 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def _before_run_forever(self) -> None:
         super()._before_run_forever()
-        self._drain.ask()
+        self._drain.post()
 
     def close(self) -> None:
-        """Stop the timer, then all that qasync holds; what was waiting never runs."""
+        """Stop the timer and close qasync's loop; pending handles never run."""
         if not self.is_closed() and not self.is_running():
             self._alarm.stop()
-            self._drain.waiting.clear()
+            self._drain.pending.clear()
         super().close()

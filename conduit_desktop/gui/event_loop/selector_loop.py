@@ -1,9 +1,8 @@
-"""One loop for Qt and asyncio: Qt sleeps and wakes, asyncio does its own work in turns.
+"""One loop for Qt and asyncio: Qt waits for events, asyncio runs in time slices.
 
-qasync gives every callback, timer and socket an object of Qt's, which halves a server's throughput. Here, where
-the system has a selector with a descriptor (Linux: epoll), Qt watches only that descriptor and one timer; all else is
-asyncio's own code. A turn runs asyncio until nothing is ready or `TURN_S` has passed, then Qt has its say: it paints, and it
-fires its timers.
+qasync creates a Qt object for every callback, timer and socket, which halves a server's throughput. Where the selector has a
+descriptor (epoll on Linux), Qt watches only that descriptor and one timer; everything else is asyncio's own code. A slice
+runs asyncio until nothing is ready or `SLICE_S` has passed; then Qt paints and fires its timers.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from typing import Any, cast
 import qasync
 from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 
-TURN_S = 0.004
-"""Seconds asyncio may go on before Qt is let in, while there is something to do."""
+SLICE_S = 0.004
+"""Seconds that asyncio may run before control returns to Qt."""
 
-LINGER_S = 0.001
-"""Seconds a turn waits for more before it gives way to Qt. Each way through Qt gives up the interpreter's lock, and under load
-the database's threads take it."""
+WAIT_S = 0.001
+"""Seconds that a slice waits for more events before it returns to Qt. Each pass through Qt releases the GIL, which under load
+the database threads then take."""
 
 _AsyncioLoop: Any = asyncio.SelectorEventLoop
-"""Loosely typed: half of what is borrowed from it is asyncio's own affair."""
+"""Typed as Any: most of what is used of it is private to asyncio."""
 
 
-class _Impatient:
-    """A selector that waits `LINGER_S` at most: to sleep is Qt's business."""
+class _BoundedSelector:
+    """A selector that waits at most `WAIT_S`: longer waits are left to Qt."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
@@ -41,21 +40,21 @@ class _Impatient:
         self.found = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready, now or in a moment; `found` remembers whether anything was."""
-        ready = self._select(LINGER_S if timeout is None or timeout > LINGER_S else timeout)
+        """The ready keys after at most `WAIT_S` seconds; `found` is True if there were any."""
+        ready = self._select(WAIT_S if timeout is None or timeout > WAIT_S else timeout)
         self.found = bool(ready)
         return ready
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when a registered one is ready."""
+        """The selector's own descriptor, which becomes readable when a registered one is ready."""
         return int(self._selector.fileno())  # type: ignore[attr-defined]
 
 
 class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
-    """qasync's loop with asyncio's own queues and selector inside; Qt watches the selector's descriptor.
+    """qasync's loop with asyncio's own queues and selector; Qt watches the selector's descriptor.
 
-    It relies on `BaseEventLoop._run_once`, `_ready` and `_scheduled`, unchanged from Python 3.8 to 3.14; a test
-    names them, should that end.
+    It uses `BaseEventLoop._run_once`, `_ready` and `_scheduled`, unchanged from Python 3.8 to 3.14; a test fails if one of
+    them is missing.
     """
 
     call_later = _AsyncioLoop.call_later
@@ -75,7 +74,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     _selector: Any
 
     def __init__(self, app: QCoreApplication | None = None) -> None:
-        self._turning = False
+        self._in_slice = False
         self._awake = False
         self._due = math.inf
         super().__init__(app)
@@ -86,52 +85,52 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._alarm.timeout.connect(self._on_alarm)
         self._notifier = QSocketNotifier(self._selector.fileno(), QSocketNotifier.Type.Read)
         self._notifier.setEnabled(False)
-        self._notifier.activated.connect(self._turn)
+        self._notifier.activated.connect(self._run_slice)
 
     def _take_selector(self) -> None:
-        """Put a real selector where qasync's, made of Qt notifiers, was."""
+        """Replace qasync's selector of Qt notifiers by a real one."""
         self._remove_reader(self._ssock.fileno())
         self._selector.close()
-        self._selector = _Impatient(selectors.DefaultSelector())
+        self._selector = _BoundedSelector(selectors.DefaultSelector())
         self._add_reader(self._ssock.fileno(), self._read_from_self)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
-        """asyncio's own; called from Qt (a click), it also asks for a turn."""
+        """As in asyncio; a call from Qt (a click) also wakes the loop."""
         handle: asyncio.Handle = _AsyncioLoop.call_soon(self, callback, *args, context=context)
-        if not self._turning and not self._awake:
+        if not self._in_slice and not self._awake:
             self._awake = True
             self._write_to_self()
         return handle
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
-        """asyncio's own; the one Qt timer is set to the earliest."""
+        """As in asyncio; the Qt timer is set to the earliest entry."""
         handle: asyncio.TimerHandle = _AsyncioLoop.call_at(self, when, callback, *args, context=context)
-        if not self._turning and when < self._due:
+        if not self._in_slice and when < self._due:
             self._set_alarm()
         return handle
 
     def _on_alarm(self) -> None:
         self._due = math.inf
-        self._turn()
+        self._run_slice()
 
-    def _turn(self) -> None:
-        """Let asyncio work, for a while at most."""
-        if self._turning or not self.is_running():
-            # A Qt loop nested inside a callback, or Qt's last events after a stop: let Qt sleep until we are back.
+    def _run_slice(self) -> None:
+        """Run asyncio for at most SLICE_S."""
+        if self._in_slice or not self.is_running():
+            # A Qt loop nested in a callback, or events after a stop: without this, Qt would spin on the readable descriptor.
             self._notifier.setEnabled(False)
             return
-        self._turning = True
-        end = time.monotonic() + TURN_S
+        self._in_slice = True
+        end = time.monotonic() + SLICE_S
         try:
             self._run_once()
             while (self._ready or self._selector.found) and self.is_running() and time.monotonic() < end:
                 self._run_once()
         finally:
-            self._turning = False
-            self._rest()
+            self._in_slice = False
+            self._prepare_wait()
 
-    def _rest(self) -> None:
-        """Before Qt sleeps: what is left must wake it."""
+    def _prepare_wait(self) -> None:
+        """Before Qt waits: make sure that pending work wakes it."""
         if self.is_closed():
             return
         self._awake = bool(self._ready)
@@ -152,7 +151,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._old_hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         self._notifier.setEnabled(True)
-        self._rest()
+        self._prepare_wait()
 
     def _after_run_forever(self) -> None:
         super()._after_run_forever()
@@ -160,7 +159,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._notifier.setEnabled(False)
 
     def close(self) -> None:
-        """Release the selector, after Qt let go of it."""
+        """Close the selector after Qt has stopped watching it."""
         if not self.is_closed() and not self.is_running():
             self._alarm.stop()
             self._notifier.setEnabled(False)

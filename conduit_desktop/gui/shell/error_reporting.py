@@ -1,4 +1,4 @@
-"""What nobody caught: written to the log and shown as a notification, never the end of the app."""
+"""Unhandled exceptions of slots and tasks: logged and shown to the user, without ending the app."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from conduit_desktop.core.errors import ConduitError, describe
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[str], None]
+Show = Callable[[str], None]
 
 
-def in_words(error: BaseException) -> str:
-    """What the user is told: an expected error by its own text, a bug by its kind."""
+def error_text(error: BaseException) -> str:
+    """The text for the user: an expected error as it is, a bug with its type."""
     if isinstance(error, ConduitError):
         return str(error)
-    return f"Something went wrong: {describe(error)}. The log has the details."
+    return f"Unexpected error: {describe(error)}. See the log for details."
 
 
-def catch_all(loop: asyncio.AbstractEventLoop, tell: Tell) -> Callable[[], None]:
-    """Send the failures of slots and of forgotten tasks to the log and to `tell`; call what is returned to stop."""
+def install_error_handlers(loop: asyncio.AbstractEventLoop, show: Show) -> Callable[[], None]:
+    """Log unhandled exceptions of slots and tasks and pass them to `show`; returns a function that removes the handlers."""
     before = sys.excepthook
 
     def on_slot(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -32,13 +32,13 @@ def catch_all(loop: asyncio.AbstractEventLoop, tell: Tell) -> Callable[[], None]
             before(kind, error, trace)
             return
         log.error("unexpected error in the window", exc_info=(kind, error, trace))
-        tell(in_words(error))
+        show(error_text(error))
 
     def on_task(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if isinstance(error, BaseException):
             log.error("unexpected error: %s", context.get("message"), exc_info=(type(error), error, error.__traceback__))
-            tell(in_words(error))
+            show(error_text(error))
         else:
             log.error("%s", context.get("message"))
 

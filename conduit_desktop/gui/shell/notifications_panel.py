@@ -1,4 +1,4 @@
-"""The list behind the bell: what the operator should know, newest first."""
+"""The popup with the latest notifications, newest first."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from conduit_desktop.gui.formatting import ago
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import ICONS
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import clear, hairline, label, scrolled
-from conduit_desktop.gui.widgets.empty import EmptyState, IconLabel
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import clear, hairline, scrolled
 
 _TONES = {"info": "info", "warning": "warning", "error": "danger"}
 
 
 class NotificationPanel(QFrame):
-    """A popup with the latest notifications; `read_all` and `read` carry the user's wish."""
+    """A popup with the latest notifications; `read_all` and `read` (with an id) are emitted to mark them as read."""
 
     read_all = Signal()
     read = Signal(str)
@@ -44,18 +46,20 @@ class NotificationPanel(QFrame):
         column.addWidget(scrolled(inner), 1)
 
     def show_notes(self, notes: Sequence[NotificationView]) -> None:
-        """Show these."""
+        """Show these notifications."""
         clear(self._list)
         self._all.setEnabled(any(not note.read for note in notes))
         for note in notes:
             self._list.addWidget(_Note(note, self))
             self._list.addWidget(hairline())
         if not notes:
-            self._list.addWidget(EmptyState("bell", "All quiet", "Budgets, expiring keys and failing providers are reported here."))
+            self._list.addWidget(
+                EmptyState("bell", "No notifications", "Budget warnings, expiring keys and provider failures appear here.")
+            )
         self._list.addStretch(1)
 
     def open_at(self, anchor: QWidget) -> None:
-        """Pop up beside the bell."""
+        """Open the popup below `anchor`."""
         self.move(anchor.mapToGlobal(QPoint(0, anchor.height() + 6)))
         self.show()
 
@@ -68,13 +72,13 @@ class _Note(QWidget):
         row.setSpacing(theme.S + 2)
         tone = _TONES[note.severity]
         row.addWidget(IconLabel(ICONS[tone], 18, "text_faint" if note.read else tone), 0, Qt.AlignmentFlag.AlignTop)
-        words = QVBoxLayout()
-        words.setSpacing(2)
-        words.addWidget(label(note.title, "muted" if note.read else "cardTitle", wrap=True))
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
+        texts.addWidget(label(note.title, "muted" if note.read else "cardTitle", wrap=True))
         if note.text:
-            words.addWidget(label(note.text, "muted", wrap=True))
-        words.addWidget(label(ago(note.created_at), "faint"))
-        row.addLayout(words, 1)
+            texts.addWidget(label(note.text, "muted", wrap=True))
+        texts.addWidget(label(ago(note.created_at), "faint"))
+        row.addLayout(texts, 1)
         if not note.read:
             row.addWidget(
                 button("Read", "ghost", on_click=lambda: panel.read.emit(note.id), tip="Mark as read"), 0, Qt.AlignmentFlag.AlignTop

@@ -1,15 +1,15 @@
-"""The pages of the window, in their order; each is imported when it is first shown."""
+"""The pages of the window, in order; each is imported when it is first needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conduit_desktop.gui.pages import Page
+from conduit_desktop.gui.pages.base import Page
 
 
 @dataclass(frozen=True)
 class PageEntry:
-    """One line of the side navigation."""
+    """One entry of the sidebar."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ PAGES = (
 
 
 def page_class(name: str) -> type[Page]:
-    """The class behind a page's name. Imports are written out: type checkers and the bundler follow them."""
+    """The class of a page. Imports are explicit, so that type checkers and the bundler see them; raises KeyError."""
     match name:
         case "dashboard":
             from conduit_desktop.gui.pages.dashboard.page import DashboardPage

@@ -1,4 +1,4 @@
-"""What the window's own buttons do, where one wish is more than one action."""
+"""Starting and stopping the server from the window, and moving it to a free port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAST_PORT = 65535
 
 
 async def start_server(context: AppContext) -> bool:
-    """Listen; False when that failed: the server's state and error then say why."""
+    """Start listening; False if that failed. The server's `state` and `error` then have the reason."""
     try:
         await context.server.start()
     except ConduitError as error:
@@ -26,7 +26,7 @@ async def start_server(context: AppContext) -> bool:
 
 
 async def toggle_server(context: AppContext) -> None:
-    """Stop it where it runs, else start it."""
+    """Stop the server if it is running, else start it."""
     if context.server.state == "running":
         await context.server.stop()
     else:
@@ -34,13 +34,13 @@ async def toggle_server(context: AppContext) -> None:
 
 
 async def restart_server(context: AppContext) -> None:
-    """Listen anew, as the settings say now."""
+    """Stop and start the server, with the current settings."""
     await context.server.stop()
     await start_server(context)
 
 
 async def use_free_port(context: AppContext) -> int:
-    """Take the first free port after the one that is taken, keep it as the setting, and listen there; that port."""
+    """Save the first free port after the configured one as the setting and listen on it; returns that port."""
     taken = context.gateway.snapshot.settings.port
     port = await asyncio.to_thread(next_free_port, taken + 1)
     await settings.change(context, {"port": port}, "gui")
@@ -49,7 +49,7 @@ async def use_free_port(context: AppContext) -> int:
 
 
 def next_free_port(first: int) -> int:
-    """The first port from `first` on that this computer's loopback has free; 0 (any) when there is none."""
+    """The first free port of the loopback interface, from `first` on; 0 (any port) if there is none."""
     for port in range(max(first, 1024), LAST_PORT + 1):
         with socket.socket() as probe:
             try:

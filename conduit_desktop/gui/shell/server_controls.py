@@ -1,4 +1,4 @@
-"""The window's part about the server: its card, its tray icon, the banner when it cannot listen, and the way out."""
+"""The server in the window: its card, the tray icon, the banner when it cannot listen, and the confirmation to quit."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from PySide6.QtWidgets import QWidget
 
 from conduit_desktop.actions.onboarding.snippets import snippets
 from conduit_desktop.core.bus import Change
-from conduit_desktop.gui.shell import server_actions as actions
+from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.widgets.forms.dialogs import confirm
 from conduit_desktop.gui.widgets.menus import Entry, pop_up
 
 if TYPE_CHECKING:
     from conduit_desktop.gui.shell.window import MainWindow
 
-_ANY_MODEL = "your-model"
+_MODEL_PLACEHOLDER = "your-model"
 
 
 class ServerControls(QObject):
-    """Keeps card, tray and banner true, and does what they ask."""
+    """Updates card, tray and banner, and handles their buttons."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self.window = window
         self.context = window.context
         window.sidebar.server.toggled.connect(self._on_toggled)
-        window.sidebar.server.copy_asked.connect(self._on_copy_menu)
-        window.tray.toggle_asked.connect(self._on_toggled)
-        window.tray.copy_asked.connect(self.copy_address)
-        # Straight from the bus: the tray tells the truth while the window, and with it the feed, is away.
+        window.sidebar.server.copy_requested.connect(self._on_copy_menu)
+        window.tray.toggle_requested.connect(self._on_toggled)
+        window.tray.copy_requested.connect(self.copy_address)
+        # From the bus, not from the feed: the feed is paused while the window is hidden, and the tray icon is not.
         self.close = self.context.bus.subscribe(self._on_change)
 
     def refresh(self) -> None:
-        """Show the server as it is now."""
+        """Show the current state of the server."""
         server = self.context.server
         self.window.sidebar.server.show_state(server.state, server.address)
         self.window.tray.show_state(server.state, server.address)
@@ -54,11 +54,11 @@ class ServerControls(QObject):
             error or f"The server cannot listen on port {port}.",
             "danger",
             ("Use the next free port", "primary", lambda: self.window.run(self._use_free_port())),
-            ("Try again", "plain", lambda: self.window.run(actions.start_server(self.context))),
+            ("Try again", "plain", lambda: self.window.run(server_actions.start_server(self.context))),
         )
 
     async def _use_free_port(self) -> None:
-        port = await actions.use_free_port(self.context)
+        port = await server_actions.use_free_port(self.context)
         if self.context.server.state == "running":
             self.window.notify(f"Listening on port {port}")
 
@@ -67,14 +67,13 @@ class ServerControls(QObject):
 
     async def _toggle(self) -> None:
         in_flight = self.context.gateway.in_flight
-        if self.context.server.state == "running" and in_flight:
-            text = f"{in_flight} request{'s are' if in_flight > 1 else ' is'} being answered and will be given ten seconds."
-            if not await confirm(self.window, "Stop the server?", text, accept="Stop the server"):
-                return
-        await actions.toggle_server(self.context)
+        interrupts = self.context.server.state == "running" and in_flight > 0
+        if interrupts and not await confirm(self.window, "Stop the server?", _waits_for(in_flight), accept="Stop the server"):
+            return
+        await server_actions.toggle_server(self.context)
 
     def copy_address(self) -> None:
-        """The base URL as most clients want it."""
+        """Copy the base URL in the form that most clients take."""
         if self.context.server.address:
             self.window.copy(f"{self.context.server.address}/v1")
 
@@ -82,29 +81,33 @@ class ServerControls(QObject):
         pop_up(anchor, self.copy_entries())
 
     def copy_entries(self) -> list[Entry]:
-        """The addresses and the set-ups for client apps, from the live address."""
+        """Menu entries that copy the base URL and the setup of client apps, with the current address."""
         address = self.context.server.address or ""
         aliases = self.context.gateway.snapshot.aliases
-        model = next((alias.alias for alias in aliases.values() if alias.enabled), _ANY_MODEL)
+        model = next((alias.alias for alias in aliases.values() if alias.enabled), _MODEL_PLACEHOLDER)
         copy = self.window.copy
         entries: list[Entry] = [
-            ("Base URL, OpenAI style", "link", lambda: copy(f"{address}/v1")),
-            ("Base URL, Anthropic, Gemini and Ollama style", "link", lambda: copy(address)),
+            ("Base URL (OpenAI)", "link", lambda: copy(f"{address}/v1")),
+            ("Base URL (Anthropic, Gemini, Ollama)", "link", lambda: copy(address)),
             None,
-            ("Set-ups, with a place for your key", "", None),
+            ("Client setup (add your key)", "", None),
         ]
         entries += [(one.label, "", partial(copy, one.text)) for one in snippets(address, None, model)]
         return entries
 
-    async def ask_quit(self) -> None:
-        """Quit, after a word where something would be lost."""
+    async def confirm_quit(self) -> None:
+        """Quit; ask for confirmation first if the server is running."""
         running = self.context.server.state == "running"
         if self.window.quitting:
             return
-        text = "Apps that use it will not reach their models until you start Conduit again."
+        text = "Apps that use the gateway cannot reach their models until you start Conduit again."
         in_flight = self.context.gateway.in_flight
         if in_flight:
-            text = f"{in_flight} request{'s' if in_flight > 1 else ''} in flight will be given ten seconds. {text}"
+            text = f"{_waits_for(in_flight)} {text}"
         if running and not await confirm(self.window, "Quit and stop the gateway?", text, accept="Quit"):
             return
-        self.window.quit_asked.emit()
+        self.window.quit_requested.emit()
+
+
+def _waits_for(in_flight: int) -> str:
+    return f"{in_flight} request{'s' if in_flight > 1 else ''} in progress. The server waits ten seconds for them to finish."

@@ -1,4 +1,4 @@
-"""The left side: the pages, and the state of the server with what one wants to do with it."""
+"""The sidebar: the list of pages, the notifications button, and the server card."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWi
 from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import icon_button
-from conduit_desktop.gui.widgets.card import Dot, label
-from conduit_desktop.gui.widgets.picture import IconPicture
+from conduit_desktop.gui.widgets.icons import IconPicture
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.pills import Dot
 
 WIDE, NARROW = 212, 60
 STATES = {
@@ -25,7 +26,7 @@ STATES = {
 
 
 class Entry(Protocol):
-    """What the side needs to know of a page."""
+    """A page as the sidebar lists it."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +39,7 @@ class Entry(Protocol):
 
 
 class NavItem(QPushButton):
-    """One page in the list; its words go when the side is narrow."""
+    """The button of a page; only its icon while the sidebar is narrow."""
 
     def __init__(self, entry: Entry, shortcut: str) -> None:
         super().__init__()
@@ -54,15 +55,15 @@ class NavItem(QPushButton):
         self.set_narrow(False)
 
     def set_narrow(self, narrow: bool) -> None:
-        """Icon alone, or with the title."""
+        """Show only the icon, or the icon and the title."""
         self.setText("" if narrow else f"  {self._title}")
 
 
 class ServerCard(QFrame):
-    """The server's state and address; `toggled` asks to start or stop it, `copy_asked` for the menu of addresses."""
+    """The server's state and address; `toggled` is emitted to start or stop it, `copy_requested` to open the menu of addresses."""
 
     toggled = Signal()
-    copy_asked = Signal(QWidget)
+    copy_requested = Signal(QWidget)
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class ServerCard(QFrame):
         bottom = QHBoxLayout()
         bottom.setSpacing(0)
         self.address = label("", "mono")
-        self.copy = icon_button("copy", "Copy the base URL", lambda: self.copy_asked.emit(self.copy))
+        self.copy = icon_button("copy", "Copy the base URL", lambda: self.copy_requested.emit(self.copy))
         bottom.addWidget(self.address)
         bottom.addStretch(1)
         bottom.addWidget(self.copy)
@@ -90,32 +91,32 @@ class ServerCard(QFrame):
         column.addLayout(bottom)
 
     def show_state(self, state: str, address: str | None) -> None:
-        """`running`, `starting`, `stopped` or `failed`, and where it listens."""
-        tone, words = STATES[state]
+        """`state` is `running`, `starting`, `stopped` or `failed`; `address` is None unless the server listens."""
+        tone, text = STATES[state]
         running = state == "running"
         self.dot.set_tone(tone)
-        self.state.setText(words)
-        self.address.setText((address or "").removeprefix("http://") or "no address")
+        self.state.setText(text)
+        self.address.setText((address or "").removeprefix("http://") or "Not listening")
         self.copy.setEnabled(address is not None)
         self.power.setEnabled(state != "starting")
         self.power.setIcon(theme.icon("stop" if running else "play"))
         tip = "Stop the server" if running else "Start the server"
         self.power.setToolTip(tip)
         self.power.setAccessibleName(tip)
-        self.setToolTip(f"{words}: {address}" if address else words)
+        self.setToolTip(f"{text}: {address}" if address else text)
 
     def set_narrow(self, narrow: bool) -> None:
-        """Only the buttons where there is no room for words."""
+        """Show only the buttons, or everything."""
         for widget in (self.dot, self.state, self.address):
             widget.setVisible(not narrow)
         self._column.setContentsMargins(theme.XS if narrow else theme.M, theme.S, theme.XS if narrow else theme.S, theme.S)
 
 
 class Sidebar(QFrame):
-    """Brand, pages, bell, server. `picked` carries a page's name."""
+    """Brand, notifications button, pages and server card. `picked` carries the name of a page."""
 
     picked = Signal(str)
-    bell_asked = Signal(QWidget)
+    bell_requested = Signal(QWidget)
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         super().__init__()
@@ -143,7 +144,7 @@ class Sidebar(QFrame):
         row.setSpacing(theme.S)
         self._logo = IconPicture(QIcon(str(resource("icons", "conduit.svg"))), 22)
         self._name = label("Conduit", "brand")
-        self.bell = icon_button("bell", "Notifications", lambda: self.bell_asked.emit(self.bell))
+        self.bell = icon_button("bell", "Notifications", lambda: self.bell_requested.emit(self.bell))
         self.badge = label("", "badge")
         self.badge.setParent(self.bell)
         self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -155,13 +156,13 @@ class Sidebar(QFrame):
         return row
 
     def show_page(self, name: str) -> None:
-        """Mark the page that is shown; the welcome is none of these."""
+        """Highlight the current page; the welcome page is not in the list."""
         for item in self.items.values():
             item.setAutoExclusive(name in self.items)
             item.setChecked(item is self.items.get(name))
 
     def show_unread(self, count: int) -> None:
-        """The number at the bell; none at zero."""
+        """Show the number of unread notifications; zero hides the badge."""
         self.badge.setText(str(count) if count < 100 else "99+")
         self.badge.setVisible(count > 0)
         self.badge.setFixedSize(self.badge.sizeHint().width() if count > 9 else 16, 16)
@@ -169,7 +170,7 @@ class Sidebar(QFrame):
         self.bell.setAccessibleName(f"Notifications, {count} unread" if count else "Notifications")
 
     def set_narrow(self, narrow: bool) -> None:
-        """Icons alone, to leave the page more room."""
+        """Collapse the sidebar to icons, or expand it."""
         self.narrow = narrow
         self.setFixedWidth(NARROW if narrow else WIDE)
         self._name.setVisible(not narrow)

@@ -1,4 +1,4 @@
-"""One window a home: a second start asks the first to come forward, and goes."""
+"""One instance per home folder: a second start raises the window of the first and exits."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def _name(home: Home) -> str:
     return f"conduit-desktop-{digest}"
 
 
-def raise_first(home: Home) -> bool:
-    """Ask the app that already runs on this home to show its window; False when there is none."""
+def activate_running_instance(home: Home) -> bool:
+    """Ask the app that already runs on this home to show its window; False if there is none."""
     socket = QLocalSocket()
     socket.connectToServer(_name(home))
     if not socket.waitForConnected(_WAIT_MS):
@@ -30,9 +30,9 @@ def raise_first(home: Home) -> bool:
 
 
 class InstanceListener(QObject):
-    """Listens for later starts on the same home; `rung` when one comes. Only this user may ring."""
+    """Emits `activation_requested` when the app is started again on the same home by the same user."""
 
-    rung = Signal()
+    activation_requested = Signal()
 
     def __init__(self, home: Home) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class InstanceListener(QObject):
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
         if not self._server.listen(_name(home)):
-            # Left behind by a crash: nobody answered there, or we would not be starting.
+            # A socket left by a crash: activate_running_instance found no listener on it.
             QLocalServer.removeServer(_name(home))
             self._server.listen(_name(home))
 
     def _on_connection(self) -> None:
         while (socket := self._server.nextPendingConnection()) is not None:
             socket.disconnected.connect(socket.deleteLater)
-            self.rung.emit()
+            self.activation_requested.emit()
 
     def close(self) -> None:
         """Stop listening."""

@@ -1,4 +1,4 @@
-"""The icon in the system's tray: the server's state at a glance, and the few things one wants without a window."""
+"""The system tray icon: the state of the server and a short menu."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from conduit_desktop.gui.widgets.menus import menu_of
 
 
 def app_icon() -> QIcon:
-    """The app's icon, from its drawing."""
+    """The icon of the app."""
     return QIcon(str(resource("icons", "conduit.svg")))
 
 
 class Tray(QObject):
-    """Signals say what the user picked. `available` is False where the desktop has no tray (GNOME)."""
+    """Emits a signal for each menu entry. `available` is False if the desktop has no tray, as on GNOME."""
 
-    open_asked = Signal()
-    copy_asked = Signal()
-    toggle_asked = Signal()
-    quit_asked = Signal()
+    open_requested = Signal()
+    copy_requested = Signal()
+    toggle_requested = Signal()
+    quit_requested = Signal()
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -32,11 +32,11 @@ class Tray(QObject):
         self.menu = menu_of(
             parent,
             [
-                ("Open Conduit", "", self.open_asked.emit),
-                ("Copy base URL", "", self.copy_asked.emit),
-                ("Start server", "", self.toggle_asked.emit),
+                ("Open Conduit", "", self.open_requested.emit),
+                ("Copy base URL", "", self.copy_requested.emit),
+                ("Start server", "", self.toggle_requested.emit),
                 None,
-                ("Quit", "", self.quit_asked.emit),
+                ("Quit", "", self.quit_requested.emit),
             ],
         )
         self._icon.setContextMenu(self.menu)
@@ -46,25 +46,25 @@ class Tray(QObject):
             self._icon.show()
 
     def show_state(self, state: str, address: str | None) -> None:
-        """Colour the dot, and say the address."""
-        tone, words = STATES[state]
+        """Show the state as a coloured dot, and the address in the tooltip."""
+        tone, text = STATES[state]
         self._icon.setIcon(_with_dot(theme.colour(tone)))
-        self._icon.setToolTip(f"Conduit: {words}" + (f"\n{address}" if address else ""))
+        self._icon.setToolTip(f"Conduit: {text}" + (f"\n{address}" if address else ""))
         _, copy, toggle, *_ = self.menu.actions()
         copy.setEnabled(address is not None)
         toggle.setText("Stop server" if state == "running" else "Start server")
 
-    def say(self, title: str, text: str) -> None:
-        """A message of the system."""
+    def show_message(self, title: str, text: str) -> None:
+        """Show a desktop notification."""
         self._icon.showMessage(title, text, app_icon(), 4000)
 
     def hide(self) -> None:
-        """Take the icon away."""
+        """Remove the icon."""
         self._icon.hide()
 
     def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
         if reason in (QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick):
-            self.open_asked.emit()
+            self.open_requested.emit()
 
 
 def _with_dot(colour: QColor) -> QIcon:

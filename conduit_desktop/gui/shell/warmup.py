@@ -1,4 +1,4 @@
-"""The pages made ahead, a little at a time, so that the first visit to one costs no stream a frame."""
+"""Builds the pages ahead of time, in small steps, so that opening one does not delay streams."""
 
 from __future__ import annotations
 
@@ -16,27 +16,32 @@ if TYPE_CHECKING:
     from conduit_desktop.gui.shell.window import MainWindow
 
 BEFORE_MS = 400
-"""First the window shows and the server listens."""
+"""Milliseconds until the first step: the window is shown and the server starts first."""
 
 BETWEEN_MS = 25
+"""Milliseconds between two steps, for the server and for painting."""
 
 
 class WarmUp(QObject):
-    """Imports, builds and dresses one page after the other, with pauses in which the streams have their turn."""
+    """Imports, builds and styles one page after another, with pauses for the server."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         self._steps: deque[Callable[[], object]] = deque()
         for entry in PAGES:
-            self._steps += (partial(page_class, entry.name), partial(window.page, entry.name), partial(self._dress, entry.name))
+            self._steps += (
+                partial(page_class, entry.name),
+                partial(window.page, entry.name),
+                partial(self._apply_style, entry.name),
+            )
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._on_timeout)
         self._timer.start(BEFORE_MS)
 
     def stop(self) -> None:
-        """Leave the rest to be made when it is asked for."""
+        """Stop; the remaining pages are built when they are first opened."""
         self._steps.clear()
 
     def _on_timeout(self) -> None:
@@ -44,8 +49,8 @@ class WarmUp(QObject):
             self._steps.popleft()()
             self._timer.start(BETWEEN_MS)
 
-    def _dress(self, name: str) -> None:
-        """Apply the style sheet and the size now: Qt leaves both until a page is shown."""
+    def _apply_style(self, name: str) -> None:
+        """Apply the style sheet and the size, which Qt otherwise does when a page is first shown."""
         page = self._window.page(name)
         page.resize(self._window.stack.size())
         for child in page.findChildren(QWidget):

@@ -1,4 +1,4 @@
-"""The window: navigation at the left, one page at a time, and what every page may ask of it."""
+"""The main window: sidebar, current page, notifications, tray and shortcuts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.errors import ActionError, ConduitError
 from conduit_desktop.gui.feed import Feed
-from conduit_desktop.gui.pages import Page
-from conduit_desktop.gui.shell.error_reporting import in_words
+from conduit_desktop.gui.pages.base import Page
+from conduit_desktop.gui.shell.error_reporting import error_text
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 from conduit_desktop.gui.shell.server_controls import ServerControls
@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 
 
 class MainWindow(QWidget):
-    """The main window; it is the `Ui` of its pages. `quit_asked` is the wish to end the app, asked for and confirmed."""
+    """The main window, and the `Ui` of its pages. `quit_requested` is emitted once the user has confirmed quitting."""
 
-    quit_asked = Signal()
-    restore_asked = Signal(object)
-    """The path of a backup to put in the place of the databases."""
+    quit_requested = Signal()
+    restore_requested = Signal(object)
+    """The path of a backup to restore."""
 
     def __init__(self, context: AppContext) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class MainWindow(QWidget):
         self.current = ""
         self.quitting = False
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._told_tray = False
+        self._tray_hint_shown = False
         self.setObjectName("page")
         self.setWindowTitle("Conduit Desktop")
         self.setWindowIcon(app_icon())
@@ -82,36 +82,36 @@ class MainWindow(QWidget):
     def _connect(self) -> None:
         self.feed.batch.connect(self._on_batch)
         self.sidebar.picked.connect(self.navigate)
-        self.sidebar.bell_asked.connect(self._on_bell)
+        self.sidebar.bell_requested.connect(self._on_bell)
         self.panel.read_all.connect(lambda: self.run(self._read_all()))
         self.panel.read.connect(lambda note: self.run(self._read(note)))
-        self.tray.open_asked.connect(self.come_forward)
-        self.tray.quit_asked.connect(self.quit_asked)
+        self.tray.open_requested.connect(self.come_forward)
+        self.tray.quit_requested.connect(self.quit_requested)
 
     def _shortcuts(self) -> None:
         for place, entry in enumerate(PAGES, 1):
             self._shortcut(f"Ctrl+{place}", lambda name=entry.name: self.navigate(name))
         self._shortcut("Ctrl+F", lambda: self.pages[self.current].focus_filter())
-        self._shortcut("F5", lambda: self.pages[self.current].ask_refresh())
+        self._shortcut("F5", lambda: self.pages[self.current].request_refresh())
         self._shortcut("Ctrl+B", lambda: self.sidebar.set_narrow(not self.sidebar.narrow))
         self._shortcut("Ctrl+W", self.close)
-        self._shortcut("Ctrl+Q", lambda: self.run(self.server.ask_quit()))
+        self._shortcut("Ctrl+Q", lambda: self.run(self.server.confirm_quit()))
 
-    def _shortcut(self, keys: str, do: Any) -> None:
-        QShortcut(QKeySequence(keys), self).activated.connect(lambda: do())
+    def _shortcut(self, keys: str, callback: Any) -> None:
+        QShortcut(QKeySequence(keys), self).activated.connect(lambda: callback())
 
     def start(self) -> None:
-        """Show the first page and the state of things; a loop must be running.
+        """Show the first page and the state of the server; a loop must be running.
 
-        Who set providers up otherwise, in the config file or by commands, needs no welcome.
+        The welcome page is skipped if there are providers already, from the config file or the command line.
         """
-        known = self.context.gateway.snapshot
-        self.navigate("dashboard" if known.settings.welcome_done or known.providers else "welcome")
+        snapshot = self.context.gateway.snapshot
+        self.navigate("dashboard" if snapshot.settings.welcome_done or snapshot.providers else "welcome")
         self.server.refresh()
         self.run(self._load_unread())
 
     def navigate(self, page: str, **context: Any) -> None:
-        """Show a page by name; `context` goes to it."""
+        """Show a page by name; `context` is passed to its `show_context`."""
         shown = self.page(page)
         self.current = page
         self.sidebar.show_page(page)
@@ -120,7 +120,7 @@ class MainWindow(QWidget):
             shown.show_context(**context)
 
     def page(self, name: str) -> Page:
-        """A page by name, made when it is first asked for."""
+        """A page by name, built on first use."""
         if name not in self.pages:
             made = page_class(name)(self.context, self)
             self.pages[name] = made
@@ -128,45 +128,45 @@ class MainWindow(QWidget):
         return self.pages[name]
 
     def notify(self, text: str, severity: Severity = "info") -> None:
-        """A short message in the corner."""
+        """Show a short message in the corner."""
         self.toaster.show_text(text, severity)
 
     def copy(self, text: str) -> None:
-        """To the clipboard, with a word about it."""
+        """Copy `text` to the clipboard and show a message."""
         QGuiApplication.clipboard().setText(text)
         self.notify("Copied to the clipboard")
 
     def restore(self, archive: Path) -> None:
-        """Ask whoever opened the house to put a backup in its place."""
-        self.restore_asked.emit(archive)
+        """Emit `restore_requested`."""
+        self.restore_requested.emit(archive)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start a task; what it raises is shown."""
+        """Start a task; an exception is shown to the user, an unexpected one is logged too."""
         task = asyncio.get_event_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
         return task
 
     async def settle(self) -> None:
-        """Wait until every task the pages started is over."""
+        """Wait until all tasks of the pages are done, including those they start."""
         while pending := [task for task in self._tasks if task is not asyncio.current_task() and not task.done()]:
             await asyncio.wait(pending)
 
     async def cancel_tasks(self) -> None:
-        """End what the pages still do: at the end of the app."""
+        """Cancel all tasks of the pages, at the end of a session."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def finish(self) -> None:
-        """Put the window away for good: remember its place, let go of bus and tray, end what the pages still do."""
+        """Close the window for good: save its geometry, unsubscribe, remove the tray icon and cancel tasks."""
         self.quitting = True
         self.remember()
         self.tray.hide()
         self.feed.close()
         self.server.close()
         self.close()
-        # Their events would come after the end of the loop, or start tasks on a closed store.
+        # A timer would fire after the loop has ended, or start tasks on a closed store.
         for timer in self.findChildren(QTimer):
             timer.stop()
         await self.cancel_tasks()
@@ -178,7 +178,7 @@ class MainWindow(QWidget):
             return
         if not isinstance(error, ConduitError):
             log.error("unexpected error in the window", exc_info=(type(error), error, error.__traceback__))
-        self.notify(error.message if isinstance(error, ActionError) else in_words(error), "error")
+        self.notify(error.message if isinstance(error, ActionError) else error_text(error), "error")
 
     def _on_batch(self, changes: list[Change]) -> None:
         topics = {change.topic for change in changes}
@@ -213,41 +213,42 @@ class MainWindow(QWidget):
         await self._show_notes(None)
 
     def come_forward(self) -> None:
-        """Show the window above the others, wherever it was."""
+        """Show the window and raise it above the others."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()
 
-    def _memory(self) -> QSettings:
+    def _window_settings(self) -> QSettings:
         return QSettings(str(self.context.home.root / "window.ini"), QSettings.Format.IniFormat)
 
     def _restore(self) -> None:
-        geometry = self._memory().value("geometry")
+        geometry = self._window_settings().value("geometry")
         if geometry is None or not self.restoreGeometry(geometry):
             screen = QGuiApplication.primaryScreen().availableSize()
             self.resize(QSize(min(1280, screen.width() - 40), min(800, screen.height() - 40)))
-        self.sidebar.set_narrow(self._memory().value("narrow", False, bool) is True)
+        self.sidebar.set_narrow(self._window_settings().value("narrow", False, bool) is True)
 
     def remember(self) -> None:
-        """Keep where the window stands, for the next start."""
-        memory = self._memory()
-        memory.setValue("geometry", self.saveGeometry())
-        memory.setValue("narrow", self.sidebar.narrow)
-        memory.sync()
+        """Save geometry and sidebar state for the next start."""
+        saved = self._window_settings()
+        saved.setValue("geometry", self.saveGeometry())
+        saved.setValue("narrow", self.sidebar.narrow)
+        saved.sync()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.quitting:
             event.accept()
             return
         event.ignore()
+        # Without a tray (GNOME) a hidden window could not be opened again.
         if self.tray.available and self.context.gateway.snapshot.settings.close_to_tray:
             self.hide()
-            if not self._told_tray:
-                self._told_tray = True
-                self.tray.say("Conduit keeps running", "Open or quit it from here.")
+            if not self._tray_hint_shown:
+                self._tray_hint_shown = True
+                self.tray.show_message("Conduit is still running", "Use the tray icon to open the window or to quit.")
         else:
-            self.run(self.server.ask_quit())
+            self.run(self.server.confirm_quit())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -1,1 +1,1 @@
-"""How the app looks: palettes, fonts, spacing, icons."""
+"""The theme: palettes, fonts, spacing, icons and shipped resources."""

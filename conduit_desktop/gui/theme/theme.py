@@ -1,4 +1,4 @@
-"""How the app looks: a light and a dark palette as tokens, the type scale, the spacing scale, and icons in both."""
+"""The theme: palette in use, fonts, spacing, style sheet, and icons that follow the palette."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MONO_FAMILIES = (
 
 
 class Theme(QObject):
-    """The palette in use. `changed` fires after the style sheet was swapped; icons repaint by themselves."""
+    """The palette in use. `changed` is emitted after a new style sheet was set; icons repaint on their own."""
 
     changed = Signal()
 
@@ -51,11 +51,11 @@ class Theme(QObject):
 
     @property
     def series(self) -> tuple[str, ...]:
-        """Colours for the series of a chart, in order; they repeat."""
+        """The colours of chart series, in order; they repeat."""
         return SERIES_DARK if self.dark else SERIES_LIGHT
 
     def start(self, mode: Mode) -> None:
-        """Dress the application, and follow the system from now on where `mode` is `system`."""
+        """Set style, font and palette of the application; in mode `system`, follow the system's colour scheme."""
         QApplication.setStyle("Fusion")
         QApplication.setFont(font(13))
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
@@ -106,17 +106,17 @@ def _family(mono: bool) -> str:
 
 
 def font(size: int = 13, *, bold: bool = False, medium: bool = False, mono: bool = False) -> QFont:
-    """A font of the type scale: `size` in pixels, digits of equal width."""
+    """The font in `size` pixels, with tabular digits."""
     made = QFont(_family(mono))
     made.setPixelSize(size)
     made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Medium if medium else QFont.Weight.Normal)
-    if not mono:
+    if not mono:  # tabular digits, so that numbers that change do not move the text next to them
         made.setFeature(QFont.Tag("tnum"), 1)
     return made
 
 
 def style_sheet(palette: Palette) -> str:
-    """The one style, with `@token` replaced by the palette's colours; raises KeyError for a token nobody defined."""
+    """The one style, with `@token` replaced by the palette's colours; raises KeyError for an unknown token."""
     text = resource("style.qss").read_text("utf-8")
     places = {"icons": resource("icons").as_posix(), "mono": f'"{_family(True)}"'}
     variant = "dark" if palette is DARK else "light"
@@ -138,9 +138,9 @@ def pixmap(name: str, size: int, tone: str = "text_muted") -> QPixmap:
 def _icon_font() -> tuple[str, dict[str, str]]:
     """The family and the glyphs of the icon font, Phosphor, from the files that qtawesome ships.
 
-    Importing qtawesome itself would load eleven more fonts, qtpy and half of Qt: 0.1 s and 20 MB for nothing.
+    Importing qtawesome would load eleven more fonts, qtpy and more of Qt: 0.1 s and 20 MB.
     """
-    folder = resource("fonts")  # where the bundle keeps these two files, and nothing else of qtawesome
+    folder = resource("fonts")  # the bundle contains these two files instead of qtawesome
     if not folder.is_dir():
         found = find_spec("qtawesome")
         if found is None or found.origin is None:
@@ -157,7 +157,7 @@ def _glyph(name: str) -> str:
 
 
 class _ThemedGlyph(QIconEngine):
-    """A glyph that asks for its colour each time it is drawn, so that a change of theme needs no new icons."""
+    """A glyph that looks up its colour each time it is drawn, so that icons follow the theme."""
 
     def __init__(self, glyph: str, token: str, selected: str) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class _ThemedGlyph(QIconEngine):
         painter.restore()
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        if size.isEmpty():  # a button squeezed to nothing asks for that
+        if size.isEmpty():  # a button without space requests an empty pixmap
             return QPixmap()
         image = QPixmap(size)
         image.fill(Qt.GlobalColor.transparent)
@@ -190,7 +190,7 @@ class _ThemedGlyph(QIconEngine):
 
 
 def _qt_palette(tokens: Palette) -> QPalette:
-    """What the style sheet does not reach: placeholder text, links, selections, native parts."""
+    """The QPalette, for what the style sheet does not cover: placeholder text, links, selections, native parts."""
     made = QPalette()
     role = QPalette.ColorRole
     for name, token in (

@@ -1,1 +1,1 @@
-"""The parts pages are built from: tables, forms, cards, charts. They know Qt and the theme, and nothing of the house."""
+"""Reusable widgets; they know Qt and the theme, and nothing of the application."""

@@ -1,4 +1,4 @@
-"""A strip above a page or in a form that says what needs attention, with what to do about it."""
+"""A strip above a page or in a dialog for a message that needs attention, with buttons."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import Kind, button
-from conduit_desktop.gui.widgets.card import clear, label
-from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import clear
 
 Tone = Literal["info", "success", "warning", "danger"]
 ICONS: dict[str, str] = {"info": "info", "success": "check-circle", "warning": "warning", "danger": "warning-circle"}
@@ -38,10 +39,10 @@ class Banner(QFrame):
             self.hide()
 
     def show_text(self, text: str, tone: Tone = "info", *actions: tuple[str, Kind, Callable[[], Any]]) -> None:
-        """Say something, with buttons `(text, kind, what to do)`."""
+        """Show a message with buttons, each `(text, kind, callback)`."""
         clear(self._buttons)
-        for title, kind, do in actions:
-            self._buttons.addWidget(button(title, kind, on_click=do))
+        for title, kind, callback in actions:
+            self._buttons.addWidget(button(title, kind, on_click=callback))
         self._fill(text, tone)
         self.show()
 

@@ -1,4 +1,4 @@
-"""Buttons in the few kinds the app has."""
+"""Text buttons and icon buttons."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QPushButton, QToolButton
 
 from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.labels import plain_tooltip
 
 Kind = Literal["plain", "primary", "danger", "ghost"]
 _ICON_TOKENS: dict[str, str] = {"primary": "on_accent", "danger": "danger"}
@@ -17,28 +18,28 @@ _ICON_TOKENS: dict[str, str] = {"primary": "on_accent", "danger": "danger"}
 def button(
     text: str, kind: Kind = "plain", icon: str = "", on_click: Callable[[], Any] | None = None, tip: str = ""
 ) -> QPushButton:
-    """A button with words. One `primary` a view at most; `ghost` has no frame until the pointer is over it."""
+    """A button with text. At most one `primary` per view; `ghost` has no frame until the pointer is over it."""
     made = QPushButton(f" {text}" if icon else text)
     made.setProperty("kind", kind)
     made.setCursor(Qt.CursorShape.PointingHandCursor)
-    made.setAutoDefault(False)
+    made.setAutoDefault(False)  # in a dialog, Enter in a field would click the first auto-default button
     if icon:
         token = _ICON_TOKENS.get(kind, "text_muted")
         made.setIcon(theme.icon(icon, token, token))
         made.setIconSize(QSize(16, 16))
     if tip:
-        made.setToolTip(tip)
+        made.setToolTip(plain_tooltip(tip))
     if on_click is not None:
         made.clicked.connect(lambda: on_click())
     return made
 
 
 def icon_button(icon: str, tip: str, on_click: Callable[[], Any] | None = None, checkable: bool = False) -> QToolButton:
-    """A square button with an icon alone; `tip` is also its accessible name."""
+    """A square button with only an icon; `tip` is also its accessible name."""
     made = QToolButton()
     made.setIcon(theme.icon(icon, "text_muted", "accent_text"))
     made.setIconSize(QSize(18, 18))
-    made.setToolTip(tip)
+    made.setToolTip(plain_tooltip(tip))
     made.setAccessibleName(tip)
     made.setCheckable(checkable)
     made.setCursor(Qt.CursorShape.PointingHandCursor)

@@ -1,20 +1,28 @@
-"""Cards and the small things on them: titles, figures, pills, hairlines, rows of facts."""
+"""Cards and what is on them: single figures, lists of facts, and a column of cards by key."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Generic, TypeVar
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.elided import Elided
-from conduit_desktop.gui.widgets.pills import paint_pill
+from conduit_desktop.gui.widgets.labels import ElidedLabel, PlainLabel, label
+
+T = TypeVar("T")
+C = TypeVar("C", bound=QWidget)
+
+SLICE_S = 0.006
+"""Seconds of work after which CardColumn yields to the loop: the window and the server share it, and a long column built at
+once would delay every stream."""
 
 
 class Card(QFrame):
-    """A rounded surface with a hairline border; content goes to `self.body`, buttons of its title to `add_action`."""
+    """A rounded frame with a title; content goes to `self.body`, buttons next to the title to `add_action`."""
 
     def __init__(self, title: str = "", note: str = "") -> None:
         super().__init__()
@@ -36,17 +44,17 @@ class Card(QFrame):
         outer.addLayout(self.body, 1)
 
     def add_action(self, widget: QWidget) -> None:
-        """Put something small at the right of the title."""
+        """Add a small widget at the right of the title."""
         self._head.addWidget(widget)
 
     def let_table_fill(self) -> None:
-        """A table reaches the card's edges; the title keeps its distance."""
+        """Remove the margins, so that a table fills the card up to its border."""
         self._outer.setContentsMargins(0, theme.S, 0, 0)
         self._head.setContentsMargins(theme.L, 0, theme.S, 0)
 
 
 class Figure(QFrame):
-    """One number with its name above and a remark below."""
+    """One number with its name above and a note below."""
 
     def __init__(self, name: str, tip: str = "") -> None:
         super().__init__()
@@ -55,14 +63,14 @@ class Figure(QFrame):
         column.setContentsMargins(theme.M + 2, theme.M, theme.M, theme.M)
         column.setSpacing(2)
         self._value = label("–", "figure")
-        self._note = Elided("", "figureNote")
+        self._note = ElidedLabel("", "figureNote")
         column.addWidget(label(name, "figureName"))
         column.addWidget(self._value)
         column.addWidget(self._note)
         self.setToolTip(tip)
 
     def show_value(self, value: str, note: str = "", tone: str = "") -> None:
-        """Show a number as text; `tone` colours the remark (danger, warning, success)."""
+        """Show a number as text; `tone` (danger, warning, success) colours the note."""
         if self._value.text() != value:
             self._value.setText(value)
         if self._note.text() != note:
@@ -74,60 +82,12 @@ class Figure(QFrame):
 
     @property
     def value(self) -> str:
-        """What is shown."""
+        """The number as shown."""
         return self._value.text()
 
 
-class Pill(QWidget):
-    """A small coloured label: a status, a kind."""
-
-    def __init__(self, text: str = "", tone: str = "text_muted") -> None:
-        super().__init__()
-        self.setFixedHeight(20)
-        self.text, self._tone = "", ""
-        self.show_text(text, tone)
-
-    def show_text(self, text: str, tone: str) -> None:
-        """Show another text in the colour of a token."""
-        if (text, tone) != (self.text, self._tone):
-            self.text, self._tone = text, tone
-            self.setAccessibleName(text)
-            self.updateGeometry()
-            self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(QFontMetrics(theme.font(11, medium=True)).horizontalAdvance(self.text) + 18, 20)
-
-    def minimumSizeHint(self) -> QSize:
-        return self.sizeHint()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        paint_pill(QPainter(self), self.rect(), self.text, self._tone)
-
-
-class Dot(QWidget):
-    """A state as a coloured dot."""
-
-    def __init__(self, tone: str = "text_faint") -> None:
-        super().__init__()
-        self.setFixedSize(10, 10)
-        self._tone = tone
-
-    def set_tone(self, tone: str) -> None:
-        """Another colour, by token."""
-        self._tone = tone
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour(self._tone))
-        painter.drawEllipse(1, 1, 8, 8)
-
-
 class FactList(QWidget):
-    """Names and values below each other, values selectable."""
+    """Rows of name and value; values are selectable."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +96,7 @@ class FactList(QWidget):
         self._grid.setHorizontalSpacing(theme.L)
         self._grid.setVerticalSpacing(6)
         self._grid.setColumnStretch(1, 1)
-        self._labels: list[QLabel] = []
+        self._labels: list[PlainLabel] = []
 
     def show_facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Show these; a fact with an empty value is left out."""
@@ -157,39 +117,41 @@ class FactList(QWidget):
         self._grid.addWidget(made, at // 2, at % 2, Qt.AlignmentFlag.AlignTop)
 
 
-def label(text: str, name: str = "", wrap: bool = False) -> QLabel:
-    """A text in one of the style's voices: muted, faint, cardTitle, sectionTitle, mono …"""
-    made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setObjectName(name)
-    made.setWordWrap(wrap)
-    if wrap:
-        made.setMinimumWidth(1)  # else one long word makes everything around it as wide as itself
-    return made
+class CardColumn(QWidget, Generic[T, C]):
+    """A vertical list of cards, one per key, which keep their widgets across updates.
 
+    `make` creates the card of a key, `fill` shows an item in a card.
+    """
 
-def hairline() -> QFrame:
-    """A thin line across."""
-    line = QFrame()
-    line.setObjectName("hairline")
-    line.setFixedHeight(1)
-    return line
+    def __init__(self, make: Callable[[str], C], fill: Callable[[C, T], None]) -> None:
+        super().__init__()
+        self.cards: dict[str, C] = {}
+        self._make, self._fill = make, fill
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(theme.S + 2)
+        self._column.addStretch(1)
 
+    async def show_items(self, items: Mapping[str, T]) -> None:
+        """Show exactly these items, in this order, in slices of SLICE_S; not re-entrant."""
+        started = time.perf_counter()
+        for key in [key for key in self.cards if key not in items]:
+            self._drop(key)
+        for at, (key, item) in enumerate(items.items()):
+            card = self.cards.get(key)
+            new = card is None
+            if card is None:
+                card = self.cards[key] = self._make(key)
+            if self._column.indexOf(card) != at:
+                self._column.insertWidget(at, card)
+            self._fill(card, item)
+            # Qt applies the style sheet when a new card is first shown, which takes longer than creating it.
+            if new or time.perf_counter() - started > SLICE_S:
+                await asyncio.sleep(0.001)
+                started = time.perf_counter()
 
-def scrolled(widget: QWidget) -> QScrollArea:
-    """`widget` in a vertical scroll area without a frame."""
-    area = QScrollArea()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(widget)
-    return area
-
-
-def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
-    """Take everything out of a layout and delete it later."""
-    while (item := layout.takeAt(0)) is not None:
-        widget = item.widget()
-        if widget is not None:
-            widget.hide()
-            widget.deleteLater()
+    def _drop(self, key: str) -> None:
+        card = self.cards.pop(key)
+        self._column.removeWidget(card)
+        card.hide()
+        card.deleteLater()

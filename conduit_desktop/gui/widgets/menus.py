@@ -1,4 +1,4 @@
-"""Menus that are popped up, never executed: nothing waits for them."""
+"""Popup menus, opened without a nested event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from conduit_desktop.gui.theme import theme
 
 Entry = tuple[str, str, Callable[[], Any] | None] | None
-"""Text, icon name (or empty) and what to do; None is a line. Nothing to do: shown disabled, as a heading."""
+"""Text, icon name (or empty) and callback. None is a separator; an entry without a callback is a disabled heading."""
 
 
 def menu_of(parent: QWidget, entries: Sequence[Entry]) -> QMenu:
@@ -21,13 +21,13 @@ def menu_of(parent: QWidget, entries: Sequence[Entry]) -> QMenu:
         if entry is None:
             menu.addSeparator()
             continue
-        text, icon, do = entry
+        text, icon, callback = entry
         action = menu.addAction(text)
         if icon:
             action.setIcon(theme.icon(icon))
-        action.setEnabled(do is not None)
-        if do is not None:
-            action.triggered.connect(lambda _=False, do=do: do())
+        action.setEnabled(callback is not None)
+        if callback is not None:
+            action.triggered.connect(lambda _=False, callback=callback: callback())
     return menu
 
 

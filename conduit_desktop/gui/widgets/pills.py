@@ -1,4 +1,4 @@
-"""Small rounded labels and thin bars, painted: one, as many as there is room for, a share of a whole."""
+"""Pills, chips, status dots and thin progress bars, as paint functions for table cells and as widgets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.labels import plain_tooltip
 
 _PADDING, _GAP = 16, theme.XS + 2
-_LEAST = 90
-"""Pixels in which an elided pill still says something."""
+_MIN_WIDTH = 90
+"""Pixels below which an elided pill is not readable."""
 
 
 def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
@@ -34,36 +35,36 @@ def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
 
 
 def fitting(names: Sequence[str], width: int) -> list[str]:
-    """The first of `names` as pills within `width`, the first one always; what is left out is counted: `+3`."""
+    """The first of `names` that fit as pills into `width` pixels, at least one; the number of the others comes last: `+3`."""
     metrics = QFontMetrics(theme.font(11, medium=True))
     shown: list[str] = []
     for at, name in enumerate(names):
         more = f"+{len(names) - at}"
-        reserve = _wide(metrics, more) + _GAP if at < len(names) - 1 else 0
-        if shown and _wide(metrics, name) + reserve > width:
+        reserve = _width(metrics, more) + _GAP if at < len(names) - 1 else 0
+        if shown and _width(metrics, name) + reserve > width:
             return [*shown, more]
         shown.append(name)
-        width -= _wide(metrics, name) + _GAP
+        width -= _width(metrics, name) + _GAP
     return shown
 
 
 def paint_chips(painter: QPainter, rect: QRect, names: Sequence[str]) -> None:
-    """Pills side by side in `rect`. Where the first has too little room, it is elided; where it has none, nothing is shown."""
+    """Pills next to each other in `rect`. A first pill that does not fit is elided, or left out below _MIN_WIDTH pixels."""
     metrics = QFontMetrics(theme.font(11, medium=True))
     shown = fitting(names, rect.width())
-    if sum(_wide(metrics, name) + _GAP for name in shown) - _GAP > rect.width() < _LEAST:
+    if sum(_width(metrics, name) + _GAP for name in shown) - _GAP > rect.width() < _MIN_WIDTH:
         return
-    place = QRect(rect)
+    rest = QRect(rect)
     for at, name in enumerate(shown):
-        after = sum(_wide(metrics, other) + _GAP for other in shown[at + 1 :])
-        room = QRect(place)
-        room.setWidth(max(0, place.width() - after))
-        paint_pill(painter, room, name, "text_muted")
-        place.setLeft(place.left() + min(room.width(), _wide(metrics, name)) + _GAP)
+        after = sum(_width(metrics, other) + _GAP for other in shown[at + 1 :])
+        space = QRect(rest)
+        space.setWidth(max(0, rest.width() - after))
+        paint_pill(painter, space, name, "text_muted")
+        rest.setLeft(rest.left() + min(space.width(), _width(metrics, name)) + _GAP)
 
 
 def paint_bar(painter: QPainter, rect: QRect, share: float) -> None:
-    """A thin track below `rect`, filled by `share`, in the colour that says how near the end is."""
+    """A thin bar below `rect`, filled to `share`: accent, warning from 0.8, danger from 1."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -76,12 +77,12 @@ def paint_bar(painter: QPainter, rect: QRect, share: float) -> None:
     painter.restore()
 
 
-def _wide(metrics: QFontMetrics, text: str) -> int:
+def _width(metrics: QFontMetrics, text: str) -> int:
     return metrics.horizontalAdvance(text) + _PADDING
 
 
 class Chips(QWidget):
-    """Names as pills in one row, as many as there is room for; all of them in the tooltip."""
+    """Names as pills in one row, as many as fit; all of them in the tooltip."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,20 +90,68 @@ class Chips(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
     def show_names(self, names: Sequence[str]) -> None:
-        """Show these."""
+        """Show these names."""
         if tuple(names) != self.names:
             self.names = tuple(names)
-            self.setToolTip("\n".join(names))
+            self.setToolTip(plain_tooltip("\n".join(names)))
             self.setAccessibleName(", ".join(names))
             self.updateGeometry()
             self.update()
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(theme.font(11, medium=True))
-        return QSize(sum(_wide(metrics, name) + _GAP for name in self.names), 22)
+        return QSize(sum(_width(metrics, name) + _GAP for name in self.names), 22)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, 22)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         paint_chips(QPainter(self), self.rect(), self.names)
+
+
+class Pill(QWidget):
+    """A small coloured label: a status, a kind."""
+
+    def __init__(self, text: str = "", tone: str = "text_muted") -> None:
+        super().__init__()
+        self.setFixedHeight(20)
+        self.text, self._tone = "", ""
+        self.show_text(text, tone)
+
+    def show_text(self, text: str, tone: str) -> None:
+        """Show a text in the colour of a palette token."""
+        if (text, tone) != (self.text, self._tone):
+            self.text, self._tone = text, tone
+            self.setAccessibleName(text)
+            self.updateGeometry()
+            self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(QFontMetrics(theme.font(11, medium=True)).horizontalAdvance(self.text) + 18, 20)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        paint_pill(QPainter(self), self.rect(), self.text, self._tone)
+
+
+class Dot(QWidget):
+    """A coloured status dot."""
+
+    def __init__(self, tone: str = "text_faint") -> None:
+        super().__init__()
+        self.setFixedSize(10, 10)
+        self._tone = tone
+
+    def set_tone(self, tone: str) -> None:
+        """Change the colour to a token of the palette."""
+        self._tone = tone
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.colour(self._tone))
+        painter.drawEllipse(1, 1, 8, 8)

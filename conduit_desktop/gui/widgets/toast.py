@@ -1,4 +1,4 @@
-"""Short messages in the corner that go away by themselves."""
+"""Short messages in a corner of the window that disappear after a few seconds."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from PySide6.QtWidgets import QFrame, QGraphicsDropShadowEffect, QHBoxLayout, QW
 
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.card import label
-from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
 
 _LOOKS: dict[str, tuple[str, str, int]] = {
     "info": ("check-circle", "success", 3500),
     "warning": ("warning", "warning", 6000),
     "error": ("warning-circle", "danger", 9000),
 }
-"""Icon, colour and how long it stays in milliseconds."""
+"""Icon, colour token and duration in milliseconds, by severity."""
 
 MOST = 4
 
 
 class Toaster(QObject):
-    """Stacks toasts in the lower right corner of `parent`; the oldest go first."""
+    """Stacks toasts in the lower right corner of `parent`; at most MOST, the oldest are removed first."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -31,7 +31,7 @@ class Toaster(QObject):
         parent.installEventFilter(self)
 
     def show_text(self, text: str, severity: Severity = "info") -> None:
-        """Show a message; the same text again only renews the one that is there."""
+        """Show a message; the same text again replaces the message that is shown."""
         for toast in [one for one in self.toasts if one.text == text]:
             self._drop(toast)
         toast = Toast(self._parent, text, severity)
@@ -66,7 +66,7 @@ class Toaster(QObject):
 
 
 class Toast(QFrame):
-    """One message; a click sends it away."""
+    """One message; a click closes it."""
 
     def __init__(self, parent: QWidget, text: str, severity: Severity) -> None:
         super().__init__(parent)
@@ -77,12 +77,12 @@ class Toast(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.M + 2, theme.M, theme.L, theme.M)
         row.setSpacing(theme.S + 2)
-        words = label(text, wrap=len(text) > 48)
-        words.setMaximumWidth(380)
+        content = label(text, wrap=len(text) > 48)
+        content.setMaximumWidth(380)
         if len(text) > 48:
-            words.setMinimumWidth(340)
+            content.setMinimumWidth(340)
         row.addWidget(IconLabel(icon, 18, tone))
-        row.addWidget(words, 1)
+        row.addWidget(content, 1)
         shadow = QGraphicsDropShadowEffect(self)
         shadow.setBlurRadius(24)
         shadow.setOffset(0, 4)

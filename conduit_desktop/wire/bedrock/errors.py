@@ -87,7 +87,7 @@ def _classify(error: UpstreamError) -> None:
     if reason in ("bad_request", "permission"):
         said = error.message[:LOOKED_AT]
         reason = "model_not_found" if _MODEL.search(said) else "auth" if _KEY.search(said) else reason
-    error.judge(reason)
+    error.set_reason(reason)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:

@@ -27,7 +27,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     kind = fields.get("error_type") if isinstance(fields, dict) else None
     if isinstance(kind, str):
         error.kind = error.code = kind
-    error.judge(_BY_TYPE.get(error.kind or "") or _BY_STATUS.get(status) or error.reason)
+    error.set_reason(_BY_TYPE.get(error.kind or "") or _BY_STATUS.get(status) or error.reason)
     return error
 
 

@@ -62,11 +62,11 @@ async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendo
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         left = gateway.health.next_probe_s("a/one")
-    asked = len(vendor.asked)
+    asked = len(vendor.requests)
     async with process(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="alpha is on holiday"):
             await gateway.ask("m")
-        assert len(vendor.asked) == asked
+        assert len(vendor.requests) == asked
         again = gateway.health.next_probe_s("a/one")
         assert left is not None
         assert again is not None
@@ -80,15 +80,15 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
         await fail(gateway, vendor)
         gateway.health.target("a/one").open_until = 0
     vendor.script(Step(hang=True))
-    asked = len(vendor.asked)
+    asked = len(vendor.requests)
     async with process(home, secrets) as gateway:
         probe = asyncio.ensure_future(gateway.ask("m"))
         async with asyncio.timeout(5):
-            while len(vendor.asked) == asked:
+            while len(vendor.requests) == asked:
                 await asyncio.sleep(0.005)
         for result in await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True):
             assert isinstance(result, NoHealthyTarget)
-        assert len(vendor.asked) == asked + 1
+        assert len(vendor.requests) == asked + 1
         probe.cancel()
         await asyncio.wait({probe})
         vendor.script(Step())
@@ -134,7 +134,7 @@ async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Ho
         await health.resume(context, "a/one", "cli")
         assert (await gateway.store.meta.get("health"))["paused"] == []
         await gateway.ask("m")
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
@@ -164,7 +164,7 @@ async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Ho
             await gateway.ask("m")
         assert caught.value.retry_after is not None
         assert 590 < caught.value.retry_after <= 600
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
@@ -181,7 +181,7 @@ async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, 
         assert caught.value.retry_after is not None
         assert 590 < caught.value.retry_after <= 600
         assert gateway.health.target("a/one").state == "closed"
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
@@ -198,7 +198,7 @@ async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, 
             await gateway.ask("m")
         stored = await gateway.store.meta.get("health")
         assert API_KEY not in str(stored)
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
     vendor.script(Step(), key="sk-other")
     secrets.set("provider/a/0", "sk-other")  # changed while nothing ran
     async with process(home, secrets) as gateway:

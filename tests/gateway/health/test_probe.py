@@ -82,7 +82,7 @@ async def test_a_stream_that_does_not_come_in_time_is_no_success(
     vendor.script(Step(hang=True))
     tested = await probe.test_provider(gateway, "oa")
     assert (tested.ok, tested.error) == (False, "No answer within 0.05 s.")
-    assert len(vendor.asked) == 1, "neither another model nor a feature is asked for"
+    assert len(vendor.requests) == 1, "neither another model nor a feature is asked for"
 
 
 async def test_a_failed_test_claims_no_feature(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -102,7 +102,7 @@ async def test_a_test_needs_no_virtual_key_and_uses_the_providers_own(gateway: G
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     assert (await probe.test_provider(gateway, "oa")).ok
-    assert {call.headers["authorization"] for call in vendor.asked} == {f"Bearer {API_KEY}"}
+    assert {call.headers["authorization"] for call in vendor.requests} == {f"Bearer {API_KEY}"}
 
 
 def offers(gateway: GatewayFixture, *models: OfferedModel) -> None:
@@ -135,7 +135,7 @@ async def test_a_failure_that_is_not_the_models_ends_the_test(gateway: GatewayFi
     vendor.script(Step(status=500, message="down"), model=MODELS[0])
     tested = await probe.test_provider(gateway, "oa")
     assert not tested.ok
-    assert {call.body["model"] for call in vendor.asked} == {MODELS[0]}
+    assert {call.body["model"] for call in vendor.requests} == {MODELS[0]}
 
 
 async def test_the_error_of_a_test_is_that_of_the_first_model(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -145,7 +145,7 @@ async def test_the_error_of_a_test_is_that_of_the_first_model(gateway: GatewayFi
     vendor.script(Step(status=404, message="second"), model="two")
     tested = await probe.test_provider(gateway, "oa")
     assert "first" in str(tested.error)
-    assert [call.body["model"] for call in vendor.asked] == ["one", "two"]
+    assert [call.body["model"] for call in vendor.requests] == ["one", "two"]
 
 
 async def test_at_most_three_models_are_tried(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -153,7 +153,7 @@ async def test_at_most_three_models_are_tried(gateway: GatewayFixture, vendor: V
     offers(gateway, *(OfferedModel(id=str(number)) for number in range(5)))
     vendor.script(Step(status=404, message="none"))
     assert not (await probe.test_provider(gateway, "oa")).ok
-    assert [call.body["model"] for call in vendor.asked] == ["0", "1", "2"]
+    assert [call.body["model"] for call in vendor.requests] == ["0", "1", "2"]
 
 
 async def test_a_pattern_is_not_asked_for_as_a_model(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -161,7 +161,7 @@ async def test_a_pattern_is_not_asked_for_as_a_model(gateway: GatewayFixture, ve
     await gateway.add_alias("any", "oa/*")
     offers(gateway, OfferedModel(id="gpt-x"))
     assert (await probe.test_provider(gateway, "oa")).ok
-    assert {call.body["model"] for call in vendor.asked} == {"gpt-x"}
+    assert {call.body["model"] for call in vendor.requests} == {"gpt-x"}
 
 
 @pytest.mark.parametrize("feature", ["embeddings", "images"])
@@ -172,7 +172,7 @@ async def test_a_model_that_is_listed_for_another_trade_is_not_asked_to_chat(
     offers(gateway, OfferedModel(id="other", features=(feature,)))
     tested = await probe.test_provider(gateway, "oa")
     assert (tested.ok, tested.error) == (False, "oa offers no chat model to test.")
-    assert not vendor.asked
+    assert not vendor.requests
 
 
 async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_asked_for(
@@ -182,4 +182,4 @@ async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_ask
     await gateway.add_alias("m", "oa/gpt-x")
     offers(gateway, OfferedModel(id="gpt-x", lacks=("vision",)))
     assert await probe._accepts(gateway, "oa/gpt-x", probe._QUESTIONS["vision"]) is False
-    assert not vendor.asked
+    assert not vendor.requests

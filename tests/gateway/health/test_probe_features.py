@@ -23,4 +23,4 @@ async def test_everything_else_is_asked_for(gateway: GatewayFixture, vendor: Ven
     await gateway.add_alias("m", "oa/gpt-x")
     tested = await probe.test_provider(gateway, "oa")
     assert tested.features == dict.fromkeys(("stream", "tools", "vision", "json", "usage_in_stream"), True)
-    assert len(vendor.asked) == 4
+    assert len(vendor.requests) == 4

@@ -109,8 +109,8 @@ async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: 
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")
     assert tested.ok
-    assert [call.body["model"] for call in vendor.asked][:2] == [*MODELS[:2]]
-    assert {call.body["model"] for call in vendor.asked[2:]} == {MODELS[1]}
+    assert [call.body["model"] for call in vendor.requests][:2] == [*MODELS[:2]]
+    assert {call.body["model"] for call in vendor.requests[2:]} == {MODELS[1]}
 
 
 async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -118,7 +118,7 @@ async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: GatewayFixture
     await gateway.add_alias("vectors", "oa/text-embedding-3-small")
     await gateway.add_alias("chat", "oa/gpt-x")
     assert (await probe.test_provider(gateway, "oa")).ok
-    assert {call.body["model"] for call in vendor.asked} == {"gpt-x"}
+    assert {call.body["model"] for call in vendor.requests} == {"gpt-x"}
 
 
 async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -127,7 +127,7 @@ async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: Gat
     tested = await probe.test_provider(gateway, "oa")
     assert not tested.ok
     assert "no such thing" in str(tested.error)
-    assert {call.body["model"] for call in vendor.asked} == {name for name in MODELS if "embed" not in name}
+    assert {call.body["model"] for call in vendor.requests} == {name for name in MODELS if "embed" not in name}
 
 
 async def test_a_provider_that_is_down_is_asked_once(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -135,4 +135,4 @@ async def test_a_provider_that_is_down_is_asked_once(gateway: GatewayFixture, ve
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")
     assert not tested.ok
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1

@@ -43,9 +43,9 @@ async def test_a_target_that_lacks_what_is_needed_is_passed_over(
 ) -> None:
     known(two, lacks=(need,))
     await two.ask("both", **WISHES[need])
-    assert (len(vendor.asked), len(other.asked)) == (0, 1)
+    assert (len(vendor.requests), len(other.requests)) == (0, 1)
     await two.ask("both")
-    assert len(vendor.asked) == 1, "what it can serve goes to it"
+    assert len(vendor.requests) == 1, "what it can serve goes to it"
 
 
 async def test_a_changed_providers_models_are_not_known_any_more(two: GatewayFixture, vendor: Vendor) -> None:
@@ -59,7 +59,7 @@ async def test_a_changed_providers_models_are_not_known_any_more(two: GatewayFix
             with pytest.raises(BadRequest, match="does not take tools"):
                 await two.ask("alone", **WISHES["tools"])
     await two.ask("alone", **WISHES["tools"])
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 @pytest.mark.parametrize("need", WISHES)
@@ -68,7 +68,7 @@ async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: GatewayF
     with pytest.raises(BadRequest, match="does not take") as caught:
         await two.ask("alone", **WISHES[need])
     assert (caught.value.status, caught.value.code) == (400, "unsupported_parameter")
-    assert not vendor.asked
+    assert not vendor.requests
     assert two.records[-1].status == "error"
 
 
@@ -76,13 +76,13 @@ async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: GatewayF
 async def test_an_unknown_model_may_serve_anything(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, features=("embeddings",))
     await two.ask("both", **WISHES[need])
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_a_small_window_is_passed_over_for_a_long_request(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     known(two, context_tokens=1000)
     await two.ask("both", "word " * 4000)
-    assert (len(vendor.asked), len(other.asked)) == (0, 1)
+    assert (len(vendor.requests), len(other.requests)) == (0, 1)
     with pytest.raises(BadRequest, match=r"about 5,0\d\d tokens") as caught:
         await two.ask("alone", "word " * 4000)
     assert caught.value.code == "context_length_exceeded"
@@ -91,16 +91,16 @@ async def test_a_small_window_is_passed_over_for_a_long_request(two: GatewayFixt
 async def test_an_estimate_just_over_the_window_is_left_to_the_model(two: GatewayFixture, vendor: Vendor) -> None:
     known(two, context_tokens=1000)
     await two.ask("both", "word " * 1000)
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, fallbacks=("wide",))
     await two.ask("narrow", "word " * 1000)
-    assert (len(vendor.asked), len(other.asked)) == (0, 1)
+    assert (len(vendor.requests), len(other.requests)) == (0, 1)
     await two.ask("narrow")
-    assert len(vendor.asked) == 1
+    assert len(vendor.requests) == 1
 
 
 async def test_targets_that_cannot_for_different_reasons_are_all_named(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
@@ -110,8 +110,8 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Gate
         await two.ask("both", "word " * 100, **WISHES["tools"])
     assert "a/small: the model does not take tools" in caught.value.message
     assert "b/large: the request has about" in caught.value.message
-    assert not vendor.asked
-    assert not other.asked
+    assert not vendor.requests
+    assert not other.requests
 
 
 async def test_explain_names_the_target_that_cannot(two: GatewayFixture) -> None:
@@ -146,4 +146,4 @@ async def test_what_is_learnt_later_holds_from_then_on(two: GatewayFixture, vend
     await two.ask("both", **WISHES["tools"])
     known(two)
     await two.ask("both", **WISHES["tools"])
-    assert (len(vendor.asked), len(other.asked)) == (2, 1)
+    assert (len(vendor.requests), len(other.requests)) == (2, 1)

@@ -34,14 +34,14 @@ async def test_each_cause_has_its_own_fallback(
 ) -> None:
     vendor.script(step)
     await three.ask("small")
-    assert [call.body["model"] for call in other.asked] == [model]
+    assert [call.body["model"] for call in other.requests] == [model]
     assert three.records[-1].upstream_model == model
 
 
 async def test_a_request_over_the_alias_own_limit_goes_there_unasked(three: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     await three.ask("tight", "word " * 100)
-    assert [call.body["model"] for call in other.asked] == ["large"]
-    assert not vendor.asked
+    assert [call.body["model"] for call in other.requests] == ["large"]
+    assert not vendor.requests
 
 
 async def test_what_refuses_for_the_same_cause_again_ends_it(three: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
@@ -49,4 +49,4 @@ async def test_what_refuses_for_the_same_cause_again_ends_it(three: GatewayFixtu
     other.script(TOO_LONG)
     with pytest.raises(UpstreamError, match="maximum context length"):
         await three.ask("small")
-    assert len(other.asked) == 1
+    assert len(other.requests) == 1

@@ -102,7 +102,7 @@ async def test_the_caller_is_told_what_was_taken_out(gateway: GatewayFixture, ve
             pass
         await exchange.close()
     assert exchange.headers["x-conduit-trimmed"] == "4 messages"
-    assert vendor.asked[0].body["messages"] == [OPENAI[0], *OPENAI[5:]]
+    assert vendor.requests[0].body["messages"] == [OPENAI[0], *OPENAI[5:]]
     short = await gateway.answer(call("short"))
     assert "x-conduit-trimmed" not in short.headers
 
@@ -114,4 +114,4 @@ async def test_off_by_default_what_is_too_long_is_refused(gateway: GatewayFixtur
     with pytest.raises(BadRequest) as caught:
         await gateway.ask("short", messages=OPENAI)
     assert caught.value.code == "context_length_exceeded"
-    assert not vendor.asked
+    assert not vendor.requests

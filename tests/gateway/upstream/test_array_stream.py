@@ -45,7 +45,7 @@ async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
 async def test_it_is_told_as_a_stream(gateway: GatewayFixture, speaks: str) -> None:
-    answer = collect(read(dialect(speaks), await gateway.stream("gem", speaks=speaks)))
+    answer = collect(read(dialect(speaks), await gateway.stream("gem", client_dialect=speaks)))
     assert answer.first.text == "Hello there"
     assert (gateway.records[-1].status, gateway.records[-1].output) == ("success", 3)
 

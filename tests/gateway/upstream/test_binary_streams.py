@@ -43,11 +43,11 @@ class Bedrock:
 
     def __init__(self) -> None:
         self.frames = [*SAID, *END]
-        self.asked: list[web.Request] = []
+        self.requests: list[web.Request] = []
         self.bodies: list[Any] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         self.bodies.append(await request.json())
         if request.path.endswith("/converse"):
             message = {"role": "assistant", "content": [{"text": "Hello there"}]}
@@ -82,13 +82,13 @@ async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[GatewayFixture]
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages", "ollama"])
 async def test_every_caller_reads_its_own_frames(gateway: GatewayFixture, bedrock: Bedrock, speaks: str) -> None:
-    data = await gateway.stream("nova", speaks=speaks)
+    data = await gateway.stream("nova", client_dialect=speaks)
     answer = collect(read(dialect(speaks), data))
     assert answer.first.text == "Hello there"
     record = gateway.records[-1]
     assert (record.status, record.input, record.output) == ("success", 9, 4)
-    assert bedrock.asked[-1].raw_path == "/model/amazon.nova-lite-v1%3A0/converse-stream"
-    assert "/eu-west-1/bedrock/aws4_request" in bedrock.asked[-1].headers["authorization"]
+    assert bedrock.requests[-1].raw_path == "/model/amazon.nova-lite-v1%3A0/converse-stream"
+    assert "/eu-west-1/bedrock/aws4_request" in bedrock.requests[-1].headers["authorization"]
     assert bedrock.bodies[-1]["messages"] == [{"role": "user", "content": [{"text": "hello"}]}]
 
 

@@ -33,7 +33,7 @@ async def test_what_is_the_callers_fault_is_told_as_such(
     with pytest.raises(UpstreamError) as refused:
         await (gateway.stream if stream else gateway.ask)("v/m")
     assert (refused.value.status, refused.value.reason) == (400, reason)
-    assert len(vendor.asked) == 1, "it is not asked again"
+    assert len(vendor.requests) == 1, "it is not asked again"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

@@ -33,24 +33,24 @@ def good(heard: object) -> None:
 
 
 async def test_s01_retry_after_is_waited_for_and_not_a_moment_less(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "1"}), Step())
     good(await scenario.ask())
-    first, second = scenario.a.asked
+    first, second = scenario.a.requests
     assert second.at - first.at >= 1.0
-    assert not scenario.b.asked
+    assert not scenario.b.requests
     assert scenario.outcomes == [("a", "rate_limit"), ("a", "ok")]
 
 
 async def test_s01_a_wait_over_the_retry_budget_is_not_waited_for(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "30"}), Step())
     heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     assert heard.times[-1] < 1.0
     good(await scenario.ask())
-    assert len(scenario.a.asked) == 1, "asked early"
+    assert len(scenario.a.requests) == 1, "asked early"
 
 
 WAITS = {
@@ -67,8 +67,8 @@ WAITS = {
 
 
 async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Scenario) -> None:
-    await wholes.furnish()
-    waits = WAITS[wholes.way.upstream]
+    await wholes.configure()
+    waits = WAITS[wholes.variant.upstream]
     for number in range(len(waits)):
         await wholes.gateway.add_alias(f"waits-{number}", f"a/waits-{number}")
     moment = time.time() + 2
@@ -78,23 +78,23 @@ async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Scenario) -> N
         said = {key: given.get(value, value) for key, value in headers.items()}
         wholes.a.script(Step(status=429, headers=said), Step(), model=model)
         good(await wholes.ask(model))
-        first, second = (call for call in wholes.a.asked if call.body["model"] == model)
+        first, second = (call for call in wholes.a.requests if call.body["model"] == model)
         assert second.at - first.at >= least, headers
 
     await asyncio.gather(*(understood(f"waits-{number}", *one) for number, one in enumerate(waits)))
 
 
 async def test_s02_a_rate_limited_target_cools_down_and_is_left_alone(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(RATE_LIMITED)
     for _ in range(6):
         good(await scenario.ask())
-    assert len(scenario.a.asked) == 1
-    assert len(scenario.b.asked) == 6
+    assert len(scenario.a.requests) == 1
+    assert len(scenario.b.requests) == 6
 
 
 async def test_s02_the_rest_is_the_models_and_not_the_whole_providers(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.gateway.add_alias("sister", "a/sister")
     scenario.a.script(RATE_LIMITED, model="alpha")
     assert (await scenario.ask()).by == "b"
@@ -102,7 +102,7 @@ async def test_s02_the_rest_is_the_models_and_not_the_whole_providers(scenario: 
 
 
 async def test_s02_every_target_rate_limited_is_429_with_the_shortest_wait(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "70"}))
     scenario.b.script(Step(status=429, headers={"retry-after": "40"}))
     for _ in range(2):  # asked, and then at once without asking
@@ -113,53 +113,53 @@ async def test_s02_every_target_rate_limited_is_429_with_the_shortest_wait(scena
         assert "b/beta" in heard.message
         assert heard.error is not None
         assert heard.error["type"] == "rate_limit_error"
-    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 1)
+    assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 1)
 
 
 async def test_s03_one_failure_is_retried_once(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=500), Step())
     good(await scenario.ask())
-    assert len(scenario.a.asked) <= 2
-    assert len(scenario.a.asked) + len(scenario.b.asked) == 2
+    assert len(scenario.a.requests) <= 2
+    assert len(scenario.a.requests) + len(scenario.b.requests) == 2
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 529])
 async def test_s04_a_target_that_is_down_for_good_is_stood_in_for(scenario: Scenario, status: int) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=status))
     heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     assert heard.headers["x-conduit-attempts"] == "3"
-    assert len(scenario.a.asked) == 2
+    assert len(scenario.a.requests) == 2
 
 
 async def test_s04_a_target_that_says_when_it_is_back_is_left_alone_until_then(scenario: Scenario) -> None:
-    await scenario.furnish(retries=0)
+    await scenario.configure(retries=0)
     scenario.a.script(Step(status=503, headers={"retry-after": "60"}), Step())
     for _ in range(3):
         assert (await scenario.ask()).by == "b"
-    assert len(scenario.a.asked) == 1
+    assert len(scenario.a.requests) == 1
     alone = await scenario.ask("a")
     assert alone.status == 503
     assert 50 <= int(alone.headers["retry-after"]) <= 60
     assert "asked to be left alone" in alone.message
-    assert len(scenario.a.asked) == 1
+    assert len(scenario.a.requests) == 1
     scenario.gateway.health.target("a/alpha").rest_until -= 60
     assert (await scenario.ask()).by == "a"
 
 
 async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=503, headers={"retry-after-ms": "400"}), Step())
     good(await scenario.ask("a"))
-    first, second = scenario.a.asked
+    first, second = scenario.a.requests
     assert 0.4 <= second.at - first.at < 5
 
 
 async def test_s05_a_reset_before_any_byte_is_stood_in_for(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(reset=True))
     heard = await scenario.ask()
     good(heard)
@@ -169,7 +169,7 @@ async def test_s05_a_reset_before_any_byte_is_stood_in_for(scenario: Scenario) -
 
 
 async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(scenario: Scenario) -> None:
-    await scenario.furnish(timeouts={"first_token_s": SHORT_S})
+    await scenario.configure(timeouts={"first_token_s": SHORT_S})
     scenario.a.script(Step(hang=True))
     heard = await scenario.ask()
     good(heard)
@@ -177,22 +177,22 @@ async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(sc
     assert heard.times[-1] >= SHORT_S
     assert scenario.outcomes == [("a", "timeout"), ("b", "ok")], "one time-out, however long the rest took"
     await scenario.settled()
-    assert scenario.a.asked[0].outcome == "hung up"
+    assert scenario.a.requests[0].outcome == "hung up"
 
 
 async def test_s06_the_only_target_that_never_answers_is_504(scenario: Scenario) -> None:
-    await scenario.furnish(timeouts={"first_token_s": 0.2})
+    await scenario.configure(timeouts={"first_token_s": 0.2})
     scenario.a.script(Step(hang=True))
     heard = await scenario.ask("a")
     assert heard.status == 504
     assert "a/alpha" in heard.message
     assert heard.error is not None
     assert heard.error.get("code", "provider_timeout") == "provider_timeout"
-    assert heard.error["type"] == ("api_error" if scenario.way.speaks == "openai" else "timeout_error")
+    assert heard.error["type"] == ("api_error" if scenario.variant.dialect == "openai" else "timeout_error")
 
 
 async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_token_time_out_is_named(wholes: Scenario) -> None:
-    await wholes.furnish(timeouts={"total_s": 2 * SHORT_S})
+    await wholes.configure(timeouts={"total_s": 2 * SHORT_S})
     await wholes.gateway.store.models.delete("ab")
     await wholes.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts={"total_s": 2 * SHORT_S})
     wholes.a.script(Step(hang=True))
@@ -202,20 +202,20 @@ async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_toke
 
 
 async def test_s07_a_late_first_token_is_not_waited_for_and_stopped_upstream(scenario: Scenario) -> None:
-    await scenario.furnish(timeouts={"first_token_s": SHORT_S})
+    await scenario.configure(timeouts={"first_token_s": SHORT_S})
     scenario.a.script(Step(think_s=60))
     heard = await scenario.ask()
     good(heard)
     assert heard.by == "b"
     async with asyncio.timeout(WITHIN_S):
-        await scenario.a.asked[0].ended.wait()
-    assert scenario.a.asked[0].outcome == "hung up"
+        await scenario.a.requests[0].ended.wait()
+    assert scenario.a.requests[0].outcome == "hung up"
 
 
 async def test_s10_a_malformed_beginning_is_stood_in_for(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     malformed = (
-        Step(malformed_after=0) if scenario.way.streamed else Step(body='{"choices": [{"mess', content_type="application/json")
+        Step(malformed_after=0) if scenario.variant.streamed else Step(body='{"choices": [{"mess', content_type="application/json")
     )
     scenario.a.script(malformed)
     heard = await scenario.ask()
@@ -236,57 +236,57 @@ FILTERED = {
 
 
 async def test_s12_a_context_too_long_is_relayed_and_not_retried(scenario: Scenario) -> None:
-    await scenario.furnish()
-    step = CONTEXT[scenario.way.upstream]
+    await scenario.configure()
+    step = CONTEXT[scenario.variant.upstream]
     scenario.a.script(step)
     heard = await scenario.ask()
     assert heard.status == 400
     assert heard.error is not None
     assert heard.error["type"] == "invalid_request_error"
     assert step.message in heard.message
-    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 0)
+    assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 0)
     assert (scenario.record.status, scenario.record.cost_nano) == ("error", 0)
 
 
 @pytest.mark.parametrize("steps", [CONTEXT, FILTERED], ids=["context", "filter"])
 async def test_s12_s13_a_fallback_takes_what_the_target_refuses(scenario: Scenario, steps: dict[str, Step]) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.gateway.add_alias("large", "b/beta")
     await scenario.gateway.add_alias("small", "a/alpha", fallbacks=("large",))
-    scenario.a.script(steps[scenario.way.upstream])
+    scenario.a.script(steps[scenario.variant.upstream])
     heard = await scenario.ask("small")
     good(heard)
     assert heard.by == "b"
-    assert len(scenario.a.asked) == 1
+    assert len(scenario.a.requests) == 1
 
 
 async def test_s13_a_content_filter_is_relayed_and_not_retried(scenario: Scenario) -> None:
-    await scenario.furnish()
-    step = FILTERED[scenario.way.upstream]
+    await scenario.configure()
+    step = FILTERED[scenario.variant.upstream]
     scenario.a.script(step)
     heard = await scenario.ask()
     assert heard.status == 400
     assert step.message in heard.message
     assert heard.error is not None
     assert heard.error["type"] == "invalid_request_error"
-    assert (len(scenario.a.asked), len(scenario.b.asked)) == (1, 0)
+    assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 async def test_the_callers_own_fault_is_relayed_byte_for_byte_in_the_native_lane(scenario: Scenario, status: int) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     body = b'{"type": "error",  "error": {"type": "invalid_request_error", "message": "max_tokens: too \\u0068igh"}, "odd": 1}'
     scenario.a.script(Step(status=status, body=body))
     heard = await scenario.ask()
     assert heard.status == status
     assert "max_tokens: too high" in heard.message
-    assert not scenario.b.asked
-    if scenario.way.native:
+    assert not scenario.b.requests
+    if scenario.variant.passthrough:
         assert heard.raw == body
 
 
 async def test_s14_a_stand_ins_refusal_names_the_first_cause(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=503, message="alpha is on holiday"))
     scenario.b.script(Step(status=400, message="prefill is not supported"))
     for _ in range(4):  # at last, A's circuit is open and B is asked alone
@@ -295,12 +295,12 @@ async def test_s14_a_stand_ins_refusal_names_the_first_cause(scenario: Scenario)
         assert "prefill is not supported" in heard.message
         assert "alpha is on holiday" in heard.message
         assert not heard.ended_well
-    assert len(scenario.a.asked) < 8
+    assert len(scenario.a.requests) < 8
 
 
 async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause(scenario: Scenario) -> None:
-    await scenario.furnish()
-    other = "anthropic" if scenario.way.speaks == "openai" else "openai"
+    await scenario.configure()
+    other = "anthropic" if scenario.variant.dialect == "openai" else "openai"
     native = "openai" if other == "anthropic" else "anthropic"
     for name, kind in (("first", native), ("second", other)):
         url = scenario.a.openai_url if kind == "openai" else scenario.a.anthropic_url
@@ -315,32 +315,32 @@ async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause
     assert heard.status == 502
     assert "first/alpha: server, alpha fell over" in heard.message
     assert "second/beta: " in heard.message
-    assert {call.body["model"] for call in scenario.a.asked} == {"alpha"}
+    assert {call.body["model"] for call in scenario.a.requests} == {"alpha"}
 
 
 async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "OPEN_BASE_S", 1000)
-    await scenario.furnish(retries=0)
+    await scenario.configure(retries=0)
     scenario.a.script(Step(status=500), Step(), cycle=True)
     for _ in range(9):
         good(await scenario.ask())
     assert scenario.gateway.health.target("a/alpha").state == "open"
-    before = len(scenario.a.asked)
+    before = len(scenario.a.requests)
     for heard in await asyncio.gather(*(scenario.ask() for _ in range(5))):
         good(heard)
         assert heard.by == "b"
-    assert len(scenario.a.asked) == before
+    assert len(scenario.a.requests) == before
     scenario.gateway.health.target("a/alpha").open_until = 0
     scenario.a.script(Step(delay_s=1))  # so that all others come while the probe is under way
     for heard in await asyncio.gather(*(scenario.ask() for _ in range(20))):
         good(heard)
-    assert len(scenario.a.asked) == before + 1, "one probe"
+    assert len(scenario.a.requests) == before + 1, "one probe"
     assert scenario.gateway.health.target("a/alpha").state == "closed"
     assert (await scenario.ask()).by == "a"
 
 
 async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counted_once(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.gateway.store.keys.delete("key_tester")
     await scenario.gateway.add_key(budget_nano=10**12, rpm=10, tpm=100_000)
     scenario.a.script(Step(status=529))
@@ -373,7 +373,7 @@ async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counte
     ids=["html", "html-as-stream", "json", "text", "json-as-stream", "detail", "nothing", "nothing-as-stream", "list"],
 )
 async def test_s20_an_error_that_says_200_is_an_error(scenario: Scenario, step: Step) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(step)
     heard = await scenario.ask()
     good(heard)
@@ -385,7 +385,7 @@ async def test_s20_an_error_that_says_200_is_an_error(scenario: Scenario, step: 
 
 
 async def test_s21_a_name_that_does_not_resolve_is_stood_in_for_and_named(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
     await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://nowhere.invalid/v1"}))
@@ -402,7 +402,7 @@ async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect
     async def silence(*_: object, **__: object) -> None:
         await asyncio.Event().wait()
 
-    await scenario.furnish(timeouts={"connect_s": SHORT_S})
+    await scenario.configure(timeouts={"connect_s": SHORT_S})
     provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
     await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
@@ -415,7 +415,7 @@ async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect
 
 
 async def test_s21_a_broken_tls_is_stood_in_for_and_named(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     provider = await scenario.gateway.store.providers.get("a")
     assert provider is not None
     url = scenario.base_url(scenario.a).replace("http:", "https:")
@@ -428,7 +428,7 @@ async def test_s21_a_broken_tls_is_stood_in_for_and_named(scenario: Scenario) ->
 
 
 async def test_s21_a_port_nobody_listens_on_is_stood_in_for_and_named(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.a.stop()
     good(await scenario.ask())
     heard = await scenario.ask("a")
@@ -437,7 +437,7 @@ async def test_s21_a_port_nobody_listens_on_is_stood_in_for_and_named(scenario: 
 
 
 async def test_s22_every_target_down_names_each_and_why(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=500, message="alpha fell over"))
     scenario.b.script(Step(reset=True))
     heard = await scenario.ask()
@@ -452,12 +452,12 @@ async def test_s22_every_target_down_names_each_and_why(scenario: Scenario) -> N
         heard = await scenario.ask()
     assert heard.status == 503, "both circuits are open by now"
     assert "alpha fell over" in heard.message
-    assert len(scenario.a.asked) <= 6
+    assert len(scenario.a.requests) <= 6
 
 
 async def test_s22_the_total_deadline_bounds_everything(scenario: Scenario) -> None:
     times = {"connect_s": 10.0, "first_token_s": 0.5, "idle_s": 10.0, "total_s": 0.8}
-    await scenario.furnish()
+    await scenario.configure()
     others = [f"{provider}/model-{number}" for number in range(5) for provider in "ab"]
     await scenario.gateway.add_alias("many", "a/alpha", "b/beta", *others, timeouts=times)
     scenario.a.script(Step(hang=True))
@@ -470,17 +470,17 @@ async def test_s22_the_total_deadline_bounds_everything(scenario: Scenario) -> N
 
 
 async def test_s22_a_target_that_time_left_none_for_is_not_blamed(scenario: Scenario) -> None:
-    await scenario.furnish(timeouts={"first_token_s": 0.5, "total_s": 0.3})
+    await scenario.configure(timeouts={"first_token_s": 0.5, "total_s": 0.3})
     scenario.a.script(Step(hang=True))
     heard = await scenario.ask()
     assert heard.status == 504
-    assert not scenario.b.asked
+    assert not scenario.b.requests
     assert "the time for this request is over" in heard.message
     assert scenario.outcomes == [("a", "timeout")]
 
 
 async def test_disabled_targets_are_503(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     for name in ("a", "b"):
         provider = await scenario.gateway.store.providers.get(name)
         assert provider is not None
@@ -494,7 +494,7 @@ async def test_disabled_targets_are_503(scenario: Scenario) -> None:
 
 @pytest.mark.timeout(60)
 async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     good(await scenario.ask())
     scenario.a.script(Step(reset=True))
     heard = await asyncio.gather(*(scenario.ask(text=f"{LONG} {n}") for n in range(200)))
@@ -503,16 +503,16 @@ async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(scenari
         assert one.text.rstrip().endswith(f"ten {n}"), one.text
         assert one.by == "b"
     # Those that were sent before anybody knew; hardly any is asked again.
-    assert len(scenario.a.asked) - 1 <= 210
-    before = len(scenario.a.asked)
+    assert len(scenario.a.requests) - 1 <= 210
+    before = len(scenario.a.requests)
     await asyncio.gather(*(scenario.ask() for _ in range(50)))
-    assert len(scenario.a.asked) - before <= 1
+    assert len(scenario.a.requests) - before <= 1
 
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["plain", "in-json"])
 async def test_a_credential_that_a_provider_quotes_is_blotted_out(scenario: Scenario, escaped: bool) -> None:
     key = 'sk-"odd"-\\0123456789' if escaped else API_KEY
-    await scenario.furnish()
+    await scenario.configure()
     scenario.gateway.secrets.set("provider/a/0", key)
     for vendor in (scenario.a, scenario.b):
         vendor.keys = None
@@ -551,7 +551,7 @@ def test_s03_pauses_are_drawn_from_a_span_that_doubles_and_each_is_longer_than_t
 
 async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream, "WHOLE_LIMIT", 1024 * 1024)
-    await wholes.furnish(retries=0)
+    await wholes.configure(retries=0)
     wholes.a.script(Step(body="[" * (2 * 1024 * 1024)))
     assert (await wholes.ask()).by == "b"
     assert wholes.outcomes == [("a", "malformed"), ("b", "ok")]
@@ -559,10 +559,10 @@ async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monk
 
 
 async def test_s20_of_an_error_without_end_the_beginning_is_enough(scenario: Scenario) -> None:
-    await scenario.furnish(retries=0)
+    await scenario.configure(retries=0)
     scenario.a.script(Step(status=503, body="down for the night " * 400_000, content_type="text/plain"))
     assert (await scenario.ask()).by == "b"
     assert scenario.outcomes == [("a", "overloaded"), ("b", "ok")]
     assert len(scenario.record.attempts[0].detail) <= 500
     async with asyncio.timeout(WITHIN_S):
-        await scenario.a.asked[0].ended.wait()
+        await scenario.a.requests[0].ended.wait()

@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 async def start(scenario: Scenario, clock: Clock, **key: object) -> None:
     """Everything counts by `clock` from now on."""
-    await scenario.furnish()
+    await scenario.configure()
     scenario.gateway.upstream = Upstream(wall=clock.wall, ticks=clock)
     scenario.gateway.budgets.now_ms = clock.millis
     await scenario.gateway.store.keys.delete("key_tester")
@@ -54,7 +54,7 @@ async def test_s26_after_a_sleep_idle_connections_are_not_used_again(scenario: S
     heard = await scenario.ask("a")
     assert heard.ended_well
     assert heard.times[-1] < 1.0
-    before, after = scenario.a.asked[1], scenario.a.asked[2]
+    before, after = scenario.a.requests[1], scenario.a.requests[2]
     assert before.peer != after.peer
     assert [record.status for record in scenario.gateway.records] == ["success"] * 3
     assert [len(record.attempts) for record in scenario.gateway.records] == [1, 1, 1]
@@ -65,14 +65,14 @@ async def test_s26_connections_are_kept_where_no_clock_jumps(wholes: Scenario, c
     for _ in range(3):
         await wholes.ask("a")
         clock.advance(HOURS_8)
-    assert len({call.peer for call in wholes.a.asked}) == 1
+    assert len({call.peer for call in wholes.a.requests}) == 1
 
 
 async def test_s26_a_stream_under_way_goes_on(streams: Scenario, clock: Clock) -> None:
     await start(streams, clock)
     streams.a.script(Step(text=LONG, frame_s=0.1))
     slow = asyncio.ensure_future(streams.ask("a"))
-    await until(lambda: streams.a.asked and streams.a.asked[-1].frames_sent > 1)
+    await until(lambda: streams.a.requests and streams.a.requests[-1].frames_sent > 1)
     clock.sleep(HOURS_8)
     quick = await streams.ask("a", text="hello")
     assert quick.ended_well

@@ -12,7 +12,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.upstream.client import Response
 from conduit_desktop.providers import OutboundRequest
 from tests.fakes.gateway import KEY
-from tests.fakes.scenario import LONG, Combination, Scenario, opened_scenario
+from tests.fakes.scenario import LONG, RequestVariant, Scenario, open_scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import settled
@@ -43,14 +43,14 @@ async def notes(scenario: Scenario) -> list[str]:
 
 @pytest.mark.parametrize("status", [401, 403, 402])
 async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_changed(scenario: Scenario, status: int) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     kind = "billing_error" if status == 402 else None  # Anthropic's own words for it; OpenAI's are known, too
     scenario.a.script(Step(status=status, message="This key is not welcome", error_type=kind))
     for _ in range(3):
         heard = await scenario.ask()
         assert heard.by == "b"
         assert LONG in heard.text
-    assert len(scenario.a.asked) == 1, "asked again"
+    assert len(scenario.a.requests) == 1, "asked again"
     told = await notes(scenario)
     assert len(told) == 1
     assert told[0].startswith("error a")
@@ -63,7 +63,7 @@ async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_ch
 async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
     wholes: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await wholes.furnish()
+    await wholes.configure()
     wholes.a.script(Step(status=401))
     wholes.a.script(Step(), key=SECOND)
     send, asked, changed = wholes.gateway.upstream.send, asyncio.Event(), asyncio.Event()
@@ -85,24 +85,24 @@ async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
 
 
 async def test_s19_the_only_target_refusing_its_credential_is_502_and_then_503(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=401, message="This key is not welcome"))
     first, second = await scenario.ask("a"), await scenario.ask("a")
     assert (first.status, second.status) == (502, 503)
     for heard in (first, second):
         assert "a/alpha" in heard.message
         assert "This key is not welcome" in heard.message
-    assert len(scenario.a.asked) == 1
+    assert len(scenario.a.requests) == 1
 
 
 async def test_s19_other_credentials_of_the_same_target_are_tried_first(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await give_a(scenario, API_KEY, SECOND, weights=(10**9, 1))
     scenario.a.script(Step(status=401), key=API_KEY)
     scenario.a.script(Step(), key=SECOND)
     for _ in range(3):
         assert (await scenario.ask()).by == "a"
-    assert [call.key for call in scenario.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
+    assert [call.key for call in scenario.a.requests] == [API_KEY, SECOND, SECOND, SECOND]
     assert [(attempt.credential, attempt.outcome) for attempt in scenario.gateway.records[0].attempts] == [
         ("0", "auth"),
         ("1", "ok"),
@@ -110,71 +110,71 @@ async def test_s19_other_credentials_of_the_same_target_are_tried_first(scenario
 
 
 async def test_s19_a_model_that_is_forbidden_does_not_park_the_credential_for_others(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.gateway.add_alias("sister", "a/sister")
     scenario.a.script(Step(status=403, message="no access to this model"), model="alpha")
     assert (await scenario.ask()).by == "b"
     assert (await scenario.ask("sister")).by == "a"
     assert (await scenario.ask()).by == "b"
-    assert [call.body["model"] for call in scenario.a.asked] == ["alpha", "sister"]
+    assert [call.body["model"] for call in scenario.a.requests] == ["alpha", "sister"]
 
 
 async def test_s02_a_rate_limited_credential_rests_while_others_work(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await give_a(scenario, API_KEY, SECOND, weights=(10**9, 1))
     scenario.a.script(Step(status=429, headers={"retry-after": "60"}), key=API_KEY)
     scenario.a.script(Step(), key=SECOND)
     for _ in range(3):
         assert (await scenario.ask()).by == "a"
-    assert [call.key for call in scenario.a.asked] == [API_KEY, SECOND, SECOND, SECOND]
+    assert [call.key for call in scenario.a.requests] == [API_KEY, SECOND, SECOND, SECOND]
 
 
 async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Scenario) -> None:
-    await wholes.furnish()
+    await wholes.configure()
     await give_a(wholes, API_KEY, SECOND)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "900"}), Step(), key=API_KEY)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "300"}), Step(), key=SECOND)
     heard = await wholes.ask()
     assert heard.by == "a"
     assert 0.3 <= heard.times[-1] < 0.8
-    assert wholes.a.asked[-1].key == SECOND
+    assert wholes.a.requests[-1].key == SECOND
 
 
 async def test_credentials_are_used_by_their_weights(home: Home, short_backoff: None) -> None:
-    async with opened_scenario(Combination("openai", native=True, streamed=False), home) as scenario:
-        await scenario.furnish()
+    async with open_scenario(RequestVariant("openai", passthrough=True, streamed=False), home) as scenario:
+        await scenario.configure()
         scenario.a.script(Step(), key=SECOND)
         await give_a(scenario, API_KEY, SECOND, weights=(3, 1))
         for _ in range(300):
             await scenario.ask()
-        used = Counter(call.key for call in scenario.a.asked)
+        used = Counter(call.key for call in scenario.a.requests)
     assert 190 <= used[API_KEY] <= 260, used  # 225 expected, more than four standard deviations either way
 
 
 async def test_a_clients_own_key_is_shown_to_one_provider_and_its_refusal_is_the_clients(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     for name in ("a", "b"):
         provider = await scenario.gateway.store.providers.get(name)
         assert provider is not None
         await scenario.gateway.store.providers.replace(provider.model_copy(update={"accept_client_keys": True}))
     await scenario.gateway.refresh()
     scenario.a.script(Step(status=401, message="who are you?"), key="sk-somebody-elses")
-    path = "/v1/chat/completions" if scenario.way.speaks == "openai" else "/v1/messages"
+    path = "/v1/chat/completions" if scenario.variant.dialect == "openai" else "/v1/messages"
     async with scenario.session.post(
         scenario.url + path, json=scenario.body("ab", LONG), headers={"x-api-key": "sk-somebody-elses", "anthropic-version": "1"}
     ) as response:
         assert response.status == 401
         assert b"who are you?" in await response.read()
-    assert [call.key for call in scenario.a.asked] == ["sk-somebody-elses"]
-    assert not scenario.b.asked
+    assert [call.key for call in scenario.a.requests] == ["sk-somebody-elses"]
+    assert not scenario.b.requests
     assert (await scenario.ask()).by == "a", "the operator's own credential is none the worse"
     assert await notes(scenario) == []
 
 
 async def test_the_callers_virtual_key_never_goes_upstream(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     await scenario.ask()
-    call = scenario.a.asked[0]
+    call = scenario.a.requests[0]
     assert call.key == API_KEY
     assert KEY not in str(call.headers)
     assert KEY.encode() not in call.raw

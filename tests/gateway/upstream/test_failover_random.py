@@ -12,10 +12,10 @@ import pytest
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.health import circuit as health
-from tests.fakes.scenario import COMBINATIONS, LONG, OTHER_COMBINATIONS, CallerView, Scenario, opened_scenario
+from tests.fakes.scenario import LONG, OTHER_VARIANTS, VARIANTS, ClientResponse, Scenario, open_scenario
 from tests.fakes.script import Step
 
-ALL_WAYS = [*COMBINATIONS, *OTHER_COMBINATIONS]
+ALL_WAYS = [*VARIANTS, *OTHER_VARIANTS]
 SEEDS = -(-1000 // len(ALL_WAYS))
 """For each way."""
 AT_ONCE = 4
@@ -40,11 +40,11 @@ FAULTS = (
 @pytest.fixture(params=ALL_WAYS, ids=str)
 async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
     """Every dialect that can be spoken to the gateway."""
-    async with opened_scenario(request.param, home) as made:
+    async with open_scenario(request.param, home) as made:
         yield made
 
 
-async def one(scenario: Scenario, dice: random.Random, seed: int) -> CallerView | None:
+async def one(scenario: Scenario, dice: random.Random, seed: int) -> ClientResponse | None:
     """A request heard to its end; None where the caller hung up before."""
     patience = dice.choice((None, None, None, 0.03, 0.1))
     try:
@@ -54,7 +54,7 @@ async def one(scenario: Scenario, dice: random.Random, seed: int) -> CallerView 
         return None
 
 
-def honest(heard: CallerView, record: RequestRecord) -> None:
+def honest(heard: ClientResponse, record: RequestRecord) -> None:
     """Success or error, never both and never neither; the record says the same."""
     assert heard.ended_well != (heard.error is not None), heard.raw
     if heard.ended_well:
@@ -72,7 +72,7 @@ def honest(heard: CallerView, record: RequestRecord) -> None:
 
 async def schedule(scenario: Scenario, seed: int) -> int:
     """One seed's faults and requests; how many of the callers hung up."""
-    dice = random.Random(f"{scenario.way} {seed}")
+    dice = random.Random(f"{scenario.variant} {seed}")
     for vendor, model in ((scenario.a, "alpha"), (scenario.b, "beta")):
         faulty = dice.random()
         steps = (dice.choice(FAULTS) if dice.random() < faulty else Step() for _ in range(8))
@@ -92,7 +92,7 @@ async def several(scenario: Scenario, seeds: Iterator[int]) -> int:
         try:
             left += await schedule(scenario, seed)
         except Exception as error:
-            error.add_note(f"seed {seed} of {scenario.way}")
+            error.add_note(f"seed {seed} of {scenario.variant}")
             raise
     return left
 
@@ -100,7 +100,7 @@ async def several(scenario: Scenario, seeds: Iterator[int]) -> int:
 async def furnish(scenario: Scenario) -> None:
     """Aliases whose targets are other models for each schedule: two targets, in order or in turns, one, one with a fallback."""
     timeouts = {"first_token_s": 0.15, "idle_s": 0.15, "total_s": 0.6}
-    await scenario.furnish(keepalive_s=0.05, timeouts=timeouts)
+    await scenario.configure(keepalive_s=0.05, timeouts=timeouts)
     gateway = scenario.gateway
     for pattern in ("alpha-*", "beta-*"):
         await gateway.add_price(pattern, 1.0, 2.0)

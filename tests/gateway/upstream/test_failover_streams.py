@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.scenario import LONG, CallerView, Scenario
+from tests.fakes.scenario import LONG, ClientResponse, Scenario
 from tests.fakes.script import Step, Tokens
 from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import WITHIN_S, until
@@ -27,11 +27,11 @@ async def hang_up(request: asyncio.Future[Any]) -> None:
     await asyncio.wait({request})
 
 
-def broken(scenario: Scenario, heard: CallerView, code: str = "provider_stream_broken") -> None:
+def broken(scenario: Scenario, heard: ClientResponse, code: str = "provider_stream_broken") -> None:
     """The caller was told the truth in the gateway's own event, and so is the operator."""
     assert heard.error is not None
     assert "a/alpha" in heard.message
-    if scenario.way.speaks == "openai":
+    if scenario.variant.dialect == "openai":
         assert heard.error["code"] == code
     else:
         assert heard.error["type"] == ("timeout_error" if code == "provider_timeout" else "api_error")
@@ -39,7 +39,7 @@ def broken(scenario: Scenario, heard: CallerView, code: str = "provider_stream_b
     recorded_as_broken(scenario, heard, code)
 
 
-def recorded_as_broken(scenario: Scenario, heard: CallerView, code: str = "provider_stream_broken") -> None:
+def recorded_as_broken(scenario: Scenario, heard: ClientResponse, code: str = "provider_stream_broken") -> None:
     """Nobody took it for a success."""
     assert heard.status == 200
     assert not heard.ended_well
@@ -49,11 +49,11 @@ def recorded_as_broken(scenario: Scenario, heard: CallerView, code: str = "provi
     assert record.output > 0
     assert len(record.attempts) == 1
     assert record.attempts[0].outcome not in ("ok", "cancelled")
-    assert not scenario.b.asked
+    assert not scenario.b.requests
 
 
 async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(text=LONG, cut_after=4, frame_s=0.01))
     heard = await streams.ask()
     broken(streams, heard)
@@ -62,10 +62,10 @@ async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Scenario) -> Non
 
 
 async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(text=LONG, error_after=4, message="the machine caught fire"))
     heard = await streams.ask()
-    if streams.way.native:
+    if streams.variant.passthrough:
         recorded_as_broken(streams, heard)
         assert heard.message == "the machine caught fire", "in the provider's own frame"
     else:
@@ -76,7 +76,7 @@ async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(stre
 
 
 async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(text=LONG, error_after=4, message=f"the key {API_KEY} was withdrawn"))
     heard = await streams.ask()
     broken(streams, heard)
@@ -85,7 +85,7 @@ async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(
 
 
 async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Scenario) -> None:
-    await wholes.furnish()
+    await wholes.configure()
     wholes.a.script(Step(cut_after=1))
     heard = await wholes.ask()
     assert heard.by == "b"
@@ -94,19 +94,19 @@ async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Scenario) -> No
 
 
 async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Scenario) -> None:
-    await streams.furnish(timeouts={"idle_s": 0.4})
+    await streams.configure(timeouts={"idle_s": 0.4})
     streams.a.script(Step(text=LONG, stall_after=4))
     heard = await streams.ask()
     broken(streams, heard, "provider_timeout")
     assert heard.text.startswith(THREE)
     assert 0.4 <= heard.times[-1] < 5, "not the 30 s that the whole request may take"
     async with asyncio.timeout(WITHIN_S):
-        await streams.a.asked[0].ended.wait()
-    assert streams.a.asked[0].outcome == "hung up"
+        await streams.a.requests[0].ended.wait()
+    assert streams.a.requests[0].outcome == "hung up"
 
 
 async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Scenario) -> None:
-    await wholes.furnish(timeouts={"first_token_s": 1.0})  # within which the other target has to answer
+    await wholes.configure(timeouts={"first_token_s": 1.0})  # within which the other target has to answer
     wholes.a.script(Step(stall_after=1))
     heard = await wholes.ask()
     assert heard.by == "b"
@@ -115,7 +115,7 @@ async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Scenario) -> N
 
 @pytest.mark.parametrize("frame_s", [0.0, 0.01], ids=["in-one-piece", "frame-by-frame"])
 async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(streams: Scenario, frame_s: float) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(text=LONG, malformed_after=4, frame_s=frame_s))
     heard = await streams.ask()
     broken(streams, heard)
@@ -125,7 +125,7 @@ async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(stream
 
 
 async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(no_end=True))
     heard = await streams.ask()
     broken(streams, heard)
@@ -133,7 +133,7 @@ async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Scen
 
 
 async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(cut_after=0))
     heard = await streams.ask()
     assert heard.by == "b"
@@ -145,7 +145,7 @@ SHORT = {"short-of-its-length": Step(cut_after=1), "without-its-last-chunk": Ste
 
 @pytest.mark.parametrize("step", SHORT.values(), ids=SHORT)
 async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Scenario, step: Step) -> None:
-    await wholes.furnish(retries=0)
+    await wholes.configure(retries=0)
     wholes.a.script(step)
     assert (await wholes.ask()).by == "b"
     assert wholes.outcomes == [("a", "broken"), ("b", "ok")]
@@ -157,7 +157,7 @@ async def test_s11_a_whole_answer_without_its_end_is_no_success(wholes: Scenario
 
 
 async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_estimate(streams: Scenario) -> None:
-    await streams.furnish()
+    await streams.configure()
     streams.a.script(Step(text=LONG, frame_s=0.05))
     loop = asyncio.get_running_loop()
     async with streams.post() as response:
@@ -166,7 +166,7 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
             heard += await response.content.readany()
         left = loop.time()
         response.close()
-    call = streams.a.asked[0]
+    call = streams.a.requests[0]
     async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
@@ -178,12 +178,12 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
     assert record.cost_nano
     assert record.input > 0
     assert record.output > 0
-    assert not streams.b.asked
+    assert not streams.b.requests
 
 
 @pytest.mark.parametrize("keepalive_s", [10.0, 0.1], ids=["before-the-headers", "between-pings"])
 async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: Scenario, keepalive_s: float) -> None:
-    await streams.furnish(keepalive_s=keepalive_s)
+    await streams.configure(keepalive_s=keepalive_s)
     streams.a.script(Step(think_s=60))
     pings: list[bytes] = []
 
@@ -193,10 +193,10 @@ async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: 
                 pings.append(piece)
 
     listening = asyncio.ensure_future(listen())
-    await until(lambda: streams.a.asked and (pings or keepalive_s > 1))
+    await until(lambda: streams.a.requests and (pings or keepalive_s > 1))
     await hang_up(listening)
     left = asyncio.get_running_loop().time()
-    call = streams.a.asked[0]
+    call = streams.a.requests[0]
     async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
@@ -210,13 +210,13 @@ async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: 
 
 
 async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Scenario) -> None:
-    await wholes.furnish()
+    await wholes.configure()
     wholes.a.script(Step(think_s=60))
     asking = asyncio.ensure_future(wholes.ask())
-    await until(lambda: wholes.a.asked)
+    await until(lambda: wholes.a.requests)
     await hang_up(asking)
     left = asyncio.get_running_loop().time()
-    call = wholes.a.asked[0]
+    call = wholes.a.requests[0]
     async with asyncio.timeout(WITHIN_S):
         await call.ended.wait()
     assert call.outcome == "hung up"
@@ -225,11 +225,11 @@ async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream
     assert (wholes.record.status, wholes.record.cost_state) == ("cancelled", "estimated")
     assert wholes.record.cost_nano
     assert wholes.outcomes == [("a", "cancelled")]
-    assert not wholes.b.asked
+    assert not wholes.b.requests
 
 
 async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scenario) -> None:
-    await scenario.furnish()
+    await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "15"}))
     asking = asyncio.ensure_future(scenario.ask("a"))
     credentials = scenario.gateway.health.credentials
@@ -238,11 +238,11 @@ async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scen
     await scenario.settled()
     assert scenario.record.status == "cancelled"
     assert (scenario.record.cost_nano, scenario.record.cost_state) == (0, "final")
-    assert len(scenario.a.asked) == 1
+    assert len(scenario.a.requests) == 1
 
 
 async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Scenario) -> None:
-    await streams.furnish(keepalive_s=0.1)
+    await streams.configure(keepalive_s=0.1)
     streams.a.script(Step(think_s=1.2))
     heard = await streams.ask()
     assert heard.ended_well
@@ -256,7 +256,7 @@ async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_toke
 
 
 async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: Scenario) -> None:
-    await streams.furnish(keepalive_s=0.1, timeouts={"first_token_s": 1})
+    await streams.configure(keepalive_s=0.1, timeouts={"first_token_s": 1})
     streams.a.script(Step(hang=True))
     streams.b.script(Step(status=500, message="beta fell over"))
     heard = await streams.ask()
@@ -268,7 +268,7 @@ async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: S
 
 
 async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Scenario) -> None:
-    await streams.furnish(keepalive_s=0.1)
+    await streams.configure(keepalive_s=0.1)
     streams.a.script(Step(text="one two three", frame_s=0.6))
     heard = await streams.ask()
     assert heard.ended_well
@@ -277,14 +277,14 @@ async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Scenario) -> N
 
 
 async def test_a_slow_reader_slows_the_upstream_down(streams: Scenario) -> None:
-    await streams.furnish(timeouts={"idle_s": 0.3})
+    await streams.configure(timeouts={"idle_s": 0.3})
     streams.a.script(Step(text=" ".join(["x" * 100_000] * 400), tokens=Tokens(output=10_000_000)))  # 40 MB
     async with streams.post("a") as response:
         await response.content.readany()
         sent = -1
         async with asyncio.timeout(WITHIN_S):
-            while sent != streams.a.asked[0].frames_sent:  # until all buffers on the path are full
-                sent = streams.a.asked[0].frames_sent
+            while sent != streams.a.requests[0].frames_sent:  # until all buffers on the path are full
+                sent = streams.a.requests[0].frames_sent
                 await asyncio.sleep(0.7)  # more than the idle time-out: it is not the upstream that is idle
         assert sent < 250, "the rest waits at the vendor"
         size = 0
@@ -293,6 +293,6 @@ async def test_a_slow_reader_slows_the_upstream_down(streams: Scenario) -> None:
             size += len(piece)
             last = (last + piece)[-200:]
     assert size > 39_000_000  # the first bytes were read before
-    assert (b"[DONE]" if streams.way.speaks == "openai" else b"message_stop") in last
+    assert (b"[DONE]" if streams.variant.dialect == "openai" else b"message_stop") in last
     await streams.settled()
     assert streams.record.status == "success"

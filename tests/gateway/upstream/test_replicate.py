@@ -46,7 +46,7 @@ async def test_a_quick_answer_comes_with_the_first_request(gateway: GatewayFixtu
 async def test_a_slow_answer_is_awaited(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello"], runs=3) as vendor:
         await furnish(gateway, vendor)
-        body = await gateway.ask("r", speaks="anthropic_messages")
+        body = await gateway.ask("r", client_dialect="anthropic_messages")
         assert body["content"][0]["text"] == "Hello"
         assert vendor.calls[1:] == [f"GET /v1/predictions/{ID}"] * 4
         assert not vendor.cancelled.is_set()
@@ -56,7 +56,7 @@ async def test_a_slow_answer_is_awaited(gateway: GatewayFixture) -> None:
 async def test_a_stream_is_read_as_it_comes_and_counted(gateway: GatewayFixture, speaks: str) -> None:
     async with ReplicateVendor(["Hel", "lo\n\nthere", " ü"], runs=1) as vendor:
         await furnish(gateway, vendor)
-        heard = (await gateway.stream("r", speaks=speaks)).decode()
+        heard = (await gateway.stream("r", client_dialect=speaks)).decode()
         assert all(orjson.dumps(piece).decode()[1:-1] in heard for piece in ("Hel", "lo\n\nthere", " ü"))
         assert "[DONE]" in heard if speaks == "openai_chat" else "message_stop" in heard
         assert vendor.inputs[0]["stream"] is True

@@ -118,7 +118,7 @@ async def test_an_openai_client_goes_through_geminis_tool_loop(gateway: GatewayF
     await gateway.add_alias("g", "ge/gemini-3-flash")
     await gateway.add_key()
     await loop(gateway, "g", stream)
-    sent = vendor.asked[-1].body["contents"][1]
+    sent = vendor.requests[-1].body["contents"][1]
     assert sent["role"] == "model"
     assert sent["parts"][0]["thoughtSignature"] == GEMINIS
 
@@ -130,7 +130,7 @@ async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: G
     await gateway.add_key()
     vendor.script(Step(thinking="the weather it is"), Step())
     await loop(gateway, "c", stream)
-    sent = vendor.asked[-1].body
+    sent = vendor.requests[-1].body
     assert sent["messages"][1]["content"][0] == {"type": "thinking", "thinking": "the weather it is", "signature": CLAUDES}
     assert sent["thinking"]["type"] == "enabled"
 
@@ -144,7 +144,7 @@ async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Gatew
     await gateway.add_alias("c", "an/claude-x")
     await gateway.add_key()
     vendor.script(Step(thinking="so it is"), Step())
-    asked: dict[str, Any] = {"speaks": "anthropic_messages", "max_tokens": 99}
+    asked: dict[str, Any] = {"client_dialect": "anthropic_messages", "max_tokens": 99}
     user = {"role": "user", "content": "hello"}
     if stream:
         events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **asked))
@@ -153,7 +153,7 @@ async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Gatew
         content = (await gateway.ask("g", messages=[user], **asked))["content"]
     assert [block["type"] for block in content] == ["thinking", "text"]
     await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **asked)
-    assert vendor.asked[-1].body["messages"][1]["content"] == content[1:]
+    assert vendor.requests[-1].body["messages"][1]["content"] == content[1:]
     assert gateway.records[-1].dropped == ("thoughts and sources of other providers",)
     await gateway.ask("c", messages=[user], **asked)
     assert gateway.records[-1].dropped == ()

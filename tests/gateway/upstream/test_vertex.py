@@ -60,10 +60,10 @@ async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], spea
     gateway, vendor = context
     for alias in ("gem", "cla"):
         if stream:
-            assert b"hello" in await gateway.stream(alias, speaks=speaks)
+            assert b"hello" in await gateway.stream(alias, client_dialect=speaks)
         else:
-            assert "hello" in str(await gateway.ask(alias, speaks=speaks))
-    to_gemini, to_claude = vendor.asked
+            assert "hello" in str(await gateway.ask(alias, client_dialect=speaks))
+    to_gemini, to_claude = vendor.requests
     method = "streamGenerateContent" if stream else "generateContent"
     assert to_gemini.path == f"{PLACE}/google/models/gemini-3-flash:{method}"
     method = "streamRawPredict" if stream else "rawPredict"
@@ -75,41 +75,41 @@ async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], spea
 
 async def test_tokens_are_counted_by_vertex_field_by_field(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
-    asked = call("gem", speaks="gemini")
+    asked = call("gem", client_dialect="gemini")
     contents = [{"role": "user", "parts": [{"text": "hi"}]}]
     asked.body = {"generateContentRequest": {"model": "models/gem", "contents": contents}}
     counted = await count_tokens(gateway, asked)
     assert counted is not None
     assert orjson.loads(counted) == {"totalTokens": 20}
-    assert vendor.asked[-1].body == {"contents": contents}
+    assert vendor.requests[-1].body == {"contents": contents}
 
 
 async def test_claude_is_not_asked_to_count_for_gemini(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
-    assert await count_tokens(gateway, call("cla", speaks="gemini")) is None
-    assert vendor.asked == []
+    assert await count_tokens(gateway, call("cla", client_dialect="gemini")) is None
+    assert vendor.requests == []
 
 
 @pytest.mark.parametrize("step", [Step(status=500), Step(body="<html>sign in</html>", content_type="text/html")])
 async def test_what_cannot_count_leaves_it_to_the_estimate(context: tuple[GatewayFixture, Vendor], step: Step):
     gateway, vendor = context
     vendor.script(step)
-    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
+    assert await count_tokens(gateway, call("gem", client_dialect="gemini")) is None
 
 
 async def test_a_refusal_to_count_does_not_quote_the_token(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     vendor.script(Step(status=400, message="ya29.token asks oddly"))
     with pytest.raises(UpstreamError, match="asks oddly") as refused:
-        await count_tokens(gateway, call("gem", speaks="gemini"))
+        await count_tokens(gateway, call("gem", client_dialect="gemini"))
     assert "ya29.token" not in f"{refused.value} {refused.value.body!r}"
 
 
 async def test_a_parked_credential_is_not_used_to_count(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     gateway.health.failed("v/gemini-3-flash", "prov_v", "0", UpstreamError("not welcome", status=401, reason="auth"))
-    assert await count_tokens(gateway, call("gem", speaks="gemini")) is None
-    assert vendor.asked == []
+    assert await count_tokens(gateway, call("gem", client_dialect="gemini")) is None
+    assert vendor.requests == []
 
 
 async def test_its_list_is_asked_for_with_the_token(context: tuple[GatewayFixture, Vendor]):

@@ -1,4 +1,4 @@
-"""The loop under the app: asyncio's promises hold, and Qt keeps painting."""
+"""The loop of the app: asyncio behaves as documented, and Qt keeps painting."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_ten_thousand_callbacks_run_once_and_in_order(loop: Any):
     assert ran == list(range(10_000))
 
 
-def test_a_callback_called_from_qt_runs_though_nothing_else_wakes_the_loop(loop: Any):
+def test_a_callback_scheduled_from_qt_wakes_the_loop(loop: Any):
     async def story() -> str:
         done = loop.create_future()
         QTimer.singleShot(5, lambda: loop.call_soon(done.set_result, "from qt"))
@@ -97,21 +97,21 @@ def test_many_cancelled_timers_cost_no_memory_and_do_not_fire(loop: Any):
     assert len(loop._scheduled) < 2_500
 
 
-def test_other_threads_can_call_in(loop: Any):
+def test_other_threads_can_schedule_callbacks(loop: Any):
     async def story() -> list[int]:
-        heard: list[int] = []
+        received: list[int] = []
         done = loop.create_future()
 
         def call_in() -> None:
             for number in range(500):
-                loop.call_soon_threadsafe(heard.append, number)
+                loop.call_soon_threadsafe(received.append, number)
             loop.call_soon_threadsafe(done.set_result, None)
 
         thread = threading.Thread(target=call_in)
         thread.start()
         await asyncio.wait_for(done, WITHIN_S)
         thread.join()
-        return heard
+        return received
 
     assert loop.run_until_complete(story()) == list(range(500))
     assert loop.run_until_complete(asyncio.wait_for(_from_thread(), WITHIN_S)) == 42
@@ -138,7 +138,7 @@ def test_an_exception_in_a_callback_reaches_the_handler_and_the_loop_goes_on(loo
     assert [str(context["exception"]) for context in contexts] == ["broken callback"] * 2
 
 
-def test_cancelling_a_task_unwinds_it(loop: Any):
+def test_cancelling_a_task_runs_its_cleanup(loop: Any):
     steps: list[str] = []
 
     async def sleeper() -> None:
@@ -169,18 +169,18 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def _talk(port: int, rounds: int) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    heard = 0
+    received = 0
     for number in range(rounds):
         words = b"x" * (1 + number * 37 % 900)
         writer.write(words)
-        heard += len(await reader.readexactly(len(words)))
+        received += len(await reader.readexactly(len(words)))
     writer.close()
     await writer.wait_closed()
-    return heard
+    return received
 
 
 def test_sockets_timers_and_callbacks_together_while_qt_paints(loop: Any, qapp: QApplication):
-    """16 connections without a pause, 3,000 timers, and a Qt timer of 10 ms that must not be starved."""
+    """16 busy connections, 3,000 timers, and a Qt timer of 10 ms that must not be starved."""
     beats: list[float] = []
     ticker = QTimer()
     label = QLabel("0")
@@ -198,16 +198,16 @@ def test_sockets_timers_and_callbacks_together_while_qt_paints(loop: Any, qapp: 
         ticker.start(10)
         for number in range(3_000):
             loop.call_later(number / 10_000, lambda: None)
-        heard = await asyncio.gather(*(_talk(port, 1_500) for _ in range(16)))
+        received = await asyncio.gather(*(_talk(port, 1_500) for _ in range(16)))
         server.close()
         await server.wait_closed()
-        return heard
+        return received
 
-    heard = loop.run_until_complete(story())
+    received = loop.run_until_complete(story())
     ticker.stop()
     label.close()
-    assert len(set(heard)) == 1
-    assert heard[0] > 100_000
+    assert len(set(received)) == 1
+    assert received[0] > 100_000
     gaps = sorted(later - earlier for earlier, later in itertools.pairwise(beats))
     assert len(gaps) > 5
     # A busy machine takes the processor away now and then; a loop that starves Qt does so at every beat, or once and for long.
@@ -228,7 +228,7 @@ def test_a_task_that_never_waits_does_not_starve_qt(loop: Any):
     assert fired
 
 
-def test_the_loop_can_be_run_again_and_keeps_what_was_left(loop: Any):
+def test_the_loop_can_be_run_again_and_keeps_pending_callbacks(loop: Any):
     left: list[str] = []
 
     async def first() -> None:
@@ -239,8 +239,8 @@ def test_the_loop_can_be_run_again_and_keeps_what_was_left(loop: Any):
     assert left == ["timer"]
 
 
-def test_what_is_left_when_the_loop_stops_waits_for_the_next_run(loop: Any, qapp: QApplication):
-    """Qt goes on delivering events after that; a task that ran then would find no running loop."""
+def test_callbacks_pending_when_the_loop_stops_run_in_the_next_run(loop: Any, qapp: QApplication):
+    """Qt still delivers events after the stop; a task that ran then would find no running loop."""
     loops: list[Any] = []
 
     async def later() -> str:
@@ -261,7 +261,7 @@ def test_what_is_left_when_the_loop_stops_waits_for_the_next_run(loop: Any, qapp
     assert loops == [loop] * 3
 
 
-def test_a_closed_loop_runs_nothing_and_takes_nothing(loop: Any, qapp: QApplication):
+def test_a_closed_loop_runs_nothing_and_accepts_nothing(loop: Any, qapp: QApplication):
     ran: list[str] = []
     loop.call_soon(ran.append, "soon")
     loop.call_soon_threadsafe(ran.append, "from a thread")
@@ -290,7 +290,7 @@ def test_a_signal_wakes_the_sleeping_loop(loop: Any):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the selector loop is Linux's")
-def test_what_the_selector_loop_borrows_from_asyncio_is_there(qapp: QApplication):
+def test_asyncio_has_the_private_parts_that_the_selector_loop_uses(qapp: QApplication):
     made = SelectorLoop(qapp)
     try:
         for name in ("_run_once", "_ready", "_scheduled", "_ssock", "_write_to_self", "_read_from_self", "_process_events"):
@@ -301,7 +301,7 @@ def test_what_the_selector_loop_borrows_from_asyncio_is_there(qapp: QApplication
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the selector loop is Linux's")
-def test_a_qt_loop_nested_in_a_callback_is_sat_out_and_asyncio_goes_on_after(qapp: QApplication):
+def test_asyncio_continues_after_a_qt_loop_nested_in_a_callback(qapp: QApplication):
     made = SelectorLoop(qapp)
     asyncio.set_event_loop(made)
 

@@ -1,4 +1,4 @@
-"""Dashboard, usage and requests over a real store: what is in the log is what is shown."""
+"""Dashboard, usage and requests pages on a real store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conduit_desktop.gui.pages.dashboard.page import DashboardPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from conduit_desktop.gui.pages.usage.page import UsagePage
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 from tests.gui.samples import keep, record
 
 
@@ -28,7 +28,7 @@ def shown(table: Any, column: int) -> list[str]:
     return [table.proxy.index(row, column).data() for row in range(table.proxy.rowCount())]
 
 
-async def opened(page: Any, ui: NotingUi, qtbot: QtBot) -> Any:
+async def opened(page: Any, ui: RecordingUi, qtbot: QtBot) -> Any:
     qtbot.addWidget(page)
     page.resize(1100, 760)
     page.show()
@@ -36,14 +36,14 @@ async def opened(page: Any, ui: NotingUi, qtbot: QtBot) -> Any:
     return page
 
 
-async def test_an_empty_dashboard_leads_to_the_chat_and_the_providers(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_an_empty_dashboard_links_to_chat_and_providers(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(DashboardPage(context, ui), ui, qtbot)
-    qtbot.mouseClick(child(page, QPushButton, "Open the chat"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(child(page, QPushButton, "Open Chat"), Qt.MouseButton.LeftButton)
     qtbot.mouseClick(child(page, QPushButton, "Add a provider"), Qt.MouseButton.LeftButton)
     assert [name for name, _ in ui.visited] == ["chat", "providers"]
 
 
-async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_dashboard_shows_the_day_and_counts_new_requests(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(
         context, record(), record(status="error", cost_nano=0, input=0, output=0), record(cost_nano=None, cost_state="unknown")
     )
@@ -51,7 +51,7 @@ async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: 
     assert page.requests.value == "3"
     assert page.errors.value == "1"
     assert page.spend.value == "$0.0025"
-    assert "unknown" in page.spend._note.text()
+    assert page.spend._note.text() == "1 without a price"
     assert page.latency.value == "300 ms"
     page.on_changes([Change("requests", record(id="req_live", model="fast"))])
     page.show_numbers()
@@ -60,14 +60,14 @@ async def test_the_dashboard_shows_the_day_and_counts_on_from_the_feed(context: 
     assert len(page.recent.model.rows) == 4
 
 
-async def test_a_day_of_free_and_unpriced_requests_cost_nobody_knows_what(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_day_with_free_and_unpriced_requests_has_an_unknown_cost(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(cost_nano=0), record(cost_nano=None, cost_state="unknown"))
     dashboard = await opened(DashboardPage(context, ui), ui, qtbot)
     usage = await opened(UsagePage(context, ui), ui, qtbot)
     assert dashboard.spend.value == usage.cost.value == "unknown"
 
 
-async def test_a_flood_keeps_the_dashboard_to_its_few_rows(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_many_requests_do_not_grow_the_dashboard_table(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(DashboardPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id=f"req_{number}")) for number in range(3000)])
     page.show_numbers()
@@ -75,14 +75,14 @@ async def test_a_flood_keeps_the_dashboard_to_its_few_rows(context: AppContext, 
     assert [line.id for line in page.recent.model.rows] == [f"req_{number}" for number in range(2999, 2991, -1)]
 
 
-async def test_a_request_on_the_dashboard_opens_in_the_log(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_request_on_the_dashboard_opens_in_the_log(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id="req_one"))
     page = await opened(DashboardPage(context, ui), ui, qtbot)
     page.recent.activated.emit("req_one")
     assert ui.visited == [("requests", {"request": "req_one"})]
 
 
-async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await providers.create(context, read(NewProvider, {"name": "work", "kind": "openai", "api_key": "env:NOT_SET_ANYWHERE"}), "gui")
     await keep(context, record())
     page = await opened(DashboardPage(context, ui), ui, qtbot)
@@ -91,7 +91,7 @@ async def test_a_provider_that_is_not_ready_is_named_on_the_dashboard(context: A
     assert any("NOT_SET_ANYWHERE" in text for text in words)
 
 
-async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_usage_by_model_shows_unknown_for_a_missing_price(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(), record(), record(model="new/one", cost_nano=None, cost_state="unknown"))
     page = await opened(UsagePage(context, ui), ui, qtbot)
     sums = dict(zip(shown(page.table, 0), shown(page.table, 6), strict=True))
@@ -103,15 +103,15 @@ async def test_usage_sums_by_model_and_says_unknown_where_there_is_no_price(cont
     assert shown(page.table, 6) == ["$0.0050 + 1 unknown"]
 
 
-async def test_what_went_nowhere_is_named_in_the_sums(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_rejected_request_is_grouped_under_no_model(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(model="", provider="", upstream_model="", key_id="", key_name="", status="refused", attempts=[]))
     page = await opened(UsagePage(context, ui), ui, qtbot)
-    for group, name in (("model", "no known model"), ("key", "no key"), ("provider", "no provider was asked")):
+    for group, name in (("model", "(no model)"), ("key", "(no key)"), ("provider", "(no provider)")):
         qtbot.mouseClick(page.group.button(group), Qt.MouseButton.LeftButton)
         assert shown(page.table, 0) == [name]
 
 
-async def test_the_usage_chart_follows_measure_and_range(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_usage_chart_follows_measure_and_range(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(), record(model="fast"))
     page = await opened(UsagePage(context, ui), ui, qtbot)
     assert len(page.chart.bars.days) == 30
@@ -130,7 +130,7 @@ async def test_the_usage_chart_follows_measure_and_range(context: AppContext, ui
 
 
 async def test_usage_is_exported_as_csv(
-    context: AppContext, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, ui: RecordingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     await keep(context, record(model="=cmd()"))
     page = await opened(UsagePage(context, ui), ui, qtbot)
@@ -147,7 +147,7 @@ async def test_usage_is_exported_as_csv(
     assert "'=cmd()" in text
 
 
-async def test_new_requests_come_on_top_while_following(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_new_requests_are_inserted_at_the_top_while_live(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id="req_old"))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.on_changes([Change("requests", record(id="req_new", model="fast"))])
@@ -157,7 +157,7 @@ async def test_new_requests_come_on_top_while_following(context: AppContext, ui:
     assert len(page.table.model.rows) == 2
 
 
-async def test_a_filter_asks_the_log_and_holds_for_what_comes(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_filter_queries_the_log_and_applies_to_new_requests(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(), record(id="req_bad", status="error", error_text="overloaded"))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(status="error")
@@ -169,7 +169,7 @@ async def test_a_filter_asks_the_log_and_holds_for_what_comes(context: AppContex
     assert len(page.table.model.rows) == 2
 
 
-async def test_older_requests_are_loaded_on_demand(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_older_requests_are_loaded_on_demand(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, *(record(started_at=1_700_000_000_000 + number) for number in range(230)))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     assert len(page.table.model.rows) == 200
@@ -179,7 +179,7 @@ async def test_older_requests_are_loaded_on_demand(context: AppContext, ui: Noti
     assert not page.older.isVisible()
 
 
-async def test_the_inspector_explains_a_request_and_its_way(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_inspector_shows_a_request_and_its_route(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     attempts = [
         Attempt("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
         Attempt("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
@@ -198,20 +198,20 @@ async def test_the_inspector_explains_a_request_and_its_way(context: AppContext,
         "key second",
         "Cache read",
         "400",
-        "of it thought",
+        "of which reasoning",
         "unknown",
         "No price is known",
     ):
         assert part in words, part
-    assert '"messages": []' in page.inspector.asked.body.toPlainText()
-    assert page.inspector.told.body.toPlainText() == "data: it was a stream"
+    assert '"messages": []' in page.inspector.request_body.body.toPlainText()
+    assert page.inspector.response_body.body.toPlainText() == "data: it was a stream"
     page.inspector.copy_curl()
     assert ui.copied[0].startswith("curl")
     assert "condt_YOUR_KEY" in ui.copied[0]
     assert '{"model":"smart","messages":[]}' in ui.copied[0]
 
 
-async def test_a_click_opens_the_inspector_and_escape_closes_it(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_click_opens_the_inspector_and_escape_closes_it(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id="req_x", status="refused", error_code="invalid_api_key", error_text="No such key.", attempts=[]))
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     spot = page.table.table.visualRect(page.table.index("req_x", 1)).center()
@@ -224,18 +224,18 @@ async def test_a_click_opens_the_inspector_and_escape_closes_it(context: AppCont
     await until(lambda: not page.inspector.isVisible())
 
 
-async def test_a_request_that_is_gone_is_said_so(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_request_that_is_no_longer_logged_is_reported(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(RequestsPage(context, ui), ui, qtbot)
     page.show_context(request="req_gone")
     await ui.settle()
-    assert ui.notes == [("That request is no longer in the log.", "warning")]
+    assert ui.notes == [("This request is no longer in the log.", "warning")]
 
 
-async def test_the_filters_offer_the_aliases_there_are(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_filters_offer_the_existing_aliases(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "gui")
     targets = [{"provider": "demo", "model": "demo"}]
     await models.create(context, read(NewModel, {"alias": "play", "targets": targets}), "gui")
     page = await opened(RequestsPage(context, ui), ui, qtbot)
-    assert [page.model.itemText(at) for at in range(page.model.count())] == ["Any model", "play"]
+    assert [page.model.itemText(at) for at in range(page.model.count())] == ["All models", "play"]
     page.focus_filter()
     assert page.search.hasFocus() or page.window().focusWidget() is page.search

@@ -1,4 +1,4 @@
-"""Names as long as people give them: nothing is pushed out of its page, and the beginning is always to be read."""
+"""Long names: nothing is pushed out of its page, and the beginning stays readable."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from conduit_desktop.gui.widgets.chat.cards import QuestionCard
 from conduit_desktop.gui.widgets.pills import Chips, fitting
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 from tests.gui.samples import keep, record
 
 LONG = "n" * 60
 ID = "req_" + "0123456789abcdef" * 2
-"""As long as the gateway makes them."""
+"""A request id in its real length."""
 
 
-async def _furnish(context: AppContext) -> None:
+async def _create_long_names(context: AppContext) -> None:
     await providers.create(context, read(NewProvider, {"name": LONG, "kind": "demo"}), "gui")
     targets = [{"provider": LONG, "model": f"{number}{LONG}"} for number in range(3)]
     await models.create(context, read(NewModel, {"alias": LONG, "targets": targets, "fallbacks": []}), "gui")
     await keys.create(context, read(NewKey, {"name": LONG}), "gui")
 
 
-async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_inspector_is_not_wider_than_its_pane(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
     await keep(context, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
     page = RequestsPage(context, ui)
@@ -45,7 +45,7 @@ async def test_the_inspector_is_as_wide_as_its_pane(context: AppContext, ui: Not
     assert page.inspector.minimumSizeHint().width() <= page.inspector.minimumWidth()
 
 
-async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_wide_window_shows_a_full_request_id(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await keep(context, record(id=ID))
     page = RequestsPage(context, ui)
     qtbot.addWidget(page)
@@ -57,8 +57,8 @@ async def test_a_wide_window_shows_a_requests_id_whole(context: AppContext, ui: 
     assert shown.width() >= shown.fontMetrics().horizontalAdvance(ID)
 
 
-async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, ui: NotingUi, qtbot: QtBot):
-    await _furnish(context)
+async def test_the_filters_leave_space_for_the_search_field(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    await _create_long_names(context)
     page = RequestsPage(context, ui)
     await page.refresh()
     qtbot.addWidget(page)
@@ -67,8 +67,8 @@ async def test_the_logs_filters_leave_room_for_its_search(context: AppContext, u
     assert page.search.width() > 200
 
 
-async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
-    await _furnish(context)
+async def test_the_targets_column_keeps_its_width(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    await _create_long_names(context)
     page = ModelsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(700, 500)
@@ -77,8 +77,8 @@ async def test_an_aliass_targets_keep_their_room(context: AppContext, ui: Noting
     assert page.view.table.columnWidth(1) >= 140
 
 
-async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppContext, ui: NotingUi, qtbot: QtBot):
-    await _furnish(context)
+async def test_the_editor_of_an_alias_is_not_wider_than_its_dialog(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    await _create_long_names(context)
     [row] = await models.all_models(context)
     dialog = ModelDialog(None, context, ui, [LONG], [LONG * 2], row)
     qtbot.addWidget(dialog)
@@ -88,8 +88,8 @@ async def test_the_editor_of_an_alias_is_no_wider_than_its_dialog(context: AppCo
     assert line.cursorPosition() == 0
 
 
-async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_room(context: AppContext, ui: NotingUi, qtbot: QtBot):
-    await _furnish(context)
+async def test_the_buttons_for_a_row_show_only_icons_in_a_narrow_window(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    await _create_long_names(context)
     page = ModelsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(600, 500)
@@ -104,13 +104,13 @@ async def test_the_buttons_for_a_row_show_their_icons_alone_where_there_is_no_ro
     assert edit.text().strip() == "Edit"
 
 
-def test_a_long_address_in_a_question_does_not_widen_the_conversation(qtbot: QtBot):
+def test_a_long_url_in_a_message_does_not_widen_the_conversation(qtbot: QtBot):
     card = QuestionCard(f"http://{LONG * 5}", [])
     qtbot.addWidget(card)
     assert card.minimumSizeHint().width() < 240
 
 
-def test_as_many_chips_as_there_is_room_for(qtbot: QtBot):
+def test_as_many_chips_as_fit_are_shown(qtbot: QtBot):
     names = ["one", "two", "three"]
     assert fitting(names, 1000) == names
     assert fitting(names, 90) == ["one", "+2"]
@@ -118,7 +118,7 @@ def test_as_many_chips_as_there_is_room_for(qtbot: QtBot):
     assert fitting([], 90) == []
 
 
-def test_the_count_of_what_is_left_out_is_never_cut(qtbot: QtBot):
+def test_the_count_of_hidden_chips_is_never_cut(qtbot: QtBot):
     few, many = Chips(), Chips()
     for one, names in ((few, [LONG, "two"]), (many, [LONG, "two", "three"])):
         qtbot.addWidget(one)
@@ -127,7 +127,7 @@ def test_the_count_of_what_is_left_out_is_never_cut(qtbot: QtBot):
     assert few.grab().toImage() != many.grab().toImage()  # +1 and +2
 
 
-def test_a_chip_that_is_cut_is_cut_where_the_room_ends(qtbot: QtBot):
+def test_a_long_chip_is_elided_at_the_end_of_the_space(qtbot: QtBot):
     chips, other = Chips(), Chips()
     for one, name in ((chips, "m" * 40), (other, "m" * 40 + "x")):
         qtbot.addWidget(one)

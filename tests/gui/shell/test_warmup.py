@@ -1,4 +1,4 @@
-"""Pages are made ahead, in small steps; what Qt's binding would read meanwhile is not read."""
+"""Pages are built ahead of time in small steps, and PySide does not read the source of modules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conduit_desktop.gui.shell.window import MainWindow
 from tests.fakes.waiting import until
 
 
-async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(context: AppContext):
+async def test_every_page_is_built_ahead_and_none_is_shown_or_loaded(context: AppContext):
     window = MainWindow(context)
     window.resize(1000, 700)
     window.show()
@@ -27,7 +27,7 @@ async def test_every_page_is_made_ahead_and_none_is_shown_or_loaded(context: App
     await window.finish()
 
 
-async def test_a_closing_window_makes_no_more_pages(context: AppContext):
+async def test_a_closing_window_builds_no_more_pages(context: AppContext):
     window = MainWindow(context)
     warm_up = WarmUp(window)
     warm_up.stop()
@@ -37,7 +37,7 @@ async def test_a_closing_window_makes_no_more_pages(context: AppContext):
 
 
 def test_importing_a_module_does_not_keep_its_source():
-    """PySide would read it to look for its own name."""
+    """PySide would read it to search for its own name."""
     name = "conduit_desktop.gui.pages.welcome.page"
     sys.modules.pop(name, None)
     linecache.clearcache()

@@ -1,4 +1,4 @@
-"""The window around the pages: navigation, the server's card, notifications, failures, and the ways out."""
+"""The main window: navigation, server card, notifications, errors, closing and quitting."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from conduit_desktop.actions.schemas.inputs import NewProvider, read
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import Invalid, PortTaken
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gui.feed import BREATH_MS
-from conduit_desktop.gui.shell.error_reporting import catch_all
+from conduit_desktop.gui.feed import BATCH_MS
+from conduit_desktop.gui.shell.error_reporting import install_error_handlers
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.server_actions import next_free_port
-from conduit_desktop.gui.shell.single_instance import InstanceListener, raise_first
+from conduit_desktop.gui.shell.single_instance import InstanceListener, activate_running_instance
 from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
@@ -44,7 +44,7 @@ async def window(context: AppContext) -> AsyncIterator[MainWindow]:
 
 
 class Strays(QObject):
-    """Notes windows that appear beside those that may: a widget shown before it has a parent is one, for a moment."""
+    """Records unexpected windows: a widget shown before it has a parent opens one for a moment."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtb
     assert strays.seen == []
 
 
-async def test_who_has_providers_already_needs_no_welcome(context: AppContext):
+async def test_the_welcome_page_is_skipped_if_there_are_providers(context: AppContext):
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
     window = MainWindow(context)
     window.start()
@@ -82,7 +82,7 @@ async def test_who_has_providers_already_needs_no_welcome(context: AppContext):
     await window.finish()
 
 
-async def test_the_first_start_begins_with_the_welcome(context: AppContext, home: Home):
+async def test_the_first_start_shows_the_welcome_page(context: AppContext, home: Home):
     window = MainWindow(context)
     window.show()
     window.start()
@@ -91,7 +91,7 @@ async def test_the_first_start_begins_with_the_welcome(context: AppContext, home
     await window.finish()
 
 
-async def test_a_page_is_made_when_it_is_first_shown(window: MainWindow):
+async def test_a_page_is_built_when_it_is_first_shown(window: MainWindow):
     assert list(window.pages) == ["dashboard"]
 
 
@@ -107,9 +107,9 @@ async def test_the_card_shows_the_server_and_starts_and_stops_it(window: MainWin
     await until(lambda: context.server.state == "running")
 
 
-async def test_addresses_and_set_ups_are_copied_from_the_live_address(window: MainWindow, context: AppContext):
+async def test_base_urls_and_client_setup_use_the_current_address(window: MainWindow, context: AppContext):
     entries = {entry[0]: entry[2] for entry in window.server.copy_entries() if entry is not None}
-    copy = entries["Base URL, OpenAI style"]
+    copy = entries["Base URL (OpenAI)"]
     assert copy is not None
     copy()
     assert QGuiApplication.clipboard().text() == "http://127.0.0.1:5000/v1"
@@ -141,7 +141,7 @@ async def test_a_taken_port_is_named_and_one_click_takes_the_next(
     assert not window.banner.isVisible()
 
 
-def test_a_held_port_is_not_free():
+def test_a_port_in_use_is_not_free():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
@@ -149,9 +149,7 @@ def test_a_held_port_is_not_free():
         assert next_free_port(port) > port
 
 
-async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(
-    window: MainWindow, caplog: pytest.LogCaptureFixture
-):
+async def test_an_expected_error_shows_its_text_and_a_bug_its_type(window: MainWindow, caplog: pytest.LogCaptureFixture):
     async def refused() -> None:
         raise Invalid("name: is taken", "name")
 
@@ -167,18 +165,18 @@ async def test_an_expected_failure_is_said_in_its_own_words_and_a_bug_as_a_bug(
     assert "unexpected error" in caplog.text
 
 
-async def test_what_nobody_caught_is_told_and_the_app_lives(caplog: pytest.LogCaptureFixture):
-    told: list[str] = []
+async def test_an_unhandled_exception_is_shown_and_the_app_continues(caplog: pytest.LogCaptureFixture):
+    messages: list[str] = []
     loop = asyncio.get_running_loop()
-    stop = catch_all(loop, told.append)
+    stop = install_error_handlers(loop, messages.append)
 
     def fail() -> None:
         raise KeyError("lost")
 
     loop.call_soon(fail)
-    await until(lambda: told)
+    await until(lambda: messages)
     stop()
-    assert "KeyError" in told[0]
+    assert "KeyError" in messages[0]
     assert "unexpected error" in caplog.text
 
 
@@ -199,7 +197,7 @@ async def test_the_theme_follows_the_setting(window: MainWindow, context: AppCon
     await until(lambda: theme().dark)
 
 
-async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: MainWindow, context: AppContext):
+async def test_a_hidden_page_is_refreshed_when_it_is_shown(window: MainWindow, context: AppContext):
     window.navigate("settings")
     await window.settle()
     window.navigate("dashboard")
@@ -214,15 +212,15 @@ async def test_pages_that_are_not_shown_are_refreshed_when_they_are(window: Main
     assert page.rows["idle_s"].value() == 7.0  # type: ignore[attr-defined]
 
 
-async def test_a_window_put_away_asks_the_house_nothing_more(window: MainWindow, context: AppContext):
+async def test_a_closed_window_starts_no_more_actions(window: MainWindow, context: AppContext):
     window.navigate("keys")
     await window.settle()
-    window.pages["keys"]._spending.setInterval(0)  # type: ignore[attr-defined]
+    window.pages["keys"]._spend_timer.setInterval(0)  # type: ignore[attr-defined]
     window.pages["keys"].on_changes([Change("requests")])
     context.bus.publish("keys")
     await window.finish()
     assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
-    await asyncio.sleep(BREATH_MS / 1000 * 1.5)
+    await asyncio.sleep(BATCH_MS / 1000 * 1.5)
     assert not window._tasks
 
 
@@ -238,10 +236,10 @@ async def test_a_hidden_window_does_no_work_for_the_feed(window: MainWindow, con
     assert len(batches) == 1
 
 
-async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(window: MainWindow, qtbot: QtBot):
+async def test_without_a_tray_closing_confirms_and_quits(window: MainWindow, qtbot: QtBot):
     window.tray.available = False
     quits: list[int] = []
-    window.quit_asked.connect(lambda: quits.append(1))
+    window.quit_requested.connect(lambda: quits.append(1))
     window.close()
     assert window.isVisible()
     await until(lambda: QApplication.activeModalWidget() is not None)
@@ -251,7 +249,7 @@ async def test_without_a_tray_closing_asks_and_quits_and_never_hides_for_good(wi
     await until(lambda: quits)
 
 
-async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: MainWindow):
+async def test_with_a_tray_closing_hides_and_the_tray_reopens(window: MainWindow):
     window.tray.available = True
     window.close()
     assert not window.isVisible()
@@ -259,14 +257,14 @@ async def test_with_a_tray_closing_hides_and_the_tray_brings_back(window: MainWi
     assert window.isVisible()
 
 
-async def test_the_tray_tells_the_truth_while_the_window_is_hidden(window: MainWindow, context: AppContext):
+async def test_the_tray_is_updated_while_the_window_is_hidden(window: MainWindow, context: AppContext):
     window.hide()
     context.server.state = "stopped"
     context.bus.publish("server", "stopped")
     assert [action.text() for action in window.tray.menu.actions()][2] == "Start server"
 
 
-async def test_place_and_narrowness_are_remembered(window: MainWindow, context: AppContext):
+async def test_geometry_and_sidebar_state_are_saved(window: MainWindow, context: AppContext):
     window.sidebar.set_narrow(True)
     window.resize(880, 620)
     window.remember()
@@ -276,12 +274,12 @@ async def test_place_and_narrowness_are_remembered(window: MainWindow, context: 
     await second.finish()
 
 
-async def test_a_second_start_rings_at_the_first_window(home: Home, tmp_path):
-    assert await asyncio.to_thread(raise_first, home) is False
+async def test_a_second_start_activates_the_first_window(home: Home, tmp_path):
+    assert await asyncio.to_thread(activate_running_instance, home) is False
     bell = InstanceListener(home)
     rings: list[int] = []
-    bell.rung.connect(lambda: rings.append(1))
-    assert await asyncio.to_thread(raise_first, home) is True
+    bell.activation_requested.connect(lambda: rings.append(1))
+    assert await asyncio.to_thread(activate_running_instance, home) is True
     await until(lambda: rings)
-    assert await asyncio.to_thread(raise_first, Home(tmp_path / "another")) is False
+    assert await asyncio.to_thread(activate_running_instance, Home(tmp_path / "another")) is False
     bell.close()

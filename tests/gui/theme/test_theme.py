@@ -1,4 +1,4 @@
-"""Two palettes, one style."""
+"""The light and the dark palette, and the style sheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_both_palettes_have_the_same_tokens():
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_the_style_leaves_no_placeholder_and_every_picture_is_there(palette: dict[str, str]):
+def test_the_style_sheet_has_no_placeholder_left_and_every_image_exists(palette: dict[str, str]):
     text = style_sheet(palette)
     assert "@" not in text
     for path in re.findall(r'url\("([^"]+)"\)', text):
@@ -48,25 +48,25 @@ def _contrast(one: str, other: str) -> float:
 
 
 READABLE = 4.5
-"""To 1: what WCAG AA asks of text."""
+"""The contrast ratio that WCAG AA requires for text."""
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("words", ["text", "text_muted", "text_faint", "success", "warning", "danger", "info", "accent_text"])
 @pytest.mark.parametrize("ground", ["window", "surface", "raised", "sunken"])
-def test_words_can_be_read_on_every_ground(palette: dict[str, str], words: str, ground: str):
+def test_text_has_enough_contrast_on_every_background(palette: dict[str, str], words: str, ground: str):
     assert _contrast(palette[words], palette[ground]) >= READABLE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_words_can_be_read_on_what_is_coloured(palette: dict[str, str]):
-    """Pills and banners on their tints, primary buttons, and the number at the bell."""
+def test_text_has_enough_contrast_on_coloured_backgrounds(palette: dict[str, str]):
+    """Pills and banners on their tints, primary buttons, and the badge of unread notifications."""
     pairs = [(tone, f"{tone}_tint") for tone in ("success", "warning", "danger", "info")]
     for words, ground in (*pairs, ("text", "selected"), ("on_accent", "accent"), ("surface", "danger")):
         assert _contrast(palette[words], palette[ground]) >= READABLE, (words, ground)
 
 
-def test_a_change_of_mode_changes_colours_style_and_icons_at_once(qapp: QApplication):
+def test_changing_the_mode_changes_colours_style_and_icons(qapp: QApplication):
     bell = icon("bell", "text")
     before = bell.pixmap(QSize(32, 32)).toImage()
     changes: list[int] = []
@@ -85,7 +85,7 @@ def test_an_icon_is_drawn_and_an_unknown_one_is_an_error():
         icon("no-such-icon")
 
 
-def test_digits_are_of_equal_width():
+def test_digits_have_equal_width():
     from PySide6.QtGui import QFontMetrics
 
     metrics = QFontMetrics(font(13))

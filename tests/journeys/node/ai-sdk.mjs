@@ -1,5 +1,5 @@
 // Vercel's AI SDK: a tool loop over Responses (its default) and chat, whole and streamed.
-// node ai-sdk.mjs ADDRESS KEY MODEL  -> one line of JSON with what the model said at the end of each
+// node ai-sdk.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of each model
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -13,12 +13,12 @@ const inputSchema = jsonSchema({
 });
 const weather = tool({ description: "The weather.", inputSchema, execute: async ({ city }) => `sunny in ${city}` });
 
-const said = [];
+const texts = [];
 for (const model of [openai(name), openai.chat(name)]) {
   const ask = { model, prompt: "weather in Bern?", tools: { weather }, stopWhen: stepCountIs(3), maxRetries: 0 };
-  said.push((await generateText(ask)).text);
+  texts.push((await generateText(ask)).text);
   let streamed = "";
   for await (const piece of streamText({ ...ask, onError: ({ error }) => { throw error; } }).textStream) streamed += piece;
-  said.push(streamed);
+  texts.push(streamed);
 }
-console.log(JSON.stringify(said));
+console.log(JSON.stringify(texts));

@@ -16,11 +16,11 @@ const whole = await client.messages.create(ask([{ role: "user", content: "hello 
 const streamed = await client.messages.stream(ask([{ role: "user", content: "hello stream" }])).finalMessage();
 
 const talk = [{ role: "user", content: "weather in Bern?" }];
-const asked = await client.messages.create(ask(talk, { tools }));
-const call = asked.content.find((block) => block.type === "tool_use");
-talk.push({ role: "assistant", content: asked.content });
+const toolAnswer = await client.messages.create(ask(talk, { tools }));
+const call = toolAnswer.content.find((block) => block.type === "tool_use");
+talk.push({ role: "assistant", content: toolAnswer.content });
 talk.push({ role: "user", content: [{ type: "tool_result", tool_use_id: call.id, content: "sunny, 21 degrees" }] });
-const told = await client.messages.create(ask(talk, { tools }));
+const final = await client.messages.create(ask(talk, { tools }));
 
 let refused = 0;
 try {
@@ -30,5 +30,5 @@ try {
 }
 console.log(JSON.stringify({
   whole: text(whole), tokens: whole.usage.input_tokens + whole.usage.output_tokens, streamed: text(streamed),
-  finish: streamed.stop_reason, tool: call.name, told: text(told), refused,
+  finish: streamed.stop_reason, tool: call.name, answer: text(final), refused,
 }));

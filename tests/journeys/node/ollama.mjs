@@ -1,5 +1,5 @@
 // Ollama's library for Node: a tool loop, whole and streamed.
-// node ollama.mjs ADDRESS KEY MODEL  -> one line of JSON with what the model said at the end
+// node ollama.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of the model
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -9,7 +9,7 @@ const client = new Ollama({ host, headers: { Authorization: `Bearer ${key}` } })
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const tools = [{ type: "function", function: { name: "weather", description: "The weather.", parameters } }];
 
-async function turn(messages, stream) {
+async function request(messages, stream) {
   const answer = await client.chat({ model, messages, tools, stream });
   if (!stream) return answer.message;
   const whole = { role: "assistant", content: "", tool_calls: [] };
@@ -20,14 +20,14 @@ async function turn(messages, stream) {
   return whole;
 }
 
-async function said(stream) {
+async function finalText(stream) {
   const messages = [{ role: "user", content: "weather in Bern?" }];
-  const asked = await turn(messages, stream);
-  messages.push(asked);
-  for (const { function: called } of asked.tool_calls) {
+  const answer = await request(messages, stream);
+  messages.push(answer);
+  for (const { function: called } of answer.tool_calls) {
     messages.push({ role: "tool", tool_name: called.name, content: `sunny in ${called.arguments.city}` });
   }
-  return (await turn(messages, stream)).content;
+  return (await request(messages, stream)).content;
 }
 
-console.log(JSON.stringify([await said(false), await said(true)]));
+console.log(JSON.stringify([await finalText(false), await finalText(true)]));

@@ -1,5 +1,5 @@
 // OpenAI's SDK for Node: a tool loop over Responses, streamed and on the response before.
-// node openai-responses.mjs ADDRESS KEY MODEL  -> one line of JSON with what the model said at the end
+// node openai-responses.mjs ADDRESS KEY MODEL  -> one line of JSON with the final text of the model
 import { createRequire } from "node:module";
 import path from "node:path";
 

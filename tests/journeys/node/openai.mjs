@@ -22,10 +22,10 @@ for await (const chunk of await client.chat.completions.create({ model, messages
 }
 
 const talk = [user("weather in Bern?")];
-const asked = (await client.chat.completions.create({ model, messages: talk, tools })).choices[0].message;
-talk.push({ role: "assistant", tool_calls: asked.tool_calls });
-for (const call of asked.tool_calls) talk.push({ role: "tool", tool_call_id: call.id, content: "sunny, 21 degrees" });
-const told = await client.chat.completions.create({ model, messages: talk, tools });
+const toolAnswer = (await client.chat.completions.create({ model, messages: talk, tools })).choices[0].message;
+talk.push({ role: "assistant", tool_calls: toolAnswer.tool_calls });
+for (const call of toolAnswer.tool_calls) talk.push({ role: "tool", tool_call_id: call.id, content: "sunny, 21 degrees" });
+const final = await client.chat.completions.create({ model, messages: talk, tools });
 
 const seen = await client.chat.completions.create({
   model,
@@ -40,5 +40,5 @@ try {
 }
 console.log(JSON.stringify({
   whole: whole.choices[0].message.content, tokens: whole.usage.total_tokens, streamed, finish,
-  tool: asked.tool_calls[0].function.name, told: told.choices[0].message.content, seen: seen.choices[0].message.content, refused,
+  tool: toolAnswer.tool_calls[0].function.name, answer: final.choices[0].message.content, seen: seen.choices[0].message.content, refused,
 }));

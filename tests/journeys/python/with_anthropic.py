@@ -15,14 +15,14 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-def said(streamed: bool) -> str:
-    """What the model says at the end of the loop."""
+def final_text(streamed: bool) -> str:
+    """The final text of the model."""
     talk = [{"role": "user", "content": "weather in Bern?"}]
     runner = client.beta.messages.tool_runner(model=model, max_tokens=200, messages=talk, tools=[weather], stream=streamed)
     last = None
-    for turn in runner:
-        last = turn.get_final_message() if streamed else turn
+    for message in runner:
+        last = message.get_final_message() if streamed else message
     return "".join(block.text for block in last.content if block.type == "text")
 
 
-sys.stdout.write(json.dumps([said(False), said(True)]))
+sys.stdout.write(json.dumps([final_text(False), final_text(True)]))

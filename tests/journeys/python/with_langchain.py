@@ -15,8 +15,8 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-def said(chat: object) -> str:
-    """What the agent says at the end."""
+def final_text(chat: object) -> str:
+    """The final text of the agent."""
     state = create_agent(chat, tools=[weather]).invoke({"messages": [{"role": "user", "content": "weather in Bern?"}]})
     return state["messages"][-1].text
 
@@ -25,11 +25,11 @@ openai = {"model": model, "base_url": f"{address}/v1", "api_key": key, "max_retr
 sys.stdout.write(
     json.dumps(
         [
-            said(ChatOpenAI(**openai)),
-            said(ChatOpenAI(**openai, streaming=True)),
-            said(ChatOpenAI(**openai, use_responses_api=True)),
-            said(ChatAnthropic(model=model, base_url=address, api_key=key, max_tokens=200, max_retries=0)),
-            said(ChatAnthropic(model=model, base_url=address, api_key=key, max_tokens=200, max_retries=0, streaming=True)),
+            final_text(ChatOpenAI(**openai)),
+            final_text(ChatOpenAI(**openai, streaming=True)),
+            final_text(ChatOpenAI(**openai, use_responses_api=True)),
+            final_text(ChatAnthropic(model=model, base_url=address, api_key=key, max_tokens=200, max_retries=0)),
+            final_text(ChatAnthropic(model=model, base_url=address, api_key=key, max_tokens=200, max_retries=0, streaming=True)),
         ]
     )
 )

@@ -15,12 +15,12 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-async def said(streaming: bool) -> str:
-    """What the agent says at the end."""
+async def final_text(streaming: bool) -> str:
+    """The final text of the agent."""
     llm = OpenAILike(
         model=model, api_base=f"{address}/v1", api_key=key, is_chat_model=True, is_function_calling_model=True, max_retries=0
     )
     return str(await FunctionAgent(tools=[weather], llm=llm, streaming=streaming).run("weather in Bern?"))
 
 
-sys.stdout.write(json.dumps([asyncio.run(said(False)), asyncio.run(said(True))]))
+sys.stdout.write(json.dumps([asyncio.run(final_text(False)), asyncio.run(final_text(True))]))

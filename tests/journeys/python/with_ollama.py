@@ -20,17 +20,17 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-def said(streamed: bool) -> str:
-    """What the model says at the end of the loop."""
+def final_text(streamed: bool) -> str:
+    """The final text of the model."""
     talk = [{"role": "user", "content": "weather in Bern?"}]
     answer = client.chat(model=model, messages=talk, tools=[weather], stream=streamed)
-    turns = list(answer) if streamed else [answer]
-    calls = [call for turn in turns for call in turn.message.tool_calls or []]
-    talk += [turns[-1].message if not streamed else {"role": "assistant", "tool_calls": calls}]
+    messages_received = list(answer) if streamed else [answer]
+    calls = [call for message in messages_received for call in message.message.tool_calls or []]
+    talk += [messages_received[-1].message if not streamed else {"role": "assistant", "tool_calls": calls}]
     for call in calls:
         talk.append({"role": "tool", "tool_name": call.function.name, "content": weather(**call.function.arguments)})
     answer = client.chat(model=model, messages=talk, tools=[weather], stream=streamed)
-    return "".join(turn.message.content or "" for turn in (answer if streamed else [answer]))
+    return "".join(message.message.content or "" for message in (answer if streamed else [answer]))
 
 
-sys.stdout.write(json.dumps([said(False), said(True)]))
+sys.stdout.write(json.dumps([final_text(False), final_text(True)]))

@@ -12,8 +12,8 @@ talk = [{"role": "user", "content": "weather in Bern?"}]
 tools = [{"type": "function", "function": {"name": "weather", "parameters": schema}}]
 with client.chat.completions.stream(model=model, messages=talk, tools=tools) as stream:
     stream.until_done()
-    asked = stream.get_final_completion().choices[0].message
-call = asked.tool_calls[0]
+    message = stream.get_final_completion().choices[0].message
+call = message.tool_calls[0]
 kept = {"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": call.function.arguments}}
 talk += [{"role": "assistant", "tool_calls": [kept]}, {"role": "tool", "tool_call_id": call.id, "content": "sunny in Bern"}]
 chat = client.chat.completions.create(model=model, messages=talk, tools=tools).choices[0].message.content

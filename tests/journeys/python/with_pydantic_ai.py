@@ -28,14 +28,14 @@ def weather(city: str) -> str:
 
 
 async def main() -> list[str]:
-    """What the agent says at the end: whole, then streamed, with each model."""
-    said = []
+    """The final text of the agent: whole, then streamed, with each model."""
+    texts = []
     for each in models:
         agent = Agent(each, tools=[weather])
-        said.append((await agent.run("weather in Bern?")).output)
+        texts.append((await agent.run("weather in Bern?")).output)
         async with agent.run_stream("weather in Bern?") as stream:
-            said.append(await stream.get_output())
-    return said
+            texts.append(await stream.get_output())
+    return texts
 
 
 sys.stdout.write(json.dumps(asyncio.run(main())))

@@ -21,14 +21,14 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed
 from conduit_desktop.server.admin import operations as table
-from tests.fakes.app_context import opened_context
+from tests.fakes.app_context import open_context
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
 
 
 @pytest.fixture
 async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with opened_context(home) as opened:
+    async with open_context(home) as opened:
         yield opened
 
 

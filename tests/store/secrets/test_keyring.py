@@ -18,7 +18,7 @@ from keyring.errors import KeyringLocked
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.secrets.keyring import PIECE, KeyringSecrets, usable_keyring
-from tests.fakes.keys import MemoryKeyring
+from tests.fakes.memory_keyring import MemoryKeyring
 
 NAME = "provider/p1/default"
 LONG = "".join(chr(ord("a") + number % 26) for number in range(4321))

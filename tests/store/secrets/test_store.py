@@ -14,7 +14,7 @@ from keyring.backends import fail
 from conduit_desktop.core.errors import SecretsUnavailable
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.secrets.store import hint, open_secrets, resolve
-from tests.fakes.keys import MemoryKeyring
+from tests.fakes.memory_keyring import MemoryKeyring
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The chat tester."""
+"""The chat page."""

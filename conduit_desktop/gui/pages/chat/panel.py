@@ -1,4 +1,4 @@
-"""The chat's side panel: who asks, with which instructions and parameters."""
+"""The side panel of the chat: key, system prompt and parameters."""
 
 from __future__ import annotations
 
@@ -12,53 +12,52 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.editors import Combo
 from conduit_desktop.gui.widgets.forms.form import Form
 
-EFFORTS = [("As the model likes", None), ("Low", "low"), ("Medium", "medium"), ("High", "high")]
+EFFORTS = [("Default", None), ("Low", "low"), ("Medium", "medium"), ("High", "high")]
+NO_KEY = ("None (operator, no limits)", None)
 
 
 class ChatPanel(QFrame):
-    """A form; `parameters` gives what `stream_chat` takes, and shows at the field what cannot be."""
+    """A form; `parameters` returns the keyword arguments of `stream_chat`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
         self.setFixedWidth(264)
         self.form = Form()
-        self.form.add_combo(
-            "key_id", "Ask as", [("Operator (no limits)", None)], "A virtual key's limits and budget hold, as for any app."
-        )
+        self.form.add_combo("key_id", "Virtual key", [NO_KEY], "The limits and the budget of the key apply.")
         self.form.add_area("system", "System prompt", "", "You are…")
         self.form.add_number("temperature", "Temperature", decimals=2, placeholder="Default")
-        self.form.add_number("max_tokens", "Most tokens to answer", placeholder="Default")
-        self.form.add_combo("effort", "Thinking", EFFORTS)
+        self.form.add_number("max_tokens", "Max output tokens", placeholder="Default")
+        self.form.add_combo("effort", "Reasoning effort", EFFORTS)
         box = QVBoxLayout(self)
         box.setContentsMargins(theme.L, theme.L, theme.L, theme.L)
         box.addWidget(self.form)
         box.addStretch(1)
 
     def offer_keys(self, keys: Sequence[KeyView]) -> None:
-        """Offer these keys beside the operator."""
+        """Offer the enabled keys, and keep the current choice."""
         editor = self.form.fields["key_id"].editor
         if isinstance(editor, Combo):
             chosen = editor.value()
-            editor.set_choices([("Operator (no limits)", None), *((key.name, key.id) for key in keys if key.enabled)])
+            editor.set_choices([NO_KEY, *((key.name, key.id) for key in keys if key.enabled)])
             editor.set_value(chosen)
 
     def parameters(self) -> dict[str, Any] | None:
-        """The values, or None where one does not fit; the field then says why."""
+        """The values, or None if one is invalid; its field then shows the error."""
         values = self.form.values()
         errors: dict[str, str] = {}
-        temperature, most = values["temperature"], values["max_tokens"]
+        temperature, max_tokens = values["temperature"], values["max_tokens"]
         if temperature is not None and (isinstance(temperature, str) or not 0 <= temperature <= 2):
             errors["temperature"] = "A number from 0 to 2"
-        if most is not None and (not isinstance(most, int) or most < 1):
-            errors["max_tokens"] = "A whole number from 1"
+        if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
+            errors["max_tokens"] = "A whole number, at least 1"
         self.form.show_errors(errors)
         if errors:
             return None
         return {
             "system": values["system"].strip() or None,
             "temperature": None if temperature is None else float(temperature),
-            "max_tokens": most,
+            "max_tokens": max_tokens,
             "key_id": values["key_id"],
             "effort": values["effort"],
         }

@@ -1,1 +1,1 @@
-"""The first page: today's figures and live activity."""
+"""The dashboard."""

@@ -1,4 +1,4 @@
-"""The dashboard's lists: the latest requests, the providers' state, and budgets that are nearly spent."""
+"""The dashboard's lists: latest requests, state of the providers, and budgets that are almost used."""
 
 from __future__ import annotations
 
@@ -10,45 +10,40 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.schemas.views import KeyView
-from conduit_desktop.core.money import show_usd
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.providers.card import TONES as PROVIDER_TONES
-from conduit_desktop.gui.request_rows import TONES, RequestRow
+from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import Card, Dot, clear, label
-from conduit_desktop.gui.widgets.elided import Elided
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.card import Card
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
+from conduit_desktop.gui.widgets.layouts import clear
+from conduit_desktop.gui.widgets.pills import Dot
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
-NEARLY = 0.8
-"""The share of a budget from which it is shown."""
+NEARLY_USED = 0.8
+"""The used share of a budget from which it is shown."""
 
 MOST = 5
 
 
-def cost_text(line: RequestRow) -> str:
-    """The cost as tables show it: `~` marks an estimate."""
-    known = show_usd(line.cost_nano)
-    return f"~{known}" if line.cost_state == "estimated" and line.cost_nano is not None else known
-
-
 def recent_table() -> TableView[RequestRow]:
-    """The latest requests in few columns."""
+    """A table of the latest requests with few columns."""
     model: TableModel[RequestRow] = TableModel(
         [
-            Column("Time", lambda line: moments.clock(line.at), sort=lambda line: line.at, width=86, colour=lambda _: "text_muted"),
-            Column("Status", lambda line: line.status, width=100, pill=True, colour=lambda line: TONES[line.status]),
-            Column("Model", lambda line: line.model, tooltip=lambda line: line.target),
-            Column("Tokens", lambda line: moments.count(line.tokens_in + line.tokens_out), align="right", width=86, spare=2),
+            Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=86, colour=lambda _: "text_muted"),
+            Column("Status", lambda row: STATUS_LABELS[row.status], width=100, pill=True, colour=lambda row: TONES[row.status]),
+            Column("Model", lambda row: row.model, tooltip=lambda row: row.target),
+            Column("Tokens", lambda row: formatting.count(row.tokens_in + row.tokens_out), align="right", width=86, hide_order=2),
             Column(
-                "Cost", cost_text, align="right", width=92, colour=lambda line: None if line.cost_nano is not None else "text_faint"
+                "Cost", cost_text, align="right", width=92, colour=lambda row: None if row.cost_nano is not None else "text_faint"
             ),
-            Column("Time taken", lambda line: moments.duration(line.duration_ms), align="right", width=96, spare=1),
+            Column("Duration", lambda row: formatting.duration(row.duration_ms), align="right", width=96, hide_order=1),
         ],
-        key=lambda line: line.id,
+        key=lambda row: row.id,
     )
     view: TableView[RequestRow] = TableView(model, EmptyState("activity", "No requests yet", ""))
     view.setObjectName("bare")
@@ -60,7 +55,7 @@ def recent_table() -> TableView[RequestRow]:
 
 
 class ProvidersCard(Card):
-    """Every provider with its state in a few words, those in trouble first."""
+    """The state of every provider, failing ones first."""
 
     def __init__(self, ui: Ui) -> None:
         super().__init__("Providers")
@@ -68,7 +63,7 @@ class ProvidersCard(Card):
         self.add_action(button("Manage", "ghost", on_click=lambda: ui.navigate("providers")))
 
     def show_providers(self, context: AppContext) -> None:
-        """Read their state from memory and show it."""
+        """Show the current state; reads memory only."""
         order = ("unready", "troubled", "answering", "unused", "disabled")
         states = sorted(provider_states(context).items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
         if states == self._shown:
@@ -77,34 +72,34 @@ class ProvidersCard(Card):
         clear(self.body)
         for name, state in states[:MOST]:
             row = QWidget()
-            line = QHBoxLayout(row)
-            line.setContentsMargins(0, 2, 0, 2)
-            line.setSpacing(theme.S)
-            dot = Dot(PROVIDER_TONES[state.state])
-            words = Elided(state.text, "faint", Qt.AlignmentFlag.AlignRight)
-            line.addWidget(dot)
-            line.addWidget(Elided(name, snug=True))
-            line.addWidget(words, 1)
+            layout = QHBoxLayout(row)
+            layout.setContentsMargins(0, 2, 0, 2)
+            layout.setSpacing(theme.S)
+            layout.addWidget(Dot(PROVIDER_TONES[state.state]))
+            layout.addWidget(ElidedLabel(name, snug=True))
+            layout.addWidget(ElidedLabel(state.text, "faint", Qt.AlignmentFlag.AlignRight), 1)
             self.body.addWidget(row)
         if len(states) > MOST:
             self.body.addWidget(label(f"and {len(states) - MOST} more", "faint"))
         if not states:
-            self.body.addWidget(label("None yet. Add one to reach its models.", "muted"))
+            self.body.addWidget(label("No providers yet.", "muted"))
 
 
 class BudgetsCard(Card):
-    """Keys that have used most of their budget; hidden while there is none."""
+    """Keys that have used 80 % of their budget or more; hidden while there are none."""
 
     def __init__(self, ui: Ui) -> None:
-        super().__init__("Budgets nearly spent")
+        super().__init__("Budgets almost used")
         self._shown: list[tuple[KeyView, float]] = []
         self.add_action(button("Keys", "ghost", on_click=lambda: ui.navigate("keys")))
         self.hide()
 
     def show_keys(self, keys: Sequence[KeyView]) -> None:
-        """Show the keys at 80 % of their budget and above, the fullest first."""
+        """Show the keys that have used 80 % of their budget or more, the highest share first."""
         near = [
-            (key, key.spend_usd / key.budget_usd) for key in keys if key.budget_usd and key.spend_usd >= NEARLY * key.budget_usd
+            (key, key.spend_usd / key.budget_usd)
+            for key in keys
+            if key.budget_usd and key.spend_usd >= NEARLY_USED * key.budget_usd
         ]
         if near == self._shown:
             return
@@ -112,8 +107,8 @@ class BudgetsCard(Card):
         clear(self.body)
         for key, share in sorted(near, key=lambda pair: -pair[1])[:MOST]:
             row = QHBoxLayout()
-            row.addWidget(Elided(key.name), 1)
-            row.addWidget(label(f"{moments.cost(key.spend_usd)} of {moments.cost(key.budget_usd)}", "muted"))
+            row.addWidget(ElidedLabel(key.name), 1)
+            row.addWidget(label(f"{formatting.cost(key.spend_usd)} of {formatting.cost(key.budget_usd)}", "muted"))
             bar = QProgressBar()
             bar.setTextVisible(False)
             bar.setRange(0, 100)

@@ -1,4 +1,4 @@
-"""The dashboard's numbers: loaded once from the sums of the day, then kept up from the live feed without a query."""
+"""The dashboard's numbers: loaded once from the day's totals, then updated from the live feed without a query."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_ou
 
 @dataclass
 class LiveCounters:
-    """Sums of one UTC day, requests per minute of the last hour, and the latest durations.
+    """Totals of one UTC day, requests per minute of the last hour, and the latest durations in ms.
 
-    `spend` is nano-dollars by model; requests without a known price are counted in `unpriced`, never as nothing.
+    `spend` is nano-dollars by model. Requests without a known price are counted in `unpriced` and never as $0.
     """
 
     minutes: int = 60
@@ -36,7 +36,7 @@ class LiveCounters:
     _per_minute: dict[int, list[int]] = field(default_factory=dict)
 
     def load(self, now_ms: int, by_model: Iterable[Mapping[str, Any]], recent: Iterable[RequestRow]) -> None:
-        """Begin anew with the day's sums by model and the records of the last hour, in any order."""
+        """Start again from the day's totals by model and the records of the last hour, in any order."""
         self.day = now_ms // DAY_MS
         self.requests = self.errors = self.tokens = self.unpriced = 0
         self.spend.clear()
@@ -49,11 +49,11 @@ class LiveCounters:
         self._per_minute.clear()
         self.first_tokens.clear()
         self.durations.clear()
-        for line in sorted(recent, key=lambda one: one.at):
-            self._note(line.at, line.status, line.first_token_ms, line.duration_ms)
+        for request in sorted(recent, key=lambda one: one.at):
+            self._note(request.at, request.status, request.first_token_ms, request.duration_ms)
 
     def add(self, record: RequestRecord) -> None:
-        """One more request; the first of a new day begins the sums anew."""
+        """Count one request; the first one of a new UTC day resets the totals."""
         if record.started_at // DAY_MS > self.day:
             self.load(record.started_at, (), ())
         if record.started_at // DAY_MS == self.day:
@@ -78,21 +78,21 @@ class LiveCounters:
                 self.first_tokens.append(first_token_ms)
 
     def series(self, now_ms: int) -> list[tuple[int, int]]:
-        """`(answered, failed)` for each of the last minutes, the running one last."""
+        """`(succeeded or cancelled, failed)` for each of the last minutes, the current one last."""
         last = now_ms // MINUTE_MS
         return [tuple(self._per_minute.get(minute, (0, 0))) for minute in range(last - self.minutes + 1, last + 1)]  # type: ignore[misc]
 
     @property
     def spent_nano(self) -> int:
-        """What the day's priced requests cost together."""
+        """The cost of the day's priced requests, in nano-dollars."""
         return sum(self.spend.values())
 
     @property
     def first_token_ms(self) -> float | None:
-        """The median of the latest answers, None without any."""
+        """Median time to the first token of the latest responses; None without any."""
         return median(self.first_tokens) if self.first_tokens else None
 
     @property
     def duration_ms(self) -> float | None:
-        """The median of the latest answers, None without any."""
+        """Median duration of the latest responses; None without any."""
         return median(self.durations) if self.durations else None

@@ -1,4 +1,4 @@
-"""The first page: how the gateway is doing today, and right now."""
+"""The dashboard: today's figures, the last hour, the latest requests, providers and budgets."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from conduit_desktop.actions.schemas.inputs import RequestQuery, UsageQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.dashboard.cards import BudgetsCard, ProvidersCard, recent_table
 from conduit_desktop.gui.pages.dashboard.counters import LiveCounters
 from conduit_desktop.gui.request_rows import RequestRow, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import Card, Figure, scrolled
+from conduit_desktop.gui.widgets.card import Card, Figure
 from conduit_desktop.gui.widgets.charts.painted import MinuteBars, Shares
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.layouts import scrolled
 
 RECENT = 8
 HISTORY = 500
-PULSE_MS = 500
-"""How often the page shows what the feed brought."""
+"""Records loaded for the last hour's chart and the medians."""
+
+REFRESH_MS = 500
+"""Milliseconds between two updates of the numbers."""
 
 
 class DashboardPage(Page):
-    """Figures of the day, requests by minute, spend by model, the latest requests, providers and budgets.
+    """Figures of the day, requests per minute, spend by model, latest requests, providers and budgets.
 
-    The feed only counts; twice a second what was counted is shown.
+    A batch of the feed only updates counters; the widgets are updated twice a second, however many requests there are.
     """
 
     title = "Dashboard"
@@ -46,12 +49,12 @@ class DashboardPage(Page):
 
     def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__(context, ui)
-        self.tally = LiveCounters()
-        self._fresh_lines: list[RequestRow] = []
-        self._counted = False
-        self.pulse = QTimer(self)
-        self.pulse.setInterval(PULSE_MS)
-        self.pulse.timeout.connect(self.show_numbers)
+        self.counters = LiveCounters()
+        self._new_rows: list[RequestRow] = []
+        self._changed = False
+        self.refresh_timer = QTimer(self)
+        self.refresh_timer.setInterval(REFRESH_MS)
+        self.refresh_timer.timeout.connect(self.show_numbers)
         self._build()
 
     def _build(self) -> None:
@@ -63,8 +66,8 @@ class DashboardPage(Page):
         column.addLayout(self._figures())
         column.addLayout(self._charts())
         column.addLayout(self._lists(), 1)
-        empty = EmptyState("waves", "Nothing has passed through yet", "Talk to a model here, or point an app at this gateway.")
-        empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), icon="chat-circle-text")
+        empty = EmptyState("waves", "No requests yet", "Send a message in Chat, or point an app at this gateway.")
+        empty.add_button("Open Chat", lambda: self.ui.navigate("chat"), icon="chat-circle-text")
         empty.add_button("Add a provider", lambda: self.ui.navigate("providers"), "plain", "plus")
         self.layers.addWidget(scrolled(content))
         self.layers.addWidget(empty)
@@ -73,12 +76,14 @@ class DashboardPage(Page):
     def _figures(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(theme.M)
-        self.requests = Figure("Requests", "Since midnight UTC, refused ones included")
-        self.spend = Figure("Spend", "Requests of known price since midnight UTC")
-        self.tokens = Figure("Tokens", "Read and written, cached ones included")
-        self.errors = Figure("Errors", "Requests that got no whole answer, but for those the caller gave up")
-        self.latency = Figure("First token", "Median of the last 200 answers")
-        self.in_flight = Figure("In flight", "Requests being answered now")
+        self.requests = Figure("Requests", "Since midnight UTC, including rejected requests")
+        self.spend = Figure("Spend", "Cost of the requests with a known price since midnight UTC")
+        self.tokens = Figure("Tokens", "Input and output tokens, including cached input")
+        self.errors = Figure(
+            "Errors", "Failed, interrupted and rejected requests. Requests cancelled by the client are not counted."
+        )
+        self.latency = Figure("First token", "Median time to the first token of the last 200 responses")
+        self.in_flight = Figure("In flight", "Requests in progress")
         for place, figure in enumerate((self.requests, self.spend, self.tokens, self.errors, self.latency, self.in_flight)):
             grid.addWidget(figure, 0, place)
             grid.setColumnStretch(place, 1)
@@ -104,7 +109,7 @@ class DashboardPage(Page):
         self.recent = recent_table()
         self.recent.activated.connect(lambda key: self.ui.navigate("requests", request=key))
         card = Card("Latest requests")
-        card.add_action(button("See all", "ghost", on_click=lambda: self.ui.navigate("requests")))
+        card.add_action(button("View all", "ghost", on_click=lambda: self.ui.navigate("requests")))
         card.let_table_fill()
         card.body.addWidget(self.recent)
         right = QVBoxLayout()
@@ -119,66 +124,67 @@ class DashboardPage(Page):
         return row
 
     async def refresh(self) -> None:
-        """Load the day's sums, the last hour's requests, and the state of keys and providers."""
+        """Load the day's totals, the last hour's requests, and the state of keys and providers."""
         now = time.time()
         midnight = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
         by_model = await usage.usage(self.context, UsageQuery(group_by="model", since=midnight))
         found, _ = await requests.records(self.context, RequestQuery(limit=HISTORY))
-        lines = [row_of(record) for record in found]
-        self.tally.load(int(now * 1000), by_model, lines)
-        self.recent.model.set_rows(lines[:RECENT])
+        rows = [row_of(record) for record in found]
+        self.counters.load(int(now * 1000), by_model, rows)
+        self.recent.model.set_rows(rows[:RECENT])
         self.providers.show_providers(self.context)
         self.budgets.show_keys(await keys.all_keys(self.context))
         self.layers.setCurrentIndex(0 if found or by_model else 1)
-        self._counted = True
+        self._changed = True
         self.show_numbers()
 
     def on_changes(self, changes: Sequence[Change]) -> None:
-        """Count what was answered; anything else (and a batch missed while hidden) is loaded anew."""
+        """Count new records; any other change, and a batch missed while hidden, reloads the page."""
         records = [change.payload for change in changes if isinstance(change.payload, RequestRecord)]
         for record in records:
-            self.tally.add(record)
+            self.counters.add(record)
         if records:
-            self._counted = True
-            self._fresh_lines = [row_of(record) for record in reversed(records[-RECENT:])] + self._fresh_lines[:RECENT]
+            self._changed = True
+            self._new_rows = [row_of(record) for record in reversed(records[-RECENT:])] + self._new_rows[:RECENT]
         if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
-            self.ask_refresh()
+            self.request_refresh()
 
     def show_numbers(self) -> None:
-        """Show what was counted since the last time."""
+        """Update the widgets from the counters."""
         self.in_flight.show_value(f"{self.context.gateway.in_flight:,}")
-        self.minutes.show_minutes(self.tally.series(int(time.time() * 1000)))
-        if not self._counted:
+        self.minutes.show_minutes(self.counters.series(int(time.time() * 1000)))
+        if not self._changed:
             return
-        self._counted = False
-        if self._fresh_lines:
+        self._changed = False
+        if self._new_rows:
             self.layers.setCurrentIndex(0)
-            self.recent.model.upsert(self._fresh_lines[:RECENT], at_top=True)
+            self.recent.model.upsert(self._new_rows[:RECENT], at_top=True)
             self.recent.model.trim(RECENT)
-            self._fresh_lines = []
+            self._new_rows = []
         self._show_figures()
 
     def _show_figures(self) -> None:
-        tally = self.tally
+        counters = self.counters
         self.requests.show_value(
-            moments.count(tally.requests), f"{tally.requests - tally.errors:,} answered" if tally.requests else ""
+            formatting.count(counters.requests),
+            f"{counters.requests - counters.errors:,} without error" if counters.requests else "",
         )
-        unpriced = f"{tally.unpriced:,} of unknown price" if tally.unpriced else ""
-        known = show_usd(tally.spent_nano) if tally.spent_nano or not tally.unpriced else "unknown"
+        unpriced = f"{counters.unpriced:,} without a price" if counters.unpriced else ""
+        known = show_usd(counters.spent_nano) if counters.spent_nano or not counters.unpriced else "unknown"
         self.spend.show_value(known, unpriced, "warning" if unpriced else "")
-        self.tokens.show_value(moments.count(tally.tokens))
-        share = f"{tally.errors / tally.requests:.1%} of all" if tally.errors else "none" if tally.requests else ""
-        self.errors.show_value(moments.count(tally.errors), share, "danger" if tally.errors else "")
-        whole = f"whole answer {moments.duration(tally.duration_ms)}" if tally.durations else ""
-        self.latency.show_value(moments.duration(tally.first_token_ms or tally.duration_ms), whole)
-        ranked = sorted(((model, nano) for model, nano in tally.spend.items() if nano), key=lambda pair: -pair[1])
+        self.tokens.show_value(formatting.count(counters.tokens))
+        share = f"{counters.errors / counters.requests:.1%} of all" if counters.errors else "none" if counters.requests else ""
+        self.errors.show_value(formatting.count(counters.errors), share, "danger" if counters.errors else "")
+        total = f"total {formatting.duration(counters.duration_ms)}" if counters.durations else ""
+        self.latency.show_value(formatting.duration(counters.first_token_ms or counters.duration_ms), total)
+        ranked = sorted(((model, nano) for model, nano in counters.spend.items() if nano), key=lambda pair: -pair[1])
         self.shares.show_rows([(model, nano, show_usd(nano)) for model, nano in ranked])
-        self.shares_card.note.setText("today" if ranked else "nothing spent today")
+        self.shares_card.note.setText("today" if ranked else "no spend today")
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.pulse.start()
+        self.refresh_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self.pulse.stop()
+        self.refresh_timer.stop()

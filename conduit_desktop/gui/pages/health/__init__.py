@@ -1,1 +1,1 @@
-"""Health of targets and credentials."""
+"""The health page."""

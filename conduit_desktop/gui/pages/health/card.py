@@ -1,17 +1,19 @@
-"""A target as a card: its state, its latest latencies, what failed of late, its credentials, and the operator's hand."""
+"""A target as a card: state, latency, recent errors, provider keys, and buttons to pause it or to enable a key."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.schemas.reports import CredentialHealthView, TargetHealthView, TargetState
-from conduit_desktop.gui import formatting as moments
+from conduit_desktop.actions.schemas.reports import CredentialHealthView, CredentialState, TargetHealthView, TargetState
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.request_rows import reason_label
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import Dot, Pill, clear, label
 from conduit_desktop.gui.widgets.charts.sparkline import Sparkline
-from conduit_desktop.gui.widgets.elided import Elided
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
+from conduit_desktop.gui.widgets.layouts import clear
+from conduit_desktop.gui.widgets.pills import Dot, Pill
 
 TONES: dict[TargetState, str] = {
     "answering": "success",
@@ -24,20 +26,32 @@ TONES: dict[TargetState, str] = {
 }
 
 
-class HealthCard(QFrame):
-    """Shows what it is given; every wish is a signal."""
+STATE_LABELS: dict[TargetState, str] = {
+    "answering": "Healthy",
+    "unused": "No requests yet",
+    "failing": "Failing",
+    "probing": "Circuit half-open",
+    "paused": "Paused",
+    "unready": "Not ready",
+    "disabled": "Disabled",
+}
+KEY_STATE_LABELS: dict[CredentialState, str] = {"ready": "Ready", "resting": "Cooldown", "parked": "Disabled"}
 
-    pause_asked = Signal()
-    resume_asked = Signal()
-    release_asked = Signal(str)
+
+class HealthCard(QFrame):
+    """Shows the target it is given; its buttons emit signals."""
+
+    pause_requested = Signal()
+    resume_requested = Signal()
+    release_requested = Signal(str)
     """The label of a credential."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
         self.dot = Dot()
-        self.name, self.pill = Elided("", "cardTitle", snug=True), Pill()
-        self.facts, self.trouble = label("", "fieldHelp", wrap=True), label("", "fieldError", wrap=True)
+        self.name, self.pill = ElidedLabel("", "cardTitle", snug=True), Pill()
+        self.facts, self.error = label("", "fieldHelp", wrap=True), label("", "fieldError", wrap=True)
         self.spark = Sparkline()
         self.latency, self.speed = label("", "muted"), label("", "figureNote")
         self.switch = button("Pause", "plain", "pause", self._on_switch)
@@ -54,25 +68,25 @@ class HealthCard(QFrame):
         title.addWidget(self.name)
         title.addWidget(self.pill)
         title.addStretch(1)
-        words = QVBoxLayout()
-        words.setSpacing(theme.XS)
-        words.addLayout(title)
-        words.addWidget(self.facts)
-        words.addWidget(self.trouble)
+        texts = QVBoxLayout()
+        texts.setSpacing(theme.XS)
+        texts.addLayout(title)
+        texts.addWidget(self.facts)
+        texts.addWidget(self.error)
         row = QHBoxLayout()
         row.setSpacing(theme.M)
-        row.addLayout(words, 1)
+        row.addLayout(texts, 1)
         row.addWidget(self.spark)
         row.addWidget(self._measured())
         row.addWidget(self.switch)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
-        whole.setSpacing(theme.XS)
-        whole.addLayout(row)
-        whole.addLayout(self.credentials)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(theme.L, theme.M, theme.M, theme.M)
+        outer.setSpacing(theme.XS)
+        outer.addLayout(row)
+        outer.addLayout(self.credentials)
 
     def _measured(self) -> QWidget:
-        """Until the first content, and how fast after it; as wide on every card."""
+        """Time to first token and output speed, in a column of the same width on every card."""
         holder = QWidget()
         holder.setFixedWidth(96)
         column = QVBoxLayout(holder)
@@ -85,107 +99,103 @@ class HealthCard(QFrame):
         return holder
 
     def show_target(self, target: TargetHealthView, keyless: bool = False) -> None:
-        """Show this target as it is now; of a `keyless` provider's credential one hears only when it is refused or limited."""
+        """Show the current state of a target. The key of a `keyless` provider is shown only while it is disabled or in cooldown."""
         self.target = target
         self.dot.set_tone(TONES[target.state])
         self.name.setText(target.name)
-        self.pill.show_text(_condition(target), TONES[target.state])
+        self.pill.show_text(_state_label(target), TONES[target.state])
         self.facts.setText(" · ".join(_facts(target, keyless)))
         text = target.text if target.state in ("failing", "probing", "unready", "disabled") else ""
-        self.trouble.setText(text)
-        self.trouble.setVisible(bool(text))
+        self.error.setText(text)
+        self.error.setVisible(bool(text))
         self.spark.show_values(target.latencies_ms)
-        self.latency.setText(moments.duration(target.latency_ms) if target.latency_ms is not None else "")
+        self.latency.setText(formatting.duration(target.latency_ms) if target.latency_ms is not None else "")
         self.speed.setText(f"{target.tokens_per_s:,.0f} tokens/s" if target.tokens_per_s else "")
         self.speed.setVisible(bool(target.tokens_per_s))
         paused = target.state == "paused"
-        media_request = "Resume" if paused else "Pause"
-        if (
-            self.switch.accessibleName() != f"{media_request} {target.name}"
-        ):  # an icon, even the same, has the whole page laid out anew
-            self.switch.setText(f" {media_request}")
+        action = "Resume" if paused else "Pause"
+        if self.switch.accessibleName() != f"{action} {target.name}":  # setting an icon, even the same one, lays out the whole page
+            self.switch.setText(f" {action}")
             self.switch.setIcon(theme.icon("play" if paused else "pause"))
-            self.switch.setAccessibleName(f"{media_request} {target.name}")
+            self.switch.setAccessibleName(f"{action} {target.name}")
         self._show_credentials([one for one in target.credentials if one.state != "ready"])
 
-    def _show_credentials(self, troubled: list[CredentialHealthView]) -> None:
-        """A row stays the same widget while its wait runs down: else a button would be gone before it is let go."""
-        if [one.label for one in troubled] != [row.label for row in self.rows]:
+    def _show_credentials(self, unavailable: list[CredentialHealthView]) -> None:
+        """Rows keep their widgets while a cooldown counts down: a button replaced between press and release loses the click."""
+        if [one.label for one in unavailable] != [row.label for row in self.rows]:
             clear(self.credentials)
-            self.rows = [CredentialRow(one.label) for one in troubled]
+            self.rows = [CredentialRow(one.label) for one in unavailable]
             for row in self.rows:
-                row.release_asked.connect(self.release_asked)
+                row.release_requested.connect(self.release_requested)
                 self.credentials.addWidget(row)
-        for row, one in zip(self.rows, troubled, strict=True):
+        for row, one in zip(self.rows, unavailable, strict=True):
             row.show_credential(one)
 
     def _on_switch(self) -> None:
-        (self.resume_asked if self.target.state == "paused" else self.pause_asked).emit()
+        (self.resume_requested if self.target.state == "paused" else self.pause_requested).emit()
 
 
 class CredentialRow(QWidget):
-    """A credential that is not used now, why, and the way to use it again."""
+    """A provider key that is disabled or in cooldown, the reason, and a button to enable it."""
 
-    release_asked = Signal(str)
+    release_requested = Signal(str)
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.label = name
-        self.pill, self.why = Pill(), label("", "fieldHelp", wrap=True)
+        self.pill, self.reason = Pill(), label("", "fieldHelp", wrap=True)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(theme.S)
-        line.addWidget(label(_key(name, "Key"), "muted"))
+        line.addWidget(label("API key" if name == "default" else f"Key {name}", "muted"))
         line.addWidget(self.pill)
-        line.addWidget(self.why, 1)
-        line.addWidget(button("Use again", "ghost", on_click=lambda: self.release_asked.emit(name)))
+        line.addWidget(self.reason, 1)
+        line.addWidget(button("Enable now", "ghost", on_click=lambda: self.release_requested.emit(name)))
 
     def show_credential(self, one: CredentialHealthView) -> None:
-        """Show it as it is now."""
-        self.pill.show_text(one.state, "danger" if one.state == "parked" else "warning")
-        self.why.setText(f"{one.reason}, {one.wait_s:,.0f} s more" if one.wait_s else one.reason)
+        """Show the current state of the key."""
+        self.pill.show_text(KEY_STATE_LABELS[one.state], "danger" if one.state == "parked" else "warning")
+        self.reason.setText(f"Rate limited, {one.wait_s:,.0f} s left" if one.wait_s else one.reason)
 
 
-def _condition(target: TargetHealthView) -> str:
-    """The state in a word or two: a target can fail before its circuit opens."""
-    if target.state == "probing":
-        return "circuit half open"
-    return "circuit open" if target.state == "failing" and target.next_probe_s is not None else target.state
+def _state_label(target: TargetHealthView) -> str:
+    """The state of a target. A target can be failing before its circuit opens."""
+    circuit_open = target.state == "failing" and target.next_probe_s is not None
+    return "Circuit open" if circuit_open else STATE_LABELS[target.state]
 
 
 def _facts(target: TargetHealthView, keyless: bool) -> list[str]:
-    facts = [f"in {', '.join(target.aliases[:3])}" if target.aliases else "in no alias"]
-    if len(target.aliases) > 3:
-        facts[0] += f" and {len(target.aliases) - 3} more"
+    facts = [_aliases(target.aliases)]
     if target.credentials and not keyless:
-        facts.append(_ready(target.credentials))
-    if target.state == "unused":
-        facts.append("not called since the start")
+        facts.append(_key_summary(target.credentials))
     if target.in_flight:
         facts.append(f"{target.in_flight} in flight")
     if target.errors:
-        counted = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in sorted(target.errors.items()))
-        facts.append(f"last hour: {counted}")
+        counts = ", ".join(f"{count} {reason_label(reason, count)}" for reason, count in sorted(target.errors.items()))
+        facts.append(f"last hour: {counts}")
     if target.turns:
         last = target.turns[-1]
-        facts.append(f"circuit {'opened' if last.state == 'open' else 'closed'} {moments.ago(last.at)}")
+        facts.append(f"circuit {'opened' if last.state == 'open' else 'closed'} {formatting.ago(last.at)}")
     if target.rest_s:
-        facts.append(f"asked to be left alone for {target.rest_s:,.0f} s")
+        facts.append(f"cooldown, {target.rest_s:,.0f} s left")
     if target.state == "probing":
-        facts.append("one request tries it out" if target.in_flight else "next request tries it out")
+        facts.append("probe in progress" if target.in_flight else "the next request is the probe")
     elif target.next_probe_s is not None and target.state == "failing":
-        facts.append(f"next probe in {target.next_probe_s:,.0f} s" if target.next_probe_s else "next request tries it out")
+        facts.append(f"next probe in {target.next_probe_s:,.0f} s" if target.next_probe_s else "the next request is the probe")
     return facts
 
 
-def _ready(credentials: list[CredentialHealthView]) -> str:
-    """How many of its keys can be used."""
-    ready = [one.label for one in credentials if one.state == "ready"]
-    if len(credentials) == 1:
-        return f"{_key(credentials[0].label)} {credentials[0].state}"
-    return f"{len(ready)} of {len(credentials)} keys ready" + (f" ({', '.join(ready)})" if 0 < len(ready) <= 3 else "")
+def _aliases(names: list[str]) -> str:
+    if not names:
+        return "Not used by an alias"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{'Alias' if len(names) == 1 else 'Aliases'}: {', '.join(names[:3])}{more}"
 
 
-def _key(name: str, word: str = "key") -> str:
-    """A key by its label; the one that nobody gave a label is just the key."""
-    return word if name == "default" else f"{word} {name}"
+def _key_summary(keys: list[CredentialHealthView]) -> str:
+    """How many of the provider's keys are ready."""
+    ready = [one.label for one in keys if one.state == "ready"]
+    if len(keys) == 1:
+        name = "API key" if keys[0].label == "default" else f"key {keys[0].label}"
+        return f"{name} {KEY_STATE_LABELS[keys[0].state].lower()}"
+    return f"{len(ready)} of {len(keys)} keys ready" + (f" ({', '.join(ready)})" if 0 < len(ready) <= 3 else "")

@@ -1,4 +1,4 @@
-"""How every target and credential fares: circuits, latencies, failures, and what is paused or parked."""
+"""The state of every target and provider key: circuits, latency, errors, paused targets, disabled keys."""
 
 from __future__ import annotations
 
@@ -11,33 +11,34 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 from conduit_desktop.actions import health
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import TargetHealthView
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.health.card import HealthCard
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.card import Figure, scrolled
-from conduit_desktop.gui.widgets.cards import Cards
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.card import CardColumn, Figure
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import scrolled
 
-PULSE_MS = 1000
-"""Waits run down and requests come and go: once a second the page looks at memory."""
+REFRESH_MS = 1000
+"""Milliseconds between two refreshes: cooldowns count down and requests start and end without a change on the bus."""
 
 MOST = 100
-"""Cards; with an alias for `*` there can be thousands of targets, and those in trouble come first."""
+"""Cards shown. An alias for `*` can have thousands of targets; failing ones come first."""
 
 _ORDER = ("failing", "unready", "probing", "paused", "answering", "unused", "disabled")
 
 
 class HealthPage(Page):
-    """Figures, then a card a target, those in trouble first."""
+    """Figures, then one card per target, failing ones first."""
 
     title = "Health"
-    subtitle = "Targets and credentials since the start"
+    subtitle = "Circuit breakers, latency and errors of every target"
     icon = "heartbeat"
     topics = frozenset({"health", "providers", "models"})
 
     def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__(context, ui)
-        self.column: Cards[TargetHealthView, HealthCard] = Cards(self._new_card, self._fill)
+        self.column: CardColumn[TargetHealthView, HealthCard] = CardColumn(self._new_card, self._fill)
         self.cards = self.column.cards
         content = QWidget()
         column = QVBoxLayout(content)
@@ -45,46 +46,51 @@ class HealthPage(Page):
         column.setSpacing(theme.S + 2)
         column.addLayout(self._figures())
         column.addWidget(self.column, 1)
-        empty = EmptyState("heartbeat", "No targets yet", "A target is a provider's model that an alias names.")
-        empty.add_button("Add a model", lambda: self.ui.navigate("models"), icon="cube")
+        self.more = label("", "muted")
+        column.addWidget(self.more)
+        empty = EmptyState("heartbeat", "No targets yet", "A target is a provider's model that an alias routes to.")
+        empty.add_button("Open Models", lambda: self.ui.navigate("models"), icon="cube")
         self._layers = QStackedWidget()
         self._layers.addWidget(scrolled(content))
         self._layers.addWidget(empty)
         self.body.addWidget(self._layers, 1)
-        self.pulse = QTimer(self)
-        self.pulse.setInterval(PULSE_MS)
-        self.pulse.timeout.connect(self.ask_refresh)
+        self.refresh_timer = QTimer(self)
+        self.refresh_timer.setInterval(REFRESH_MS)
+        self.refresh_timer.timeout.connect(self.request_refresh)
 
     def _figures(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(theme.M)
-        self.answering = Figure("Answering", "Targets whose last answers came")
-        self.troubled = Figure("In trouble", "Targets that failed when last asked, are passed over, or lack what they need")
-        self.paused = Figure("Paused", "Targets that you took out")
-        self.parked = Figure(
-            "Parked credentials", "Keys that a provider refused: not used until the provider changes or you release them"
+        self.healthy = Figure("Healthy", "Targets whose last requests succeeded")
+        self.failing = Figure("Failing", "Targets whose last request failed, whose circuit is open, or whose provider is not ready")
+        self.paused = Figure("Paused", "Targets that you paused")
+        self.disabled_keys = Figure(
+            "Disabled keys",
+            "API keys that their provider rejected. They are not used until you edit the provider or enable them here.",
         )
-        for figure in (self.answering, self.troubled, self.paused, self.parked):
+        for figure in (self.healthy, self.failing, self.paused, self.disabled_keys):
             row.addWidget(figure, 1)
         return row
 
     async def refresh(self) -> None:
-        """Read memory, and show what is there."""
+        """Show the current state; reads memory only."""
         targets = sorted(health.targets(self.context), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
         self._show_figures(targets)
         self._layers.setCurrentIndex(0 if targets else 1)
+        self.more.setText(f"{MOST} of {len(targets):,} targets are shown, failing ones first.")
+        self.more.setVisible(len(targets) > MOST)
         await self.column.show_items({one.name: one for one in targets[:MOST]})
 
     def _show_figures(self, targets: list[TargetHealthView]) -> None:
         states = Counter(one.state for one in targets)
-        troubled = states["failing"] + states["probing"] + states["unready"]
-        parked = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}
-        self.answering.show_value(f"{states['answering']:,}", f"of {len(targets):,} {'target' if len(targets) == 1 else 'targets'}")
-        self.troubled.show_value(f"{troubled:,}", "failing or not ready" if troubled else "none", "danger" if troubled else "")
+        failing = states["failing"] + states["probing"] + states["unready"]
+        disabled = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}
+        self.healthy.show_value(f"{states['answering']:,}", f"of {len(targets):,} {'target' if len(targets) == 1 else 'targets'}")
+        self.failing.show_value(f"{failing:,}", "failing or not ready" if failing else "none", "danger" if failing else "")
         self.paused.show_value(
             f"{states['paused']:,}", "until resumed" if states["paused"] else "none", "warning" if states["paused"] else ""
         )
-        self.parked.show_value(f"{len(parked):,}", "not used any more" if parked else "none", "danger" if parked else "")
+        self.disabled_keys.show_value(f"{len(disabled):,}", "not used" if disabled else "none", "danger" if disabled else "")
 
     def _fill(self, card: HealthCard, target: TargetHealthView) -> None:
         bound = self.context.gateway.snapshot.providers.get(target.provider.lower())
@@ -92,15 +98,15 @@ class HealthPage(Page):
 
     def _new_card(self, name: str) -> HealthCard:
         card = HealthCard()
-        card.pause_asked.connect(lambda: self.ui.run(health.pause(self.context, name, "gui")))
-        card.resume_asked.connect(lambda: self.ui.run(health.resume(self.context, name, "gui")))
-        card.release_asked.connect(lambda label: self.ui.run(health.release(self.context, card.target.provider, label, "gui")))
+        card.pause_requested.connect(lambda: self.ui.run(health.pause(self.context, name, "gui")))
+        card.resume_requested.connect(lambda: self.ui.run(health.resume(self.context, name, "gui")))
+        card.release_requested.connect(lambda label: self.ui.run(health.release(self.context, card.target.provider, label, "gui")))
         return card
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.pulse.start()
+        self.refresh_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        self.pulse.stop()
+        self.refresh_timer.stop()

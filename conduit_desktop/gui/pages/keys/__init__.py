@@ -1,1 +1,1 @@
-"""Virtual keys."""
+"""The page of virtual keys."""

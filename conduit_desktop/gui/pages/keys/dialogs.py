@@ -1,33 +1,34 @@
-"""Dialogs of virtual keys: make or change one, and show a new one once, ready to be used."""
+"""Dialogs of virtual keys: create or edit one, show a new one once, and client setup."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import keys
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.onboarding.snippets import snippets
+from conduit_desktop.actions.onboarding.snippets import PLACEHOLDER, snippets
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView, NewKeyView
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
-from conduit_desktop.gui.widgets.empty import IconLabel
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, section, side_by_side
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
 
-PERIODS = [("In total", "total"), ("Each day", "daily"), ("Each week", "weekly"), ("Each month", "monthly")]
-UNPRICED = [("Allow them", "allow"), ("Block them", "block")]
+PERIODS = [("Never", "total"), ("Daily", "daily"), ("Weekly", "weekly"), ("Monthly", "monthly")]
+UNPRICED = [("Allow", "allow"), ("Block", "block")]
 
 _MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 
 
 class KeyDialog(FormDialog):
-    """Makes a key, or changes one. `made` is the new key after it was accepted."""
+    """Creates or edits a key. `made` is the new key once the dialog was accepted."""
 
     def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, key: KeyView | None = None) -> None:
         title = "New virtual key" if key is None else f"Edit {key.name}"
@@ -40,27 +41,29 @@ class KeyDialog(FormDialog):
 
     def _build(self) -> None:
         form = self.form
-        form.add_text("name", "Name", "What it is for: an app, a person, a machine.", "my-app", required=True)
+        form.add_text("name", "Name", "The app, person or machine that uses the key.", "my-app", required=True)
         form.add_text("description", "Description")
-        form.add_list("models", "Models", "Aliases or patterns, one a line. Empty: every model.", "gpt-*")
+        form.add_list("models", "Models", "Aliases or patterns, one per line. Empty: all models.", "gpt-*")
         form.add_widget(section("Budget"))
-        budget = form.add_number("budget_usd", "Spend at most", decimals=6, unit="USD", placeholder="No limit")
-        form.add_widget(side_by_side(budget, form.add_combo("budget_period", "Counted", PERIODS)))
-        form.add_combo(
-            "unpriced", "Models without a price", UNPRICED, "What such calls cost is unknown; a budget cannot hold them."
-        )
+        budget = form.add_number("budget_usd", "Budget", decimals=6, unit="USD", placeholder="No limit")
+        form.add_widget(side_by_side(budget, form.add_combo("budget_period", "Resets", PERIODS)))
+        form.add_combo("unpriced", "Models without a price", UNPRICED, "Their cost is unknown, so that a budget cannot limit them.")
         form.add_widget(section("Limits"))
-        rpm = form.add_number("rpm", "Requests a minute", placeholder="No limit")
-        form.add_widget(side_by_side(rpm, form.add_number("rpd", "Requests a day", placeholder="No limit")))
-        tpm = form.add_number("tpm", "Tokens a minute", placeholder="No limit")
-        form.add_widget(side_by_side(tpm, form.add_number("max_parallel", "At the same time", placeholder="No limit")))
-        form.add_widget(section("Safety"))
+        rpm = form.add_number("rpm", "Requests per minute", placeholder="No limit")
+        form.add_widget(side_by_side(rpm, form.add_number("rpd", "Requests per day", placeholder="No limit")))
+        tpm = form.add_number("tpm", "Tokens per minute", placeholder="No limit")
+        form.add_widget(side_by_side(tpm, form.add_number("max_parallel", "Parallel requests", placeholder="No limit")))
+        form.add_widget(section("Access"))
         form.add_text("expires_at", "Expires", "A date such as 2027-01-31 (midnight UTC). Empty: never.", "Never")
-        form.add_list("allowed_ips", "Allowed addresses", "IP addresses or CIDR blocks, one a line. Empty: from anywhere.")
-        form.add_toggle("log_payloads", "Keep prompts and answers", "They are stored on this computer, bounded in age and size.")
+        form.add_list("allowed_ips", "Allowed IP addresses", "IP addresses or CIDR ranges, one per line. Empty: any address.")
+        form.add_toggle(
+            "log_payloads",
+            "Store request and response bodies",
+            "Kept on this computer, up to the age and size set in Settings > Logging.",
+        )
 
     async def save(self) -> None:
-        """Create or edit."""
+        """Create or edit the key."""
         values: dict[str, Any] = {**self.form.values(), "expires_at": self.form.value("expires_at") or None}
         if self.key is None:
             self.made = await keys.create(self.context, read(NewKey, values), "gui")
@@ -72,11 +75,11 @@ def _values(key: KeyView) -> dict[str, Any]:
     return {**key.model_dump(), "expires_at": _MIDNIGHT.sub("", key.expires_at or "")}
 
 
-class KeyShownOnce(Dialog):
-    """The new key, its only appearance, and snippets that already hold it."""
+class NewKeyDialog(Dialog):
+    """Shows a new key, which cannot be shown again, with client snippets that contain it."""
 
     def __init__(self, parent: QWidget | None, ui: Ui, context: AppContext, key: NewKeyView, model: str) -> None:
-        super().__init__(parent, f"{key.name} is ready", "Done", width=760)
+        super().__init__(parent, f"Key {key.name} created", "Done", width=760)
         self.cancel.hide()
         self.line = QLineEdit(key.key)
         self.line.setReadOnly(True)
@@ -89,27 +92,26 @@ class KeyShownOnce(Dialog):
         row.addWidget(self.line, 1)
         row.addWidget(self.copy_button)
         self.primary.setProperty("kind", "plain")
-        self.body.addWidget(_notice("Copy it now. Only its fingerprint is kept, so it cannot be shown again."))
+        self.body.addWidget(_notice("Copy the key now. Only a hash of it is stored, so it cannot be shown again."))
         self.body.addLayout(row)
-        self.body.addWidget(section("Use it"))
+        self.body.addWidget(section("Client setup"))
         self.snippets = Snippets(context, key.key, model)
         self.body.addWidget(self.snippets)
 
 
-class SetUpDialog(Dialog):
-    """Snippets for a key that is there already; its place is held by a placeholder."""
+class ClientSetupDialog(Dialog):
+    """Client snippets for an existing key, with a placeholder for the key itself."""
 
     def __init__(self, parent: QWidget | None, context: AppContext, key: KeyView, model: str) -> None:
-        super().__init__(parent, f"Set up a client with {key.name}", "Done", width=760)
+        super().__init__(parent, f"Client setup for key {key.name}", "Done", width=760)
         self.cancel.hide()
-        note = QLabel(f"Put the key {key.hint} in the marked place. If nobody kept it, rotate it.")
-        note.setObjectName("muted")
+        note = label(f"Replace {PLACEHOLDER} by the key {key.hint}. If you no longer have the key, rotate it.", "muted", wrap=True)
         self.body.addWidget(note)
         self.body.addWidget(Snippets(context, None, model))
 
 
 class Snippets(QWidget):
-    """Clients at the left, ready text for the chosen one at the right, built from the address the server really has."""
+    """A list of clients, and the configuration of the selected one, made with the server's current address."""
 
     def __init__(self, context: AppContext, key: str | None, model: str) -> None:
         super().__init__()
@@ -119,9 +121,7 @@ class Snippets(QWidget):
         self.clients.setAccessibleName("Client")
         self.clients.setFixedWidth(150)
         self.clients.addItems([row.label for row in self.rows])
-        self.note = QLabel()
-        self.note.setObjectName("fieldHelp")
-        self.note.setWordWrap(True)
+        self.note = label("", "fieldHelp", wrap=True)
         self.code = CodeBlock()
         column = QVBoxLayout()
         column.setSpacing(theme.S)
@@ -138,13 +138,13 @@ class Snippets(QWidget):
         self.clients.setCurrentRow(0)
 
     def on_chosen(self, at: int) -> None:
-        """Show the snippet of another client."""
+        """Show the snippet of the client in this row."""
         self.note.setText(self.rows[at].note)
         self.code.show_code(self.rows[at].text.rstrip(), self.rows[at].language)
 
 
 def address_of(context: AppContext) -> str:
-    """Where the server listens; where it would, while it does not."""
+    """The server's address; while it is stopped, the one it is configured for."""
     return context.server.address or f"http://127.0.0.1:{context.gateway.snapshot.settings.port}"
 
 
@@ -156,7 +156,5 @@ def _notice(text: str) -> QFrame:
     row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
     row.setSpacing(theme.S)
     row.addWidget(IconLabel("eye", 16, "warning"))
-    words = QLabel(text)
-    words.setWordWrap(True)
-    row.addWidget(words, 1)
+    row.addWidget(label(text, wrap=True), 1)
     return frame

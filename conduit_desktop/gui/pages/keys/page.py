@@ -1,4 +1,4 @@
-"""Virtual keys: what each may, what it spent, and everything that can be done with one."""
+"""Virtual keys: their spend, budgets and limits, and the actions on a key."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from conduit_desktop.actions.schemas.inputs import KeyPatch, read
 from conduit_desktop.actions.schemas.views import KeyView, ModelView, NewKeyView
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd, to_nano
-from conduit_desktop.gui.pages import Page, Ui
-from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce, SetUpDialog
+from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog, NewKeyDialog
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
@@ -29,76 +29,76 @@ STATUS = {
     "active": ("Active", "success"),
     "disabled": ("Disabled", "text_muted"),
     "expired": ("Expired", "warning"),
-    "budget_spent": ("Budget spent", "danger"),
+    "budget_spent": ("Budget used", "danger"),
 }
-_EVERY = {"total": "in total", "daily": "a day", "weekly": "a week", "monthly": "a month"}
+_EVERY = {"total": "in total", "daily": "per day", "weekly": "per week", "monthly": "per month"}
 
 
 def usd(value: float) -> str:
-    """An amount as people read it."""
+    """An amount of US dollars as text."""
     return show_usd(to_nano(value))
 
 
 def spend(key: KeyView) -> str:
-    """`$1.20 of $5.00 a month`, or the spend alone where there is no budget."""
+    """`$1.20 of $5.00 per month`, or the spend alone if there is no budget."""
     if key.budget_usd is None:
         return usd(key.spend_usd)
     return f"{usd(key.spend_usd)} of {usd(key.budget_usd)} {_EVERY[key.budget_period]}"
 
 
 def share(key: KeyView) -> float | None:
-    """How much of the budget is spent; None without a budget. A budget of nothing is spent from the start."""
+    """The used share of the budget; None without a budget, 1 for a budget of $0."""
     if key.budget_usd is None:
         return None
     return key.spend_usd / key.budget_usd if key.budget_usd else 1.0
 
 
 def limits(key: KeyView) -> str:
-    """`60/min · 2 at once`, or an em dash."""
+    """`60 rpm · 2 parallel`, or an em dash."""
     parts = [
         f"{value:,} {unit}"
-        for value, unit in ((key.rpm, "rpm"), (key.rpd, "rpd"), (key.tpm, "tpm"), (key.max_parallel, "at once"))
+        for value, unit in ((key.rpm, "rpm"), (key.rpd, "rpd"), (key.tpm, "tpm"), (key.max_parallel, "parallel"))
         if value is not None
     ]
     return " · ".join(parts) or "—"
 
 
 def day(moment: str | None) -> str:
-    """The date of an RFC 3339 moment."""
+    """The date of an RFC 3339 time."""
     return moment[:10] if moment else "—"
 
 
 def described(key: KeyView) -> str:
-    """What the key is for, and who may change it."""
+    """The description, and whether the config file defines the key."""
     return "\n".join(line for line in (key.description, "Defined in the config file" if key.locked else "") if line)
 
 
 def locked_icon(row: KeyView | ModelView) -> QIcon | None:
-    """A lock for what the config file defines."""
+    """A lock if the config file defines the row."""
     return theme.icon("lock-simple") if row.locked else None
 
 
 COLUMNS: list[Column[KeyView]] = [
     Column("Name", lambda key: key.name, bold=True, tooltip=described, icon=locked_icon),
-    Column("Key", lambda key: key.hint, width=104, spare=3, mono=True, colour=lambda _: "text_muted"),
-    Column("Status", lambda key: STATUS[key.status][0], width=114, pill=True, colour=lambda key: STATUS[key.status][1]),
-    Column("Spend", spend, sort=lambda key: key.spend_usd, width=196, bar=share),
-    Column("Resets", lambda key: day(key.next_reset), width=100, spare=4, colour=lambda _: "text_muted"),
-    Column("Limits", limits, width=146, spare=1, colour=lambda _: "text_muted", tooltip=limits),
+    Column("Key", lambda key: key.hint, width=104, hide_order=3, mono=True, colour=lambda _: "text_muted"),
+    Column("Status", lambda key: STATUS[key.status][0], width=106, pill=True, colour=lambda key: STATUS[key.status][1]),
+    Column("Spend", spend, sort=lambda key: key.spend_usd, width=210, bar=share),
+    Column("Resets", lambda key: day(key.next_reset), width=100, hide_order=4, colour=lambda _: "text_muted"),
+    Column("Limits", limits, width=146, hide_order=1, colour=lambda _: "text_muted", tooltip=limits),
     Column(
         "Models",
         lambda key: ", ".join(key.models) or "All",
         width=92,
-        spare=2,
+        hide_order=2,
         colour=lambda _: "text_muted",
         tooltip=lambda key: "\n".join(key.models),
     ),
-    Column("Expires", lambda key: day(key.expires_at), width=100, spare=5, colour=lambda _: "text_muted"),
+    Column("Expires", lambda key: day(key.expires_at), width=100, hide_order=5, colour=lambda _: "text_muted"),
 ]
 
 
 class KeysPage(Page):
-    """The table of keys and what can be done with the selected one."""
+    """The table of keys, with actions on the selected one."""
 
     title = "Virtual Keys"
     subtitle = "One key per app, each with its own models, budget and limits"
@@ -109,7 +109,7 @@ class KeysPage(Page):
         super().__init__(context, ui)
         self.model = TableModel(COLUMNS, key=lambda key: key.id)
         empty = EmptyState(
-            "key", "No virtual keys yet", "Give each app its own key: see what it spends, limit it, and withdraw it alone."
+            "key", "No virtual keys yet", "Give each app its own key to track its spend, limit it, and revoke it on its own."
         )
         self.view = TableView(self.model, empty.add_button("Create a key", self.on_new, icon="plus"))
         self.bar = SelectionBar(self.view, "Filter keys", self._buttons(), "edit")
@@ -118,18 +118,18 @@ class KeysPage(Page):
         self.add_action(self.new_button)
         self.body.addWidget(self.bar)
         self.body.addWidget(self.view, 1)
-        self._spending = QTimer(self)
-        self._spending.setSingleShot(True)
-        self._spending.setInterval(1000)
-        self._spending.timeout.connect(self.ask_refresh)
+        self._spend_timer = QTimer(self)
+        self._spend_timer.setSingleShot(True)
+        self._spend_timer.setInterval(1000)
+        self._spend_timer.timeout.connect(self.request_refresh)
         self._update()
 
     def _buttons(self) -> dict[str, QPushButton]:
         return {
-            "setup": button("Set up", "ghost", "code", self.on_setup, "Snippets for clients"),
+            "setup": button("Client setup", "ghost", "code", self.on_setup, "Configuration snippets for clients"),
             "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
             "toggle": button("Disable", "ghost", "power", self.on_toggle),
-            "rotate": button("Rotate", "ghost", "arrows-clockwise", self.on_rotate, "Put a new key in this one's place"),
+            "rotate": button("Rotate", "ghost", "arrows-clockwise", self.on_rotate, "Replace this key by a new one"),
             "reset": button("Reset spend", "ghost", "arrow-counter-clockwise", self.on_reset),
             "delete": button("Delete", "ghost", "trash", self.on_delete),
         }
@@ -140,16 +140,16 @@ class KeysPage(Page):
         self._update()
 
     def on_changes(self, changes: Sequence[Change]) -> None:
-        """Spend moves with every request: once a second is often enough for that."""
+        """A changed key refreshes at once; requests, which change the spend, at most once a second."""
         if any(change.topic == "keys" for change in changes):
-            self.ask_refresh()
-        elif any(change.topic == "requests" for change in changes) and not self._spending.isActive():
-            self._spending.start()
+            self.request_refresh()
+        elif any(change.topic == "requests" for change in changes) and not self._spend_timer.isActive():
+            self._spend_timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
-        if self._spending.isActive():  # its event would come to a page that nobody sees, or after the end of the loop
-            self._spending.stop()
+        if self._spend_timer.isActive():  # it would fire for a hidden page, or after the loop has ended
+            self._spend_timer.stop()
             self.mark_stale()
 
     def focus_filter(self) -> None:
@@ -184,11 +184,11 @@ class KeysPage(Page):
         self._with_current(self._rotate)
 
     def on_reset(self) -> None:
-        """Count the selected key's spend from zero."""
+        """Reset the selected key's spend to zero."""
         self._with_current(self._reset)
 
     def on_delete(self) -> None:
-        """Withdraw the selected key."""
+        """Delete the selected key."""
         self._with_current(self._delete)
 
     async def _create(self) -> None:
@@ -197,7 +197,7 @@ class KeysPage(Page):
             await self._show_once(dialog.made)
 
     async def _set_up(self, key: KeyView) -> None:
-        await answer(SetUpDialog(self, self.context, key, await self._a_model()))
+        await answer(ClientSetupDialog(self, self.context, key, await self._example_model()))
 
     async def _edit(self, key: KeyView) -> None:
         await answer(KeyDialog(self, self.context, self.ui, key))
@@ -206,24 +206,24 @@ class KeysPage(Page):
         await keys.edit(self.context, key.id, read(KeyPatch, {"enabled": not key.enabled}), "gui")
 
     async def _rotate(self, key: KeyView) -> None:
-        text = f"Whoever uses {key.hint} is refused at once, until they have the new key. Spend and limits stay."
+        text = f"Clients that use {key.hint} are rejected until they have the new key. Spend and limits are kept."
         if await confirm(self, f"Rotate {key.name}?", text, accept="Rotate"):
             await self._show_once(await keys.rotate(self.context, key.id, "gui"))
 
     async def _reset(self, key: KeyView) -> None:
-        text = f"{usd(key.spend_usd)} of this period no longer counts against the budget. The records of requests stay."
+        text = f"{usd(key.spend_usd)} of this period will no longer count towards the budget. The request log is not changed."
         if await confirm(self, f"Reset the spend of {key.name}?", text, accept="Reset spend", danger=False):
             await keys.reset_spend(self.context, key.id, "gui")
 
     async def _delete(self, key: KeyView) -> None:
-        text = f"Whoever uses {key.hint} is refused at once. What it spent stays in the records. This cannot be undone."
+        text = f"Clients that use {key.hint} are rejected immediately. Its usage stays in the log. This cannot be undone."
         if await confirm(self, f"Delete {key.name}?", text, accept="Delete key"):
             await keys.remove(self.context, key.id, "gui")
 
     async def _show_once(self, key: NewKeyView) -> None:
-        await answer(KeyShownOnce(self, self.ui, self.context, key, await self._a_model()))
+        await answer(NewKeyDialog(self, self.ui, self.context, key, await self._example_model()))
 
-    async def _a_model(self) -> str:
+    async def _example_model(self) -> str:
         names = [alias.alias for alias in await models.all_models(self.context) if "*" not in alias.alias and alias.enabled]
         return names[0] if names else "your-model"
 

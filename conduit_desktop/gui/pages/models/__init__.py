@@ -1,1 +1,1 @@
-"""Model aliases."""
+"""The page of model aliases."""

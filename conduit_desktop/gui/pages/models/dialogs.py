@@ -1,4 +1,4 @@
-"""Dialogs of model aliases: the editor, and the explanation of where a request would go."""
+"""Dialogs of model aliases: the editor, and the explanation of a route."""
 
 from __future__ import annotations
 
@@ -6,56 +6,61 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
 from conduit_desktop.actions.schemas.views import ExplainedView, ModelView
 from conduit_desktop.core.errors import ActionError, GatewayError, Invalid
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.empty import IconLabel
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.form import Form
-from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, framed, section, side_by_side, tied
+from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, cancel_on_close, scroll_area, section, side_by_side
 from conduit_desktop.gui.widgets.forms.targets import TargetList
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.tables.view import ROW_HEIGHT
 
 STRATEGIES = {
-    "priority": ("In order", "The first target that works; the next when it fails."),
-    "round_robin": ("Take turns", "Each target in its turn."),
-    "weighted": ("By weight", "Random, but as often as its weight says."),
-    "random": ("Random", "Any target."),
+    "priority": ("Priority", "The first available target; the next one if it fails."),
+    "round_robin": ("Round robin", "Every target in rotation."),
+    "weighted": ("Weighted", "A random target, in proportion to the weights."),
+    "random": ("Random", "A random target."),
     "least_busy": ("Least busy", "The target with the fewest requests in flight."),
-    "fastest": ("Fastest", "The target whose answers of usual length came soonest of late: first token and tokens a second."),
-    "cheapest": ("Cheapest", "The target with the lowest price."),
+    "fastest": ("Lowest latency", "The target with the lowest recent latency, from first token and tokens per second."),
+    "cheapest": ("Lowest cost", "The target with the lowest price."),
 }
-STICKY: tuple[tuple[str, str | None], ...] = (
-    ("No, each request for itself", None),
-    ("Requests of one session", "session"),
-    ("Prompts that begin alike", "prefix"),
+AFFINITY: tuple[tuple[str, str | None], ...] = (
+    ("Off", None),
+    ("By session", "session"),
+    ("By prompt prefix", "prefix"),
 )
-TIMEOUTS = (("connect_s", "Connect"), ("first_token_s", "First token"), ("idle_s", "Silence"), ("total_s", "In total"))
+TIMEOUTS = (
+    ("connect_s", "Connect timeout (s)"),
+    ("first_token_s", "First token timeout (s)"),
+    ("idle_s", "Idle timeout (s)"),
+    ("total_s", "Total timeout (s)"),
+)
 SAMPLE = '{\n  "messages": [{"role": "user", "content": "Hello"}]\n}'
 
 
 def as_object(text: str, path: str) -> dict[str, Any]:
-    """A JSON object the user wrote; empty text is an empty one. Raises Invalid, in words, for anything else."""
+    """The JSON object in `text`; empty text is an empty object. Raises Invalid, naming `path`, for anything else."""
     if not text.strip():
         return {}
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Invalid(f"{path}: no valid JSON: {error.msg} in line {error.lineno}", path) from None
+        raise Invalid(f"{path}: invalid JSON: {error.msg} in line {error.lineno}", path) from None
     if not isinstance(value, dict):
         raise Invalid(f'{path}: must be an object such as {{"temperature": 0}}', path)
     return value
 
 
 class ModelDialog(FormDialog):
-    """Makes an alias, or changes one."""
+    """Creates or edits an alias."""
 
     def __init__(
         self, parent: QWidget | None, context: AppContext, ui: Ui, known: Sequence[str], aliases: Sequence[str],
@@ -66,40 +71,45 @@ class ModelDialog(FormDialog):
         self.context = context
         self.alias = alias
         self.targets = TargetList(known)
-        self.targets.models_wanted.connect(lambda name: tied(self, self.ui.run(self._offer(name))))
+        self.targets.models_wanted.connect(lambda name: cancel_on_close(self, self.ui.run(self._offer(name))))
         self._build([name for name in aliases if alias is None or name != alias.alias])
         if alias is None:
             first = list(targets) or [{"provider": known[0] if known else None, "model": ""}]
             self.form.set_values({"strategy": "priority", "retries": 1, "enabled": True, "targets": first})
         else:
             self.form.set_values(_values(alias))
-        self._say_strategy()
-        self.form.changed.connect(lambda _: self._say_strategy())
+        self._show_strategy_help()
+        self.form.changed.connect(lambda _: self._show_strategy_help())
 
     def _build(self, others: Sequence[str]) -> None:
         form = self.form
-        form.add_text("alias", "Alias", "The name callers use. A * stands for any text.", "smart", required=True)
+        form.add_text("alias", "Alias", "The model name that clients use. * matches any text.", "smart", required=True)
         form.add("targets", "Targets", self.targets, required=True)
-        form.add_combo("strategy", "Which target first", [(words, name) for name, (words, _) in STRATEGIES.items()], " ")
-        form.add_combo("sticky", "Keep together", STICKY, "At the target that answered before, whose prompt cache knows them.")
-        form.add_list("fallbacks", "Fallbacks", f"Aliases to try when all targets fail. {_among(others)}")
-        too_long = form.add_list("context_fallbacks", "For what is too long", "Instead of the fallbacks above.")
-        filtered = form.add_list("content_filter_fallbacks", "For what was filtered", "Instead of the fallbacks above.")
+        form.add_combo("strategy", "Strategy", [(title, name) for name, (title, _) in STRATEGIES.items()], " ")
+        form.add_combo(
+            "sticky", "Session affinity", AFFINITY, "Send related requests to the same target, to reuse its prompt cache."
+        )
+        form.add_list("fallbacks", "Fallbacks", f"Aliases to try if every target fails. {_among(others)}")
+        too_long = form.add_list("context_fallbacks", "Context window fallbacks", "Used if the prompt is too long.")
+        filtered = form.add_list("content_filter_fallbacks", "Content filter fallbacks", "Used if the content was filtered.")
         form.add_widget(side_by_side(too_long, filtered))
-        form.add_widget(section("Patience"))
+        form.add_widget(section("Limits and timeouts"))
         retries = form.add_number("retries", "Retries on the same target", optional=False)
-        context = form.add_number("max_context_tokens", "Longest prompt", unit="tokens", placeholder="No limit")
+        context = form.add_number("max_context_tokens", "Context window", unit="tokens", placeholder="No limit")
         form.add_widget(side_by_side(retries, context))
-        form.add_toggle("trim", "Trim long conversations", "Take out the oldest turns of what is over the longest prompt.")
-        times = [form.add_number(f"timeouts.{name}", f"{label} (s)", decimals=3, placeholder="Default") for name, label in TIMEOUTS]
-        form.add_widget(side_by_side(*times))
-        form.add_widget(section("Parameters"))
-        words = 'Parameters to set in every request, as JSON; null removes one: {"temperature": 0, "top_k": null}'
-        form.add_area("overrides", "Overrides", words, "{ }", mono=True)
+        form.add_toggle(
+            "trim", "Trim long conversations", "Remove the oldest messages of a prompt that exceeds the context window."
+        )
+        times = [form.add_number(f"timeouts.{name}", title, decimals=3, placeholder="Default") for name, title in TIMEOUTS]
+        form.add_widget(side_by_side(*times[:2]))
+        form.add_widget(side_by_side(*times[2:]))
+        form.add_widget(section("Request parameters"))
+        help = 'Parameters set in every request, as JSON. null removes one: {"temperature": 0, "top_k": null}'
+        form.add_area("overrides", "Overrides", help, "{ }", mono=True)
         form.add_toggle("enabled", "Enabled")
 
     async def save(self) -> None:
-        """Create or edit."""
+        """Create or edit the alias."""
         values = self.form.values()
         values["overrides"] = as_object(values["overrides"], "overrides")
         values["timeouts"] = {name: values.pop(f"timeouts.{name}") for name, _ in TIMEOUTS}
@@ -112,10 +122,10 @@ class ModelDialog(FormDialog):
         try:
             offered = await providers.offered(self.context, provider)
         except (ActionError, GatewayError):
-            return  # the model's name can be written as well; the provider's page says what is wrong
+            return  # a model name can be typed as well; the provider's page shows the error
         self.targets.offer(provider, [one.id for one in offered])
 
-    def _say_strategy(self) -> None:
+    def _show_strategy_help(self) -> None:
         field = self.form.fields["strategy"]
         field.help.setText(STRATEGIES[self.form.value("strategy")][1])
 
@@ -128,36 +138,36 @@ def _values(alias: ModelView) -> dict[str, Any]:
 
 
 def _among(others: Sequence[str]) -> str:
-    return f"There are {', '.join(others[:6])}{' …' if len(others) > 6 else ''}." if others else "There is no other alias yet."
+    return f"Available: {', '.join(others[:6])}{' …' if len(others) > 6 else ''}." if others else "There are no other aliases yet."
 
 
 class ExplainDialog(Dialog):
-    """Where a sample request would go now, in order, and why."""
+    """The targets that a sample request would use now, in order, with the reason for each."""
 
     def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, alias: str) -> None:
-        super().__init__(parent, f"Where {alias} goes", "Ask again", width=620)
+        super().__init__(parent, f"Route of {alias}", "Run again", width=620)
         self.context, self.ui, self.alias = context, ui, alias
         self.cancel.setText("Close")
         self.form = Form()
         self.form.add_area("body", "Sample request", "", mono=True)
         self.form.set_values({"body": SAMPLE})
         self.body.addWidget(self.form)
-        self.body.addWidget(section("In this order"))
+        self.body.addWidget(section("Targets in order"))
         page = QWidget()
         self._rows = QVBoxLayout(page)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(theme.S)
         self._rows.addStretch(1)
-        self.body.addWidget(framed(page, 5 * ROW_HEIGHT))
+        self.body.addWidget(scroll_area(page, 5 * ROW_HEIGHT))
         self.shown: list[ExplainedView] = []
         self.submit()
 
     def submit(self) -> None:
-        """Ask the router."""
-        tied(self, self.ui.run(self.ask()))
+        """Resolve the route of the sample request."""
+        cancel_on_close(self, self.ui.run(self.explain()))
 
-    async def ask(self) -> None:
-        """Show what the router says."""
+    async def explain(self) -> None:
+        """Show the resolved targets, or the error at the request."""
         self.form.clear_errors()
         try:
             self.shown = await models.explain(self.context, self.alias, as_object(self.form.value("body"), "body"))
@@ -179,13 +189,9 @@ def _explained(place: int, row: ExplainedView) -> QFrame:
     across.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
     across.setSpacing(theme.M)
     across.addWidget(IconLabel("check-circle" if row.usable else "x-circle", 18, "success" if row.usable else "text_faint"))
-    words = QVBoxLayout()
-    words.setSpacing(2)
+    texts = QVBoxLayout()
+    texts.setSpacing(2)
     for text, name in ((f"{place}. {row.provider}/{row.model}", "cardTitle"), (row.reason, "fieldHelp")):
-        label = QLabel(text)
-        label.setObjectName(name)
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setWordWrap(True)
-        words.addWidget(label)
-    across.addLayout(words, 1)
+        texts.addWidget(label(text, name, wrap=True))
+    across.addLayout(texts, 1)
     return frame

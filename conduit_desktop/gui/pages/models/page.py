@@ -1,4 +1,4 @@
-"""Model aliases: the names callers use, where each goes, and why."""
+"""Model aliases: the names that clients call, and the targets behind them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from conduit_desktop.actions import models, providers
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import ModelPatch, read
 from conduit_desktop.actions.schemas.views import ModelView
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.models.dialogs import STRATEGIES, ExplainDialog, ModelDialog
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
@@ -30,8 +30,8 @@ COLUMNS: list[Column[ModelView]] = [
         "Alias", lambda row: row.alias, width=220, bold=True, icon=lambda row: theme.icon("lock-simple") if row.locked else None
     ),
     Column("Targets", lambda row: " ".join(targets(row)), chips=targets, tooltip=lambda row: "\n".join(targets(row))),
-    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=120, spare=2, colour=lambda _: "text_muted"),
-    Column("Fallbacks", lambda row: ", ".join(row.fallbacks) or "—", width=170, spare=3, colour=lambda _: "text_muted"),
+    Column("Strategy", lambda row: STRATEGIES[row.strategy][0], width=144, hide_order=2, colour=lambda _: "text_muted"),
+    Column("Fallbacks", lambda row: ", ".join(row.fallbacks) or "—", width=170, hide_order=3, colour=lambda _: "text_muted"),
     Column(
         "Status",
         lambda row: "Enabled" if row.enabled else "Disabled",
@@ -43,10 +43,10 @@ COLUMNS: list[Column[ModelView]] = [
 
 
 class ModelsPage(Page):
-    """The table of aliases and what can be done with the selected one."""
+    """The table of aliases, with actions on the selected one."""
 
     title = "Models"
-    subtitle = "Names your apps can call, and the targets behind them"
+    subtitle = "Aliases that clients call, and the targets they route to"
     icon = "cube"
     topics = frozenset({"models"})
 
@@ -54,7 +54,7 @@ class ModelsPage(Page):
         super().__init__(context, ui)
         self.model = TableModel(COLUMNS, key=lambda row: row.alias)
         empty = EmptyState(
-            "cube", "No model aliases yet", "An alias is a name of your own, with one or more providers' models behind it."
+            "cube", "No model aliases yet", "An alias is a model name of your own that routes to models of one or more providers."
         )
         self.view = TableView(self.model, empty.add_button("Create an alias", self.on_new, icon="plus"))
         self.bar = SelectionBar(self.view, "Filter models", self._buttons(), "edit")
@@ -68,7 +68,9 @@ class ModelsPage(Page):
     def _buttons(self) -> dict[str, Any]:
         return {
             "try": button("Try in chat", "ghost", "chat-circle", self.on_try),
-            "explain": button("Explain", "ghost", "git-branch", self.on_explain, "Where a request would go, and why"),
+            "explain": button(
+                "Explain route", "ghost", "git-branch", self.on_explain, "Show which targets a request would use, and why"
+            ),
             "edit": button("Edit", "ghost", "pencil-simple", self.on_edit),
             "toggle": button("Disable", "ghost", "power", self.on_toggle),
             "delete": button("Delete", "ghost", "trash", self.on_delete),
@@ -89,20 +91,20 @@ class ModelsPage(Page):
             self.ui.run(self._create(context.get("targets", ())))
 
     def on_new(self) -> None:
-        """Ask for a new alias."""
+        """Create an alias."""
         self.ui.run(self._create(()))
 
     def on_try(self) -> None:
-        """Chat with the selected alias."""
+        """Open Chat with the selected alias."""
         if row := self.view.current():
             self.ui.navigate("chat", model=row.alias)
 
     def on_explain(self) -> None:
-        """Show where a request for the selected alias would go."""
+        """Show the targets that a request for the selected alias would use."""
         self._with_current(self._explain)
 
     def on_edit(self) -> None:
-        """Change the selected alias."""
+        """Edit the selected alias."""
         self._with_current(self._edit)
 
     def on_toggle(self) -> None:
@@ -110,14 +112,14 @@ class ModelsPage(Page):
         self._with_current(self._toggle)
 
     def on_delete(self) -> None:
-        """Remove the selected alias."""
+        """Delete the selected alias."""
         self._with_current(self._delete)
 
     async def _create(self, wanted: Any) -> None:
         known = await self._provider_names()
         if not known:
-            text = "An alias needs a provider to go to. Add one first; the demo needs no key."
-            if await confirm(self, "No provider yet", text, accept="Add a provider", danger=False):
+            text = "An alias routes to a provider. Add a provider first; the demo provider needs no key."
+            if await confirm(self, "No providers yet", text, accept="Add a provider", danger=False):
                 self.ui.navigate("providers", new=True)
             return
         await answer(ModelDialog(self, self.context, self.ui, known, self._aliases(), targets=wanted))
@@ -133,8 +135,8 @@ class ModelsPage(Page):
 
     async def _delete(self, row: ModelView) -> None:
         users = [one.alias for one in self.model.rows if row.alias in one.fallbacks]
-        text = f"Calls to {row.alias} are refused from now on."
-        text += f" {', '.join(users)} will no longer fall back on it." if users else ""
+        text = f"Requests for {row.alias} will be rejected."
+        text += f" {', '.join(users)} will no longer fall back to it." if users else ""
         if await confirm(self, f"Delete {row.alias}?", text, accept="Delete alias"):
             await models.remove(self.context, row.alias, "gui")
 

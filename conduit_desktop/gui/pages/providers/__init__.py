@@ -1,1 +1,1 @@
-"""Providers."""
+"""The providers page."""

@@ -10,16 +10,16 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdi
 
 from conduit_desktop.actions.schemas.views import KindView
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.elided import Elided
-from conduit_desktop.gui.widgets.empty import EmptyState
-from conduit_desktop.gui.widgets.monogram import Monogram
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.icons import Monogram
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 
 COLUMNS = 3
 GROUPS = ("Cloud", "Local", "Compatible", "Demo")
 
 
 def group_of(kind: KindView) -> str:
-    """Where a kind belongs: in the house, on the user's machine, at an address of the user's own, or at a vendor's."""
+    """The group of a kind: built in, on this computer, at a base URL of the user, or at a vendor."""
     if kind.local:
         return "Demo"
     if kind.free:
@@ -28,7 +28,7 @@ def group_of(kind: KindView) -> str:
 
 
 class KindTile(QPushButton):
-    """One kind to choose."""
+    """The button of one kind."""
 
     def __init__(self, kind: KindView) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class KindTile(QPushButton):
         row.addWidget(Monogram(kind.label, 30))
         names = QVBoxLayout()
         names.setSpacing(0)
-        names.addWidget(_label(kind.label, "cardTitle"))
-        names.addWidget(Elided(_place(kind), "fieldHelp"))
+        names.addWidget(_passive(label(kind.label, "cardTitle")))
+        names.addWidget(ElidedLabel(_address(kind), "fieldHelp"))
         row.addLayout(names, 1)
 
     def sizeHint(self) -> QSize:
@@ -53,7 +53,7 @@ class KindTile(QPushButton):
 
 
 class CatalogGrid(QWidget):
-    """Search and tiles; `chosen` carries a KindView. Enter takes the tile that has the focus, or else the first match."""
+    """A search field and tiles; `chosen` carries a KindView. Enter chooses the focused tile, or else the first match."""
 
     chosen = Signal(object)
 
@@ -83,7 +83,7 @@ class CatalogGrid(QWidget):
         column.setContentsMargins(0, 0, theme.S, 0)
         column.setSpacing(theme.S)
         for name in GROUPS:
-            self._headings[name] = _label(name, "overline")
+            self._headings[name] = label(name, "overline")
             self._grids[name] = QGridLayout()
             self._grids[name].setSpacing(theme.S)
             for at in range(COLUMNS):
@@ -91,7 +91,7 @@ class CatalogGrid(QWidget):
             column.addWidget(self._headings[name])
             column.addLayout(self._grids[name])
         self._none = EmptyState(
-            "magnifying-glass", "No such provider", "Most others speak OpenAI's dialect: search for “compatible”."
+            "magnifying-glass", "No matching provider", "Many providers have an OpenAI-compatible API: search for “compatible”."
         )
         column.addWidget(self._none)
         column.addStretch(1)
@@ -102,9 +102,9 @@ class CatalogGrid(QWidget):
         return area
 
     def matches(self) -> list[KindTile]:
-        """The tiles that hold every searched word, in the order shown."""
+        """The tiles that contain every word of the search, in the order shown."""
         words = self.search.text().casefold().split()
-        found = [tile for tile in self.tiles if all(word in _haystack(tile.kind) for word in words)]
+        found = [tile for tile in self.tiles if all(word in _search_text(tile.kind) for word in words)]
         return sorted(found, key=lambda tile: GROUPS.index(group_of(tile.kind)))
 
     def _show(self, _text: str = "") -> None:
@@ -119,8 +119,6 @@ class CatalogGrid(QWidget):
                 tile.setVisible(True)
         self._none.setVisible(not shown)
 
-    # Qt's own
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             focused = self.focusWidget()
@@ -131,24 +129,23 @@ class CatalogGrid(QWidget):
         super().keyPressEvent(event)
 
 
-def _place(kind: KindView) -> str:
+def _address(kind: KindView) -> str:
     match group_of(kind):
         case "Demo":
             return "No key, no network"
         case "Local":
             return "On this computer"
         case "Compatible":
-            return "Your own address"
+            return "Your own base URL"
         case _:
             return kind.base_url.split("://")[-1].split("/")[0]
 
 
-def _haystack(kind: KindView) -> str:
+def _search_text(kind: KindView) -> str:
     return f"{kind.kind} {kind.label} {group_of(kind)} {kind.base_url} {kind.dialect}".casefold()
 
 
-def _label(text: str, name: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName(name)
-    label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-    return label
+def _passive(made: QLabel) -> QLabel:
+    """A label on a button that leaves mouse events to the button."""
+    made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+    return made

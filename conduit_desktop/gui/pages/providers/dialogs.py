@@ -1,25 +1,28 @@
-"""Adding and changing a provider: choose a kind, fill in what that kind needs."""
+"""The dialog that adds or edits a provider: the catalog of kinds, then the form of a kind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from html import escape
 
-from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
 from conduit_desktop.actions.schemas.views import KindView, ProviderView
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid
 from conduit_desktop.gui.pages.providers.form import ProviderForm
+from conduit_desktop.gui.request_rows import DIALECT_LABELS
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, framed
+from conduit_desktop.gui.widgets.forms.form_dialog import FormDialog, scroll_area
+from conduit_desktop.gui.widgets.labels import PlainLabel, link_label
 
 
 class ProviderDialog(FormDialog):
-    """With no provider: the catalog first, then the form of the chosen kind. `made` is what was added."""
+    """Without a provider: the catalog, then the form of the chosen kind. `made` is the provider that was added or edited."""
 
     def __init__(
         self, parent: QWidget | None, context: AppContext, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
@@ -46,7 +49,7 @@ class ProviderDialog(FormDialog):
 
     @cached_property
     def grid(self) -> CatalogGrid:
-        """The kinds to choose from; most dialogs are for one that is known, and its many tiles take a while to make."""
+        """The catalog of kinds, built on first use: its many tiles are slow to create, and editing does not need them."""
         made = CatalogGrid(list(self.kinds.values()))
         made.chosen.connect(self.choose)
         self.stack.addWidget(made)
@@ -64,7 +67,7 @@ class ProviderDialog(FormDialog):
         if self._shown is not None:
             self.stack.removeWidget(self._shown)
             self._shown.deleteLater()
-        self._shown = framed(page, 0)
+        self._shown = scroll_area(page, 0)
         self.stack.addWidget(self._shown)
         self.stack.setCurrentWidget(self._shown)
         self.primary.setText("Save" if self.provider is not None else f"Add {kind.label}")
@@ -75,19 +78,19 @@ class ProviderDialog(FormDialog):
         ].editor.focus_target().setFocus()
 
     def on_back(self) -> None:
-        """To the catalog."""
+        """Go back to the catalog."""
         self.stack.setCurrentWidget(self.grid)
         self.primary.hide()
         self.back.hide()
         self.grid.search.setFocus()
 
     def submit(self) -> None:
-        """Save, once there is a form."""
+        """Save, if a kind was chosen."""
         if isinstance(self.form, ProviderForm):
             super().submit()
 
     async def save(self) -> None:
-        """Create or edit."""
+        """Create or edit the provider."""
         assert isinstance(self.form, ProviderForm)
         values = self.form.collect()
         if self.provider is None:
@@ -97,11 +100,9 @@ class ProviderDialog(FormDialog):
             self.made = await providers.edit(self.context, self.provider.name, read(ProviderPatch, values), "gui")
 
 
-def _about(kind: KindView) -> QLabel:
-    spoken = ", ".join(name.replace("_", " ") for name in kind.dialects)
-    link = f' · <a href="{kind.docs}">Documentation</a>' if kind.docs else ""
-    label = QLabel(f"<b>{kind.label}</b> · speaks {spoken}{link}")
-    label.setObjectName("muted")
-    label.setOpenExternalLinks(True)
-    label.setContentsMargins(0, 0, 0, 12)
-    return label
+def _about(kind: KindView) -> PlainLabel:
+    apis = ", ".join(DIALECT_LABELS.get(name, name) for name in kind.dialects)
+    link = f' · <a href="{escape(kind.docs)}">Documentation</a>' if kind.docs else ""
+    made = link_label(f"<b>{escape(kind.label)}</b> · API: {escape(apis)}{link}", "muted")
+    made.setContentsMargins(0, 0, 0, 12)
+    return made

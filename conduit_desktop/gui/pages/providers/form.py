@@ -1,4 +1,4 @@
-"""The form of one provider kind: its keys, its own options, where it lives."""
+"""The form of one provider kind: API keys, options, base URL and headers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ KEY_ROWS = (
     RowField("weight", "Weight", "number", stretch=2, default=1),
 )
 HEADER_ROWS = (RowField("name", "Header", stretch=2), RowField("value", "Value", "secret", stretch=3))
-ENV_HELP = "Kept with this computer's secrets. Write env:NAME to take it from the environment."
+ENV_HELP = "Stored in the secret store. Use env:NAME to read it from an environment variable."
 
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
-    """`wanted`, or `wanted-2` and so on."""
+    """`wanted` if it is free, else `wanted-2` and so on."""
     lowered = {name.lower() for name in taken}
     return next(name for name in (wanted, *(f"{wanted}-{number}" for number in range(2, 1000))) if name.lower() not in lowered)
 
 
 class ProviderForm(Form):
-    """The fields of one kind, with those of a provider that is there already filled in."""
+    """The fields of one kind, filled in for an existing provider."""
 
     def __init__(self, kind: KindView, taken: Sequence[str], provider: ProviderView | None) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class ProviderForm(Form):
         self.provider = provider
         self._own = [field for field in kind.fields if field.name not in ("api_key", "base_url")]
         given = {field.name: field for field in kind.fields}
-        self.add_text("name", "Name", "Callers can write name/model to reach it directly.", required=True)
+        self.add_text("name", "Name", "Clients can use name/model to call it directly.", required=True)
         self._takes_key = "api_key" in given
         if self._takes_key:
             self._add_keys(given["api_key"])
@@ -46,16 +46,20 @@ class ProviderForm(Form):
             self._add_option(field)
         base = given.get("base_url")
         if not kind.local:
-            help = (base.help if base else "") or (f"Empty: {kind.base_url}" if kind.base_url else "")
+            help = (base.help if base else "") or (f"Default: {kind.base_url}" if kind.base_url else "")
             placeholder = (base.placeholder if base else "") or kind.base_url
             label = base.label if base else "Base URL"
             self.add_text("base_url", label, help, placeholder, required=bool(base and base.required))
-            self.add_widget(section("More"))
+            self.add_widget(section("Advanced"))
             self.add_rows(
-                "headers", "Extra headers", HEADER_ROWS, "Sent with every call; values are kept with the secrets.", "Add header"
+                "headers",
+                "Extra headers",
+                HEADER_ROWS,
+                "Sent with every request. Values are kept in the secret store.",
+                "Add header",
             )
-            words = "A caller may send this provider's own key in place of a virtual key. Such calls have no budget."
-            self.add_toggle("accept_client_keys", "Accept callers' own keys", words)
+            help = "Clients may send an API key of this provider instead of a virtual key. Budgets do not apply to these requests."
+            self.add_toggle("accept_client_keys", "Accept clients' own API keys", help)
         self.set_values({"name": free_name(kind.kind, taken)} if provider is None else _shown(provider))
 
     def _add_keys(self, field: FieldView) -> None:
@@ -64,9 +68,9 @@ class ProviderForm(Form):
         single = self.add_secret("api_key", field.label, help, field.placeholder, required=field.required)
         rows = Rows(KEY_ROWS, "Add key")
         hints = ", ".join(f"{one.label} {one.hint}" for one in self.provider.keys) if self.provider is not None else ""
-        words = "Calls are spread over them by weight; a key that is refused or limited is passed over."
+        text = "Requests are distributed by weight. A key that is rejected or rate limited is skipped."
         self.several = self.add(
-            "api_keys", "API keys", rows, f"Now {hints}. An empty key stays as it is. {words}" if hints else words
+            "api_keys", "API keys", rows, f"Current keys: {hints}. Leave a key empty to keep it. {text}" if hints else text
         )
         single.setVisible(new)
         self.several.setVisible(not new)
@@ -80,7 +84,7 @@ class ProviderForm(Form):
             self.add_widget(holder)
 
     def on_several(self) -> None:
-        """Rows in place of the one field; what was written moves along."""
+        """Replace the single field by rows, and keep the key that was entered."""
         self.fields["api_key"].hide()
         self.more.hide()
         self.several.show()
@@ -94,14 +98,14 @@ class ProviderForm(Form):
             self.add_text(path, field.label, field.help, field.placeholder, field.required)
 
     def collect(self) -> dict[str, Any]:
-        """What the form says, as the actions take it."""
+        """The values of the form, as `NewProvider` and `ProviderPatch` take them. Raises Invalid for a header without a value."""
         values: dict[str, Any] = {"name": self.value("name")}
         if self._takes_key and not self.several.isHidden():
             values["api_keys"] = [_credential(row) for row in self.value("api_keys")]
         elif self._takes_key:
             values["api_key"] = self.value("api_key") or None
         before = self.provider.options if self.provider is not None else {}
-        options = {field.name: _as_kept(self.value(f"options.{field.name}"), before.get(field.name)) for field in self._own}
+        options = {field.name: _option_value(self.value(f"options.{field.name}"), before.get(field.name)) for field in self._own}
         values["options"] = {**before, **options} if self.provider is None else options
         if not self.kind.local:
             values["base_url"] = self.value("base_url") or None
@@ -110,7 +114,7 @@ class ProviderForm(Form):
         return values
 
     def _headers(self) -> dict[str, str | None]:
-        """New and changed values; in a patch, null for each header that was taken out."""
+        """New and changed values, and None for each removed header of an existing provider."""
         rows = {row["name"]: row["value"] for row in self.value("headers") if row["name"] or row["value"]}
         known = self.provider.headers if self.provider is not None else {}
         for at, (name, value) in enumerate(rows.items()):
@@ -136,8 +140,8 @@ def _credential(row: dict[str, Any]) -> dict[str, Any]:
     return one | ({"api_key": row["api_key"]} if row["api_key"] else {})
 
 
-def _as_kept(text: str, before: Any) -> Any:
-    """Nothing where nothing is written; a number where a number stood."""
+def _option_value(text: str, before: Any) -> Any:
+    """None for an empty text; a number if the stored value is a number."""
     if not text:
         return None
     if isinstance(before, bool) or not isinstance(before, int | float):

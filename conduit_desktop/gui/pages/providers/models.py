@@ -1,4 +1,4 @@
-"""What a provider offers: is it reachable, what can it do, which models has it, and which of them shall be callable."""
+"""The dialog that tests a provider, lists its models and publishes some of them as aliases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 from shiboken6 import isValid
 
 from conduit_desktop.actions import providers
@@ -15,29 +15,31 @@ from conduit_desktop.actions.provider_states import provider_states
 from conduit_desktop.actions.publishing import alias_for, publish
 from conduit_desktop.actions.schemas.views import OfferedView, ProviderTestView
 from conduit_desktop.core.errors import ActionError, GatewayError
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.empty import EmptyState, IconLabel
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
-from conduit_desktop.gui.widgets.forms.form_dialog import tied
+from conduit_desktop.gui.widgets.forms.form_dialog import cancel_on_close
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
-FEATURES = {"stream": "streams", "tools": "tools", "vision": "vision", "json": "JSON", "usage_in_stream": "usage in streams"}
+FEATURES = {"stream": "streaming", "tools": "tools", "vision": "vision", "json": "JSON", "usage_in_stream": "stream usage"}
 
 
-def told(result: ProviderTestView) -> str:
-    """A test's result in one line."""
+def result_text(result: ProviderTestView) -> str:
+    """The result of a connection test in one line."""
     if not result.ok:
-        return result.error or "It does not answer."
-    able = [words for name, words in FEATURES.items() if result.features.get(name)]
+        return result.error or "No response."
+    features = [title for name, title in FEATURES.items() if result.features.get(name)]
     time = f" in {result.latency_ms:,.0f} ms" if result.latency_ms is not None else ""
-    return f"Answers{time}" + (f" · {', '.join(able)}" if able else "")
+    return f"Connected{time}" + (f" · {', '.join(features)}" if features else "")
 
 
 class TestLine(QFrame):
-    """The result of a connection test, or that it runs."""
+    """The result of a connection test, or its progress."""
 
     __test__ = False  # not one of pytest's
 
@@ -48,24 +50,22 @@ class TestLine(QFrame):
         row.setContentsMargins(theme.M, theme.S, theme.M, theme.S)
         row.setSpacing(theme.S)
         self.icon = IconLabel("spinner", 16)
-        self.words = QLabel()
-        self.words.setWordWrap(True)
-        self.words.setTextFormat(Qt.TextFormat.PlainText)
-        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text = label("", wrap=True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(self.icon)
-        row.addWidget(self.words, 1)
+        row.addWidget(self.text, 1)
 
-    def say(self, tone: str, icon: str, text: str) -> None:
+    def show_result(self, tone: str, icon: str, text: str) -> None:
         """Show `text` in the colour of `tone` (success, danger or nothing)."""
         self.icon.set_icon(icon, tone or "text_muted")
-        self.words.setText(text)
+        self.text.setText(text)
         self.setProperty("tone", tone)
         self.style().unpolish(self)
         self.style().polish(self)
 
 
-class OfferedDialog(Dialog):
-    """Tests the provider, lists its models and publishes the chosen ones. `published` are the aliases made or extended."""
+class ProviderModelsDialog(Dialog):
+    """Tests the provider and lists its models. `published` are the aliases that were created or got a further target."""
 
     def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, provider: str) -> None:
         super().__init__(parent, f"Models of {provider}", "Publish", width=760)
@@ -73,16 +73,16 @@ class OfferedDialog(Dialog):
         self.chosen: set[str] = set()
         self.published: list[str] = []
         self.cancel.setText("Close")
-        self.verdict = TestLine()
+        self.test_line = TestLine()
         self.test_button = button("Test again", on_click=lambda: self._do(self.test()))
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter models")
         self.filter.setAccessibleName("Filter models")
         self.filter.setClearButtonEnabled(True)
-        self.refresh_button = icon_button("arrows-clockwise", "Ask the provider again", lambda: self._do(self.load(refresh=True)))
-        self.all_button = button("Select shown", "ghost", on_click=self.on_all)
+        self.refresh_button = icon_button("arrows-clockwise", "Reload models", lambda: self._do(self.load(refresh=True)))
+        self.all_button = button("Select all", "ghost", on_click=self.on_all)
         self.model = TableModel(self._columns(), key=lambda row: row.id)
-        self.empty = EmptyState("cube", "Asking for its models…", "")
+        self.empty = EmptyState("cube", "Loading models…", "")
         self.view = TableView(self.model, self.empty)
         self.view.setMinimumHeight(330)
         self._lay_out()
@@ -95,7 +95,7 @@ class OfferedDialog(Dialog):
 
     def _lay_out(self) -> None:
         top, bar = QHBoxLayout(), QHBoxLayout()
-        top.addWidget(self.verdict, 1)
+        top.addWidget(self.test_line, 1)
         top.addWidget(self.test_button)
         bar.addWidget(self.filter, 1)
         bar.addWidget(self.all_button)
@@ -105,7 +105,7 @@ class OfferedDialog(Dialog):
         self.body.addWidget(self.view, 1)
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        tied(self, self.ui.run(work))
+        cancel_on_close(self, self.ui.run(work))
 
     def _columns(self) -> list[Column[OfferedView]]:
         return [
@@ -113,36 +113,38 @@ class OfferedDialog(Dialog):
                 "Model", lambda row: row.id, icon=lambda row: theme.icon(*self._box(row)), tooltip=lambda row: row.name or row.id
             ),
             Column("Context", context, sort=lambda row: row.context_tokens, width=90, align="right"),
-            Column("In / out per million", price, sort=lambda row: row.input_usd, width=170, align="right"),
-            Column("Callable as", self._alias, width=180, colour=lambda _: "text_muted"),
+            Column("Input / output per 1M", price, sort=lambda row: row.input_usd, width=170, align="right"),
+            Column("Alias", self._alias, width=180, colour=lambda _: "text_muted"),
         ]
 
     async def test(self) -> None:
-        """Ask the provider a small question."""
-        self.verdict.say("", "spinner", "Testing the connection…")
+        """Send a small request to the provider and show the result."""
+        self.test_line.show_result("", "spinner", "Testing the connection…")
         try:
             result = await providers.test(self.context, self.provider)
         except (ActionError, GatewayError) as error:
-            self.verdict.say("danger", "x-circle", error.message)
+            self.test_line.show_result("danger", "x-circle", error.message)
             return
-        self.verdict.say("success" if result.ok else "danger", "check-circle" if result.ok else "x-circle", told(result))
+        self.test_line.show_result(
+            "success" if result.ok else "danger", "check-circle" if result.ok else "x-circle", result_text(result)
+        )
 
     async def load(self, refresh: bool = False) -> None:
-        """Fetch the list."""
+        """Load the list of models; `refresh` bypasses the cache."""
         try:
             rows = await providers.offered(self.context, self.provider, refresh=refresh)
         except (ActionError, GatewayError) as error:
-            self.empty.title.setText("Its models cannot be listed")
-            self.empty.text.setText(f"{error.message}\nAn alias can name a model all the same.")
+            self.empty.title.setText("The models could not be loaded")
+            self.empty.text.setText(f"{error.message}\nYou can still enter a model name in an alias.")
             self.empty.text.show()
             return
         self._published_before = set(provider_states(self.context)[self.provider].aliases)
-        self.empty.title.setText("It names no models")
+        self.empty.title.setText("The provider lists no models")
         self.model.set_rows(rows)
         self._update()
 
     def toggle(self, model: str) -> None:
-        """Choose a model, or let it go."""
+        """Select or deselect a model."""
         self.chosen ^= {model}
         self._update()
 
@@ -151,14 +153,14 @@ class OfferedDialog(Dialog):
         self.toggle(self.view.proxy.row_at(index).id)
 
     def on_all(self) -> None:
-        """Choose all rows the filter lets through, or none of them where all are chosen."""
+        """Select all rows that match the filter; deselect them if all are selected."""
         proxy = self.view.proxy
         shown = {proxy.row_at(proxy.index(row, 0)).id for row in range(proxy.rowCount())}
         self.chosen = self.chosen - shown if shown <= self.chosen else self.chosen | shown
         self._update()
 
     def submit(self) -> None:
-        """Publish what was chosen."""
+        """Publish the selected models."""
         self.ui.run(self._publish())
 
     async def _publish(self) -> None:

@@ -1,4 +1,4 @@
-"""Providers: who answers, how each is doing, and the way to add one."""
+"""Providers: the configured vendors and local servers, and their state."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
 from conduit_desktop.actions.schemas.inputs import ProviderPatch, read
 from conduit_desktop.actions.schemas.views import KindView, ProviderView
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.providers.card import ProviderCard
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
-from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import scrolled
-from conduit_desktop.gui.widgets.cards import Cards
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.card import CardColumn
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
+from conduit_desktop.gui.widgets.layouts import scrolled
 
 Shown = tuple[ProviderView, KindView | None, ProviderStateView | None]
 
 
 class ProvidersPage(Page):
-    """A column of cards."""
+    """One card per provider."""
 
     title = "Providers"
-    subtitle = "The vendors and local servers that answer"
+    subtitle = "Vendors and local servers that requests are routed to"
     icon = "cloud"
     topics = frozenset({"providers", "models", "health"})
 
     def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__(context, ui)
         self.kinds = {kind.kind: kind for kind in providers.catalog()}
-        self.column: Cards[Shown, ProviderCard] = Cards(self._new_card, lambda card, shown: card.show_provider(*shown))
+        self.column: CardColumn[Shown, ProviderCard] = CardColumn(self._new_card, lambda card, shown: card.show_provider(*shown))
         self.cards = self.column.cards
         self.add_button = button("Add provider", "primary", "plus", self.on_add)
         self.add_action(self.add_button)
         self.empty = EmptyState(
-            "cloud", "No providers yet", "Add a vendor with your key, a server on this computer, or the demo, which needs neither."
+            "cloud",
+            "No providers yet",
+            "Add a vendor with your API key, a server on this computer, or the demo provider, which needs neither.",
         )
         self.empty.add_button("Add a provider", self.on_add, icon="plus")
         self.empty.add_button("Try the demo", lambda: self.on_add("demo"), "plain", "flask")
@@ -69,9 +71,9 @@ class ProvidersPage(Page):
     def _new_card(self, _id: str) -> ProviderCard:
         card = ProviderCard()
         card.toggled.connect(lambda on: self.ui.run(self._toggle(card.provider, on)))
-        card.models_asked.connect(lambda: self.ui.run(self._models(card.provider.name)))
-        card.edit_asked.connect(lambda: self.ui.run(self._edit(card.provider)))
-        card.delete_asked.connect(lambda: self.ui.run(self._delete(card.provider)))
+        card.models_requested.connect(lambda: self.ui.run(self._models(card.provider.name)))
+        card.edit_requested.connect(lambda: self.ui.run(self._edit(card.provider)))
+        card.delete_requested.connect(lambda: self.ui.run(self._delete(card.provider)))
         return card
 
     async def _add(self, kind: str | None) -> None:
@@ -83,20 +85,20 @@ class ProvidersPage(Page):
         await answer(ProviderDialog(self, self.context, self.ui, self._names(), provider))
 
     async def _models(self, name: str) -> None:
-        dialog = OfferedDialog(self, self.context, self.ui, name)
+        dialog = ProviderModelsDialog(self, self.context, self.ui, name)
         if await answer(dialog) and dialog.published:
             count = len(dialog.published)
-            self.ui.notify(f"{count} {'alias' if count == 1 else 'aliases'} ready: {', '.join(dialog.published[:3])}")
+            self.ui.notify(f"Published {count} {'alias' if count == 1 else 'aliases'}: {', '.join(dialog.published[:3])}")
 
     async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
         try:
             await providers.edit(self.context, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
         finally:
-            self.ask_refresh()  # where it was refused, the switch goes back
+            self.request_refresh()  # the switch goes back if the action failed
 
     async def _delete(self, provider: ProviderView) -> None:
         state = provider_states(self.context).get(provider.name)
-        text = _consequence(state.aliases if state is not None else [])
+        text = _deletion_text(state.aliases if state is not None else [])
         if await confirm(self, f"Delete {provider.name}?", text, accept="Delete provider"):
             await providers.remove(self.context, provider.name, "gui")
 
@@ -104,8 +106,10 @@ class ProvidersPage(Page):
         return [card.provider.name for card in self.cards.values()]
 
 
-def _consequence(aliases: Sequence[str]) -> str:
+def _deletion_text(aliases: Sequence[str]) -> str:
     if not aliases:
-        return "Its keys are removed from this computer's secrets. No alias uses it."
+        return "Its API keys are deleted from the secret store. No alias uses it."
     named = ", ".join(aliases[:8]) + (f" and {len(aliases) - 8} more" if len(aliases) > 8 else "")
-    return f"Its keys are removed from this computer's secrets. These aliases have a target there and will pass over it: {named}."
+    return (
+        f"Its API keys are deleted from the secret store. These aliases have a target at this provider and will skip it: {named}."
+    )

@@ -1,1 +1,1 @@
-"""The request log and its inspector."""
+"""The request log."""

@@ -1,4 +1,4 @@
-"""The way of one request, drawn: attempt after attempt on one line, each with what came of it."""
+"""The route of one request: its attempts on a vertical line, each with its outcome."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.reports import AttemptView
-from conduit_desktop.gui import formatting as moments
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.request_rows import reason_label
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.card import Pill, label
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.pills import Pill
 
 _TOP = 20.0
 
 
 class AttemptRow(QWidget):
-    """One question to one target; `step` says why it was asked, and a line leads on to the next.
+    """One attempt at one target. `step` is the reason for the attempt: first, retry or failover.
 
-    `left`: the caller hung up, so that what answered was not heard to its end.
+    `disconnected`: the client closed the connection before the response ended.
     """
 
-    def __init__(self, attempt: AttemptView, step: str, last: bool, left: bool = False) -> None:
+    def __init__(self, attempt: AttemptView, step: str, last: bool, disconnected: bool = False) -> None:
         super().__init__()
-        self.words, tone = _outcome(attempt, left)
+        self.outcome, tone = _outcome(attempt, disconnected)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.S)
@@ -34,7 +36,7 @@ class AttemptRow(QWidget):
         column.setSpacing(2)
         head = QHBoxLayout()
         head.addWidget(label(f"{attempt.provider}/{attempt.model}", "", wrap=True), 1)
-        head.addWidget(Pill(self.words, tone), 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(Pill(self.outcome, tone), 0, Qt.AlignmentFlag.AlignTop)
         column.addLayout(head)
         column.addWidget(label(" · ".join(_facts(attempt, step)), "faint", wrap=True))
         if attempt.detail:
@@ -45,25 +47,26 @@ class AttemptRow(QWidget):
         row.addLayout(holder, 1)
 
 
-def _outcome(attempt: AttemptView, left: bool) -> tuple[str, str]:
-    """In a word or two, and their colour."""
+def _outcome(attempt: AttemptView, disconnected: bool) -> tuple[str, str]:
+    """A short label and its colour token."""
     if attempt.outcome != "ok":
-        return attempt.outcome.replace("_", " "), "danger"
-    return ("caller left", "text_muted") if left else ("answered", "success")
+        reason = reason_label(attempt.outcome)
+        return reason[:1].upper() + reason[1:], "danger"
+    return ("Client disconnected", "text_muted") if disconnected else ("Success", "success")
 
 
 def _facts(attempt: AttemptView, step: str) -> list[str]:
     facts = [] if step == "first" else [step]
     if attempt.status:
-        facts.append(str(attempt.status))
-    facts.append(moments.duration(attempt.duration_ms))
+        facts.append(f"HTTP {attempt.status}")
+    facts.append(formatting.duration(attempt.duration_ms))
     if attempt.credential and attempt.credential != "default":
         facts.append(f"key {attempt.credential}")
     return facts
 
 
 class AttemptLine(QWidget):
-    """A dot on a line that comes from the attempt before and leads to the one after."""
+    """A dot on the line that connects the attempts."""
 
     def __init__(self, tone: str, first: bool, last: bool) -> None:
         super().__init__()

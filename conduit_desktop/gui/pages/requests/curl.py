@@ -1,4 +1,4 @@
-"""A kept request as a curl command; a credential never appears in it."""
+"""A logged request as a curl command; it never contains a credential."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ENDPOINTS = {
 
 
 def as_curl(detail: RequestDetailView, address: str) -> str:
-    """The command that asks the same again; without a kept prompt, a small one stands in its place."""
+    """The command that repeats the request to `address`; a request without a stored body gets a short example body."""
     path = _ENDPOINTS.get(detail.endpoint) or _PATHS.get(detail.dialect, "/v1/chat/completions")
     if detail.dialect == "gemini" and detail.endpoint == "chat":
         path = f"/v1beta/models/{detail.model}:{'streamGenerateContent?alt=sse' if detail.streamed else 'generateContent'}"

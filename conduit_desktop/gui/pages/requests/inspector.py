@@ -1,4 +1,4 @@
-"""The pane that explains one request: the way it took, its time, its tokens, its cost, and what was said."""
+"""The pane that explains one request: route, timing, tokens, cost, and the stored bodies."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, 
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.requests.attempts import AttemptRow
 from conduit_desktop.gui.pages.requests.curl import as_curl
-from conduit_desktop.gui.request_rows import TONES
+from conduit_desktop.gui.request_rows import DIALECT_LABELS, STATUS_LABELS, TONES
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.card import FactList, Pill, clear, label, scrolled
+from conduit_desktop.gui.widgets.card import FactList
 from conduit_desktop.gui.widgets.charts.painted import SegmentBar
-from conduit_desktop.gui.widgets.elided import Elided
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
+from conduit_desktop.gui.widgets.layouts import clear, scrolled
+from conduit_desktop.gui.widgets.pills import Pill
 
 WIDTH = 430
 LONGEST = 200_000
-"""Characters of a payload that are shown; the whole of it is in the log."""
+"""Characters of a body that are shown; the log has all of it."""
 
 
 class Inspector(QFrame):
-    """`show_request` fills it; `closed` when the user closes it."""
+    """`show_request` fills it; `closed` is emitted when the user closes it."""
 
     closed = Signal()
 
@@ -55,11 +57,11 @@ class Inspector(QFrame):
         head.setContentsMargins(theme.L, 0, theme.S, 0)
         head.setSpacing(theme.XS)
         self.pill = Pill()
-        self.title = Elided("", "cardTitle", snug=True)
+        self.title = ElidedLabel("", "cardTitle", snug=True)
         head.addWidget(self.title)
         head.addWidget(self.pill)
         head.addStretch(1)
-        head.addWidget(icon_button("terminal-window", "Copy as curl", self.copy_curl))
+        head.addWidget(icon_button("terminal-window", "Copy as cURL", self.copy_curl))
         cross = icon_button("x", "Close  (Esc)", self.closed.emit)
         cross.setShortcut(QKeySequence(Qt.Key.Key_Escape))
         head.addWidget(cross)
@@ -70,15 +72,15 @@ class Inspector(QFrame):
         self._column.addWidget(self.error)
         self.facts = self._section("", FactList())
         self.bar = SegmentBar()
-        self.times = self._section("Time", self.bar, FactList())
-        self.way = QVBoxLayout()
-        self.way.setSpacing(0)
-        self._column.addWidget(_heading("Way"))
-        self._column.addLayout(self.way)
+        self.times = self._section("Timing", self.bar, FactList())
+        self.route = QVBoxLayout()
+        self.route.setSpacing(0)
+        self._column.addWidget(_heading("Route"))
+        self._column.addLayout(self.route)
         self.tokens = self._section("Tokens", FactList())
         self.cost = self._section("Cost", FactList())
-        self.asked = self._payload("Asked")
-        self.told = self._payload("Answered")
+        self.request_body = self._payload("Request")
+        self.response_body = self._payload("Response")
         self.no_payload = label("", "faint", wrap=True)
         self._column.addWidget(self.no_payload)
         self._column.addStretch(1)
@@ -96,10 +98,10 @@ class Inspector(QFrame):
         return made
 
     def show_request(self, detail: RequestDetailView) -> None:
-        """Explain this request."""
+        """Show everything about this request."""
         self.request_id, self.detail = detail.id, detail
         self.title.setText(detail.model or detail.endpoint)
-        self.pill.show_text(detail.status, TONES[detail.status])
+        self.pill.show_text(STATUS_LABELS[detail.status], TONES[detail.status])
         if detail.error_text or detail.error_code:
             code = f" ({detail.http_status} {detail.error_code})" if detail.error_code else ""
             self.error.show_text(f"{detail.error_text or detail.error_code}{code}", "danger")
@@ -107,46 +109,50 @@ class Inspector(QFrame):
             self.error.hide()
         self.facts.show_facts(_facts(detail))
         self._show_times(detail)
-        self._show_way(detail)
+        self._show_route(detail)
         self.tokens.show_facts(_tokens(detail))
         self.cost.show_facts(_cost(detail))
         kept = detail.request_payload is not None or detail.response_payload is not None
-        self.asked.show_body(detail.request_payload)
-        self.told.show_body(detail.response_payload)
-        self.no_payload.setText("" if kept else "Prompt and answer were not kept. A key or the settings can ask for it.")
+        self.request_body.show_body(detail.request_payload)
+        self.response_body.show_body(detail.response_payload)
+        self.no_payload.setText(
+            ""
+            if kept
+            else "The request and response bodies were not stored. Turn this on for a key, or for all keys in Settings > Logging."
+        )
 
     def _show_times(self, detail: RequestDetailView) -> None:
         first = detail.first_token_ms if detail.first_token_ms is not None else detail.duration_ms
         before = max(0.0, first - detail.upstream_ms) if detail.upstream_ms is not None else 0.0
-        answering = max(0.0, detail.duration_ms - first)
-        self.bar.show_parts([(before, "warning"), (first - before, "info"), (answering, "accent")])
-        speed = detail.output / (answering / 1000) if answering > 50 and detail.output else 0
+        generation = max(0.0, detail.duration_ms - first)
+        self.bar.show_parts([(before, "warning"), (first - before, "info"), (generation, "accent")])
+        speed = detail.output / (generation / 1000) if generation > 50 and detail.output else 0
         self.times.show_facts(
             [
-                ("First token", moments.duration(detail.first_token_ms) if detail.first_token_ms is not None else ""),
-                ("Answering", moments.duration(answering) if detail.first_token_ms is not None else ""),
-                ("Whole", moments.duration(detail.duration_ms)),
+                ("First token", formatting.duration(detail.first_token_ms) if detail.first_token_ms is not None else ""),
+                ("Generation", formatting.duration(generation) if detail.first_token_ms is not None else ""),
+                ("Total", formatting.duration(detail.duration_ms)),
                 ("Speed", f"{speed:,.0f} tokens/s" if speed else ""),
             ]
         )
 
-    def _show_way(self, detail: RequestDetailView) -> None:
-        clear(self.way)
+    def _show_route(self, detail: RequestDetailView) -> None:
+        clear(self.route)
         for place, attempt in enumerate(detail.attempts):
             last = place == len(detail.attempts) - 1
             before = detail.attempts[place - 1] if place else None
-            self.way.addWidget(AttemptRow(attempt, _step(before, attempt), last, left=detail.status == "cancelled"))
+            self.route.addWidget(AttemptRow(attempt, _step(before, attempt), last, disconnected=detail.status == "cancelled"))
         if not detail.attempts:
-            self.way.addWidget(label("No provider was asked.", "muted"))
+            self.route.addWidget(label("No provider was called.", "muted"))
 
     def copy_curl(self) -> None:
-        """The request as a command; the key's place is marked, never filled."""
+        """Copy the request as a curl command with a placeholder for the key."""
         if self.detail is not None:
             self.ui.copy(as_curl(self.detail, self.context.server.address or "http://127.0.0.1:5000"))
 
 
 class PayloadView(QWidget):
-    """A kept body with a button to copy it; hidden where there is none."""
+    """A stored body with a button to copy it; hidden if there is none."""
 
     def __init__(self, title: str, ui: Ui) -> None:
         super().__init__()
@@ -164,7 +170,7 @@ class PayloadView(QWidget):
         column.addWidget(self.body)
 
     def show_body(self, body: Any) -> None:
-        """JSON is laid out, text shown as it is."""
+        """Show JSON indented and text as it is; None hides the view."""
         self.setVisible(body is not None)
         if body is not None:
             text = body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
@@ -177,8 +183,8 @@ def _step(before: AttemptView | None, attempt: AttemptView) -> str:
         return "first"
     same = (before.provider, before.model) == (attempt.provider, attempt.model)
     if not same:
-        return "then the next target"
-    return "tried again" if before.credential == attempt.credential else "then another key"
+        return "failover to the next target"
+    return "retry" if before.credential == attempt.credential else "failover to another key"
 
 
 def _heading(text: str) -> QWidget:
@@ -188,15 +194,16 @@ def _heading(text: str) -> QWidget:
 
 
 def _facts(detail: RequestDetailView) -> list[tuple[str, str]]:
-    moment = moments.parse(detail.started_at)
+    moment = formatting.parse(detail.started_at)
     return [
         ("Time", f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""),
         ("Key", detail.key_name),
-        ("Endpoint", f"{detail.endpoint}, {detail.dialect.replace('_', ' ')}" + (", streamed" if detail.streamed else "")),
+        ("Endpoint", detail.endpoint.replace("_", " ")),
+        ("API", DIALECT_LABELS.get(detail.dialect, detail.dialect) + (", streaming" if detail.streamed else "")),
         ("Client", " ".join(part for part in (detail.client, detail.client_ip) if part)),
-        ("Finished", detail.finish),
-        ("Dropped", ", ".join(detail.dropped)),
-        ("Id", detail.id),
+        ("Finish reason", detail.finish),
+        ("Dropped parameters", ", ".join(detail.dropped)),
+        ("Request ID", detail.id),
     ]
 
 
@@ -207,16 +214,18 @@ def _tokens(detail: RequestDetailView) -> list[tuple[str, str]]:
         ("Cache write", detail.cache_write),
         ("Audio in", detail.audio_in),
         ("Output", detail.output),
-        ("of it thought", detail.reasoning),
+        ("of which reasoning", detail.reasoning),
         ("Audio out", detail.audio_out),
     )
     return [(name, f"{number:,}") for name, number in classes if number] or [("Input", "0"), ("Output", "0")]
 
 
 def _cost(detail: RequestDetailView) -> list[tuple[str, str]]:
-    how = {
-        "final": "From the usage the provider reported, each class of tokens at its own price.",
-        "estimated": "Estimated: the answer ended before its usage was reported, so what came was counted.",
-        "unknown": "No price is known for this model. Set one, and unknown costs can be computed anew.",
+    source = {
+        "final": "Token usage reported by the provider, each class of tokens at its own price.",
+        "estimated": "Estimate: the response ended before the provider reported its usage, so the received tokens were counted.",
+        "unknown": "No price is known for this model. Set one with: conduit-desktop prices add. Then compute the cost of "
+        "earlier requests with: conduit-desktop prices reprice",
     }
-    return [("Cost", moments.cost(detail.cost_usd)), ("How", how[detail.cost_state])]
+    text = source[detail.cost_state] if detail.attempts else "No provider was called."
+    return [("Cost", formatting.cost(detail.cost_usd)), ("Source", text)]

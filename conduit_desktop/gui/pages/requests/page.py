@@ -1,4 +1,4 @@
-"""The request log, live: a table that follows what happens, and an inspector that explains one request."""
+"""The request log: a live table, and an inspector for one request."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ from conduit_desktop.actions.schemas.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.records import RequestRecord, RequestStatus
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Page, Ui
-from conduit_desktop.gui.pages.dashboard.cards import cost_text
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.requests.inspector import WIDTH, Inspector
-from conduit_desktop.gui.request_rows import TONES, RequestRow, row_of
+from conduit_desktop.gui.request_rows import STATUS_LABELS, TONES, RequestRow, cost_text, row_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import label
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.editors import ComboBox
 from conduit_desktop.gui.widgets.forms.switch import Switch
+from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
 PART = 200
-"""Requests loaded at once."""
+"""Requests loaded per page of the log."""
 
 MOST_LIVE = 500
-"""Requests kept in the table while following, and all that the user loaded; older ones are a click away."""
+"""Requests kept in a live table, unless the user loaded more; older ones can be loaded again."""
 
-MOST_A_BREATH = 40
-"""Of a flood, the newest are shown."""
+MAX_PER_BATCH = 40
+"""Requests added to the table per batch of the feed; of more, the newest."""
 
 
 class RequestsPage(Page):
-    """Filters of status, key and model ask the log; the words in the search field filter what is shown."""
+    """The filters for status, key and model query the log; the search field filters the loaded rows."""
 
     title = "Requests"
     icon = "activity"
@@ -53,9 +52,9 @@ class RequestsPage(Page):
         self._inspected = False
         self._header_actions()
         self._filters()
-        empty = EmptyState("activity", "No requests", "Requests appear here the moment they are made.")
-        empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), "plain")
-        self.table: TableView[RequestRow] = TableView(TableModel(_COLUMNS, key=lambda line: line.id), empty)
+        empty = EmptyState("activity", "No requests", "Requests appear here as they arrive.")
+        empty.add_button("Open Chat", lambda: self.ui.navigate("chat"), "plain")
+        self.table: TableView[RequestRow] = TableView(TableModel(_COLUMNS, key=lambda row: row.id), empty)
         self.table.sort_by(0, descending=True)
         self.table.selected.connect(self._on_selected)
         self.table.activated.connect(self._on_selected)
@@ -68,28 +67,28 @@ class RequestsPage(Page):
     def _header_actions(self) -> None:
         self.follow = Switch()
         self.follow.setChecked(True)
-        self.follow.setAccessibleName("Follow")
-        self.follow.setToolTip("Show requests as they are made")
-        self.follow.toggled.connect(lambda on: self.ask_refresh() if on else None)
-        self.add_action(label("Follow", "muted"))
+        self.follow.setAccessibleName("Live")
+        self.follow.setToolTip("Add new requests to the table as they arrive")
+        self.follow.toggled.connect(lambda on: self.request_refresh() if on else None)
+        self.add_action(label("Live", "muted"))
         self.add_action(self.follow)
 
     def _filters(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(theme.S)
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Filter what is shown")
+        self.search.setPlaceholderText("Filter loaded requests")
         self.search.setClearButtonEnabled(True)
         self.search.addAction(theme.icon("magnifying-glass", "text_faint"), QLineEdit.ActionPosition.LeadingPosition)
         self.status, self.key, self.model = ComboBox(), ComboBox(), ComboBox()
-        for combo, name in ((self.status, "Any status"), (self.key, "Any key"), (self.model, "Any model")):
-            combo.setFixedWidth(130)  # long names must not take the search field's room; the list below is as wide as they are
+        for combo, name in ((self.status, "All statuses"), (self.key, "All keys"), (self.model, "All models")):
+            combo.setFixedWidth(130)  # long names must not push the search field aside; the popup list is wider
             combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setAccessibleName(name)
             combo.addItem(name, None)
-            combo.activated.connect(lambda _: self.ask_refresh())
+            combo.activated.connect(lambda _: self.request_refresh())
         for status in get_args(RequestStatus):
-            self.status.addItem(status.capitalize(), status)
+            self.status.addItem(STATUS_LABELS[status], status)
         row.addWidget(self.search, 1)
         for combo in (self.status, self.key, self.model):
             row.addWidget(combo)
@@ -113,7 +112,7 @@ class RequestsPage(Page):
         self.body.addWidget(self.splitter, 1)
 
     async def refresh(self) -> None:
-        """Load the newest requests that fit the filters, and the choices of the filters."""
+        """Load the newest requests that match the filters, and the choices of the filters."""
         self._fill(self.key, [(key.name, key.id) for key in self.context.gateway.snapshot.keys.values()])
         self._fill(self.model, [(alias, alias) for alias in sorted(one.alias for one in self._aliases())])
         found, self._cursor = await requests.records(self.context, self._query())
@@ -137,19 +136,19 @@ class RequestsPage(Page):
         )
 
     async def load_older(self) -> None:
-        """Put the next part of the log below what is shown."""
+        """Load the next page of the log and append it."""
         found, self._cursor = await requests.records(self.context, self._query(self._cursor))
         self.table.model.upsert(row_of(record) for record in found)
         self._most = max(MOST_LIVE, len(self.table.model.rows))
         self.older.setVisible(self._cursor is not None)
 
     async def _open(self, request_id: str) -> None:
-        """Show one request in the inspector, and select it where it is in the table."""
+        """Show one request in the inspector, and select its row if it is loaded."""
         self._wanted = None
         try:
             detail = await requests.get(self.context, request_id)
         except NotFound:
-            self.ui.notify("That request is no longer in the log.", "warning")
+            self.ui.notify("This request is no longer in the log.", "warning")
             return
         if self.table.model.row(request_id) is not None:
             self.table.select(request_id)
@@ -157,7 +156,7 @@ class RequestsPage(Page):
         self._show_inspector()
 
     def _show_inspector(self) -> None:
-        """As wide as a request's id, where the window has that room; where the user drew the border, it stays."""
+        """Open the inspector, wide enough for a request ID if the window is. A width set by the user is kept."""
         self.inspector.show()
         if not self._inspected:
             self._inspected = True
@@ -165,29 +164,29 @@ class RequestsPage(Page):
             self.splitter.setSizes([self.splitter.width() - wide, wide])
 
     def on_changes(self, changes: Sequence[Change]) -> None:
-        """Put new requests on top while following; load anew after a batch that was missed."""
+        """While live, insert new requests at the top; reload after a batch that was missed."""
         records = [change.payload for change in changes if isinstance(change.payload, RequestRecord)]
         if self.follow.isChecked():
-            fitting = [row_of(record) for record in reversed(records[-MOST_A_BREATH:]) if self._fits(record)]
-            if fitting:
-                self._put_on_top(fitting)
+            matching = [row_of(record) for record in reversed(records[-MAX_PER_BATCH:]) if self._matches(record)]
+            if matching:
+                self._insert(matching)
             if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
-                self.ask_refresh()
+                self.request_refresh()
 
-    def _put_on_top(self, lines: list[RequestRow]) -> None:
-        with self.table.steady():
-            self.table.model.upsert(lines, at_top=True)
+    def _insert(self, rows: list[RequestRow]) -> None:
+        with self.table.kept_scroll_position():
+            self.table.model.upsert(rows, at_top=True)
             gone = self.table.model.trim(self._most)
         if gone:
-            self._cursor = requests.cursor_at(max(line.at for line in gone))
+            self._cursor = requests.cursor_at(max(row.at for row in gone))
             self.older.show()
 
-    def _fits(self, record: RequestRecord) -> bool:
+    def _matches(self, record: RequestRecord) -> bool:
         status, key, model = self.status.currentData(), self.key.currentData(), self.model.currentData()
         return status in (None, record.status) and key in (None, record.key_id) and model in (None, record.model)
 
     def _fill(self, combo: ComboBox, choices: list[tuple[str, Any]]) -> None:
-        """Offer these beside `any`, keeping what is chosen."""
+        """Offer these after the entry for all, and keep the current choice."""
         chosen = combo.currentData()
         while combo.count() > 1:
             combo.removeItem(1)
@@ -214,28 +213,28 @@ class RequestsPage(Page):
                     combo.addItem(str(context[name]), context[name])
                 combo.setCurrentIndex(combo.findData(context[name]))
         self._wanted = context.get("request")
-        self.ask_refresh()
+        self.request_refresh()
 
     def focus_filter(self) -> None:
-        """The cursor into the search field."""
+        """Focus the search field."""
         self.search.setFocus()
         self.search.selectAll()
 
 
 _COLUMNS: tuple[Column[RequestRow], ...] = (
-    Column("Time", lambda line: moments.clock(line.at), sort=lambda line: line.at, width=104, colour=lambda _: "text_muted"),
-    Column("Status", lambda line: line.status, width=100, pill=True, colour=lambda line: TONES[line.status],
-           tooltip=lambda line: line.error),
-    Column("Key", lambda line: line.key, width=118, spare=2, tooltip=lambda line: line.client),
-    Column("Model and target", lambda line: f"{line.model}  →  {line.target}" if line.target else line.model),
-    Column("In", lambda line: moments.count(line.tokens_in), sort=lambda line: line.tokens_in, align="right", width=76,
-           spare=4),
-    Column("Out", lambda line: moments.count(line.tokens_out), sort=lambda line: line.tokens_out, align="right", width=70,
-           spare=3),
-    Column("Cost", cost_text, sort=lambda line: line.cost_nano, align="right", width=92, spare=1,
-           colour=lambda line: "text_faint" if line.cost_nano is None else None),
-    Column("First token", lambda line: moments.duration(line.first_token_ms), sort=lambda line: line.first_token_ms, align="right",
-           width=100, spare=5),
-    Column("Duration", lambda line: moments.duration(line.duration_ms), sort=lambda line: line.duration_ms, align="right",
+    Column("Time", lambda row: formatting.clock(row.at), sort=lambda row: row.at, width=104, colour=lambda _: "text_muted"),
+    Column("Status", lambda row: STATUS_LABELS[row.status], width=100, pill=True, colour=lambda row: TONES[row.status],
+           tooltip=lambda row: row.error),
+    Column("Key", lambda row: row.key, width=118, hide_order=2, tooltip=lambda row: row.client),
+    Column("Model and target", lambda row: f"{row.model}  →  {row.target}" if row.target else row.model),
+    Column("Input", lambda row: formatting.count(row.tokens_in), sort=lambda row: row.tokens_in, align="right", width=76,
+           hide_order=4),
+    Column("Output", lambda row: formatting.count(row.tokens_out), sort=lambda row: row.tokens_out, align="right", width=70,
+           hide_order=3),
+    Column("Cost", cost_text, sort=lambda row: row.cost_nano, align="right", width=92, hide_order=1,
+           colour=lambda row: "text_faint" if row.cost_nano is None else None),
+    Column("First token", lambda row: formatting.duration(row.first_token_ms), sort=lambda row: row.first_token_ms, align="right",
+           width=100, hide_order=5),
+    Column("Duration", lambda row: formatting.duration(row.duration_ms), sort=lambda row: row.duration_ms, align="right",
            width=92),
 )  # fmt: skip

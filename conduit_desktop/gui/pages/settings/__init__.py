@@ -1,1 +1,1 @@
-"""Settings, the master key, backup and import."""
+"""The settings page."""

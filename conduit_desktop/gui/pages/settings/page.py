@@ -1,4 +1,4 @@
-"""Every option of the house, made from their declaration and kept as soon as they are changed."""
+"""The settings page, built from `core.settings`; every change is saved immediately."""
 
 from __future__ import annotations
 
@@ -6,30 +6,39 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conduit_desktop.actions import settings
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import ActionError
-from conduit_desktop.gui.pages import Page, Ui
-from conduit_desktop.gui.pages.settings.about import AboutCard, DataCard, MasterKeyCard
+from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.settings.cards import AboutCard, DataCard, MasterKeyCard
 from conduit_desktop.gui.pages.settings.rows import SettingRow
-from conduit_desktop.gui.shell import server_actions as actions
+from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
-from conduit_desktop.gui.widgets.card import Card, hairline, scrolled
+from conduit_desktop.gui.widgets.card import Card
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
+from conduit_desktop.gui.widgets.layouts import hairline, scrolled
 
-ORDER = ("Server", "Appearance", "Routing", "Money", "Logging", "Security")
+GROUPS = {
+    "Server": "Server",
+    "Appearance": "Appearance",
+    "Routing": "Routing",
+    "Money": "Costs",
+    "Logging": "Logging",
+    "Security": "Security",
+}
+"""The title of each group, in the order shown."""
+
 HIDDEN = frozenset({"welcome_done"})
 NEEDS_RESTART = frozenset({"host", "port"})
 WIDTH = 820
 
 
 class SettingsPage(Page):
-    """Groups of options, then the master key, the data, and what this is."""
+    """One card per group of options, then the master key, backup and export, and the version."""
 
     title = "Settings"
     icon = "gear-six"
@@ -41,6 +50,8 @@ class SettingsPage(Page):
         self.restart = Banner()
         self.body.addWidget(self.restart)
         content = QWidget()
+        # On the content and not on the cards: the scroll area asks for the height at this width, and wrapped texts fit.
+        content.setMaximumWidth(WIDTH)
         self._column = QVBoxLayout(content)
         self._column.setContentsMargins(0, 0, theme.S, theme.L)
         self._column.setSpacing(theme.L)
@@ -51,13 +62,12 @@ class SettingsPage(Page):
         self.data = DataCard(context, ui)
         self.about = AboutCard(context)
         for card in (self.master_key, self.data, self.about):
-            card.setMaximumWidth(WIDTH)
             self._column.addWidget(card)
         self._column.addStretch(1)
         self.body.addWidget(scrolled(content), 1)
 
     async def refresh(self) -> None:
-        """Show every option as it holds now; what is being typed is left alone."""
+        """Show the current value of every option, except for one that is being edited."""
         views = [view for view in await settings.show(self.context) if view.name not in HIDDEN]
         if not self.rows:
             await self._build(views)
@@ -66,17 +76,16 @@ class SettingsPage(Page):
         await self.about.refresh()
 
     async def _build(self, views: list[SettingView]) -> None:
-        groups: dict[str, list[SettingView]] = {name: [] for name in ORDER}
+        groups: dict[str, list[SettingView]] = {name: [] for name in GROUPS}
         for view in views:
             groups.setdefault(view.group, []).append(view)
         for group, members in groups.items():
             if members:
-                self._groups.addWidget(self._card(group, members), 0, Qt.AlignmentFlag.AlignTop)
-                await asyncio.sleep(0.001)  # others have their turn: all at once would cost a stream its next frame
+                self._groups.addWidget(self._card(group, members))
+                await asyncio.sleep(0.001)  # yield to the loop: all cards at once would delay the streams
 
     def _card(self, group: str, members: list[SettingView]) -> Card:
-        card = Card(group)
-        card.setMaximumWidth(WIDTH)
+        card = Card(GROUPS.get(group, group))
         for place, view in enumerate(members):
             if place:
                 card.body.addWidget(hairline())
@@ -87,19 +96,19 @@ class SettingsPage(Page):
         return card
 
     def _choices(self, name: str) -> list[tuple[str, Any]] | None:
-        """Names to choose from, where an option names a key or an alias."""
+        """The choices of an option whose value is the name of a key or an alias."""
         snapshot = self.context.gateway.snapshot
         if name == "anonymous_key":
-            return [("None: a key is needed", None), *((key.name, key.name) for key in snapshot.keys.values())]
+            return [("None (key required)", None), *((key.name, key.name) for key in snapshot.keys.values())]
         if name == "default_alias":
-            return [("None: an error", None), *((alias.alias, alias.alias) for alias in snapshot.aliases.values())]
+            return [("None (return an error)", None), *((alias.alias, alias.alias) for alias in snapshot.aliases.values())]
         return None
 
     def _on_changed(self, name: str, value: Any) -> None:
         self.ui.run(self.save(name, value))
 
     async def save(self, name: str, value: Any) -> None:
-        """Keep one option; what is wrong with it is said beside it."""
+        """Save one option; an error is shown at its row."""
         row = self.rows[name]
         try:
             await settings.change(self.context, {name: value}, "gui")
@@ -109,11 +118,11 @@ class SettingsPage(Page):
         row.show_saved()
         if name in NEEDS_RESTART and self.context.server.state == "running":
             self.restart.show_text(
-                "The server still listens where it did.",
+                "Restart the server to use the new address.",
                 "info",
-                ("Restart it now", "primary", lambda: self.ui.run(self._restart())),
+                ("Restart now", "primary", lambda: self.ui.run(self._restart())),
             )
 
     async def _restart(self) -> None:
         self.restart.hide()
-        await actions.restart_server(self.context)
+        await server_actions.restart_server(self.context)

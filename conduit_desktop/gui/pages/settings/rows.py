@@ -1,4 +1,4 @@
-"""One option as a row: what it is at the left, its editor at the right, its error below."""
+"""One option as a row: title and description at the left, the editor at the right, the error below."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.card import Pill, label
 from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number, TextLine, TextList, Toggle
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.pills import Pill
 
 PAUSE_MS = 700
-"""After the last key stroke, before a text is taken as meant."""
+"""Milliseconds from the last key stroke until a text is saved."""
 
 SAVED_MS = 1600
 
 
 class SettingRow(QWidget):
-    """`changed` carries the new value: at once for choices, after a pause for texts."""
+    """`changed` carries the new value: at once for switches and choices, after a pause for texts."""
 
     changed = Signal(object)
 
@@ -40,13 +41,13 @@ class SettingRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, theme.XS, 0, theme.XS)
         row.setSpacing(theme.XL)
-        words = QVBoxLayout()
-        words.setSpacing(2)
+        texts = QVBoxLayout()
+        texts.setSpacing(2)
         head = QHBoxLayout()
         head.setSpacing(theme.S)
-        self.locked = Pill("set by the config file or at the start", "info")
+        self.locked = Pill("Set by config file or command line", "info")
         self.locked.hide()
-        self.saved = Pill("saved", "success")
+        self.saved = Pill("Saved", "success")
         self.saved.hide()
         head.addWidget(label(self.view.title, "fieldLabel"))
         head.addWidget(self.locked)
@@ -54,12 +55,12 @@ class SettingRow(QWidget):
         head.addStretch(1)
         self.error = label("", "fieldError", wrap=True)
         self.error.hide()
-        words.addStretch(1)
-        words.addLayout(head)
-        words.addWidget(label(self.view.description, "fieldHelp", wrap=True))
-        words.addWidget(self.error)
-        words.addStretch(1)
-        row.addLayout(words, 1)
+        texts.addStretch(1)
+        texts.addLayout(head)
+        texts.addWidget(label(self.view.description, "fieldHelp", wrap=True))
+        texts.addWidget(self.error)
+        texts.addStretch(1)
+        row.addLayout(texts, 1)
         self.editor.setFixedWidth(34 if isinstance(self.editor, Toggle) else 260)
         if isinstance(self.editor, Number):
             self.editor.line.setMaximumWidth(260)
@@ -67,14 +68,14 @@ class SettingRow(QWidget):
         row.addWidget(self.editor, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def value(self) -> Any:
-        """The editor's value as the option takes it; an emptied number goes back to the default."""
+        """The editor's value in the type of the option; an empty text is None if None is the default."""
         value = self.editor.value()
         if self.view.type == "number" and isinstance(value, int):
             return float(value)
         return None if value == "" and self.view.default is None else value
 
     def show_setting(self, view: SettingView, choices: list[tuple[str, Any]] | None) -> None:
-        """Show the value that holds, unless the user is just changing it or has to mend it."""
+        """Show the current value, unless the user is editing it or it has an error."""
         self.view = view
         self.locked.setVisible(view.locked)
         self.editor.set_locked(view.locked)
@@ -84,7 +85,7 @@ class SettingRow(QWidget):
             self.editor.set_value(view.value)
 
     def show_error(self, text: str) -> None:
-        """Say what is wrong with the value."""
+        """Show an error below the description; an empty text removes it."""
         self.error.setText(text)
         self.error.setVisible(bool(text))
         target = self.editor.focus_target()
@@ -93,7 +94,7 @@ class SettingRow(QWidget):
         target.style().polish(target)
 
     def show_saved(self) -> None:
-        """A word that it is kept, for a moment."""
+        """Show for a moment that the value was saved."""
         self.show_error("")
         self.saved.show()
         QTimer.singleShot(SAVED_MS, self.saved, self.saved.hide)
@@ -104,7 +105,7 @@ class SettingRow(QWidget):
 
 
 def editor_for(view: SettingView, choices: list[tuple[str, Any]] | None) -> Editor:
-    """The editor of an option's type."""
+    """The editor for the type of an option."""
     if choices is not None:
         return Combo(choices)
     if view.choices:
@@ -117,6 +118,6 @@ def editor_for(view: SettingView, choices: list[tuple[str, Any]] | None) -> Edit
         case "number":
             return Number(decimals=3, placeholder=str(view.default))
         case "array":
-            return TextList("One a line")
+            return TextList("One per line")
         case _:
             return TextLine(str(view.default or "Empty"))

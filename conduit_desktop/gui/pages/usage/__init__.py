@@ -1,1 +1,1 @@
-"""Usage over time."""
+"""The usage page."""

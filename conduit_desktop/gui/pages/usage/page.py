@@ -1,4 +1,4 @@
-"""What was spent: a chart by day and model, and sums by day, model, key or provider."""
+"""Usage over time: a chart by day and model, and totals by day, model, key or provider."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from PySide6.QtCore import QDate
-from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import usage
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery
 from conduit_desktop.core.money import show_usd, to_nano
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.usage.series import UsageTotals, days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.card import Card, Figure, scrolled
-from conduit_desktop.gui.widgets.charts.stacked import OTHERS, Series, StackedBars
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.card import Card, Figure
+from conduit_desktop.gui.widgets.charts.stacked import OTHER, Series, StackedBars
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import choose_file
 from conduit_desktop.gui.widgets.forms.segments import Segments
+from conduit_desktop.gui.widgets.labels import label
+from conduit_desktop.gui.widgets.layouts import scrolled
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
@@ -30,10 +32,10 @@ RANGES = (("7 days", 7), ("30 days", 30), ("90 days", 90), ("Custom", 0))
 
 
 class UsagePage(Page):
-    """Ranges are whole UTC days. Requests without a known price are counted as unknown and never as $0."""
+    """Ranges are whole UTC days. Requests without a known price are shown as unknown and never as $0."""
 
     title = "Usage"
-    subtitle = "Days are UTC"
+    subtitle = "Days are in UTC"
     icon = "chart-bar"
     topics = frozenset({"prices"})
 
@@ -61,11 +63,11 @@ class UsagePage(Page):
         row = QHBoxLayout(self.custom)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.first)
-        row.addWidget(QLabel("to"))
+        row.addWidget(label("to"))
         row.addWidget(self.last)
         self.custom.hide()
         for edit in (self.first, self.last):
-            edit.dateChanged.connect(self.ask_refresh)
+            edit.dateChanged.connect(self.request_refresh)
         self.add_action(self.custom)
         self.add_action(self.range)
         self.export = button("Export CSV", icon="download-simple", on_click=lambda: self.ui.run(self.export_csv()))
@@ -74,10 +76,12 @@ class UsagePage(Page):
     def _figures(self) -> None:
         row = QHBoxLayout()
         row.setSpacing(theme.M)
-        self.cost = Figure("Spend", "Priced requests alone")
+        self.cost = Figure("Spend", "Requests with a known price only")
         self.requests = Figure("Requests")
-        self.tokens = Figure("Tokens", "Read and written")
-        self.unpriced = Figure("Unknown price", "Requests of models without a price; set one on the Models page")
+        self.tokens = Figure("Tokens", "Input and output tokens")
+        self.unpriced = Figure(
+            "Without a price", "Requests to models without a known price. Set one with: conduit-desktop prices add"
+        )
         for figure in (self.cost, self.requests, self.tokens, self.unpriced):
             row.addWidget(figure, 1)
         self._column.addLayout(row)
@@ -92,18 +96,15 @@ class UsagePage(Page):
         self._column.addWidget(self.card, 3)
 
     def _table(self) -> None:
-        self.group = Segments((("Model", "model"), ("Key", "key"), ("Provider", "provider"), ("Day", "day")), "Sums by")
+        self.group = Segments((("Model", "model"), ("Key", "key"), ("Provider", "provider"), ("Day", "day")), "Group by")
         self.group.chosen.connect(lambda _: self._show_table())
         head = QHBoxLayout()
-        title = QLabel("Sums")
-        title.setObjectName("sectionTitle")
+        title = label("Breakdown", "sectionTitle")
         head.addWidget(title)
         head.addStretch(1)
         head.addWidget(self.group)
-        empty = EmptyState(
-            "chart-bar", "Nothing was used in these days", "Choose a longer range, or make a first request in the chat."
-        )
-        empty.add_button("Open the chat", lambda: self.ui.navigate("chat"), "plain")
+        empty = EmptyState("chart-bar", "No usage in this period", "Choose a longer range, or send a request from Chat.")
+        empty.add_button("Open Chat", lambda: self.ui.navigate("chat"), "plain")
         self.table: TableView[UsageTotals] = TableView(TableModel(_COLUMNS, key=lambda row: row.name), empty)
         self.table.sort_by(len(_COLUMNS) - 1, descending=True)
         self.table.setMinimumHeight(230)
@@ -129,46 +130,46 @@ class UsagePage(Page):
         )
 
     async def refresh(self) -> None:
-        """Load the sums of the range."""
+        """Load the totals of the range."""
         self.rows = await usage.usage(self.context, self._query())
         self._show_figures()
         self._show_chart()
         self._show_table()
 
     def _show_figures(self) -> None:
-        whole = totals_of("all", self.rows)
-        estimated = f"{whole.estimated:,} requests estimated" if whole.estimated else ""
-        self.cost.show_value(show_usd(whole.cost_known), estimated)
+        total = totals_of("all", self.rows)
+        estimated = f"{total.estimated:,} requests with estimated cost" if total.estimated else ""
+        self.cost.show_value(show_usd(total.cost_known), estimated)
         self.requests.show_value(
-            moments.count(whole.requests), f"{whole.errors:,} failed" if whole.errors else "", "danger" if whole.errors else ""
+            formatting.count(total.requests), f"{total.errors:,} failed" if total.errors else "", "danger" if total.errors else ""
         )
-        cached = f"{whole.cached / whole.tokens_in:.0%} of the input from cache" if whole.cached else ""
-        self.tokens.show_value(moments.count(whole.tokens), cached)
-        self.unpriced.show_value(moments.count(whole.unpriced), "not in the spend" if whole.unpriced else "", "warning")
+        cached = f"{total.cached / total.tokens_in:.0%} of the input from cache" if total.cached else ""
+        self.tokens.show_value(formatting.count(total.tokens), cached)
+        self.unpriced.show_value(formatting.count(total.unpriced), "not included in the spend" if total.unpriced else "", "warning")
 
     def _show_chart(self) -> None:
         days = days_between(*self.span())
         measure = self.measure.value()
-        series = [Series(name, values) for name, values in stacked(self.rows, days, measure, OTHERS)]
-        words = _dollars if measure == "cost" else _number
-        self.chart.show_series([_short(day) for day in days], series, words)
+        series = [Series(name, values) for name, values in stacked(self.rows, days, measure, OTHER)]
+        show = _dollars if measure == "cost" else _number
+        self.chart.show_series([_short(day) for day in days], series, show)
 
     def _show_table(self) -> None:
         self.table.model.set_rows(grouped(self.rows, self.group.value()))
 
     def _on_range(self, days: int) -> None:
         self.custom.setVisible(not days)
-        self.ask_refresh()
+        self.request_refresh()
 
     async def export_csv(self) -> None:
-        """Write the range's sums, by day, model, key and provider, to a file of the user's choice."""
+        """Write the range's totals by day, model, key and provider to a CSV file."""
         first, last = self.span()
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
             query = self._query()
             text = usage.as_csv(await usage.usage(self.context, query), query.group_by)
             await asyncio.to_thread(path.write_text, text, "utf-8")
-            self.ui.notify(f"Written to {path.name}")
+            self.ui.notify(f"Saved to {path.name}")
 
 
 def _cost(row: UsageTotals) -> str:
@@ -181,16 +182,16 @@ _COLUMNS: tuple[Column[UsageTotals], ...] = (
     Column("Requests", lambda row: f"{row.requests:,}", sort=lambda row: row.requests, align="right", width=100),
     Column(
         "Errors", lambda row: f"{row.errors:,}" if row.errors else "–", sort=lambda row: row.errors, align="right", width=86,
-        spare=2,
+        hide_order=2,
         colour=lambda row: "danger" if row.errors else "text_faint",
     ),
-    Column("Tokens in", lambda row: moments.count(row.tokens_in), sort=lambda row: row.tokens_in, align="right", width=104),
-    Column("Cached", lambda row: moments.count(row.cached), sort=lambda row: row.cached, align="right", width=96, spare=3),
-    Column("Tokens out", lambda row: moments.count(row.tokens_out), sort=lambda row: row.tokens_out, align="right", width=108),
+    Column("Tokens in", lambda row: formatting.count(row.tokens_in), sort=lambda row: row.tokens_in, align="right", width=104),
+    Column("Cached", lambda row: formatting.count(row.cached), sort=lambda row: row.cached, align="right", width=96, hide_order=3),
+    Column("Tokens out", lambda row: formatting.count(row.tokens_out), sort=lambda row: row.tokens_out, align="right", width=108),
     Column(
         "Cost", _cost, sort=lambda row: row.cost_known, align="right", width=190,
         colour=lambda row: "warning" if row.unpriced else None,
-        tooltip=lambda row: f"{row.unpriced:,} requests have no known price and are not in the sum" if row.unpriced else "",
+        tooltip=lambda row: f"{row.unpriced:,} requests have no known price and are not included" if row.unpriced else "",
     ),
 )  # fmt: skip
 
@@ -212,4 +213,4 @@ def _dollars(usd: float) -> str:
 
 
 def _number(value: float) -> str:
-    return moments.count(round(value))
+    return formatting.count(round(value))

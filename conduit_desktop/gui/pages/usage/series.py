@@ -1,4 +1,4 @@
-"""Sums of usage, arranged for the chart and the table of the usage page."""
+"""Usage totals, arranged for the chart and the table of the usage page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Measure = Literal["cost", "requests", "tokens"]
 GroupBy = Literal["day", "model", "key", "provider"]
 TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out")
 MOST = 7
-"""Series of the chart; the rest are joined as `others`."""
+"""Series of the chart; the rest are joined into one."""
 
-NAMELESS: dict[GroupBy, str] = {"model": "no known model", "key": "no key", "provider": "no provider was asked", "day": "–"}
-"""What is said of requests that have none: refused before they went anywhere, or asked in this window."""
+UNNAMED: dict[GroupBy, str] = {"model": "(no model)", "key": "(no key)", "provider": "(no provider)", "day": "–"}
+"""The group of requests that have none: rejected before routing, or sent from Chat without a key."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class UsageTotals:
 
     @property
     def tokens(self) -> int:
-        """Read and written."""
+        """Input and output tokens."""
         return self.tokens_in + self.tokens_out
 
     @property
@@ -45,7 +45,7 @@ class UsageTotals:
 
 
 def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> UsageTotals:
-    """The sum of usage rows."""
+    """The totals of usage rows."""
     rows = list(rows)
 
     def add(*fields: str) -> int:
@@ -65,30 +65,31 @@ def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> UsageTotals:
 
 
 def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[UsageTotals]:
-    """One row a group, in the order they came; a key is shown by its name."""
+    """One row per group, in order of first appearance; a key is shown by its name."""
     field = "key_name" if group == "key" else group
     parts: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        parts.setdefault(str(row[field] or NAMELESS[group]), []).append(row)
+        parts.setdefault(str(row[field] or UNNAMED[group]), []).append(row)
     return [totals_of(name, some) for name, some in parts.items()]
 
 
 def days_between(first: date, last: date) -> list[str]:
-    """Every day of the range as the sums name it, both ends included."""
+    """Every day from `first` to `last`, both included, as `YYYY-MM-DD`."""
     return [(first + timedelta(days=at)).isoformat() for at in range((last - first).days + 1)]
 
 
 def stacked(
     rows: Iterable[Mapping[str, Any]], days: Sequence[str], measure: Measure, others: str
 ) -> list[tuple[str, tuple[float, ...]]]:
-    """`(model, value a day)`, the largest first, all after the seventh joined. Cost in US dollars."""
+    """`(model, value per day)`, the largest first; models after the seventh are joined as `others`. Cost in US dollars."""
     places = {day: at for at, day in enumerate(days)}
     series: dict[str, list[float]] = {}
     for row in rows:
         if row["day"] in places:
-            values = series.setdefault(str(row["model"] or NAMELESS["model"]), [0.0] * len(days))
+            values = series.setdefault(str(row["model"] or UNNAMED["model"]), [0.0] * len(days))
             values[places[row["day"]]] += _value(row, measure)
     ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
+    # One more than MOST is shown as it is: joining a single model into “Other” would only hide its name.
     if len(ranked) > MOST + 1:
         rest = tuple(sum(column) for column in zip(*(values for _, values in ranked[MOST:]), strict=True))
         ranked = [*ranked[:MOST], (others, rest)]

@@ -1,1 +1,1 @@
-"""The first start."""
+"""The page of the first start."""

@@ -1,35 +1,33 @@
-"""The first start: what is here already, or the demo, and out of the way."""
+"""The page of the first start: add what was found on this computer, or try the demo."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import settings
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
 from conduit_desktop.actions.onboarding.first_steps import add_demo, add_found
 from conduit_desktop.core.paths import resource
-from conduit_desktop.gui.pages import Page, Ui
+from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.empty import IconLabel
-from conduit_desktop.gui.widgets.picture import IconPicture
+from conduit_desktop.gui.widgets.icons import IconLabel, IconPicture
+from conduit_desktop.gui.widgets.labels import label
 
 WIDTH = 620
 PITCH = (
-    "One address on this computer in front of every model you use. "
-    "Point your apps at it, give each its own key, and see what it costs."
+    "One address on this computer for every model you use. Point your apps at it, give each its own key, and see what they cost."
 )
 Found = FoundKey | FoundServer
 
 
 class FoundRow(QFrame):
-    """One thing found, with a box to tick."""
+    """An API key or a model server that was found, with a check box."""
 
     def __init__(self, found: Found) -> None:
         super().__init__()
@@ -45,17 +43,17 @@ class FoundRow(QFrame):
         row.setSpacing(theme.M)
         row.addWidget(self.box)
         row.addWidget(IconLabel("desktop-tower" if server else "key", 18))
-        words = QVBoxLayout()
-        words.setSpacing(1)
-        words.addWidget(_label(found.label, "cardTitle"))
-        words.addWidget(_label(described(found), "fieldHelp"))
-        row.addLayout(words, 1)
+        texts = QVBoxLayout()
+        texts.setSpacing(1)
+        texts.addWidget(label(found.label, "cardTitle", wrap=True))
+        texts.addWidget(label(described(found), "fieldHelp", wrap=True))
+        row.addLayout(texts, 1)
         if found.used:
-            row.addWidget(_label("Added already", "faint"))
+            row.addWidget(label("Already added", "faint", wrap=True))
 
 
 class WelcomePage(Page):
-    """Three ways on: add what was found, try the demo, or skip."""
+    """Add what was found, try the demo, add another provider, or skip."""
 
     title = "Welcome"
     icon = "hand-waving"
@@ -65,7 +63,7 @@ class WelcomePage(Page):
         super().__init__(context, ui)
         self.heading.hide()
         self.rows: list[FoundRow] = []
-        self.note = _label("Looking for keys and local model servers…", "muted")
+        self.note = label("Searching for API keys and local model servers…", "muted", wrap=True)
         self.add_button = button("Add selected", "primary", on_click=lambda: self.ui.run(self._add()))
         self.add_button.hide()
         self.demo_button = button("Try the demo", "primary", "flask", lambda: self.ui.run(self._demo()))
@@ -90,10 +88,10 @@ class WelcomePage(Page):
         column.addStretch(1)
         column.addWidget(IconPicture(QIcon(resource("icons", "conduit.svg").as_posix()), 56))
         column.addSpacing(theme.S)
-        column.addWidget(_label("Welcome to Conduit", "pageTitle"))
-        column.addWidget(_label(PITCH, "muted"))
+        column.addWidget(label("Welcome to Conduit", "pageTitle", wrap=True))
+        column.addWidget(label(PITCH, "muted", wrap=True))
         column.addSpacing(theme.L)
-        column.addWidget(_label("Found on this computer", "overline"))
+        column.addWidget(label("Found on this computer", "overline", wrap=True))
         column.addWidget(self.note)
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.S)
@@ -109,7 +107,7 @@ class WelcomePage(Page):
         column.addStretch(2)
 
     async def refresh(self) -> None:
-        """Look around; nothing found is ever shown but its name and a hint."""
+        """Search the environment and local ports. Of a key, only the variable and a hint are shown."""
         found: list[Found] = [*await found_keys(self.context), *await found_servers(self.context)]
         for row in self.rows:
             self._list.removeWidget(row)
@@ -118,12 +116,12 @@ class WelcomePage(Page):
         for row in self.rows:
             row.box.toggled.connect(self._update)
             self._list.addWidget(row)
-        self.note.setText("No provider keys in the environment, and no local model server answers." if not found else "")
+        self.note.setText("No provider API keys in the environment and no local model servers found." if not found else "")
         self.note.setVisible(not found)
         self._update()
 
     def selected(self) -> Sequence[Found]:
-        """What is ticked."""
+        """The checked entries."""
         return [row.found for row in self.rows if row.box.isChecked() and not row.found.used]
 
     def _update(self, _on: bool = False) -> None:
@@ -160,16 +158,8 @@ class WelcomePage(Page):
 
 
 def described(found: Found) -> str:
-    """Where it is and what it has, without a secret."""
+    """Where it was found: the variable with a hint of the key, or the address with the number of models."""
     if isinstance(found, FoundKey):
         return f"{found.variable} · {found.hint}"
     count = len(found.models)
     return f"{found.base_url.split('://')[-1]} · {count} {'model' if count == 1 else 'models'}"
-
-
-def _label(text: str, name: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName(name)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

@@ -1,4 +1,4 @@
-"""Small drawings that must be there at once and repaint cheaply: bars by minute, shares of a whole, a timings bar."""
+"""Small painted charts that repaint cheaply: requests per minute, shares, and a segmented bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCALE = 38
 
 
 class MinuteBars(QWidget):
-    """Requests by minute, answered below and failed above; hovering tells the numbers."""
+    """Requests per minute, failed ones stacked on the others; a tooltip shows the numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,13 +26,13 @@ class MinuteBars(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_minutes(self, minutes: list[tuple[int, int]]) -> None:
-        """`(answered, failed)`, the running minute last; paints only what changed."""
+        """`(not failed, failed)` per minute, the current minute last; repaints only if a number changed."""
         if minutes != self._minutes:
             self._minutes = minutes
             self.update()
 
     def _top(self) -> int:
-        """The scale's end: 1, 2 or 5 times a power of ten."""
+        """The end of the scale: 4 times 1, 2 or 5 times a power of ten."""
         most = max((sum(pair) for pair in self._minutes), default=0)
         step = 1
         while True:
@@ -44,30 +44,30 @@ class MinuteBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(theme.font(11))
-        top, room = self._top(), self.height() - _AXIS - 6
+        top, height = self._top(), self.height() - _AXIS - 6
         for line in range(5):
-            y = 6 + room * line / 4
+            y = 6 + height * line / 4
             painter.setPen(QPen(theme.colour("border"), 1))
             painter.drawLine(0, int(y), self.width() - _SCALE, int(y))
             painter.setPen(theme.colour("text_faint"))
             scale = QRectF(self.width() - _SCALE, y - 8, _SCALE, 16)
             painter.drawText(scale, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), f"{top * (4 - line) // 4:,}")
-        self._paint_bars(painter, room / top, 6 + room)
+        self._paint_bars(painter, height / top, 6 + height)
         painter.setPen(theme.colour("text_faint"))
-        words = QRectF(0, self.height() - _AXIS + 4, self.width() - _SCALE, _AXIS - 4)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), f"{len(self._minutes)} min ago")
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), "now")
+        axis = QRectF(0, self.height() - _AXIS + 4, self.width() - _SCALE, _AXIS - 4)
+        painter.drawText(axis, int(Qt.AlignmentFlag.AlignLeft), f"{len(self._minutes)} min ago")
+        painter.drawText(axis, int(Qt.AlignmentFlag.AlignRight), "now")
 
     def _paint_bars(self, painter: QPainter, scale: float, base: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         accent, danger, faint = theme.colour("accent"), theme.colour("danger"), theme.colour("hover")
         width = self._step()
-        for place, (answered, failed) in enumerate(self._minutes):
+        for place, (succeeded, failed) in enumerate(self._minutes):
             x = place * width
             if place == self._hover:
                 painter.fillRect(QRectF(x, 6, width, base - 6), faint)
-            for value, below, tone in ((answered, 0, accent), (failed, answered, danger)):
+            for value, below, tone in ((succeeded, 0, accent), (failed, succeeded, danger)):
                 if value:
                     box = QRectF(x + width * 0.14, base - (below + value) * scale, width * 0.72, value * scale)
                     painter.setBrush(tone)
@@ -81,11 +81,11 @@ class MinuteBars(QWidget):
         self._hover = place if 0 <= place < len(self._minutes) else -1
         self.update()
         if self._hover >= 0:
-            answered, failed = self._minutes[self._hover]
+            succeeded, failed = self._minutes[self._hover]
             back = len(self._minutes) - 1 - self._hover
             when = "This minute" if back == 0 else f"{back} min ago"
             tail = f", {failed:,} failed" if failed else ""
-            QToolTip.showText(event.globalPosition().toPoint(), f"{when}: {answered + failed:,} requests{tail}", self)
+            QToolTip.showText(event.globalPosition().toPoint(), f"{when}: {succeeded + failed:,} requests{tail}", self)
 
     def leaveEvent(self, event: object) -> None:
         self._hover = -1
@@ -93,7 +93,7 @@ class MinuteBars(QWidget):
 
 
 class Shares(QWidget):
-    """Names with a bar for their share of the largest, and the amount in words."""
+    """Names with their amounts, each with a bar relative to the largest."""
 
     ROW = 34
 
@@ -104,7 +104,7 @@ class Shares(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def show_rows(self, rows: Sequence[tuple[str, float, str]]) -> None:
-        """`(name, amount, words)`, largest first; what does not fit is left out."""
+        """`(name, amount, amount as text)`, largest first; only the first `most` are shown."""
         shown = list(rows)[: self._most]
         if shown != self._rows:
             self._rows = shown
@@ -121,16 +121,16 @@ class Shares(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         largest = max((amount for _, amount, _ in self._rows), default=0) or 1
-        for place, (name, amount, words) in enumerate(self._rows):
+        for place, (name, amount, text) in enumerate(self._rows):
             y = place * self.ROW
             painter.setFont(theme.font(13))
             painter.setPen(theme.colour("text"))
-            room = self.width() - painter.fontMetrics().horizontalAdvance(words) - 12
+            width = self.width() - painter.fontMetrics().horizontalAdvance(text) - 12
             painter.drawText(
-                QRectF(0, y, room, 18), 0, painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(room))
+                QRectF(0, y, width, 18), 0, painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, int(width))
             )
             painter.setPen(theme.colour("text_muted"))
-            painter.drawText(QRectF(0, y, self.width(), 18), int(Qt.AlignmentFlag.AlignRight), words)
+            painter.drawText(QRectF(0, y, self.width(), 18), int(Qt.AlignmentFlag.AlignRight), text)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.colour("sunken"))
             painter.drawRoundedRect(QRectF(0, y + 21, self.width(), 5), 2.5, 2.5)
@@ -139,7 +139,7 @@ class Shares(QWidget):
 
 
 class SegmentBar(QWidget):
-    """One bar cut into parts, such as the phases of a request; the parts' colours are tokens."""
+    """One bar divided into parts, such as the phases of a request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class SegmentBar(QWidget):
         self.setFixedHeight(10)
 
     def show_parts(self, parts: Sequence[tuple[float, str]]) -> None:
-        """`(amount, token)` in order."""
+        """`(amount, colour token)` in order."""
         self._parts = [(amount, tone) for amount, tone in parts if amount > 0]
         self.update()
 
@@ -155,11 +155,11 @@ class SegmentBar(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        whole = sum(amount for amount, _ in self._parts) or 1
+        total = sum(amount for amount, _ in self._parts) or 1
         x, gap = 0.0, 2.0
-        room = self.width() - gap * max(0, len(self._parts) - 1)
+        space = self.width() - gap * max(0, len(self._parts) - 1)
         for amount, tone in self._parts:
-            width = max(3.0, room * amount / whole)
+            width = max(3.0, space * amount / total)
             painter.setBrush(theme.colour(tone))
             painter.drawRoundedRect(QRectF(x, 0, width, self.height()), 3, 3)
             x += width + gap

@@ -1,4 +1,4 @@
-"""A row of thin bars: the latest latencies of one target."""
+"""A sparkline of thin bars, for the latest latencies of a target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BAR, _GAP = 3.0, 1.0
 
 
 class Sparkline(QWidget):
-    """The newest value at the right, each as high as its share of the largest."""
+    """The newest value is at the right; heights are relative to the largest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,12 +22,12 @@ class Sparkline(QWidget):
         self.setFixedSize(self.sizeHint())
 
     def show_values(self, values: Sequence[float]) -> None:
-        """Show these, as many of the last as there is room for."""
+        """Show values in ms; of too many, the latest."""
         most = int(self.width() / (_BAR + _GAP))
         shown = list(values[-most:])
         if shown != self._values:
             self._values = shown
-            self.setToolTip(f"{len(values)} answers, {min(values):,.0f} to {max(values):,.0f} ms" if values else "")
+            self.setToolTip(f"{len(values)} requests, {min(values):,.0f} to {max(values):,.0f} ms" if values else "")
             self.update()
 
     def sizeHint(self) -> QSize:

@@ -1,10 +1,11 @@
-"""Stacked bars by day, with their scale, their legend, and what a day holds when the pointer is over it."""
+"""Stacked bars by day with a scale, a legend, and a tooltip for each day."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from PySide6.QtCore import QRectF, Qt
@@ -13,23 +14,23 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 
-OTHERS = "others"
+OTHER = "Other"
 _SCALE, _AXIS, _TOP = 64, 24, 10
-"""Pixels kept free for the words at the left, below and above."""
+"""Pixels for the scale at the left, the days below, and the space above."""
 
 _LINES = 4
 
 
 @dataclass(frozen=True)
 class Series:
-    """One colour of the stack: a value for each day."""
+    """One series of the stack: a value for each day."""
 
     name: str
     values: tuple[float, ...]
 
 
 class StackedBars(QWidget):
-    """`show_series` draws; the legend below names the colours and their sums."""
+    """The chart with a legend of the series and their totals."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,39 +42,39 @@ class StackedBars(QWidget):
         column.addWidget(self.bars, 1)
         column.addWidget(self.legend)
 
-    def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
-        """`days` as short labels, `series` largest first, `words` to say a value."""
-        self.bars.show_series(days, series, words)
-        self.legend.show_names([(one.name, words(sum(one.values))) for one in series])
+    def show_series(self, days: Sequence[str], series: Sequence[Series], show: Callable[[float], str]) -> None:
+        """`days` as short labels, `series` largest first, `show` formats a value."""
+        self.bars.show_series(days, series, show)
+        self.legend.show_names([(one.name, show(sum(one.values))) for one in series])
 
 
 class Bars(QWidget):
-    """The drawing itself."""
+    """The chart without its legend."""
 
     def __init__(self) -> None:
         super().__init__()
         self.days: Sequence[str] = ()
         self.series: Sequence[Series] = ()
-        self._words: Callable[[float], str] = str
+        self._show_value: Callable[[float], str] = str
         self._hover = -1
         self.setMouseTracking(True)
         self.setMinimumHeight(120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
-    def show_series(self, days: Sequence[str], series: Sequence[Series], words: Callable[[float], str]) -> None:
-        """Draw these from now on."""
-        self.days, self.series, self._words = days, series, words
+    def show_series(self, days: Sequence[str], series: Sequence[Series], show: Callable[[float], str]) -> None:
+        """Draw these series; see `StackedBars.show_series`."""
+        self.days, self.series, self._show_value = days, series, show
         self.update()
 
     def tip(self, at: int) -> str:
-        """What hovering the day number `at` says."""
+        """The tooltip of a day, by index, as HTML."""
         parts = [(series.name, series.values[at]) for series in self.series if series.values[at]]
-        lines = [f"<b>{self.days[at]}</b> &nbsp; {self._words(sum(value for _, value in parts))}"]
-        lines += [f"{_plain(name)} &nbsp; {self._words(value)}" for name, value in sorted(parts, key=lambda part: -part[1])]
+        lines = [f"<b>{self.days[at]}</b> &nbsp; {self._show_value(sum(value for _, value in parts))}"]
+        lines += [f"{escape(name)} &nbsp; {self._show_value(value)}" for name, value in sorted(parts, key=lambda part: -part[1])]
         return "<br>".join(lines)
 
     def day_at(self, x: float) -> int:
-        """The number of the day at a place across; -1 beside the bars."""
+        """The index of the day at a horizontal position in pixels; -1 outside the chart."""
         at = math.floor((x - _SCALE) / self._step())
         return at if 0 <= at < len(self.days) else -1
 
@@ -83,21 +84,21 @@ class Bars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(theme.font(11))
-        room = self.height() - _AXIS - _TOP
+        height = self.height() - _AXIS - _TOP
         top = nice_top(max((sum(column) for column in zip(*(one.values for one in self.series), strict=True)), default=0))
-        self._paint_scale(painter, room, top)
+        self._paint_scale(painter, height, top)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_bars(painter, _TOP + room, room / top)
+        self._paint_bars(painter, _TOP + height, height / top)
         self._paint_days(painter)
 
-    def _paint_scale(self, painter: QPainter, room: float, top: float) -> None:
+    def _paint_scale(self, painter: QPainter, height: float, top: float) -> None:
         for line in range(_LINES + 1):
-            y = _TOP + room * line / _LINES
+            y = _TOP + height * line / _LINES
             painter.setPen(QPen(theme.colour("border"), 1))
             painter.drawLine(_SCALE, round(y), self.width(), round(y))
             painter.setPen(theme.colour("text_faint"))
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y - 8, _SCALE - 10, 16), int(right), self._words(top * (_LINES - line) / _LINES))
+            painter.drawText(QRectF(0, y - 8, _SCALE - 10, 16), int(right), self._show_value(top * (_LINES - line) / _LINES))
 
     def _paint_bars(self, painter: QPainter, base: float, scale: float) -> None:
         step = self._step()
@@ -136,7 +137,7 @@ class Bars(QWidget):
 
 
 def nice_top(most: float) -> float:
-    """The end of a scale over `most` whose quarters are easy numbers: 1, 2, 4 or 8 times a power of ten."""
+    """The end of a scale for values up to `most` with round quarters: 1, 2, 4 or 8 times a power of ten."""
     if most <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(most))
@@ -144,7 +145,7 @@ def nice_top(most: float) -> float:
 
 
 class Legend(QWidget):
-    """Coloured squares with names and amounts, wrapped over as many lines as they need."""
+    """Coloured squares with names and amounts, on as many lines as needed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,7 +154,7 @@ class Legend(QWidget):
         self.setFixedHeight(20)
 
     def show_names(self, names: list[tuple[str, str]]) -> None:
-        """`(name, amount in words)` in the order of the series."""
+        """`(name, amount as text)` in the order of the series."""
         self._names = names
         self._arrange()
         self.update()
@@ -185,7 +186,3 @@ class Legend(QWidget):
             painter.drawText(x + 16, y + 14, name)
             painter.setPen(theme.colour("text_muted"))
             painter.drawText(x + 16 + metrics.horizontalAdvance(f"{name}  "), y + 14, amount)
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,4 +1,4 @@
-"""One answer in the transcript: thinking, words and tool calls in the order they come, and what it took below."""
+"""The body of a response: reasoning, text and tool calls in the order they arrive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import orjson
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from conduit_desktop.core.events import (
     Event,
@@ -21,15 +21,17 @@ from conduit_desktop.core.events import (
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.chat.code import CodeText
 from conduit_desktop.gui.widgets.chat.markdown import REPAINT_MS, MarkdownView
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 
 class ThinkingBlock(QFrame):
-    """What the model thought: muted, open while it thinks, folded once it speaks."""
+    """The reasoning of the model: open while it arrives, folded once the text starts."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("thinking")
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self.toggle = QToolButton()
         self.toggle.setObjectName("fold")
         self.toggle.setCheckable(True)
@@ -37,7 +39,7 @@ class ThinkingBlock(QFrame):
         self.toggle.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.toggle.setArrowType(Qt.ArrowType.DownArrow)
         self.toggle.setText("Thinking…")
-        self.toggle.setAccessibleName("Show or hide what the model thought")
+        self.toggle.setAccessibleName("Show or hide the reasoning")
         self.toggle.toggled.connect(self.on_toggled)
         self.view = MarkdownView(size=13, ink="text_muted")
         box = QVBoxLayout(self)
@@ -47,19 +49,19 @@ class ThinkingBlock(QFrame):
         box.addWidget(self.view)
 
     def finish(self) -> None:
-        """Thinking is over: fold."""
+        """The reasoning is complete: fold it."""
         self.view.finish()
-        self.toggle.setText(f"Thought for {time.monotonic() - self._began:.1f} s")
+        self.toggle.setText(f"Thought for {time.monotonic() - self._started:.1f} s")
         self.toggle.setChecked(False)
 
     def on_toggled(self, open_: bool) -> None:
-        """Show or hide the thoughts."""
+        """Show or hide the reasoning."""
         self.toggle.setArrowType(Qt.ArrowType.DownArrow if open_ else Qt.ArrowType.RightArrow)
         self.view.setVisible(open_)
 
 
 def pretty(arguments: str) -> str:
-    """JSON with indents; anything else as it is."""
+    """JSON indented; any other text as it is."""
     try:
         return orjson.dumps(orjson.loads(arguments), option=orjson.OPT_INDENT_2).decode()
     except orjson.JSONDecodeError:
@@ -67,20 +69,16 @@ def pretty(arguments: str) -> str:
 
 
 class ToolCard(QFrame):
-    """A tool the model calls, with its arguments."""
+    """A tool call with its arguments."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("toolCard")
         self.arguments = ""
-        title = QLabel(name)
-        title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setObjectName("cardTitle")
-        mark = QLabel()
-        mark.setPixmap(theme.pixmap("wrench", 16))
+        title = PlainLabel(name, "cardTitle")
         head = QHBoxLayout()
         head.setSpacing(theme.S)
-        head.addWidget(mark)
+        head.addWidget(IconLabel("wrench", 16))
         head.addWidget(title)
         head.addStretch(1)
         self.body = CodeText()
@@ -91,27 +89,27 @@ class ToolCard(QFrame):
         box.setSpacing(2)
         box.addLayout(head)
         box.addWidget(self.body)
-        self._clock = QTimer(self)
-        self._clock.setSingleShot(True)
-        self._clock.setInterval(REPAINT_MS)
-        self._clock.timeout.connect(lambda: self.body.show_code(self.arguments))
+        self._repaint_timer = QTimer(self)
+        self._repaint_timer.setSingleShot(True)
+        self._repaint_timer.setInterval(REPAINT_MS)
+        self._repaint_timer.timeout.connect(lambda: self.body.show_code(self.arguments))
 
     def append(self, arguments: str) -> None:
-        """More of the arguments."""
+        """Append a fragment of the arguments."""
         self.arguments += arguments
-        if not self._clock.isActive():
-            self._clock.start()
+        if not self._repaint_timer.isActive():
+            self._repaint_timer.start()
 
     def finish(self) -> None:
-        """The arguments are whole: lay them out."""
-        self._clock.stop()
+        """The arguments are complete: show them indented."""
+        self._repaint_timer.stop()
         self.body.show_code(pretty(self.arguments or "{}"))
 
 
 class AnswerBody(QWidget):
-    """Takes an answer's events and shows them."""
+    """Shows the events of a response."""
 
-    first_words = Signal()
+    content_arrived = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -119,21 +117,21 @@ class AnswerBody(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(12)
         self._open: MarkdownView | ThinkingBlock | None = None
-        self._words: list[MarkdownView] = []
-        self.thoughts: list[ThinkingBlock] = []
+        self._texts: list[MarkdownView] = []
+        self.thinking: list[ThinkingBlock] = []
         self.tools: dict[str, ToolCard] = {}
 
     def take(self, event: Event) -> None:
-        """Show one event; those that say nothing to a reader are passed over."""
+        """Show one event; events without content are ignored."""
         match event:
             case TextDelta() | Refused():
-                self._speak().append(event.text)
+                self._text_view().append(event.text)
             case TextStarted():
                 self._close()
             case ThinkingStarted():
                 self._close()
             case ThinkingDelta():
-                self._think().view.append(event.text)
+                self._thinking_block().view.append(event.text)
             case ToolCallStarted():
                 self._close()
                 self.tools[event.id] = card = ToolCard(event.name)
@@ -142,31 +140,31 @@ class AnswerBody(QWidget):
                 self.tools[event.id].append(event.arguments)
             case _:
                 return
-        self.first_words.emit()
+        self.content_arrived.emit()
 
     def finish(self) -> None:
-        """The answer is over, well or not."""
+        """The response has ended, completely or not."""
         self._close()
         for card in self.tools.values():
             card.finish()
 
     def markdown(self) -> str:
-        """The words of the answer."""
-        return "\n\n".join(view.markdown() for view in self._words)
+        """The text of the response, without reasoning and tool calls."""
+        return "\n\n".join(view.markdown() for view in self._texts)
 
-    def _speak(self) -> MarkdownView:
+    def _text_view(self) -> MarkdownView:
         if not isinstance(self._open, MarkdownView):
             self._close()
             self._open = MarkdownView()
-            self._words.append(self._open)
+            self._texts.append(self._open)
             self._column.addWidget(self._open)
         return self._open
 
-    def _think(self) -> ThinkingBlock:
+    def _thinking_block(self) -> ThinkingBlock:
         if not isinstance(self._open, ThinkingBlock):
             self._close()
             self._open = ThinkingBlock()
-            self.thoughts.append(self._open)
+            self.thinking.append(self._open)
             self._column.addWidget(self._open)
         return self._open
 

@@ -1,4 +1,4 @@
-"""Pictures that go with a question: read and shrunk off the loop, shown as thumbnails that can be taken away."""
+"""Images attached to a message: read and scaled down off the loop, shown as removable thumbnails."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from PySide6.QtCore import QBuffer, QIODevice, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
+from conduit_desktop.gui.widgets.labels import plain_tooltip
+
 LARGEST_EDGE = 2048
-"""Pixels; vendors shrink larger pictures themselves, after the upload."""
+"""Pixels of the longer edge; vendors scale larger images down themselves, after the upload."""
 LARGEST_FILE = 20 * 1024 * 1024
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif", ".webp": "image/webp"}
@@ -21,7 +23,7 @@ _THUMBNAIL = QSize(52, 52)
 
 @dataclass(frozen=True, slots=True)
 class AttachedImage:
-    """A picture ready to be sent; `data` is base64."""
+    """An image ready to be sent; `data` is base64."""
 
     name: str
     media_type: str
@@ -29,17 +31,17 @@ class AttachedImage:
     thumbnail: QImage
 
 
-class Unreadable(ValueError):
-    """What was given is no picture we can send; the text says why."""
+class UnreadableImage(ValueError):
+    """The file or clipboard is not an image that can be sent; the text is shown to the user."""
 
 
-def is_offered(mime: QMimeData) -> bool:
-    """Whether a paste or a drop holds pictures."""
+def has_images(mime: QMimeData) -> bool:
+    """Whether a paste or a drop contains images."""
     return mime.hasImage() or any(Path(url.toLocalFile()).suffix.lower() in SUFFIXES for url in mime.urls() if url.isLocalFile())
 
 
-async def pictures_in(mime: QMimeData) -> list[AttachedImage]:
-    """The pictures of a paste or a drop; files first, because a copied file brings its icon along as an image."""
+async def images_from(mime: QMimeData) -> list[AttachedImage]:
+    """The images of a paste or a drop; files first, because a copied file also has its icon as image data."""
     paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     if paths:
         return [await from_file(path) for path in paths if path.suffix.lower() in SUFFIXES]
@@ -50,7 +52,8 @@ async def pictures_in(mime: QMimeData) -> list[AttachedImage]:
 
 
 async def from_file(path: Path) -> AttachedImage:
-    """Read a picture from a file; raises Unreadable."""
+    """Read an image from a file; raises UnreadableImage."""
+    # In a thread: decoding a large image takes longer than a frame, and the server shares this loop.
     return await asyncio.to_thread(_read, path)
 
 
@@ -59,11 +62,11 @@ def _read(path: Path) -> AttachedImage:
         size = path.stat().st_size
         data = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
-        raise Unreadable(f"{path.name} cannot be read: {error.strerror or error}") from error
+        raise UnreadableImage(f"{path.name} cannot be read: {error.strerror or error}") from error
     image = QImage.fromData(data)
     if image.isNull():
-        why = "is larger than 20 MB" if size > LARGEST_FILE else "is no picture"
-        raise Unreadable(f"{path.name} {why}.")
+        why = "is larger than 20 MB" if size > LARGEST_FILE else "is not an image"
+        raise UnreadableImage(f"{path.name} {why}.")
     if max(image.width(), image.height()) > LARGEST_EDGE:
         return _from_image(image, f"{path.stem}.png")
     return AttachedImage(path.name, _TYPES[path.suffix.lower()], base64.b64encode(data).decode(), _small(image))
@@ -76,12 +79,12 @@ def _from_image(image: QImage, name: str) -> AttachedImage:
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if image.isNull() or not image.save(buffer, "PNG"):  # type: ignore[call-overload]  # the stubs know files only
-        raise Unreadable("The clipboard holds no picture.")
+        raise UnreadableImage("The clipboard contains no image.")
     return AttachedImage(name, "image/png", base64.b64encode(bytes(buffer.data().data())).decode(), _small(image))
 
 
 def _small(image: QImage) -> QImage:
-    """The middle of the picture, square, sharp on dense screens."""
+    """A square thumbnail of the middle of the image, at twice the size for dense screens."""
     edge = _THUMBNAIL * 2
     filled = image.scaled(edge, Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation)
     left, top = (filled.width() - edge.width()) // 2, (filled.height() - edge.height()) // 2
@@ -89,7 +92,7 @@ def _small(image: QImage) -> QImage:
 
 
 class Thumbnails(QWidget):
-    """A row of small pictures; a click on one takes it away."""
+    """A row of thumbnails; a click on one removes it."""
 
     changed = Signal()
 
@@ -104,7 +107,7 @@ class Thumbnails(QWidget):
         self.hide()
 
     def add(self, pictures: list[AttachedImage]) -> None:
-        """Show more pictures."""
+        """Add images."""
         for picture in pictures:
             self.pictures.append(picture)
             self._row.insertWidget(self._row.count() - 1, self._button(picture))
@@ -112,7 +115,7 @@ class Thumbnails(QWidget):
         self.changed.emit()
 
     def take(self) -> list[AttachedImage]:
-        """All the pictures; the row is empty afterwards."""
+        """Remove and return all images."""
         taken = self.pictures
         self.pictures = []
         while self._row.count() > 1:
@@ -130,10 +133,10 @@ class Thumbnails(QWidget):
         button.setIconSize(_THUMBNAIL)
         button.setAccessibleName(picture.name)
         if self._removable:
-            button.setToolTip(f"{picture.name}: click to remove")
+            button.setToolTip(plain_tooltip(f"{picture.name}: click to remove"))
             button.clicked.connect(lambda: self._remove(picture, button))
         else:
-            button.setToolTip(picture.name)
+            button.setToolTip(plain_tooltip(picture.name))
         return button
 
     def _remove(self, picture: AttachedImage, button: QToolButton) -> None:

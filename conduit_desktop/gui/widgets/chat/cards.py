@@ -1,28 +1,28 @@
-"""The cards of a conversation: a question, its answer with what it took, or the reason there is none."""
+"""The cards of a conversation: a message of the user, a response, and an error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.chat.answer import AnswerBody
 from conduit_desktop.gui.widgets.chat.attachments import AttachedImage, Thumbnails
 from conduit_desktop.gui.widgets.chat.code import copy_button
-from conduit_desktop.gui.widgets.elided import Elided
-from conduit_desktop.gui.widgets.empty import IconLabel
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import ElidedLabel, PlainLabel, label
 
 _LINE = 560
-"""Pixels of a question's line."""
+"""The maximum width of the user's text, in pixels."""
 
 
 class QuestionCard(QFrame):
-    """What was asked; `edit_asked` hands it back to the composer."""
+    """A message of the user; `edit_requested` is emitted to edit it in the composer."""
 
-    edit_asked = Signal()
+    edit_requested = Signal()
 
     def __init__(self, text: str, pictures: list[AttachedImage]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class QuestionCard(QFrame):
         across.setContentsMargins(80, 0, 0, 0)
         across.setSpacing(theme.XS)
         across.addStretch(1)
-        self.edit_button = icon_button("pencil-simple", "Edit and send again", self.edit_asked.emit)
+        self.edit_button = icon_button("pencil-simple", "Edit and send again", self.edit_requested.emit)
         across.addWidget(self.edit_button, 0, Qt.AlignmentFlag.AlignTop)
         across.addWidget(self._bubble())
 
@@ -51,12 +51,11 @@ class QuestionCard(QFrame):
         return bubble
 
 
-class _Wrapped(QLabel):
-    """Words as wide as they are, up to a comfortable line, and narrower where there is no room."""
+class _Wrapped(PlainLabel):
+    """Text as wide as its longest line, up to _LINE, and narrower in a narrow window."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setFont(theme.font(14))
         self.setWordWrap(True)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -71,23 +70,23 @@ class _Wrapped(QLabel):
 
 
 class ErrorCard(QFrame):
-    """Why there is no (whole) answer, and what to do about it."""
+    """An error with advice and, if a page can fix it, a button."""
 
-    def __init__(self, title: str, text: str, advice: str, way_on: tuple[str, Callable[[], None]] | None = None) -> None:
+    def __init__(self, title: str, text: str, advice: str, action: tuple[str, Callable[[], None]] | None = None) -> None:
         super().__init__()
         self.setObjectName("errorCard")
-        self.title = _words(title, "cardTitle")
-        self.text = _words(text, "muted")
-        self.advice = _words(advice, "")
+        self.title = _wrapped_label(title, "cardTitle")
+        self.text = _wrapped_label(text, "muted")
+        self.advice = _wrapped_label(advice, "")
         if not advice:
             self.advice.hide()
         box = QVBoxLayout()
         box.setSpacing(theme.XS)
-        for label in (self.title, self.text, self.advice):
-            box.addWidget(label)
-        if way_on is not None:
+        for part in (self.title, self.text, self.advice):
+            box.addWidget(part)
+        if action is not None:
             box.addSpacing(theme.XS)
-            box.addWidget(button(way_on[0], on_click=way_on[1]), 0, Qt.AlignmentFlag.AlignLeft)
+            box.addWidget(button(action[0], on_click=action[1]), 0, Qt.AlignmentFlag.AlignLeft)
         across = QHBoxLayout(self)
         across.setContentsMargins(14, 12, 14, 12)
         across.setSpacing(theme.M)
@@ -96,24 +95,24 @@ class ErrorCard(QFrame):
 
 
 class AnswerCard(QWidget):
-    """An answer on its way, or whole: who answers, the body, and the foot with figures and buttons."""
+    """A response: the model, the body, and a footer with figures and buttons."""
 
-    regenerate_asked = Signal()
-    request_asked = Signal(str)
-    """The id of the request to be shown."""
+    regenerate_requested = Signal()
+    request_requested = Signal(str)
+    """The id of the request to show."""
 
     def __init__(self, model: str) -> None:
         super().__init__()
         self.request_id = ""
-        self.name = Elided(model, "fieldHelp", snug=True)
-        self.state = _words("Waiting for the first token…", "fieldHelp")
+        self.name = ElidedLabel(model, "fieldHelp", snug=True)
+        self.state = _wrapped_label("Waiting for the first token…", "fieldHelp")
         self.body = AnswerBody()
-        self.figures = _words("", "fieldHelp")
+        self.figures = _wrapped_label("", "fieldHelp")
         self.copy_button = copy_button(self.body.markdown)
-        self.regenerate_button = button("Regenerate", "ghost", "arrow-clockwise", self.regenerate_asked.emit)
-        self.request_button = button("Request", "ghost", "list-bullets", self._ask_request, "Show in Requests")
+        self.regenerate_button = button("Regenerate", "ghost", "arrow-clockwise", self.regenerate_requested.emit)
+        self.request_button = button("Request", "ghost", "list-bullets", self._show_request, "Show in Requests")
         self._lay_out()
-        self.body.first_words.connect(self.state.hide)
+        self.body.content_arrived.connect(self.state.hide)
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -137,12 +136,12 @@ class AnswerCard(QWidget):
         box.addLayout(head)
         box.addWidget(self.state)
         box.addWidget(self.body)
-        self._trouble = QVBoxLayout()
-        box.addLayout(self._trouble)
+        self._errors = QVBoxLayout()
+        box.addLayout(self._errors)
         box.addWidget(self.foot)
 
     def finish(self, model: str, figures: str, request_id: str) -> None:
-        """The answer is over: say who answered and what it took."""
+        """The response has ended: show the target that answered, the figures and the buttons."""
         self.body.finish()
         self.state.hide()
         self.name.setText(model)
@@ -152,20 +151,15 @@ class AnswerCard(QWidget):
         self.copy_button.setVisible(bool(self.body.markdown()))
         self.foot.show()
 
-    def show_trouble(self, card: ErrorCard) -> None:
-        """Put an error below what came."""
-        self._trouble.addWidget(card)
+    def show_error_card(self, card: ErrorCard) -> None:
+        """Show an error below the body."""
+        self._errors.addWidget(card)
 
-    def _ask_request(self) -> None:
-        self.request_asked.emit(self.request_id)
+    def _show_request(self) -> None:
+        self.request_requested.emit(self.request_id)
 
 
-def _words(text: str, name: str) -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    label.setMinimumWidth(1)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    if name:
-        label.setObjectName(name)
-    return label
+def _wrapped_label(text: str, name: str) -> PlainLabel:
+    made = label(text, name, wrap=True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return made

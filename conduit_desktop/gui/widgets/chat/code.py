@@ -1,4 +1,4 @@
-"""A block of code: monospaced, scrolling sideways, with its language and a copy button."""
+"""A block of code with its language and a copy button."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Callable
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QTextCursor, QWheelEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.chat.highlight import Highlighter
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 _TALLEST = 520
-"""Pixels after which long code scrolls within its block."""
+"""The maximum height of a block in pixels; longer code scrolls."""
 
 _NEVER = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
 
 
 def copy_button(text: Callable[[], str]) -> QPushButton:
-    """A button that copies what `text` gives, and says so for a moment."""
+    """A button that copies the result of `text` and shows “Copied” for a moment."""
     made = button("Copy", "ghost", "copy")
 
     def copy() -> None:
@@ -32,7 +33,7 @@ def copy_button(text: Callable[[], str]) -> QPushButton:
 
 
 class CodeText(QPlainTextEdit):
-    """Read-only code as tall as it is, up to a limit."""
+    """Read-only code, as tall as its text up to _TALLEST."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,7 +51,7 @@ class CodeText(QPlainTextEdit):
         self.shown = ""
 
     def show_code(self, text: str) -> None:
-        """Show `text`; where it continues what is shown, only the new part is laid out."""
+        """Show `text`. If it continues the shown text, only the new part is laid out."""
         if text == self.shown:
             return
         if self.shown and text.startswith(self.shown):
@@ -69,8 +70,6 @@ class CodeText(QPlainTextEdit):
         bar = self.horizontalScrollBar().sizeHint().height() if self.horizontalScrollBar().maximum() > 0 else 0
         self.setFixedHeight(min(_TALLEST, lines) + bar)
 
-    # Qt's own
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
@@ -85,13 +84,12 @@ class CodeText(QPlainTextEdit):
 
 
 class CodeBlock(QFrame):
-    """Code with a header."""
+    """Code with a header: the language and a copy button."""
 
     def __init__(self, text: str = "", language: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("codeBlock")
-        self._language = QLabel(language or "text")
-        self._language.setObjectName("fieldHelp")
+        self._language = PlainLabel(language or "text", "fieldHelp")
         self.copy_button = copy_button(lambda: self.body.shown)
         self.body = CodeText()
         head = QHBoxLayout()

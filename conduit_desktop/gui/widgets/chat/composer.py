@@ -1,4 +1,4 @@
-"""Where a question is written: Enter sends, Shift+Enter breaks the line, pictures come by paste, drop or button."""
+"""The message editor: Enter sends, Shift+Enter adds a line, images are attached by paste, drop or button."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.buttons import button
-from conduit_desktop.gui.widgets.chat.attachments import AttachedImage, Thumbnails, is_offered
-from conduit_desktop.gui.widgets.elided import Elided
+from conduit_desktop.gui.widgets.chat.attachments import AttachedImage, Thumbnails, has_images
+from conduit_desktop.gui.widgets.labels import ElidedLabel
 
 _LINES = (2, 9)
 """The fewest and the most lines shown before the text scrolls."""
 
 
-class QuestionEdit(QPlainTextEdit):
-    """A text field as tall as its text."""
+class MessageEdit(QPlainTextEdit):
+    """A text field that grows with its text."""
 
     submitted = Signal()
     pictures_offered = Signal(QMimeData)
@@ -24,8 +24,8 @@ class QuestionEdit(QPlainTextEdit):
         super().__init__(parent)
         self.setObjectName("question")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setPlaceholderText("Ask anything…")
-        self.setAccessibleName("Question")
+        self.setPlaceholderText("Type a message…")
+        self.setAccessibleName("Message")
         self.setTabChangesFocus(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
@@ -37,8 +37,6 @@ class QuestionEdit(QPlainTextEdit):
         margins = 2 * int(self.document().documentMargin()) + 4
         self.setFixedHeight(min(max(lines, fewest), most) * self.fontMetrics().lineSpacing() + margins)
 
-    # Qt's own
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         if enter and not event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
@@ -47,19 +45,19 @@ class QuestionEdit(QPlainTextEdit):
         super().keyPressEvent(event)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        return is_offered(source) or super().canInsertFromMimeData(source)
+        return has_images(source) or super().canInsertFromMimeData(source)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        if is_offered(source) and (source.hasUrls() or not source.hasText()):
+        if has_images(source) and (source.hasUrls() or not source.hasText()):
             self.pictures_offered.emit(source)
         else:
             self.insertPlainText(source.text())
 
 
 class Composer(QFrame):
-    """Text, pictures, and one button that sends, or stops what is under way.
+    """Text, images, and one button that sends, or stops the current response.
 
-    The page reads offered pictures (`pictures_offered`, `attach_clicked`), because reading a file is not for the loop.
+    The page loads the images (`pictures_offered`, `attach_clicked`), off the loop.
     """
 
     sent = Signal(str, list)
@@ -72,7 +70,7 @@ class Composer(QFrame):
         self.setObjectName("composer")
         self.setAcceptDrops(True)
         self._busy = False
-        self.edit = QuestionEdit()
+        self.edit = MessageEdit()
         self.edit.submitted.connect(self.send)
         self.edit.textChanged.connect(self._update)
         self.edit.pictures_offered.connect(self.pictures_offered)
@@ -80,7 +78,7 @@ class Composer(QFrame):
         self.thumbnails.changed.connect(self._update)
         self.attach_button = button("Attach image", "ghost", "image")
         self.attach_button.clicked.connect(self.attach_clicked)
-        self.hint = Elided("", "fieldHelp", snug=True)
+        self.hint = ElidedLabel("", "fieldHelp", snug=True)
         self.send_button = button("Send", "primary", "paper-plane-right")
         self.send_button.clicked.connect(self.send)
         self.stop_button = button("Stop", icon="stop")
@@ -105,12 +103,12 @@ class Composer(QFrame):
         box.addLayout(foot)
 
     def set_busy(self, busy: bool) -> None:
-        """While an answer comes, Stop takes the place of Send; writing goes on."""
+        """While a response arrives, Stop replaces Send; the text can still be edited."""
         self._busy = busy
         self._update()
 
     def send(self) -> None:
-        """Hand over what was written, if anything was and nothing is under way."""
+        """Emit `sent`, unless the message is empty or a response is arriving."""
         text = self.edit.toPlainText().strip()
         if self._busy or not (text or self.thumbnails.pictures):
             return
@@ -119,7 +117,7 @@ class Composer(QFrame):
         self.sent.emit(text, pictures)
 
     def put(self, text: str, pictures: list[AttachedImage]) -> None:
-        """Write `text` for the user, to be changed and sent again."""
+        """Fill the editor, so that the message can be changed and sent again."""
         self.thumbnails.take()
         self.edit.setPlainText(text)
         self.edit.moveCursor(self.edit.textCursor().MoveOperation.End)
@@ -132,17 +130,15 @@ class Composer(QFrame):
         self.stop_button.setVisible(self._busy)
         self.send_button.setEnabled(bool(self.edit.toPlainText().strip() or self.thumbnails.pictures))
 
-    # Qt's own
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if is_offered(event.mimeData()):
+        if has_images(event.mimeData()):
             event.acceptProposedAction()
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
-        if is_offered(event.mimeData()):
+        if has_images(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        if is_offered(event.mimeData()):
+        if has_images(event.mimeData()):
             self.pictures_offered.emit(event.mimeData())
             event.acceptProposedAction()

@@ -1,4 +1,4 @@
-"""Code in colour, in any language alike: comments, texts, numbers and the words most languages share."""
+"""Syntax colours for code: comments, strings, numbers and the keywords that most languages share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PySide6.QtGui import QSyntaxHighlighter, QTextCharFormat, QTextDocument
 from conduit_desktop.gui.theme import theme
 
 LONGEST_LINE = 1000
-"""Characters; longer lines are data, and would cost time at every repaint."""
+"""Characters; longer lines are usually data, and slow to colour at every repaint."""
 PLAIN = frozenset({"", "text", "txt", "plain", "plaintext", "output", "console", "markdown", "md"})
 
 _WORDS = (
@@ -27,38 +27,38 @@ _BY_WORD = rf"|(?P<word>\b(?:{'|'.join(_WORDS.split())})\b)"
 _SLASHED = re.compile(
     "js|javascript|jsx|tsx?|typescript|java|c|cpp|c[+][+]|cs|csharp|go|rust|rs|swift|kotlin|php|scala|dart|jsonc?|s?css"
 )
-"""Languages whose comments begin with two slashes."""
+"""Languages whose comments start with two slashes."""
 
 
 def pattern(language: str) -> re.Pattern[str]:
-    """What to colour in `language`; groups are named after what they are."""
+    """The tokens of `language`, as named groups: text, comment, number, word."""
     comment = _SLASHES if _SLASHED.fullmatch(language.lower()) else rf"{_HASH}|--\s[^\n]*" if language.lower() == "sql" else _HASH
     return re.compile(_TOKENS.format(comment=comment) + _BY_WORD)
 
 
 class Highlighter(QSyntaxHighlighter):
-    """Colours a document line by line; a line that does not change is not looked at again."""
+    """Colours a document line by line; Qt calls it only for changed lines."""
 
     def __init__(self, document: QTextDocument) -> None:
         super().__init__(document)
         self._pattern: re.Pattern[str] | None = None
         self._language = ""
-        self._dress()
+        self._update_formats()
         theme.theme().changed.connect(self.on_theme_changed)
 
     def set_language(self, language: str) -> None:
-        """Colour as `language` from now on; plain text is left plain."""
+        """Set the language; plain text is not coloured."""
         if language != self._language:
             self._language = language
             self._pattern = None if language.lower() in PLAIN else pattern(language)
             self.rehighlight()
 
     def on_theme_changed(self) -> None:
-        """The palette was swapped."""
-        self._dress()
+        """The palette has changed."""
+        self._update_formats()
         self.rehighlight()
 
-    def _dress(self) -> None:
+    def _update_formats(self) -> None:
         colours = {
             "text": theme.colour("success"),
             "comment": theme.colour("text_faint"),
@@ -68,8 +68,6 @@ class Highlighter(QSyntaxHighlighter):
         self._formats = {name: QTextCharFormat() for name in colours}
         for name, colour in colours.items():
             self._formats[name].setForeground(colour)
-
-    # Qt's own
 
     def highlightBlock(self, text: str) -> None:
         if self._pattern is None or len(text) > LONGEST_LINE:

@@ -1,4 +1,4 @@
-"""Markdown that may still be arriving: words are gathered and drawn ten times a second, never one by one."""
+"""Markdown that may still be arriving: it is drawn at most ten times a second, never once per token."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
-from conduit_desktop.gui.widgets.chat.markdown_blocks import Block, CodeChunk, Cutter
+from conduit_desktop.gui.widgets.chat.markdown_blocks import Block, CodeChunk, MarkdownSplitter
 from conduit_desktop.gui.widgets.chat.prose import ProseView
 
 REPAINT_MS = 100
 
 
 class MarkdownView(QWidget):
-    """A column of prose and code. `grew` is emitted after each repaint."""
+    """A column of prose and code blocks. `grew` is emitted after each repaint."""
 
     grew = Signal()
 
@@ -27,59 +27,59 @@ class MarkdownView(QWidget):
         self._views: list[ProseView | CodeBlock] = []
         self._pieces: list[str] = []
         self._pending: list[str] = []
-        self._cutter = Cutter()
+        self._splitter = MarkdownSplitter()
         self._drawn = 0
-        self._clock = QTimer(self)
-        self._clock.setSingleShot(True)
-        self._clock.setInterval(REPAINT_MS)
-        self._clock.timeout.connect(self.flush)
+        self._repaint_timer = QTimer(self)
+        self._repaint_timer.setSingleShot(True)
+        self._repaint_timer.setInterval(REPAINT_MS)
+        self._repaint_timer.timeout.connect(self.flush)
 
     def append(self, text: str) -> None:
-        """Take more of the text; it is drawn within REPAINT_MS."""
+        """Append text; it is drawn within REPAINT_MS."""
         self._pending.append(text)
-        if not self._clock.isActive():
-            self._clock.start()
+        if not self._repaint_timer.isActive():
+            self._repaint_timer.start()
 
     def set_markdown(self, text: str) -> None:
-        """Show a whole text at once."""
+        """Show a complete text."""
         self.clear()
         self.append(text)
         self.finish()
 
     def markdown(self) -> str:
-        """All the text taken so far, drawn or not."""
+        """The text so far, drawn or not."""
         return "".join(self._pieces) + "".join(self._pending)
 
     def flush(self) -> None:
-        """Draw what came since the last time."""
-        self._clock.stop()
+        """Draw the text that was appended since the last time."""
+        self._repaint_timer.stop()
         if not self._pending:
             return
         text = "".join(self._pending)
         self._pending.clear()
         self._pieces.append(text)
-        self._cutter.feed(text)
-        self._draw(self._cutter.open_block())
+        self._splitter.feed(text)
+        self._draw(self._splitter.open_block())
 
     def finish(self) -> None:
-        """The text is over: draw all of it."""
+        """The text is complete: draw all of it."""
         self.flush()
-        self._cutter.close()
+        self._splitter.close()
         self._draw(None)
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._clock.stop()
+        """Remove the text."""
+        self._repaint_timer.stop()
         self._pending.clear()
         self._pieces.clear()
-        self._cutter = Cutter()
+        self._splitter = MarkdownSplitter()
         self._drawn = 0
         self._drop_from(0)
 
     def _draw(self, unsettled: Block | None) -> None:
-        for index in range(self._drawn, len(self._cutter.settled)):
-            self._put(index, self._cutter.settled[index])
-        self._drawn = len(self._cutter.settled)
+        for index in range(self._drawn, len(self._splitter.settled)):
+            self._put(index, self._splitter.settled[index])
+        self._drawn = len(self._splitter.settled)
         if unsettled is not None:
             self._put(self._drawn, unsettled)
         self._drop_from(self._drawn + (unsettled is not None))

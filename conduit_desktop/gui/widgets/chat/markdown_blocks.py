@@ -1,20 +1,20 @@
-"""Markdown cut into blocks while it is still being written: prose in bites that render in a millisecond, and code."""
+"""Splits markdown into blocks while it is still arriving: prose that renders within a millisecond, and code."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-BITE = 1200
-"""Characters of prose after which the next blank line starts another block: Qt needs 0.5 ms for 1,000 of them."""
+PROSE_SIZE = 1200
+"""Characters of prose after which the next paragraph starts a new block: Qt needs 0.5 ms to render 1,000 of them."""
 
-LONG_LIST = 3 * BITE
-"""Characters after which a list, too, is cut: each item says its own number."""
+LONG_LIST = 3 * PROSE_SIZE
+"""Characters after which a list is split too: every item has its own number, so it looks the same."""
 
 _ITEM = re.compile(r"^([-*+]|\d+[.)]) ")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _CONTINUES = re.compile(r"^(\s|[-*+>|]|\d+[.)])")
-"""A line that may belong to the list, quote or table before the blank line."""
+"""A line that may continue the list, quote or table before the blank line."""
 
 
 @dataclass(slots=True)
@@ -35,8 +35,8 @@ class CodeChunk:
 Block = ProseChunk | CodeChunk
 
 
-class Cutter:
-    """Fed any split of a text. `settled` only grows and never changes; `open_block` is what may still change."""
+class MarkdownSplitter:
+    """Takes a text in any fragments. Blocks in `settled` never change; `open_block` may still change."""
 
     def __init__(self) -> None:
         self.settled: list[Block] = []
@@ -47,13 +47,13 @@ class Cutter:
         self._language = ""
 
     def feed(self, text: str) -> None:
-        """Take more of the text."""
+        """Append text."""
         *lines, self._partial = (self._partial + text).split("\n")
         for line in lines:
             self._take(line)
 
     def open_block(self) -> Block | None:
-        """The block being written, with the unfinished last line unless that may become a fence."""
+        """The unfinished block, with its incomplete last line unless that may become a fence."""
         lines = list(self._lines)
         if self._partial and not self._partial.lstrip(" ").startswith(("`" * 3, "~" * 3)):
             lines.append(self._partial)
@@ -63,7 +63,7 @@ class Cutter:
         return ProseChunk(text) if text.strip() else None
 
     def close(self) -> list[Block]:
-        """The text is over: every block of it."""
+        """The text is complete: all of its blocks."""
         if self._partial:
             self._take(self._partial)
             self._partial = ""
@@ -87,13 +87,13 @@ class Cutter:
             self._lines.append(line)
 
     def _take_prose(self, line: str) -> None:
-        if self._size > BITE and self._may_cut(line):
+        if self._size > PROSE_SIZE and self._may_split(line):
             self._settle()
         self._lines.append(line)
         self._size += len(line) + 1
 
-    def _may_cut(self, line: str) -> bool:
-        """Before `line`, without changing how either half looks: at a paragraph or, in a list without end, at an item."""
+    def _may_split(self, line: str) -> bool:
+        """Whether a split before `line` keeps the rendering: at a paragraph or, in a very long list, at an item."""
         after_blank = bool(self._lines) and not self._lines[-1].strip()
         if after_blank and line.strip() and not _CONTINUES.match(line):
             return True
@@ -108,8 +108,8 @@ class Cutter:
         self._lines, self._size, self._fence, self._language = [], 0, "", ""
 
 
-def cut(markdown: str) -> list[Block]:
-    """The blocks of a whole text, in order."""
-    cutter = Cutter()
-    cutter.feed(markdown)
-    return cutter.close()
+def split_markdown(markdown: str) -> list[Block]:
+    """The blocks of a complete text, in order."""
+    splitter = MarkdownSplitter()
+    splitter.feed(markdown)
+    return splitter.close()

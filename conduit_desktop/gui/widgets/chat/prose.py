@@ -1,4 +1,4 @@
-"""A stretch of rendered markdown as tall as its text: no HTML, no fetched images, links open outside."""
+"""Rendered markdown as tall as its text, without HTML and without remote images; links open in the browser."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _SCHEMES = frozenset({"http", "https", "mailto"})
 _TEXT = 14
 _PARAGRAPH = 8
 _HEADING_SIZE = {1: 19, 2: 17, 3: 15}
-"""Pixels; Qt's own headings shout."""
+"""Pixels; Qt's default headings are much larger."""
 
 
 def open_link(url: QUrl) -> None:
-    """Open a web or mail link in the system's own program; anything else a model may have written is ignored."""
+    """Open a web or mail link with the system's default program; other schemes are ignored, since the text is a model's."""
     if url.scheme().lower() in _SCHEMES:
         QDesktopServices.openUrl(url)
 
@@ -60,35 +60,35 @@ class ProseView(QTextBrowser):
         theme.theme().changed.connect(self._render)
 
     def show_markdown(self, text: str) -> None:
-        """Render `text`, unless it is shown already."""
+        """Render `text`, if it has changed."""
         if text != self._markdown:
             self._markdown = text
             self._render()
 
     def markdown(self) -> str:
-        """What is shown, as it was given."""
+        """The shown text as markdown."""
         return self._markdown
 
     def _render(self) -> None:
         document = self.document()
         document.setMarkdown(self._markdown, _FEATURES)
-        self._dress()
+        self._apply_style()
         self._fit()
 
-    def _dress(self) -> None:
-        """Headings, line height, inline code and tables the way the house wears them."""
-        whole = QTextCursor(self.document())
-        whole.beginEditBlock()  # one layout for all, not one for each change
+    def _apply_style(self) -> None:
+        """Set the app's own sizes and colours for headings, lines, inline code and tables."""
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()  # one layout pass for all changes
         block = self.document().begin()
         while block.isValid():
-            self._dress_block(block)
+            self._style_block(block)
             block = block.next()
-        whole.endEditBlock()
+        cursor.endEditBlock()
         for frame in self.document().rootFrame().childFrames():
             if isinstance(frame, QTextTable):
-                self._dress_table(frame)
+                self._style_table(frame)
 
-    def _dress_block(self, block: QTextBlock) -> None:
+    def _style_block(self, block: QTextBlock) -> None:
         cursor = QTextCursor(block)
         given = block.blockFormat()
         level = given.headingLevel()
@@ -110,11 +110,11 @@ class ProseView(QTextBrowser):
         pieces = block.begin()
         while not pieces.atEnd():
             piece = pieces.fragment()
-            found.append((piece.position(), piece.length(), self._worn(piece.charFormat(), level, ink)))
+            found.append((piece.position(), piece.length(), self._format_of(piece.charFormat(), level, ink)))
             pieces += 1
         return found
 
-    def _worn(self, given: QTextCharFormat, level: int, ink: str) -> QTextCharFormat:
+    def _format_of(self, given: QTextCharFormat, level: int, ink: str) -> QTextCharFormat:
         shown = QTextCharFormat()
         if level:
             shown.setProperty(QTextFormat.Property.FontSizeAdjustment, 0)
@@ -126,7 +126,7 @@ class ProseView(QTextBrowser):
         shown.setForeground(theme.colour("accent_text" if given.isAnchor() else ink))
         return shown
 
-    def _dress_table(self, table: QTextTable) -> None:
+    def _style_table(self, table: QTextTable) -> None:
         shape = table.format()
         shape.setBorderCollapse(True)
         shape.setBorder(1)
@@ -143,10 +143,8 @@ class ProseView(QTextBrowser):
         self.document().setTextWidth(self.viewport().width())
         self.setFixedHeight(max(1, int(self.document().size().height()) + 2))
 
-    # Qt's own
-
     def loadResource(self, kind: int, name: QUrl | str) -> Any:
-        return None  # an image in an answer would tell its author who reads it
+        return None  # a remote image would report to its server that, and from where, the text was read
 
     def sizeHint(self) -> QSize:
         return QSize(400, self.height())

@@ -1,4 +1,4 @@
-"""The conversation as a column of cards that follows its end until the reader scrolls up."""
+"""The conversation as a column of cards that stays scrolled to the end until the user scrolls up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEAR = 32
 
 
 class Transcript(QScrollArea):
-    """Holds cards, newest last."""
+    """A scroll area of cards, newest last."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,11 +48,11 @@ class Transcript(QScrollArea):
         return [widget for item in items if item is not None and (widget := item.widget()) is not None]
 
     def add(self, card: QWidget) -> None:
-        """A new card at the end."""
+        """Append a card."""
         self._column.insertWidget(self._column.count() - 1, card)
 
     def drop_from(self, card: QWidget) -> None:
-        """Take away `card` and all after it."""
+        """Remove `card` and all cards after it."""
         cards = self.cards()
         for gone in cards[cards.index(card) :]:
             self._column.removeWidget(gone)
@@ -60,24 +60,24 @@ class Transcript(QScrollArea):
             gone.deleteLater()
 
     def clear(self) -> None:
-        """An empty conversation."""
+        """Remove all cards."""
         if cards := self.cards():
             self.drop_from(cards[0])
         self.following = True
 
     def follow(self) -> None:
-        """Go to the end and stay there."""
+        """Scroll to the end and stay there."""
         self.following = True
         self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
         self._show_latest()
 
     def on_scrolled(self, value: int) -> None:
-        """The reader (or we) moved: near the end means follow."""
+        """The position changed: within _NEAR pixels of the end, follow the end."""
         self.following = value >= self.verticalScrollBar().maximum() - _NEAR
         self._show_latest()
 
     def on_range_changed(self, _low: int, high: int) -> None:
-        """The text grew: stay at the end, if that is where we are."""
+        """The content grew: stay at the end while following."""
         if self.following:
             self.verticalScrollBar().setValue(high)
         self._show_latest()
@@ -87,8 +87,6 @@ class Transcript(QScrollArea):
         self.latest.adjustSize()
         self.latest.move((self.width() - self.latest.width()) // 2, self.height() - self.latest.height() - 12)
         self.latest.raise_()
-
-    # Qt's own
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

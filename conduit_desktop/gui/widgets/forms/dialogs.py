@@ -1,4 +1,4 @@
-"""Questions to the user that never nest an event loop: every dialog is opened and awaited."""
+"""Dialogs that are opened and awaited, never executed: a nested event loop would stall the server."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 
 async def answer(dialog: QDialog) -> bool:
-    """Open `dialog`, wait without stalling anything, and say whether it was accepted; it is deleted afterwards.
+    """Open `dialog` and wait until it is closed; True if it was accepted. The dialog is deleted afterwards.
 
     Cancelling the waiting task closes the dialog.
     """
@@ -29,9 +30,9 @@ async def answer(dialog: QDialog) -> bool:
 
 
 class Dialog(QDialog):
-    """A dialog of the house: title, content in `self.body`, and a row of buttons that `finish` or `reject`.
+    """A dialog with a title, content in `self.body`, and the buttons `cancel` and `primary`.
 
-    `primary` is the accepting button: pressing it calls `self.submit`, which accepts unless a subclass does more first.
+    `primary` calls `self.submit`, which accepts the dialog unless a subclass overrides it.
     """
 
     def __init__(self, parent: QWidget | None, title: str, accept: str = "Save", danger: bool = False, width: int = 460) -> None:
@@ -42,8 +43,7 @@ class Dialog(QDialog):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.XL, theme.XL, theme.XL, theme.L)
         outer.setSpacing(theme.L)
-        heading = QLabel(title)
-        heading.setObjectName("dialogTitle")
+        heading = PlainLabel(title, "dialogTitle")
         heading.setWordWrap(True)
         outer.addWidget(heading)
         self.body = QVBoxLayout()
@@ -60,18 +60,17 @@ class Dialog(QDialog):
         outer.addLayout(self.footer)
 
     def submit(self) -> None:
-        """The accepting button was pressed."""
+        """The primary button was clicked."""
         self.accept()
 
 
 async def confirm(
     parent: QWidget | None, title: str, text: str, *, accept: str = "Continue", danger: bool = True, cancel: str = "Cancel"
 ) -> bool:
-    """Ask before something that cannot be undone; True when the user agrees. The safe button has the focus."""
+    """Ask for confirmation; True if the user accepts. If `danger`, Cancel is the default button."""
     dialog = Dialog(parent, title, accept, danger, 420)
-    message = QLabel(text)
+    message = PlainLabel(text, "muted")
     message.setWordWrap(True)
-    message.setObjectName("muted")
     message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     dialog.body.addWidget(message)
     dialog.cancel.setText(cancel)
@@ -85,7 +84,7 @@ async def confirm(
 async def choose_file(
     parent: QWidget | None, title: str, mode: Literal["open", "save"], pattern: str = "", suggested: str = ""
 ) -> Path | None:
-    """Let the user pick a file; `pattern` is Qt's (`CSV (*.csv)`). None when the user thought better of it."""
+    """Let the user choose a file; `pattern` is Qt's (`CSV (*.csv)`). None if the user cancels."""
     dialog = QFileDialog(parent, title)
     saving = mode == "save"
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave if saving else QFileDialog.AcceptMode.AcceptOpen)

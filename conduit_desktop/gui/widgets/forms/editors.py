@@ -1,4 +1,4 @@
-"""The editors of a form: each has a value, says when the user changed it, and can show errors inside itself."""
+"""The editors of a form: each has a value and emits `edited` when the user changes it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDoubleValidator, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.forms.switch import Switch
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 WIDEST_LIST = 480
 """Pixels of a combo box's list, which may be wider than the box."""
 
 
 class Editor(QWidget):
-    """Something with a value. `edited` fires for the user's changes, never for `set_value`."""
+    """A widget with a value. `edited` is emitted for changes by the user, never for `set_value`."""
 
     edited = Signal()
 
@@ -30,27 +31,27 @@ class Editor(QWidget):
         self.row.setSpacing(theme.S)
 
     def value(self) -> Any:
-        """What the user entered."""
+        """The entered value."""
         return None
 
     def set_value(self, value: Any) -> None:
         """Show `value`; None is empty."""
 
     def focus_target(self) -> QWidget:
-        """The widget that takes the keyboard."""
+        """The widget that receives the keyboard focus."""
         return self
 
     def show_error(self, inner: str, text: str) -> bool:
-        """Show an error that belongs to a part of the value (`inner` is its path); False leaves it to the field."""
+        """Show an error of a part of the value (`inner` is its path); False if the field has to show it."""
         return False
 
     def set_locked(self, locked: bool) -> None:
-        """What the config file defines can be read here and not changed."""
+        """Make the editor read-only: the config file defines the value."""
         self.setEnabled(not locked)
 
 
 class TextLine(Editor):
-    """A line of text; the value has no white space at its ends."""
+    """A line of text; the value is stripped."""
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__()
@@ -64,14 +65,14 @@ class TextLine(Editor):
 
     def set_value(self, value: Any) -> None:
         self.line.setText("" if value is None else str(value))
-        self.line.setCursorPosition(0)  # of a long text, the beginning tells more than the end
+        self.line.setCursorPosition(0)  # show the beginning of a long text
 
     def focus_target(self) -> QWidget:
         return self.line
 
 
 class SecretText(TextLine):
-    """A text shown as dots, with an eye."""
+    """A masked text with a button that reveals it."""
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__(placeholder)
@@ -86,9 +87,9 @@ class SecretText(TextLine):
 
 
 class Number(TextLine):
-    """A number or nothing: `value()` is an int (no decimals), a float, or None; a text that is no number stays a text.
+    """A number or nothing: `value()` is an int (no decimals), a float, or None; a text that is not a number is returned as it is.
 
-    Bounds are told by whoever checks the value, not enforced while typing.
+    The bounds are checked when the value is saved, not while typing.
     """
 
     def __init__(
@@ -101,9 +102,7 @@ class Number(TextLine):
         self._check = check
         self.line.setMaximumWidth(180)
         if unit:
-            label = QLabel(unit)
-            label.setObjectName("muted")
-            self.row.addWidget(label)
+            self.row.addWidget(PlainLabel(unit, "muted"))
         self.row.addStretch(1)
 
     def value(self) -> Any:
@@ -150,7 +149,7 @@ class TextArea(Editor):
 
 
 class TextList(TextArea):
-    """A list of texts, one a line or with commas between."""
+    """A list of texts, one per line or separated by commas."""
 
     def __init__(self, placeholder: str = "") -> None:
         super().__init__(placeholder, height=72)
@@ -163,7 +162,7 @@ class TextList(TextArea):
 
 
 class ComboBox(QComboBox):
-    """A combo box that does not change when the page is scrolled over it."""
+    """A combo box that ignores the wheel unless it has the focus, so that scrolling a page does not change it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +188,7 @@ class Combo(Editor):
         super().__init__()
         self.combo = ComboBox()
         self.combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.combo.setMinimumContentsLength(8)  # the form gives it room; one long choice must not take it all
+        self.combo.setMinimumContentsLength(8)  # the layout sets the width, not the longest choice
         self.combo.setEditable(editable)
         self.set_choices(choices)
         self.combo.activated.connect(lambda _: self.edited.emit())
@@ -198,7 +197,7 @@ class Combo(Editor):
         self.row.addWidget(self.combo, 1)
 
     def set_choices(self, choices: Sequence[str | tuple[str, Any]]) -> None:
-        """Offer other choices, keeping the value where it is still one."""
+        """Replace the choices; the value is kept if it is still one of them."""
         before = self.value()
         self.combo.clear()
         for choice in choices:
@@ -227,13 +226,12 @@ class Combo(Editor):
 
 
 class Toggle(Editor):
-    """A switch with its label at its side."""
+    """A switch with its label to its right."""
 
     def __init__(self) -> None:
         super().__init__()
         self.switch = Switch()
-        self.label = QLabel()
-        self.label.setObjectName("fieldLabel")
+        self.label = PlainLabel("", "fieldLabel")
         self.label.hide()
         self.switch.clicked.connect(lambda: self.edited.emit())
         self.row.addWidget(self.switch)

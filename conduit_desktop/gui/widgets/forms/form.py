@@ -1,4 +1,4 @@
-"""Forms: a field is a label, an editor, a line of help, and its own error right below it."""
+"""Forms: each field has a label, an editor, a help text, and its error below."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.editors import (
@@ -20,13 +20,14 @@ from conduit_desktop.gui.widgets.forms.editors import (
     Toggle,
 )
 from conduit_desktop.gui.widgets.forms.row_editor import RowField, Rows
+from conduit_desktop.gui.widgets.labels import PlainLabel, label
 
 Choices = Sequence[str | tuple[str, Any]]
 """Texts, or pairs of text and value."""
 
 
 class FormField(QWidget):
-    """One field. `path` is its name in the values and in errors; a toggle has its label at its side."""
+    """One field. `path` is its name in the values and in errors; a toggle has its label to its right."""
 
     def __init__(self, path: str, label: str, editor: Editor, help: str = "", required: bool = False) -> None:
         super().__init__()
@@ -35,8 +36,7 @@ class FormField(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.XS)
-        self.label = QLabel(f"{label} <span style='color:#888'>*</span>" if required else label)
-        self.label.setObjectName("fieldLabel")
+        self.label = PlainLabel(f"{label} *" if required else label, "fieldLabel")
         self.label.setBuddy(editor.focus_target())
         editor.focus_target().setAccessibleName(label)
         if isinstance(editor, Toggle):
@@ -50,7 +50,7 @@ class FormField(QWidget):
         column.addWidget(self.error)
 
     def show_error(self, text: str) -> None:
-        """Show `text` beside the field; empty takes it away."""
+        """Show an error below the field; an empty text removes it."""
         self.error.setText(text)
         self.error.setVisible(bool(text))
         self.help.setVisible(bool(self.help.text()) and not text)
@@ -63,7 +63,7 @@ class FormField(QWidget):
 class Form(QWidget):
     """Fields below each other. `changed` carries the path of the field the user touched.
 
-    `values()` gives every field's value by path; dotted paths (`timeouts.idle_s`) are kept as they are written.
+    `values()` gives every field's value by path; dotted paths (`timeouts.idle_s`) are kept as they are.
     """
 
     changed = Signal(str)
@@ -87,7 +87,7 @@ class Form(QWidget):
         return field
 
     def add_widget(self, widget: QWidget) -> None:
-        """Put something that is no field (a heading, a hint) at the end of the form."""
+        """Add a widget that is not a field, such as a heading, at the end of the form."""
         self._column.insertWidget(self._column.count() - 2, widget)
 
     def add_text(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> FormField:
@@ -99,7 +99,7 @@ class Form(QWidget):
         return self.add(path, label, TextArea(placeholder, mono), help)
 
     def add_secret(self, path: str, label: str, help: str = "", placeholder: str = "", required: bool = False) -> FormField:
-        """A hidden text with a button that shows it."""
+        """A masked text with a button that reveals it."""
         return self.add(path, label, SecretText(placeholder), help, required)
 
     def add_number(
@@ -110,7 +110,7 @@ class Form(QWidget):
         return self.add(path, label, Number(minimum, maximum, decimals, unit, placeholder), help, not optional)
 
     def add_combo(self, path: str, label: str, choices: Choices, help: str = "", editable: bool = False) -> FormField:
-        """One of several values; `editable` lets the user write another."""
+        """One of several values; `editable` lets the user type another."""
         return self.add(path, label, Combo(choices, editable), help)
 
     def add_toggle(self, path: str, label: str, help: str = "") -> FormField:
@@ -118,11 +118,11 @@ class Form(QWidget):
         return self.add(path, label, Toggle(), help)
 
     def add_list(self, path: str, label: str, help: str = "", placeholder: str = "") -> FormField:
-        """Texts, one a line or with commas between."""
+        """Texts, one per line or separated by commas."""
         return self.add(path, label, TextList(placeholder), help)
 
     def add_rows(self, path: str, label: str, columns: Sequence[RowField], help: str = "", add: str = "Add") -> FormField:
-        """Rows of small fields: value is a list of dicts. Errors under `path.N.column` are shown in the row."""
+        """Rows of small fields; the value is a list of dicts. Errors at `path.N.column` are shown in the row."""
         return self.add(path, label, Rows(columns, add), help)
 
     def value(self, path: str) -> Any:
@@ -134,13 +134,13 @@ class Form(QWidget):
         return {path: field.editor.value() for path, field in self.fields.items()}
 
     def set_values(self, values: Mapping[str, Any]) -> None:
-        """Fill the fields that are named; others keep what they hold. Does not fire `changed`."""
+        """Set the named fields; the others keep their values. Does not emit `changed`."""
         for path, value in values.items():
             if path in self.fields:
                 self.fields[path].editor.set_value(value)
 
     def show_errors(self, errors: Mapping[str, str]) -> None:
-        """Show each error at its field (the longest path that fits), what belongs to none above the form's end."""
+        """Show each error at the field with the longest matching path; the others at the end of the form."""
         self.clear_errors()
         rest: list[str] = []
         for path, text in errors.items():
@@ -158,7 +158,7 @@ class Form(QWidget):
             first.editor.focus_target().setFocus()
 
     def clear_errors(self) -> None:
-        """Take every error away."""
+        """Remove all errors."""
         self.error.hide()
         for field in self.fields.values():
             field.show_error("")
@@ -176,11 +176,8 @@ class Form(QWidget):
         self.changed.emit(path)
 
 
-def _line(text: str, name: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setMinimumWidth(1)
-    if not text:  # never show() without a parent: that would be a window of its own, for a moment
-        label.hide()
-    return label
+def _line(text: str, name: str) -> PlainLabel:
+    made = label(text, name, wrap=True)
+    if not text:  # hidden, not shown later: show() without a parent opens a window for a moment
+        made.hide()
+    return made

@@ -1,4 +1,4 @@
-"""A dialog around a form that saves with an action and shows what the action refuses beside the field."""
+"""A dialog with a form that is saved by an action, whose errors are shown at their fields."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QScrollArea, QWidget
 from shiboken6 import isValid
 
 from conduit_desktop.core.errors import ActionError
-from conduit_desktop.gui.pages import Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.form import Form, FormField
+from conduit_desktop.gui.widgets.labels import PlainLabel, label
 
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
 def errors_of(error: ActionError) -> dict[str, str]:
-    """An action's complaint as a form shows it: `targets[0].model: …` becomes `targets.0.model`, without its own name."""
+    """The error of an action by form path: `targets[0].model: is required` becomes `{"targets.0.model": "Is required"}`."""
     if error.field is None:
         return {"": error.message}
     text = error.message.removeprefix(f"{error.field}:").strip()
     return {_INDEX.sub(r".\1", error.field): text[:1].upper() + text[1:]}
 
 
-def framed(content: QWidget, height: int) -> QScrollArea:
+def scroll_area(content: QWidget, height: int) -> QScrollArea:
     """`content` in a frameless area that scrolls when it is taller than `height`."""
     area = QScrollArea()
     area.setObjectName("dialogScroll")
@@ -42,11 +43,9 @@ def framed(content: QWidget, height: int) -> QScrollArea:
     return area
 
 
-def section(text: str) -> QLabel:
+def section(text: str) -> PlainLabel:
     """A heading between fields."""
-    label = QLabel(text)
-    label.setObjectName("overline")
-    return label
+    return label(text, "overline")
 
 
 def side_by_side(*fields: FormField) -> QWidget:
@@ -60,47 +59,45 @@ def side_by_side(*fields: FormField) -> QWidget:
     return row
 
 
-def tied(dialog: QDialog, task: asyncio.Task[Any]) -> None:
-    """Let `task` end with `dialog`: it would have nothing left to show its result in."""
+def cancel_on_close(dialog: QDialog, task: asyncio.Task[Any]) -> None:
+    """Cancel `task` when `dialog` is closed."""
     dialog.finished.connect(lambda _: task.cancel())
 
 
 class FormDialog(Dialog):
-    """Subclasses fill `self.form` and override `save`, which raises ActionError for what does not fit."""
+    """Subclasses fill `self.form` and override `save`, which raises ActionError for invalid values."""
 
     def __init__(self, parent: QWidget | None, ui: Ui, title: str, accept: str = "Save", width: int = 520, height: int = 0) -> None:
         super().__init__(parent, title, accept, width=width)
         self.ui = ui
         self.form = Form()
-        self.body.addWidget(framed(self.form, height) if height else self.form)
+        self.body.addWidget(scroll_area(self.form, height) if height else self.form)
 
     def submit(self) -> None:
-        """Save without stalling anything; close once it is saved."""
+        """Save in a task; the dialog closes once that succeeds."""
         if self.primary.isEnabled():
             self.primary.setEnabled(False)
             self.ui.run(self._submit())
 
     async def save(self) -> None:
-        """Do what the form says."""
+        """Save the values of the form; raises ActionError for invalid ones."""
 
     async def _submit(self) -> None:
         self.form.clear_errors()
-        refused: ActionError | None = None
+        failure: ActionError | None = None
         try:
             await self.save()
         except ActionError as error:
-            refused = error
+            failure = error
         finally:
-            if isValid(self):  # it may have been closed meanwhile; what was asked for is done all the same
+            if isValid(self):  # the dialog may have been closed meanwhile; the save is completed all the same
                 self.primary.setEnabled(True)
         if not isValid(self):
             return
-        if refused is not None:
-            self.form.show_errors(errors_of(refused))
+        if failure is not None:
+            self.form.show_errors(errors_of(failure))
         else:
             self.accept()
-
-    # Qt's own
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -1,4 +1,4 @@
-"""A searchable list of models: the aliases first, then every provider's own, written or picked."""
+"""A searchable combo box of models: aliases first, then the models of every provider."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conduit_desktop.gui.widgets.forms.editors import ComboBox
 
 
 class ModelPicker(ComboBox):
-    """`wanted` is emitted once, when the user first reaches for the list: time to ask providers for their models."""
+    """`wanted` is emitted once, when the user first opens the list or types: providers are queried only then."""
 
     wanted = Signal()
     picked = Signal(str)
@@ -23,13 +23,13 @@ class ModelPicker(ComboBox):
         self.setInsertPolicy(ComboBox.InsertPolicy.NoInsert)
         self.setMinimumWidth(300)
         self.setAccessibleName("Model")
-        self._asked = False
+        self._emitted = False
         self._aliases: list[str] = []
         self._direct: list[str] = []
         line = self.lineEdit()
         if line is not None:
             line.setPlaceholderText("Choose a model…")
-            line.textEdited.connect(lambda _: self._ask())
+            line.textEdited.connect(lambda _: self._want())
             line.editingFinished.connect(lambda: self.picked.emit(self.model_name()))
         if (completer := self.completer()) is not None:
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -38,15 +38,15 @@ class ModelPicker(ComboBox):
         self.activated.connect(lambda _: self.picked.emit(self.model_name()))
 
     def model_name(self) -> str:
-        """What is written or picked."""
+        """The typed or chosen name."""
         return self.currentText().strip()
 
     def pick(self, model: str) -> None:
-        """Show `model`, whether it is in the list or not."""
+        """Set the model, whether it is in the list or not."""
         self.setEditText(model)
 
     def offer(self, aliases: Sequence[str], direct: Sequence[str] | None = None) -> None:
-        """Offer these; what is written stays. Without `direct`, those stay as they are."""
+        """Offer these models and keep the current text. Without `direct`, the providers' models are kept."""
         self._aliases = list(aliases)
         self._direct = self._direct if direct is None else list(direct)
         kept = self.model_name()
@@ -57,13 +57,11 @@ class ModelPicker(ComboBox):
         self.addItems(self._direct)
         self.setEditText(kept or (self._aliases[0] if self._aliases else ""))
 
-    def _ask(self) -> None:
-        if not self._asked:
-            self._asked = True
+    def _want(self) -> None:
+        if not self._emitted:
+            self._emitted = True
             self.wanted.emit()
 
-    # Qt's own
-
     def showPopup(self) -> None:
-        self._ask()
+        self._want()
         super().showPopup()

@@ -1,4 +1,4 @@
-"""An editor of rows: small fields side by side, as many lines as the user wants."""
+"""An editor of a list of rows, each with a few small fields."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number, SecretText, TextLine
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 
 @dataclass(frozen=True)
 class RowField:
-    """A column of a `Rows` editor. `choices` belong to kind `combo` (editable, so that a new name can be written)."""
+    """A column of a `Rows` editor. `choices` belong to kind `combo` (editable, so that a new name can be typed)."""
 
     name: str
     label: str
@@ -44,7 +45,7 @@ class Rows(Editor):
         self.row.addLayout(column)
 
     def add_row(self, values: dict[str, Any] | None = None) -> _RowLine:
-        """One more row, with these values."""
+        """Add a row with these values."""
         line = _RowLine(self.columns, values or {})
         line.edited.connect(self.edited)
         line.removed.connect(lambda: self._on_removed(line))
@@ -63,7 +64,7 @@ class Rows(Editor):
             self.add_row(dict(row))
 
     def set_choices(self, column: str, choices: Sequence[str | tuple[str, Any]]) -> None:
-        """Offer other choices in a combo column of every row, present and future."""
+        """Replace the choices of a combo column in existing and future rows."""
         self.columns = tuple(replace(c, choices=tuple(choices)) if c.name == column else c for c in self.columns)
         for line in self.lines:
             editor = line.editors[column]
@@ -118,8 +119,7 @@ class _RowLine(Editor):
             line.addWidget(editor, column.stretch)
         line.addWidget(icon_button("x", "Remove", self.removed.emit))
         outer.addLayout(line)
-        self._error = QLabel()
-        self._error.setObjectName("fieldError")
+        self._error = PlainLabel("", "fieldError")
         self._error.hide()
         outer.addWidget(self._error)
         self.row.addLayout(outer)

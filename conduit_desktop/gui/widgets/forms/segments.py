@@ -1,4 +1,4 @@
-"""A choice of few, side by side."""
+"""A segmented control: a choice among a few values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QPushButton
 
 
 class Segments(QFrame):
-    """One of several is always chosen; `chosen` carries its value when the user picks another."""
+    """One value is always chosen; `chosen` carries the value that the user picks."""
 
     chosen = Signal(object)
 
@@ -37,7 +37,7 @@ class Segments(QFrame):
         return self._values[self._group.checkedId()]
 
     def set_value(self, value: Any) -> None:
-        """Choose without telling."""
+        """Choose a value without emitting `chosen`."""
         self._group.button(self._values.index(value)).setChecked(True)
 
     def button(self, value: Any) -> QPushButton:

@@ -1,4 +1,4 @@
-"""A switch: a check box in the shape people know from their phones."""
+"""A check box in the form of a switch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conduit_desktop.gui.theme import theme
 
 
 class Switch(QAbstractButton):
-    """On or off; with the keyboard, Space turns it."""
+    """On or off; Space toggles it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""An ordered list of targets: provider, model and weight in each row, moved up and down by buttons."""
+"""The editor of an alias's targets: provider, model and weight in each row, in order."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCompleter, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCompleter, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number
+from conduit_desktop.gui.widgets.labels import PlainLabel
 
 
 class TargetRow(Editor):
-    """One target. `provider_chosen` asks whoever knows for that provider's models."""
+    """One target. `provider_chosen` is emitted so that the models of the provider can be loaded."""
 
     provider_chosen = Signal(str)
     moved = Signal(int)
@@ -26,11 +27,9 @@ class TargetRow(Editor):
         self.model = Combo(editable=True)
         self.weight = Number(placeholder="1")
         self.weight.line.setFixedWidth(56)
-        self.place = QLabel()
-        self.place.setObjectName("faint")
+        self.place = PlainLabel("", "faint")
         self.place.setFixedWidth(16)
-        self.error = QLabel()
-        self.error.setObjectName("fieldError")
+        self.error = PlainLabel("", "fieldError")
         self.error.hide()
         self._fill(target)
         self._lay_out()
@@ -39,7 +38,7 @@ class TargetRow(Editor):
     def _fill(self, target: dict[str, Any]) -> None:
         name = target.get("provider")
         if name and self.provider.combo.findData(name) < 0:
-            self.provider.combo.addItem(f"{name} (gone)", name)
+            self.provider.combo.addItem(f"{name} (deleted)", name)
         self.provider.set_value(name or self.provider.value())
         self.model.set_value(target.get("model", ""))
         self.weight.set_value(target.get("weight", 1))
@@ -86,7 +85,7 @@ class TargetRow(Editor):
 
 
 class TargetList(Editor):
-    """The rows; `models_wanted` names a provider whose models somebody should hand to `offer`."""
+    """The rows; `models_wanted` carries a provider whose models are to be passed to `offer`."""
 
     models_wanted = Signal(str)
 
@@ -115,7 +114,7 @@ class TargetList(Editor):
             self.add_row(dict(target))
 
     def add_row(self, target: dict[str, Any]) -> TargetRow:
-        """One more target at the end."""
+        """Add a target at the end."""
         row = TargetRow(self._providers, target)
         row.edited.connect(self.edited)
         row.moved.connect(lambda step: self._move(row, step))
@@ -128,7 +127,7 @@ class TargetList(Editor):
         return row
 
     def offer(self, provider: str, models: Sequence[str]) -> None:
-        """These are the models of `provider`: rows that name it offer them."""
+        """Offer these models in every row of `provider`."""
         self._offers[provider] = list(models)
         for row in self.rows:
             if row.provider.value() == provider:
@@ -137,7 +136,7 @@ class TargetList(Editor):
                 row.model.set_value(kept)
 
     def on_add(self) -> None:
-        """The button: a row like the last, without its model."""
+        """Add a row with the provider of the last one."""
         last = self.rows[-1].provider.value() if self.rows else None
         self.add_row({"provider": last, "model": ""}).focus_target().setFocus()
         self.edited.emit()

@@ -1,4 +1,4 @@
-"""The head of a table: quiet names, and a small arrow beside the one that sorts."""
+"""The header of a table, with a small arrow next to the name of the sorted column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEIGHT = 34
 
 
 class Header(QHeaderView):
-    """Draws itself: a style's own sort arrow would cover the name of a narrow column."""
+    """Painted here, because the sort arrow of Qt's style covers the name of a narrow column."""
 
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
@@ -33,13 +33,13 @@ class Header(QHeaderView):
         painter.setPen(theme.colour("border"))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         painter.setPen(theme.colour("text" if sorts else "text_muted"))
-        room = rect.adjusted(theme.M, 0, -theme.M, 0)
-        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, int(align), shown)
+        space = rect.adjusted(theme.M, 0, -theme.M, 0)
+        shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, space.width())
+        painter.drawText(space, int(align), shown)
         if sorts:
             width = painter.fontMetrics().horizontalAdvance(shown)
-            x = room.right() - width - 9 if align & Qt.AlignmentFlag.AlignRight else room.left() + width + 9
-            self._paint_arrow(painter, QPointF(x, room.center().y() + 1))
+            x = space.right() - width - 9 if align & Qt.AlignmentFlag.AlignRight else space.left() + width + 9
+            self._paint_arrow(painter, QPointF(x, space.center().y() + 1))
         painter.restore()
 
     def _paint_arrow(self, painter: QPainter, at: QPointF) -> None:

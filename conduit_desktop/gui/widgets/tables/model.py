@@ -1,4 +1,4 @@
-"""One table for every page: columns are declared, rows are known by key, and a change never resets the view."""
+"""The table model of every page: declared columns, rows identified by a key, and updates that never reset the view."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QIcon
 
 from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.labels import plain_tooltip
 
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
@@ -25,13 +26,13 @@ _ALIGN = {
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """What one column shows of a row.
+    """How one column shows a row.
 
-    `sort` gives a number or a text (None sorts lowest); without it the shown text is sorted, case-blind. `colour` is the
-    name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining room. A `pill` is drawn as a
-    coloured label, its colour token is then also the name of its tint. `bar` draws a share (0 to 1, None: no bar) below the
-    text, warning from 0.8 on; `chips` are drawn in place of the text, as many as there is room for. Where the room is
-    scarce, columns go in the order of their `spare`, the highest first; 0 stays always.
+    `sort` returns a number or a text (None sorts lowest); without it the shown text is sorted, ignoring case. `colour` is the
+    name of a palette token; `icon` a QIcon or None. `width` in pixels; 0 takes the remaining width. A `pill` is drawn as a
+    coloured label with the tint of its colour token. `bar` draws a share (0 to 1, None: no bar) below the text, as a warning
+    from 0.8; `chips` are drawn instead of the text, as many as fit. In a narrow view, columns are hidden in descending
+    `hide_order`; 0 is never hidden.
     """
 
     title: str
@@ -47,11 +48,11 @@ class Column(Generic[T]):
     bold: bool = False
     bar: Callable[[T], float | None] | None = None
     chips: Callable[[T], Sequence[str]] | None = None
-    spare: int = 0
+    hide_order: int = 0
 
 
 class TableModel(QAbstractTableModel, Generic[T]):
-    """Rows of any kind behind declared columns. `key` names a row across updates."""
+    """Rows of type T shown in declared columns. `key` identifies a row across updates."""
 
     def __init__(self, columns: Sequence[Column[T]], key: Callable[[T], Hashable]) -> None:
         super().__init__()
@@ -61,20 +62,21 @@ class TableModel(QAbstractTableModel, Generic[T]):
         self._at: dict[Hashable, int] = {}
 
     def set_rows(self, rows: Iterable[T]) -> None:
-        """Show exactly `rows`: what is gone is removed, what is new is put in, what stayed is updated where it stands."""
+        """Show exactly `rows`: missing ones are removed, new ones appended, the others updated in place."""
+        # No reset: it would drop the selection and the scroll position at every refresh.
         wanted = {self.key(row): row for row in rows}
         self.remove(key for key in tuple(self._at) if key not in wanted)
         self._update([(self._at[key], row) for key, row in wanted.items() if key in self._at])
         self._insert(len(self.rows), [row for key, row in wanted.items() if key not in self._at])
 
     def upsert(self, rows: Iterable[T], at_top: bool = False) -> None:
-        """Update the rows that are known, add the others at the end (or, in order, at the top)."""
+        """Update the rows that are known, append the others (or insert them, in order, at the top)."""
         wanted = {self.key(row): row for row in rows}
         self._update([(self._at[key], row) for key, row in wanted.items() if key in self._at])
         self._insert(0 if at_top else len(self.rows), [row for key, row in wanted.items() if key not in self._at])
 
     def remove(self, keys: Iterable[Hashable]) -> None:
-        """Take rows out; unknown keys are no matter."""
+        """Remove rows; unknown keys are ignored."""
         places = sorted((self._at[key] for key in keys if key in self._at), reverse=True)
         for last, first in _runs(places):
             self.beginRemoveRows(QModelIndex(), first, last)
@@ -83,7 +85,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
             self.endRemoveRows()
 
     def trim(self, limit: int) -> list[T]:
-        """Drop the rows after the first `limit`, and say which they were."""
+        """Remove the rows after the first `limit`, and return them."""
         gone = self.rows[limit:]
         if gone:
             self.beginRemoveRows(QModelIndex(), limit, len(self.rows) - 1)
@@ -93,12 +95,12 @@ class TableModel(QAbstractTableModel, Generic[T]):
         return gone
 
     def row(self, key: Hashable) -> T | None:
-        """The row called `key`."""
+        """The row with this key, or None."""
         place = self._at.get(key)
         return None if place is None else self.rows[place]
 
     def place(self, key: Hashable) -> int | None:
-        """Where the row called `key` stands."""
+        """The index of the row with this key, or None."""
         return self._at.get(key)
 
     def _update(self, changes: list[tuple[int, T]]) -> None:
@@ -143,6 +145,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
 
 
 def _sort_value(column: Column[T], row: T) -> float | str:
+    # Only floats and strings: QSortFilterProxyModel orders None, Decimal and datetime wrongly, without an error.
     value = column.text(row) if column.sort is None else column.sort(row)
     if value is None:
         return float("-inf") if column.align == "right" else ""
@@ -159,14 +162,14 @@ def _decoration(column: Column[T], row: T, role: int) -> Any:
         case Qt.ItemDataRole.DecorationRole:
             return column.icon(row) if column.icon else None
         case Qt.ItemDataRole.ToolTipRole:
-            return column.tooltip(row) if column.tooltip else None
+            return plain_tooltip(column.tooltip(row)) if column.tooltip else None
         case Qt.ItemDataRole.FontRole if column.mono or column.bold:
             return theme.font(12 if column.mono else 13, mono=column.mono, medium=column.bold)
     return None
 
 
 def _runs(places: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Neighbours of a descending list, joined: `(last, first)` of each run."""
+    """The runs of consecutive numbers in a descending list, each as `(last, first)`."""
     start = 0
     for at in range(1, len(places) + 1):
         if at == len(places) or places[at] != places[at - 1] - 1:
@@ -175,7 +178,7 @@ def _runs(places: Sequence[int]) -> Iterable[tuple[int, int]]:
 
 
 class TableFilter(QSortFilterProxyModel):
-    """Sorts by the columns' numbers, and keeps the rows that hold the words and please the predicate."""
+    """Sorts by the SORT role, and filters by words and by a predicate."""
 
     def __init__(self, model: TableModel[Any]) -> None:
         super().__init__()
@@ -186,7 +189,7 @@ class TableFilter(QSortFilterProxyModel):
         self.setSortRole(SORT)
 
     def set_text(self, text: str) -> None:
-        """Keep the rows in which every word of `text` occurs somewhere."""
+        """Keep the rows whose text contains every word of `text`, ignoring case."""
         self._words = tuple(text.casefold().split())
         self.invalidate()
 

@@ -1,4 +1,4 @@
-"""A bar above a table: its filter at the left, what can be done with the selected row at the right and in a menu."""
+"""A bar above a table: its filter at the left, the actions on the selected row at the right and in a context menu."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from conduit_desktop.gui.widgets.tables.view import TableView
 
 
 class SelectionBar(QWidget):
-    """`buttons` by name, shown while a row is selected; the same are the row's context menu, and Enter presses the `default`.
+    """`buttons` by name, shown while a row is selected and offered in its context menu. Enter clicks the `default` one.
 
-    Where the room is scarce, they show their icons alone.
+    In a narrow window the buttons show only their icons.
     """
 
     def __init__(self, view: TableView[Any], placeholder: str, buttons: Mapping[str, QPushButton], default: str) -> None:
         super().__init__()
         self.view = view
         self.buttons = dict(buttons)
-        self._words = {name: made.text() for name, made in self.buttons.items()}
+        self._texts = {name: made.text() for name, made in self.buttons.items()}
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(placeholder)
         self.filter.setAccessibleName(placeholder)
@@ -36,30 +36,30 @@ class SelectionBar(QWidget):
         row.addWidget(self.filter)
         row.addStretch(1)
         for name, made in self.buttons.items():
-            made.setAccessibleName(self._words[name].strip())
+            made.setAccessibleName(self._texts[name].strip())
             made.setToolTip(made.toolTip() or made.accessibleName())
             row.addWidget(made)
         view.activated.connect(lambda _: self.buttons[default].click())
-        view.menu_asked.connect(self._show_menu)
+        view.menu_requested.connect(self._show_menu)
 
     def show_for(self, selected: bool, disabled: frozenset[str] = frozenset()) -> None:
-        """A row is selected, or none; the buttons named in `disabled` cannot be pressed for it."""
+        """Show the buttons for a selected row, with those named in `disabled` disabled; hide them without a selection."""
         for name, made in self.buttons.items():
             made.setVisible(selected)
             made.setEnabled(name not in disabled)
         self._fit()
 
     def rename(self, name: str, text: str) -> None:
-        """Another text on a button, at the same distance from its icon."""
-        self._words[name] = f" {text}"
+        """Change the text of a button."""
+        self._texts[name] = f" {text}"
         self.buttons[name].setAccessibleName(text)
         self.buttons[name].setToolTip(text)
         self._fit()
 
     def _fit(self) -> None:
-        """With words, if there is room for all of them."""
+        """Show the texts of the buttons if all of them fit, else only the icons."""
         for name, made in self.buttons.items():
-            made.setText(self._words[name])
+            made.setText(self._texts[name])
         needed = self.filter.width() + sum(made.sizeHint().width() + theme.XS for made in self.buttons.values()) + theme.XS
         if needed > self.width():
             for made in self.buttons.values():
@@ -70,12 +70,10 @@ class SelectionBar(QWidget):
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for name, made in self.buttons.items():
-            entry = menu.addAction(made.icon(), self._words[name].strip())
+            entry = menu.addAction(made.icon(), self._texts[name].strip())
             entry.triggered.connect(made.click)
             entry.setEnabled(made.isEnabled())
         menu.popup(at)
-
-    # Qt's own
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -1,4 +1,4 @@
-"""The view of a table: hover and selection of whole rows, calm lines, pills, and an empty state instead of a void."""
+"""The view of a table: whole-row hover and selection, painted cells, and an empty state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.pills import paint_bar, paint_chips, paint_pill
 from conduit_desktop.gui.widgets.tables.header import Header
 from conduit_desktop.gui.widgets.tables.model import Column, TableFilter, TableModel
@@ -29,8 +29,8 @@ from conduit_desktop.gui.widgets.tables.model import Column, TableFilter, TableM
 T = TypeVar("T")
 Index = QModelIndex | QPersistentModelIndex
 ROW_HEIGHT = 38
-LEAST = 150
-"""Pixels that a column without a width of its own should have."""
+MIN_STRETCH_WIDTH = 150
+"""Pixels that a column without a fixed width should have."""
 
 
 class TableView(QFrame, Generic[T]):
@@ -41,8 +41,8 @@ class TableView(QFrame, Generic[T]):
 
     activated = Signal(object)
     selected = Signal(object)
-    menu_asked = Signal(object, object)
-    """A row's key and the global position of a right click."""
+    menu_requested = Signal(object, object)
+    """The key of a row and the global position of a right click."""
 
     def __init__(self, model: TableModel[T], empty: EmptyState | None = None) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class TableView(QFrame, Generic[T]):
         self.proxy = TableFilter(model)
         self.table = _Table(model.columns)
         self.table.setModel(self.proxy)
-        self.empty = empty or EmptyState("tray", "Nothing here yet", "")
-        self._no_match = EmptyState("magnifying-glass", "Nothing matches", "Try fewer words, or clear the filters.")
+        self.empty = empty or EmptyState("tray", "No entries yet", "")
+        self._no_match = EmptyState("magnifying-glass", "No matches", "Change or clear the filters.")
         self._layers = QStackedLayout(self)
         self._layers.setContentsMargins(1, 1, 1, 1)
         for layer in (self.table, self.empty, self._no_match):
@@ -75,16 +75,16 @@ class TableView(QFrame, Generic[T]):
         self.table.sortByColumn(column, order)
 
     def set_filter(self, text: str) -> None:
-        """Keep the rows that hold every word of `text`."""
+        """Keep the rows that contain every word of `text`."""
         self.proxy.set_text(text)
         self._show_layer()
 
     def current(self) -> T | None:
-        """The row that is selected."""
+        """The selected row, or None."""
         return self.model.row(self._key(self.table.currentIndex()))
 
     def select(self, key: Hashable) -> None:
-        """Select the row called `key`, and bring it into view."""
+        """Select the row with this key and scroll to it."""
         place = self.model.place(key)
         if place is not None:
             index = self.proxy.mapFromSource(self.model.index(place, 0))
@@ -92,14 +92,14 @@ class TableView(QFrame, Generic[T]):
             self.table.scrollTo(index)
 
     @contextmanager
-    def steady(self) -> Iterator[None]:
-        """Rows come and go within, and what is being read stays in its place; a view at its top stays at its top."""
+    def kept_scroll_position(self) -> Iterator[None]:
+        """Keep the visible rows in place while rows are inserted and removed; a view at its top stays at the top."""
         bar, table = self.table.verticalScrollBar(), self.table
         first = self._key(table.indexAt(QPoint(1, 1))) if bar.value() else None
         before = table.rowViewportPosition(self.index(first).row())
         yield
         if first is not None and self.model.place(first) is not None:
-            table.updateGeometries()  # the bar learns now, not later, how far it reaches
+            table.updateGeometries()  # else the scroll bar's range is updated only later
             bar.setValue(bar.value() + table.rowViewportPosition(self.index(first).row()) - before)
 
     def index(self, key: Hashable, column: int = 0) -> QModelIndex:
@@ -114,7 +114,7 @@ class TableView(QFrame, Generic[T]):
     def _on_context_menu(self, point: Any) -> None:
         key = self._key(self.table.indexAt(point))
         if key is not None:
-            self.menu_asked.emit(key, self.table.viewport().mapToGlobal(point))
+            self.menu_requested.emit(key, self.table.viewport().mapToGlobal(point))
 
     def _show_layer(self) -> None:
         layer: QWidget = self.table
@@ -127,7 +127,7 @@ class TableView(QFrame, Generic[T]):
 
 
 class _Table(QTableView):
-    """A QTableView in the app's manners, with the row under the pointer lit."""
+    """A QTableView in the app's style, with the row under the pointer highlighted."""
 
     def __init__(self, columns: tuple[Column[Any], ...]) -> None:
         super().__init__()
@@ -160,15 +160,17 @@ class _Table(QTableView):
                 header.resizeSection(at, column.width)
 
     def fit_columns(self) -> None:
-        """Hide what can be spared until the columns that take the rest have room."""
+        """Hide columns by `hide_order` until the stretching columns are MIN_STRETCH_WIDTH wide."""
         fixed = {at: column.width for at, column in enumerate(self._columns) if column.width}
-        needed = sum(fixed.values()) + LEAST * (len(self._columns) - len(fixed))
+        needed = sum(fixed.values()) + MIN_STRETCH_WIDTH * (len(self._columns) - len(fixed))
         hidden = set()
-        for at in sorted((at for at, column in enumerate(self._columns) if column.spare), key=lambda at: -self._columns[at].spare):
+        for at in sorted(
+            (at for at, column in enumerate(self._columns) if column.hide_order), key=lambda at: -self._columns[at].hide_order
+        ):
             if needed <= self.viewport().width():
                 break
             hidden.add(at)
-            needed -= self._columns[at].width or LEAST
+            needed -= self._columns[at].width or MIN_STRETCH_WIDTH
         for at in range(len(self._columns)):
             if self.isColumnHidden(at) != (at in hidden):
                 self.setColumnHidden(at, at in hidden)
@@ -192,7 +194,7 @@ class _Table(QTableView):
 
 
 class _Cell(QStyledItemDelegate):
-    """Paints a cell: the row's ground, a hairline below, then a pill or the text with its icon."""
+    """Paints a cell: background, line below, then a pill, chips, a bar, or the text with its icon."""
 
     def __init__(self, columns: tuple[Column[Any], ...], table: _Table) -> None:
         super().__init__(table)
@@ -200,10 +202,10 @@ class _Cell(QStyledItemDelegate):
         self._table = table
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        ground = self._ground(option, index)
+        background = self._background(option, index)
         rect = option.rect
-        if ground:
-            painter.fillRect(rect, theme.colour(ground))
+        if background:
+            painter.fillRect(rect, theme.colour(background))
         painter.setPen(QPen(theme.colour("border"), 1))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         if self._columns[index.column()].pill:
@@ -215,7 +217,7 @@ class _Cell(QStyledItemDelegate):
         else:
             self._paint_text(painter, option, index)
 
-    def _ground(self, option: QStyleOptionViewItem, index: Index) -> str:
+    def _background(self, option: QStyleOptionViewItem, index: Index) -> str:
         if option.state & QStyle.StateFlag.State_Selected:
             return "selected"
         return "hover" if index.row() == self._table.hovered else ""

@@ -1,4 +1,4 @@
-"""The chat tester, asked by clicks: a streamed answer, Stop, Regenerate, edits, errors with a way on."""
+"""The chat page by clicks: a streamed response, Stop, Regenerate, editing, and errors with advice."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider
 from conduit_desktop.core.errors import BudgetExceeded, RateLimited
 from conduit_desktop.core.events import TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.gui.pages.chat.conversation import answered_by, describe_error, figures
 from conduit_desktop.gui.pages.chat.page import ChatPage
-from conduit_desktop.gui.pages.chat.texts import answered_by, figures, trouble
 from conduit_desktop.gui.widgets.chat.answer import AnswerBody
 from conduit_desktop.gui.widgets.chat.cards import ErrorCard, QuestionCard
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from conduit_desktop.gui.widgets.chat.transcript import Transcript
 from tests.fakes.waiting import settled, until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 
 
 @pytest.fixture
-async def page(context: AppContext, ui: NotingUi) -> ChatPage:
-    """The page with the demo behind three aliases."""
+async def page(context: AppContext, ui: RecordingUi) -> ChatPage:
+    """The chat page, with three aliases for the demo provider."""
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
     for alias, model in (("chat", "demo-chat"), ("slow", "demo-slow"), ("broken", "demo-error-broken")):
         targets = [{"provider": "demo", "model": model}]
@@ -48,7 +48,7 @@ async def answered(page: ChatPage) -> None:
     await until(lambda: page.composer.send_button.isVisible())
 
 
-async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_a_response_streams_in_and_shows_tokens_cost_and_time(page: ChatPage, qtbot: QtBot, context: AppContext):
     await send(page, qtbot, "Hello there")
     assert page.composer.stop_button.isVisible()
     await answered(page)
@@ -64,7 +64,7 @@ async def test_an_answer_streams_in_and_says_what_it_took(page: ChatPage, qtbot:
     assert [row.id for row in rows] == [card.request_id]
 
 
-async def test_the_request_of_an_answer_is_one_click_away(page: ChatPage, qtbot: QtBot, ui: NotingUi):
+async def test_the_button_of_a_response_opens_its_request(page: ChatPage, qtbot: QtBot, ui: RecordingUi):
     await send(page, qtbot, "Hi")
     await answered(page)
     card = page.turns[0].answer
@@ -75,7 +75,7 @@ async def test_the_request_of_an_answer_is_one_click_away(page: ChatPage, qtbot:
     assert QGuiApplication.clipboard().text() == card.body.markdown()
 
 
-async def test_stop_ends_the_upstream_and_keeps_what_came(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_stop_cancels_the_upstream_request_and_keeps_the_partial_response(page: ChatPage, qtbot: QtBot, context: AppContext):
     page.picker.pick("demo/demo-slow")
     await providers.edit(context, "demo", read(ProviderPatch, {"options": {"pace_ms": 30}}), "gui")
     await send(page, qtbot, "Take your time")
@@ -92,7 +92,7 @@ async def test_stop_ends_the_upstream_and_keeps_what_came(page: ChatPage, qtbot:
     assert context.gateway.in_flight == 0
 
 
-async def test_regenerate_asks_the_same_and_drops_what_came_after(page: ChatPage, qtbot: QtBot):
+async def test_regenerate_sends_the_same_message_and_removes_later_turns(page: ChatPage, qtbot: QtBot):
     for text in ("one", "two"):
         await send(page, qtbot, text)
         await answered(page)
@@ -105,7 +105,7 @@ async def test_regenerate_asks_the_same_and_drops_what_came_after(page: ChatPage
     assert len(page.transcript.cards()) == 2
 
 
-async def test_a_question_can_be_edited_and_sent_again(page: ChatPage, qtbot: QtBot):
+async def test_a_message_can_be_edited_and_sent_again(page: ChatPage, qtbot: QtBot):
     await send(page, qtbot, "frist")
     await answered(page)
     page.findChildren(QuestionCard)[0].edit_button.click()
@@ -117,7 +117,7 @@ async def test_a_question_can_be_edited_and_sent_again(page: ChatPage, qtbot: Qt
     assert [turn.text for turn in page.turns] == ["first"]
 
 
-async def test_earlier_turns_go_along(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_earlier_turns_are_sent_with_a_message(page: ChatPage, qtbot: QtBot, context: AppContext):
     await send(page, qtbot, "one")
     await answered(page)
     await send(page, qtbot, "two")
@@ -128,30 +128,30 @@ async def test_earlier_turns_go_along(page: ChatPage, qtbot: QtBot, context: App
     assert newest.input > oldest.input + 50
 
 
-async def test_a_broken_stream_shows_what_came_and_that_it_broke(page: ChatPage, qtbot: QtBot):
+async def test_an_interrupted_stream_shows_the_partial_response_and_an_error(page: ChatPage, qtbot: QtBot):
     page.picker.pick("broken")
     await send(page, qtbot, "Break")
     await answered(page)
     card = page.turns[0].answer
     assert card is not None
     (error,) = card.findChildren(ErrorCard)
-    assert error.title.text() == "The answer broke off"
+    assert error.title.text() == "Response interrupted"
     assert card.body.markdown()
 
 
-async def test_an_unknown_model_leads_to_the_models_page(page: ChatPage, qtbot: QtBot, ui: NotingUi):
-    page.picker.pick("nobody")
+async def test_the_error_for_an_unknown_model_opens_the_models_page(page: ChatPage, qtbot: QtBot, ui: RecordingUi):
+    page.picker.pick("unknown")
     await send(page, qtbot, "Hi")
     await answered(page)
     (error,) = page.findChildren(ErrorCard)
-    assert error.title.text() == "404 · No such model"
+    assert error.title.text() == "404 · Model not found"
     child(error, QPushButton, "Open Models").click()
     assert ui.visited == [("models", {})]
 
 
-async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_the_restrictions_of_a_virtual_key_apply_in_chat(page: ChatPage, qtbot: QtBot, context: AppContext):
     key = await keys.create(context, read(NewKey, {"name": "tight", "models": ["other"]}), "gui")
-    page.ask_refresh()
+    page.request_refresh()
     editor = page.panel.form.fields["key_id"].editor
     await until(lambda: editor.combo.count() == 2)
     editor.set_value(key.id)
@@ -163,7 +163,7 @@ async def test_a_virtual_key_is_held_to_its_limits(page: ChatPage, qtbot: QtBot,
     assert (await context.store.ledger.list(None, 10, None))[0][0].key_name == "tight"
 
 
-async def test_a_parameter_that_does_not_fit_is_told_at_its_field(page: ChatPage, qtbot: QtBot):
+async def test_an_invalid_parameter_is_shown_at_its_field(page: ChatPage, qtbot: QtBot):
     page.panel.form.set_values({"temperature": "hot"})
     await send(page, qtbot, "Hi")
     assert page.panel.form.fields["temperature"].error.text() == "A number from 0 to 2"
@@ -172,7 +172,7 @@ async def test_a_parameter_that_does_not_fit_is_told_at_its_field(page: ChatPage
     assert page.turns == []
 
 
-async def test_a_new_chat_while_an_answer_comes_forgets_both(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_a_new_chat_stops_the_current_response(page: ChatPage, qtbot: QtBot, context: AppContext):
     page.picker.pick("slow")
     await send(page, qtbot, "Hi")
     await until(lambda: context.gateway.in_flight == 1)
@@ -182,7 +182,7 @@ async def test_a_new_chat_while_an_answer_comes_forgets_both(page: ChatPage, qtb
     assert context.gateway.in_flight == 0
 
 
-async def test_the_picker_asks_providers_only_when_reached_for(page: ChatPage):
+async def test_the_picker_queries_providers_only_when_it_is_opened(page: ChatPage):
     offered = [page.picker.itemText(at) for at in range(page.picker.count())]
     assert sorted(offered) == ["broken", "chat", "slow"]
     page.picker.showPopup()
@@ -190,7 +190,7 @@ async def test_the_picker_asks_providers_only_when_reached_for(page: ChatPage):
     page.picker.hidePopup()
 
 
-def test_thinking_words_and_tools_are_shown_each_in_their_own_way(qtbot: QtBot):
+def test_reasoning_text_and_tool_calls_are_shown_separately(qtbot: QtBot):
     body = AnswerBody()
     qtbot.addWidget(body)
     for event in (
@@ -203,13 +203,13 @@ def test_thinking_words_and_tools_are_shown_each_in_their_own_way(qtbot: QtBot):
     ):
         body.take(event)
     body.finish()
-    assert body.thoughts[0].view.markdown() == "Let me see."
-    assert not body.thoughts[0].toggle.isChecked()
+    assert body.thinking[0].view.markdown() == "Let me see."
+    assert not body.thinking[0].toggle.isChecked()
     assert body.tools["call_1"].body.toPlainText() == '{\n  "city": "Bern"\n}'
     assert body.markdown() == "I look it up.\n\nDone."
 
 
-async def test_the_transcript_follows_until_the_reader_scrolls_up(qtbot: QtBot):
+async def test_the_transcript_follows_until_the_user_scrolls_up(qtbot: QtBot):
     transcript = Transcript()
     qtbot.addWidget(transcript)
     transcript.resize(500, 300)
@@ -232,25 +232,25 @@ async def test_the_transcript_follows_until_the_reader_scrolls_up(qtbot: QtBot):
     assert bar.value() == bar.maximum()
 
 
-def test_an_unknown_cost_is_never_a_zero():
+def test_an_unknown_cost_is_not_shown_as_zero():
     record = RequestRecord("r", 0, input=10, output=5, cost_nano=None, duration_ms=600.0, first_token_ms=100.0)
     assert figures(record) == "10 in · 5 out · cost unknown · first token 100 ms · 10 tokens/s"
     record.cost_nano, record.cost_state = 2_500_000, "estimated"
-    assert "about $0.0025" in figures(record)
+    assert "~$0.0025" in figures(record)
 
 
-def test_an_alias_names_the_target_that_answered():
+def test_an_alias_is_shown_with_the_target_that_answered():
     record = RequestRecord("r", 0, provider="openai", upstream_model="gpt-5")
     assert answered_by(record, "smart") == "smart → openai/gpt-5"
     assert answered_by(record, "openai/gpt-5") == "openai/gpt-5"
     assert answered_by(None, "smart") == "smart"
 
 
-def test_a_limit_says_when_it_is_free_again():
-    told = trouble(RateLimited("60 requests a minute are spent.", retry_after=12))
-    assert told.title == "429 · Too many requests"
-    assert told.advice.startswith("Free again in 12 s.")
+def test_a_rate_limit_error_shows_when_to_retry():
+    error = describe_error(RateLimited("60 requests a minute are spent.", retry_after=12))
+    assert error.title == "429 · Too many requests"
+    assert error.advice.startswith("Retry in 12 s.")
 
 
-def test_a_budget_that_ends_in_mid_answer_is_told_as_one():
-    assert trouble(BudgetExceeded("spent"), begun=True).page == "keys"
+def test_a_budget_exceeded_during_a_response_is_shown_as_such():
+    assert describe_error(BudgetExceeded("spent"), started=True).page == "keys"

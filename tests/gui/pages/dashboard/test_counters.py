@@ -1,4 +1,4 @@
-"""The dashboard's numbers, and the arithmetic of the usage page."""
+"""The counters of the dashboard, the totals of the usage page, and formatting."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.gui import formatting as moments
+from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.dashboard.counters import DAY_MS, MINUTE_MS, LiveCounters
 from conduit_desktop.gui.pages.usage.series import days_between, grouped, stacked, totals_of
 from conduit_desktop.gui.request_rows import row_of
@@ -22,37 +22,37 @@ def row(**values: Any) -> dict[str, Any]:
     return {"day": "2026-11-20", "model": "smart", "key": "k1", "key_name": "laptop", "provider": "openai", **COUNTS, **values}
 
 
-def test_what_the_feed_brings_is_added_to_the_days_sums():
-    tally = LiveCounters()
-    tally.load(NOON, [row(requests=10, errors=1, input=100, output=50, cost_usd=1.5)], [])
-    tally.add(record(started_at=NOON, input=10, output=5, cost_nano=to_nano("0.5")))
-    tally.add(record(started_at=NOON, status="error", input=0, output=0, cost_nano=0))
-    assert (tally.requests, tally.errors, tally.tokens) == (12, 2, 165)
-    assert tally.spent_nano == to_nano("2.0")
+def test_records_of_the_feed_are_added_to_the_totals_of_the_day():
+    counters = LiveCounters()
+    counters.load(NOON, [row(requests=10, errors=1, input=100, output=50, cost_usd=1.5)], [])
+    counters.add(record(started_at=NOON, input=10, output=5, cost_nano=to_nano("0.5")))
+    counters.add(record(started_at=NOON, status="error", input=0, output=0, cost_nano=0))
+    assert (counters.requests, counters.errors, counters.tokens) == (12, 2, 165)
+    assert counters.spent_nano == to_nano("2.0")
 
 
 def test_a_request_without_a_price_is_counted_as_unknown():
-    tally = LiveCounters()
-    tally.load(NOON, [row(requests=2, unpriced_requests=2)], [])
-    tally.add(record(started_at=NOON, cost_nano=None, cost_state="unknown"))
-    assert tally.unpriced == 3
-    assert tally.spent_nano == 0
+    counters = LiveCounters()
+    counters.load(NOON, [row(requests=2, unpriced_requests=2)], [])
+    counters.add(record(started_at=NOON, cost_nano=None, cost_state="unknown"))
+    assert counters.unpriced == 3
+    assert counters.spent_nano == 0
 
 
-def test_midnight_begins_the_day_anew():
-    tally = LiveCounters()
-    tally.load(NOON, [row(requests=10, cost_usd=3.0)], [])
-    tally.add(record(started_at=NOON + DAY_MS, cost_nano=1))
-    assert tally.requests == 1
-    assert tally.spent_nano == 1
+def test_midnight_resets_the_totals():
+    counters = LiveCounters()
+    counters.load(NOON, [row(requests=10, cost_usd=3.0)], [])
+    counters.add(record(started_at=NOON + DAY_MS, cost_nano=1))
+    assert counters.requests == 1
+    assert counters.spent_nano == 1
 
 
-def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
-    tally = LiveCounters()
+def test_minutes_without_requests_are_zero():
+    counters = LiveCounters()
     lines = [row_of(record(started_at=NOON - minutes * MINUTE_MS)) for minutes in (0, 0, 2, 59, 60)]
-    tally.load(NOON, [], lines)
-    tally.add(record(started_at=NOON, status="broken"))
-    series = tally.series(NOON)
+    counters.load(NOON, [], lines)
+    counters.add(record(started_at=NOON, status="broken"))
+    series = counters.series(NOON)
     assert len(series) == 60
     assert series[-1] == (2, 1)
     assert series[-2] == (0, 0)
@@ -60,26 +60,26 @@ def test_the_last_hour_is_told_by_minute_with_gaps_as_zero():
     assert series[0] == (1, 0)
 
 
-def test_medians_are_of_whole_answers_alone():
-    tally = LiveCounters()
-    tally.load(NOON, [], [])
-    assert tally.first_token_ms is None
+def test_medians_ignore_requests_that_did_not_succeed():
+    counters = LiveCounters()
+    counters.load(NOON, [], [])
+    assert counters.first_token_ms is None
     for ms in (100, 300, 200):
-        tally.add(record(started_at=NOON, first_token_ms=ms, duration_ms=ms * 2))
-    tally.add(record(started_at=NOON, status="cancelled", first_token_ms=9000, duration_ms=9000))
-    assert tally.first_token_ms == 200
-    assert tally.duration_ms == 400
+        counters.add(record(started_at=NOON, first_token_ms=ms, duration_ms=ms * 2))
+    counters.add(record(started_at=NOON, status="cancelled", first_token_ms=9000, duration_ms=9000))
+    assert counters.first_token_ms == 200
+    assert counters.duration_ms == 400
 
 
-def test_minutes_do_not_pile_up():
-    tally = LiveCounters()
-    tally.load(NOON, [], [])
+def test_old_minutes_are_removed():
+    counters = LiveCounters()
+    counters.load(NOON, [], [])
     for minute in range(1000):
-        tally.add(record(started_at=NOON + minute * MINUTE_MS))
-    assert len(tally._per_minute) <= 121
+        counters.add(record(started_at=NOON + minute * MINUTE_MS))
+    assert len(counters._per_minute) <= 121
 
 
-def test_sums_are_grouped_and_an_unknown_cost_is_never_zero():
+def test_totals_are_grouped_and_an_unknown_cost_is_never_zero():
     rows = [
         row(requests=2, cost_usd=1.0),
         row(model="new", requests=3, unpriced_requests=3),
@@ -103,16 +103,16 @@ def test_the_chart_has_a_value_for_each_day_and_joins_small_models():
     assert stacked(rows, days, "cost", "others") == []
 
 
-def test_a_scale_ends_at_an_easy_number():
+def test_a_scale_ends_at_a_round_number():
     assert [nice_top(most) for most in (0, 0.03, 1, 3.9, 4.1, 9, 130)] == [1.0, 0.04, 1, 4, 8, 10, 200]
 
 
-def test_moments_and_amounts_read_well():
-    assert [moments.duration(ms) for ms in (None, 0.42, 340, 2400, 19_400, 200_000)] == [
+def test_times_counts_and_costs_are_formatted():
+    assert [formatting.duration(ms) for ms in (None, 0.42, 340, 2400, 19_400, 200_000)] == [
         "–", "0.4 ms", "340 ms", "2.4 s", "19 s", "3 min 20 s",
     ]  # fmt: skip
-    assert [moments.count(n) for n in (940, 12_400, 250_000, 1_240_000)] == ["940", "12,400", "250k", "1.2M"]
-    assert [moments.size(n) for n in (512, 2048, 5 * 1024 * 1024)] == ["512 B", "2.0 KB", "5.0 MB"]
-    assert moments.cost(None) == "unknown"
-    assert moments.cost(0.0031) == "$0.0031"
-    assert moments.ago(None) == "never"
+    assert [formatting.count(n) for n in (940, 12_400, 250_000, 1_240_000)] == ["940", "12,400", "250k", "1.2M"]
+    assert [formatting.size(n) for n in (512, 2048, 5 * 1024 * 1024)] == ["512 B", "2.0 KB", "5.0 MB"]
+    assert formatting.cost(None) == "unknown"
+    assert formatting.cost(0.0031) == "$0.0031"
+    assert formatting.ago(None) == "never"

@@ -1,4 +1,4 @@
-"""Virtual keys by clicks: made, shown once, limited, rotated, withdrawn."""
+"""Virtual keys by clicks: created, shown once, limited, rotated and deleted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView
 from conduit_desktop.core.bus import Change
 from conduit_desktop.gateway.admission.access import digest
-from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, KeyShownOnce, SetUpDialog
+from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog, NewKeyDialog
 from conduit_desktop.gui.pages.keys.page import KeysPage, limits, share, spend
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 
 
-async def shown(context: AppContext, ui: NotingUi) -> KeysPage:
+async def shown(context: AppContext, ui: RecordingUi) -> KeysPage:
     page = KeysPage(context, ui)
     page.resize(1100, 600)
     page.show()
@@ -43,13 +43,13 @@ async def key(context: AppContext, **values: Any) -> KeyView:
     return await keys.create(context, read(NewKey, {"name": "app", **values}), "gui")
 
 
-async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui: NotingUi):
+async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(KeyDialog)
     dialog.form.set_values({"name": "zed", "budget_usd": 5, "rpm": 60, "models": ["gpt-*"], "expires_at": "2030-01-31"})
     dialog.primary.click()
-    once = await opened(KeyShownOnce)
+    once = await opened(NewKeyDialog)
     secret = once.line.text()
     (made,) = await keys.all_keys(context)
     assert digest(secret) == (await context.store.keys.get(made.id)).digest
@@ -80,7 +80,7 @@ async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui
         ({"expires_at": "soon"}, "expires_at"),
     ],
 )
-async def test_what_does_not_fit_is_told_at_its_field(context: AppContext, ui: NotingUi, values: dict[str, Any], path: str):
+async def test_an_invalid_value_is_shown_at_its_field(context: AppContext, ui: RecordingUi, values: dict[str, Any], path: str):
     dialog = KeyDialog(None, context, ui)
     dialog.open()
     dialog.form.set_values({"name": "app", **values})
@@ -92,7 +92,7 @@ async def test_what_does_not_fit_is_told_at_its_field(context: AppContext, ui: N
     dialog.reject()
 
 
-async def test_editing_without_a_change_changes_nothing(context: AppContext, ui: NotingUi):
+async def test_editing_without_a_change_changes_nothing(context: AppContext, ui: RecordingUi):
     before = await key(context, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
     dialog = KeyDialog(None, context, ui, await keys.get(context, before.id))
     dialog.open()
@@ -102,13 +102,13 @@ async def test_editing_without_a_change_changes_nothing(context: AppContext, ui:
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
 
 
-async def test_rotating_shows_the_new_key_and_ends_the_old(context: AppContext, ui: NotingUi):
+async def test_rotating_shows_the_new_key_and_revokes_the_old_one(context: AppContext, ui: RecordingUi):
     old = await key(context)
     page = await shown(context, ui)
     page.view.select(old.id)
     page.bar.buttons["rotate"].click()
     child(await opened(QDialog), QPushButton, "Rotate").click()
-    once = await opened(KeyShownOnce)
+    once = await opened(NewKeyDialog)
     assert once.line.text() != old.key
     assert digest(old.key) not in context.gateway.snapshot.keys_by_digest
     assert digest(once.line.text()) in context.gateway.snapshot.keys_by_digest
@@ -116,7 +116,7 @@ async def test_rotating_shows_the_new_key_and_ends_the_old(context: AppContext, 
     await ui.settle()
 
 
-async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: NotingUi):
+async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.select(made.id)
@@ -131,7 +131,7 @@ async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: NotingUi):
     assert await keys.all_keys(context) == []
 
 
-async def test_thinking_better_of_a_deletion_keeps_the_key(context: AppContext, ui: NotingUi):
+async def test_cancelling_a_deletion_keeps_the_key(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.select(made.id)
@@ -141,42 +141,42 @@ async def test_thinking_better_of_a_deletion_keeps_the_key(context: AppContext, 
     assert len(await keys.all_keys(context)) == 1
 
 
-async def test_the_menu_of_a_row_offers_what_the_bar_does(context: AppContext, ui: NotingUi):
+async def test_the_context_menu_of_a_row_has_the_actions_of_the_bar(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
-    page.view.menu_asked.emit(made.id, QPoint(5, 5))
+    page.view.menu_requested.emit(made.id, QPoint(5, 5))
     menu = page.bar.findChildren(QMenu)[-1]
-    assert [entry.text() for entry in menu.actions()] == ["Set up", "Edit", "Disable", "Rotate", "Reset spend", "Delete"]
+    assert [entry.text() for entry in menu.actions()] == ["Client setup", "Edit", "Disable", "Rotate", "Reset spend", "Delete"]
     menu.close()
 
 
-async def test_setting_up_a_client_later_marks_where_the_key_goes(context: AppContext, ui: NotingUi):
+async def test_client_setup_for_an_existing_key_has_a_placeholder(context: AppContext, ui: RecordingUi):
     made = await key(context)
     page = await shown(context, ui)
     page.view.select(made.id)
     page.bar.buttons["setup"].click()
-    dialog = await opened(SetUpDialog)
+    dialog = await opened(ClientSetupDialog)
     assert "condt_YOUR_KEY" in dialog.findChild(CodeBlock).body.shown
     dialog.accept()
     await ui.settle()
 
 
-async def test_spend_is_told_against_the_budget(context: AppContext):
+async def test_spend_is_shown_with_the_budget(context: AppContext):
     made = await key(context, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
     view = made.model_copy(update={"spend_usd": 1.2})
-    assert spend(view) == "$1.20 of $5.00 a month"
+    assert spend(view) == "$1.20 of $5.00 per month"
     assert share(view) == pytest.approx(0.24)
-    assert limits(view) == "60 rpm · 2 at once"
+    assert limits(view) == "60 rpm · 2 parallel"
     assert share(view.model_copy(update={"budget_usd": None})) is None
     assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
 
 
-async def test_spend_is_told_anew_a_second_after_a_request(context: AppContext, ui: NotingUi):
-    """And not ten times a second while requests rain."""
+async def test_spend_is_refreshed_a_second_after_a_request(context: AppContext, ui: RecordingUi):
+    """And not ten times a second under load."""
     page = await shown(context, ui)
     refreshed: list[None] = []
-    page._spending.timeout.connect(lambda: refreshed.append(None))
-    page._spending.setInterval(20)
+    page._spend_timer.timeout.connect(lambda: refreshed.append(None))
+    page._spend_timer.setInterval(20)
     for _ in range(5):
         page.on_changes([Change("requests")])
     await until(lambda: refreshed)
@@ -184,11 +184,11 @@ async def test_spend_is_told_anew_a_second_after_a_request(context: AppContext, 
     assert len(refreshed) == 1
 
 
-async def test_a_hidden_page_tells_spend_anew_when_it_is_shown_and_not_before(context: AppContext, ui: NotingUi):
+async def test_a_hidden_page_refreshes_the_spend_only_when_it_is_shown(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     page.on_changes([Change("requests")])
     page.hide()
-    assert not page._spending.isActive()
+    assert not page._spend_timer.isActive()
     assert ui.tasks == []
     page.show()
     assert len(ui.tasks) == 1

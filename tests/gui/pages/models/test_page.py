@@ -1,4 +1,4 @@
-"""Making an alias, moving its targets, the errors beside the fields, and the explanation."""
+"""Creating an alias, moving its targets, errors at the fields, and explaining a route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conduit_desktop.gui.pages.models.dialogs import ExplainDialog, ModelDialog,
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.widgets.forms.targets import TargetList
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def alias(context: AppContext, name: str, *names: str, **values: Any) -> N
     await models.create(context, read(NewModel, {"alias": name, "targets": targets, **values}), "gui")
 
 
-async def shown(context: AppContext, ui: NotingUi) -> ModelsPage:
+async def shown(context: AppContext, ui: RecordingUi) -> ModelsPage:
     page = ModelsPage(context, ui)
     page.resize(1000, 600)
     page.show()
@@ -47,7 +47,7 @@ async def opened(kind: type[Any]) -> Any:
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_is_made_with_its_targets_in_order(context: AppContext, ui: NotingUi):
+async def test_an_alias_is_created_with_its_targets_in_order(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(ModelDialog)
@@ -66,7 +66,7 @@ async def test_an_alias_is_made_with_its_targets_in_order(context: AppContext, u
 
 
 @pytest.mark.usefixtures("demo")
-async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: NotingUi):
+async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: RecordingUi):
     dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     combo = dialog.targets.rows[0].model.combo
@@ -76,7 +76,7 @@ async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: Not
 
 
 @pytest.mark.usefixtures("demo")
-async def test_overrides_that_are_no_json_are_told_at_their_field(context: AppContext, ui: NotingUi):
+async def test_overrides_that_are_not_json_are_shown_at_their_field(context: AppContext, ui: RecordingUi):
     dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart", "overrides": "{temperature: 0}"})
@@ -90,7 +90,7 @@ async def test_overrides_that_are_no_json_are_told_at_their_field(context: AppCo
 
 
 @pytest.mark.usefixtures("demo")
-async def test_a_target_without_a_model_is_told_in_its_row(context: AppContext, ui: NotingUi):
+async def test_a_target_without_a_model_is_shown_in_its_row(context: AppContext, ui: RecordingUi):
     dialog = ModelDialog(None, context, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart"})
@@ -102,7 +102,7 @@ async def test_a_target_without_a_model_is_told_in_its_row(context: AppContext, 
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_is_shown_whole_in_its_editor(context: AppContext, ui: NotingUi):
+async def test_the_editor_shows_every_field_of_an_alias(context: AppContext, ui: RecordingUi):
     await alias(context, "base", "demo-chat")
     more = {"sticky": "prefix", "trim": True, "strategy": "weighted", "context_fallbacks": ["base"]}
     await alias(context, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
@@ -120,7 +120,7 @@ async def test_an_alias_is_shown_whole_in_its_editor(context: AppContext, ui: No
 
 
 @pytest.mark.usefixtures("demo")
-async def test_explain_shows_the_order_and_why(context: AppContext, ui: NotingUi):
+async def test_explain_shows_the_targets_in_order_with_reasons(context: AppContext, ui: RecordingUi):
     await alias(context, "smart", "demo-chat", "demo-slow")
     page = await shown(context, ui)
     page.view.select("smart")
@@ -136,7 +136,7 @@ async def test_explain_shows_the_order_and_why(context: AppContext, ui: NotingUi
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_can_be_disabled_tried_and_deleted(context: AppContext, ui: NotingUi):
+async def test_an_alias_can_be_disabled_tried_and_deleted(context: AppContext, ui: RecordingUi):
     await alias(context, "base", "demo-chat")
     await alias(context, "smart", "demo-chat", fallbacks=["base"])
     page = await shown(context, ui)
@@ -155,7 +155,7 @@ async def test_an_alias_can_be_disabled_tried_and_deleted(context: AppContext, u
     assert [row.alias for row in await models.all_models(context)] == ["smart"]
 
 
-async def test_without_a_provider_the_way_leads_there_first(context: AppContext, ui: NotingUi):
+async def test_creating_an_alias_without_providers_leads_to_the_providers_page(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     page.new_button.click()
     dialog = await opened(QDialog)
@@ -164,7 +164,7 @@ async def test_without_a_provider_the_way_leads_there_first(context: AppContext,
     assert ui.visited == [("providers", {"new": True})]
 
 
-def test_a_target_whose_provider_is_gone_keeps_its_name(qtbot: QtBot):
+def test_a_target_of_a_deleted_provider_keeps_its_name(qtbot: QtBot):
     rows = TargetList(["demo"])
     qtbot.addWidget(rows)
     rows.set_value([{"provider": "lost", "model": "m", "weight": 2}])
@@ -174,7 +174,7 @@ def test_a_target_whose_provider_is_gone_keeps_its_name(qtbot: QtBot):
 
 
 @pytest.mark.parametrize("text", ["[1]", "3", '"a"', "{"])
-def test_only_an_object_is_an_object(text: str):
+def test_only_a_json_object_is_accepted(text: str):
     with pytest.raises(Invalid) as raised:
         as_object(text, "overrides")
     assert raised.value.field == "overrides"

@@ -1,4 +1,4 @@
-"""Adding, testing, publishing, changing and removing a provider by clicks."""
+"""Adding, testing, publishing, editing and deleting a provider by clicks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from conduit_desktop.core.errors import Invalid, UpstreamError
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid, group_of
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
 from conduit_desktop.gui.pages.providers.form import ProviderForm, free_name
-from conduit_desktop.gui.pages.providers.models import OfferedDialog
+from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.pages.providers.page import ProvidersPage
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi, child
+from tests.gui.conftest import RecordingUi, child
 
 
-async def shown(context: AppContext, ui: NotingUi) -> ProvidersPage:
+async def shown(context: AppContext, ui: RecordingUi) -> ProvidersPage:
     page = ProvidersPage(context, ui)
     page.resize(900, 600)
     page.show()
@@ -43,7 +43,7 @@ async def add(context: AppContext, **values: object) -> None:
     await providers.create(context, read(NewProvider, values), "gui")
 
 
-async def test_a_card_with_much_to_say_is_no_wider_than_the_page(context: AppContext, ui: NotingUi):
+async def test_a_card_with_long_texts_is_not_wider_than_the_page(context: AppContext, ui: RecordingUi):
     keys = [{"label": f"{label}-of-a-long-name", "api_key": f"sk-{label}"} for label in ("team", "private")]
     await add(context, name="openai", kind="openai", api_keys=keys)
     await add(context, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
@@ -56,7 +56,7 @@ async def test_a_card_with_much_to_say_is_no_wider_than_the_page(context: AppCon
     assert card.keys.toolTip().splitlines() == list(card.keys.names)
 
 
-async def test_what_the_config_file_defines_bears_a_lock(context: AppContext, ui: NotingUi):
+async def test_a_provider_of_the_config_file_has_a_lock(context: AppContext, ui: RecordingUi):
     await add(context, name="demo", kind="demo")
     (card,) = (await shown(context, ui)).cards.values()
     assert not card.lock.isVisible()
@@ -65,14 +65,14 @@ async def test_what_the_config_file_defines_bears_a_lock(context: AppContext, ui
     assert not card.switch.isEnabled()
 
 
-async def test_a_provider_is_added_and_its_models_published(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_provider_is_added_and_its_models_published(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await shown(context, ui)
     page.add_button.click()
     dialog = await opened(ProviderDialog)
     qtbot.keyClicks(dialog.grid.search, "demo")
     qtbot.keyClick(dialog.grid.search, Qt.Key.Key_Return)
     dialog.primary.click()
-    offered = await opened(OfferedDialog)
+    offered = await opened(ProviderModelsDialog)
     await until(lambda: offered.model.rows)
     offered.filter.setText("demo-chat")
     offered.all_button.click()
@@ -80,29 +80,29 @@ async def test_a_provider_is_added_and_its_models_published(context: AppContext,
     offered.primary.click()
     await until(lambda: ui.notes)
     assert [row.alias for row in await models.all_models(context)] == ["demo-chat"]
-    assert ui.notes == [("1 alias ready: demo-chat", "info")]
+    assert ui.notes == [("Published 1 alias: demo-chat", "info")]
 
 
-async def test_the_test_says_whether_it_answers_and_what_it_can(context: AppContext, ui: NotingUi):
+async def test_the_connection_test_shows_latency_and_features(context: AppContext, ui: RecordingUi):
     await add(context, name="demo", kind="demo", options={"pace_ms": 1})
-    dialog = OfferedDialog(None, context, ui, "demo")
+    dialog = ProviderModelsDialog(None, context, ui, "demo")
     dialog.open()
-    await until(lambda: "Answers in" in dialog.verdict.words.text())
-    assert dialog.verdict.property("tone") == "success"
-    assert "streams" in dialog.verdict.words.text()
+    await until(lambda: "Connected in" in dialog.test_line.text.text())
+    assert dialog.test_line.property("tone") == "success"
+    assert "streaming" in dialog.test_line.text.text()
     dialog.reject()
 
 
-async def test_a_provider_that_is_away_says_so_and_can_still_be_used(context: AppContext, ui: NotingUi):
+async def test_an_unreachable_provider_shows_an_error_and_stays_usable(context: AppContext, ui: RecordingUi):
     await add(context, name="away", kind="openai-compatible", base_url="http://127.0.0.1:9/v1")
-    dialog = OfferedDialog(None, context, ui, "away")
+    dialog = ProviderModelsDialog(None, context, ui, "away")
     dialog.open()
-    await until(lambda: dialog.verdict.property("tone") == "danger")
-    await until(lambda: dialog.empty.title.text() == "Its models cannot be listed")
+    await until(lambda: dialog.test_line.property("tone") == "danger")
+    await until(lambda: dialog.empty.title.text() == "The models could not be loaded")
     dialog.reject()
 
 
-async def test_a_missing_key_is_told_at_its_field(context: AppContext, ui: NotingUi):
+async def test_a_missing_key_is_shown_at_its_field(context: AppContext, ui: RecordingUi):
     dialog = ProviderDialog(None, context, ui, [], kind="openai")
     dialog.open()
     dialog.primary.click()
@@ -114,7 +114,7 @@ async def test_a_missing_key_is_told_at_its_field(context: AppContext, ui: Notin
     assert await providers.all_providers(context) == []
 
 
-async def test_a_name_that_is_taken_is_told_at_its_field(context: AppContext, ui: NotingUi):
+async def test_a_name_in_use_is_shown_at_its_field(context: AppContext, ui: RecordingUi):
     await add(context, name="mine", kind="demo")
     dialog = ProviderDialog(None, context, ui, [], kind="demo")
     dialog.open()
@@ -124,7 +124,7 @@ async def test_a_name_that_is_taken_is_told_at_its_field(context: AppContext, ui
     assert "already" in dialog.form.fields["name"].error.text()
 
 
-async def test_several_keys_keep_their_weights(context: AppContext, ui: NotingUi):
+async def test_several_keys_keep_their_weights(context: AppContext, ui: RecordingUi):
     dialog = ProviderDialog(None, context, ui, [], kind="openai")
     dialog.open()
     dialog.form.set_values({"api_key": "sk-proj-0123456789abcdefAAAA"})
@@ -139,7 +139,7 @@ async def test_several_keys_keep_their_weights(context: AppContext, ui: NotingUi
     assert [(one.label, one.hint, one.weight) for one in made.keys] == [("first", "sk-…AAAA", 1), ("second", "env:OTHER_KEY", 3)]
 
 
-async def test_editing_keeps_the_keys_that_were_not_written_anew(context: AppContext, ui: NotingUi):
+async def test_editing_keeps_keys_that_were_left_empty(context: AppContext, ui: RecordingUi):
     await add(
         context, name="openai", kind="openai", api_key="sk-proj-0123456789abcdefAAAA", headers={"X-Team": "blue", "X-Old": "gone"}
     )
@@ -157,7 +157,7 @@ async def test_editing_keeps_the_keys_that_were_not_written_anew(context: AppCon
     assert context.secrets.kept.items() <= secrets.items()
 
 
-async def test_the_switch_disables_a_provider(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_switch_disables_a_provider(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     await add(context, name="demo", kind="demo")
     page = await shown(context, ui)
     (card,) = page.cards.values()
@@ -168,12 +168,12 @@ async def test_the_switch_disables_a_provider(context: AppContext, ui: NotingUi,
     assert card.state.text().startswith("Disabled")
 
 
-async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: NotingUi):
+async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: RecordingUi):
     await add(context, name="demo", kind="demo")
     await models.create(context, read(NewModel, {"alias": "smart", "targets": [{"provider": "demo", "model": "demo-chat"}]}), "gui")
     page = await shown(context, ui)
     (card,) = page.cards.values()
-    assert "in 1 alias" in card.state.text()
+    assert "1 alias" in card.state.text()
     card.delete_button.click()
     dialog = await opened(QDialog)
     assert any("smart" in label.text() for label in dialog.findChildren(QLabel))
@@ -182,7 +182,7 @@ async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: N
     assert await providers.all_providers(context) == []
 
 
-async def test_what_the_file_defines_can_only_be_looked_at(context: AppContext, ui: NotingUi):
+async def test_a_provider_of_the_config_file_is_read_only(context: AppContext, ui: RecordingUi):
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file", source="file")
     page = await shown(context, ui)
     (card,) = page.cards.values()
@@ -191,7 +191,7 @@ async def test_what_the_file_defines_can_only_be_looked_at(context: AppContext, 
     assert card.models_button.isEnabled()
 
 
-async def test_with_no_provider_there_are_two_ways_on(context: AppContext, ui: NotingUi):
+async def test_without_providers_the_page_offers_to_add_one_or_the_demo(context: AppContext, ui: RecordingUi):
     page = await shown(context, ui)
     assert page.empty.isVisible()
     child(page.empty, QPushButton, "Try the demo").click()
@@ -202,7 +202,7 @@ async def test_with_no_provider_there_are_two_ways_on(context: AppContext, ui: N
 
 
 @pytest.mark.parametrize(("words", "first"), [("anthropic", "Anthropic"), ("local lm", "LM Studio"), ("compatible openai", None)])
-def test_the_catalog_finds_a_kind_by_any_of_its_words(words: str, first: str | None, qtbot: QtBot):
+def test_the_catalog_finds_a_kind_by_any_word(words: str, first: str | None, qtbot: QtBot):
     grid = CatalogGrid(providers.catalog())
     qtbot.addWidget(grid)
     grid.search.setText(words)
@@ -223,21 +223,21 @@ def test_every_kind_has_a_form_with_all_its_fields(kind: str, qtbot: QtBot):
     assert {paths.get(field.name, f"options.{field.name}") for field in view.fields} <= set(form.fields)
 
 
-def test_an_error_deep_in_a_list_finds_its_row():
+def test_an_error_in_a_list_is_mapped_to_its_row():
     error = Invalid("api_keys[1].api_key: is required", "api_keys[1].api_key")
     assert errors_of(error) == {"api_keys.1.api_key": "Is required"}
     assert errors_of(Invalid("no field at all")) == {"": "no field at all"}
 
 
-def test_a_second_provider_of_a_kind_gets_a_name_of_its_own():
+def test_a_second_provider_of_a_kind_gets_a_free_name():
     assert free_name("openai", []) == "openai"
     assert free_name("openai", ["OpenAI", "openai-2"]) == "openai-3"
 
 
-async def test_a_dialog_closed_while_it_asks_takes_its_question_along(context: AppContext, ui: NotingUi):
-    """Its answer would come to widgets that are gone."""
+async def test_closing_the_dialog_cancels_its_requests(context: AppContext, ui: RecordingUi):
+    """A late result would be shown in deleted widgets."""
     await add(context, name="demo", kind="demo", options={"pace_ms": 500})
-    dialog = OfferedDialog(None, context, ui, "demo")
+    dialog = ProviderModelsDialog(None, context, ui, "demo")
     dialog.open()
     testing = ui.tasks[0]
     await until(lambda: dialog.model.rows)

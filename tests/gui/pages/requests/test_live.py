@@ -1,4 +1,4 @@
-"""The log while it follows: what is being read stays in its place, and nothing that left the table is lost."""
+"""The live request log: visible rows stay in place, and rows removed from the table can be loaded again."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
 from conduit_desktop.gui.pages.requests import page as requests
 from conduit_desktop.gui.pages.requests.page import RequestsPage
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 from tests.gui.samples import keep, record
 
 BEGAN = 1_700_000_000_000
 
 
-async def _following(context: AppContext, ui: NotingUi, qtbot: QtBot, count: int) -> RequestsPage:
+async def _following(context: AppContext, ui: RecordingUi, qtbot: QtBot, count: int) -> RequestsPage:
     await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
     page = RequestsPage(context, ui)
     qtbot.addWidget(page)
@@ -35,7 +35,7 @@ def _first(page: RequestsPage) -> str:
     return str(page.table._key(page.table.table.indexAt(QPoint(1, 1))))
 
 
-async def test_new_requests_do_not_move_what_is_being_read(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_new_requests_do_not_move_the_visible_rows(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await _following(context, ui, qtbot, 60)
     bar = page.table.table.verticalScrollBar()
     bar.setValue(500)
@@ -51,15 +51,15 @@ async def test_new_requests_do_not_move_what_is_being_read(context: AppContext, 
     assert _first(page) == read
 
 
-async def test_a_log_read_at_its_top_shows_what_comes(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_at_the_top_new_requests_become_visible(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await _following(context, ui, qtbot, 60)
     _arrive(page, 60)
     QApplication.processEvents()
     assert _first(page) == "req_0060"
 
 
-async def test_what_left_the_table_is_loaded_again(
-    context: AppContext, ui: NotingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+async def test_rows_removed_from_a_live_table_can_be_loaded_again(
+    context: AppContext, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(requests, "MOST_LIVE", 12)
     page = await _following(context, ui, qtbot, 10)

@@ -1,4 +1,4 @@
-"""Settings: made from their declaration, kept when changed, mended where wrong."""
+"""The settings page: a row per option, saving, errors, master key, backup and import."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pytestqt.qtbot import QtBot
 from conduit_desktop.actions import master_key
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gui.pages.settings.import_dialog import ImportPreview, NewKeys
+from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
 from conduit_desktop.gui.pages.settings.page import HIDDEN, SettingsPage
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from conduit_desktop.gui.widgets.forms.editors import Combo, Toggle
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 
 
-async def opened(context: AppContext, ui: NotingUi, qtbot: QtBot) -> SettingsPage:
+async def opened(context: AppContext, ui: RecordingUi, qtbot: QtBot) -> SettingsPage:
     page = SettingsPage(context, ui)
     qtbot.addWidget(page)
     page.resize(1000, 700)
@@ -37,7 +37,7 @@ def line(page: SettingsPage, name: str) -> QLineEdit:
     return target
 
 
-async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     values = context.gateway.snapshot.settings
     assert set(page.rows) == set(Settings.model_fields) - HIDDEN
@@ -46,7 +46,19 @@ async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, 
         assert (shown if shown != "" else None) == (getattr(values, name) if getattr(values, name) != "" else None), name
 
 
-async def test_a_switch_is_kept_at_once(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_every_row_is_as_high_as_its_texts_and_its_editor_need(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+    """A wrapped description needs a height that depends on the width of its card."""
+    page = await opened(context, ui, qtbot)
+    for width in (760, 1400):
+        page.resize(width, 700)
+        QApplication.processEvents()
+        for name, row in page.rows.items():
+            layout = row.layout()
+            assert layout is not None
+            assert row.height() >= layout.minimumHeightForWidth(row.width()), (width, name)
+
+
+async def test_a_switch_is_saved_at_once(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     toggle = page.rows["log_payloads"].editor
     assert isinstance(toggle, Toggle)
@@ -54,9 +66,7 @@ async def test_a_switch_is_kept_at_once(context: AppContext, ui: NotingUi, qtbot
     await until(lambda: context.gateway.snapshot.settings.log_payloads)
 
 
-async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside_it(
-    context: AppContext, ui: NotingUi, qtbot: QtBot
-):
+async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     row = page.rows["max_body_mb"]
     row.pause.setInterval(1)
@@ -71,7 +81,7 @@ async def test_a_text_is_kept_after_a_pause_and_what_does_not_fit_is_said_beside
     await until(lambda: not row.error.text())
 
 
-async def test_an_emptied_number_goes_back_to_its_default(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_an_empty_number_is_reset_to_its_default(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     await page.save("idle_s", 5.0)
     assert context.gateway.snapshot.settings.idle_s == 5.0
@@ -81,7 +91,7 @@ async def test_an_emptied_number_goes_back_to_its_default(context: AppContext, u
     assert page.rows["idle_s"].value() == 60.0
 
 
-async def test_what_the_start_fixed_is_locked(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_an_option_of_the_command_line_is_locked(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     context.gateway.overrides = {"port": 5999}
     await context.gateway.refresh()
     page = await opened(context, ui, qtbot)
@@ -90,7 +100,7 @@ async def test_what_the_start_fixed_is_locked(context: AppContext, ui: NotingUi,
     assert not page.rows["host"].locked.isVisible()
 
 
-async def test_a_new_port_asks_for_a_restart_of_the_server(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_new_port_offers_to_restart_the_server(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     await page.save("port", 5050)
     assert page.restart.isVisible()
@@ -99,7 +109,7 @@ async def test_a_new_port_asks_for_a_restart_of_the_server(context: AppContext, 
     assert not page.restart.isVisible()
 
 
-async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_text_being_typed_is_not_overwritten_by_another_change(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     line(page, "connect_s").selectAll()
     qtbot.keyClicks(line(page, "connect_s"), "3")
@@ -109,7 +119,7 @@ async def test_what_is_being_typed_is_not_overwritten_by_a_change_elsewhere(cont
     assert page.rows["idle_s"].value() == 9.0
 
 
-async def test_a_choice_of_names_offers_those_there_are(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_a_choice_of_names_offers_the_existing_ones(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     combo = page.rows["default_alias"].editor
     assert isinstance(combo, Combo)
@@ -117,7 +127,7 @@ async def test_a_choice_of_names_offers_those_there_are(context: AppContext, ui:
     assert combo.value() is None
 
 
-async def test_the_master_key_is_hidden_shown_and_rotated(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_the_master_key_is_hidden_shown_and_rotated(context: AppContext, ui: RecordingUi, qtbot: QtBot):
     page = await opened(context, ui, qtbot)
     card = page.master_key
     assert "condm_" not in card.line.text()
@@ -134,27 +144,29 @@ async def test_the_master_key_is_hidden_shown_and_rotated(context: AppContext, u
     assert card.line.text() == await master_key.current(context) != before
 
 
-async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(context: AppContext, ui: NotingUi, qtbot: QtBot):
+async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(
+    context: AppContext, ui: RecordingUi, qtbot: QtBot
+):
     page = await opened(context, ui, qtbot)
     text = '[settings]\nidle_s = 12.0\n\n[[providers]]\nname = "play"\nkind = "demo"\n\n[[keys]]\nname = "from file"\n'
     importing = asyncio.create_task(page.data.import_text(text))
-    await until(lambda: isinstance(QApplication.activeModalWidget(), ImportPreview))
+    await until(lambda: isinstance(QApplication.activeModalWidget(), ImportPreviewDialog))
     preview = QApplication.activeModalWidget()
-    assert isinstance(preview, ImportPreview)
+    assert isinstance(preview, ImportPreviewDialog)
     assert {one.name for one in preview.table.model.rows} == {"idle_s", "play", "from file"}
     assert context.gateway.snapshot.settings.idle_s == 60.0
     qtbot.mouseClick(preview.primary, Qt.MouseButton.LeftButton)
-    await until(lambda: isinstance(QApplication.activeModalWidget(), NewKeys))
+    await until(lambda: isinstance(QApplication.activeModalWidget(), ImportedKeysDialog))
     dialog = QApplication.activeModalWidget()
-    assert isinstance(dialog, NewKeys)
+    assert isinstance(dialog, ImportedKeysDialog)
     qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
     await importing
     assert context.gateway.snapshot.settings.idle_s == 12.0
     assert "play" in context.gateway.snapshot.providers
 
 
-async def test_backup_export_and_restore_go_where_the_user_says(
-    context: AppContext, ui: NotingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_backup_export_and_restore_use_the_chosen_file(
+    context: AppContext, ui: RecordingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     page = await opened(context, ui, qtbot)
     chosen = iter([tmp_path / "b.zip", tmp_path / "c.toml", tmp_path / "b.zip"])
@@ -165,8 +177,8 @@ async def test_backup_export_and_restore_go_where_the_user_says(
     async def agree(*_: Any, **__: Any) -> bool:
         return True
 
-    monkeypatch.setattr("conduit_desktop.gui.pages.settings.about.choose_file", choose)
-    monkeypatch.setattr("conduit_desktop.gui.pages.settings.about.confirm", agree)
+    monkeypatch.setattr("conduit_desktop.gui.pages.settings.cards.choose_file", choose)
+    monkeypatch.setattr("conduit_desktop.gui.pages.settings.cards.confirm", agree)
     for button in (page.data.backup_button, page.data.export_button, page.data.restore_button):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         await ui.settle()

@@ -1,4 +1,4 @@
-"""The first start: what is found is offered by name and hint, the demo is one click, and it can be skipped."""
+"""The welcome page: found keys and servers, the demo, and skipping."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from conduit_desktop.actions.onboarding.discovery import FoundServer
 from conduit_desktop.gui.pages.welcome import page as welcome
 from conduit_desktop.gui.pages.welcome.page import WelcomePage
 from tests.fakes.waiting import until
-from tests.gui.conftest import NotingUi
+from tests.gui.conftest import RecordingUi
 
 SECRET = "sk-proj-0123456789abcdefZZZZ"
 
 
-async def shown(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch, *servers: FoundServer) -> WelcomePage:
+async def shown(context: AppContext, ui: RecordingUi, monkeypatch: pytest.MonkeyPatch, *servers: FoundServer) -> WelcomePage:
     async def looked(_context: AppContext) -> list[FoundServer]:
         return list(servers)
 
@@ -27,7 +27,7 @@ async def shown(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPat
     return page
 
 
-async def test_found_keys_and_servers_become_providers(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_found_keys_and_servers_become_providers(context: AppContext, ui: RecordingUi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("GROQ_API_KEY", "gsk_0123456789abcdefYYYY")
     page = await shown(context, ui, monkeypatch, FoundServer("ollama", "Ollama", "http://127.0.0.1:11434/v1", ("qwen3:8b",), False))
@@ -46,7 +46,7 @@ async def test_found_keys_and_servers_become_providers(context: AppContext, ui: 
     assert context.gateway.snapshot.settings.welcome_done
 
 
-async def test_the_demo_is_one_click_away(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_the_demo_is_added_by_one_click(context: AppContext, ui: RecordingUi, monkeypatch: pytest.MonkeyPatch):
     page = await shown(context, ui, monkeypatch)
     assert not page.add_button.isVisible()
     page.demo_button.click()
@@ -55,7 +55,7 @@ async def test_the_demo_is_one_click_away(context: AppContext, ui: NotingUi, mon
     assert "demo-chat" in {row.alias for row in await models.all_models(context)}
 
 
-async def test_it_can_be_skipped_for_good(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_skipping_the_welcome_page_is_remembered(context: AppContext, ui: RecordingUi, monkeypatch: pytest.MonkeyPatch):
     page = await shown(context, ui, monkeypatch)
     page.skip_button.click()
     await until(lambda: ui.visited)
@@ -64,7 +64,7 @@ async def test_it_can_be_skipped_for_good(context: AppContext, ui: NotingUi, mon
     assert await providers.all_providers(context) == []
 
 
-async def test_what_is_added_already_is_not_offered_again(context: AppContext, ui: NotingUi, monkeypatch: pytest.MonkeyPatch):
+async def test_an_added_provider_cannot_be_added_again(context: AppContext, ui: RecordingUi, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     page = await shown(context, ui, monkeypatch)
     page.add_button.click()

@@ -1,4 +1,4 @@
-"""Writing a question with the keyboard, and pictures that come along."""
+"""The composer: keyboard and attached images."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_enter_sends_and_shift_enter_breaks_the_line(composer: Composer, qtbot: 
     assert composer.edit.toPlainText() == ""
 
 
-def test_nothing_written_is_nothing_sent(composer: Composer, qtbot: QtBot):
+def test_an_empty_message_is_not_sent(composer: Composer, qtbot: QtBot):
     sent: list[str] = []
     composer.sent.connect(lambda text, _: sent.append(text))
     qtbot.keyClicks(composer.edit, "   ")
@@ -53,8 +53,8 @@ def test_nothing_written_is_nothing_sent(composer: Composer, qtbot: QtBot):
     assert not composer.send_button.isEnabled()
 
 
-def test_while_an_answer_comes_stop_takes_the_place_of_send(composer: Composer, qtbot: QtBot):
-    """And what is being written stays."""
+def test_during_a_response_stop_replaces_send(composer: Composer, qtbot: QtBot):
+    """And the text being written is kept."""
     composer.set_busy(True)
     qtbot.keyClicks(composer.edit, "next")
     qtbot.keyClick(composer.edit, Qt.Key.Key_Return)
@@ -63,7 +63,7 @@ def test_while_an_answer_comes_stop_takes_the_place_of_send(composer: Composer, 
     assert not composer.send_button.isVisible()
 
 
-def test_escape_stops_what_is_under_way_and_nothing_else(composer: Composer, qtbot: QtBot):
+def test_escape_stops_only_a_running_response(composer: Composer, qtbot: QtBot):
     stopped: list[bool] = []
     composer.stopped.connect(lambda: stopped.append(True))
     composer.activateWindow()
@@ -75,7 +75,7 @@ def test_escape_stops_what_is_under_way_and_nothing_else(composer: Composer, qtb
     qtbot.waitUntil(lambda: stopped == [True])
 
 
-async def test_a_large_picture_is_shrunk_and_shown(composer: Composer, png: Path):
+async def test_a_large_image_is_scaled_down_and_shown(composer: Composer, png: Path):
     picture = await attachments.from_file(png)
     image = QImage.fromData(base64.b64decode(picture.data))
     assert (image.width(), image.height()) == (2048, 1024)
@@ -86,18 +86,18 @@ async def test_a_large_picture_is_shrunk_and_shown(composer: Composer, png: Path
     assert composer.thumbnails.pictures == []
 
 
-async def test_a_dropped_text_file_is_no_picture(tmp_path: Path, png: Path):
+async def test_a_dropped_text_file_is_not_an_image(tmp_path: Path, png: Path):
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(tmp_path / "notes.txt"))])
-    assert not attachments.is_offered(mime)
+    assert not attachments.has_images(mime)
     mime.setUrls([QUrl.fromLocalFile(str(png)), QUrl.fromLocalFile(str(tmp_path / "notes.txt"))])
-    assert [picture.name for picture in await attachments.pictures_in(mime)] == ["shot.png"]
+    assert [picture.name for picture in await attachments.images_from(mime)] == ["shot.png"]
 
 
-async def test_a_broken_picture_says_so(tmp_path: Path):
+async def test_a_broken_image_is_reported(tmp_path: Path):
     path = tmp_path / "broken.png"
     path.write_bytes(b"not a picture")
-    with pytest.raises(attachments.Unreadable, match=r"broken\.png is no picture"):
+    with pytest.raises(attachments.UnreadableImage, match=r"broken\.png is not an image"):
         await attachments.from_file(path)
 
 

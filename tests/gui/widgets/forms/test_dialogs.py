@@ -1,4 +1,4 @@
-"""Dialogs are awaited, and nothing stands still meanwhile."""
+"""Dialogs are awaited while other tasks run."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ async def test_other_tasks_go_on_while_a_dialog_is_open(qtbot: QtBot):
     ticker.cancel()
 
 
-async def test_escape_is_no(qtbot: QtBot):
+async def test_escape_rejects_the_dialog(qtbot: QtBot):
     asking = asyncio.create_task(confirm(None, "Delete it?", "It is gone then."))
     await until(lambda: QApplication.activeModalWidget() is not None)
     qtbot.keyClick(opened(), Qt.Key.Key_Escape)
     assert await asking is False
 
 
-async def test_return_in_a_dangerous_question_is_the_safe_answer(qtbot: QtBot):
+async def test_return_cancels_a_dangerous_action(qtbot: QtBot):
     asking = asyncio.create_task(confirm(None, "Delete it?", "It is gone then.", danger=True))
     await until(lambda: QApplication.activeModalWidget() is not None)
     qtbot.keyClick(opened(), Qt.Key.Key_Return)
     assert await asking is False
 
 
-async def test_cancelling_who_asked_closes_the_dialog():
+async def test_cancelling_the_waiting_task_closes_the_dialog():
     dialog = Dialog(None, "Wait")
     asking = asyncio.create_task(answer(dialog))
     await until(dialog.isVisible)
@@ -70,7 +70,7 @@ async def test_a_file_is_chosen_without_a_nested_loop(tmp_path: Path):
     assert await asking == tmp_path / "usage.csv"
 
 
-async def test_thinking_better_of_a_file_gives_none():
+async def test_cancelling_a_file_dialog_returns_none():
     asking = asyncio.create_task(choose_file(None, "Import", "open"))
     await until(lambda: isinstance(QApplication.activeModalWidget(), QFileDialog))
     dialog = QApplication.activeModalWidget()

@@ -1,4 +1,4 @@
-"""Forms: values by path, and every error beside its field."""
+"""Forms: values by path, and errors at their fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def built() -> Form:
     return form
 
 
-def test_values_come_back_as_they_were_set(qtbot: QtBot):
+def test_values_are_returned_as_they_were_set(qtbot: QtBot):
     form = built()
     qtbot.addWidget(form)
     values = {
@@ -43,7 +43,7 @@ def test_values_come_back_as_they_were_set(qtbot: QtBot):
     assert form.values() == values
 
 
-def test_filling_a_form_is_no_change_of_the_users(qtbot: QtBot):
+def test_setting_values_does_not_emit_changed(qtbot: QtBot):
     form = built()
     qtbot.addWidget(form)
     touched: list[str] = []
@@ -57,7 +57,7 @@ def test_filling_a_form_is_no_change_of_the_users(qtbot: QtBot):
     assert form.value("enabled") is False
 
 
-def test_an_error_stands_beside_its_field_and_goes_with_the_next_key(qtbot: QtBot):
+def test_an_error_is_shown_at_its_field_until_the_next_edit(qtbot: QtBot):
     form = built()
     qtbot.addWidget(form)
     form.show()
@@ -72,7 +72,7 @@ def test_an_error_stands_beside_its_field_and_goes_with_the_next_key(qtbot: QtBo
     assert not form.error.isVisible()
 
 
-def test_an_error_inside_a_row_stands_in_that_row(qtbot: QtBot):
+def test_an_error_inside_a_row_is_shown_in_that_row(qtbot: QtBot):
     form = built()
     qtbot.addWidget(form)
     form.show()
@@ -85,7 +85,7 @@ def test_an_error_inside_a_row_stands_in_that_row(qtbot: QtBot):
     assert form.fields["targets"].error.text() == "At least one"
 
 
-def test_rows_are_added_and_removed_by_click_and_keep_what_they_do_not_show(qtbot: QtBot):
+def test_rows_are_added_and_removed_and_keep_hidden_values(qtbot: QtBot):
     form = built()
     qtbot.addWidget(form)
     form.show()
@@ -99,7 +99,7 @@ def test_rows_are_added_and_removed_by_click_and_keep_what_they_do_not_show(qtbo
     assert [row["weight"] for row in rows.value()] == [1]
 
 
-def test_a_secret_is_hidden_until_its_eye_is_clicked(qtbot: QtBot):
+def test_a_secret_is_masked_until_its_button_is_clicked(qtbot: QtBot):
     secret = SecretText()
     qtbot.addWidget(secret)
     secret.show()
@@ -108,7 +108,7 @@ def test_a_secret_is_hidden_until_its_eye_is_clicked(qtbot: QtBot):
     assert secret.line.echoMode() == QLineEdit.EchoMode.Normal
 
 
-def test_a_number_is_a_number_nothing_or_the_text_that_is_none(qtbot: QtBot):
+def test_a_number_field_returns_a_number_none_or_the_invalid_text(qtbot: QtBot):
     number = Number(decimals=2)
     qtbot.addWidget(number)
     assert number.value() is None
@@ -143,7 +143,7 @@ def test_a_list_takes_lines_and_commas(qtbot: QtBot):
     assert texts.value() == ["a", "b", "c"]
 
 
-def test_space_turns_a_switch(qtbot: QtBot):
+def test_space_toggles_a_switch(qtbot: QtBot):
     toggle = Toggle()
     qtbot.addWidget(toggle)
     toggle.show()

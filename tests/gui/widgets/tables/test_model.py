@@ -1,4 +1,4 @@
-"""One table model for every page: Qt's own tester watches every change."""
+"""The table model, checked by Qt's model tester, and the table view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.gui.widgets.empty import EmptyState
+from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.tables.model import SORT, Column, TableFilter, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
@@ -27,7 +27,7 @@ class Fruit:
 
 COLUMNS: list[Column[Fruit]] = [
     Column("Name", lambda fruit: fruit.name),
-    Column("Weight", lambda fruit: f"{fruit.weight} g", sort=lambda fruit: fruit.weight, align="right", width=90, spare=1),
+    Column("Weight", lambda fruit: f"{fruit.weight} g", sort=lambda fruit: fruit.weight, align="right", width=90, hide_order=1),
     Column("State", lambda fruit: "ripe" if fruit.ripe else "green", pill=True, colour=lambda fruit: "success", width=90),
 ]
 
@@ -67,7 +67,7 @@ def test_only_rows_that_changed_are_announced(model: TableModel[Fruit]):
     assert changed == [1]
 
 
-def test_new_rows_go_on_top_and_the_oldest_are_trimmed(model: TableModel[Fruit]):
+def test_new_rows_are_inserted_at_the_top_and_the_oldest_trimmed(model: TableModel[Fruit]):
     model.set_rows(fruits("a", "b", "c"))
     model.upsert(fruits("z", "y"), at_top=True)
     model.trim(4)
@@ -155,7 +155,7 @@ def test_a_click_selects_a_row_by_its_key_and_enter_activates_it(model: TableMod
     assert view.current() == Fruit("apple", 5)
 
 
-def test_a_narrow_table_gives_up_what_can_be_spared(model: TableModel[Fruit], qtbot: QtBot):
+def test_a_narrow_table_hides_columns_in_order(model: TableModel[Fruit], qtbot: QtBot):
     view: TableView[Fruit] = TableView(model)
     qtbot.addWidget(view)
     view.show()
@@ -167,7 +167,7 @@ def test_a_narrow_table_gives_up_what_can_be_spared(model: TableModel[Fruit], qt
     assert not view.table.isColumnHidden(2)
 
 
-def test_what_is_outside_the_model_has_no_data(model: TableModel[Fruit]):
+def test_an_index_outside_the_model_has_no_data(model: TableModel[Fruit]):
     model.set_rows(fruits("apple"))
     assert model.rowCount(model.index(0, 0)) == 0
     assert model.data(QModelIndex()) is None
@@ -181,3 +181,12 @@ def test_a_change_in_a_row_repaints_all_its_columns(model: TableModel[Fruit]):
     model.upsert([Fruit("pear", 1)])
     model.set_rows([Fruit("apple"), Fruit("pear", 1), Fruit("fig", 3, ripe=False)])
     assert spans == [(1, 0, 1, 2), (0, 0, 0, 2), (2, 0, 2, 2)]
+
+
+def test_a_tooltip_of_a_cell_shows_markup_as_text():
+    """A tooltip has no text format: Qt guesses whether it is HTML."""
+    table: TableModel[Fruit] = TableModel([Column("Name", lambda fruit: fruit.name, tooltip=lambda fruit: fruit.name)], key=id)
+    table.set_rows([Fruit("<b>fig</b>"), Fruit("fig")])
+    escaped, plain = (table.index(row, 0).data(Qt.ItemDataRole.ToolTipRole) for row in range(2))
+    assert "&lt;b&gt;fig" in escaped
+    assert plain == "fig"

@@ -1,8 +1,8 @@
-"""The desktop app with somebody at the mouse: every 250 ms another page, another size, another row.
+"""The desktop app with simulated user input: every 250 ms another page, window size or selected row.
 
-python -m benchmarks.desktop [OPTIONS of conduit-desktop]
+python -m benchmarks.driven_desktop [OPTIONS of conduit-desktop]
 
-It knows nothing of the window but Qt: pages are chosen by buttons of which one alone is checked.
+It uses only Qt's API: pages are chosen by the visible buttons of an exclusive group.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QTableView, QWidget
 EVERY_MS = 250
 
 
-class Hand(QObject):
-    """Acts on the main window, on its own thread, from a timer."""
+class UserSimulator(QObject):
+    """Acts on the main window from a timer, on the window's thread."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._turn = 0
+        self._step = 0
         self._pages = 0
         self._timer: QTimer | None = None
 
     def act(self) -> None:
         """The next action."""
-        self._turn += 1
+        self._step += 1
         window = main_window()
         if window is None:
             return
-        match self._turn % 4:
+        match self._step % 4:
             case 0 | 2:
                 self._next_page(window)
             case 1:
-                window.resize(1200 + 40 * (self._turn % 5), 800 + 20 * (self._turn % 5))
+                window.resize(1200 + 40 * (self._step % 5), 800 + 20 * (self._step % 5))
             case _:
                 for table in window.findChildren(QTableView):
                     if table.isVisible() and (model := table.model()) and model.rowCount():
-                        table.selectRow(self._turn % model.rowCount())
-        # The bench reads this: a hand that finds nothing to click would make every window look fast.
-        print(f"pages turned: {self._pages}", file=sys.stderr, flush=True)
+                        table.selectRow(self._step % model.rowCount())
+        # The benchmark checks this: without a page change every window would look fast.
+        print(f"pages shown: {self._pages}", file=sys.stderr, flush=True)
 
     def _next_page(self, window: QWidget) -> None:
         pages = [button for button in window.findChildren(QAbstractButton) if button.autoExclusive() and button.isCheckable()]
@@ -66,18 +66,18 @@ def main_window() -> QWidget | None:
     return max(shown, key=lambda widget: widget.width() * widget.height(), default=None)
 
 
-def _begin_when_there_is_an_app(hand: Hand) -> None:
-    """On a thread of its own: posting an event is the one thing Qt allows from there."""
+def _start_when_the_app_exists(simulator: UserSimulator) -> None:
+    """Runs on another thread: posting an event is the only thing that Qt allows there."""
     while QCoreApplication.instance() is None:
         time.sleep(0.05)
     time.sleep(1)
-    QCoreApplication.postEvent(hand, QEvent(QEvent.Type.User))
+    QCoreApplication.postEvent(simulator, QEvent(QEvent.Type.User))
 
 
 if __name__ == "__main__":
     from conduit_desktop.__main__ import main
 
     sys.argv[0] = "conduit-desktop"
-    hand = Hand()  # a name of its own: the thread lets go of its arguments when it ends
-    threading.Thread(target=_begin_when_there_is_an_app, args=(hand,), daemon=True).start()
+    simulator = UserSimulator()  # kept by this name: the thread drops its arguments when it ends
+    threading.Thread(target=_start_when_the_app_exists, args=(simulator,), daemon=True).start()
     main()

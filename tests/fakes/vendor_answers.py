@@ -1,4 +1,4 @@
-"""What a scripted vendor says: whole answers, stream frames and errors, in OpenAI's and Anthropic's words.
+"""The scripted vendor's answers before they are written in a dialect: text, tool calls, embeddings.
 
 Deterministic: the same request gives the same bytes.
 """
@@ -23,7 +23,7 @@ CREATED = 1_790_000_000
 
 @dataclass(slots=True)
 class Frames:
-    """A stream's frames: what comes before the content, the content, what ends it."""
+    """A stream's frames: those before the content, the content, those after it."""
 
     before: list[bytes] = field(default_factory=list)
     content: list[bytes] = field(default_factory=list)
@@ -31,8 +31,8 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """A tool the vendor calls."""
+class AnswerToolCall:
+    """A tool call in the vendor's answer; `arguments` is JSON text."""
 
     id: str
     name: str
@@ -40,31 +40,35 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """What is said, before it is put into a dialect. `finish` is `stop`, `length` or `tools`."""
+class Answer:
+    """An answer in no particular dialect. `finish` is `stop`, `length` or `tools`."""
 
     model: str
     thinking: str
     text: str
-    calls: tuple[Called, ...]
+    calls: tuple[AnswerToolCall, ...]
     finish: str
 
 
-def speech(body: Json, step: Step, results: list[str], said: str, images: int, tools: list[tuple[str, Json]]) -> Speech:
-    """Call tools when there are some and no result is in yet; else echo."""
+def make_answer(body: Json, step: Step, results: list[str], question: str, images: int, tools: list[tuple[str, Json]]) -> Answer:
+    """Call tools where the request offers some and has no result yet; else echo the question."""
     model = str(body.get("model"))
     wanted = _wanted(step, tools)
     if wanted and not results and step.text is None:
-        calls = tuple(Called(f"call_{n}", name, orjson.dumps(arguments).decode()) for n, (name, arguments) in enumerate(wanted, 1))
-        return Speech(model, step.thinking, "", calls, "tools")
+        calls = tuple(
+            AnswerToolCall(f"call_{n}", name, orjson.dumps(arguments).decode()) for n, (name, arguments) in enumerate(wanted, 1)
+        )
+        return Answer(model, step.thinking, "", calls, "tools")
     text = step.text
     if text is None:
         text = (
-            f"The tool said: {' / '.join(results)}" if results else f"You said: {said}" + (f" ({images} images)" if images else "")
+            f"The tool said: {' / '.join(results)}"
+            if results
+            else f"You said: {question}" + (f" ({images} images)" if images else "")
         )
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
     cut = " ".join(text.split(" ")[:limit]) if limit else text
-    return Speech(model, step.thinking, cut, (), "length" if cut != text else "stop")
+    return Answer(model, step.thinking, cut, (), "length" if cut != text else "stop")
 
 
 def _wanted(step: Step, tools: list[tuple[str, Json]]) -> list[tuple[str, Json]]:
@@ -75,13 +79,13 @@ def _wanted(step: Step, tools: list[tuple[str, Json]]) -> list[tuple[str, Json]]
     return [(name, dict(arguments)) for name, arguments in step.calls.items() if name in offered][:1]
 
 
-def words(text: str) -> list[str]:
-    """Pieces that join to `text`, one a word."""
+def split_words(text: str) -> list[str]:
+    """Pieces that join to `text`, one per word."""
     first, *rest = text.split(" ")
     return [first, *(" " + word for word in rest)] if text else []
 
 
-def thirds(text: str) -> Iterator[str]:
+def split_in_three(text: str) -> Iterator[str]:
     """`text` in up to three pieces, cut anywhere."""
     size = max(1, -(-len(text) // 3))
     for at in range(0, len(text), size):
@@ -97,7 +101,7 @@ def _arguments(schema: Json) -> Json:
 
 
 def embeddings(body: Json) -> Json:
-    """OpenAI's answer: 8 numbers per input, made from its hash; base64 on request, as openai-node asks."""
+    """OpenAI's response: 8 numbers per input, made from its hash; base64 on request (openai-node requests it)."""
     given: Any = body.get("input")
     is_one = not isinstance(given, list) or isinstance(given[0], int)  # a text, or a text as token ids
     inputs: list[Any] = [given] if is_one else given

@@ -1,4 +1,4 @@
-"""What a client sees of an answer, whatever its dialect: the measure by which two answers are compared."""
+"""The content of an answer in no particular dialect, to compare two answers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Fields = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Seen:
-    """An answer's first choice. `usage` holds `input`, `cache_read`, `cache_write`, `output` and `reasoning`, where said."""
+class AnswerSummary:
+    """An answer's first choice. `usage` holds `input`, `cache_read`, `cache_write`, `output` and `reasoning`."""
 
     text: str = ""
     thinking: str = ""
@@ -31,18 +31,18 @@ class Seen:
         self.calls.append((name, parsed(arguments)))
 
     def refused(self, text: str) -> None:
-        """The model's own words for not answering: a refusal, whatever the vendor calls the end."""
+        """Add the text of a refusal."""
         self.text += text
         self.refusal = True
 
-    def ended(self, reason: str | None, words: dict[str, str]) -> None:
-        """How the answer ended, in our word for the dialect's."""
+    def ended(self, reason: str | None, names: dict[str, str]) -> None:
+        """Set the finish reason, translated by `names`; `other` for one that is not in it."""
         if reason is not None:
-            self.finish = words.get(reason, "other")
+            self.finish = names.get(reason, "other")
 
     @property
     def end(self) -> str:
-        """How it ended, as it is told: some vendors end a refusal with `stop`, others with a word of its own."""
+        """The finish reason to compare: some vendors end a refusal with `stop`, others with a separate reason."""
         return "filtered" if self.refusal and self.finish == "stop" else self.finish
 
     def counted(self, input: int, cache_read: int, cache_write: int, output: int, reasoning: int) -> None:
@@ -53,7 +53,7 @@ class Seen:
 
 
 def parsed(arguments: Any) -> Any:
-    """Arguments as a value; text that is no JSON stays text, and no arguments are an empty object."""
+    """Arguments as a value; text that is not JSON stays text, and missing arguments are an empty object."""
     if not isinstance(arguments, str):
         return arguments if arguments is not None else {}
     if not arguments.strip():
@@ -64,31 +64,31 @@ def parsed(arguments: Any) -> Any:
         return arguments
 
 
-def differences(recorded: Seen, seen: Seen) -> dict[str, tuple[Any, Any]]:
+def differences(recorded: AnswerSummary, summary: AnswerSummary) -> dict[str, tuple[Any, Any]]:
     """The fields in which two answers differ: what was recorded, and what arrived."""
-    if recorded.status != seen.status:
-        return {"status": (recorded.status, f"{seen.status} {seen.error}")}
-    if "error" in (recorded.finish, seen.finish):
-        # A stream that ends in an error is no answer: only that it is told counts.
-        return {} if recorded.finish == seen.finish else {"finish": (recorded.finish, seen.finish)}
+    if recorded.status != summary.status:
+        return {"status": (recorded.status, f"{summary.status} {summary.error}")}
+    if "error" in (recorded.finish, summary.finish):
+        # After an error event only the fact of the error is compared.
+        return {} if recorded.finish == summary.finish else {"finish": (recorded.finish, summary.finish)}
     found: dict[str, tuple[Any, Any]] = {}
-    if recorded.end and recorded.end != seen.end:
-        found["finish"] = (recorded.end, seen.end)
+    if recorded.end and recorded.end != summary.end:
+        found["finish"] = (recorded.end, summary.end)
     for name in ("text", "thinking", "calls", "media", "choices"):
-        one, other = getattr(recorded, name), getattr(seen, name)
+        one, other = getattr(recorded, name), getattr(summary, name)
         if name in ("text", "thinking"):
-            # Thoughts come in parts; what stands between them is the dialect's own.
+            # Thinking comes in parts, and dialects join the parts with different white space.
             one, other = (one.strip(), other.strip()) if name == "text" else ("".join(one.split()), "".join(other.split()))
         if one != other:
             found[name] = (one, other)
-    if recorded.citations != seen.citations:
-        found["citations"] = (sorted(recorded.citations), sorted(seen.citations))
-    for name in recorded.usage.keys() | seen.usage.keys():
-        if recorded.usage and recorded.usage.get(name, 0) != seen.usage.get(name, 0):
-            found[f"usage.{name}"] = (recorded.usage.get(name, 0), seen.usage.get(name, 0))
+    if recorded.citations != summary.citations:
+        found["citations"] = (sorted(recorded.citations), sorted(summary.citations))
+    for name in recorded.usage.keys() | summary.usage.keys():
+        if recorded.usage and recorded.usage.get(name, 0) != summary.usage.get(name, 0):
+            found[f"usage.{name}"] = (recorded.usage.get(name, 0), summary.usage.get(name, 0))
     return found
 
 
 def number(value: Any) -> int:
-    """A count, 0 where none was said."""
+    """A count; 0 where it is missing."""
     return int(value) if isinstance(value, (int, float)) else 0

@@ -1,4 +1,4 @@
-"""How a good body is spoilt: one place changed, taken out, doubled or added to."""
+"""Mutations of a valid request body: one value changed, removed, duplicated or extended."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ JSON = st.recursive(
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a value."""
+    """The path of every value inside a JSON value."""
     yield path
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inner:
         yield from places(one, (*path, key))
 
 
-def spoilt(body: Any, path: tuple[Any, ...], how: str, value: Any) -> Any:
-    """A copy with one place changed, taken out, or doubled."""
+def mutated(body: Any, path: tuple[Any, ...], how: str, value: Any) -> Any:
+    """A copy with the value at `path` changed, removed, duplicated or extended."""
     made = copy.deepcopy(body)
     if not path:
         return value

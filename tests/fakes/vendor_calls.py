@@ -1,4 +1,4 @@
-"""One call at the scripted vendor: as it arrived, and the step played to its end."""
+"""One call at the scripted vendor: the request as received, and the player of its step."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from aiohttp import web
 
 from tests.fakes import vendor_gemini
 from tests.fakes.script import Step
+from tests.fakes.vendor_answers import Frames, embeddings
 from tests.fakes.vendor_media import form_of, is_media, play
-from tests.fakes.vendor_texts import Frames, embeddings
 
 
 @dataclass(slots=True)
 class Call:
-    """One request as it arrived, and how it ended. Header names are in lower case; times are the loop's seconds."""
+    """One request as received, and how it ended. Header names are in lower case; times are the loop's, in seconds."""
 
     method: str
     path: str
@@ -39,14 +39,14 @@ class Call:
     ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def end(self, outcome: str) -> None:
-        """The first end counts."""
+        """Set the outcome; only the first one counts."""
         if self.outcome == "open":
             self.outcome, self.ended_at = outcome, asyncio.get_running_loop().time()
             self.ended.set()
 
 
 async def read(request: web.Request) -> Call:
-    """Take the request in, whole."""
+    """Read the whole request."""
     raw = await request.read()
     headers = {name.lower(): value for name, value in request.headers.items()}
     own = next((headers[name] for name in ("x-api-key", "xi-api-key", "x-goog-api-key", "api-key") if name in headers), "")
@@ -70,8 +70,8 @@ def as_json(status: int, body: Any, headers: dict[str, str] | None = None) -> we
 
 
 @dataclass(slots=True)
-class Play:
-    """One step, played."""
+class StepPlayer:
+    """Plays one step: writes its answer, failure or break-off."""
 
     request: web.Request
     call: Call
@@ -79,7 +79,7 @@ class Play:
     dialect: ModuleType
 
     async def run(self) -> web.StreamResponse:
-        """Answer, fail, or break off, as the step says."""
+        """Answer, fail or break off as the step says."""
         step = self.step
         await asyncio.sleep(step.delay_s)
         if step.reset:
@@ -92,7 +92,7 @@ class Play:
         if is_media(self.call.path):
             await asyncio.sleep(step.think_s)
             return await play(self.request, self.call.path, self.call.body, step)
-        body = self.call.body | vendor_gemini.in_the_path(self.call.path)
+        body = self.call.body | vendor_gemini.path_fields(self.call.path)
         if body.get("stream"):
             return await self._stream(headers, self.dialect.stream(body, step))
         return await self._whole(headers)
@@ -112,7 +112,7 @@ class Play:
             return as_json(200, embeddings(self.call.body), headers)
         if path.endswith("/count_tokens"):
             return as_json(200, {"input_tokens": step.tokens.input if step.tokens else 0}, headers)
-        raw = orjson.dumps(self.dialect.whole(self.call.body | vendor_gemini.in_the_path(path), step))
+        raw = orjson.dumps(self.dialect.whole(self.call.body | vendor_gemini.path_fields(path), step))
         if step.no_end:
             return await self._endless(headers, raw)
         if step.cut_after is None and step.stall_after is None:
@@ -123,7 +123,7 @@ class Play:
         return await self._break_off(response)
 
     async def _endless(self, headers: dict[str, str], raw: bytes) -> web.StreamResponse:
-        """The whole body in chunks, and the connection closed where the last, empty one would stand."""
+        """Write the whole body in chunks, and close the connection instead of the last, empty chunk."""
         response = web.StreamResponse(headers={**headers, "content-type": "application/json"})
         response.enable_chunked_encoding()
         await response.prepare(self.request)
@@ -165,7 +165,7 @@ class Play:
                 await asyncio.sleep(0)
 
     async def _break_off(self, response: web.StreamResponse) -> web.StreamResponse:
-        """In the middle of an answer: fall silent, or drop the connection."""
+        """Stop in the middle of an answer: send nothing more, or drop the connection."""
         if self.step.cut_after is None:
             await asyncio.Event().wait()
         self.call.end("cut")

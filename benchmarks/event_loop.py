@@ -1,4 +1,4 @@
-"""The loop the bench's own processes run on: uvloop where installed, as `serve` does."""
+"""Runs the benchmark's own processes on uvloop where it is installed, as `serve` does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of an app's life: how soon it is there, how much memory it takes, what its window costs its streams."""
+"""Measures of the process: start time, memory, and how late streams are while the window is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEMORY_MB = {HEADLESS: (70.0, 90.0), DESKTOP: (160.0, 190.0)}
 
 
 def starting(bench: Bench) -> list[Row]:
-    """From the command to the line that says it listens, and to the first picture of the window."""
+    """Seconds from the command until the gateway listens, and until the window shows."""
     rows = []
     times = 3 if bench.quick else 5
     if HEADLESS in bench.homes:
@@ -54,19 +54,19 @@ def memory(bench: Bench) -> list[Row]:
         if subject.process is None:
             continue
         idle_limit, loaded_limit = MEMORY_MB.get(name, (None, None))
-        if name in bench.homes:  # the others' memory is told after load alone: they are not started anew
+        if name in bench.homes:  # the others' memory is shown after load alone: they are not started anew
             with bench.stopped(name):
                 pass
             subject = bench.subjects[name]
             time.sleep(3)
             rows.append(_memory_row("memory, idle", subject, idle_limit))
-        asked = 0
+        sent = 0
         until = time.monotonic() + PATIENCE_S
-        # The bound is for our own; the others get as many calls as they answer in a while.
-        while asked < calls and (name in bench.homes or time.monotonic() < until):
-            asked += bench.load(subject, CONNECTIONS).requests
-        told = calls if asked >= calls else asked
-        rows.append(_memory_row(f"memory, after {told:,} calls", subject, loaded_limit))
+        # The full number of calls is for Conduit; other gateways get as many as they answer in PATIENCE_S.
+        while sent < calls and (name in bench.homes or time.monotonic() < until):
+            sent += bench.load(subject, CONNECTIONS).requests
+        shown = calls if sent >= calls else sent
+        rows.append(_memory_row(f"memory, after {shown:,} calls", subject, loaded_limit))
     return rows
 
 
@@ -81,7 +81,7 @@ def _memory_row(measure: str, subject: Subject, limit: float | None) -> Row:
 
 
 def gui(bench: Bench) -> list[Row]:
-    """How late frames of 32 streams are while somebody turns pages, resizes and selects rows four times a second."""
+    """How late frames of 32 streams are while pages change, the window is resized and rows are selected four times a second."""
     if DESKTOP not in bench.homes or bench.display is None:
         return []
     home = bench.homes[DESKTOP]
@@ -94,9 +94,9 @@ def gui(bench: Bench) -> list[Row]:
             waves = [bench.streams(driven, "chat", 32) for _ in range(4 if bench.quick else 10)]
         finally:
             process.stop()
-    pages = home.log.read_text().rpartition("pages turned: ")[2].split("\n")[0]
+    pages = home.log.read_text().rpartition("pages shown: ")[2].split("\n")[0]
     if not pages or int(pages) < len(waves):
-        raise RuntimeError(f"nobody used the window: {pages or 'no'} pages were turned")
+        raise RuntimeError(f"the window was not used: {pages or 'no'} pages were shown")
     worst = tuple(wave.max_ms for wave in waves)
-    note = f"{pages} pages turned; p99 {median(wave.p99_ms for wave in waves):.1f} ms; the worst frame of all {max(worst):.1f} ms"
+    note = f"{pages} pages shown; p99 {median(wave.p99_ms for wave in waves):.1f} ms; the worst frame of all {max(worst):.1f} ms"
     return [Row("latest frame while the window is used", DESKTOP, worst, "ms", None, "none over 30 ms", max(worst) <= 30, note)]

@@ -1,4 +1,4 @@
-"""Requests drawn from the SDKs' own types: whatever those let a caller say, field by field."""
+"""Hypothesis strategies for requests, made from the SDKs' own types field by field."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Fields = dict[str, Any]
 Strategy = st.SearchStrategy[Any]
 
 DEEPEST = 6
-"""Below this, nothing is said that need not be."""
+"""Below this depth only required fields are generated."""
 
-_words = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["hello", "{}", "word", " "])
+_texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(["hello", "{}", "word", " "])
 _base64 = st.binary(max_size=9).map(lambda raw: base64.b64encode(raw).decode())
 _urls = st.sampled_from(
     ["https://example.com/a.png", "https://example.com/a.pdf?x=1", "data:image/png;base64,aGk=", "gs://b/a.mp4"]
@@ -38,13 +38,13 @@ _NAMED: dict[str, Strategy] = {
     "budget_tokens": st.integers(1024, 50_000),
     "arguments": json_objects.map(lambda value: orjson.dumps(value).decode()) | st.sampled_from(["", "no object", "[1]"]),
 }  # fmt: skip
-"""Values that mean something by the name of their field: where the type says only `str` or `int`."""
+"""Values for fields whose name implies more than their type, which is only `str` or `int`."""
 _SCHEMAS = frozenset(
     {"parameters", "schema", "input_schema", "response_schema", "response_json_schema", "parameters_json_schema", "format"}
 )
 """Fields whose objects are JSON schemas."""
 _LEAVES: dict[str, Strategy] = {
-    "str": _words,
+    "str": _texts,
     "bytes": _base64,
     "int": st.integers(0, 20),
     "float": st.sampled_from([0, 0.5, 1.0]),
@@ -56,7 +56,7 @@ _CONVERSATIONS = ("messages", "input", "contents")
 _ROLES = {"ollama": ["system", "user", "assistant", "tool"], "gemini": ["user", "model"]}
 
 
-class Drawer:
+class RequestStrategies:
     """Draws values of one SDK's types."""
 
     def __init__(self, dialect: str) -> None:
@@ -67,7 +67,7 @@ class Drawer:
         self._made: dict[tuple[int, str, int], Strategy] = {}
 
     def request(self) -> Strategy:
-        """Whole requests, but for whether they are to be streamed."""
+        """Whole requests without the field `stream`."""
         fields = self._fields(self._whole())
         for name in (*_CONVERSATIONS, "model"):
             if name in fields:
@@ -133,8 +133,8 @@ class Drawer:
 
         @st.composite
         def draw_object(draw: st.DrawFn) -> Fields:
-            said = needed + (draw(st.lists(st.sampled_from(free), max_size=most, unique=True)) if most else [])
-            return {_spelled(name, fields[name]): draw(self.of(fields[name]["schema"], name, depth + 1)) for name in said}
+            chosen = needed + (draw(st.lists(st.sampled_from(free), max_size=most, unique=True)) if most else [])
+            return {_spelled(name, fields[name]): draw(self.of(fields[name]["schema"], name, depth + 1)) for name in chosen}
 
         return draw_object()
 
@@ -153,7 +153,7 @@ class Drawer:
 
 
 def _inner(schema: Fields) -> Any:
-    """What a type is around; None where it is around nothing."""
+    """The inner type of a wrapping type; None where it does not wrap another."""
     inner = schema.get("schema") or schema.get("json_schema") or schema.get("strict_schema")
     return schema["steps"][0] if schema["type"] == "chain" else inner
 
@@ -168,18 +168,18 @@ def _spelled(name: str, field: Fields) -> str:
 
 
 @cache
-def said(dialect: str) -> Strategy:
-    """Requests as the dialect's SDK would send them, but for whether they are to be streamed."""
-    requests = Drawer(dialect).request()
+def sent_by(dialect: str) -> Strategy:
+    """Requests as the dialect's SDK would send them, without the field `stream`."""
+    requests = RequestStrategies(dialect).request()
     return requests.map(_as_google_sends_it) if dialect == "gemini" else requests
 
 
-_BESIDE = ("systemInstruction", "tools", "toolConfig", "safetySettings", "cachedContent", "labels", "serviceTier")
-"""What Google's SDK takes in its configuration, and sends beside it."""
+_TOP_LEVEL = ("systemInstruction", "tools", "toolConfig", "safetySettings", "cachedContent", "labels", "serviceTier")
+"""Fields that Google's SDK takes in its configuration, but sends at the top level."""
 _UNSENT = ("httpOptions", "automaticFunctionCalling", "shouldReturnHttpResponse")
 
 
 def _as_google_sends_it(request: Fields) -> Fields:
     config = {name: value for name, value in request.pop("config", {}).items() if name not in _UNSENT}
-    beside = {name: config.pop(name) for name in _BESIDE if name in config}
-    return {**request, **beside, **({"generationConfig": config} if config else {})}
+    top_level = {name: config.pop(name) for name in _TOP_LEVEL if name in config}
+    return {**request, **top_level, **({"generationConfig": config} if config else {})}

@@ -1,4 +1,4 @@
-"""How long a request waits for its record, alone and with 32 others on a busy loop: `python benchmarks/ledger.py`."""
+"""Time that a request waits for its record to be durable, alone and with 32 others: `python benchmarks/record_writes.py`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def alone(store: Store) -> None:
 
 
 def burn(seconds: float) -> None:
-    """What the loop does for a request besides: Python that holds the interpreter lock."""
+    """Simulate the other work of a request: Python code that holds the GIL."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass

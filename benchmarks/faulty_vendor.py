@@ -1,6 +1,6 @@
-"""A vendor with every fault that providers were seen to have, one after the other, between good answers; it remembers nothing.
+"""A scripted vendor that cycles through every known fault of providers, with good answers between; it keeps no calls.
 
-python -m benchmarks.faulty --port 0
+python -m benchmarks.faulty_vendor --port 0
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def steps(good_between: int) -> list[Step]:
 
 
 OUTAGE = [*[Step(status=503, message="on holiday")] * 30, *[GOOD] * 300]
-"""What opens a circuit, and then lets it close."""
+"""Steps that open a circuit, and then let it close."""
 
 
 async def serve(port: int) -> None:

@@ -1,4 +1,4 @@
-"""A system keyring in memory."""
+"""A backend of the `keyring` package that keeps entries in memory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keyring.errors import PasswordDeleteError
 
 
 class MemoryKeyring(KeyringBackend):
-    """Keeps entries in a dict; gone with the test."""
+    """Entries by (service, user name), in a dict."""
 
     priority = 1.0
 

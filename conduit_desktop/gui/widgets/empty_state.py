@@ -1,4 +1,4 @@
-"""What stands where nothing is yet: an icon, a sentence, and the way on."""
+"""The placeholder of an empty page or table: an icon, a sentence, and buttons for the next step."""
 
 from __future__ import annotations
 
@@ -6,40 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import Kind, button
-
-
-class IconLabel(QWidget):
-    """One icon of a fixed size that follows the theme, on an optional tinted ground."""
-
-    def __init__(self, name: str, size: int = 16, tone: str = "text_muted", ground: str = "") -> None:
-        super().__init__()
-        self._size, self._ground, self._radius = size, ground, 12
-        self.set_icon(name, tone)
-        self.setFixedSize(*(2 * (size + (24 if ground else 0),)))
-
-    def set_icon(self, name: str, tone: str) -> None:
-        """Show another icon, or the same in another colour."""
-        self._icon = theme.icon(name, tone, tone)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._ground:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour(self._ground))
-            painter.drawRoundedRect(self.rect(), self._radius, self._radius)
-        inset = (self.width() - self._size) // 2
-        self._icon.paint(painter, self.rect().adjusted(inset, inset, -inset, -inset))
+from conduit_desktop.gui.widgets.icons import IconLabel
+from conduit_desktop.gui.widgets.labels import PlainLabel, label
 
 
 class EmptyState(QWidget):
-    """A calm explanation in the middle, with buttons added by `add_button`."""
+    """A centred title and explanation, with buttons added by `add_button`."""
 
     def __init__(self, icon: str, title: str, text: str) -> None:
         super().__init__()
@@ -71,14 +47,13 @@ class EmptyState(QWidget):
         column.addStretch(1)
 
     def add_button(self, text: str, on_click: Callable[[], Any], kind: Kind = "primary", icon: str = "") -> EmptyState:
-        """One more way on; returns itself, to be written in one expression."""
+        """Add a button; returns the widget itself, so that calls can be chained."""
         self._buttons.insertWidget(self._buttons.count() - 1, button(text, kind, icon, on_click))
         return self
 
 
-def _centred(text: str, name: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName(name)
-    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    label.setWordWrap(True)
-    return label
+def _centred(text: str, name: str) -> PlainLabel:
+    made = label(text, name)
+    made.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    made.setWordWrap(True)
+    return made

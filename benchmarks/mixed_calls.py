@@ -1,4 +1,4 @@
-"""One call of a random kind, as a client of its dialect makes it, and what came of it in a word."""
+"""One call of a random dialect, streamed or not, and its outcome as a short text."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections import Counter
 import aiohttp
 import orjson
 
-from tests.fakes.client_dialects import SPEECHES, Speech
+from tests.fakes.client_dialects import CLIENT_DIALECTS, ClientDialect
 
 MODELS = 8
 PATIENCE_S = 60.0
 HANG_UPS = 0.02
-"""Of the streams, how many are left after their first bytes; of the whole answers, before the first."""
+"""Share of clients that disconnect: from a stream after its first bytes, else before the response."""
 MOMENT_S = 0.15
-"""When a caller that does not wait for its answer hangs up, at the latest."""
+"""Latest time in seconds at which such a client disconnects before the response."""
 
 
 async def one_call(session: aiohttp.ClientSession, address: str, key: str, outcomes: Counter[str]) -> None:
-    """One call; what came of it is counted."""
-    name = random.choice(tuple(SPEECHES))
+    """Make one call and count its outcome."""
+    name = random.choice(tuple(CLIENT_DIALECTS))
     stream, impatient = random.random() < 0.5, random.random() < HANG_UPS
     text = "one two three four five six seven eight nine ten " * random.randrange(1, 30)
-    path, body = SPEECHES[name].asked(f"mixed-{random.randrange(MODELS)}", text, stream)
+    path, body = CLIENT_DIALECTS[name].request(f"mixed-{random.randrange(MODELS)}", text, stream)
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     early = impatient and not stream
     try:
@@ -38,17 +38,17 @@ async def one_call(session: aiohttp.ClientSession, address: str, key: str, outco
                 outcomes[f"{name} hung up"] += 1
                 return
             raw = await answer.read()
-            outcomes[f"{name} {_outcome(SPEECHES[name], raw, stream, answer.status)}"] += 1
+            outcomes[f"{name} {_outcome(CLIENT_DIALECTS[name], raw, stream, answer.status)}"] += 1
     except TimeoutError:
         outcomes[f"{name} hung up early" if early else f"{name} LOST (no answer)"] += 1
     except aiohttp.ClientError as error:
         outcomes[f"{name} LOST ({type(error).__name__})"] += 1
 
 
-def _outcome(speech: Speech, raw: bytes, stream: bool, status: int) -> str:
+def _outcome(dialect: ClientDialect, raw: bytes, stream: bool, status: int) -> str:
     if not stream or status != 200:
         return str(status)
-    well, ill = (any(mark in raw for mark in marks) for marks in (speech.well, speech.ill))
+    well, ill = (any(mark in raw for mark in marks) for marks in (dialect.success_marks, dialect.error_marks))
     if well == ill:
         return "LOST (stream ended as both or neither)"
-    return "200 stream" if well else "broken, said so"
+    return "200 stream" if well else "broken, with error event"

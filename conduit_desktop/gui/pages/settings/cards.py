@@ -1,4 +1,4 @@
-"""The lower end of the settings: the master key, backup and exchange of data, and what this is."""
+"""The cards below the options: master key, backup and export, and the version."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from conduit_desktop.actions.config_file import transfer
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import BackupRequest, ImportRequest
 from conduit_desktop.actions.status import status
-from conduit_desktop.gui import formatting as moments
-from conduit_desktop.gui.pages import Ui
-from conduit_desktop.gui.pages.settings.import_dialog import ImportPreview, NewKeys
+from conduit_desktop.gui import formatting
+from conduit_desktop.gui.pages.base import Ui
+from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.card import Card, FactList, label
+from conduit_desktop.gui.widgets.card import Card, FactList
 from conduit_desktop.gui.widgets.forms.dialogs import answer, choose_file, confirm
+from conduit_desktop.gui.widgets.labels import label
 
 HIDDEN = "•" * 24
 ZIP, TOML = "Backup (*.zip)", "Configuration (*.toml)"
 
 
 class MasterKeyCard(Card):
-    """Opens the admin API; shown when asked for, and replaced."""
+    """Shows, copies and rotates the master key of the admin API."""
 
     def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__("Master key")
         self.context, self.ui = context, ui
-        self.body.addWidget(
-            label("Opens the admin API of this gateway. Whoever has it can read and change everything.", "fieldHelp", wrap=True)
-        )
+        self.body.addWidget(label("Gives full access to the admin API of this gateway. Keep it secret.", "fieldHelp", wrap=True))
         self.line = QLineEdit(HIDDEN)
         self.line.setReadOnly(True)
         self.line.setFont(theme.font(12, mono=True))
@@ -57,8 +56,8 @@ class MasterKeyCard(Card):
         self.ui.copy(await master_key.current(self.context))
 
     async def rotate(self) -> None:
-        """Put a new one in its place, after a question."""
-        text = "The old key stops working at once. Scripts and tools that use the admin API need the new one."
+        """Replace the master key, after confirmation."""
+        text = "The old key stops working immediately. Scripts and tools that use the admin API need the new key."
         if await confirm(self, "Rotate the master key?", text, accept="Rotate"):
             await master_key.rotate(self.context, "gui")
             await self._show(self.eye.isChecked())
@@ -66,12 +65,12 @@ class MasterKeyCard(Card):
 
 
 class DataCard(Card):
-    """Backup and restore of everything, export and import of the configuration."""
+    """Backup and restore of the databases, export and import of the configuration."""
 
     def __init__(self, context: AppContext, ui: Ui) -> None:
         super().__init__("Data")
         self.context, self.ui = context, ui
-        text = "A backup holds the configuration and the log, an export the configuration as text. Secrets are in neither."
+        text = "A backup contains configuration and request log, an export the configuration as TOML. Neither contains secrets."
         self.body.addWidget(label(text, "fieldHelp", wrap=True))
         row = QHBoxLayout()
         row.setSpacing(theme.S)
@@ -85,46 +84,46 @@ class DataCard(Card):
         self.body.addLayout(row)
 
     async def back_up(self) -> None:
-        """Write a backup where the user says."""
+        """Write a backup to a file of the user's choice."""
         path = await choose_file(self, "Back up", "save", ZIP, f"conduit-{datetime.now():%Y%m%d}.zip")
         if path is not None:
             made = await backup.create(self.context, BackupRequest(path=str(path)), "gui")
-            self.ui.notify(f"Backup written: {Path(made.path).name}, {moments.size(made.bytes)}")
+            self.ui.notify(f"Backup saved: {Path(made.path).name}, {formatting.size(made.bytes)}")
 
     async def restore(self) -> None:
-        """Put a backup back; the app opens anew on it."""
+        """Restore a backup, after confirmation; the window is opened again on it."""
         path = await choose_file(self, "Restore a backup", "open", ZIP)
-        text = "Everything but the secrets is replaced by the backup. What is there now stays beside it as *.before-restore."
+        text = "The backup replaces the configuration and the request log. The current files are kept as *.before-restore."
         if path is not None and await confirm(self, f"Restore {path.name}?", text, accept="Restore"):
             self.ui.restore(path)
 
     async def export(self) -> None:
-        """Write the configuration as text."""
+        """Export the configuration as TOML."""
         path = await choose_file(self, "Export the configuration", "save", TOML, "conduit.toml")
         if path is not None:
             text = (await transfer.export(self.context))["toml"]
             await asyncio.to_thread(path.write_text, text, "utf-8")
-            self.ui.notify(f"Written to {path.name}")
+            self.ui.notify(f"Saved to {path.name}")
 
     async def import_file(self) -> None:
-        """Read a configuration: first what it would change, then the change."""
+        """Import a configuration file: preview, then apply."""
         path = await choose_file(self, "Import a configuration", "open", TOML)
         if path is not None:
             await self.import_text(await asyncio.to_thread(path.read_text, "utf-8"))
 
     async def import_text(self, text: str) -> None:
-        """Preview, ask, apply, and show the keys that had to be made."""
+        """Preview the changes, apply them once confirmed, and show the keys that were created."""
         preview = await transfer.import_(self.context, ImportRequest(toml=text), "gui")
-        if not await answer(ImportPreview(self, preview.changes)):
+        if not await answer(ImportPreviewDialog(self, preview.changes)):
             return
         done = await transfer.import_(self.context, ImportRequest(toml=text, apply=True), "gui")
         self.ui.notify("Imported")
         if done.new_keys:
-            await answer(NewKeys(self, self.ui, done.new_keys))
+            await answer(ImportedKeysDialog(self, self.ui, done.new_keys))
 
 
 class AboutCard(Card):
-    """What this is, and where it keeps things."""
+    """Version, address and where the data is."""
 
     def __init__(self, context: AppContext) -> None:
         super().__init__("About")
@@ -134,14 +133,14 @@ class AboutCard(Card):
         self.body.addWidget(label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True))
 
     async def refresh(self) -> None:
-        """Read the state of the house."""
+        """Show the current status."""
         now = await status(self.context)
         self.facts.show_facts(
             [
                 ("Version", __version__),
                 ("Address", now.address or now.state),
                 ("Home folder", now.home),
-                ("Secrets", now.secrets_backend),
-                ("Databases", moments.size(now.database_bytes)),
+                ("Secret store", now.secrets_backend),
+                ("Databases", formatting.size(now.database_bytes)),
             ]
         )

@@ -1,4 +1,4 @@
-"""What the recorded APIs beside chat are asked and answer, read without `wire`: embeddings, and pictures from references."""
+"""Recorded requests and responses of embedding APIs, read without `wire`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from tools.conformance.places import Fields, Recording, parse
+from tools.conformance.recordings import Fields, Recording, parse
 
 
 @dataclass
-class Embedded:
-    """Vectors, and the tokens they took where that was said."""
+class Embeddings:
+    """Vectors, and the tokens they took where that was fields."""
 
     vectors: list[list[float]]
     tokens: int | None = None
 
 
-def in_openai(recording: Recording) -> Fields | None:
-    """A recorded request for embeddings of texts in OpenAI's words; None for what those cannot say, or is no such request."""
+def as_openai_request(recording: Recording) -> Fields | None:
+    """A recorded request for embeddings of texts in OpenAI's format; None where that format cannot express it."""
     body = {name: value for name, value in recording.request.items() if value is not None and name != "model"}
     if body.get("embedding_types", ["float"]) != ["float"] or "inputImage" in body:
         return None
@@ -28,13 +28,13 @@ def in_openai(recording: Recording) -> Fields | None:
             return body
         case {"texts": texts}:
             renamed = {"texts": "input", "output_dimension": "dimensions"}
-            said = {renamed.get(name, name): value for name, value in body.items() if name != "embedding_types"}
-            return {**said, "input": texts}
+            fields = {renamed.get(name, name): value for name, value in body.items() if name != "embedding_types"}
+            return {**fields, "input": texts}
         case {"inputText": text}:
             return {"input": text, **{name: value for name, value in body.items() if name != "inputText"}}
-        case {"singleEmbeddingParams": {"text": {"value": text, **cut}, **wished}}:
-            size = {"dimensions": wished["embeddingDimension"]} if "embeddingDimension" in wished else {}
-            return {"input": text, "embeddingPurpose": wished["embeddingPurpose"], **cut, **size}
+        case {"singleEmbeddingParams": {"text": {"value": text, **cut}, **parameters}}:
+            size = {"dimensions": parameters["embeddingDimension"]} if "embeddingDimension" in parameters else {}
+            return {"input": text, "embeddingPurpose": parameters["embeddingPurpose"], **cut, **size}
         case {"instances": [*instances]}:
             size = (body.get("parameters") or {}).get("outputDimensionality")
             return {"input": [one["content"] for one in instances], **({"dimensions": size} if size else {})}
@@ -56,38 +56,38 @@ def _of_gemini(requests: list[Fields]) -> Fields | None:
     }
 
 
-def recorded(recording: Recording) -> Embedded:
+def recorded(recording: Recording) -> Embeddings:
     """The recorded vectors."""
     body: Any = parse(recording.answer)
     match body:
         case {"data": [*rows]}:
             usage = body.get("usage") or {}
-            return Embedded([floats(row["embedding"]) for row in rows], usage.get("prompt_tokens", usage.get("total_tokens")))
+            return Embeddings([floats(row["embedding"]) for row in rows], usage.get("prompt_tokens", usage.get("total_tokens")))
         case {"embeddings": {"float": [*vectors]}} | {"embeddings": [[*_], *_] as vectors}:
-            return Embedded(
+            return Embeddings(
                 list(vectors), ((body.get("meta") or {}).get("billed_units") or {}).get("input_tokens", _header(recording))
             )
         case {"embedding": {"values": vector}}:
-            return Embedded([vector], (body.get("usageMetadata") or {}).get("promptTokenCount"))
+            return Embeddings([vector], (body.get("usageMetadata") or {}).get("promptTokenCount"))
         case {"embedding": vector}:
-            return Embedded([vector], body["inputTextTokenCount"])
+            return Embeddings([vector], body["inputTextTokenCount"])
         case {"embeddings": [{"embedding": _}, *_] as rows}:
-            return Embedded([row["embedding"] for row in rows], _header(recording))
+            return Embeddings([row["embedding"] for row in rows], _header(recording))
         case {"embeddings": [*rows]}:
-            return Embedded([row["values"] for row in rows], (body.get("usageMetadata") or {}).get("promptTokenCount"))
+            return Embeddings([row["values"] for row in rows], (body.get("usageMetadata") or {}).get("promptTokenCount"))
         case {"predictions": [*rows]}:
             found = [row["embeddings"] for row in rows]
-            return Embedded([one["values"] for one in found], sum(int(one["statistics"]["token_count"]) for one in found))
+            return Embeddings([one["values"] for one in found], sum(int(one["statistics"]["token_count"]) for one in found))
     raise ValueError(f"no vectors in {recording.name}")
 
 
 def _header(recording: Recording) -> int | None:
-    said = {str(name).lower(): value for name, value in recording.line["headers"]}
-    return int(said["x-amzn-bedrock-input-token-count"]) if "x-amzn-bedrock-input-token-count" in said else None
+    headers = {str(name).lower(): value for name, value in recording.line["headers"]}
+    return int(headers["x-amzn-bedrock-input-token-count"]) if "x-amzn-bedrock-input-token-count" in headers else None
 
 
 def floats(vector: Any) -> list[float]:
-    """A vector, whether it came as numbers or as base64 of 32-bit floats."""
+    """A vector from a list of numbers or from base64 of 32-bit floats."""
     if isinstance(vector, list):
         return vector
     raw = base64.b64decode(vector)

@@ -1,4 +1,4 @@
-"""Where each recording belongs: the provider kind that makes its call, its dialect, and how a client asks for it."""
+"""The recordings, each with the provider kind, the dialect and the client API path that its request belongs to."""
 
 from __future__ import annotations
 
@@ -34,40 +34,40 @@ _CHAT = {
     "completions": ("openai_completions", "/completions"),
     "api/chat": ("ollama", "/api/chat"),
 }
-"""Chats by the recordings' kinds: dialect, and the end of the path that is not the base URL's."""
-_BESIDE = {
+"""Chat endpoints by the recordings' kinds: dialect, and the end of the path that follows the base URL."""
+_MEDIA = {
     "embeddings": "/embeddings", "images/generations": "/images/generations", "images/edits": "/images/edits",
     "audio/speech": "/audio/speech", "moderations": "/moderations", "v1/messages/count_tokens": "/v1/messages/count_tokens",
     "v1/rerank": "/v1/rerank", "v2/rerank": "/v1/rerank",
 }  # fmt: skip
-"""Other endpoints by the ends of the recorded paths: the client's path. Of those with a version the base URL ends before it."""
-_GOOGLES = ("countTokens", "embedContent", "batchEmbedContents")
-"""Methods of a model that the client API has, too."""
+"""Client API paths of other endpoints, by the end of the recorded path. Where that has a version, the base URL ends before it."""
+_GOOGLE_METHODS = ("countTokens", "embedContent", "batchEmbedContents")
+"""Methods of Gemini's models that the client API also has."""
 GOOGLE_KEY = "AIza" + "x" * 35
-"""Of the shape of a key that needs no token."""
+"""A key in the format of a Google API key, for which no access token is requested."""
 
 
 @dataclass(slots=True, frozen=True)
-class Place:
-    """How a recording is asked for. `door`: the client's path, empty where the client API has none for the dialect."""
+class Endpoint:
+    """How a recorded request is sent again. `client_path` is empty where the client API has no path for the dialect."""
 
     kind: str
     base: str
     dialect: str
-    door: str
+    client_path: str
     options: dict[str, str]
 
 
 @dataclass
 class Recording:
-    """One recorded call; `position` is its place among those of its cassette that are there."""
+    """One recorded call; `position` is its index among the calls of its cassette."""
 
     line: Fields
     position: int
 
     @property
     def name(self) -> str:
-        """The name the replay server knows it by."""
+        """The recording's name at the replay server."""
         return f"{self.line['cassette']}@{self.position}"
 
     @property
@@ -105,7 +105,7 @@ class Recording:
 
     @cached_property
     def expected_status(self) -> int:
-        """What the caller is to get: the recorded status, or 502 where the credential was refused, which is the gateway's own."""
+        """The status that the client must get: the recorded one, or 502 where the gateway's own credential was refused."""
         refused = self.status in (401, 403) or (self.status == 400 and b"api key" in self.answer.lower())
         return 502 if refused else self.status
 
@@ -116,60 +116,60 @@ class Recording:
 
     @property
     def stream(self) -> bool:
-        """Whether a stream was asked for."""
+        """Whether the request is for a stream."""
         return self.kind in ("streamGenerateContent", "converse-stream") or bool((self.line["req"] or {}).get("stream"))
 
     @cached_property
     def answered_as_stream(self) -> bool:
-        """Whether the recorded answer is one (some vendors give a whole one to those who asked for a stream)."""
+        """Whether the response is a stream (some vendors answer a request for a stream with a single body)."""
         return self.stream and self.answer.lstrip()[:1] not in (b"{", b"[")
 
     @cached_property
-    def place(self) -> Place | None:
-        """How it is asked for; None for what the gateway has no endpoint for."""
+    def endpoint(self) -> Endpoint | None:
+        """How the request is sent again; None where the gateway has no endpoint for it."""
         if not isinstance(self.line["req"], dict):
             return None
         if self.kind in _CHAT:
             return self._chat() if not _is_writers_own(self) else None
-        return self._beside() or self._others()
+        return self._media() or self._media_by_openai_request()
 
-    def _beside(self) -> Place | None:
-        """A place beside chat that the client API has, too."""
+    def _media(self) -> Endpoint | None:
+        """A media endpoint with the same format in the client API."""
         method = self.path.rpartition(":")[2]
-        if method in _GOOGLES:
+        if method in _GOOGLE_METHODS:
             base, options = self._google()
-            # Google's own API has all three; in its cloud, embeddings are asked for in other words.
-            door = f"/v1beta/models/{{model}}:{method}" if method == "countTokens" or self.provider == "gemini" else ""
-            return Place(_KINDS[self.provider], base, "", door, options)
-        for end, door in _BESIDE.items():
+            # The Gemini API has all three methods; Vertex AI has another format for embeddings.
+            client_path = f"/v1beta/models/{{model}}:{method}" if method == "countTokens" or self.provider == "gemini" else ""
+            return Endpoint(_KINDS[self.provider], base, "", client_path, options)
+        for end, client_path in _MEDIA.items():
             if self.path.endswith("/" + end):
                 kind = "openai" if self.provider == "azure" else _KINDS.get(self.provider, "openai-compatible")
                 base = self.path.removesuffix("/" + end) if end[0] != "v" else ""
                 options = {"version": "none"} if kind.startswith("openai") else {}
-                return Place(kind, base, "", "/v1" + door.removeprefix("/v1"), options)
+                return Endpoint(kind, base, "", "/v1" + client_path.removeprefix("/v1"), options)
         return None
 
-    def _others(self) -> Place | None:
-        """A place that the client API has in OpenAI's words alone: embeddings and pictures of other APIs."""
+    def _media_by_openai_request(self) -> Endpoint | None:
+        """Embeddings and images of other APIs, for which the client API has only OpenAI's format."""
         if self.path.endswith("/v2/embed"):
-            return Place("cohere", "", "", "", {})
+            return Endpoint("cohere", "", "", "", {})
         if self.kind == "invoke" and self._embeds():
-            return Place("bedrock", "", "", "", {})
+            return Endpoint("bedrock", "", "", "", {})
         if self.path.endswith(":predict") and all("content" in one for one in self.line["req"].get("instances") or [{}]):
             base, options = self._google()
-            return Place("vertex", base, "", "", options)
+            return Endpoint("vertex", base, "", "", options)
         if self.provider == "openrouter" and self.path.endswith("/images"):
-            return Place("openrouter", self.path.removesuffix("/images"), "", "", {})
+            return Endpoint("openrouter", self.path.removesuffix("/images"), "", "", {})
         return None
 
     def _embeds(self) -> bool:
         """Whether a call of InvokeModel was for embeddings of text."""
         body = self.line["req"]
-        told = parse(self.answer)
-        made = isinstance(told, dict) and ("embedding" in told or "embeddings" in told)
+        response = parse(self.answer)
+        made = isinstance(response, dict) and ("embedding" in response or "embeddings" in response)
         return (made or "embed" in self.model) and bool({"inputText", "texts", "singleEmbeddingParams"} & body.keys())
 
-    def _chat(self) -> Place:
+    def _chat(self) -> Endpoint:
         dialect, end = _CHAT[self.kind]
         kind = _KINDS.get(self.provider, "openai-compatible")
         options: dict[str, str] = {}
@@ -184,16 +184,16 @@ class Recording:
             kind = "ollama"
         elif kind.startswith("openai") or (dialect.startswith("openai") and "/v" not in base):
             options = {"version": "none"}
-        door = {
+        client_path = {
             "openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses", "anthropic_messages": "/v1/messages",
             "openai_completions": "/v1/completions", "gemini": "gemini", "ollama": "/api/chat",
         }.get(dialect, "")  # fmt: skip
-        return Place(kind, base, dialect, door, options)
+        return Endpoint(kind, base, dialect, client_path, options)
 
     @property
-    def asked_natively(self) -> bool:
-        """Whether a client, or a caller inside the process, can ask for it as it was recorded."""
-        return self.place is not None and bool(self.place.door or self.place.dialect)
+    def can_pass_through(self) -> bool:
+        """Whether the recorded request can be sent unchanged, by HTTP or in-process."""
+        return self.endpoint is not None and bool(self.endpoint.client_path or self.endpoint.dialect)
 
     def _google(self) -> tuple[str, dict[str, str]]:
         if found := re.match(r"(/v\d\w*)/projects/([^/]+)/locations/([^/]+)/", self.path):
@@ -202,35 +202,35 @@ class Recording:
 
 
 def _is_writers_own(recording: Recording) -> bool:
-    """Writer's old completions share OpenAI's path and no word of its answers."""
+    """Writer's old completions have OpenAI's path, but another response format."""
     return recording.kind == "completions" and recording.provider == "writer"
 
 
-def why_not(recording: Recording) -> str:
-    """Why a recording cannot be asked for."""
+def reason_left_out(recording: Recording) -> str:
+    """The reason why a recorded request cannot be sent."""
     if _is_writers_own(recording):
         return "an old API (Writer's completions, whose stream has no end marker) that the gateway does not call"
     reasons = {
-        "invoke": "Bedrock's InvokeModel with a chat in a vendor's own body: the gateway asks for chats through Converse",
-        "invoke-stream": "Bedrock's InvokeModelWithResponseStream: the gateway asks for chats through ConverseStream",
+        "invoke": "Bedrock's InvokeModel with a chat in a vendor's own format: the gateway uses Converse for chat",
+        "invoke-stream": "Bedrock's InvokeModelWithResponseStream: the gateway uses ConverseStream for chat",
         "v1/chat": "an old API (Cohere v1, Writer v1) that the gateway does not call",
-        "models": "a list of models or a batch: no request of a client's",
+        "models": "a list of models or a batch: not a client request",
     }
     return reasons.get(recording.kind, f"{recording.kind}: no JSON request was recorded, or no such path in the client API")
 
 
 def recordings(lines: Iterator[Fields]) -> list[Recording]:
-    """All of them."""
-    seen: Counter[str] = Counter()
+    """All recordings, from the lines of the recorded traffic."""
+    counts: Counter[str] = Counter()
     found = []
     for line in lines:
-        found.append(Recording(line, seen[line["cassette"]]))
-        seen[line["cassette"]] += 1
+        found.append(Recording(line, counts[line["cassette"]]))
+        counts[line["cassette"]] += 1
     return found
 
 
 def parse(answer: bytes) -> Any:
-    """A JSON body; None for what is none."""
+    """A JSON body; None where it is not JSON."""
     try:
         return orjson.loads(answer)
     except orjson.JSONDecodeError:

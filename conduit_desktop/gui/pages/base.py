@@ -1,0 +1,122 @@
+"""The base of a page, and what a page may use of the window around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from conduit_desktop.core.bus import Change, Topic
+from conduit_desktop.core.entities import Severity
+from conduit_desktop.gui.theme import theme
+from conduit_desktop.gui.widgets.labels import ElidedLabel, label
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.context import AppContext
+
+
+class Ui(Protocol):
+    """The window as its pages see it."""
+
+    def navigate(self, page: str, **context: Any) -> None:
+        """Show another page by name; `context` goes to its `show_context`."""
+
+    def notify(self, text: str, severity: Severity = "info") -> None:
+        """Show a short message that disappears after a few seconds."""
+
+    def copy(self, text: str) -> None:
+        """Copy `text` to the clipboard and show a message."""
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start `work` as a task. An exception is shown to the user; an unexpected one is logged with its traceback."""
+
+    def restore(self, archive: Path) -> None:
+        """Close everything, replace the databases by the backup `archive`, and open them again."""
+
+
+class Page(QWidget):
+    """A page: a header with title and actions, a body, and a `refresh` that never runs twice at the same time.
+
+    Subclasses set `title`, `icon` (a Phosphor name) and `topics`, build their widgets into `self.body` in `__init__` and
+    override `refresh`. Buttons in the header are added with `self.add_action(widget)`.
+    """
+
+    title: ClassVar[str] = ""
+    subtitle: ClassVar[str] = ""
+    icon: ClassVar[str] = "circle"
+    topics: ClassVar[frozenset[Topic]] = frozenset()
+    """A change of one of these refreshes the page: at once while it is visible, else when it is next shown."""
+
+    def __init__(self, context: AppContext, ui: Ui) -> None:
+        super().__init__()
+        self.context = context
+        self.ui = ui
+        self._stale = True
+        self._refreshing: asyncio.Task[Any] | None = None
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(theme.XL, theme.L + 4, theme.XL, theme.L)
+        outer.setSpacing(theme.L)
+        outer.addLayout(self._header())
+        self.body = QVBoxLayout()
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(theme.L)
+        outer.addLayout(self.body, 1)
+
+    def _header(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(theme.S)
+        self.heading = label(self.title, "pageTitle")
+        row.addWidget(self.heading)
+        if self.subtitle:
+            tagline = ElidedLabel(self.subtitle, "pageSubtitle")
+            tagline.setContentsMargins(theme.XS, theme.XS + 1, 0, 0)
+            row.addWidget(tagline, 1)
+        else:
+            row.addStretch(1)
+        self._actions = row
+        return row
+
+    def add_action(self, widget: QWidget) -> None:
+        """Add a button or a field at the right of the header."""
+        self._actions.addWidget(widget)
+
+    async def refresh(self) -> None:
+        """Load what the page shows."""
+
+    def show_context(self, **context: Any) -> None:
+        """Apply what `navigate` passed on: a filter, an entity to open."""
+
+    def focus_filter(self) -> None:
+        """Ctrl+F: focus the filter of the page, if it has one."""
+
+    def on_changes(self, changes: Sequence[Change]) -> None:
+        """A batch of the feed arrived while the page is visible; refreshes if a change is among `topics`."""
+        if any(change.topic in self.topics for change in changes):
+            self.request_refresh()
+
+    def mark_stale(self) -> None:
+        """Refresh when the page is next shown."""
+        self._stale = True
+
+    def request_refresh(self) -> None:
+        """Refresh soon. Any number of calls during a running refresh cause one more refresh after it."""
+        self._stale = True
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = self.ui.run(self._refresh_until_fresh())
+
+    async def _refresh_until_fresh(self) -> None:
+        while self._stale:
+            self._stale = False
+            await self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.setFocus()  # else Qt focuses the first button of the page and draws its focus ring
+        if self._stale:
+            self.request_refresh()
