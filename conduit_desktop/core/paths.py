@@ -1,4 +1,4 @@
-"""The home folder (mode 0700) and the paths of the files in it."""
+"""The home folder (mode 0700) with the paths of its files, and the files that ship with the program."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from conduit_desktop.core.errors import HomeUnusable
 
 APP_NAME = "Conduit Desktop"
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +73,13 @@ def default_home() -> Path:
     import platformdirs  # imported here: a start with --home does not need it
 
     return Path(platformdirs.user_data_dir("conduit-desktop", appauthor=False))
+
+
+def resource(*parts: str) -> Path:
+    """The path of a file that ships with the program, such as `resource("icons", "conduit.svg")`.
+
+    A wheel and the bundle hold them inside the package; in a source tree they are in `resources/` next to it.
+    """
+    installed = _PACKAGE / "_resources"
+    root = installed if installed.is_dir() else _PACKAGE.parent / "resources"
+    return root.joinpath(*parts)

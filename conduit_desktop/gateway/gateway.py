@@ -298,7 +298,7 @@ def _expected(call: Call, snapshot: Snapshot, compiled_prices: Collection[Compil
 
 def _counts(target: BoundTarget, call: Call) -> bool:
     kind = target.bound.kind
-    return "count_tokens" in kind.endpoints and kind.speaks(call.dialect.name)
+    return "count_tokens" in kind.endpoints and kind.supports(call.dialect.name)
 
 
 def _writer(call: Call, native: bool) -> StreamWriter:

@@ -1,8 +1,8 @@
-"""Who is called: where a provider lives, how it signs, which dialects it speaks, and what is odd about it.
+"""Who is called: the kinds of providers, each with its addresses, authentication, dialects and quirks.
 
-A kind does no I/O. It prepares requests (`OutboundRequest`) that the gateway sends, and reads what is not a dialect's business
-(model lists). Quirks are data on the class. An OpenAI-compatible vendor is a row in `vendors.py` or `local.py`, and every
-kind has a line in `catalog.py`.
+A kind does no I/O: it prepares requests (`OutboundRequest`) that the gateway sends, and reads lists of models. Requests and
+responses are the business of a dialect (`conduit_desktop.wire`). Quirks are data on the class. An OpenAI-compatible vendor is a
+row in `vendors.py` or `local.py`; every kind has a line in `catalog.py`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
     "translations", "moderations", "rerank", "embedding",
 ]  # fmt: skip
-"""What can be asked for; `embedding` is only the address for a single text, where a vendor has another for it."""
+"""What a request is for. `embedding` only selects the URL for a single text, at vendors where that differs from a batch's."""
 Feature = Literal["stream", "tools", "vision", "json", "usage_in_stream"]
-"""What a test of a provider looks for."""
+"""What "test this provider" probes."""
 FEATURES: frozenset[Feature] = frozenset({"stream", "tools", "vision", "json", "usage_in_stream"})
 
 
 @dataclass(frozen=True, slots=True)
 class KindField:
-    """One input of a provider's form. `name` is `api_key`, `base_url`, or a key of `options`."""
+    """One input of the form for a provider. `name` is `api_key`, `base_url`, or a key of `Provider.options`."""
 
     name: str
     label: str
@@ -40,7 +40,7 @@ class KindField:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secrets:
-    """A credential ready for use; never printed. `headers` are the provider's own extra ones."""
+    """A credential in plain text, never printed. `headers` are the extra ones configured for the provider."""
 
     api_key: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Secrets:
 
 @dataclass(slots=True, repr=False)
 class OutboundRequest:
-    """A request as it goes out. Not printed: it carries the credential."""
+    """An HTTP request to a provider. Never printed: it carries the credential."""
 
     method: str
     url: str
@@ -57,24 +57,35 @@ class OutboundRequest:
 
 
 class UpstreamResponse(Protocol):
-    """An answer whose body has not been read yet; see `gateway.upstream.Response`."""
+    """An HTTP response whose body has not been read yet; `gateway.upstream.client.Response` is the usual one."""
 
     status: int
     headers: Mapping[str, str]
 
-    async def chunk(self) -> bytes: ...
-    async def read(self) -> bytes: ...
-    def finish(self) -> None: ...
-    def abort(self) -> None: ...
+    async def chunk(self) -> bytes:
+        """The next bytes of the body; empty at its end. Raises UpstreamError."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body. Raises UpstreamError."""
+        ...
+
+    def finish(self) -> None:
+        """The body was read to its end: the connection may be used again."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection, so that the provider stops generating."""
+        ...
 
 
 Send = Callable[[OutboundRequest], Awaitable[UpstreamResponse]]
-"""Sends one request and gives the head of its answer; raises UpstreamError."""
+"""Sends one request and returns its response once the headers are there; raises UpstreamError."""
 
 
 @dataclass(slots=True)
 class LocalAnswer:
-    """The answer of a provider inside the house: its bytes in pieces, each given when its time has come."""
+    """The response of a provider that runs in this process; `frames` waits before each piece as a network would."""
 
     status: int
     content_type: str
@@ -85,136 +96,154 @@ class LocalAnswer:
 class ProviderKind:
     """One kind of provider, bound to one configured `Provider`.
 
-    Subclasses set the class data and override what is odd. `dialects` are those it speaks natively, best first: the
-    native lane is taken when the caller's dialect is among them.
+    Subclasses set the class data and override the hooks for what is odd about the vendor.
     """
 
     kind: ClassVar[str]
     label: ClassVar[str]
     docs: ClassVar[str] = ""
     dialects: ClassVar[tuple[str, ...]] = ("openai_chat",)
+    """What its chats understand, best first. A caller's request in one of them is passed through, others are translated."""
     default_base_url: ClassVar[str] = ""
     fields: ClassVar[tuple[KindField, ...]] = ()
     endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
-    forms: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
-    """How an endpoint beside chat is said (`wire.forms`), where that is not OpenAI's way."""
-    own_words: ClassVar[frozenset[str]] = frozenset()
-    """Of callers who ask for embeddings in other words than OpenAI's, those that are understood as they are."""
+    media_formats: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
+    """The format (`wire.media.endpoints`) of each media endpoint whose requests are not OpenAI's."""
+    native_caller_formats: ClassVar[frozenset[str]] = frozenset()
+    """Names of the caller formats (`wire.media.endpoints.CallerFormat`) that need no translation here."""
     price_provider: ClassVar[str | None] = None
-    """The provider's id in the price catalog; None: nothing is known of its prices."""
+    """The provider's id in the price catalog; None: the catalog does not know it."""
     free: ClassVar[bool] = False
     """Runs on the user's own machine: every call costs nothing."""
     local: ClassVar[bool] = False
-    """Answers inside the house, through `answer`, without network."""
+    """Answers in this process, through `answer`, without network."""
     renews_credentials: ClassVar[bool] = False
-    """What is stored is no key but what gets one: `credentials` is asked before each call."""
+    """The stored secret is exchanged for a short-lived one: `credentials` is called before each request."""
     several_steps: ClassVar[bool] = False
-    """A chat takes more than one request: `open` is asked to send them."""
+    """A chat takes more than one HTTP request: `open` sends them."""
     features: ClassVar[frozenset[Feature]] = FEATURES
-    """What its chats can do at all; a test of a provider looks for nothing else."""
+    """What its chats support; "test this provider" probes nothing else."""
     relayed_headers: ClassVar[tuple[str, ...]] = ()
-    """Prefixes of the caller's headers that go on in the native lane."""
+    """Prefixes of the caller's headers that are sent on when a request is passed through."""
     reasons: ClassVar[Mapping[str, Reason]] = MappingProxyType({})
-    """What this vendor's own error codes mean (in lower case), where nobody else has them or they mean something else."""
+    """Error codes in lower case that only this vendor has, or that mean something else here, and what they mean."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Sent unless the caller or the provider's own headers say otherwise (an API version)."""
+    """Sent where neither the caller nor the provider's configured headers set them (an API version)."""
 
     def __init__(self, config: Provider) -> None:
         self.config = config
         self.base_url = (config.base_url or self.default_base_url).rstrip("/")
 
-    def speaks(self, dialect: str) -> bool:
-        """Whether a request in that dialect can go on as it came."""
+    def supports(self, dialect: str) -> bool:
+        """Whether a request in `dialect` can be passed through. Called for each attempt."""
         return dialect in self.dialects
 
-    def form_for(self, endpoint: Endpoint, model: str) -> str:
-        """The form of an endpoint beside chat, where it differs from model to model."""
-        return self.forms.get(endpoint, "openai")
-
-    def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
-        """Add to an answer beside chat what the vendor says of it in its headers alone. Header names in any case."""
-
     def dialects_for(self, model: str) -> tuple[str, ...]:
-        """The dialects that `model` understands, best first, where they differ from model to model."""
+        """The dialects that `model` understands, best first. Override where models differ."""
         return self.dialects
 
+    def media_format_for(self, endpoint: Endpoint, model: str) -> str:
+        """The name of the format of a media endpoint. Override where models differ."""
+        return self.media_formats.get(endpoint, "openai")
+
+    def add_header_usage(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
+        """Add to a media endpoint's JSON `answer`, in place, what the vendor reports in response headers only.
+
+        Called before the answer is read; `headers` ignores case.
+        """
+
     async def credentials(self, secrets: Secrets) -> Secrets:
-        """For kinds that renew: what to send now. Slow work belongs into a thread. Raises UpstreamError."""
+        """The secrets to send now, for kinds with `renews_credentials`. Blocking work runs in a thread. Raises UpstreamError."""
         return secrets
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """What authenticates a call, names in lower case. The provider's own `secrets.headers` win."""
-        raise TypeError(f"{type(self).__name__} does not say how it authenticates")
+        """The headers that authenticate a call, names in lower case; a bearer token unless overridden, empty without a key.
+
+        The configured `secrets.headers` override them.
+        """
+        return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The address of `endpoint`. Base URLs with and without the version segment both work."""
-        raise TypeError(f"{type(self).__name__} does not say where it lives")
+        """The URL of `endpoint`; raises ValueError for an endpoint that the vendor does not have.
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Change `body` in place for this vendor's oddities; the names of what had to be dropped.
+        A base URL works with and without its version segment.
+        """
+        raise TypeError(f"{type(self).__name__} defines no URL")
 
-        In the native lane (`translated` False) only what the vendor would refuse outright may be touched.
+    def no_endpoint(self, endpoint: Endpoint) -> ValueError:
+        """The error to raise for an endpoint that the vendor does not have."""
+        return ValueError(f"{self.label} has no endpoint {endpoint}")
+
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Change `body` in place for this vendor's quirks; returns the names of fields that were dropped.
+
+        Called once an attempt, after the dialect wrote the body and before an alias's overrides. `model` is the target's name,
+        which the body of some dialects does not hold. A passed-through request (`translated` False) is changed only where the
+        vendor would refuse it.
         """
         return []
-
-    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """The same where the model's name matters and the body does not hold it."""
-        return self.adapt(body, dialect, translated)
 
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
-        """The whole request, ready to send. Override where signing covers the body (SigV4).
+        """The whole request, ready to send. Override where a signature covers the body (AWS SigV4).
 
-        `relayed` holds the caller's headers to pass on, and `content-type` where the body is not JSON (multipart).
+        `relayed` holds the caller's headers to send on, and `content-type` where the body is not JSON (multipart).
         """
         return OutboundRequest(
             "POST", self.url(endpoint, model, dialect, stream), self.all_headers(secrets, dialect, relayed), body
         )
 
     def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
-        """Every header of a call: defaults, the caller's, what authenticates, the provider's own; the later one wins."""
+        """Every header of a call. Later ones win: defaults, the caller's, authentication, those configured for the provider."""
         headers = {"content-type": "application/json", **self.default_headers}
         for more in (relayed, self.headers(secrets, dialect), secrets.headers):
             if more:
+                # Header names ignore case: in lower case a later value replaces an earlier one.
                 headers.update([(name.lower(), value) for name, value in more.items()])
         return headers
 
+    def get(self, url: str, secrets: Secrets) -> OutboundRequest:
+        """A GET request to `url` with the headers of the first dialect."""
+        headers = self.all_headers(secrets, self.dialects[0], {})
+        del headers["content-type"]
+        return OutboundRequest("GET", url, headers)
+
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """What to ask for the list of models; None where the vendor has no such list (see `known_models`)."""
+        """The request for the list of models; None where the vendor has none (see `known_models`)."""
         return None
 
     def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
-        """Every place to ask for the list, the one that tells most first; what a server does not have is passed over."""
-        asked = self.models_request(secrets)
-        return [] if asked is None else [asked]
+        """Requests for all lists of models, the most detailed first; where one fails, the next is asked."""
+        request = self.models_request(secrets)
+        return [] if request is None else [request]
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The vendor's model list in our words; raises ValueError for a body that is no such list."""
+        """The models in the response to one of `model_lists`; raises ValueError for a body that is not such a list."""
         return []
 
     def known_models(self) -> list[OfferedModel]:
-        """What is offered where there is no list to ask for."""
+        """What is offered where the vendor has no list of models."""
         return []
 
-    def named(self, model: str) -> str:
-        """What `model` is called in the body of a request."""
+    def upstream_model(self, model: str) -> str:
+        """The name of `model` in the body of a request (Azure: its deployment)."""
         return model
 
     async def open(self, send: Send, outbound: OutboundRequest, stream: bool, secrets: Secrets) -> UpstreamResponse:
-        """For kinds of several steps: from the first request (`outbound`) to the answer. Raises UpstreamError.
+        """For kinds with `several_steps`: send `outbound` and whatever follows, and return the answer. Raises UpstreamError.
 
-        What it leaves running when it fails or is cancelled, or when its answer is aborted, it stops itself.
+        On failure or cancellation, and when its answer is aborted, it stops what runs at the provider.
         """
         return await send(outbound)
 
     def judge(self, error: UpstreamError) -> None:
-        """Correct why `error` came, where its code says so here."""
+        """Correct the reason of `error`, in place, by `reasons`. Called for every error that a dialect read."""
         reason = self.reasons.get((error.kind or "").lower())
         if reason is not None:
             error.set_reason(reason)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
-        """For `local` kinds: the answer itself."""
-        raise TypeError(f"{type(self).__name__} is not inside the house")
+        """For `local` kinds: the response to a request body in the first of `dialects`."""
+        raise TypeError(f"{type(self).__name__} does not answer in this process")

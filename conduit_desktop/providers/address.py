@@ -1,4 +1,4 @@
-"""Base URLs: checked when an operator types one, and joined so that with and without the version segment both work."""
+"""Base URLs: validation of what an operator enters, and normalisation, so that a URL works with and without its version."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from conduit_desktop.core.errors import Invalid
 
+# `v1`, `v4`, `v1beta`
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
 _ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models")
-"""Ends of addresses that people paste from a vendor's example instead of its base URL."""
+"""Endpoint paths that people paste along with the base URL, from a vendor's example."""
 
 
 def check_base_url(text: str) -> str:
-    """The base URL without trailing slashes; raises Invalid (field `base_url`) that says what is wrong with it."""
+    """The base URL without trailing slashes; raises Invalid (field `base_url`) with what is wrong with it."""
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Invalid(f"not an address: {error}", "base_url") from error
+        raise Invalid(f"not a URL: {error}", "base_url") from error
     if wrong := _fault(url, parts, port):
         raise Invalid(wrong, "base_url")
     return url
@@ -28,6 +29,7 @@ def check_base_url(text: str) -> str:
 def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
     if parts.scheme not in ("http", "https"):
         return "the base URL must begin with http:// or https://"
+    # urlsplit finds no user name in `http://@host`, so the @ itself is checked, too.
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
         return "the base URL must not hold a user name or password; put the key into its own field"
     if not parts.hostname:
@@ -42,14 +44,15 @@ def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
 
 
 def versioned(base: str, default: str, version: str) -> str:
-    """The address that endpoint paths are added to.
+    """The URL that endpoint paths are appended to.
 
-    `base` as configured, `default` as the vendor documents it (may be empty), `version` the segment to add where the
-    path of `base` holds none (empty for vendors without one). A pasted endpoint address is cut back to its base.
+    `base` is as configured, `default` as the vendor documents it (may be empty), `version` the segment to add where the path of
+    `base` holds none (empty for vendors without one). The path of a pasted endpoint is removed.
     """
     parts = urlsplit(base)
     path = _without_endpoint(parts.path.rstrip("/"))
     known = urlsplit(default)
+    # On the vendor's own host any beginning of the documented path means that path.
     if known.netloc == parts.netloc and _is_beginning(path, known.path):
         path = known.path
     elif version and not any(_VERSION.fullmatch(segment) for segment in path.split("/")):

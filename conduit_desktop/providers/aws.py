@@ -1,4 +1,4 @@
-"""What Amazon's services share: credentials of every sort, and requests signed with them (SigV4, by botocore)."""
+"""What kinds on AWS share: credentials from a key, a profile or the machine, and requests signed with SigV4 by botocore."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import KindField, OutboundRequest, ProviderKind, Secrets
 
 DEFAULT_REGION = "us-east-1"
+# Access key ID, secret and optional session token. An API key has no colon.
 _KEY_PAIR = re.compile(r"\s*([A-Z0-9]{16,128})\s*:\s*([A-Za-z0-9/+=]{20,})(?:\s*:\s*(\S+))?\s*")
 _REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 
@@ -29,7 +30,7 @@ PROFILE = KindField("profile", "Profile", placeholder="default", help="A profile
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyPair:
-    """An access key. Never printed."""
+    """An access key with its secret; `token` for temporary ones. Never printed."""
 
     access_key: str
     secret_key: str
@@ -47,23 +48,23 @@ def _refused(text: str) -> UpstreamError:
 
 
 class AwsKind(ProviderKind):
-    """A kind whose calls are signed for `service`, or carry a bearer token where the key is one."""
+    """A kind whose requests are signed for `service`, or carry a bearer token where the configured key is one."""
 
     service: str
     renews_credentials = True
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
-        said = str(config.options.get("region") or "").strip()
+        configured = str(config.options.get("region") or "").strip()
         in_url = _REGION.search(config.base_url or "")
-        self.region = said or (in_url[1] if in_url else DEFAULT_REGION)
+        self.region = configured or (in_url[1] if in_url else DEFAULT_REGION)
         self._profile = str(config.options.get("profile") or "").strip() or None
         self._found: Any = None
         self._ready = False
         self._finding = asyncio.Lock()
 
     async def credentials(self, secrets: Secrets) -> Secrets:
-        """`secrets`, or without a key those of the profile or the machine, renewed by botocore when they are about to expire.
+        """`secrets`, or without a key those of the profile or the machine; botocore renews them shortly before they expire.
 
         Raises UpstreamError (reason `auth`).
         """
@@ -74,7 +75,7 @@ class AwsKind(ProviderKind):
         return replace(secrets, api_key=pair) if pair else secrets
 
     def _find(self, has_key: bool) -> str:
-        """Blocking: botocore is imported, reads files, and may ask a token service."""
+        """The access key as `ID:secret[:token]`. Blocking: botocore is imported, reads files, and may call a token service."""
         try:
             import botocore.auth
             import botocore.session
@@ -90,23 +91,21 @@ class AwsKind(ProviderKind):
             frozen = self._found.get_frozen_credentials() if self._found is not None else None
         except BotoCoreError as error:
             self._found = None
-            # Botocore's own words could quote a file; the class says enough.
+            # botocore's message may quote a credentials file, so only the class of the error is shown.
             raise _refused(f"The AWS credentials cannot be used ({type(error).__name__}).") from error
         if frozen is None:
             raise _refused("No AWS credentials were found on this computer; enter a key or a profile.")
         pair = ":".join(filter(None, (frozen.access_key, frozen.secret_key, frozen.token)))
-        if key_pair(pair) is None:  # it would go out as a bearer token
-            raise _refused("The AWS credentials that were found are no access key.")
+        if key_pair(pair) is None:  # it would be sent as a bearer token
+            raise _refused("The AWS credentials that were found are not an access key.")
         return pair
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """A bearer token, where the key is one; access keys sign the whole request instead."""
-        if not secrets.api_key or key_pair(secrets.api_key) is not None:
-            return {}
-        return {"authorization": f"Bearer {secrets.api_key}"}
+        """A bearer token, where the key is one; empty for access keys, which sign the whole request instead."""
+        return {} if key_pair(secrets.api_key) is not None else super().headers(secrets, dialect)
 
     def signed(self, outbound: OutboundRequest, secrets: Secrets) -> OutboundRequest:
-        """The request with its signature, where the key is an access key. What is signed must go out as it is."""
+        """The request, signed where the key is an access key. Nothing of it may change afterwards."""
         pair = key_pair(secrets.api_key)
         if pair is None:
             return outbound

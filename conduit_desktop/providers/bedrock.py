@@ -1,4 +1,4 @@
-"""Amazon Bedrock: the models of many vendors, through Converse; through InvokeModel what that has no words for."""
+"""Amazon Bedrock: chats with the models of many vendors through Converse; embeddings, images and rerank through InvokeModel."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
-from conduit_desktop.providers.compatible import BASE_URL
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.providers.fields import BASE_URL
+from conduit_desktop.providers.model_lists import rows_of
+from conduit_desktop.wire.values import count
 
 _RUNTIME_HOST = re.compile(r"^https://bedrock-runtime(-fips)?\.")
+# People paste the URL of a model.
 _PASTED = re.compile(r"/model/.*$")
 _GEOGRAPHIES = (
     ("us-gov-", "us-gov"),
@@ -24,22 +26,25 @@ _GEOGRAPHIES = (
     ("ap-southeast-2", "au"),
     ("ap-", "apac"),
 )
-"""Where a cross-region profile of a region's models reaches, by how the region's name begins; `global` for all others."""
+"""Prefix of a region's name, and the prefix of its cross-region inference profiles; all others use `global`.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+"""
 _OFFERED = (
     "global.anthropic.claude-opus-4-6-v1", "global.anthropic.claude-sonnet-4-6",
     "global.anthropic.claude-haiku-4-5-20251001-v1:0", "us.amazon.nova-pro-v1:0", "us.amazon.nova-lite-v1:0",
     "us.amazon.nova-micro-v1:0", "us.amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "openai.gpt-oss-20b-1:0",
 )  # fmt: skip
 
-_FAMILIES: Mapping[Endpoint, tuple[tuple[str, str], ...]] = {
+_FORMATS_BY_FAMILY: Mapping[Endpoint, tuple[tuple[str, str], ...]] = {
     "embeddings": (("cohere.embed", "bedrock_cohere"), ("nova", "bedrock_nova")),
     "images": (("stability.", "bedrock_stability"),),
 }
-"""Forms by what stands in a model's name, where they are not its kind's."""
+"""(part of a model's name, its media format), for families whose format is not that of `Bedrock.media_formats`."""
 
 
 class Bedrock(AwsKind):
-    """Amazon Bedrock. The key is a Bedrock API key, an access key, or whatever this computer knows of AWS."""
+    """Amazon Bedrock. Authentication: a Bedrock API key, an access key, or the AWS credentials of this computer."""
 
     kind = "bedrock"
     label = "Amazon Bedrock"
@@ -48,7 +53,11 @@ class Bedrock(AwsKind):
     default_base_url = f"https://bedrock-runtime.{DEFAULT_REGION}.amazonaws.com"
     fields = (KEY, REGION, PROFILE, BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "images", "rerank"})
-    forms: ClassVar[Mapping[Endpoint, str]] = {"rerank": "bedrock", "images": "bedrock_amazon", "embeddings": "bedrock_titan"}
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {
+        "rerank": "bedrock",
+        "images": "bedrock_amazon",
+        "embeddings": "bedrock_titan",
+    }
     price_provider: ClassVar[str | None] = "aws"
     service = "bedrock"
 
@@ -59,54 +68,53 @@ class Bedrock(AwsKind):
             _PASTED.sub("", config.base_url.rstrip("/")) if config.base_url else f"https://bedrock-runtime.{self.region}.{host}"
         )
 
-    def form_for(self, endpoint: Endpoint, model: str) -> str:
-        """InvokeModel takes each family's own words; an inference profile that does not name its model counts as Amazon's."""
-        return next((form for mark, form in _FAMILIES.get(endpoint, ()) if mark in model), super().form_for(endpoint, model))
+    def media_format_for(self, endpoint: Endpoint, model: str) -> str:
+        """InvokeModel has a format for each family; an inference profile whose name holds no family counts as Amazon's."""
+        found = (name for part, name in _FORMATS_BY_FAMILY.get(endpoint, ()) if part in model)
+        return next(found, super().media_format_for(endpoint, model))
 
-    def complete(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
-        """The tokens, which not every model's answer holds."""
+    def add_header_usage(self, answer: dict[str, Json], headers: Mapping[str, str]) -> None:
+        """Adds the input tokens, which some models' responses report in a header only."""
         if tokens := count(headers.get("x-amzn-bedrock-input-token-count")):
             answer.setdefault("inputTextTokenCount", tokens)
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The model's own address; ids hold colons, and ARNs slashes. Raises ValueError for what Bedrock is not asked for."""
+        """The URL of the model, quoted because ids hold colons and ARNs slashes; raises ValueError for other endpoints."""
         if endpoint not in self.endpoints:
-            raise ValueError(f"{self.label} has no endpoint {endpoint}")
+            raise self.no_endpoint(endpoint)
         method = "invoke" if endpoint != "chat" else "converse-stream" if stream else "converse"
         return f"{self.root}/model/{quote(model, safe='')}/{method}"
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """The region's models, from the control plane beside the runtime; None where the address is no one of Amazon's."""
+        """The region's models, from the control plane's host; None where the base URL is not Amazon's runtime."""
         if not _RUNTIME_HOST.match(self.root):
             return None
-        headers = self.all_headers(secrets, self.dialects[0], {})
-        del headers["content-type"]
         root = _RUNTIME_HOST.sub("https://bedrock.", self.root)
-        return self.signed(OutboundRequest("GET", f"{root}/foundation-models", headers), secrets)
+        return self.signed(self.get(f"{root}/foundation-models", secrets), secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The models in use; those that answer through a profile alone by the profile's name. ValueError for no list."""
-        rows = body.get("modelSummaries") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of models")
-        found = [self._model(row) for row in rows if isinstance(row, dict) and row.get("modelId")]
+        """The active models for text and vectors; raises ValueError for another body.
+
+        A model without on-demand throughput is listed by its inference profile, the only name that can be called.
+        """
+        found = [self._model(row) for row in rows_of(body, "modelSummaries") if row.get("modelId")]
         return [model for model in found if model is not None]
 
     def _model(self, row: dict[str, Any]) -> OfferedModel | None:
-        ways = row.get("inferenceTypesSupported") or ()
+        throughput = row.get("inferenceTypesSupported") or ()
         status = (row.get("modelLifecycle") or {}).get("status")
-        makes = row.get("outputModalities") or ("TEXT",)
-        asked = {"ON_DEMAND", "INFERENCE_PROFILE"} & {*ways} and {"TEXT", "EMBEDDING"} & {*makes}
-        if status not in (None, "ACTIVE") or not asked:
+        outputs = row.get("outputModalities") or ("TEXT",)
+        usable = {"ON_DEMAND", "INFERENCE_PROFILE"} & {*throughput} and {"TEXT", "EMBEDDING"} & {*outputs}
+        if status not in (None, "ACTIVE") or not usable:
             return None
         name = str(row["modelId"])
-        if "ON_DEMAND" not in ways:
+        if "ON_DEMAND" not in throughput:
             name = f"{next((geo for start, geo in _GEOGRAPHIES if self.region.startswith(start)), 'global')}.{name}"
-        if "EMBEDDING" in makes:
+        if "EMBEDDING" in outputs:
             return OfferedModel(name, row.get("modelName"), features=("embeddings",))
         features = ("vision",) if "IMAGE" in (row.get("inputModalities") or ()) else ()
         return OfferedModel(name, row.get("modelName"), features=features)
 
     def known_models(self) -> list[OfferedModel]:
-        """Some that are widely used, where the list cannot be asked for."""
+        """Widely used models, where the list cannot be requested."""
         return [OfferedModel(name) for name in _OFFERED]

@@ -1,4 +1,4 @@
-"""Every kind of provider there is, by name."""
+"""Every kind of provider, by name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from conduit_desktop.providers.azure import Azure
 from conduit_desktop.providers.bedrock import Bedrock
 from conduit_desktop.providers.cloudflare import Cloudflare
 from conduit_desktop.providers.cohere import Cohere
-from conduit_desktop.providers.compatible import AnyOpenAICompatible
 from conduit_desktop.providers.demo import Demo
 from conduit_desktop.providers.elevenlabs import ElevenLabs
 from conduit_desktop.providers.gemini import Gemini
 from conduit_desktop.providers.local import VLLM, Jan, LlamaCpp, LMStudio, LocalAI, Ollama
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.providers.openai import OpenAI
+from conduit_desktop.providers.openai_compatible import AnyOpenAICompatible
 from conduit_desktop.providers.replicate import Replicate
-from conduit_desktop.providers.retrieval import Jina, Voyage
 from conduit_desktop.providers.sagemaker import SageMaker
-from conduit_desktop.providers.twofold import DeepSeek, MiniMax, Moonshot, Zai
+from conduit_desktop.providers.two_dialects import DeepSeek, MiniMax, Moonshot, Zai
 from conduit_desktop.providers.vendors import (
     XAI,
     Cerebras,
@@ -32,12 +31,14 @@ from conduit_desktop.providers.vendors import (
     GitHubModels,
     Groq,
     HuggingFace,
+    Jina,
     Nvidia,
     OpenRouter,
     Perplexity,
     Qwen,
     SambaNova,
     Together,
+    Voyage,
 )
 from conduit_desktop.providers.vertex import Vertex
 
@@ -85,7 +86,7 @@ _KINDS: tuple[type[ProviderKind], ...] = (
 )
 
 CATALOG: Mapping[str, type[ProviderKind]] = MappingProxyType({kind.kind: kind for kind in _KINDS})
-"""Kind name to kind, in the order a person is offered them."""
+"""Kind name to kind, in the order of the list in the window."""
 
 
 def kind_of(name: str) -> type[ProviderKind]:

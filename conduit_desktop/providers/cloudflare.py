@@ -1,4 +1,4 @@
-"""Cloudflare Workers AI: OpenAI's dialect below an account, and a list of models of its own."""
+"""Cloudflare Workers AI: OpenAI's dialect at a URL that holds the account, and its own format of model lists."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import KindField, OutboundRequest, Secrets
-from conduit_desktop.providers.compatible import TEXT_EMBEDDINGS, OpenAICompatible, key_from
+from conduit_desktop.providers.fields import key_from
+from conduit_desktop.providers.model_lists import rows_of
+from conduit_desktop.providers.openai_compatible import TEXT_EMBEDDINGS, OpenAICompatible
 
 _TASKS: dict[str, tuple[str, ...]] = {"Text Generation": (), "Text Embeddings": ("embeddings",)}
 _FEATURES = {"function_calling": "tools", "vision": "vision", "reasoning": "thinking"}
@@ -32,12 +34,12 @@ class Cloudflare(OpenAICompatible):
             placeholder="32 hexadecimal digits",
             help="On the Workers AI page of Cloudflare's dashboard.",
         ),
-        KindField("base_url", "Base URL", help="Only for an AI gateway: its whole address, up to …/workers-ai/v1"),
+        KindField("base_url", "Base URL", help="Only for an AI gateway: its whole URL, up to …/workers-ai/v1"),
     )
     endpoints = frozenset({"chat", "embeddings"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     price_provider = "cloudflare"
-    # https://developers.cloudflare.com/workers-ai/platform/errors/; 7003: there is no such account.
+    # https://developers.cloudflare.com/workers-ai/platform/errors/; 7003: the account does not exist.
     reasons: ClassVar[Mapping[str, Reason]] = {"3023": "auth", "3040": "overloaded", "5016": "permission", "7003": "auth"}
     unsupported = (
         "n", "logprobs", "top_logprobs", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
@@ -51,20 +53,14 @@ class Cloudflare(OpenAICompatible):
             self.root = f"{self.default_base_url}/accounts/{quote(self.account, safe='')}/ai/v1"
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """One page of the account's models; AI gateways have no list."""
+        """The account's models on one page; None for an AI gateway, which has no list."""
         if not self.root.endswith("/ai/v1"):
             return None
-        headers = self.all_headers(secrets, self.dialects[0], {})
-        del headers["content-type"]
-        return OutboundRequest("GET", f"{self.root.removesuffix('/v1')}/models/search?per_page=1000", headers)
+        return self.get(f"{self.root.removesuffix('/v1')}/models/search?per_page=1000", secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The models for text and vectors; raises ValueError for a body that is no list."""
-        rows = body.get("result") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of models")
-        known = [row for row in rows if isinstance(row, dict) and row.get("name") and _task(row) in _TASKS]
-        return [_model(row) for row in known]
+        """The models for text and vectors; raises ValueError for another body."""
+        return [_model(row) for row in rows_of(body, "result") if row.get("name") and _task(row) in _TASKS]
 
 
 def _task(row: dict[str, Any]) -> str:

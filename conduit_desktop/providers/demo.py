@@ -1,4 +1,4 @@
-"""The provider of the house: no network, no key, no cost; answers the same question the same way, and fails on request."""
+"""The built-in demo provider: no network, no key, no cost; deterministic answers, and models that fail on purpose."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ MODELS = (
     OfferedModel("demo-thinking", "Demo: thinks first", 32_768, 4096, 0.0, 0.0, ("thinking",)),
     OfferedModel("demo-slow", "Demo: takes its time", 32_768, 4096, 0.0, 0.0),
     OfferedModel("demo-error-401", "Demo: refuses the key"),
-    OfferedModel("demo-error-429", "Demo: says there were too many requests"),
+    OfferedModel("demo-error-429", "Demo: answers 429, too many requests"),
     OfferedModel("demo-error-500", "Demo: fails"),
     OfferedModel("demo-error-timeout", "Demo: never answers"),
     OfferedModel("demo-error-broken", "Demo: breaks off in the middle"),
     OfferedModel("demo-error-malformed", "Demo: answers what is no JSON"),
 )
 _REFUSALS = {
-    "demo-error-401": (401, "invalid_request_error", "invalid_api_key", "The demo refuses this key, as it was asked to."),
-    "demo-error-429": (429, "rate_limit_error", "rate_limit_exceeded", "The demo has had too many requests, as it was asked to."),
-    "demo-error-500": (500, "server_error", "internal_error", "The demo failed, as it was asked to."),
+    "demo-error-401": (401, "invalid_request_error", "invalid_api_key", "The demo refuses this key on purpose."),
+    "demo-error-429": (429, "rate_limit_error", "rate_limit_exceeded", "The demo answers 429 on purpose."),
+    "demo-error-500": (500, "server_error", "internal_error", "The demo failed on purpose."),
 }
 _PACE_MS = 30.0
 _SLOWNESS = 8
@@ -40,14 +40,14 @@ _PIECES = re.compile(r"\s*\S+\s*")
 
 
 class TimedFrame(NamedTuple):
-    """A frame's bytes and the seconds to wait before it."""
+    """The bytes of a frame, and the seconds to wait before it is sent."""
 
     delay_s: float
     data: bytes
 
 
 class Demo(ProviderKind):
-    """Answers inside the house, in the wire format of OpenAI's chat dialect."""
+    """Answers in this process, in the wire format of OpenAI's chat dialect."""
 
     kind = "demo"
     label = "Demo (built in)"
@@ -61,15 +61,15 @@ class Demo(ProviderKind):
         self.pace_s = float(config.options.get("pace_ms", _PACE_MS)) / 1000
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """None: nothing is sent."""
+        """Empty: nothing is sent."""
         return {}
 
     def known_models(self) -> list[OfferedModel]:
-        """What the demo can do, one model each."""
+        """One model for each thing that the demo can show."""
         return list(MODELS)
 
     def answer(self, endpoint: Endpoint, body: dict[str, Any], stream: bool) -> LocalAnswer:
-        """The answer to a chat request. An unknown model and other endpoints get OpenAI's 404."""
+        """The answer to a chat request; an unknown model or another endpoint gets OpenAI's 404."""
         model = str(body.get("model", ""))
         if model in _REFUSALS:
             status, kind, code, text = _REFUSALS[model]
@@ -108,7 +108,7 @@ class Demo(ProviderKind):
             yield TimedFrame(self._delay(model, index), data)
 
     def _delay(self, model: str, index: int) -> float:
-        """Two thirds to four thirds of the pace, never twice the same in a row and always the same for an index."""
+        """Seconds before frame `index`: varied between 2/3 and 4/3 of the pace, and the same in every answer."""
         pace = self.pace_s * (_SLOWNESS if model == "demo-slow" else 1)
         return pace * (2 + index * 5 % 7 / 3) / 3
 
@@ -121,7 +121,7 @@ async def _paced(pieces: Iterator[TimedFrame]) -> AsyncIterator[bytes]:
 
 
 def _finished(model: str, body: dict[str, Any]) -> tuple[DemoReply, str, dict[str, Json]]:
-    """The answer within the request's limits, why it ended, and what it took."""
+    """The answer cut to the request's stop texts and token limit, its finish reason and its usage."""
     reply = reply_to(model, body)
     finish = "tool_calls" if reply.tool else "stop"
     for stop in _stops(body.get("stop")):
@@ -131,14 +131,14 @@ def _finished(model: str, body: dict[str, Any]) -> tuple[DemoReply, str, dict[st
         finish = "length"
         reply.thinking = reply.thinking[: limit * 4]
         reply.text = reply.text[: max(0, limit - tokens(reply.thinking)) * 4]
-    asked, thought = prompt_tokens(body), tokens(reply.thinking)
-    said = thought + tokens(reply.text) + tokens(reply.tool + reply.arguments)
+    prompt, thinking = prompt_tokens(body), tokens(reply.thinking)
+    completion = thinking + tokens(reply.text) + tokens(reply.tool + reply.arguments)
     usage = {
-        "prompt_tokens": asked,
-        "completion_tokens": said,
-        "total_tokens": asked + said,
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
         "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": thought},
+        "completion_tokens_details": {"reasoning_tokens": thinking},
     }
     return reply, finish, usage
 
@@ -148,8 +148,7 @@ def _stops(stop: Json) -> list[str]:
 
 
 def _tool_call(reply: DemoReply, body: dict[str, Any]) -> dict[str, Json]:
-    turn = len(as_list(body.get("messages")))
-    identity = call_id(reply.tool, reply.arguments, turn)
+    identity = call_id(reply.tool, reply.arguments, len(as_list(body.get("messages"))))
     return {"id": identity, "type": "function", "function": {"name": reply.tool, "arguments": reply.arguments}}
 
 

@@ -1,4 +1,4 @@
-"""What the demo provider says: made from the question alone, so that the same question gets the same answer."""
+"""The texts of the demo provider, made from the request alone, so that the same question gets the same answer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ import orjson
 from conduit_desktop.core.chat import Json
 
 _MOST = 1000
-"""A schema may ask for more; a demo does not give it."""
-THOUGHTS = (
-    "The question is short, and so should the answer be. First what was asked, then what can be said about it, then the sum of it."
-)
+"""The largest number or length in a sample value, whatever a schema asks for."""
+THOUGHTS = "The question is short, and so should the answer be. First the question, then the facts, then a short conclusion."
 
 
 @dataclass(slots=True)
 class DemoReply:
-    """One answer: what was thought, what is said, or the one tool that is called."""
+    """One answer: its text and thinking, or the one tool call."""
 
     text: str = ""
     thinking: str = ""
@@ -41,19 +39,20 @@ def reply_to(model: str, body: dict[str, Any]) -> DemoReply:
 
 
 def tokens(text: str) -> int:
-    """About as many as a model would count: four characters each."""
+    """An estimate of the tokens of `text`: one for four characters."""
     return (len(text) + 3) // 4
 
 
 def prompt_tokens(body: dict[str, Any]) -> int:
-    """The question's size: every message's text, the tools, and 85 for each image."""
-    said = sum(tokens(_text(message.get("content"))) + 4 for message in _messages(body))
+    """The size of a request in tokens: the text of all messages, the tools, and 85 for each image."""
+    text = sum(tokens(_text(message.get("content"))) + 4 for message in _messages(body))
+    # An image of low detail is 85 tokens at OpenAI: https://platform.openai.com/docs/guides/images-vision
     tools = tokens(orjson.dumps(body["tools"]).decode()) if body.get("tools") else 0
-    return said + tools + 85 * sum(seen_images(body).values())
+    return text + tools + 85 * sum(seen_images(body).values())
 
 
 def last_question(body: dict[str, Any]) -> str:
-    """The last thing the user said, in one line of at most 200 characters."""
+    """The text of the last user message, in one line of at most 200 characters."""
     for message in reversed(_messages(body)):
         if message.get("role") == "user":
             line = " ".join(_text(message.get("content")).split())
@@ -62,7 +61,7 @@ def last_question(body: dict[str, Any]) -> str:
 
 
 def seen_images(body: dict[str, Any]) -> Counter[str]:
-    """How many images of which media type came along (`linked` for those given by address)."""
+    """The number of images of each media type in the request; `linked` for those given by URL."""
     seen: Counter[str] = Counter()
     for message in _messages(body):
         for part in as_list(message.get("content")):
@@ -71,13 +70,13 @@ def seen_images(body: dict[str, Any]) -> Counter[str]:
     return seen
 
 
-def call_id(name: str, arguments: str, turn: int) -> str:
-    """The same id for the same call at the same place of a conversation."""
-    return "call_" + hashlib.sha256(f"{turn}{name}{arguments}".encode()).hexdigest()[:24]
+def call_id(name: str, arguments: str, position: int) -> str:
+    """A tool call's id, the same for the same call at the same position of a conversation."""
+    return "call_" + hashlib.sha256(f"{position}{name}{arguments}".encode()).hexdigest()[:24]
 
 
 def sample(schema: Json, hint: str, depth: int = 0) -> Json:
-    """A value that fits a JSON schema, with `hint` where text is free; recursion ends at depth 6."""
+    """A value that fits a JSON schema, with `hint` for free text; nesting ends at depth 6."""
     if not isinstance(schema, dict) or depth > 6:
         return hint
     for word in ("const", "default"):
@@ -113,12 +112,12 @@ def _number(schema: dict[str, Any], name: str, otherwise: int) -> int:
 
 
 def as_dict(value: Json) -> dict[str, Any]:
-    """The value if it is an object, else an empty one: a demo forgives."""
+    """The value if it is an object, else an empty one: the demo does not validate requests."""
     return value if isinstance(value, dict) else {}
 
 
 def as_list(value: Json) -> list[Any]:
-    """The same for a list."""
+    """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
 
 

@@ -14,13 +14,15 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import BadRequest, Reason
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import BASE_URL, key_from
+from conduit_desktop.providers.fields import BASE_URL, key_from, read_mapping
+from conduit_desktop.providers.model_lists import rows_of
 
+# The form of all of ElevenLabs' voice ids.
 _VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
 
 
 class ElevenLabs(ProviderKind):
-    """The voice stands in the address. Its ids are random, so `voices` maps the names that callers use to them."""
+    """Text to speech. A voice is part of the URL and has a random id, so the option `voices` maps callers' names to ids."""
 
     kind = "elevenlabs"
     label = "ElevenLabs"
@@ -35,39 +37,39 @@ class ElevenLabs(ProviderKind):
         ),
     )  # fmt: skip
     endpoints = frozenset({"speech"})
-    forms: ClassVar[Mapping[Endpoint, str]] = {"speech": "elevenlabs"}
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"speech": "elevenlabs"}
     price_provider = "elevenlabs"
-    # The first comes with status 401: https://help.elevenlabs.io/hc/en-us/articles/19572237925521
+    # quota_exceeded comes with status 401: https://help.elevenlabs.io/hc/en-us/articles/19572237925521
     reasons: ClassVar[Mapping[str, Reason]] = {"quota_exceeded": "money", "system_busy": "overloaded"}
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
         self.root = versioned(self.base_url, self.default_base_url, "v1")
-        self.voices = _voices(config.options.get("voices"))
+        self.voices = read_mapping(config.options.get("voices"))
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """The key in a header of its own."""
+        """The key in `xi-api-key`; empty without a key."""
         return {"xi-api-key": secrets.api_key} if secrets.api_key else {}
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """Without the voice, which `prepare` adds."""
+        """The URL without the voice, which `prepare` appends; raises ValueError for another endpoint than speech."""
         if endpoint not in self.endpoints:
-            raise ValueError(f"{self.label} has no endpoint {endpoint}")
+            raise self.no_endpoint(endpoint)
         return f"{self.root}/text-to-speech"
 
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
-        """Moves voice and format from the body into the address; raises BadRequest for a voice that nobody mapped."""
-        said = orjson.loads(body)
-        voice = quote(self.voice(said.pop("voice", None)), safe="")
-        query = urlencode({"output_format": said.pop("output_format", "mp3_44100_128")})
+        """Moves the voice and the format from the body into the URL; raises BadRequest for a voice that is not mapped."""
+        fields = orjson.loads(body)
+        voice = quote(self.voice(fields.pop("voice", None)), safe="")
+        query = urlencode({"output_format": fields.pop("output_format", "mp3_44100_128")})
         url = f"{self.url(endpoint, model, dialect, stream)}/{voice}?{query}"
-        return OutboundRequest("POST", url, self.all_headers(secrets, dialect, relayed), orjson.dumps(said))
+        return OutboundRequest("POST", url, self.all_headers(secrets, dialect, relayed), orjson.dumps(fields))
 
     def voice(self, name: Json) -> str:
-        """The id of the voice that a caller names: as mapped, or an id itself."""
+        """The id of the voice that a caller names: the mapped one, or the name itself where it is an id. Raises BadRequest."""
         if isinstance(name, str) and name:
             found = self.voices.get(name.lower()) or (name if _VOICE_ID.fullmatch(name) else self.voices.get("*"))
             if found:
@@ -79,22 +81,10 @@ class ElevenLabs(ProviderKind):
         )
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """Every model."""
-        headers = self.all_headers(secrets, "", {})
-        del headers["content-type"]
-        return OutboundRequest("GET", f"{self.root}/models", headers)
+        """All models, also those for other things than speech."""
+        return self.get(f"{self.root}/models", secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """Those that speak; raises ValueError for a body that is no list."""
-        if not isinstance(body, list):
-            raise ValueError("the answer is not a list of models")
-        rows = [row for row in body if isinstance(row, dict) and row.get("model_id") and row.get("can_do_text_to_speech")]
+        """The models for text to speech; raises ValueError for another body."""
+        rows = [row for row in rows_of(body) if row.get("model_id") and row.get("can_do_text_to_speech")]
         return [OfferedModel(str(row["model_id"]), str(row.get("name") or row["model_id"]), features=("speech",)) for row in rows]
-
-
-def _voices(option: Json) -> dict[str, str]:
-    """The mapping, from an object or from `name=id, name=id`; names in lower case."""
-    if isinstance(option, str):
-        pairs = (pair.partition("=") for pair in re.split(r"[,;\n]", option))
-        option = {name.strip(): voice.strip() for name, equals, voice in pairs if equals}
-    return {str(name).lower(): str(voice) for name, voice in option.items() if voice} if isinstance(option, dict) else {}

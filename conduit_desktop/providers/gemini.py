@@ -1,4 +1,4 @@
-"""Gemini's API, and what is odd about its models, in whatever cloud they run."""
+"""Gemini's API, and the differences between generations of its models, on AI Studio and Vertex AI alike."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import BASE_URL, key_from
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.model_lists import rows_of
 
 METHODS: dict[Endpoint, str] = {
     "chat": "generateContent", "count_tokens": "countTokens", "embeddings": "batchEmbedContents", "embedding": "embedContent",
 }  # fmt: skip
 
 _GENERATION = re.compile(r"(?:.*/)?gemini-(\d+)(?:\.(\d+))?")
-_OLDEST_THINKER = (2, 5)
+_FIRST_THINKING = (2, 5)
 _BUDGETS = {"minimal": 512, "low": 2048, "medium": 8192, "high": 24_576}
-"""Thinking tokens for a level, for the models that know budgets only; the last is the most a Flash takes."""
+"""Thinking tokens for a level, at models that take budgets only; the last is the most that a Flash takes."""
 _NO_SIGNATURE = "skip_thought_signature_validator"
-"""What Google documents for a call in the history that no Gemini made: https://ai.google.dev/gemini-api/docs/thought-signatures"""
+"""The signature that Google documents for a call in the history that Gemini did not make: https://ai.google.dev/gemini-api/docs/thought-signatures"""
 _FEATURES = {"generateContent": (), "embedContent": ("embeddings",)}
 
 
 class Gemini(ProviderKind):
-    """Google's Gemini API, with a key of AI Studio."""
+    """Google's Gemini API, with a key from AI Studio."""
 
     kind = "gemini"
     label = "Google Gemini"
@@ -36,8 +37,8 @@ class Gemini(ProviderKind):
     default_base_url = "https://generativelanguage.googleapis.com"
     fields = (key_from("aistudio.google.com/apikey", "AIza…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
-    forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
-    own_words = frozenset({"gemini"})
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
+    native_caller_formats = frozenset({"gemini"})
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)
 
@@ -46,37 +47,28 @@ class Gemini(ProviderKind):
         self.root = versioned(self.base_url, self.default_base_url + "/v1beta", "v1beta").removesuffix("/openai")
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """The key in `x-goog-api-key`."""
+        """The key in `x-goog-api-key`; empty without a key."""
         return {"x-goog-api-key": secrets.api_key} if secrets.api_key else {}
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The model stands in the path; streams are always asked for as events."""
+        """The URL of a method of `model`; streams are always requested as SSE. Raises ValueError for other endpoints."""
         return f"{self.root}/{_path(model)}:{method(endpoint, stream, self.label)}"
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Nothing here: what is odd depends on the model, which the body does not name (see `adapt_for`)."""
-        return []
-
-    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """In translated requests, what the model at hand wants otherwise."""
-        return mend(model, body) if translated else []
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """In translated requests, what the generation of `model` needs."""
+        return adapt_to_generation(model, body) if translated else []
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """One page holds every model there is: 1000 is the most a page may have."""
-        headers = self.all_headers(secrets, self.dialects[0], {})
-        del headers["content-type"]
-        return OutboundRequest("GET", f"{self.root}/models?pageSize=1000", headers)
+        """All models on one page: 1000 is the most that a page may hold."""
+        return self.get(f"{self.root}/models?pageSize=1000", secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """Google's list without `models/` before the names; raises ValueError for a body that is no list."""
-        rows = body.get("models") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of models")
-        return [_model(row) for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]
+        """Google's list, with names without `models/`; raises ValueError for another body."""
+        return [_model(row) for row in rows_of(body, "models") if isinstance(row.get("name"), str)]
 
 
 def method(endpoint: Endpoint, stream: bool, label: str) -> str:
-    """The end of an address, with `alt=sse` for streams; raises ValueError for what Gemini has no method for."""
+    """The method at the end of a URL, with `alt=sse` for streams; raises ValueError for an endpoint without one."""
     if endpoint not in METHODS:
         raise ValueError(f"{label} has no endpoint {endpoint}")
     return "streamGenerateContent?alt=sse" if endpoint == "chat" and stream else METHODS[endpoint]
@@ -84,13 +76,13 @@ def method(endpoint: Endpoint, stream: bool, label: str) -> str:
 
 def _path(model: str) -> str:
     name = model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
-    # A segment of dots alone would lead elsewhere.
+    # HTTP clients resolve `.` and `..`: a model of that name would lead to another URL.
     return "/".join("%2E" * len(part) if part in (".", "..") else quote(part, safe="-_.~@") for part in name.split("/"))
 
 
 def _model(row: dict[str, Any]) -> OfferedModel:
-    said = row.get("supportedGenerationMethods") or ()
-    features = [feature for name in said for feature in _FEATURES.get(str(name), ())]
+    methods = row.get("supportedGenerationMethods") or ()
+    features = [feature for name in methods for feature in _FEATURES.get(str(name), ())]
     if row.get("thinking") is True:
         features.append("thinking")
     name = row.get("displayName")
@@ -113,12 +105,12 @@ def generation(model: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2] or 0)) if found else (99, 0)
 
 
-def mend(model: str, body: dict[str, Json]) -> list[str]:
-    """Fit a translated body to the generation of its model, in place; the names of what had to go."""
+def adapt_to_generation(model: str, body: dict[str, Json]) -> list[str]:
+    """Adapt a translated body to the generation of its model, in place; returns the names of what was dropped."""
     config: dict[str, Json] = dict(body.get("generationConfig") or {})
-    age = generation(model)
-    dropped = _mend_thinking(config, model.lower(), age)
-    if age < (3, 0):
+    number = generation(model)
+    dropped = _adapt_thinking(config, model.lower(), number)
+    if number < (3, 0):
         _spread_results(body)
         if body.get("tools") and config.get("responseMimeType") == "application/json":
             # "Function calling with a response mime type 'application/json' is unsupported"
@@ -134,17 +126,20 @@ def mend(model: str, body: dict[str, Json]) -> list[str]:
     return dropped
 
 
-def _mend_thinking(config: dict[str, Json], model: str, age: tuple[int, int]) -> list[str]:
-    """Generation 2.5 knows budgets, generation 3 levels; the ones before do not think, and a Pro cannot stop to."""
+def _adapt_thinking(config: dict[str, Json], model: str, number: tuple[int, int]) -> list[str]:
+    """Generation 2.5 takes budgets, generation 3 levels; older ones do not think. Thinking of a Pro cannot be switched off.
+
+    https://ai.google.dev/gemini-api/docs/thinking
+    """
     thinking = config.get("thinkingConfig")
     if not isinstance(thinking, dict):
         return []
     thinking = config["thinkingConfig"] = dict(thinking)
     off = thinking.get("thinkingBudget") == 0
-    if age < _OLDEST_THINKER:
+    if number < _FIRST_THINKING:
         del config["thinkingConfig"]
         return [] if off else ["reasoning"]
-    if age < (3, 0):
+    if number < (3, 0):
         level = thinking.pop("thinkingLevel", None)
         if level is not None:
             thinking["thinkingBudget"] = _BUDGETS[level]
@@ -154,14 +149,14 @@ def _mend_thinking(config: dict[str, Json], model: str, age: tuple[int, int]) ->
     if off:
         config["thinkingConfig"] = {"thinkingLevel": "low" if "pro" in model else "minimal"}
     elif thinking.get("thinkingBudget") == -1:
-        del thinking["thinkingBudget"]  # what it does anyway
+        del thinking["thinkingBudget"]  # dynamic thinking is the default
     elif thinking.get("thinkingLevel") == "minimal" and "pro" in model:
         thinking["thinkingLevel"] = "low"
     return []
 
 
 def _spread_results(body: dict[str, Json]) -> None:
-    """Before generation 3 a function's result had no files in it: they stand beside it."""
+    """Move files out of function results, into parts after them: before generation 3 a result holds no files."""
     for content in body.get("contents") or ():
         parts: list[Json] = []
         files: list[Json] = []
@@ -177,7 +172,7 @@ def _spread_results(body: dict[str, Json]) -> None:
 
 
 def _sign_calls(body: dict[str, Json]) -> None:
-    """From generation 3 on the first call of a turn needs a signature; calls that others made have none."""
+    """From generation 3 on the first function call of a turn needs a signature; calls of other models have none."""
     for content in body.get("contents") or ():
         first = next((part for part in content.get("parts") or () if "functionCall" in part), None)
         if first is not None and content.get("role") == "model":

@@ -1,21 +1,20 @@
-"""Servers on the user's own machine: no key needed, and every call is free."""
+"""Servers on the user's own machine: no key is needed, and calls cost nothing."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, Secrets
-from conduit_desktop.providers.compatible import BASE_URL, OPTIONAL_KEY, TEXT_EMBEDDINGS, OpenAICompatible
+from conduit_desktop.providers.fields import BASE_URL, OPTIONAL_KEY
+from conduit_desktop.providers.openai_compatible import TEXT_EMBEDDINGS, OpenAICompatible
 
 _NATIVE = {
     ("chat", "ollama"): "/api/chat", ("chat", "ollama_generate"): "/api/generate", ("embeddings", "ollama"): "/api/embed",
     ("embedding", "ollama"): "/api/embeddings",
 }  # fmt: skip
-"""Ollama's own paths by endpoint and dialect, beside the versioned ones."""
+"""Paths of Ollama's own API by endpoint and dialect. They have no version segment."""
 
 
 class LocalServer(OpenAICompatible):
-    """What the rows below share."""
+    """Base class of the rows below."""
 
     fields = (BASE_URL, OPTIONAL_KEY)
     endpoints = frozenset({"chat", "completions", "embeddings"})
@@ -23,23 +22,23 @@ class LocalServer(OpenAICompatible):
 
 
 class Ollama(LocalServer):
-    """Ollama: its own API for callers who speak it, its OpenAI-compatible side for all others."""
+    """Ollama: requests in its own dialects are passed through, all others go to its OpenAI-compatible API."""
 
     kind = "ollama"
     label = "Ollama"
     docs = "https://docs.ollama.com/api/openai-compatibility"
     fields = (
-        KindField("base_url", "Base URL", help="Empty: http://localhost:11434/v1. Ollama's own machines: https://ollama.com/v1"),
-        KindField("api_key", "API key", secret=True, help="For Ollama's own machines alone: made at ollama.com/settings/keys."),
+        KindField("base_url", "Base URL", help="Empty: http://localhost:11434/v1. Ollama's cloud: https://ollama.com/v1"),
+        KindField("api_key", "API key", secret=True, help="Only for Ollama's cloud: made at ollama.com/settings/keys."),
     )
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
-    forms = TEXT_EMBEDDINGS
-    own_words = frozenset({"ollama"})
+    media_formats = TEXT_EMBEDDINGS
+    native_caller_formats = frozenset({"ollama"})
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The versioned paths, or Ollama's own, which lie beside the version."""
+        """The OpenAI-compatible paths below `/v1`, or Ollama's own next to it; raises ValueError for other endpoints."""
         if (endpoint, dialect) in _NATIVE:
             return self.root.removesuffix("/v1") + _NATIVE[endpoint, dialect]
         return super().url(endpoint, model, dialect, stream)
@@ -52,13 +51,13 @@ class LMStudio(LocalServer):
     label = "LM Studio"
     docs = "https://lmstudio.ai/docs/developer/openai-compat"
     default_base_url = "http://localhost:1234/v1"
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     unsupported = ("n", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def model_lists(self, secrets: Secrets) -> list[OutboundRequest]:
-        """LM Studio's own list tells sizes and features as well: https://lmstudio.ai/docs/developer/rest/endpoints"""
-        plain = super().model_lists(secrets)
-        return [*(replace(one, url=self.root.removesuffix("/v1") + "/api/v0/models") for one in plain), *plain]
+        """LM Studio's own list has sizes and features as well: https://lmstudio.ai/docs/developer/rest/endpoints"""
+        own = self.get(self.root.removesuffix("/v1") + "/api/v0/models", secrets)
+        return [own, *super().model_lists(secrets)]
 
 
 class LlamaCpp(LocalServer):

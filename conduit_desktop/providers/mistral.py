@@ -1,4 +1,4 @@
-"""Mistral: close to OpenAI's dialect, and strict about the rest."""
+"""Mistral: OpenAI's dialect, with strict validation of everything that differs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.providers.compatible import BASE_URL, EffortWords, OpenAICompatible, key_from
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.openai_compatible import EffortWords, OpenAICompatible
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -17,8 +18,7 @@ _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 class Mistral(OpenAICompatible):
     """Mistral's platform.
 
-    It answers 422 to a field it does not know, to tool-call ids other than nine letters or digits, and to functions whose
-    parameters are left out.
+    It answers 422 to unknown fields, to tool-call ids other than nine letters or digits, and to functions without parameters.
     """
 
     kind = "mistral"
@@ -27,7 +27,7 @@ class Mistral(OpenAICompatible):
     default_base_url = "https://api.mistral.ai/v1"
     fields = (key_from("console.mistral.ai/api-keys"), BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "moderations"})
-    forms: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
     price_provider = "mistral"
     usage_in_stream = False
     strict = True
@@ -35,15 +35,15 @@ class Mistral(OpenAICompatible):
     refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
     message_refused = ("reasoning_content", "refusal")
     not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
-    # https://docs.mistral.ai/capabilities/reasoning/adjustable: Small and Medium think or do not.
+    # https://docs.mistral.ai/capabilities/reasoning/adjustable: for Small and Medium thinking is on or off.
     effort_words: ClassVar[EffortWords] = (
         (r"mistral-large-4", {"minimal": "low", "xhigh": "high", "max": "high"}),
         (r"mistral-(small|medium)", {"minimal": "none", **dict.fromkeys(("low", "medium", "xhigh", "max"), "high")}),
     )
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """What every strict vendor needs, tool-call ids of Mistral's own length, and parameters for every function."""
-        dropped = super().adapt(body, dialect, translated)
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """As other strict vendors, and in every request tool-call ids of nine characters and parameters for each function."""
+        dropped = super().adapt(model, body, dialect, translated)
         if isinstance(body.get("messages"), list):
             body["messages"] = [_with_short_ids(message) for message in body["messages"]]
         if isinstance(body.get("tools"), list):
@@ -75,5 +75,5 @@ def _renamed(call: Any) -> Any:
 
 
 def _short(call_id: str) -> str:
-    """The same nine characters for the same id, so that a call and its result still meet."""
+    """Nine characters, always the same for the same id, so that a result still refers to its call."""
     return call_id if _CALL_ID.fullmatch(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]

@@ -1,4 +1,4 @@
-"""Model lists: how vendors of the OpenAI kind say what they offer, read from field names they are known to use."""
+"""Lists of models: rows in OpenAI's format, with the further fields that vendors add to it."""
 
 from __future__ import annotations
 
@@ -45,29 +45,36 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
     "thinking": ("supports_reasoning", "capabilities.reasoning", "capabilities.thinking.supported"),
     "json": ("capabilities.structured_outputs.supported", "providers.0.supports_structured_output"),
 }
-
-
 _TOOL_USE = {"tool-calling", "tool_use"}
-"""What GitHub Models and LM Studio call it in their lists of capabilities."""
+"""The names of tool calling in the lists of GitHub Models and LM Studio."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceFields:
-    """Where a list holds its prices; a value times `per_million` is US dollars per million tokens."""
+    """Dotted paths of the prices in a row; a value times `per_million` is US dollars per million tokens."""
 
     input: str
     output: str
     per_million: str
 
 
-def read_list(body: Json, prices: PriceFields | None = None) -> list[OfferedModel]:
-    """`{"data": […]}`, `{"models": […]}` or the bare list, in the vendor's order; ValueError for anything else."""
-    rows = body
+def rows_of(body: Json, *names: str) -> list[dict[str, Any]]:
+    """The objects in a list: `body` itself without `names`, else what it holds under the first name that it has.
+
+    Raises ValueError where that is not a list.
+    """
+    rows = None if names else body
     if isinstance(body, dict):
-        rows = body.get("data", body.get("models"))
+        rows = next((body[name] for name in names if name in body), None)
     if not isinstance(rows, list):
         raise ValueError("the answer is not a list of models")
-    return [_model(row, prices) for row in rows if isinstance(row, dict) and _name(row)]
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def read_list(body: Json, prices: PriceFields | None = None) -> list[OfferedModel]:
+    """The models in `{"data": […]}`, `{"models": […]}` or a bare list, in the vendor's order; raises ValueError."""
+    rows = rows_of(body) if isinstance(body, list) else rows_of(body, "data", "models")
+    return [_model(row, prices) for row in rows if _name(row)]
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -89,7 +96,7 @@ def _model(row: dict[str, Any], prices: PriceFields | None) -> OfferedModel:
 
 
 def at(row: Json, path: str) -> Json:
-    """What `row` holds at a dotted path (numbers are list positions); None where there is nothing."""
+    """The value in `row` at a dotted path, where numbers are positions in lists; None where there is none."""
     for step in path.split("."):
         if isinstance(row, dict):
             row = row.get(step)
@@ -116,12 +123,12 @@ def _price(row: dict[str, Any], path: str, per_million: str) -> float | None:
         usd = Decimal(str(value)) * Decimal(per_million)
     except InvalidOperation:
         return None
-    # OpenRouter gives -1 for its routers, whose price depends on where they go.
+    # OpenRouter lists -1 for its routers, whose price is that of the model they choose.
     return float(usd) if usd.is_finite() and usd >= 0 else None
 
 
 def _inputs(row: dict[str, Any]) -> frozenset[str]:
-    """What a model reads, as OpenRouter and Hugging Face, GitHub, and xAI say it."""
+    """The modalities of a model's input, where OpenRouter and Hugging Face, GitHub, or xAI list them."""
     places = ("architecture.input_modalities", "supported_input_modalities", "input_modalities")
     return frozenset(one for place in places for one in _strings(at(row, place)))
 
@@ -129,30 +136,30 @@ def _inputs(row: dict[str, Any]) -> frozenset[str]:
 def _features(row: dict[str, Any]) -> Iterator[str]:
     parameters = _strings(row.get("supported_parameters"))  # OpenRouter
     inputs = _inputs(row)
-    said = {
+    found = {
         "tools": "tools" in parameters or bool(_strings(row.get("capabilities")) & _TOOL_USE),
-        "vision": "image" in inputs or row.get("type") == "vlm",  # LM Studio says vlm
+        "vision": "image" in inputs or row.get("type") == "vlm",  # LM Studio
         "audio": "audio" in inputs,
         "thinking": "reasoning" in parameters,
         "json": "structured_outputs" in parameters,
         "embeddings": row.get("type") in ("embedding", "embeddings"),  # LM Studio, Together
         "images": row.get("type") == "image",
     }
-    for feature, by_kind in said.items():
-        if by_kind or any(at(row, path) is True for path in FEATURES.get(feature, ())):
+    for feature, is_found in found.items():
+        if is_found or any(at(row, path) is True for path in FEATURES.get(feature, ())):
             yield feature
 
 
 def _lacks(row: dict[str, Any]) -> Iterator[str]:
-    """What the list says the model cannot do; where it says nothing, nobody knows."""
+    """Features that the row denies. A feature that it does not mention is unknown, not denied."""
     parameters, inputs = _strings(row.get("supported_parameters")), _inputs(row)
-    said = {
+    found = {
         "tools": bool(parameters) and "tools" not in parameters,
         "vision": bool(inputs) and "image" not in inputs,
         "json": bool(parameters) and not parameters & {"structured_outputs", "response_format"},
     }
-    for feature, by_kind in said.items():
-        if by_kind or any(at(row, path) is False for path in FEATURES[feature]):
+    for feature, is_found in found.items():
+        if is_found or any(at(row, path) is False for path in FEATURES[feature]):
             yield feature
 
 

@@ -1,4 +1,4 @@
-"""OpenAI itself."""
+"""OpenAI's platform."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import KindField, Secrets
-from conduit_desktop.providers.compatible import BASE_URL, OPENAI_THINKERS, THINKERS_REFUSE, OpenAICompatible, key_from
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.openai_compatible import OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE, OpenAICompatible
 
 
 class OpenAI(OpenAICompatible):
-    """OpenAI's platform API."""
+    """OpenAI's API: chat completions, responses and media endpoints."""
 
     kind = "openai"
     label = "OpenAI"
@@ -20,8 +21,8 @@ class OpenAI(OpenAICompatible):
     fields = (
         key_from("platform.openai.com/api-keys", "sk-…"),
         BASE_URL,
-        KindField("organization", "Organization", placeholder="org-…", help="Only for keys of several organizations."),
-        KindField("project", "Project", placeholder="proj_…", help="Only for keys of several projects."),
+        KindField("organization", "Organization", placeholder="org-…", help="Only for keys that belong to several organizations."),
+        KindField("project", "Project", placeholder="proj_…", help="Only for keys that belong to several projects."),
     )
     endpoints = frozenset(
         {
@@ -37,30 +38,29 @@ class OpenAI(OpenAICompatible):
         }
     )
     price_provider = "openai"
-    # Not x-stainless-*: it tells of the caller's computer, and no answer depends on it.
+    # Not x-stainless-*: it describes the caller's computer, and no answer depends on it.
     relayed_headers = ("openai-",)
     max_tokens_field = "max_completion_tokens"
     developer_role = True
-    # The reasoning models refuse max_tokens and, while they think, everything that steers sampling.
-    model_unsupported = ((OPENAI_THINKERS, THINKERS_REFUSE),)
+    model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
     not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-[5-9][^:]*-chat|davinci|babbage)"
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
-    """The beginnings of models that `/chat/completions` answers with 404: https://platform.openai.com/docs/models"""
+    """Models that exist in the Responses API only; `/chat/completions` answers 404. https://platform.openai.com/docs/models"""
 
     def dialects_for(self, model: str) -> tuple[str, ...]:
-        """Some models are behind the Responses API alone."""
-        if self.speaks("openai_responses") and re.match(self.responses_only, model):
+        """The Responses API only, for models that exist nowhere else."""
+        if self.supports("openai_responses") and re.match(self.responses_only, model):
             return ("openai_responses",)
         return self.dialects
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """As every vendor of this dialect; the reasoning models refuse sampling in the Responses API, too."""
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """As other vendors of this dialect; reasoning models refuse sampling parameters in the Responses API, too."""
         if translated and dialect == "openai_responses":
-            return self.drop_refused(body)
-        return super().adapt(body, dialect, translated)
+            return self.drop_refused(model, body)
+        return super().adapt(model, body, dialect, translated)
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """The bearer token, and the organization and project where they are set."""
+        """The bearer token, and the organization and project where they are configured."""
         headers = super().headers(secrets, dialect)
         for option in ("organization", "project"):
             if value := self.config.options.get(option):

@@ -1,4 +1,4 @@
-"""Replicate: a prediction is made, then its stream is read or its end awaited."""
+"""Replicate: a chat is a prediction, which is created first, and then streamed or polled until it is finished."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, OutboundRequest, ProviderKind, Secrets, Send, UpstreamResponse
 from conduit_desktop.providers.address import versioned
-from conduit_desktop.providers.compatible import BASE_URL, key_from
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.model_lists import rows_of
 from conduit_desktop.wire.framing import sse
 
 log = logging.getLogger(__name__)
 
 _RUNNING = frozenset({"starting", "processing", "queued"})
-_LONGEST_PAUSE_S = 2.0
-_FAULTS = 3
-"""How many times in a row the state of a prediction may be refused to us."""
+_MAX_PAUSE_S = 2.0
+_MAX_FAILURES = 3
+"""Failed polls in a row after which a prediction is given up."""
 
 
 class Replicate(ProviderKind):
@@ -42,29 +43,25 @@ class Replicate(ProviderKind):
     features = frozenset({"stream", "vision", "usage_in_stream"})
     several_steps = True
     pause_s: ClassVar[float] = 0.25
-    """Seconds until a prediction that runs is asked for first; each pause is twice the one before."""
+    """Seconds before the first poll of a running prediction; each pause is twice as long as the one before."""
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
         self.root = versioned(self.base_url, self.default_base_url, "v1")
-        self.goodbyes: set[asyncio.Task[None]] = set()
-        """Cancellations on their way."""
-
-    def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """A bearer token, where there is one."""
-        return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
+        self.cancellations: set[asyncio.Task[None]] = set()
+        """Cancel requests in flight; the loop holds only weak references to tasks."""
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """Where a prediction of `model` is made; raises ValueError for anything but a chat."""
+        """Where a prediction of `model` is created; raises ValueError for anything but a chat."""
         if endpoint not in self.endpoints:
-            raise ValueError(f"{self.label} has no endpoint {endpoint}")
+            raise self.no_endpoint(endpoint)
         if ":" in model:
             return f"{self.root}/predictions"
-        place = model if model.startswith("deployments/") else f"models/{model}"
-        return f"{self.root}/{quote(place, safe='/')}/predictions"
+        path = model if model.startswith("deployments/") else f"models/{model}"
+        return f"{self.root}/{quote(path, safe='/')}/predictions"
 
-    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """A model's version stands in the body."""
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Adds the version of the model, which is a field of the body."""
         if ":" in model:
             body["version"] = model.partition(":")[2]
         return []
@@ -73,47 +70,43 @@ class Replicate(ProviderKind):
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,
         relayed: Mapping[str, str],
     ) -> OutboundRequest:  # fmt: skip
-        """A quick answer comes at once. A longer wait could not be called off: only an answer tells the prediction's id."""
+        """Without a stream, lets Replicate wait 5 s for the result. During a longer wait the prediction could not be cancelled,
+        because its id comes with the response.
+        """
         outbound = super().prepare(endpoint, model, dialect, stream, body, secrets, relayed)
         if not stream:
             outbound.headers.setdefault("prefer", "wait=5")
         return outbound
 
     async def open(self, send: Send, outbound: OutboundRequest, stream: bool, secrets: Secrets) -> UpstreamResponse:
-        """The prediction's stream, or the prediction once it is over; a model that cannot stream is awaited."""
+        """The prediction's stream, or the finished prediction where the model does not stream. Raises UpstreamError."""
         response = await send(outbound)
         if response.status >= 400:
             return response
-        made = Prediction(self, send, secrets, await _read(response))
+        prediction = Prediction(self, send, secrets, await _read(response))
         try:
-            if stream and made.stream_url:
-                events = await send(made.request(made.stream_url))
+            if stream and prediction.stream_url:
+                events = await send(prediction.request(prediction.stream_url))
                 if events.status < 400:
-                    return EventStream(events, made)
+                    return EventStream(events, prediction)
                 events.abort()
-            return await made.awaited()
+            return await prediction.wait()
+        # A cancelled call must not leave a prediction running, either.
         except BaseException:
-            made.cancel()
+            prediction.cancel()
             raise
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """Replicate's own collection of language models."""
-        headers = self.all_headers(secrets, self.dialects[0], {})
-        del headers["content-type"]
-        return OutboundRequest("GET", f"{self.root}/collections/language-models", headers)
+        """Replicate's collection of language models."""
+        return self.get(f"{self.root}/collections/language-models", secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The models of the collection; raises ValueError for a body that is none."""
-        rows = body.get("models") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of models")
-        return [
-            OfferedModel(f"{row['owner']}/{row['name']}") for row in rows if isinstance(row, dict) and {"owner", "name"} <= {*row}
-        ]
+        """The models of the collection; raises ValueError for another body."""
+        return [OfferedModel(f"{row['owner']}/{row['name']}") for row in rows_of(body, "models") if {"owner", "name"} <= {*row}]
 
 
 class Prediction:
-    """One prediction that was made: how it stands, where it is read, and how it is called off."""
+    """One prediction: `body` is its last known state."""
 
     def __init__(self, kind: Replicate, send: Send, secrets: Secrets, body: dict[str, Any]) -> None:
         self._kind, self._send, self._secrets = kind, send, secrets
@@ -122,58 +115,60 @@ class Prediction:
         self._url = f"{kind.root}/predictions/{quote(str(body['id']), safe='')}"
 
     @property
-    def over(self) -> bool:
-        """It runs no more."""
+    def finished(self) -> bool:
+        """Whether it succeeded, failed or was cancelled."""
         return self.body.get("status") not in _RUNNING
 
     @property
     def stream_url(self) -> str:
-        """Where its output is streamed; empty where the model cannot."""
+        """Where its output is streamed; empty for a model that does not stream."""
         urls = self.body.get("urls")
         url = urls.get("stream") if isinstance(urls, dict) else None
+        # The key is never sent without TLS unless the configured base URL has none.
         return url if isinstance(url, str) and urlsplit(url).scheme in ("https", urlsplit(self._kind.root).scheme) else ""
 
     def request(self, url: str, method: str = "GET") -> OutboundRequest:
-        """A request about it. The key goes along to the configured host and, from Replicate, to Replicate's others."""
-        home, there = urlsplit(self._kind.root).netloc, urlsplit(url).netloc
-        known = there == home or (home == "api.replicate.com" and there.endswith(".replicate.com"))
-        headers = self._kind.all_headers(self._secrets, self._kind.dialects[0], {}) if known else {}
+        """A request about it. The key is sent to the configured host only, or to any host of Replicate where that is one."""
+        configured, host = urlsplit(self._kind.root).netloc, urlsplit(url).netloc
+        trusted = host == configured or (configured == "api.replicate.com" and host.endswith(".replicate.com"))
+        headers = self._kind.all_headers(self._secrets, self._kind.dialects[0], {}) if trusted else {}
         headers.pop("content-type", None)
         return OutboundRequest(method, url, {**headers, "accept": "application/json" if url == self._url else "text/event-stream"})
 
-    async def refreshed(self) -> UpstreamResponse | None:
-        """Ask how it stands; the answer, where that was a refusal."""
+    async def refresh(self) -> UpstreamResponse | None:
+        """Poll its state; returns the response where that was an error."""
         response = await self._send(self.request(self._url))
         if response.status >= 400:
             return response
         self.body = await _read(response)
         return None
 
-    async def awaited(self) -> UpstreamResponse:
-        """Wait until it is over. It is cancelled where its state cannot be read any more."""
-        pause, faults = self.pause_s, 0
-        while not self.over:
+    async def wait(self) -> UpstreamResponse:
+        """Poll until it is finished; where polls keep failing, it is cancelled and the error response returned."""
+        pause, failures = self.pause_s, 0
+        while not self.finished:
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-            refused = await self.refreshed()
-            faults = 0 if refused is None else faults + 1
-            if refused is not None and (faults == _FAULTS or refused.status < 429):
+            pause = min(2 * pause, _MAX_PAUSE_S)
+            error = await self.refresh()
+            failures = 0 if error is None else failures + 1
+            # 429 and 5xx may pass; another error would only be repeated.
+            if error is not None and (failures == _MAX_FAILURES or error.status < 429):
                 self.cancel()
-                return refused
-            if refused is not None:
-                refused.abort()
-        return WholeAnswer(orjson.dumps(self.body))
+                return error
+            if error is not None:
+                error.abort()
+        return FinishedPrediction(orjson.dumps(self.body))
 
     def cancel(self) -> None:
-        """Call it off, in the background: it would go on generating, and billing."""
-        if self.over:
+        """Cancel it, in the background: otherwise it would go on generating, and cost money."""
+        if self.finished:
             return
         self.body["status"] = "canceled"
-        task = asyncio.get_running_loop().create_task(self._call_off())
-        self._kind.goodbyes.add(task)
-        task.add_done_callback(self._kind.goodbyes.discard)
+        task = asyncio.get_running_loop().create_task(self._send_cancel())
+        self._kind.cancellations.add(task)
+        task.add_done_callback(self._kind.cancellations.discard)
 
-    async def _call_off(self) -> None:
+    async def _send_cancel(self) -> None:
         try:
             response = await self._send(self.request(f"{self._url}/cancel", "POST"))
             await response.read()
@@ -189,12 +184,12 @@ async def _read(response: UpstreamResponse) -> dict[str, Any]:
         body = None
     response.finish()
     if not isinstance(body, dict) or not body.get("id"):
-        raise UpstreamError("the provider's answer is no prediction", status=502, reason="malformed")
+        raise UpstreamError("the provider's answer is not a prediction", status=502, reason="malformed")
     return body
 
 
-class WholeAnswer:
-    """A prediction that is over."""
+class FinishedPrediction:
+    """A finished prediction as the response to a request that was not streamed."""
 
     def __init__(self, body: bytes) -> None:
         self.status = 200
@@ -209,41 +204,42 @@ class WholeAnswer:
         return await self.chunk()
 
     def finish(self) -> None:
-        """Nothing is held."""
+        """Nothing to release: the body is in memory."""
 
     def abort(self) -> None:
-        """Nothing is held."""
+        """Nothing to release: the body is in memory."""
 
 
 class EventStream:
-    """A prediction's stream, and behind its `done` the finished prediction, which alone tells the tokens."""
+    """A prediction's event stream. After its `done` event follows the finished prediction, the only place with token counts."""
 
-    def __init__(self, events: UpstreamResponse, made: Prediction) -> None:
+    def __init__(self, events: UpstreamResponse, prediction: Prediction) -> None:
         self.status, self.headers = events.status, events.headers
-        self._events, self._made = events, made
+        self._events, self._prediction = events, prediction
         self._splitter = sse.SseSplitter()
-        self._done = self._told = False
+        self._done = self._ended = False
 
     async def chunk(self) -> bytes:
-        if self._told:
+        if self._ended:
             return b""
         if self._done:
-            return await self._tell()
+            return await self._metrics()
         data = await self._events.chunk()
         self._done = any(frame.event in ("done", "error") for frame in self._splitter.feed(data))
-        self._told = not data
+        self._ended = not data
         return data
 
-    async def _tell(self) -> bytes:
-        self._told = True
+    async def _metrics(self) -> bytes:
+        """The finished prediction as an SSE event; empty where it cannot be read in a few polls."""
+        self._ended = True
         self._events.finish()
-        with suppress(UpstreamError):  # the answer is whole without its metrics
-            for _ in range(_FAULTS):
-                if (refused := await self._made.refreshed()) is not None:
-                    refused.abort()
-                elif self._made.over:
-                    return sse.write(orjson.dumps({**self._made.body, "output": None}), "prediction")
-                await asyncio.sleep(self._made.pause_s)
+        with suppress(UpstreamError):  # the answer is complete without token counts
+            for _ in range(_MAX_FAILURES):
+                if (error := await self._prediction.refresh()) is not None:
+                    error.abort()
+                elif self._prediction.finished:
+                    return sse.write(orjson.dumps({**self._prediction.body, "output": None}), "prediction")
+                await asyncio.sleep(self._prediction.pause_s)
         return b""
 
     async def read(self) -> bytes:
@@ -258,4 +254,4 @@ class EventStream:
     def abort(self) -> None:
         self._events.abort()
         if not self._done:
-            self._made.cancel()
+            self._prediction.cancel()

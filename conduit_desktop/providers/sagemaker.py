@@ -1,4 +1,4 @@
-"""Amazon SageMaker: endpoints of one's own whose container speaks OpenAI's chat."""
+"""Amazon SageMaker: the operator's own endpoints, whose containers have OpenAI's chat API."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.providers import Endpoint, OutboundRequest, Secrets
 from conduit_desktop.providers.aws import DEFAULT_REGION, KEY, PROFILE, REGION, AwsKind
-from conduit_desktop.providers.compatible import BASE_URL
+from conduit_desktop.providers.fields import BASE_URL
+from conduit_desktop.providers.model_lists import rows_of
 
 _RUNTIME_HOST = re.compile(r"^https://runtime\.sagemaker\.")
 
 
 class SageMaker(AwsKind):
-    """SageMaker's endpoints (vLLM, LMI, TGI …). A model's name is its endpoint's."""
+    """SageMaker endpoints (vLLM, LMI, TGI …). The model's name is that of its endpoint."""
 
     kind = "sagemaker"
     label = "Amazon SageMaker"
@@ -43,20 +44,21 @@ class SageMaker(AwsKind):
         self.root = given or f"https://runtime.sagemaker.{self.region}.amazonaws.com"
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """The endpoint's address; raises ValueError for anything but chat."""
+        """The endpoint's URL; raises ValueError for anything but chat."""
         if endpoint not in self.endpoints:
-            raise ValueError(f"{self.label} has no endpoint {endpoint}")
+            raise self.no_endpoint(endpoint)
         return f"{self.root}/endpoints/{quote(model, safe='')}/invocations{'-response-stream' if stream else ''}"
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """The container serves one model, and may not know it by the endpoint's name."""
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Removes `model`: the container serves one model, and may refuse the endpoint's name."""
         body.pop("model", None)
         return []
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """The endpoints in service; None where the address is no one of Amazon's."""
+        """The endpoints in service, by a POST to the control plane; None where the base URL is not Amazon's."""
         if not _RUNTIME_HOST.match(self.root):
             return None
+        # SageMaker's control plane has a JSON protocol in which the operation is a header.
         wanted = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "SageMaker.ListEndpoints"}
         headers = self.all_headers(secrets, self.dialects[0], wanted)
         body = b'{"StatusEquals":"InService","MaxResults":100}'
@@ -65,8 +67,5 @@ class SageMaker(AwsKind):
         )
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The endpoints' names; raises ValueError for a body that is no list."""
-        rows = body.get("Endpoints") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of endpoints")
-        return [OfferedModel(str(row["EndpointName"])) for row in rows if isinstance(row, dict) and row.get("EndpointName")]
+        """The names of the endpoints; raises ValueError for another body."""
+        return [OfferedModel(str(row["EndpointName"])) for row in rows_of(body, "Endpoints") if row.get("EndpointName")]

@@ -1,4 +1,4 @@
-"""Hosted vendors that speak OpenAI's chat dialect: one row each. (Those that speak Anthropic's too are in `twofold`.)"""
+"""Hosted vendors with an OpenAI-compatible API: one row each. Those that have Anthropic's API, too, are in `two_dialects.py`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from typing import ClassVar
 
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField
-from conduit_desktop.providers.compatible import (
-    BASE_URL,
-    OPENAI_THINKERS,
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.model_lists import PriceFields
+from conduit_desktop.providers.openai_compatible import (
+    OPENAI_REASONING_MODELS,
+    REASONING_MODELS_REFUSE,
     TEXT_EMBEDDINGS,
-    THINKERS_REFUSE,
     EffortWords,
     OpenAICompatible,
-    key_from,
 )
-from conduit_desktop.providers.model_lists import PriceFields
-from conduit_desktop.providers.thinking import ThinkingSwitch
+from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 
 
 class OpenRouter(OpenAICompatible):
-    """OpenRouter: many vendors behind one key; reports what a call cost."""
+    """OpenRouter: many vendors behind one key. It reports the cost of each call."""
 
     kind = "openrouter"
     label = "OpenRouter"
@@ -29,14 +28,14 @@ class OpenRouter(OpenAICompatible):
     default_base_url = "https://openrouter.ai/api/v1"
     fields = (key_from("openrouter.ai/settings/keys", "sk-or-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "image_edits"})
-    forms: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"images": "openrouter", "image_edits": "openrouter"}
     price_provider = "openrouter"
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     developer_role = True
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """OpenAI's paths, but for pictures, which have one for all."""
-        return f"{self.root}/images" if endpoint in self.forms else super().url(endpoint, model, dialect, stream)
+        """OpenAI's paths; new and edited images share a path of their own."""
+        return f"{self.root}/images" if endpoint in self.media_formats else super().url(endpoint, model, dialect, stream)
 
 
 class Groq(OpenAICompatible):
@@ -55,12 +54,12 @@ class Groq(OpenAICompatible):
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
     unsupported = ("n", "metadata", "store")
-    # Without it they think inside their answer, between tags.
+    # Without it these models put their thoughts into the answer, between tags: https://console.groq.com/docs/reasoning
     model_defaults = ((r"qwen|deepseek-r1", {"reasoning_format": "parsed"}),)
     # https://console.groq.com/docs/errors: status 498.
     reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
-    # https://console.groq.com/docs/reasoning: each family has words of its own.
+    # https://console.groq.com/docs/reasoning: each family has its own efforts.
     effort_words: ClassVar[EffortWords] = (
         (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
         (r"openai/gpt-oss", {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}),
@@ -76,7 +75,7 @@ class Together(OpenAICompatible):
     default_base_url = "https://api.together.ai/v1"
     fields = (key_from("api.together.ai/settings/api-keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions", "translations", "rerank"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     price_provider = "together"
     price_fields = PriceFields("pricing.input", "pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store", "user")
@@ -96,7 +95,7 @@ class Fireworks(OpenAICompatible):
 
 
 class XAI(OpenAICompatible):
-    """xAI. Its list of language models tells prices in US cents per hundred million tokens."""
+    """xAI. Its list of language models has prices in US cents per hundred million tokens."""
 
     kind = "xai"
     label = "xAI"
@@ -104,10 +103,10 @@ class XAI(OpenAICompatible):
     dialects = ("openai_chat", "openai_responses")
     default_base_url = "https://api.x.ai/v1"
     fields = (key_from("console.x.ai", "xai-…"), BASE_URL)
-    # Pictures are edited here with JSON instead of a form, so OpenAI's way of asking does not lead there.
+    # Without image_edits: xAI takes JSON there, and OpenAI's clients send a multipart form.
     endpoints = frozenset({"chat", "completions", "images"})
     price_provider = "x-ai"
-    fuller_models_url = "/language-models"
+    detailed_models_path = "/language-models"
     price_fields = PriceFields("prompt_text_token_price", "completion_text_token_price", "0.0001")
     unsupported = ("logit_bias", "metadata", "service_tier", "store")
     # Grok 4 and later refuse these; the models named non-reasoning take them.
@@ -136,7 +135,7 @@ class Cerebras(OpenAICompatible):
 
 
 class SambaNova(OpenAICompatible):
-    """SambaNova Cloud; its list tells prices in US dollars per token."""
+    """SambaNova Cloud. Its list has prices in US dollars per token."""
 
     kind = "sambanova"
     label = "SambaNova"
@@ -144,7 +143,7 @@ class SambaNova(OpenAICompatible):
     default_base_url = "https://api.sambanova.ai/v1"
     fields = (key_from("cloud.sambanova.ai/apis"), BASE_URL)
     endpoints = frozenset({"chat", "embeddings", "transcriptions", "translations"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     price_fields = PriceFields("pricing.prompt", "pricing.completion", "1000000")
     unsupported = (
         "logprobs", "top_logprobs", "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "metadata",
@@ -153,7 +152,7 @@ class SambaNova(OpenAICompatible):
 
 
 class DeepInfra(OpenAICompatible):
-    """DeepInfra: the version stands before the dialect's name."""
+    """DeepInfra. In its base URL the version comes before `/openai`."""
 
     kind = "deepinfra"
     label = "DeepInfra"
@@ -161,13 +160,13 @@ class DeepInfra(OpenAICompatible):
     default_base_url = "https://api.deepinfra.com/v1/openai"
     fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     price_fields = PriceFields("metadata.pricing.input_tokens", "metadata.pricing.output_tokens", "1")
     unsupported = ("metadata", "service_tier", "store", "logit_bias")
 
 
 class Perplexity(OpenAICompatible):
-    """Perplexity: no version segment and no list of models."""
+    """Perplexity: a base URL without version, and no list of models."""
 
     kind = "perplexity"
     label = "Perplexity"
@@ -197,7 +196,7 @@ class Perplexity(OpenAICompatible):
 
 
 class Nvidia(OpenAICompatible):
-    """NVIDIA NIM, hosted (and with another base URL, one's own)."""
+    """NVIDIA NIM: the hosted one, or with another base URL the operator's own."""
 
     kind = "nvidia"
     label = "NVIDIA NIM"
@@ -205,12 +204,12 @@ class Nvidia(OpenAICompatible):
     default_base_url = "https://integrate.api.nvidia.com/v1"
     fields = (key_from("build.nvidia.com/settings/api-keys", "nvapi-…"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
 
 class Qwen(OpenAICompatible):
-    """Alibaba's Model Studio (DashScope). Keys belong to a region, and each region has an address of its own."""
+    """Alibaba's Model Studio (DashScope). Keys belong to a region, and each region has its own base URL."""
 
     kind = "qwen"
     label = "Qwen (DashScope)"
@@ -226,14 +225,14 @@ class Qwen(OpenAICompatible):
     )  # fmt: skip
     version = "compatible-mode/v1"
     endpoints = frozenset({"chat", "completions", "embeddings"})
-    forms = TEXT_EMBEDDINGS
+    media_formats = TEXT_EMBEDDINGS
     unsupported = ("logit_bias", "user", "metadata", "service_tier", "store", "frequency_penalty")
-    # From 3.5 on they think unasked, and while they do, refuse to be made to call a tool.
+    # From 3.5 on they think by default, and refuse a forced tool while they do.
     switch = ThinkingSwitch(
-        {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always=r"qwq|qvq|.*-thinking",
-        unforced=r"qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
+        {"enable_thinking": True}, {"enable_thinking": False}, takes_effort=".*", always_on=r"qwq|qvq|.*-thinking",
+        no_forced_tools=r"qwen(3\.[5-9]|[4-9]|-plus|-flash)|qwq|qvq|.*-thinking",
     )  # fmt: skip
-    # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for no money is a limit of tokens a minute here.
+    # https://help.aliyun.com/en/model-studio/error-code: OpenAI's code for an empty account is a limit of tokens a minute here.
     reasons: ClassVar[Mapping[str, Reason]] = {
         "insufficient_quota": "rate_limit",
         "arrearage": "money",
@@ -243,7 +242,7 @@ class Qwen(OpenAICompatible):
 
 
 class GitHubModels(OpenAICompatible):
-    """GitHub Models: no version segment, and a catalog elsewhere."""
+    """GitHub Models: a base URL without version, and a list of models at another path."""
 
     kind = "github"
     label = "GitHub Models"
@@ -254,14 +253,14 @@ class GitHubModels(OpenAICompatible):
     endpoints = frozenset({"chat", "embeddings"})
     models_url = "https://models.github.ai/catalog/models"
     # https://github.com/actions/ai-inference/issues/116; gpt-4o: https://github.com/heshengtao/super-agent-party/issues/384
-    newer_limit = rf"{OPENAI_THINKERS}|openai/gpt-(?:5|4o$)"
-    model_unsupported = ((OPENAI_THINKERS, THINKERS_REFUSE),)
+    needs_max_completion_tokens = rf"{OPENAI_REASONING_MODELS}|openai/gpt-(?:5|4o$)"
+    model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
     not_reasoning = r"openai/gpt-(4|[5-9][^:]*-chat)"
     unsupported = ("logit_bias", "metadata", "service_tier", "store", "user")
 
 
 class HuggingFace(OpenAICompatible):
-    """Hugging Face's router; which vendor answers, and at what price, it decides itself."""
+    """Hugging Face's router, which chooses the vendor and with it the price."""
 
     kind = "huggingface"
     label = "Hugging Face"
@@ -270,3 +269,38 @@ class HuggingFace(OpenAICompatible):
     fields = (key_from("huggingface.co/settings/tokens", "hf_…", "the permission to call Inference Providers"), BASE_URL)
     price_fields = PriceFields("providers.0.pricing.input", "providers.0.pricing.output", "1")
     unsupported = ("metadata", "service_tier", "store")
+
+
+class Voyage(OpenAICompatible):
+    """Voyage AI: embeddings and rerank, and no list of models."""
+
+    kind = "voyage"
+    label = "Voyage AI"
+    docs = "https://docs.voyageai.com/reference/embeddings-api"
+    default_base_url = "https://api.voyageai.com/v1"
+    fields = (key_from("dashboard.voyageai.com", "pa-…"), BASE_URL)
+    endpoints = frozenset({"embeddings", "rerank"})
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "voyage", "rerank": "voyage"}
+    price_provider = "voyageai"
+    models_url = ""
+    offered = (
+        "voyage-4", "voyage-4-large", "voyage-4-lite", "voyage-3.5", "voyage-3.5-lite", "voyage-code-3", "rerank-2.5",
+        "rerank-2.5-lite",
+    )  # fmt: skip
+
+
+class Jina(OpenAICompatible):
+    """Jina AI: embeddings and rerank."""
+
+    kind = "jina"
+    label = "Jina AI"
+    docs = "https://jina.ai/embeddings"
+    default_base_url = "https://api.jina.ai/v1"
+    fields = (key_from("jina.ai/api-dashboard", "jina_…"), BASE_URL)
+    endpoints = frozenset({"embeddings", "rerank"})
+    media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "jina", "rerank": "jina"}
+    models_url = ""
+    offered = (
+        "jina-embeddings-v5-text-small", "jina-embeddings-v5-text-nano", "jina-embeddings-v4", "jina-embeddings-v3",
+        "jina-reranker-v3", "jina-reranker-m0",
+    )  # fmt: skip

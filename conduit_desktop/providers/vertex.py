@@ -1,4 +1,4 @@
-"""Google Cloud's Vertex AI: Gemini and Claude, with the credentials of a project."""
+"""Google Cloud's Vertex AI: Gemini and Claude, with the credentials of a Google Cloud project."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Endpoint, KindField, OutboundRequest, ProviderKind, Secrets
 from conduit_desktop.providers.anthropic import Anthropic
-from conduit_desktop.providers.gemini import mend, method
+from conduit_desktop.providers.gemini import adapt_to_generation, method
+from conduit_desktop.providers.model_lists import rows_of
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 CLAUDE_VERSION = "vertex-2023-10-16"
 _API_KEY = re.compile(r"A(Iza|Q\.)[\w.-]{20,}")
-"""A key of Vertex's express mode, which needs no project."""
+"""A key of Vertex AI's express mode, which needs no project."""
+# Multi-regions have hosts of another form: https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
 _MULTI_REGIONS = ("us", "eu")
 
 
 class Vertex(ProviderKind):
-    """Vertex AI. The credential is a service account's JSON; left empty, the machine's own (ADC) are used."""
+    """Vertex AI. The credential is a service account's JSON; without one, the application default credentials (ADC) are used."""
 
     kind = "vertex"
     label = "Google Vertex AI"
@@ -39,7 +41,7 @@ class Vertex(ProviderKind):
             secret=True,
             placeholder='{"type": "service_account", …}',
             help="The key file of a service account (role Vertex AI User): console.cloud.google.com/iam-admin/serviceaccounts. "
-            "Empty: the credentials that gcloud left on this computer.",
+            "Empty: the credentials that gcloud stored on this computer.",
         ),
         KindField("project", "Project", placeholder="my-project-123", help="Empty: the service account's own project."),
         KindField("location", "Location", placeholder="global", help="A region such as europe-west4, or global."),
@@ -60,20 +62,22 @@ class Vertex(ProviderKind):
 
     @property
     def root(self) -> str:
-        """The host, with the version."""
+        """The base URL with the API version."""
         base = self.base_url if self.config.base_url else f"https://{_host(self.location)}"
         return base if re.search(r"/v\d\w*$", base) else f"{base}/v1"
 
     def dialects_for(self, model: str) -> tuple[str, ...]:
-        """Claude speaks Anthropic's dialect here, everything else Gemini's."""
+        """Anthropic's dialect for Claude, Gemini's for all others."""
         return ("anthropic_messages",) if is_claude(model) else ("gemini",)
 
-    def form_for(self, endpoint: Endpoint, model: str) -> str:
-        """Gemini's embeddings are asked for as Gemini's, older models' as predictions."""
-        return super().form_for(endpoint, model) if endpoint != "embeddings" else "vertex" if is_gemini(model) else "vertex_predict"
+    def media_format_for(self, endpoint: Endpoint, model: str) -> str:
+        """Embeddings of a Gemini are in Gemini's format, those of older models are predictions."""
+        if endpoint != "embeddings":
+            return super().media_format_for(endpoint, model)
+        return "vertex" if is_gemini(model) else "vertex_predict"
 
     async def credentials(self, secrets: Secrets) -> Secrets:
-        """`secrets` with an access token in place of the account; tokens are kept until shortly before they expire.
+        """`secrets` with an access token in place of the account; a token is reused until shortly before it expires.
 
         Raises UpstreamError (reason `auth`, or `connect` where Google cannot be reached).
         """
@@ -82,6 +86,7 @@ class Vertex(ProviderKind):
         held: Any = self._tokens.get(secrets.api_key)
         if held is None or not held.valid:
             async with self._renewing:
+                # Another call may have renewed the token while this one waited for the lock.
                 held = self._tokens.get(secrets.api_key)
                 if held is None or not held.valid:
                     held = await asyncio.to_thread(self._renew, secrets.api_key, held)
@@ -89,7 +94,7 @@ class Vertex(ProviderKind):
         return replace(secrets, api_key=str(held.token))
 
     def _renew(self, account: str, held: Any) -> Any:
-        """Blocking: google-auth asks Google's token endpoint, or the machine's own metadata server."""
+        """google-auth's credentials with a fresh token. Blocking: it calls Google's token endpoint or the metadata server."""
         try:
             from google.auth.exceptions import GoogleAuthError, TransportError
             from google.auth.transport.requests import Request
@@ -103,7 +108,7 @@ class Vertex(ProviderKind):
         except TransportError as error:
             raise UpstreamError("Google's token endpoint cannot be reached", status=502, reason="connect") from error
         except (GoogleAuthError, ValueError, KeyError) as error:
-            # Google's own words could quote the account; the class says enough.
+            # google-auth's message may quote the account, so only the class of the error is shown.
             raise UpstreamError(
                 f"Google did not accept the service account ({type(error).__name__})", status=401, reason="auth"
             ) from error
@@ -122,13 +127,16 @@ class Vertex(ProviderKind):
         return found
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """The access token, or a key of express mode."""
+        """The access token as a bearer token, or a key of express mode in `x-goog-api-key`."""
         if _API_KEY.fullmatch(secrets.api_key):
             return {"x-goog-api-key": secrets.api_key}
-        return {"authorization": f"Bearer {secrets.api_key}"} if secrets.api_key else {}
+        return super().headers(secrets, dialect)
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """Below the project and the location; the model's publisher stands before its name, `google` where none does."""
+        """The URL below project and location; raises ValueError for other endpoints.
+
+        A model may carry its publisher (`publishers/meta/models/…`, `meta/…`); without one it is Google's or Anthropic's.
+        """
         end = _claude_method(endpoint, stream) if is_claude(model) else method(endpoint, stream, self.label)
         if endpoint == "embeddings" and not is_gemini(model):
             end = "predict"
@@ -139,46 +147,41 @@ class Vertex(ProviderKind):
         place = f"projects/{quote(self._project)}/locations/{quote(self.location)}/" if self._project else ""
         return f"{self.root}/{place}publishers/{quote(publisher)}/models/{quote(name, safe='-_.~@')}:{end}"
 
-    def adapt(self, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Nothing here: see `adapt_for`."""
-        return []
+    def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Claude's body holds the API version in place of the model; Gemini's is as on AI Studio, without service tier.
 
-    def adapt_for(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
-        """Claude's model stands in the URL and its version in the body; Gemini is as everywhere, but for its tier."""
+        https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
+        """
         if dialect != "anthropic_messages":
-            dropped = mend(model, body) if translated else []
-            tier = body.pop("serviceTier", None) if translated else None  # a header, here
+            dropped = adapt_to_generation(model, body) if translated else []
+            tier = body.pop("serviceTier", None) if translated else None  # a request header on Vertex AI
             return [*dropped, "service_tier"] if tier not in (None, "standard") else dropped
-        dropped = self._claude.adapt(body, dialect, translated)
+        dropped = self._claude.adapt(model, body, dialect, translated)
         body.pop("model", None)
         body.setdefault("anthropic_version", CLAUDE_VERSION)
         return dropped
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
-        """Google's own models; Claude's are not in any list."""
-        headers = self.all_headers(secrets, self.dialects[0], {})
-        del headers["content-type"]
-        if self._project:
-            headers["x-goog-user-project"] = self._project
+        """Google's own models; there is no list with Claude's."""
         root = re.sub(r"/v\d\w*$", "", self.root)
-        return OutboundRequest("GET", f"{root}/v1beta1/publishers/google/models?pageSize=200", headers)
+        request = self.get(f"{root}/v1beta1/publishers/google/models?pageSize=200", secrets)
+        if self._project:
+            request.headers["x-goog-user-project"] = self._project
+        return request
 
     def read_models(self, body: Json) -> list[OfferedModel]:
-        """The names of Google's models; raises ValueError for a body that is no list."""
-        rows = body.get("publisherModels") if isinstance(body, dict) else None
-        if not isinstance(rows, list):
-            raise ValueError("the answer is not a list of models")
-        names = [str(row["name"]).rpartition("/")[2] for row in rows if isinstance(row, dict) and row.get("name")]
+        """The names of Google's models; raises ValueError for another body."""
+        names = [str(row["name"]).rpartition("/")[2] for row in rows_of(body, "publisherModels") if row.get("name")]
         return [OfferedModel(name) for name in names]
 
 
 def is_claude(model: str) -> bool:
-    """Whether the model is one of Anthropic's, by its name."""
+    """Whether a model is Claude, by its name."""
     return model.rpartition("/")[2].startswith("claude")
 
 
 def is_gemini(model: str) -> bool:
-    """Whether the model is a Gemini, by its name."""
+    """Whether a model is Gemini, by its name."""
     return "gemini" in model.rpartition("/")[2]
 
 

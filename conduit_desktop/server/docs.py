@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from pathlib import Path
 
 import orjson
 from aiohttp import web
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+from conduit_desktop.core.paths import resource
+
 _INLINE = re.compile(rb"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 
@@ -28,7 +28,7 @@ async def _description(request: web.Request) -> web.Response:
 
 
 async def _page(request: web.Request) -> web.Response:
-    page = _file().read_bytes()
+    page = resource("docs.html").read_bytes()
     headers = {"Content-Security-Policy": policy(page), "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
     return web.Response(body=page, content_type="text/html", charset="utf-8", headers=headers)
 
@@ -41,8 +41,3 @@ def policy(page: bytes) -> str:
         allowed[kind.decode()].append(f"'sha256-{digest}'")
     sources = "; ".join(f"{kind}-src {' '.join(hashes)}" for kind, hashes in allowed.items())
     return f"default-src 'none'; {sources}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
-
-def _file() -> Path:
-    installed = _PACKAGE / "_resources"
-    return (installed if installed.is_dir() else _PACKAGE.parent / "resources") / "docs.html"

@@ -81,7 +81,10 @@ async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 def _embed(batch: bool) -> Answerer:
     async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
         """Any provider's embeddings; Gemini's hear and say what is said here."""
-        call.endpoint, call.media_request = "embeddings", MediaRequest("embeddings", call.body, words=GeminiEmbeddingsCaller(batch))
+        call.endpoint, call.media_request = (
+            "embeddings",
+            MediaRequest("embeddings", call.body, caller_format=GeminiEmbeddingsCaller(batch)),
+        )
         return await answer_beside(request, gateway, call)
 
     return embed

@@ -17,7 +17,7 @@ from conduit_desktop.server.chat import make_call, stream
 from conduit_desktop.server.middleware import Handler, cors_headers
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import multipart
-from conduit_desktop.wire.media.embeddings import in_base64, items
+from conduit_desktop.wire.media.embeddings import inputs_of, wants_base64
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.rerank import documents
 
@@ -157,8 +157,8 @@ def _text(name: str) -> Check:
 def _embeddings(body: Mapping[str, Any]) -> None:
     if body.get("input") is None:
         raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
-    items(dict(body))
-    in_base64(dict(body))
+    inputs_of(dict(body))
+    wants_base64(dict(body))
     size = body.get("dimensions")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
         raise BadRequest("The field 'dimensions' must be a positive whole number.", param="dimensions")

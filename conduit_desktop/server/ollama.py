@@ -23,7 +23,7 @@ from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
-from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller, asked
+from conduit_desktop.wire.media.ollama_embeddings import OllamaEmbeddingsCaller, read_input
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -100,9 +100,9 @@ def embed_handler(gateway: Gateway) -> Handler:
         body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, dialect("ollama"), body, stream=False)
         older = "input" not in body and "prompt" in body
-        asked(body, older)
+        read_input(body, older)
         call.stream, call.endpoint = False, "embeddings"
-        call.media_request = MediaRequest("embeddings", body, words=OllamaEmbeddingsCaller(str(body["model"]), older))
+        call.media_request = MediaRequest("embeddings", body, caller_format=OllamaEmbeddingsCaller(str(body["model"]), older))
         return await answer_beside(request, gateway, call)
 
     return embed

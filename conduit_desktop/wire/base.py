@@ -1,4 +1,4 @@
-"""The protocols of stream readers and writers, and the base class of the dialects."""
+"""Protocols of stream readers and writers, the defaults of a dialect, and the record of what a writer drops."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class BaseDialect:
     """The usual case: usage is in every stream, and passthrough changes only the model."""
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """`body` for `model`."""
+        """A copy of `body` for `model`."""
         return {**body, "model": model}
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
@@ -86,3 +86,26 @@ class BaseDialect:
     def is_usage_only(self, data: bytes) -> bool:
         """Never: usage is in frames that have other content too."""
         return False
+
+
+class DroppingWriter:
+    """A writer that records what its dialect cannot express.
+
+    `own`: what it writes was read from the same dialect, and is written exactly as it was.
+    """
+
+    def __init__(self, own: bool) -> None:
+        self.own = own
+        self.dropped: dict[str, None] = {}
+        """Names of what was dropped, in order and without repetition."""
+
+    def drop(self, *names: str) -> None:
+        """Record dropped fields or parts."""
+        self.dropped.update(dict.fromkeys(names))
+
+    def with_extra(self, fields: dict[str, Json], extra: dict[str, Json], path: str) -> dict[str, Json]:
+        """`fields` with those that only the caller's dialect has; from another dialect they are dropped as `path.name`."""
+        if self.own:
+            return {**fields, **extra}
+        self.drop(*(f"{path}.{name}" for name, value in extra.items() if value is not None))
+        return fields

@@ -1,4 +1,4 @@
-"""Where sources stand in all the words of an answer, for dialects that count from its first and not from a block's."""
+"""Positions of citations in the whole text of an answer, for dialects that do not count within a block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conduit_desktop.core.events import Cited, Event, TextDelta, TextStarted
 
 
 def sources(parts: Iterable[AnswerPart]) -> Iterator[Citation]:
-    """The sources of all texts among `parts`, each with its place in the words of them all."""
+    """The citations of all texts among `parts`, with positions in the texts joined together."""
     at = 0
     for part in parts:
         if isinstance(part, Text):
@@ -21,14 +21,14 @@ def sources(parts: Iterable[AnswerPart]) -> Iterator[Citation]:
 
 @dataclass(slots=True)
 class TextPosition:
-    """Where the open text of a stream begins in all the words of its choice."""
+    """The position of a stream's current text block in the whole text of its choice, in characters."""
 
     begin: int = 0
     end: int = 0
     is_open: bool = False
 
     def see(self, event: Event) -> None:
-        """Take in an event of the choice, as `collect` would."""
+        """Advance by one event of the choice, with the same blocks as `core.answer.collect`."""
         if type(event) is TextDelta:
             if not self.is_open:
                 self.begin, self.is_open = self.end, True

@@ -1,11 +1,12 @@
-"""What Cohere's and Ollama's requests have in common: OpenAI's functions for tools, and names for what cannot be said."""
+"""Tools in OpenAI's function format, which Cohere and Ollama use: their reader, and the base of the two request writers."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from conduit_desktop.core.chat import ChatRequest, Json, Tool
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import custom_tools
+from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.json_fields import FieldReader, restore_source_form
 
 
@@ -17,37 +18,25 @@ def read_function_tool(fields: FieldReader) -> Tool:
     return tool
 
 
-class FunctionToolsWriter:
-    """Writes one request. `own`: it was read from this dialect, so it is said again exactly as it was."""
+class BaseRequestWriter(DroppingWriter):
+    """Writes one request."""
 
-    unsayable: ClassVar[tuple[str, ...]] = ()
-    """The fields of a request that the dialect has no word for."""
+    unsupported: ClassVar[tuple[str, ...]] = ()
+    """The fields of `ChatRequest` that the dialect cannot express."""
 
     def __init__(self, request: ChatRequest, own: bool) -> None:
+        super().__init__(own)
         self.request = request
-        self.own = own
-        self.dropped: dict[str, None] = {}
-
-    def drop(self, *names: str) -> None:
-        """Note what had to go."""
-        self.dropped.update(dict.fromkeys(names))
-
-    def with_extra(self, said: dict[str, Json], extra: dict[str, Json], what: str) -> dict[str, Json]:
-        """`said` with the fields that only its own dialect knows."""
-        if self.own:
-            return {**said, **extra}
-        self.drop(*(f"{what}.{name}" for name, value in extra.items() if value is not None))
-        return said
 
     def tool(self, tool: Tool) -> Json:
-        """A tool as a function; None for one that runs at another vendor's."""
+        """A tool as a function; None for a hosted tool, which runs at another vendor."""
         if tool.kind == "hosted":
             self.drop(f"tools[{tool.type or tool.name}]")
             return None
         inner: dict[str, Json] = {"name": tool.name}
-        if (description := free_text.described(tool)) is not None:
+        if (description := custom_tools.described(tool)) is not None:
             inner["description"] = description
-        schema = free_text.schema() if tool.kind == "custom" else tool.schema
+        schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
         if schema is not None or not self.own:
             inner["parameters"] = schema or {"type": "object", "properties": {}}
         if self.own:
@@ -59,12 +48,12 @@ class FunctionToolsWriter:
         return {"type": "function", "function": inner}
 
     def rest(self, body: dict[str, Json], extra: dict[str, Json]) -> None:
-        """What only this dialect knows (`extra`), or what it has no word for."""
+        """Add `extra` to a request of the same dialect; of another, record what cannot be expressed."""
         if self.own:
             body.update(extra)
             restore_source_form(body, self.request.source_form)
             return
-        self.drop(*(name for name in self.unsayable if getattr(self.request, name) is not None))
+        self.drop(*(name for name in self.unsupported if getattr(self.request, name) is not None))
         if self.request.n is not None and self.request.n > 1:
             self.drop("n")
         self.drop(*(name for name, value in self.request.extra.items() if value is not None))

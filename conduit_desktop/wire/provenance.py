@@ -1,7 +1,8 @@
-"""Marks on what one provider made and only it can read, on its way through clients of another dialect.
+"""Marks on content that one provider made and only it can read, for clients of another dialect to carry.
 
-A Responses client hands `encrypted_content` back, an Anthropic client a signature or the index of a source. What such a
-field holds is marked with the dialect it came from, so that it finds its way back and never goes to a stranger.
+A client hands opaque values back in later requests: an Anthropic client a signature or the index of a source, a Responses client
+`encrypted_content`. A value from another dialect's provider is marked with that dialect before the client gets it, so that later
+it is sent to that provider again, and never to one that would refuse it.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from conduit_desktop.core.chat import Json
 
 Kind = Literal["signed", "hidden", "cited"]
 
-CLAUDES = ("", "anthropic_messages", "bedrock", "openai_chat")
-"""Where signatures are a Claude's, who signs alike wherever it is served (in chat, OpenRouter's), or nobody says whose."""
+CLAUDE_DIALECTS = ("", "anthropic_messages", "bedrock", "openai_chat")
+"""Dialects whose thinking signatures are Claude's, which are valid wherever Claude is served (in chat: at OpenRouter).
+
+The empty name stands for a signature of unknown origin.
+"""
 _MARK = "conduit.v1."
 _KIND = re.compile(r"(signed|hidden|cited)(?:@([\w-]+))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedContent:
-    """What `dialect` made: the signature of a thought (empty where it has none), a whole hidden one, or a source's place.
+    """Opaque content of a provider of `dialect`.
 
-    `id` is the item's that it belongs to, where the provider names it: OpenAI refuses a proof under another's.
+    `data` is a thinking signature (`signed`, empty where a thought has none), a whole hidden thought (`hidden`), or the position of
+    a source (`cited`). `id` is that of the item it belongs to, where the provider names it: OpenAI refuses it under another id.
     """
 
     dialect: str
@@ -34,19 +39,19 @@ class MarkedContent:
     id: str = ""
 
 
-def mark(sealed: MarkedContent) -> str:
-    """What was made, with its mark."""
-    named = f"{sealed.kind}@{sealed.id}"
-    return f"{_MARK}{sealed.dialect}.{named if _KIND.fullmatch(named) else sealed.kind}.{sealed.data}"
+def mark(content: MarkedContent) -> str:
+    """The content as one marked string."""
+    kind = f"{content.kind}@{content.id}"
+    return f"{_MARK}{content.dialect}.{kind if _KIND.fullmatch(kind) else content.kind}.{content.data}"
 
 
-def marked(signature: str, said_in: str, signers: Collection[str]) -> str:
-    """A signature from the dialect `said_in`: as it is where that is among `signers` or a mark is on it, else with one."""
-    return signature if said_in in signers or unmark(signature) is not None else mark(MarkedContent(said_in, signature))
+def mark_foreign(signature: str, dialect: str, signers: Collection[str]) -> str:
+    """`signature` of a provider of `dialect`, with a mark unless that is among `signers` or there is one already."""
+    return signature if dialect in signers or unmark(signature) is not None else mark(MarkedContent(dialect, signature))
 
 
 def unmark(text: Json) -> MarkedContent | None:
-    """What is behind a mark; None for what bears none."""
+    """The content of a marked string; None for any other value."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return None
     dialect, kind, data = [*text.removeprefix(_MARK).split(".", 2), "", ""][:3]

@@ -1,14 +1,64 @@
-"""Tool arguments as the JSON object that some dialects want them to be."""
+"""Small readers and writers of values that vendors treat differently: token counts, base64, tool-call arguments and ids."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+from dataclasses import replace
+
 import orjson
 
-from conduit_desktop.core.chat import Json, ToolCall
+from conduit_desktop.core.chat import Json, Media, Reasoning, ToolCall
+
+_MAX_COUNT = 10**12
+"""A larger token count is a vendor's mistake, and would not fit into the database's integers once it is priced."""
+_STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
+_NOT_STANDARD = "-_ \t\r\n"
+_IMAGE_PREFIXES = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
+"""The first bytes of each image format, in base64."""
+_EFFORT_LIMITS = ((4_096, "low"), (16_384, "medium"))
+
+
+def count(value: Json) -> int:
+    """The token count in `value`: a number, or decimal digits in a string (Google's JSON of 64-bit integers); else 0."""
+    if type(value) is str and value.isdecimal() and len(value) <= len(str(_MAX_COUNT)):
+        value = int(value)
+    return int(value) if type(value) in (int, float) and 0 < value <= _MAX_COUNT else 0
+
+
+def standard_base64(data: str) -> str:
+    """`data` in the standard alphabet, on one line, correctly padded: the one form that every vendor decodes.
+
+    Callers send the URL-safe alphabet, line breaks, and too few or too many `=`.
+    """
+    if any(mark in data for mark in _NOT_STANDARD):
+        data = data.translate(_STANDARD_ALPHABET)
+    bare = data.rstrip("=")
+    missing = -len(bare) % 4
+    if missing == 3 or len(data) == len(bare) + missing:
+        return data  # 4n + 1 characters are not base64, with whatever padding
+    return bare + "=" * missing
+
+
+def with_standard_base64(media: Media) -> Media:
+    """`media` with its data in that form; the same object where nothing changes."""
+    if media.data is None:
+        return media
+    data = standard_base64(media.data)
+    return media if data is media.data else replace(media, data=data)
+
+
+def image_type(data: str | None) -> str | None:
+    """The media type that an image's first bytes show; None where they are not known. `data` is base64."""
+    return next((kind for prefix, kind in _IMAGE_PREFIXES.items() if (data or "").startswith(prefix)), None)
 
 
 def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
-    """The arguments as an object, and whether nothing was bent: free text, and what is no object, is wrapped in `input`."""
+    """A tool call's arguments as a JSON object, and whether that is lossless.
+
+    The free text of a custom tool is wrapped as `{"input": text}`, which is lossless; so are arguments that are not a JSON
+    object, which is not.
+    """
     if call.kind == "custom":
         return {"input": call.arguments}, True
     if not call.arguments.strip():
@@ -18,3 +68,26 @@ def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
     except orjson.JSONDecodeError:
         return {"input": call.arguments}, False
     return (value, True) if isinstance(value, dict) else ({"input": value}, False)
+
+
+def fitting_id(call_id: str, forbidden: re.Pattern[str], default: str, max_length: int | None = None) -> str:
+    """`call_id` in a vendor's alphabet and length; unchanged where it fits, and always the same for the same id.
+
+    `forbidden` matches one character outside the alphabet. A digest keeps two ids apart that would become equal.
+    """
+    clean = forbidden.sub("_", call_id)
+    if clean and clean == call_id and (max_length is None or len(clean) <= max_length):
+        return call_id
+    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    kept = clean if max_length is None else clean[: max_length - len(digest) - 1]
+    return f"{kept or default}_{digest}"
+
+
+def disables_reasoning(reasoning: Reasoning) -> bool:
+    """Whether the request turns thinking off, in whichever of the dialects' three forms."""
+    return reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0
+
+
+def effort_for_budget(budget_tokens: int) -> str:
+    """The effort nearest to a thinking budget in tokens: up to 4096 `low`, up to 16384 `medium`, else `high`."""
+    return next((effort for limit, effort in _EFFORT_LIMITS if budget_tokens <= limit), "high")

@@ -47,7 +47,7 @@ def written(upstream: str, request: ChatRequest) -> WrittenRequest:
     """The request that is sent to the vendor."""
     out = dialect("openai_chat" if upstream == "mistral" else upstream).write_request(request, "model")
     body = orjson.loads(orjson.dumps(out.body))
-    more = MISTRAL.adapt(body, "openai_chat", translated=True) if upstream == "mistral" else []
+    more = MISTRAL.adapt("model", body, "openai_chat", translated=True) if upstream == "mistral" else []
     return WrittenRequest(body, [*out.dropped, *more])
 
 

@@ -1,4 +1,4 @@
-"""Base URLs: what is refused, and that the version segment may be there or not."""
+"""Base URLs: what is refused, and that the version segment is optional."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ CHAT = "/chat/completions"
         ("anthropic-compatible", "https://api.z.ai/api/anthropic", "https://api.z.ai/api/anthropic/v1/messages"),
     ],
 )
-def test_the_version_segment_may_be_there_or_not(kind: str, base: str | None, url: str):
+def test_the_version_segment_is_optional(kind: str, base: str | None, url: str):
     bound = bind(Provider(id="p", name="p", kind=kind, base_url=base))
     assert bound.url("chat", "m", bound.dialects[0], stream=False) == url
 
 
-def test_a_server_without_a_version_segment_can_say_so():
+def test_a_server_without_a_version_segment_can_be_configured():
     config = Provider(id="p", name="p", kind="openai-compatible", base_url="https://host/llm", options={"version": "none"})
     assert bind(config).url("embeddings", "m", "openai_chat", stream=False) == "https://host/llm/embeddings"
 
@@ -62,7 +62,7 @@ def test_a_server_without_a_version_segment_can_say_so():
 @given(
     st.sampled_from(["https://h", "http://h:8/x", "https://h/api/paas/v4", "http://h/v1beta/openai"]), st.sampled_from(["v1", "v4"])
 )
-def test_what_has_been_versioned_stays_as_it_is(base: str, version: str):
+def test_a_versioned_url_is_unchanged(base: str, version: str):
     once = versioned(base, "", version)
     assert versioned(once, "", version) == once
 
@@ -70,7 +70,7 @@ def test_what_has_been_versioned_stays_as_it_is(base: str, version: str):
 @pytest.mark.parametrize(
     "url", ["https://api.openai.com/v1", "http://localhost:11434", "http://[::1]:8080/v1", "https://h.example/a/b"]
 )
-def test_an_ordinary_address_is_taken(url: str):
+def test_an_ordinary_base_url_is_accepted(url: str):
     assert check_base_url(f"  {url}// ") == url
 
 
@@ -87,15 +87,15 @@ def test_an_ordinary_address_is_taken(url: str):
         ("https://@host/v1", "user name"),
         ("https://host/v1?key=abc", "before any"),
         ("https://host/v1#x", "before any"),
-        ("https://host:port/v1", "not an address"),
-        ("https://host:99999/v1", "not an address"),
+        ("https://host:port/v1", "not a URL"),
+        ("https://host:99999/v1", "not a URL"),
         ("https://host:0/v1", "port 0"),
         ("https://ho st/v1", "space"),
         ("https://host/v1\x07", "printed"),
-        ("https://[::1/v1", "not an address"),
+        ("https://[::1/v1", "not a URL"),
     ],
 )
-def test_a_wrong_address_is_refused_with_its_reason(url: str, why: str):
+def test_a_wrong_base_url_is_refused_with_its_reason(url: str, why: str):
     with pytest.raises(Invalid, match=why) as caught:
         check_base_url(url)
     assert caught.value.field == "base_url"
@@ -103,7 +103,7 @@ def test_a_wrong_address_is_refused_with_its_reason(url: str, why: str):
 
 
 @given(st.text(max_size=40).map(lambda text: "https://" + text))
-def test_any_text_is_taken_or_refused_and_nothing_else(text: str):
+def test_any_text_is_accepted_or_refused_with_invalid(text: str):
     try:
         taken = check_base_url(text)
     except Invalid:

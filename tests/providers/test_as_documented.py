@@ -1,4 +1,4 @@
-"""Each vendor as it documents itself: where a chat goes, how the key goes along, where the list is, how a limit is called."""
+"""Each vendor as documented: the URLs of chats and of the list of models, the header of the key, the name of the limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.providers import ProviderKind, Secrets
 from conduit_desktop.providers.catalog import CATALOG, bind
-from conduit_desktop.providers.compatible import OpenAICompatible
+from conduit_desktop.providers.openai_compatible import OpenAICompatible
 
 BEARER, X_API_KEY, GOOGLE = ("authorization", "Bearer KEY"), ("x-api-key", "KEY"), ("x-goog-api-key", "KEY")
 MAX, MAX_COMPLETION = "max_tokens", "max_completion_tokens"
@@ -22,7 +22,7 @@ class Row(NamedTuple):
     models: str | None
     key: tuple[str, str] = BEARER
     limit: str | None = MAX
-    """How OpenAI's limit of output tokens is called; None: another dialect's business."""
+    """The name of the limit of output tokens; None for vendors of another dialect."""
 
 
 GEMINI = "https://generativelanguage.googleapis.com/v1beta/models"
@@ -62,7 +62,7 @@ ROWS = [
     Row("jan", "http://localhost:1337/v1/chat/completions", "http://localhost:1337/v1/models"),
 ]  # fmt: skip
 ELSEWHERE = {"azure", "vertex", "bedrock", "sagemaker", "voyage", "jina", "elevenlabs", "openai-compatible", "anthropic-compatible"}
-"""Kinds with files of tests of their own, or without a chat, or without an address."""
+"""Kinds with test files of their own, without chats, or without a default URL."""
 
 
 def vendor(kind: str, base_url: str | None = None) -> ProviderKind:
@@ -71,7 +71,7 @@ def vendor(kind: str, base_url: str | None = None) -> ProviderKind:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.kind)
-def test_a_vendor_is_asked_as_it_documents(row: Row) -> None:
+def test_requests_go_where_the_vendor_documents(row: Row) -> None:
     one = vendor(row.kind)
     dialect = one.dialects[0]
     sent = one.prepare("chat", "m", dialect, False, b"{}", Secrets("KEY"), {})
@@ -83,11 +83,11 @@ def test_a_vendor_is_asked_as_it_documents(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.limit], ids=lambda row: row.kind)
-def test_the_limit_of_the_output_is_called_as_the_vendor_calls_it(row: Row) -> None:
+def test_the_output_limit_has_the_vendors_name(row: Row) -> None:
     assert row.limit is not None
-    for said in (MAX, MAX_COMPLETION):
-        body: dict[str, Any] = {"model": "m", said: 9}
-        assert vendor(row.kind).adapt(body, "openai_chat", True) == []
+    for name in (MAX, MAX_COMPLETION):
+        body: dict[str, Any] = {"model": "m", name: 9}
+        assert vendor(row.kind).adapt("m", body, "openai_chat", True) == []
         assert body == {"model": "m", row.limit: 9}
 
 

@@ -24,7 +24,7 @@ def azure(base_url: str = HOST, **options: Any) -> Azure:
         f"{HOST}/openai/deployments/gpt/chat/completions", f"{HOST}/openai/v1/chat/completions",
     ],
 )  # fmt: skip
-def test_however_the_endpoint_was_pasted(base: str) -> None:
+def test_a_pasted_endpoint_is_reduced_to_the_resource(base: str) -> None:
     assert azure(base).url("chat", "d", "openai_chat", False) == f"{HOST}/openai/v1/chat/completions"
 
 
@@ -45,44 +45,44 @@ def test_however_the_endpoint_was_pasted(base: str) -> None:
         ("chat", "openai_responses", {"api_version": "2025-04-01-preview"}, "/openai/responses?api-version=2025-04-01-preview"),
     ],
 )  # fmt: skip
-def test_addresses(endpoint: Endpoint, dialect: str, options: dict[str, str], wanted: str) -> None:
+def test_urls(endpoint: Endpoint, dialect: str, options: dict[str, str], wanted: str) -> None:
     assert azure(**options).url(endpoint, "m", dialect, False) == HOST + wanted
 
 
 def test_a_deployment_serves_a_model_under_a_name_of_its_own() -> None:
     one = azure(deployments="gpt-5=prod five, GPT-4o = prod-4o", api_version="2024-10-21")
-    assert one.named("gpt-4o") == "prod-4o"
-    assert one.named("other") == "other"
+    assert one.upstream_model("gpt-4o") == "prod-4o"
+    assert one.upstream_model("other") == "other"
     assert "/deployments/prod%20five/" in one.url("chat", "GPT-5", "openai_chat", False)
-    assert azure(deployments={"m": "d"}).named("M") == "d"
+    assert azure(deployments={"m": "d"}).upstream_model("M") == "d"
     assert one.models_request(Secrets("k")) is None
     assert one.known_models() == [OfferedModel("gpt-5"), OfferedModel("gpt-4o")]
 
 
-def test_a_key_has_a_header_of_its_own_and_a_token_is_a_bearers() -> None:
+def test_a_key_goes_into_api_key_and_an_entra_token_is_a_bearer_token() -> None:
     assert azure().headers(Secrets("0123"), "openai_chat") == {"api-key": "0123"}
     token = "eyJhbGciOi.eyJhdWQi.c2ln"
     assert azure().headers(Secrets(token), "openai_chat") == {"authorization": f"Bearer {token}"}
     assert azure().headers(Secrets(), "openai_chat") == {}
 
 
-def test_the_older_versions_do_not_know_responses() -> None:
-    assert azure().speaks("openai_responses")
-    assert azure(api_version="2025-03-01-preview").speaks("openai_responses")
-    assert not azure(api_version="2024-10-21").speaks("openai_responses")
+def test_api_versions_before_the_responses_api_do_not_support_it() -> None:
+    assert azure().supports("openai_responses")
+    assert azure(api_version="2025-03-01-preview").supports("openai_responses")
+    assert not azure(api_version="2024-10-21").supports("openai_responses")
 
 
-def test_what_a_model_refuses_goes_by_the_model_and_not_by_its_deployment() -> None:
+def test_a_request_is_adapted_to_the_model_and_not_to_the_deployments_name() -> None:
     one = azure(deployments="o4-mini=prod")
     body: dict[str, Any] = {"model": "prod", "max_tokens": 5, "temperature": 0.5}
-    assert one.adapt_for("o4-mini", body, "openai_chat", True) == ["temperature"]
+    assert one.adapt("o4-mini", body, "openai_chat", True) == ["temperature"]
     assert body == {"model": "prod", "max_completion_tokens": 5}
     plain: dict[str, Any] = {"model": "prod", "reasoning_effort": "low"}
-    assert one.adapt_for("gpt-4o", plain, "openai_chat", True) == ["reasoning_effort"]
+    assert one.adapt("gpt-4o", plain, "openai_chat", True) == ["reasoning_effort"]
     assert plain == {"model": "prod"}
 
 
-def test_models_are_asked_for_in_the_version_at_hand() -> None:
+def test_the_list_of_models_is_requested_with_the_configured_version() -> None:
     asked = azure(api_version="2024-10-21").models_request(Secrets("k"))
     assert asked is not None
     assert asked.url == f"{HOST}/openai/models?api-version=2024-10-21"

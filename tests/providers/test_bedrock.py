@@ -1,4 +1,4 @@
-"""Amazon Bedrock as a provider: addresses, keys of every sort, signatures, the list of models."""
+"""Amazon Bedrock as a provider: URLs, keys of every kind, signatures, the list of models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bedrock(base_url: str | None = None, **options: str) -> ProviderKind:
     return bind(Provider(id="p", name="aws", kind="bedrock", base_url=base_url, options=options))
 
 
-def test_the_region_is_part_of_the_address_and_the_model_is_quoted() -> None:
+def test_the_region_is_part_of_the_url_and_the_model_is_quoted() -> None:
     assert bedrock(region="eu-west-1").url("chat", CLAUDE, "bedrock", False) == (
         "https://bedrock-runtime.eu-west-1.amazonaws.com/model/eu.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse"
     )
@@ -50,25 +50,25 @@ def test_the_region_is_part_of_the_address_and_the_model_is_quoted() -> None:
         ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", "bedrock_titan"),
     ],
 )
-def test_embeddings_are_invoked_in_the_familys_words(model: str, form: str) -> None:
-    assert bedrock().form_for("embeddings", model) == form
+def test_embeddings_use_the_format_of_the_models_family(model: str, form: str) -> None:
+    assert bedrock().media_format_for("embeddings", model) == form
     assert bedrock().url("embeddings", model, "bedrock", False).endswith(f"/model/{quote(model, safe='')}/invoke")
 
 
-def test_pictures_and_rankings_are_invoked_too() -> None:
+def test_images_and_rerank_use_invoke_model() -> None:
     kind = bedrock()
-    assert kind.form_for("images", "amazon.nova-canvas-v1:0") == "bedrock_amazon"
-    assert kind.form_for("images", "us.stability.stable-image-core-v1:1") == "bedrock_stability"
-    assert kind.form_for("rerank", "cohere.rerank-v3-5:0") == "bedrock"
+    assert kind.media_format_for("images", "amazon.nova-canvas-v1:0") == "bedrock_amazon"
+    assert kind.media_format_for("images", "us.stability.stable-image-core-v1:1") == "bedrock_stability"
+    assert kind.media_format_for("rerank", "cohere.rerank-v3-5:0") == "bedrock"
     assert kind.url("images", "amazon.nova-canvas-v1:0", "bedrock", False).endswith("/model/amazon.nova-canvas-v1%3A0/invoke")
 
 
-def test_tokens_are_found_in_the_header_where_the_answer_has_none() -> None:
+def test_tokens_are_read_from_the_header_where_the_response_has_none() -> None:
     answer: dict[str, object] = {}
-    bedrock().complete(answer, {"x-amzn-bedrock-input-token-count": "4"})
+    bedrock().add_header_usage(answer, {"x-amzn-bedrock-input-token-count": "4"})
     assert answer == {"inputTextTokenCount": 4}
-    bedrock().complete(answer, {"x-amzn-bedrock-input-token-count": "9"})
-    bedrock().complete(answer, {})
+    bedrock().add_header_usage(answer, {"x-amzn-bedrock-input-token-count": "9"})
+    bedrock().add_header_usage(answer, {})
     assert answer == {"inputTextTokenCount": 4}
 
 
@@ -99,9 +99,9 @@ async def test_an_access_key_signs_the_body_and_is_never_sent() -> None:
     sent = kind.prepare("chat", CLAUDE, "bedrock", True, b'{"messages":[]}', secrets, {})
     assert sent.headers["x-amz-security-token"] == TOKEN
     assert sent.headers["x-extra"] == "1"
-    told = sent.headers["authorization"]
-    assert told.startswith(f"AWS4-HMAC-SHA256 Credential={ACCESS}/")
-    assert told.endswith(f"Signature={signature(sent, SECRET, 'eu-west-1')}")
+    authorization = sent.headers["authorization"]
+    assert authorization.startswith(f"AWS4-HMAC-SHA256 Credential={ACCESS}/")
+    assert authorization.endswith(f"Signature={signature(sent, SECRET, 'eu-west-1')}")
     assert SECRET not in repr(sent.headers)
     listed = kind.models_request(secrets)
     assert listed is not None
@@ -119,7 +119,7 @@ async def test_an_access_key_signs_the_body_and_is_never_sent() -> None:
         ("", None),
     ],
 )
-def test_the_two_sorts_of_key_are_told_apart(text: str, found: tuple[str, str, str | None] | None) -> None:
+def test_api_keys_and_access_keys_are_distinguished(text: str, found: tuple[str, str, str | None] | None) -> None:
     pair = key_pair(text)
     assert (None if pair is None else (pair.access_key, pair.secret_key, pair.token)) == found
 
@@ -136,7 +136,7 @@ async def test_without_a_key_the_profile_is_used(tmp_path: Path, monkeypatch: py
     assert raised.value.reason == "auth"
 
 
-async def test_without_any_credentials_the_operator_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_any_credentials_the_error_explains_what_to_enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -144,15 +144,15 @@ async def test_without_any_credentials_the_operator_is_told(tmp_path: Path, monk
         await bedrock().credentials(Secrets())
 
 
-async def test_what_is_no_access_key_never_leaves_as_a_bearer_token(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_credentials_that_are_not_an_access_key_are_never_sent_as_a_bearer_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "odd")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "odder")
-    with pytest.raises(UpstreamError, match="no access key") as raised:
+    with pytest.raises(UpstreamError, match="not an access key") as raised:
         await bedrock().credentials(Secrets())
     assert "odder" not in str(raised.value)
 
 
-def test_the_list_of_models_names_profiles_where_only_they_answer() -> None:
+def test_models_without_on_demand_throughput_are_listed_by_their_profile() -> None:
     rows = [
         {"modelId": "amazon.nova-lite-v1:0", "inferenceTypesSupported": ["ON_DEMAND"], "inputModalities": ["TEXT", "IMAGE"]},
         {"modelId": "anthropic.claude-x", "modelName": "Claude X", "inferenceTypesSupported": ["INFERENCE_PROFILE"]},
@@ -172,7 +172,7 @@ def test_the_list_of_models_names_profiles_where_only_they_answer() -> None:
         bedrock().read_models({})
 
 
-def test_a_proxy_is_never_asked_for_amazons_list() -> None:
+def test_amazons_list_is_not_requested_from_a_proxy() -> None:
     kind = bedrock("https://proxy.example.net")
     assert kind.models_request(Secrets("ABSKabc")) is None
     assert kind.known_models()

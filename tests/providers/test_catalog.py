@@ -1,4 +1,4 @@
-"""What every kind has to say of itself."""
+"""What every kind must declare."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bound(kind: type[ProviderKind], **fields: object) -> ProviderKind:
 
 
 _BODY = b'{"voice": "21m00Tcm4TlvDq8ikWAM"}'
-"""ElevenLabs puts the voice into the address; no other minds."""
+"""ElevenLabs puts the voice into the URL; no other kind reads it."""
 
 
 def _main(kind: type[ProviderKind]) -> Endpoint:
@@ -67,7 +67,7 @@ def test_a_key_is_secret_and_needed_unless_the_server_is_the_users_own(kind: typ
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
-def test_a_form_says_where_a_key_comes_from_and_what_else_it_wants(kind: type[ProviderKind]):
+def test_a_form_shows_where_keys_are_made_and_every_option(kind: type[ProviderKind]):
     for field in kind.fields:
         assert field.name == "base_url" or field.help or field.placeholder, field.name
     (key,) = (field for field in kind.fields if field.name == "api_key")
@@ -77,7 +77,7 @@ def test_a_form_says_where_a_key_comes_from_and_what_else_it_wants(kind: type[Pr
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
-def test_every_endpoint_has_an_address_and_others_have_none(kind: type[ProviderKind]):
+def test_every_endpoint_has_a_url_and_others_raise(kind: type[ProviderKind]):
     one = bound(kind)
     for endpoint in kind.endpoints:
         assert one.url(endpoint, "m", kind.dialects[0], stream=False).startswith(("https://", "http://localhost"))
@@ -87,7 +87,7 @@ def test_every_endpoint_has_an_address_and_others_have_none(kind: type[ProviderK
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
-def test_a_key_goes_to_the_configured_host_alone(kind: type[ProviderKind]):
+def test_a_key_is_sent_to_the_configured_host_only(kind: type[ProviderKind]):
     one = bound(kind, base_url="https://proxy.example.net/v1")
     asked = one.models_request(Secrets("sk-test"))
     sent = one.prepare(_main(kind), "m", kind.dialects[0], False, _BODY, Secrets("sk-test"), {})
@@ -134,11 +134,11 @@ def test_a_form_keeps_its_own_content_type():
     assert sent.url == "https://api.openai.com/v1/audio/transcriptions"
 
 
-def test_anthropics_version_is_the_callers_or_the_default():
+def test_anthropics_api_version_is_the_callers_or_the_default():
     one = bind(Provider(id="p", name="p", kind="anthropic"))
-    said = one.prepare("chat", "m", "anthropic_messages", True, b"{}", Secrets("k"), {"anthropic-version": "2026-10-21"})
+    set_by_caller = one.prepare("chat", "m", "anthropic_messages", True, b"{}", Secrets("k"), {"anthropic-version": "2026-10-21"})
     silent = one.prepare("chat", "m", "anthropic_messages", True, b"{}", Secrets("k"), {})
-    assert said.headers["anthropic-version"] == "2026-10-21"
+    assert set_by_caller.headers["anthropic-version"] == "2026-10-21"
     assert silent.headers["anthropic-version"] == "2023-06-01"
     assert silent.headers["x-api-key"] == "k"
     assert one.url("count_tokens", "m", "anthropic_messages", False).endswith("/v1/messages/count_tokens")

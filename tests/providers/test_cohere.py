@@ -1,4 +1,4 @@
-"""Cohere as a provider: addresses, the key, the list of models."""
+"""Cohere as a provider: URLs, the key, the list of models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conduit_desktop.providers.catalog import bind
     [None, "https://api.cohere.com", "https://api.cohere.com/v2/", "https://api.cohere.com/v1", "https://api.cohere.com/v2/chat",
      "https://api.cohere.com/compatibility/v1"],
 )  # fmt: skip
-def test_any_version_in_the_base_url_leads_to_the_same_place(base: str | None) -> None:
+def test_any_version_in_the_base_url_leads_to_the_same_url(base: str | None) -> None:
     kind = bind(Provider(id="p", name="co", kind="cohere", base_url=base))
     assert kind.url("chat", "m", "cohere", True) == "https://api.cohere.com/v2/chat"
     assert kind.url("rerank", "m", "cohere", False) == "https://api.cohere.com/v2/rerank"
@@ -32,7 +32,7 @@ def test_the_key_is_a_bearer_token() -> None:
     assert listed.url == "https://api.cohere.com/v1/models?page_size=1000"
 
 
-def test_the_list_of_models_tells_sizes_and_features() -> None:
+def test_the_list_of_models_has_sizes_and_features() -> None:
     kind = bind(Provider(id="p", name="co", kind="cohere"))
     rows = [
         {"name": "command-a", "context_length": 288000.0, "endpoints": ["chat"], "features": ["tools", "json_schema", "vision"]},

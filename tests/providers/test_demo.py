@@ -1,4 +1,4 @@
-"""The demo: what it says is OpenAI's wire format, the same every time, within limits, and wrong on request."""
+"""The demo provider: OpenAI's wire format, the same answer every time, within limits, and failures on purpose."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def demo(**options: Any) -> Demo:
     return made
 
 
-def asked(model: str, *messages: Any, **fields: Any) -> dict[str, Any]:
-    said = messages or ({"role": "user", "content": "What is a gateway?"},)
-    return {"model": model, "messages": list(said), "stream_options": {"include_usage": True}, **fields}
+def request_body(model: str, *messages: Any, **fields: Any) -> dict[str, Any]:
+    messages_in = messages or ({"role": "user", "content": "What is a gateway?"},)
+    return {"model": model, "messages": list(messages_in), "stream_options": {"include_usage": True}, **fields}
 
 
 async def sent(body: dict[str, Any], stream: bool) -> bytes:
@@ -54,18 +54,18 @@ async def sent(body: dict[str, Any], stream: bool) -> bytes:
     return b"".join([frame async for frame in answer.frames])
 
 
-async def told(body: dict[str, Any], stream: bool) -> Answer:
-    """The answer as the house reads it."""
-    data, spoken = await sent(body, stream), dialect("openai_chat")
+async def read_answer(body: dict[str, Any], stream: bool) -> Answer:
+    """The answer as the gateway reads it."""
+    data, chat = await sent(body, stream), dialect("openai_chat")
     if not stream:
-        return collect(spoken.read_response(orjson.loads(data)))
-    reader = spoken.reader()
+        return collect(chat.read_response(orjson.loads(data)))
+    reader = chat.reader()
     return collect([*reader.feed(data), *reader.close()])
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_chat_echoes_the_question_in_markdown(stream: bool):
-    answer = await told(asked("demo-chat"), stream)
+    answer = await read_answer(request_body("demo-chat"), stream)
     assert "> What is a gateway?" in answer.first.text
     for mark in ("1. **", "```python", "|---|---|"):
         assert mark in answer.first.text
@@ -77,16 +77,16 @@ async def test_chat_echoes_the_question_in_markdown(stream: bool):
 
 
 @pytest.mark.parametrize("model", ["demo-chat", "demo-tools", "demo-thinking", "demo-slow"])
-async def test_a_stream_says_what_the_whole_answer_says(model: str):
-    body = asked(model, tools=[WEATHER])
-    whole, streamed = await told(body, False), await told(body, True)
+async def test_a_stream_and_a_whole_answer_have_the_same_content(model: str):
+    body = request_body(model, tools=[WEATHER])
+    whole, streamed = await read_answer(body, False), await read_answer(body, True)
     assert streamed.choices == whole.choices
     assert streamed.usage == whole.usage
 
 
 @pytest.mark.parametrize("model", ["demo-chat", "demo-tools", "demo-thinking"])
-async def test_openais_own_types_read_it(model: str):
-    body = asked(model, tools=[WEATHER])
+async def test_openais_types_accept_the_answer(model: str):
+    body = request_body(model, tools=[WEATHER])
     ChatCompletion.model_validate_json(await sent(body, False), strict=True)
     frames = (await sent(body, True)).decode().split("\n\n")
     assert frames[-2:] == ["data: [DONE]", ""]
@@ -96,21 +96,21 @@ async def test_openais_own_types_read_it(model: str):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-async def test_usage_comes_only_where_it_was_asked_for():
-    body = asked("demo-chat")
+async def test_usage_comes_only_where_it_was_requested():
+    body = request_body("demo-chat")
     del body["stream_options"]
     assert b'"usage"' not in await sent(body, True)
 
 
 async def test_the_first_tool_is_called_with_arguments_that_fit():
-    (call,) = (await told(asked("demo-tools", tools=[WEATHER]), True)).first.tool_calls
+    (call,) = (await read_answer(request_body("demo-tools", tools=[WEATHER]), True)).first.tool_calls
     assert call.name == "weather"
     assert orjson.loads(call.arguments) == {"city": "What is a gateway?", "unit": "C", "days": 3}
 
 
-async def test_a_tools_result_is_answered_from():
-    answer = await told(
-        asked(
+async def test_an_answer_quotes_the_tool_result():
+    answer = await read_answer(
+        request_body(
             "demo-tools",
             {"role": "user", "content": "Rain?"},
             {
@@ -127,21 +127,21 @@ async def test_a_tools_result_is_answered_from():
 
 
 @pytest.mark.parametrize("fields", [{}, {"tools": []}, {"tools": [WEATHER], "tool_choice": "none"}])
-async def test_no_tool_is_called_where_none_may_be(fields: dict[str, Any]):
-    answer = await told(asked("demo-tools", **fields), False)
+async def test_no_tool_is_called_without_tools_or_with_tool_choice_none(fields: dict[str, Any]):
+    answer = await read_answer(request_body("demo-tools", **fields), False)
     assert answer.first.tool_calls == []
     assert answer.first.text
 
 
-async def test_a_tool_that_is_asked_for_by_name_is_called():
+async def test_a_tool_that_is_forced_by_name_is_called():
     other = {"type": "function", "function": {"name": "other"}}
     choice = {"type": "function", "function": {"name": "other"}}
-    (call,) = (await told(asked("demo-tools", tools=[WEATHER, other], tool_choice=choice), False)).first.tool_calls
+    (call,) = (await read_answer(request_body("demo-tools", tools=[WEATHER, other], tool_choice=choice), False)).first.tool_calls
     assert call.name == "other"
 
 
 async def test_thinking_comes_first_and_is_counted():
-    answer = await told(asked("demo-thinking"), True)
+    answer = await read_answer(request_body("demo-thinking"), True)
     assert answer.first.thinking
     assert answer.usage is not None
     assert 0 < answer.usage.reasoning < answer.usage.output
@@ -151,34 +151,34 @@ async def test_thinking_comes_first_and_is_counted():
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 @pytest.mark.parametrize("limit", [1, 20, 40])
 async def test_the_limit_is_kept(model: str, name: str, limit: int):
-    answer = await told(asked(model, **{name: limit}), True)
+    answer = await read_answer(request_body(model, **{name: limit}), True)
     assert answer.usage is not None
     assert answer.usage.output <= limit
     assert answer.first.finish is not None
     assert answer.first.finish.reason == "length"
 
 
-@pytest.mark.parametrize("stop", ["```", ["never said", "```"]])
-async def test_it_stops_where_it_is_told_to(stop: Any):
-    text = (await told(asked("demo-chat", stop=stop), True)).first.text
+@pytest.mark.parametrize("stop", ["```", ["never written", "```"]])
+async def test_it_stops_at_a_stop_text(stop: Any):
+    text = (await read_answer(request_body("demo-chat", stop=stop), True)).first.text
     assert "```" not in text
     assert "Usage" in text
 
 
-async def test_it_says_how_many_images_of_which_type_it_saw():
+async def test_it_reports_the_number_and_type_of_images():
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     link = {"type": "image_url", "image_url": {"url": "https://example.org/a.jpg"}}
-    said = {"role": "user", "content": [{"type": "text", "text": "Look"}, image, image, link]}
-    text = (await told(asked("demo-chat", said), False)).first.text
+    messages_in = {"role": "user", "content": [{"type": "text", "text": "Look"}, image, image, link]}
+    text = (await read_answer(request_body("demo-chat", messages_in), False)).first.text
     assert "3 image(s): 2 × image/png, 1 × linked" in text
 
 
 async def test_a_schema_is_answered_with_json_that_fits():
     schema = WEATHER["function"]["parameters"]  # type: ignore[index]
     wanted = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
-    text = (await told(asked("demo-chat", response_format=wanted), True)).first.text
+    text = (await read_answer(request_body("demo-chat", response_format=wanted), True)).first.text
     assert orjson.loads(text)["unit"] == "C"
-    assert orjson.loads((await told(asked("demo-chat", response_format={"type": "json_object"}), True)).first.text)
+    assert orjson.loads((await read_answer(request_body("demo-chat", response_format={"type": "json_object"}), True)).first.text)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_a_schema_is_answered_with_json_that_fits():
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_it_refuses_as_openai_would(model: str, status: int, stream: bool):
-    answer = demo().answer("chat", asked(model), stream)
+    answer = demo().answer("chat", request_body(model), stream)
     body = b"".join([frame async for frame in answer.frames])
     assert answer.status == status
     error = dialect("openai_chat").read_error(status, answer.headers, body)
@@ -199,7 +199,7 @@ def test_other_endpoints_are_refused():
 
 
 async def test_a_broken_answer_is_broken():
-    body = asked("demo-error-broken")
+    body = request_body("demo-error-broken")
     reader = dialect("openai_chat").reader()
     events = reader.feed(await sent(body, True))
     assert collect(events).first.text
@@ -210,7 +210,7 @@ async def test_a_broken_answer_is_broken():
 
 
 async def test_a_malformed_answer_is_malformed():
-    body = asked("demo-error-malformed")
+    body = request_body("demo-error-malformed")
     reader = dialect("openai_chat").reader()
     assert reader.feed(await sent(body, True))
     with pytest.raises(MalformedStream):
@@ -220,8 +220,8 @@ async def test_a_malformed_answer_is_malformed():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_late_answer_does_not_come(stream: bool):
-    frames = demo().answer("chat", asked("demo-error-timeout"), stream).frames
+async def test_the_timeout_model_sends_nothing(stream: bool):
+    frames = demo().answer("chat", request_body("demo-error-timeout"), stream).frames
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(frames), 0.05)
 
@@ -241,7 +241,7 @@ async def test_the_same_question_gets_the_same_bytes_but_for_the_time():
         frames = [orjson.loads(frame[6:]) for frame in data.split(b"\n\n")[:-2]]
         return [{**frame, "created": 0} for frame in frames]
 
-    assert timeless(await sent(asked("demo-chat"), True)) == timeless(await sent(asked("demo-chat"), True))
+    assert timeless(await sent(request_body("demo-chat"), True)) == timeless(await sent(request_body("demo-chat"), True))
 
 
 json_values = st.recursive(
@@ -252,13 +252,13 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(["demo-chat", "demo-tools", "demo-thinking"]), json_values, st.booleans())
-def test_no_content_brings_it_down(model: str, content: Any, stream: bool):
+def test_any_content_gets_an_answer(model: str, content: Any, stream: bool):
     body = {"model": model, "messages": [{"role": "user", "content": content}, content], "stop": content}
     body |= dict.fromkeys(("tools", "tool_choice", "response_format", "max_tokens", "stream_options"), content)
     assert asyncio.run(sent(body, stream))
 
 
-def test_a_schema_that_holds_itself_ends():
+def test_a_recursive_schema_ends():
     schema: dict[str, Any] = {"type": "object", "properties": {}}
     schema["properties"]["again"] = schema
     assert orjson.dumps(sample(schema, "x"))
@@ -274,8 +274,8 @@ schemas = st.recursive(
 
 
 @given(schemas)
-def test_no_schema_brings_it_down(schema: Any):
+def test_any_schema_gets_an_answer(schema: Any):
     function = {"type": "function", "function": {"name": "f", "parameters": schema}}
-    assert asyncio.run(sent(asked("demo-tools", tools=[function]), False))
+    assert asyncio.run(sent(request_body("demo-tools", tools=[function]), False))
     wanted = {"type": "json_schema", "json_schema": {"schema": schema}}
-    assert asyncio.run(sent(asked("demo-chat", response_format=wanted), False))
+    assert asyncio.run(sent(request_body("demo-chat", response_format=wanted), False))

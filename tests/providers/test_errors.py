@@ -1,4 +1,4 @@
-"""What the errors of each vendor mean: bodies in the shapes that the vendors document, each with its reason."""
+"""The reasons of each vendor's errors, for bodies as the vendors document them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 def judged(row: dict[str, Any]) -> UpstreamError:
-    """The error as the gateway has it: read in the dialect, then judged by the kind."""
+    """The error as the gateway has it: read in the dialect, then corrected by the kind."""
     base = None if CATALOG[row["kind"]].default_base_url else "https://h.example"
     kind = bind(Provider(id="p", name="p", kind=row["kind"], base_url=base))
     headers = {"x-amzn-errortype": row["type"]} if "type" in row else {}
@@ -34,7 +34,7 @@ def _name(row: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
-def test_a_vendors_error_is_understood(row: dict[str, Any]) -> None:
+def test_a_vendors_error_gets_its_reason(row: dict[str, Any]) -> None:
     error = judged(row)
     assert error.reason == row["reason"], error.message
     assert error.type == ("invalid_request_error" if error.callers_fault else "api_error")
@@ -47,8 +47,8 @@ def test_every_vendor_has_errors_here(kind: str) -> None:
     assert any(row["kind"] == kind for row in ROWS)
 
 
-def test_what_a_code_means_is_one_vendors_own_affair() -> None:
-    """OpenAI says insufficient_quota of money, Qwen of tokens a minute: a parked key would be one too few."""
+def test_the_same_code_can_mean_different_things_at_two_vendors() -> None:
+    """insufficient_quota is an empty account at OpenAI, and a limit of tokens a minute at Qwen, where the key stays usable."""
     body = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
     reasons = {kind: judged({"kind": kind, "status": 429, "body": body}).reason for kind in ("openai", "qwen")}
     assert reasons == {"openai": "money", "qwen": "rate_limit"}

@@ -1,4 +1,4 @@
-"""What holds for every kind of the catalog: each endpoint it names has an address, and its key goes where keys go."""
+"""Rules for every kind of the catalog: each of its endpoints has a URL, and its key is sent in headers only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_endpoint_is_prepared(name: str, endpoint: Endpoint, stream: bool)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_its_list_of_models_is_asked_for_with_the_key(name: str) -> None:
+def test_the_list_of_models_is_requested_with_the_key(name: str) -> None:
     asked = bound(name).models_request(Secrets(KEY))
     if asked is None:
         assert bound(name).known_models()
@@ -60,11 +60,11 @@ def test_its_list_of_models_is_asked_for_with_the_key(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(CATALOG))
-def test_a_kind_says_what_its_chats_can_do(name: str) -> None:
+def test_a_kind_declares_what_its_chats_support(name: str) -> None:
     assert CATALOG[name].features <= FEATURES
     assert "stream" in CATALOG[name].features
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_name_in_a_body_is_the_models_own_where_nothing_is_mapped(name: str) -> None:
-    assert bound(name).named("some/Model-1") == "some/Model-1"
+def test_the_model_in_a_body_is_unchanged_without_a_mapping(name: str) -> None:
+    assert bound(name).upstream_model("some/Model-1") == "some/Model-1"

@@ -1,4 +1,4 @@
-"""Gemini and Vertex AI: addresses, credentials, and what each generation of models wants."""
+"""Gemini and Vertex AI: URLs, credentials, and the differences between generations of models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.providers import Secrets
-from conduit_desktop.providers.gemini import Gemini, mend
+from conduit_desktop.providers.gemini import Gemini, adapt_to_generation
 from conduit_desktop.providers.vertex import Vertex
 
 
@@ -33,7 +33,7 @@ def vertex(**options: Any) -> Vertex:
     "base", [None, "https://generativelanguage.googleapis.com", "https://generativelanguage.googleapis.com/v1beta/"]
 )
 @pytest.mark.parametrize("model", ["gemini-x", "models/gemini-x"])
-def test_the_model_stands_in_the_path(base: str | None, model: str):
+def test_the_model_is_part_of_the_path(base: str | None, model: str):
     kind = gemini(base)
     root = "https://generativelanguage.googleapis.com/v1beta/models/gemini-x"
     assert kind.url("chat", model, "gemini", stream=False) == f"{root}:generateContent"
@@ -49,13 +49,13 @@ def test_the_model_stands_in_the_path(base: str | None, model: str):
         ("text-embedding-005", "embeddings", "vertex_predict", "predict"),
     ],
 )
-def test_vertex_embeds_as_each_generation_does(model: str, endpoint: Any, form: str, method: str) -> None:
+def test_vertex_embeddings_use_the_method_of_the_models_generation(model: str, endpoint: Any, form: str, method: str) -> None:
     kind = vertex(project="p", location="europe-west4")
-    assert kind.form_for("embeddings", model) == form
+    assert kind.media_format_for("embeddings", model) == form
     assert kind.url(endpoint, model, "gemini", False).endswith(f"/publishers/google/models/{model}:{method}")
 
 
-def test_a_models_name_cannot_leave_its_place():
+def test_dots_in_a_models_name_cannot_change_the_path():
     assert gemini().url("chat", "../x?y#z", "gemini", stream=False).endswith("/models/%2E%2E/x%3Fy%23z:generateContent")
 
 
@@ -80,7 +80,7 @@ def test_the_list_of_models():
 
 def thinking(model: str, config: dict[str, Any]) -> Any:
     body: dict[str, Any] = {"contents": [], "generationConfig": {"thinkingConfig": config}}
-    dropped = mend(model, body)
+    dropped = adapt_to_generation(model, body)
     return body.get("generationConfig", {}).get("thinkingConfig", dropped)
 
 
@@ -99,7 +99,7 @@ def thinking(model: str, config: dict[str, Any]) -> Any:
         ("gemini-flash-latest", {"thinkingLevel": "high"}, {"thinkingLevel": "high"}),
     ],
 )
-def test_each_generation_thinks_in_its_own_way(model: str, config: dict[str, Any], made: Any):
+def test_thinking_is_adapted_to_the_generation(model: str, config: dict[str, Any], made: Any):
     assert thinking(model, config) == made
 
 
@@ -110,15 +110,15 @@ RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response
 
 def test_from_generation_3_on_the_first_call_is_signed():
     body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT])}
-    mend("gemini-3-flash", body)
+    adapt_to_generation("gemini-3-flash", body)
     assert ["thoughtSignature" in part for part in body["contents"][0]["parts"]] == [True, False]
     assert body["contents"][1] == RESULT
 
 
-def test_before_generation_3_files_stand_beside_results_and_json_excludes_tools():
+def test_before_generation_3_files_follow_results_and_json_excludes_tools():
     config = {"responseMimeType": "application/json", "responseJsonSchema": {}}
     body: dict[str, Any] = {"contents": copy.deepcopy([CALL, RESULT]), "tools": [{}], "generationConfig": config}
-    assert mend("gemini-2.5-pro", body) == ["response_format"]
+    assert adapt_to_generation("gemini-2.5-pro", body) == ["response_format"]
     assert body == {
         "contents": [
             CALL,
@@ -136,14 +136,14 @@ def test_before_generation_3_files_stand_beside_results_and_json_excludes_tools(
         ("eu", "aiplatform.eu.rep.googleapis.com"),
     ],
 )
-def test_vertex_is_where_the_location_is(location: str, host: str):
+def test_the_host_of_vertex_depends_on_the_location(location: str, host: str):
     url = vertex(project="p1", location=location).url("chat", "gemini-x", "gemini", stream=True)
     place = f"projects/p1/locations/{location or 'global'}"
     assert url == f"https://{host}/v1/{place}/publishers/google/models/gemini-x:streamGenerateContent?alt=sse"
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5@20250929", "anthropic/claude-sonnet-4-5@20250929"])
-def test_claude_on_vertex_speaks_anthropics_dialect(model: str):
+def test_claude_on_vertex_uses_anthropics_dialect(model: str):
     kind = vertex(project="p1", location="us-east5")
     assert kind.dialects_for(model) == ("anthropic_messages",)
     assert kind.dialects_for("gemini-x") == ("gemini",)
@@ -151,11 +151,11 @@ def test_claude_on_vertex_speaks_anthropics_dialect(model: str):
         "/publishers/anthropic/models/claude-sonnet-4-5@20250929:streamRawPredict"
     )
     body = {"model": model, "messages": [], "max_tokens": 5}
-    assert kind.adapt_for(model, body, "anthropic_messages", translated=False) == []
+    assert kind.adapt(model, body, "anthropic_messages", translated=False) == []
     assert body == {"anthropic_version": "vertex-2023-10-16", "messages": [], "max_tokens": 5}
 
 
-def test_an_api_key_of_express_mode_is_sent_as_one():
+def test_a_key_of_express_mode_is_sent_as_an_api_key():
     key = "AIza" + "x" * 35
     kind = vertex()
     sent = kind.prepare("chat", "gemini-x", "gemini", False, b"{}", asyncio.run(kind.credentials(Secrets(key))), {})
@@ -173,7 +173,7 @@ def private_key() -> str:
 
 @asynccontextmanager
 async def google(status: int = 200) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """A token endpoint on loopback; what it was sent."""
+    """A token endpoint on loopback, and the requests that it got."""
     asked: list[bytes] = []
 
     async def token(request: web.Request) -> web.Response:
@@ -201,7 +201,7 @@ def account(private_key: str, token_uri: str) -> str:
     return orjson.dumps(fields).decode()
 
 
-async def test_a_service_account_gets_one_token_for_all(private_key: str):
+async def test_one_token_of_a_service_account_serves_all_calls(private_key: str):
     kind = vertex()
     async with google() as (url, asked):
         secrets = Secrets(account(private_key, url), {"x": "y"})
@@ -213,7 +213,7 @@ async def test_a_service_account_gets_one_token_for_all(private_key: str):
     assert "/projects/from-the-key/" in kind.url("chat", "gemini-x", "gemini", stream=False)
 
 
-async def test_a_refused_account_is_a_matter_of_credentials_and_stays_secret(private_key: str):
+async def test_a_refused_account_is_an_auth_error_without_the_account(private_key: str):
     async with google(status=400) as (url, _):
         with pytest.raises(UpstreamError) as caught:
             await vertex().credentials(Secrets(account(private_key, url)))
@@ -222,14 +222,14 @@ async def test_a_refused_account_is_a_matter_of_credentials_and_stays_secret(pri
 
 
 @pytest.mark.parametrize("text", ["not json", '{"type": "service_account"}'])
-async def test_what_is_no_account_is_refused_without_being_quoted(text: str):
+async def test_an_invalid_account_is_refused_without_being_quoted(text: str):
     with pytest.raises(UpstreamError) as caught:
         await vertex().credentials(Secrets(text))
     assert caught.value.reason == "auth"
     assert text not in str(caught.value)
 
 
-async def test_an_unreachable_token_endpoint_may_be_tried_again(private_key: str):
+async def test_an_unreachable_token_endpoint_is_a_connect_error(private_key: str):
     with pytest.raises(UpstreamError) as caught:
         await vertex().credentials(Secrets(account(private_key, "http://127.0.0.1:9/token")))
     assert caught.value.reason == "connect"

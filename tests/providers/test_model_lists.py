@@ -1,4 +1,4 @@
-"""Model lists as vendors give them."""
+"""Lists of models in the formats of the vendors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_plain_list():
     assert read("openai", body) == [OfferedModel("gpt-4o")]
 
 
-def test_openrouter_tells_context_price_and_features():
+def test_openrouters_list_has_context_price_and_features():
     row = {
         "id": "a/b", "name": "A: B", "context_length": 200000, "pricing": {"prompt": "0.000003", "completion": "0.000015"},
         "top_provider": {"max_completion_tokens": 64000}, "supported_parameters": ["tools", "reasoning", "structured_outputs"],
@@ -63,12 +63,12 @@ def test_xai_counts_cents_per_hundred_million():
         ("openai-compatible", {"id": "m", "context_length": True, "max_model_len": "9"}, None, None),
     ],
 )
-def test_context_sizes_go_by_many_names(kind: str, row: dict[str, Any], context: int | None, output: int | None):
+def test_context_sizes_are_read_under_every_vendors_name(kind: str, row: dict[str, Any], context: int | None, output: int | None):
     (model,) = read(kind, {"data": [row]})
     assert (model.context_tokens, model.max_output_tokens) == (context, output)
 
 
-def test_mistral_and_anthropic_tell_features():
+def test_the_lists_of_mistral_and_anthropic_have_features():
     (small,) = read(
         "mistral", {"data": [{"id": "m", "capabilities": {"function_calling": True, "vision": True, "completion_chat": True}}]}
     )
@@ -87,12 +87,12 @@ def test_mistral_and_anthropic_tell_features():
 
 
 @pytest.mark.parametrize("body", [None, "x", {"error": "no"}, {"data": {}}, 5])
-def test_what_is_no_list_is_said_to_be_none(body: Any):
+def test_a_body_that_is_not_a_list_raises(body: Any):
     with pytest.raises(ValueError, match="not a list"):
         read("openai", body)
 
 
-def test_where_lists_are_asked_for():
+def test_where_lists_are_requested():
     def url(kind: str, base: str | None = None) -> str | None:
         asked = bind(Provider(id="p", name="p", kind=kind, base_url=base)).models_request(Secrets("k"))
         return asked.url if asked else None
@@ -109,7 +109,7 @@ def test_a_vendor_without_a_list_names_its_models():
     assert "sonar-pro" in [model.id for model in known]
 
 
-def test_cloudflare_tells_tasks_and_properties():
+def test_cloudflares_list_has_tasks_and_properties():
     rows = [
         {"id": "uuid", "name": "@cf/meta/llama", "task": {"name": "Text Generation"}, "properties": [
             {"property_id": "context_window", "value": "24000"}, {"property_id": "function_calling", "value": "true"},
@@ -137,7 +137,7 @@ def test_cloudflare_tells_tasks_and_properties():
          None),
     ],
 )  # fmt: skip
-def test_cloudflares_addresses_name_the_account(base: str | None, chat: str, models: str | None):
+def test_cloudflares_urls_contain_the_account(base: str | None, chat: str, models: str | None):
     one = bind(Provider(id="p", name="p", kind="cloudflare", base_url=base, options={"account_id": "a1"}))
     assert one.url("chat", "m", "openai_chat", False) == f"{chat}/chat/completions"
     asked = one.models_request(Secrets("k"))

@@ -1,4 +1,4 @@
-"""Amazon SageMaker as a provider: addresses, the signature, the list of endpoints."""
+"""Amazon SageMaker as a provider: URLs, the signature, the list of endpoints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_model_is_an_endpoint() -> None:
     assert kind.url("chat", "my-llm", "sagemaker", False) == f"{root}/invocations"
     assert kind.url("chat", "my-llm", "sagemaker", True) == f"{root}/invocations-response-stream"
     body = {"model": "my-llm", "messages": []}
-    assert kind.adapt(body, "sagemaker", True) == []
+    assert kind.adapt("my-llm", body, "sagemaker", True) == []
     assert body == {"messages": []}
 
 

@@ -1,4 +1,4 @@
-"""Sources on their way from any dialect to any caller, each with its place in the words that the caller reads."""
+"""Citations of every dialect in answers to every caller, with positions in the text that the caller gets."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ CHAT, RESPONSES, GEMINI, BEDROCK = (dialect(name) for name in ("openai_chat", "o
 CALLERS = {"openai_chat": CHAT, "openai_responses": RESPONSES, "gemini": GEMINI}
 Fields = dict[str, Any]
 Blocks = list[tuple[str, int]]
-"""Texts, each with the number of its sources; an empty one stands for a search, which no other dialect can say."""
+"""Texts, each with the number of its citations; an empty one stands for a search, which no other dialect can express."""
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("ßé漢🦊\u0301"), min_size=1, max_size=8)
 blocks = st.lists(st.tuples(words, st.integers(0, 2)) | st.just(("", 0)), min_size=1, max_size=6)
 
 
 def source(number: int) -> Fields:
-    page = {"url": f"https://{number}.example/", "title": f"P{number}", "cited_text": "as said", "encrypted_index": "E"}
+    page = {"url": f"https://{number}.example/", "title": f"P{number}", "cited_text": "as written", "encrypted_index": "E"}
     return {"type": "web_search_result_location", **page}
 
 
-def cited(said: Blocks) -> list[list[Fields]]:
+def cited(cited_texts: Blocks) -> list[list[Fields]]:
     """The sources of each block, every one another page."""
     numbers = iter(range(1000))
-    return [[source(next(numbers)) for _ in range(count)] for _, count in said]
+    return [[source(next(numbers)) for _ in range(count)] for _, count in cited_texts]
 
 
-def streamed(said: Blocks, split: int) -> list[Event]:
+def streamed(cited_texts: Blocks, split: int) -> list[Event]:
     """Anthropic's stream of the blocks: what a text cites comes before its words."""
     frames = [start(input_tokens=1)]
-    for index, ((text, _), sources) in enumerate(zip(said, cited(said), strict=True)):
+    for index, ((text, _), sources) in enumerate(zip(cited_texts, cited(cited_texts), strict=True)):
         notes = [{"type": "citations_delta", "citation": raw} for raw in sources]
         pieces = [{"type": "text_delta", "text": piece} for piece in (text[:1], text[1:]) if piece]
         search = {"type": "server_tool_use", "id": f"s{index}", "name": "web_search", "input": {"query": "x"}}
@@ -49,12 +49,12 @@ def streamed(said: Blocks, split: int) -> list[Event]:
     return read(b"".join([*frames, stop()]), split)
 
 
-def whole(said: Blocks) -> list[Event]:
+def whole(cited_texts: Blocks) -> list[Event]:
     """The same as one body."""
     search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}}
     content = [
         {"type": "text", "text": text, **({"citations": sources} if sources else {})} if text else search
-        for (text, _), sources in zip(said, cited(said), strict=True)
+        for (text, _), sources in zip(cited_texts, cited(cited_texts), strict=True)
     ]
     return MESSAGES.read_response({"id": "m", "type": "message", "role": "assistant", "model": "c", "content": content,
                                    "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1}})  # fmt: skip
@@ -77,14 +77,14 @@ def seen_in_stream(caller: str, events: Iterable[Event]) -> Iterator[tuple[str, 
     writer = CALLERS[caller].writer(ChatRequest(caller, "m", stream=True))
     data = b"".join([writer.write(event) for event in events]) + writer.end()
     rows = [line[5:].strip() for line in data.splitlines() if line.startswith(b"data:")]
-    said = [orjson.loads(row) for row in rows if row != b"[DONE]"]
+    cited_texts = [orjson.loads(row) for row in rows if row != b"[DONE]"]
     match caller:
         case "openai_chat":
-            yield from _in_chat([chunk["choices"][0]["delta"] for chunk in said if chunk["choices"]])
+            yield from _in_chat([chunk["choices"][0]["delta"] for chunk in cited_texts if chunk["choices"]])
         case "openai_responses":
-            yield from _in_response(said[-1]["response"])
+            yield from _in_response(cited_texts[-1]["response"])
         case _:
-            yield from _in_gemini(said)
+            yield from _in_gemini(cited_texts)
 
 
 def _in_chat(messages: list[Fields]) -> Iterator[tuple[str, str]]:
@@ -106,31 +106,33 @@ def _in_gemini(chunks: list[Fields]) -> Iterator[tuple[str, str]]:
     for grounding in (candidate["groundingMetadata"] for candidate in candidates if "groundingMetadata" in candidate):
         for support in grounding["groundingSupports"]:
             segment = support["segment"]
-            said = encoded[segment["startIndex"] : segment["endIndex"]].decode()
-            assert said == segment["text"]
-            yield from ((grounding["groundingChunks"][index]["web"]["uri"], said) for index in support["groundingChunkIndices"])
+            cited_texts = encoded[segment["startIndex"] : segment["endIndex"]].decode()
+            assert cited_texts == segment["text"]
+            yield from (
+                (grounding["groundingChunks"][index]["web"]["uri"], cited_texts) for index in support["groundingChunkIndices"]
+            )
 
 
-def wanted(said: Blocks) -> list[tuple[str, str]]:
-    return [(raw["url"], text) for (text, _), sources in zip(said, cited(said), strict=True) for raw in sources]
-
-
-@pytest.mark.parametrize("caller", CALLERS)
-@given(said=blocks)
-def test_a_claudes_source_stands_for_the_words_of_its_block(caller: str, said: Blocks) -> None:
-    assert list(seen_whole(caller, collect(whole(said)))) == wanted(said)
+def wanted(cited_texts: Blocks) -> list[tuple[str, str]]:
+    return [(raw["url"], text) for (text, _), sources in zip(cited_texts, cited(cited_texts), strict=True) for raw in sources]
 
 
 @pytest.mark.parametrize("caller", CALLERS)
-@given(said=blocks, split=st.integers(1, 200))
-def test_so_it_does_in_a_stream_however_it_is_split(caller: str, said: Blocks, split: int) -> None:
-    events = streamed(said, split)
-    assert list(seen_in_stream(caller, events)) == wanted(said)
-    assert list(seen_whole(caller, collect(events))) == wanted(said)
+@given(cited_texts=blocks)
+def test_claudes_citation_covers_the_text_of_its_block(caller: str, cited_texts: Blocks) -> None:
+    assert list(seen_whole(caller, collect(whole(cited_texts)))) == wanted(cited_texts)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@given(cited_texts=blocks, split=st.integers(1, 200))
+def test_claudes_citation_covers_its_block_in_a_stream_however_it_is_split(caller: str, cited_texts: Blocks, split: int) -> None:
+    events = streamed(cited_texts, split)
+    assert list(seen_in_stream(caller, events)) == wanted(cited_texts)
+    assert list(seen_whole(caller, collect(events))) == wanted(cited_texts)
 
 
 @given(texts=st.lists(words, min_size=1, max_size=4), data=st.data())
-def test_googles_places_are_found_in_the_part_they_belong_to(texts: list[str], data: st.DataObject) -> None:
+def test_googles_positions_are_assigned_to_the_part_they_belong_to(texts: list[str], data: st.DataObject) -> None:
     """Google counts bytes from the first word of an answer, whatever its parts; ours are characters of one part."""
     supports, begin = [], 0
     for text in texts:
@@ -150,7 +152,7 @@ def foreign(*citations: Citation, text: str = "grün ist gut") -> Answer:
     return Answer(Started("x", "m", dialect="openai_chat"), [Choice([Text(text, citations=list(citations))], Finished("stop"))])
 
 
-PLACED = Citation("https://a.example", "A", "as said", 5, 8, "gemini")
+PLACED = Citation("https://a.example", "A", "as written", 5, 8, "gemini")
 UNPLACED = Citation("https://b.example", dialect="openai_chat")
 
 
@@ -173,16 +175,16 @@ def as_client(answer: Answer, stream: bool) -> list[Fields]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_anthropic_client_sees_pages_that_others_cite(stream: bool) -> None:
+def test_an_anthropic_client_gets_pages_that_other_providers_cite(stream: bool) -> None:
     (text,) = as_client(foreign(PLACED, UNPLACED), stream)
     assert [(c["type"], c["url"], c["title"], c["cited_text"]) for c in text["citations"]] == [
-        ("web_search_result_location", "https://a.example", "A", "as said"),
+        ("web_search_result_location", "https://a.example", "A", "as written"),
         ("web_search_result_location", "https://b.example", None, ""),
     ]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_the_client_hands_back_is_read_by_others_and_kept_from_anthropic(stream: bool) -> None:
+def test_citations_that_a_client_hands_back_are_read_by_others_and_not_sent_to_anthropic(stream: bool) -> None:
     own = {"type": "text", "text": "mine", "citations": [source(1)]}
     content = [*as_client(foreign(PLACED, UNPLACED), stream), own]
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": content},
@@ -196,14 +198,14 @@ def test_what_the_client_hands_back_is_read_by_others_and_kept_from_anthropic(st
     assert all("citations" in to.write_request(request, "m").dropped for to in (CHAT, RESPONSES, GEMINI, BEDROCK))
 
 
-def test_sources_without_words_leave_nothing_behind_at_anthropic() -> None:
+def test_citations_without_text_are_removed_for_anthropic() -> None:
     content = as_client(foreign(UNPLACED, text=""), stream=False)
     messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": content}, {"role": "user", "content": "!"}]
     assert MESSAGES.passthrough_request({"messages": messages}, "m")["messages"] == [messages[0], messages[2]]
 
 
-def test_a_passage_of_a_callers_own_document_is_named_by_its_title() -> None:
-    place = {"type": "page_location", "cited_text": "as said", "document_index": 0, "document_title": "a.pdf",
+def test_a_passage_of_the_callers_document_is_cited_by_its_title() -> None:
+    place = {"type": "page_location", "cited_text": "as written", "document_index": 0, "document_title": "a.pdf",
              "start_page_number": 1, "end_page_number": 2}  # fmt: skip
     body = {
         "type": "message",
@@ -212,17 +214,17 @@ def test_a_passage_of_a_callers_own_document_is_named_by_its_title() -> None:
         "stop_reason": "end_turn",
     }
     answer = collect(MESSAGES.read_response(body))
-    said = RESPONSES.write_response(answer, ChatRequest("openai_responses", "m"))["output"]
-    (note,) = said[0]["content"][0]["annotations"]
+    cited_texts = RESPONSES.write_response(answer, ChatRequest("openai_responses", "m"))["output"]
+    (note,) = cited_texts[0]["content"][0]["annotations"]
     assert (note["type"], note["filename"], note["index"]) == ("file_citation", "a.pdf", 2)
-    back = RESPONSES.passthrough_request({"model": "m", "input": said}, "m")["input"]
+    back = RESPONSES.passthrough_request({"model": "m", "input": cited_texts}, "m")["input"]
     assert back[0]["content"][0]["annotations"] == []
     grounding = GEMINI.write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]["groundingMetadata"]
-    assert grounding["groundingChunks"] == [{"retrievedContext": {"title": "a.pdf", "text": "as said"}}]
+    assert grounding["groundingChunks"] == [{"retrievedContext": {"title": "a.pdf", "text": "as written"}}]
     assert "annotations" not in CHAT.write_response(answer, ChatRequest("openai_chat", "m"))["choices"][0]["message"]
 
 
-def test_a_search_results_source_is_an_address_only_where_it_is_one() -> None:
+def test_a_search_results_source_is_a_url_only_where_it_is_one() -> None:
     result = {"type": "search_result_location", "cited_text": "q", "title": None, "search_result_index": 0,
               "start_block_index": 0, "end_block_index": 1}  # fmt: skip
     texts = [{"type": "text", "text": "x", "citations": [{**result, "source": name}]} for name in ("https://a.example", "notes/7")]
@@ -231,7 +233,7 @@ def test_a_search_results_source_is_an_address_only_where_it_is_one() -> None:
     assert [(c.url, c.title) for c in found] == [("https://a.example", "https://a.example"), (None, "notes/7")]
 
 
-def test_an_annotation_from_nowhere_to_nowhere_has_no_place() -> None:
+def test_an_annotation_from_0_to_0_has_no_position() -> None:
     note = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 0}}
     answer = collect(
         CHAT.read_response({"choices": [{"message": {"content": "x", "annotations": [note]}, "finish_reason": "stop"}]})

@@ -24,7 +24,7 @@ from conduit_desktop.core.events import (
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import aws_eventstream as eventstream
 from conduit_desktop.wire.framing import sse
-from conduit_desktop.wire.media.endpoints import MediaRequest, form
+from conduit_desktop.wire.media.endpoints import MediaRequest, media_format
 from tests.wire.speech import asked, read, say
 
 
@@ -195,7 +195,7 @@ def test_whitespace_after_a_complete_call_is_ignored() -> None:
     ],
 )
 def test_invalid_counts_of_media_endpoints_are_zero(name: str, form_name: str, answer: dict[str, Any]) -> None:
-    told = form(name, form_name).read([answer], b"", MediaRequest(name, {"model": "m", "input": "hi"}), "m")
+    told = media_format(name, form_name).read([answer], b"", MediaRequest(name, {"model": "m", "input": "hi"}), "m")
     assert told.usage == Usage()
 
 

@@ -1,4 +1,4 @@
-"""Thoughts of other providers in the hands of Anthropic's clients: they find their way home and never reach a stranger."""
+"""Marks on thoughts of other providers: a client's next request sends them to their provider again, and to no other."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ TOOL = {"name": "f", "input_schema": {"type": "object"}}
 CALL = ToolCall("toolu_1", "f", "{}")
 
 
-def told(said_in: str, *parts: AnswerPart, stream: bool = False) -> list[Fields]:
-    """The content that Anthropic's client holds of an answer in the dialect `said_in`, and will hand back."""
-    answer = Answer(Started("x", "m", dialect=said_in), [Choice(list(parts), Finished("stop"))])
+def client_content(origin: str, *parts: AnswerPart, stream: bool = False) -> list[Fields]:
+    """The content that Anthropic's client gets of an answer from the dialect `origin`, and will hand back."""
+    answer = Answer(Started("x", "m", dialect=origin), [Choice(list(parts), Finished("stop"))])
     if stream:
         writer = MESSAGES.writer(ChatRequest("anthropic_messages", "m"))
         answer = collect(read(b"".join([writer.write(event) for event in answer.events()]) + writer.end()))
@@ -45,7 +45,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
-    ("said_in", "signature"),
+    ("origin", "signature"),
     [
         ("gemini", "Z2Vt"),
         ("openai_responses", mark(MarkedContent("openai_responses", "gAAA"))),
@@ -53,8 +53,8 @@ RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "4"}
         ("ollama", None),
     ],
 )
-def test_a_thought_that_no_claude_signed_stays_behind_in_the_native_lane(said_in: str, signature: str | None, stream: bool) -> None:
-    content = told(said_in, Thinking("hm", signature), Text("so"), stream=stream)
+def test_a_thought_that_claude_did_not_sign_is_not_passed_through(origin: str, signature: str | None, stream: bool) -> None:
+    content = client_content(origin, Thinking("hm", signature), Text("so"), stream=stream)
     assert [block["type"] for block in content] == ["thinking", "text"]
     given = body(content, AGAIN)
     assert MESSAGES.passthrough_request(given, "claude-x")["messages"][1]["content"] == [{"type": "text", "text": "so"}]
@@ -64,34 +64,34 @@ def test_a_thought_that_no_claude_signed_stays_behind_in_the_native_lane(said_in
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("said_in", ["anthropic_messages", "bedrock", "openai_chat"])
-def test_a_claudes_own_thoughts_go_back_to_any_claude(said_in: str, stream: bool) -> None:
-    content = told(said_in, Thinking("hm", "c2ln"), RedactedThinking("eA=="), Text("so"), stream=stream)
+@pytest.mark.parametrize("origin", ["anthropic_messages", "bedrock", "openai_chat"])
+def test_claudes_thoughts_are_sent_to_claude_anywhere(origin: str, stream: bool) -> None:
+    content = client_content(origin, Thinking("hm", "c2ln"), RedactedThinking("eA=="), Text("so"), stream=stream)
     given = body(content, AGAIN)
     assert MESSAGES.passthrough_request(given, "claude-x")["messages"] is given["messages"]
     assert content[0] == {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
-    said = dialect("bedrock").write_request(MESSAGES.read_request(given, {}), "anthropic.claude-x-v1:0").body["messages"][1]
-    assert said["content"][0] == {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
+    written = dialect("bedrock").write_request(MESSAGES.read_request(given, {}), "anthropic.claude-x-v1:0").body["messages"][1]
+    assert written["content"][0] == {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
 
 
-def test_a_thought_finds_its_way_home() -> None:
-    request = MESSAGES.read_request(body(told("gemini", Thinking("hm", "Z2Vt"), CALL), RESULT), {})
+def test_a_marked_thought_is_sent_to_its_provider_again() -> None:
+    request = MESSAGES.read_request(body(client_content("gemini", Thinking("hm", "Z2Vt"), CALL), RESULT), {})
     thought = dialect("gemini").write_request(request, "m").body["contents"][1]["parts"][0]
     assert thought == {"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}
     sealed = mark(MarkedContent("openai_responses", "gAAA", id="rs_1"))
-    given = body(told("openai_responses", Thinking("hm", sealed), CALL), RESULT)
+    given = body(client_content("openai_responses", Thinking("hm", sealed), CALL), RESULT)
     request = MESSAGES.read_request(given, {})
     item = dialect("openai_responses").write_request(request, "m").body["input"][1]
     assert (item["type"], item["id"], item["encrypted_content"]) == ("reasoning", "rs_1", "gAAA")
     assert MESSAGES.write_request(request, "m").body == given
 
 
-def test_a_turn_of_nothing_but_foreign_thoughts_is_left_out() -> None:
-    given = body(told("gemini", Thinking("hm", "Z2Vt")), AGAIN)
+def test_a_message_of_foreign_thoughts_only_is_left_out() -> None:
+    given = body(client_content("gemini", Thinking("hm", "Z2Vt")), AGAIN)
     assert MESSAGES.passthrough_request(given, "m")["messages"] == [given["messages"][0], given["messages"][2]]
 
 
-def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them() -> None:
+def test_foreign_thoughts_that_googles_clients_hand_back_are_not_sent_to_google() -> None:
     answer = Answer(
         Started("x", "m", dialect="anthropic_messages"), [Choice([Thinking("hm", "c2ln-_"), Text("so")], Finished("stop"))]
     )
@@ -108,15 +108,15 @@ def test_googles_clients_carry_the_thoughts_of_others_and_google_never_sees_them
         assert not any("thoughtSignature" in part for part in left)
         request = GEMINI.read_request(given, {"model": "m"})
         assert GEMINI.write_request(request, "m").body["contents"] == given["contents"]
-        said = MESSAGES.write_request(request, "claude-x").body["messages"][1]["content"]
-        assert "c2ln-_" in [block.get("signature") for block in said]
+        written = MESSAGES.write_request(request, "claude-x").body["messages"][1]["content"]
+        assert "c2ln-_" in [block.get("signature") for block in written]
     own = {"contents": [{"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "Z2Vt"}, {"text": "so"}]}]}
     assert GEMINI.passthrough_request(own, "gemini-x")["contents"] is own["contents"]
 
 
-@pytest.mark.parametrize(("said_in", "is_claudes"), [("gemini", False), ("bedrock", True), ("anthropic_messages", True)])
-def test_signatures_that_no_claude_made_are_not_called_so_and_reach_no_vendor(said_in: str, is_claudes: bool) -> None:
-    answer = Answer(Started("x", "m", dialect=said_in), [Choice([Thinking("hm", "Z2Vt"), Text("so")], Finished("stop"))])
+@pytest.mark.parametrize(("origin", "is_claudes"), [("gemini", False), ("bedrock", True), ("anthropic_messages", True)])
+def test_foreign_signatures_are_not_labelled_as_claudes_and_reach_no_vendor(origin: str, is_claudes: bool) -> None:
+    answer = Answer(Started("x", "m", dialect=origin), [Choice([Thinking("hm", "Z2Vt"), Text("so")], Finished("stop"))])
     writer = CHAT.writer(ChatRequest("openai_chat", "m"))
     frames = b"".join([writer.write(event) for event in answer.events()]) + writer.end()
     deltas = [orjson.loads(row[6:])["choices"][0]["delta"] for row in frames.splitlines() if row.startswith(b"data: {")]
@@ -139,8 +139,8 @@ EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": 
         ({"type": "adaptive"}, RESULT, False),
     ],
 )
-def test_thinking_by_budget_goes_where_its_thought_is_missing_before_a_call(thinking: Fields, after: Fields, goes: bool) -> None:
-    given = body(told("gemini", Thinking("hm", "Z2Vt"), CALL), after, thinking=thinking, context_management=EDITS)
+def test_thinking_by_budget_is_removed_where_a_call_has_no_thought_before_it(thinking: Fields, after: Fields, goes: bool) -> None:
+    given = body(client_content("gemini", Thinking("hm", "Z2Vt"), CALL), after, thinking=thinking, context_management=EDITS)
     native = MESSAGES.passthrough_request(given, "claude-x")
     assert ("thinking" not in native) == goes
     assert native["context_management"] == ({"edits": EDITS["edits"][1:]} if goes else EDITS)
@@ -150,15 +150,15 @@ def test_thinking_by_budget_goes_where_its_thought_is_missing_before_a_call(thin
 @pytest.mark.parametrize(
     "messages", [None, "x", [None], [{"role": "assistant"}], [{"role": "assistant", "content": [None, 1, {}]}]]
 )
-def test_what_is_no_conversation_goes_on_as_it_came(messages: Any) -> None:
+def test_malformed_messages_are_passed_through_unchanged(messages: Any) -> None:
     assert MESSAGES.passthrough_request({"messages": messages}, "m")["messages"] is messages
 
 
 @given(made=st.builds(MarkedContent, st.sampled_from(["gemini", ""]), st.text(max_size=9), st.sampled_from(Kind.__args__)))
-def test_a_mark_holds_what_it_was_made_of(made: MarkedContent) -> None:
+def test_marked_content_is_read_back(made: MarkedContent) -> None:
     assert unmark(mark(made)) == made
 
 
 @pytest.mark.parametrize("text", [None, 3, "", "c2ln", "conduit.v1.", "conduit.v1.gemini", "conduit.v1.gemini.other.x"])
-def test_what_bears_no_mark_is_its_owners(text: Any) -> None:
+def test_text_without_a_mark_is_not_marked_content(text: Any) -> None:
     assert unmark(text) is None

@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.entities import Price
+from conduit_desktop.core.paths import resource
 
-_PACKAGE = Path(__file__).resolve().parents[2]
 _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|:|$)")
 
 
@@ -40,7 +40,7 @@ class PriceCatalog:
     @classmethod
     def load(cls, path: Path | None = None) -> PriceCatalog:
         """Read the file (blocking, some ten milliseconds)."""
-        return cls(orjson.loads((path or _shipped()).read_bytes()))
+        return cls(orjson.loads((path or resource("prices.json")).read_bytes()))
 
     def find(self, provider: str, model: str, now_ms: int) -> CatalogPrice | None:
         """The price of a model at a catalog provider (`openai`, `x-ai`) at `now_ms`; None where it has none."""
@@ -128,8 +128,3 @@ def _midnight(text: str) -> datetime:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _shipped() -> Path:
-    installed = _PACKAGE / "_resources"
-    return (installed if installed.is_dir() else _PACKAGE.parent / "resources") / "prices.json"

@@ -18,8 +18,7 @@ from conduit_desktop.gateway.upstream.client import Response, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
 from conduit_desktop.providers import Endpoint, Secrets
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.media import endpoints as forms
-from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody, format_for
 from conduit_desktop.wire.media.usage import READ_ONLY
 
 ASIDE = 256 * 1024
@@ -100,7 +99,7 @@ class MediaAttempt:
     async def _read(self, response: Response) -> tuple[dict[str, Json], bytes]:
         raw = await response.read()
         answer = await _aside(len(raw), _object, raw)
-        self.target.bound.kind.complete(answer, response.headers)
+        self.target.bound.kind.add_header_usage(answer, response.headers)
         if answer.get("error") and len(answer) < 4:
             raise self._refusal_in_200(response, raw)
         response.finish()
@@ -128,7 +127,7 @@ class MediaAttempt:
 
     def _refusal(self, response: Response, body: bytes) -> UpstreamError:
         error = refusal(self.prepared, response, body)
-        if not self.form.own:
+        if not self.form.passthrough:
             error.dialect = ""  # in the vendor's own shape, which the caller does not read
         return error
 
@@ -152,13 +151,13 @@ async def attempt(
     """Put the request to one target; raises UpstreamError, or BadRequest where it cannot be said there."""
     kind = target.bound.kind
     assert call.media_request is not None
-    media_request, form = forms.format_for(
-        call.media_request, kind.form_for(call.endpoint, target.model), kind.own_words, call.model, overrides
+    media_request, form = format_for(
+        call.media_request, kind.media_format_for(call.endpoint, target.model), kind.native_caller_formats, call.model, overrides
     )
-    reworded = call.media_request.words is not None and media_request is not call.media_request
-    upstream_dialect = call.dialect if kind.speaks(call.dialect.name) and not reworded else dialect(kind.dialects[0])
-    prepared = PreparedRequest(call, upstream_dialect, native=form.own, body=b"")
-    sendings = form.write(media_request, kind.named(target.model), prepared.dropped)
+    reworded = call.media_request.caller_format is not None and media_request is not call.media_request
+    upstream_dialect = call.dialect if kind.supports(call.dialect.name) and not reworded else dialect(kind.dialects[0])
+    prepared = PreparedRequest(call, upstream_dialect, native=form.passthrough, body=b"")
+    sendings = form.write(media_request, kind.upstream_model(target.model), prepared.dropped)
     errand = MediaAttempt(upstream, call, media_request, form, prepared, target, credential, limits, credential.secrets)
     until = min(deadline, (began := asyncio.get_running_loop().time()) + limits.whole_s)
     responses: list[Response] = []

@@ -191,10 +191,10 @@ def prepare(
     kind = target.bound.kind
     spoken = kind.dialects_for(target.model)
     watch: SignatureRecorder | None = None
-    native = kind.speaks(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
+    native = kind.supports(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
     if native:
         upstream = call.dialect
-        body = upstream.passthrough_request(call.body, kind.named(target.model))
+        body = upstream.passthrough_request(call.body, kind.upstream_model(target.model))
         dropped = _left_behind(call.body, body)
     elif call.untranslatable is not None:
         raise call.untranslatable
@@ -205,9 +205,9 @@ def prepare(
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
             request = signatures.restored(scope, upstream.name, request)
             watch = signatures.watch(scope, upstream.name)
-        outgoing = upstream.write_request(request, kind.named(target.model))
+        outgoing = upstream.write_request(request, kind.upstream_model(target.model))
         body, dropped = outgoing.body, outgoing.dropped
-    dropped = [*dropped, *kind.adapt_for(target.model, body, upstream.name, not native)]
+    dropped = [*dropped, *kind.adapt(target.model, body, upstream.name, not native)]
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
         if override is not None:

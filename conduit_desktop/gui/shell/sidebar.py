@@ -9,8 +9,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.widgets.buttons import icon_button
 from conduit_desktop.gui.widgets.icons import IconPicture
 from conduit_desktop.gui.widgets.labels import label

@@ -6,9 +6,9 @@ from PySide6.QtCore import QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QSystemTrayIcon, QWidget
 
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.shell.sidebar import STATES
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.widgets.menus import menu_of
 
 

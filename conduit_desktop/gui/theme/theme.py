@@ -13,8 +13,8 @@ from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication
 
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT, Palette
-from conduit_desktop.gui.theme.resources import resource
 
 Mode = Literal["system", "light", "dark"]
 

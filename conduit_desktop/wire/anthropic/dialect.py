@@ -1,17 +1,10 @@
-"""Anthropic's Messages API, both ways.
-
-The parts: `_blocks` and `_request` read requests; `_parts`, `_layout` and `_params` write them; `_answer`, `_reader`,
-`_writer` and `_usage` are answers whole and streamed; `_foreign` is what other providers made; `_errors` is what goes wrong.
-Source: platform.claude.com/docs/en/api.
-"""
+"""Anthropic's Messages API, read and written. https://platform.claude.com/docs/en/api/messages"""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.anthropic import errors
-from conduit_desktop.wire.anthropic import request_writer as params
-from conduit_desktop.wire.anthropic import response as answers
+from conduit_desktop.wire.anthropic import errors, request_writer, response
 from conduit_desktop.wire.anthropic.messages_layout import (
     Layout,
     foreign_layout,
@@ -36,29 +29,29 @@ class AnthropicMessages(BaseDialect):
     read_request = staticmethod(read_request)
     reader = MessagesReader
     writer = MessagesWriter
-    read_response = staticmethod(answers.read_response)
-    write_response = staticmethod(answers.write_response)
+    read_response = staticmethod(response.read_response)
+    write_response = staticmethod(response.write_response)
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """A request of this dialect comes out as it went in; one of another is laid out by this dialect's rules."""
+        """A request of this dialect is written as it was read; one of another is arranged by this dialect's rules."""
         parts = AnthropicPartWriter(own=request.dialect == NAME)
         if parts.own:
             layout = own_layout(request.messages, parts, request.source_form.get("system") == "top")
-            rest = params.write_own(request)
+            rest = request_writer.write_own(request)
         else:
             layout = foreign_layout(request.messages, parts)
-            rest = params.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
-        body = _body(model, layout) | params.write_tools(request, parts) | rest
+            rest = request_writer.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
+        body = _body(model, layout) | request_writer.write_tools(request, parts) | rest
         if parts.own:
             restore_source_form(body, request.source_form)
         else:
-            params.mend_for_thinking(body, parts)
+            request_writer.drop_refused_while_thinking(body, parts)
         return WrittenRequest(body, list(parts.dropped))
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """Only the model is another, and what other providers made stays behind; usage is in every stream of this dialect."""
+        """`body` for `model`, without what other providers signed. Every stream of this dialect reports usage."""
         return {**without_foreign(body), "model": model}
 
 

@@ -1,4 +1,4 @@
-"""Turns as the Messages API wants them, made from a conversation that another dialect laid out."""
+"""Arranges a conversation as the Messages API requires: system on top, turns that alternate, tool results first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from conduit_desktop.wire.anthropic.messages_reader import Fields
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 
 FILLER = "."
-"""What a user says in a conversation that has nothing but instructions: one message is required."""
+"""The user's text in a conversation that has instructions only, because the API requires one message."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """A conversation as top-level `system` and turns."""
+    """A conversation as the fields `system` and `messages`."""
 
     system: str | list[Fields] | None
     messages: list[Fields]
@@ -37,21 +37,21 @@ def own_layout(messages: list[Message], parts: AnthropicPartWriter, system_on_to
 
 
 def _own_content(message: Message, parts: AnthropicPartWriter) -> Fields:
-    """Text without a text is no content at all."""
+    """The field `content`; none where the message was read without it."""
     return {"content": _content(message, parts)} if message.parts or not message.plain else {}
 
 
 def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layout:
-    """The conversation with `system` on top, tool results where they must be, and nothing that is refused.
+    """A conversation of another dialect, without what the API refuses.
 
-    Every system and developer message goes to the top-level `system`, in order: only the newest models take one in the
-    middle, and never between a tool's call and its result. One that stood in the middle is named as
-    `system.position`. Neighbours of one role are one turn; results stand first in the turn after their call.
+    Every system and developer message goes to the top-level `system`, in order: only the newest models accept one in the middle,
+    and never between a tool call and its result. One from the middle is reported as `system.position`. Adjacent messages of one
+    role become one turn; tool results come first in the turn after their call.
     """
     system = [m for m in messages if m.role in ("system", "developer")]
     turns: list[_Turn] = []
     for message in messages:
-        _note_what_goes(message, parts)
+        _drop_message_fields(message, parts)
         if message.role in ("system", "developer"):
             if turns:
                 parts.drop("system.position")
@@ -62,15 +62,15 @@ def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layou
             turns[-1].content.extend(content)
         elif content:
             turns.append(_Turn(role, content))
-    _trim_the_end(turns)
+    _trim_prefill(turns)
     turns = turns or [_Turn("user", [{"type": "text", "text": FILLER}])]
     return Layout(_system(system, parts), [_written(turn) for turn in turns])
 
 
 def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
-    """Whether the model is being answered a tool call that it made without a thought of Anthropic's before it.
+    """Whether the conversation ends with the result of a tool call before which there is no thinking block.
 
-    With thinking on, such a turn is refused: "a final `assistant` message must start with a thinking block".
+    With thinking on, Anthropic refuses that: "a final `assistant` message must start with a thinking block".
     """
     if len(messages) < 2 or "tool_result" not in _types(messages[-1]):
         return False
@@ -78,7 +78,7 @@ def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
 
 
 def _types(message: Json) -> list[Json]:
-    """What the blocks of a message are, as far as it has any."""
+    """The types of the blocks of a message; empty where its content is text."""
     content = message.get("content") if isinstance(message, dict) else None
     return [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 
@@ -89,14 +89,14 @@ def _content(message: Message, parts: AnthropicPartWriter) -> str | list[Fields]
     return parts.content(message.parts)
 
 
-def _note_what_goes(message: Message, parts: AnthropicPartWriter) -> None:
+def _drop_message_fields(message: Message, parts: AnthropicPartWriter) -> None:
     if message.name is not None:
         parts.drop("messages.name")
     parts.drop(*(f"messages.{key}" for key, value in message.extra.items() if value is not None))
 
 
 def _allowed(message: Message, parts: AnthropicPartWriter) -> list[Part]:
-    """The parts that may stand in a message of its role: the assistant has no images."""
+    """The parts that a message of its role may hold: the assistant has no images."""
     if message.role != "assistant":
         return message.parts
     for part in message.parts:
@@ -117,8 +117,8 @@ def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[F
     return blocks
 
 
-def _trim_the_end(turns: list[_Turn]) -> None:
-    """Take the blanks off an answer that is to be continued: "final assistant content cannot end with trailing whitespace"."""
+def _trim_prefill(turns: list[_Turn]) -> None:
+    """Trim an answer that the model is to continue: "final assistant content cannot end with trailing whitespace"."""
     if turns and turns[-1].role == "assistant" and turns[-1].content[-1]["type"] == "text":
         last = turns[-1].content[-1]
         last["text"] = last["text"].rstrip()
@@ -127,6 +127,7 @@ def _trim_the_end(turns: list[_Turn]) -> None:
 def _written(turn: _Turn) -> Fields:
     content = turn.content
     if turn.role == "user":
+        # sorted() is stable: results keep their order, and so does the rest.
         content = sorted(content, key=lambda block: block["type"] != "tool_result")
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         return {"role": turn.role, "content": content[0]["text"]}

@@ -1,19 +1,15 @@
-"""Neutral parts, written as content blocks of Anthropic's Messages API."""
+"""Writes neutral parts as content blocks of Anthropic's Messages API."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import assert_never
 
-import orjson
-
 from conduit_desktop.core.chat import (
     CacheTtl,
-    Json,
     Media,
     Opaque,
     Part,
@@ -25,31 +21,20 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields, cache_mark
-from conduit_desktop.wire.base64_values import standard
+from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.provenance import MarkedContent, mark, unmark
+from conduit_desktop.wire.values import as_object, fitting_id, image_type, with_standard_base64
 
 _SIGNERS = ("", NAME, "bedrock")
-"""The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
-_UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-
-_IMAGE_MAGIC = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
-"""How base64 of each kind of image begins."""
+"""The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
+_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-class AnthropicPartWriter:
-    """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
-
-    def __init__(self, own: bool) -> None:
-        self.own = own
-        self.dropped: dict[str, None] = {}
-        """Names of what could not be said, in the order it was met."""
-
-    def drop(self, *names: str) -> None:
-        """Note what had to go."""
-        self.dropped.update(dict.fromkeys(names))
+class AnthropicPartWriter(DroppingWriter):
+    """Writes parts as blocks."""
 
     def content(self, parts: Iterable[Part]) -> list[Fields]:
-        """The blocks for `parts`, without those that cannot be said."""
+        """The blocks for `parts`, without those that the API cannot express."""
         return [block for part in parts if (block := self.block(part)) is not None]
 
     def block(self, part: Part) -> Fields | None:
@@ -74,15 +59,11 @@ class AnthropicPartWriter:
             case _:
                 assert_never(part)
 
-    def marks(self, block: Fields, cache: CacheTtl | None, extra: Fields, what: str) -> Fields:
-        """`block` with its cache mark and, for this dialect's own parts, what only it knows."""
+    def marks(self, block: Fields, cache: CacheTtl | None, extra: Fields, path: str) -> Fields:
+        """`block` with its cache mark, and with `extra` where it was read from this dialect; else that is dropped."""
         if cache is not None:
             block["cache_control"] = cache_mark(cache)
-        if self.own:
-            block.update(extra)
-        else:
-            self.drop(*(f"{what}.{key}" for key, value in extra.items() if value is not None))
-        return block
+        return self.with_extra(block, extra, path)
 
     def _text(self, part: Text) -> Fields | None:
         if not self.own and not part.text.strip():
@@ -96,7 +77,7 @@ class AnthropicPartWriter:
 
     def _thinking(self, part: Thinking) -> Fields | None:
         if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
-            self.drop("thinking")  # thoughts without a Claude's signature are refused
+            self.drop("thinking")  # a thought without Claude's signature is refused
             return None
         block: Fields = {"type": "thinking", "thinking": part.text}
         if self.own and part.dialect not in ("", NAME):
@@ -124,8 +105,8 @@ class AnthropicPartWriter:
         return self.marks(block, part.cache, part.extra, "tool_calls")
 
     def _input(self, part: ToolCall) -> Fields:
-        value, whole = tool_input(part.arguments, part.kind == "custom")
-        if not whole:
+        value, lossless = as_object(part)
+        if not lossless:
             self.drop("tool_calls.arguments")
         return value
 
@@ -142,7 +123,7 @@ class AnthropicPartWriter:
         return self.marks(block, part.cache, part.extra, "tool_result")
 
     def _id(self, call_id: str) -> str:
-        return call_id if self.own else tool_id(call_id)
+        return call_id if self.own else fitting_id(call_id, _NOT_IN_IDS, "toolu")
 
     def _media(self, part: Media) -> Fields | None:
         source = self._source(part)
@@ -157,7 +138,7 @@ class AnthropicPartWriter:
         return self.marks(block, part.cache, extra, "content")
 
     def _source(self, part: Media) -> Fields | None:
-        source = _plain_source(part) if self.own else self._foreign_source(standard(part))
+        source = _plain_source(part) if self.own else self._foreign_source(with_standard_base64(part))
         if source is None:
             return None
         more = part.extra.get("source")
@@ -170,14 +151,14 @@ class AnthropicPartWriter:
             self.drop(part.kind)
             return None
         if part.file_id is not None:
-            self.drop("file_id")  # another vendor's file means nothing here
+            self.drop("file_id")  # a file stored at another vendor
             return None
         if part.kind == "image" and part.data is not None:
-            return {"type": "base64", "media_type": image_type(part), "data": part.data}
+            return {"type": "base64", "media_type": part.media_type or image_type(part.data) or "image/png", "data": part.data}
         if part.kind == "document" and part.data is not None:
             return self._document_source(part)
         if part.url is None and (part.kind == "image" or part.text is None):
-            self.drop(part.kind)  # nothing is there
+            self.drop(part.kind)  # it has no content
             return None
         return _plain_source(part)
 
@@ -212,31 +193,3 @@ def _decoded(data: str) -> str | None:
         return base64.b64decode(data).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
-
-
-def image_type(part: Media) -> str:
-    """The image's media type: as said, else as its first bytes say, else PNG."""
-    data = part.data or ""
-    return part.media_type or next((kind for magic, kind in _IMAGE_MAGIC.items() if data.startswith(magic)), "image/png")
-
-
-def tool_id(call_id: str) -> str:
-    """`call_id` in the alphabet Anthropic accepts (`^[a-zA-Z0-9_-]+$`); the same id always gives the same."""
-    clean = _UNFIT_FOR_AN_ID.sub("_", call_id)
-    if clean and clean == call_id:
-        return call_id
-    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{clean or 'toolu'}_{digest}"
-
-
-def tool_input(arguments: str, free_text: bool = False) -> tuple[Fields, bool]:
-    """Arguments as the object `input` must be, and whether nothing was bent: free text and what is no object is wrapped."""
-    if free_text:
-        return {"input": arguments}, True
-    if not arguments.strip():
-        return {}, True
-    try:
-        value: Json = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return {"input": arguments}, False
-    return (value, True) if isinstance(value, dict) else ({"input": value}, False)

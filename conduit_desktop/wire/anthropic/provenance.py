@@ -1,7 +1,7 @@
-"""What other providers made, as Anthropic's callers carry it, and how it is taken out again before it goes to Anthropic.
+"""Thoughts and citations of other providers in answers to Anthropic clients, and their removal from later requests.
 
-A caller sees thoughts and sources whoever made them, and hands them back. Anthropic refuses a signature or an index that is
-not its own ("Invalid `signature` in `thinking` block"), so those of others bear a mark.
+A client hands back every thought and source, whichever provider they came from. Anthropic refuses a signature or an index that is
+not its own ("Invalid `signature` in `thinking` block"), so those of others are marked (`wire.provenance`).
 """
 
 from __future__ import annotations
@@ -9,59 +9,60 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
-from conduit_desktop.wire.provenance import CLAUDES, MarkedContent, mark, marked, unmark
+from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark
 
 
-def proof(signature: str, dialect: str) -> str:
-    """The signature of a thought that was said in `dialect`: a Claude's as it is, anything else and none at all with a mark."""
-    return marked(signature, dialect, CLAUDES if signature else ("", NAME))
+def portable_signature(signature: str, dialect: str) -> str:
+    """The signature for a thought from a provider of `dialect`: Claude's unchanged, another or an empty one with a mark."""
+    return mark_foreign(signature, dialect, CLAUDE_DIALECTS if signature else ("", NAME))
 
 
 def write_citation(citation: Citation) -> Fields | None:
-    """A source: Anthropic's own as it was, another's as a search's result; None for one without an address."""
+    """A citation: Anthropic's own unchanged, another's as the result of a web search; None for one without a URL."""
     if citation.dialect == NAME:
         return citation.raw if isinstance(citation.raw, dict) else None
     if not citation.url:
         return None
-    place = "" if citation.start is None or citation.end is None else f"{citation.start}-{citation.end}"
+    position = "" if citation.start is None or citation.end is None else f"{citation.start}-{citation.end}"
     return {
         "type": "web_search_result_location",
         "url": citation.url,
         "title": citation.title,
         "cited_text": citation.quote or "",
-        "encrypted_index": mark(MarkedContent(citation.dialect, place, "cited")),
+        "encrypted_index": mark(MarkedContent(citation.dialect, position, "cited")),
     }
 
 
 def without_foreign(body: Fields) -> Fields:
-    """`body` without the thoughts and sources of others; the very same where there are none.
+    """`body` without thoughts and citations of other providers; the same object where there are none.
 
-    A thought that is taken out before a tool's call takes thinking by budget with it: there, Anthropic insists on one.
+    Where that leaves a tool call without a thought before it, thinking by budget is removed, too: Anthropic requires the thought.
     """
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
+    # Unchanged messages stay the same objects, so that a long conversation is not copied.
     kept = [_message(message) for message in messages]
     if all(new is old for new, old in zip(kept, messages, strict=True)):
         return body
     cleaned = {**body, "messages": [new for new, old in zip(kept, messages, strict=True) if new is old or new["content"]]}
     thinking = body.get("thinking")
     by_budget = isinstance(thinking, dict) and thinking.get("type") == "enabled"
-    return _unthinking(cleaned) if by_budget and open_tool_loop_without_thinking(cleaned["messages"]) else cleaned
+    return _without_thinking(cleaned) if by_budget and open_tool_loop_without_thinking(cleaned["messages"]) else cleaned
 
 
 def _message(message: Json) -> Json:
     content = message.get("content") if isinstance(message, dict) and message.get("role") == "assistant" else None
     if not isinstance(content, list):
         return message
-    kept = [left for block in content for left in _left_of(block)]
+    kept = [left for block in content for left in _own_content(block)]
     if len(kept) == len(content) and all(new is old for new, old in zip(kept, content, strict=True)):
         return message
     return {**message, "content": kept}
 
 
-def _left_of(block: Json) -> list[Json]:
-    """The block without the sources that others named; nothing of a thought of theirs, or of sources without words."""
+def _own_content(block: Json) -> list[Json]:
+    """The block without foreign citations, in a list; an empty list for a foreign thought, or an empty text of citations only."""
     if not isinstance(block, dict):
         return [block]
     if block.get("type") == "thinking":
@@ -77,8 +78,8 @@ def _left_of(block: Json) -> list[Json]:
     return [{key: value for key, value in block.items() if key != "citations"}] if block.get("text") else []
 
 
-def _unthinking(body: Fields) -> Fields:
-    """`body` without thinking, and without the edits that demand it."""
+def _without_thinking(body: Fields) -> Fields:
+    """`body` without thinking, and without the context edits that require it."""
     rest = {key: value for key, value in body.items() if key != "thinking"}
     management = rest.get("context_management")
     if isinstance(management, dict) and isinstance(management.get("edits"), list):

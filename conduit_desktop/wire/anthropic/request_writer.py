@@ -1,23 +1,16 @@
-"""Everything of a request but its conversation, written for Anthropic's Messages API: tools, limits, thinking, format."""
+"""Writes all of a request for Anthropic's Messages API but its conversation: tools, limits, thinking, output format."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import custom_tools
 from conduit_desktop.wire.anthropic.messages_reader import Fields
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
+from conduit_desktop.wire.claude_models import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS, MIN_BUDGET, drop_while_thinking
+from conduit_desktop.wire.values import disables_reasoning
 
-DEFAULT_MAX_TOKENS = 8192
-"""`max_tokens` where the caller said nothing: it is required here, and every Claude since 3.5 can answer that much."""
-
-MIN_BUDGET = 1024
-"""The smallest thinking budget Anthropic takes."""
-
-EFFORT_BUDGETS = {"minimal": MIN_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
-"""Thinking tokens for an effort word, each step about twice the one before, up to what needs no streaming."""
-
-OWN_EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
-"""The words `output_config.effort` takes."""
+_EFFORTS = frozenset({"low", "medium", "high", "xhigh", "max"})
+"""The values of `output_config.effort`."""
 
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "tool": "tool"}
@@ -25,14 +18,14 @@ _PLAIN = ("temperature", "top_p", "top_k")
 
 
 def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
-    """One tool; None for one that runs at another vendor's. Free-text tools get one string, `input`."""
+    """One tool; None for a hosted tool of another vendor. A free-text tool becomes a function of one string, `input`."""
     if tool.kind == "hosted":
         if parts.own:
             return _with_extra({"type": tool.type, **({"name": tool.name} if tool.name else {})}, tool, parts)
         parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     written: Fields = {"name": tool.name, "input_schema": _schema(tool, parts.own)}
-    description = tool.description if parts.own else free_text.described(tool)
+    description = tool.description if parts.own else custom_tools.described(tool)
     if description is not None:
         written["description"] = description
     if tool.kind == "custom" and not parts.own:
@@ -52,9 +45,10 @@ def _schema(tool: Tool, own: bool) -> Fields:
     if own:
         return tool.schema or {}
     if tool.kind == "custom":
-        return free_text.schema()
+        return custom_tools.schema()
     schema = tool.schema or {}
-    return schema if schema.get("type") == "object" else {**schema, "type": "object"}  # the one thing the API insists on
+    # The API refuses a schema without it: "tools.0.custom.input_schema.type: Field required".
+    return schema if schema.get("type") == "object" else {**schema, "type": "object"}
 
 
 def write_tools(request: ChatRequest, parts: AnthropicPartWriter) -> Fields:
@@ -87,12 +81,12 @@ def _choice(request: ChatRequest, parts: AnthropicPartWriter) -> Fields | None:
 
 
 def _possible(choice: Fields, tools: list[Fields]) -> bool:
-    """Whether the tools left allow the choice: without any, none may be made."""
+    """Whether the written tools allow the choice, which the API refuses without tools."""
     return any(tool["name"] == choice["name"] for tool in tools) if choice["type"] == "tool" else bool(tools)
 
 
 def write_own(request: ChatRequest) -> Fields:
-    """The parameters as this dialect said them."""
+    """The parameters of a request of this dialect, as they were read."""
     body: Fields = {"max_tokens": request.max_tokens}
     body.update({name: value for name in (*_PLAIN, "service_tier") if (value := getattr(request, name)) is not None})
     if request.stop is not None:
@@ -129,9 +123,10 @@ def _own_output(request: ChatRequest) -> Fields:
 
 
 def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> Fields:
-    """The parameters in this dialect's words. `think` False: the conversation does not allow thinking."""
+    """The parameters of a request of another dialect. `think` False: the conversation does not allow thinking."""
     body: Fields = {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
     body.update({name: value for name in _PLAIN if (value := getattr(request, name)) is not None})
+    # Anthropic's range is 0 to 1, OpenAI's 0 to 2: https://platform.claude.com/docs/en/api/messages
     if request.temperature is not None and request.temperature > 1:
         body["temperature"] = 1.0
         parts.drop("temperature>1")
@@ -149,7 +144,7 @@ def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool)
         parts.drop("service_tier")
     _think(body, request, parts, think)
     _format(body, request.output, parts)
-    _name_the_rest(request, parts)
+    _drop_unsupported(request, parts)
     return body
 
 
@@ -160,20 +155,20 @@ def _think(body: Fields, request: ChatRequest, parts: AnthropicPartWriter, think
     parts.drop(*(f"reasoning.{key}" for key, value in reasoning.extra.items() if value is not None))
     if reasoning.summary is not None:
         parts.drop("reasoning.summary")
-    if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
+    if disables_reasoning(reasoning):
         body["thinking"] = {"type": "disabled"}
     elif not think:
         parts.drop("reasoning")
     elif reasoning.mode == "adaptive":
         body["thinking"] = {"type": "adaptive"}
-        if reasoning.effort in OWN_EFFORTS:
+        if reasoning.effort in _EFFORTS:
             body["output_config"] = {"effort": reasoning.effort}
     else:
         _think_by_budget(body, reasoning, request.max_tokens)
 
 
 def _think_by_budget(body: Fields, reasoning: Reasoning, max_tokens: int | None) -> None:
-    """The thinking budget counts against `max_tokens` here and must be less, so that is raised where it is too small."""
+    """Set the budget. It counts against `max_tokens` and must be less, so a `max_tokens` that is too small is raised."""
     budget = reasoning.budget_tokens or EFFORT_BUDGETS.get(reasoning.effort or "medium", EFFORT_BUDGETS["medium"])
     budget = max(budget, MIN_BUDGET)
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
@@ -181,18 +176,11 @@ def _think_by_budget(body: Fields, reasoning: Reasoning, max_tokens: int | None)
         body["max_tokens"] += budget
 
 
-def mend_for_thinking(body: Fields, parts: AnthropicPartWriter) -> None:
-    """Take out what a thinking model refuses: a temperature but 1, a low top_p, top_k, a forced tool."""
+def drop_refused_while_thinking(body: Fields, parts: AnthropicPartWriter) -> None:
+    """Drop, in place, what Claude refuses while it thinks: some sampling parameters, and a tool choice that forces a call."""
     if body.get("thinking", {}).get("type") not in ("enabled", "adaptive"):
         return
-    refused = {
-        "temperature": body.get("temperature") not in (None, 1),
-        "top_p": body.get("top_p") is not None and body["top_p"] < 0.95,
-        "top_k": "top_k" in body,
-    }
-    for name in [name for name, is_refused in refused.items() if is_refused]:
-        del body[name]
-        parts.drop(name)
+    parts.drop(*drop_while_thinking(body))
     choice = body.get("tool_choice", {})
     if choice.get("type") in ("any", "tool"):
         parts.drop("tool_choice")
@@ -204,7 +192,7 @@ def _format(body: Fields, output: OutputFormat | None, parts: AnthropicPartWrite
     if output is None or output.kind == "text":
         return
     if output.kind == "json" or output.schema is None:
-        parts.drop("response_format")  # any JSON at all cannot be asked for
+        parts.drop("response_format")  # JSON without a schema cannot be requested
         return
     schema = closed(output.schema)
     body["output_config"] = {**body.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
@@ -231,8 +219,8 @@ def closed(schema: Json) -> Json:
     return made
 
 
-def _name_the_rest(request: ChatRequest, parts: AnthropicPartWriter) -> None:
-    """What Anthropic has no word for; a value that asks for nothing is no loss."""
+def _drop_unsupported(request: ChatRequest, parts: AnthropicPartWriter) -> None:
+    """Record what Anthropic cannot express, unless its value is the default."""
     names = ("seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "metadata")
     for name in names:
         value = getattr(request, name)

@@ -14,10 +14,10 @@ from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Event, Started
 from conduit_desktop.wire.anthropic.errors import error_in_answer
 from conduit_desktop.wire.anthropic.messages_reader import NAME, TOOL_USE, Fields, read_citation
-from conduit_desktop.wire.anthropic.messages_writer import tool_input
-from conduit_desktop.wire.anthropic.provenance import proof, write_citation
+from conduit_desktop.wire.anthropic.provenance import portable_signature, write_citation
 from conduit_desktop.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from conduit_desktop.wire.event_validation import validated
+from conduit_desktop.wire.values import as_object
 
 _KNOWN = ("id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage")
 
@@ -90,11 +90,11 @@ def write_block(part: AnswerPart, dialect: str) -> Fields | None:
         case Refusal():
             return {"type": "text", "text": part.text}
         case Thinking():
-            return {"type": "thinking", "thinking": part.text, "signature": proof(part.signature or "", dialect)}
+            return {"type": "thinking", "thinking": part.text, "signature": portable_signature(part.signature or "", dialect)}
         case RedactedThinking():
             return {"type": "redacted_thinking", "data": part.data}
         case ToolCall():
-            arguments, _ = tool_input(part.arguments, part.kind == "custom")
+            arguments, _ = as_object(part)
             return {
                 "type": "tool_use",
                 "id": part.id,

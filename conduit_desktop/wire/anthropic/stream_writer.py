@@ -24,7 +24,7 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.wire.anthropic.errors import write_error
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
-from conduit_desktop.wire.anthropic.provenance import proof, write_citation
+from conduit_desktop.wire.anthropic.provenance import portable_signature, write_citation
 from conduit_desktop.wire.anthropic.response import message_id
 from conduit_desktop.wire.anthropic.tool_calls import OpenTool
 from conduit_desktop.wire.anthropic.usage import write_finish, write_usage
@@ -147,7 +147,7 @@ class MessagesWriter(SingleChoiceWriter):
 
     def _sign(self) -> bytes:
         """The signature of the thinking block that ends; readers may have given it in pieces."""
-        signature, self._signature = proof(self._signature, self._started.dialect), ""
+        signature, self._signature = portable_signature(self._signature, self._started.dialect), ""
         return self._delta({"type": "signature_delta", "signature": signature}) if signature else b""
 
     def _cite(self, citation: Citation) -> bytes:

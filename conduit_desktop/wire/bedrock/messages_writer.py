@@ -1,9 +1,8 @@
-"""Neutral parts, written as content blocks of Bedrock's Converse API."""
+"""Writes neutral parts as content blocks of Bedrock's Converse API."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import assert_never
@@ -23,36 +22,31 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.base64_values import standard
+from conduit_desktop.wire.base import DroppingWriter
 from conduit_desktop.wire.bedrock.messages_reader import FORMATS, NAME, cited_block
 from conduit_desktop.wire.json_fields import SourceForm
-from conduit_desktop.wire.values import as_object
+from conduit_desktop.wire.values import as_object, fitting_id, image_type, with_standard_base64
 
 Block = dict[str, Json]
 
-_WORDS = {kind: {media_type: word for word, media_type in words.items()} for kind, words in FORMATS.items()}
-_UNFIT_FOR_AN_ID = re.compile(r"[^a-zA-Z0-9_.:-]")
-_UNFIT_FOR_A_NAME = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
-_IMAGE_MAGIC = {"/9j/": "jpeg", "iVBORw0KGgo": "png", "R0lGOD": "gif", "UklGR": "webp"}
-_LONGEST_ID = 64
+_FORMAT_NAMES = {kind: {media_type: name for name, media_type in formats.items()} for kind, formats in FORMATS.items()}
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html
+_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_.:-]")
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9\-()\[\] ]+")
+_MAX_ID_LENGTH = 64
 _SIGNERS = ("", NAME, "anthropic_messages")
-"""The dialects whose signatures mean something here: a Claude signs alike wherever it is served."""
+"""The dialects whose thinking signatures are valid here: Claude's are the same wherever it is served."""
 
 
-class BedrockPartWriter:
-    """Writes parts as blocks. `own`: they were read from this dialect, so they are said again exactly as they were."""
+class BedrockPartWriter(DroppingWriter):
+    """Writes parts as blocks. `source_form` is that of the request."""
 
     def __init__(self, own: bool, source_form: SourceForm) -> None:
-        self.own = own
+        super().__init__(own)
         self._source_form = source_form
-        self.dropped: dict[str, None] = {}
-
-    def drop(self, *names: str) -> None:
-        """Note what had to go."""
-        self.dropped.update(dict.fromkeys(names))
 
     def content(self, parts: Iterable[Part], path: str = "") -> list[Block]:
-        """The blocks for `parts`, each cache mark a block of its own behind its part."""
+        """The blocks for `parts`; a cache mark is a block of its own after its part. `path` is where they stand in the request."""
         written: list[Block] = []
         for part in parts:
             block = self.block(part, f"{path}[{len(written)}]")
@@ -65,7 +59,7 @@ class BedrockPartWriter:
         return written
 
     def block(self, part: Part, path: str) -> Block | None:
-        """One block; None for what Bedrock would refuse or not understand."""
+        """One block; None for a part that Bedrock would refuse or not understand."""
         match part:
             case Text():
                 return self._text(part, path)
@@ -89,12 +83,6 @@ class BedrockPartWriter:
             case _:
                 assert_never(part)
 
-    def _extra(self, block: Block, extra: Block, what: str) -> Block:
-        if self.own:
-            return {**block, **extra}
-        self.drop(*(f"{what}.{name}" for name, value in extra.items() if value is not None))
-        return block
-
     def _text(self, part: Text, path: str) -> Block | None:
         if self.own:
             if self._source_form.get(path) == "json":
@@ -106,11 +94,11 @@ class BedrockPartWriter:
             return {"text": part.text}
         if part.citations:
             self.drop("citations")
-        return self._extra({"text": part.text}, part.extra, "content") if part.text.strip() else None
+        return self.with_extra({"text": part.text}, part.extra, "content") if part.text.strip() else None
 
     def _thinking(self, part: Thinking) -> Block | None:
         if not self.own and (part.signature is None or part.dialect not in _SIGNERS):
-            self.drop("thinking")  # a Claude refuses thoughts it has not signed
+            self.drop("thinking")  # a thought without Claude's signature is refused
             return None
         signed = {} if part.signature is None else {"signature": part.signature}
         return {"reasoningContent": {"reasoningText": {"text": part.text, **signed}}}
@@ -125,47 +113,50 @@ class BedrockPartWriter:
         if self.own:
             value = orjson.loads(part.arguments or "{}")
         else:
-            value, whole = as_object(part)
-            if not whole:
+            value, lossless = as_object(part)
+            if not lossless:
                 self.drop("tool_calls.arguments")
-        said = {"toolUseId": part.id if self.own else tool_id(part.id), "name": part.name, "input": value}
-        return {"toolUse": self._extra(said, part.extra, "tool_calls")}
+        fields = {"toolUseId": self._id(part.id), "name": part.name, "input": value}
+        return {"toolUse": self.with_extra(fields, part.extra, "tool_calls")}
 
     def _result(self, part: ToolResult, path: str) -> Block:
-        held = [each for each in part.parts if self.own or not (isinstance(each, Media) and each.kind == "audio")]
-        if len(held) < len(part.parts):
-            self.drop("tool_result.audio")  # every other kind of file may stand in a result
-        content = self.content(held, f"{path}.toolResult.content")
+        kept = [each for each in part.parts if self.own or not (isinstance(each, Media) and each.kind == "audio")]
+        if len(kept) < len(part.parts):
+            self.drop("tool_result.audio")  # a result may hold every other kind of file
+        content = self.content(kept, f"{path}.toolResult.content")
         if not content and not self.own:
             content = [{"text": "."}]  # a result must not be empty
-        said: Block = {"toolUseId": part.call_id if self.own else tool_id(part.call_id), "content": content}
+        fields: Block = {"toolUseId": self._id(part.call_id), "content": content}
         if part.is_error is not None:
-            said["status"] = "error" if part.is_error else "success"
-        return {"toolResult": self._extra(said, part.extra, "tool_result")}
+            fields["status"] = "error" if part.is_error else "success"
+        return {"toolResult": self.with_extra(fields, part.extra, "tool_result")}
+
+    def _id(self, call_id: str) -> str:
+        return call_id if self.own else fitting_id(call_id, _NOT_IN_IDS, "tooluse", _MAX_ID_LENGTH)
 
     def _media(self, part: Media) -> Block | None:
-        part = part if self.own else standard(part)
-        word = self._word(part)
+        part = part if self.own else with_standard_base64(part)
+        format_name = self._format(part)
         source = self._source(part)
-        unsaid = self.own and part.kind == "document" and part.media_type is None
-        if (word is None and not unsaid) or source is None:
+        without_format = self.own and part.kind == "document" and part.media_type is None
+        if (format_name is None and not without_format) or source is None:
             self.drop(f"{part.kind}.{'file_id' if part.file_id else 'url' if part.url else part.media_type or 'data'}")
             return None
-        said: Block = {"source": source} if unsaid else {"format": word, "source": source}
+        fields: Block = {"source": source} if without_format else {"format": format_name, "source": source}
         if part.name is not None or part.kind == "document":
-            said["name"] = part.name if self.own else document_name(part.name)
+            fields["name"] = part.name if self.own else document_name(part.name)
             if self.own and part.name is None:
-                del said["name"]
+                del fields["name"]
         extra = {name: value for name, value in part.extra.items() if name != "s3Location"}
-        return {part.kind: self._extra(said, extra, "content")}
+        return {part.kind: self.with_extra(fields, extra, "content")}
 
-    def _word(self, part: Media) -> str | None:
+    def _format(self, part: Media) -> str | None:
         if part.text is not None and not self.own:
             return "txt"
-        words = _WORDS[part.kind]
-        found = words.get(part.media_type or "")
+        names = _FORMAT_NAMES[part.kind]
+        found = names.get(part.media_type or "")
         if found is None and part.kind == "image":
-            found = next((word for magic, word in _IMAGE_MAGIC.items() if (part.data or "").startswith(magic)), None)
+            found = names.get(image_type(part.data) or "")
         if found is None and part.kind == "document" and (part.media_type or "").startswith("text/"):
             found = "txt"
         if found is None and part.kind == "document" and part.media_type is None:
@@ -183,19 +174,13 @@ class BedrockPartWriter:
 
 
 def cache_point(ttl: CacheTtl) -> Block:
-    """A cache point; five minutes is what no `ttl` means."""
+    """A cache point. Without `ttl` it lasts five minutes."""
     return {"cachePoint": {"type": "default", "ttl": "1h"} if ttl == "1h" else {"type": "default"}}
 
 
-def tool_id(call_id: str) -> str:
-    """`call_id` in the alphabet and length Bedrock accepts; the same id always gives the same."""
-    clean = _UNFIT_FOR_AN_ID.sub("_", call_id)
-    if clean and clean == call_id and len(clean) <= _LONGEST_ID:
-        return call_id
-    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{clean[: _LONGEST_ID - 13] or 'tooluse'}_{digest}"
-
-
 def document_name(name: str | None) -> str:
-    """A name Bedrock accepts: letters, digits, single blanks, hyphens and brackets."""
-    return " ".join(_UNFIT_FOR_A_NAME.sub(" ", name or "").split()) or "document"
+    """A name that Bedrock accepts: letters, digits, single spaces, hyphens and brackets.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
+    """
+    return " ".join(_NOT_IN_NAMES.sub(" ", name or "").split()) or "document"

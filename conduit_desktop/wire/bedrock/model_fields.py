@@ -1,25 +1,31 @@
-"""What Bedrock's models take beside Converse's own fields: thinking and `top_k`, each family in its own words."""
+"""Thinking and `top_k` in `additionalModelRequestFields`, which each family of models on Bedrock names differently.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from conduit_desktop.core.chat import ChatRequest, Json, Reasoning
-from conduit_desktop.wire.claude_models import takes_sampling
+from conduit_desktop.wire.claude_models import (
+    DEFAULT_MAX_TOKENS,
+    EFFORT_BUDGETS,
+    MIN_BUDGET,
+    drop_while_thinking,
+    takes_sampling,
+)
+from conduit_desktop.wire.values import disables_reasoning, effort_for_budget
 
 Drop = Callable[..., None]
+_OPENAI_NAMES = {"topP": "top_p"}
 
-MIN_BUDGET = 1024
-_BUDGETS = {"minimal": MIN_BUDGET, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
-"""A Claude's thinking tokens for an effort word."""
-_EFFORTS = ((4096, "low"), (16_384, "medium"))
-"""Thinking budgets, at most, and the effort that comes nearest; above them `high`."""
-_NOVA_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
-_DEFAULT_MAX_TOKENS = 8192
+_THREE_EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+"""OpenAI's efforts in those of Nova 2 and gpt-oss."""
 
 
 def write_model_fields(body: dict[str, Json], request: ChatRequest, model: str, drop: Drop) -> None:
-    """Add `additionalModelRequestFields` for a foreign request, and mend what the model would refuse beside them."""
+    """Add `additionalModelRequestFields` to a translated request, and drop what the model refuses along with them."""
     family, name = _family(model)
     fields: dict[str, Json] = {}
     if family == "claude":
@@ -30,7 +36,7 @@ def write_model_fields(body: dict[str, Json], request: ChatRequest, model: str, 
         if request.top_k is not None:
             drop("top_k")
         if request.reasoning is not None and family == "gpt-oss" and request.reasoning.effort != "none":
-            fields["reasoning_effort"] = _NOVA_EFFORTS[_effort(request.reasoning)]
+            fields["reasoning_effort"] = _THREE_EFFORTS[_effort(request.reasoning)]
         elif request.reasoning is not None:
             drop("reasoning")
     if fields:
@@ -38,7 +44,7 @@ def write_model_fields(body: dict[str, Json], request: ChatRequest, model: str, 
 
 
 def _family(model: str) -> tuple[str, str]:
-    """The family, and the vendor's own name: `eu.anthropic.claude-…` is a Claude, as is an ARN that names one."""
+    """The family, and the name at its vendor. `eu.anthropic.claude-…` is Claude, as is an ARN that contains it."""
     for mark, family in (("anthropic.claude", "claude"), ("amazon.nova", "nova"), ("gpt-oss", "gpt-oss")):
         at = model.find(mark)
         if at >= 0:
@@ -46,15 +52,11 @@ def _family(model: str) -> tuple[str, str]:
     return "", model
 
 
-def _off(reasoning: Reasoning) -> bool:
-    return reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0
-
-
 def _effort(reasoning: Reasoning) -> str:
-    if reasoning.effort in _BUDGETS:
+    if reasoning.effort in EFFORT_BUDGETS:
         return str(reasoning.effort)
     budget = reasoning.budget_tokens
-    return "medium" if budget is None else next((word for limit, word in _EFFORTS if budget <= limit), "high")
+    return "medium" if budget is None else effort_for_budget(budget)
 
 
 def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest, name: str, drop: Drop) -> None:
@@ -62,20 +64,18 @@ def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest
     reasoning = request.reasoning
     if request.top_k is not None:
         fields["top_k"] = request.top_k
-    thinks = reasoning is not None and not _off(reasoning) and not _in_thoughtless_loop(body["messages"])
-    if reasoning is not None and not _off(reasoning) and not thinks:
+    thinks = reasoning is not None and not disables_reasoning(reasoning) and not _in_tool_loop_without_thinking(body["messages"])
+    if reasoning is not None and not disables_reasoning(reasoning) and not thinks:
         drop("reasoning")
     if thinks and reasoning is not None:
         _claude_thinks(config, fields, reasoning, name, request.max_tokens)
-        _unforce(body, drop)
+        _allow_text(body, drop)
     if not takes_sampling(name):
-        _take(config, fields, ("temperature", "topP", "top_k"), drop)
+        _drop(config, fields, ("temperature", "topP", "top_k"), drop)
     elif thinks:
-        low = (config.get("topP") or 1) < 0.95
-        cold = config.get("temperature") not in (None, 1)
-        _take(config, fields, ("top_k", *(["topP"] if low else []), *(["temperature"] if cold else [])), drop)
+        drop(*(_OPENAI_NAMES.get(each, each) for part in (fields, config) for each in drop_while_thinking(part, "topP")))
     elif "temperature" in config and "topP" in config:
-        _take(config, fields, ("topP",), drop)  # from Opus 4.1 on, one of the two
+        _drop(config, fields, ("topP",), drop)  # see providers/anthropic.py
     if (config.get("temperature") or 0) > 1:
         config["temperature"] = 1.0
         drop("temperature>1")
@@ -90,30 +90,31 @@ def _claude_thinks(config: dict[str, Json], fields: dict[str, Json], reasoning: 
             effort = _effort(reasoning)
             fields["output_config"] = {"effort": "low" if effort == "minimal" else effort}
         return
-    budget = max(reasoning.budget_tokens or _BUDGETS[_effort(reasoning)], MIN_BUDGET)
+    # Budgets below the minimum are refused.
+    budget = max(reasoning.budget_tokens or EFFORT_BUDGETS[_effort(reasoning)], MIN_BUDGET)
     fields["thinking"] = {"type": "enabled", "budget_tokens": budget}
     if limit is None or limit <= budget:  # the budget counts against the limit, and must be less
-        config["maxTokens"] = (limit or _DEFAULT_MAX_TOKENS) + budget
+        config["maxTokens"] = (limit or DEFAULT_MAX_TOKENS) + budget
 
 
-def _in_thoughtless_loop(messages: list[Json]) -> bool:
-    """Whether the model is being answered a call that it made without a thought: thinking is refused then."""
+def _in_tool_loop_without_thinking(messages: list[Json]) -> bool:
+    """Whether the conversation ends with the result of a tool call without a thought before it: thinking is refused then."""
     if len(messages) < 2 or not any("toolResult" in block for block in messages[-1]["content"]):
         return False
     return "reasoningContent" not in messages[-2]["content"][0]
 
 
-def _unforce(body: dict[str, Json], drop: Drop) -> None:
+def _allow_text(body: dict[str, Json], drop: Drop) -> None:
     choice = body.get("toolConfig", {}).get("toolChoice", {})
     if "any" in choice or "tool" in choice:
         drop("tool_choice")
         body["toolConfig"]["toolChoice"] = {"auto": {}}
 
 
-def _take(config: dict[str, Json], fields: dict[str, Json], names: tuple[str, ...], drop: Drop) -> None:
+def _drop(config: dict[str, Json], fields: dict[str, Json], names: tuple[str, ...], drop: Drop) -> None:
     for name in names:
         if config.pop(name, None) is not None or fields.pop(name, None) is not None:
-            drop("top_p" if name == "topP" else name)
+            drop(_OPENAI_NAMES.get(name, name))
 
 
 def _nova(fields: dict[str, Json], request: ChatRequest, name: str, drop: Drop) -> None:
@@ -124,7 +125,7 @@ def _nova(fields: dict[str, Json], request: ChatRequest, name: str, drop: Drop) 
         return
     if not name.startswith("nova-2"):
         drop("reasoning")
-    elif _off(reasoning):
+    elif disables_reasoning(reasoning):
         fields["reasoningConfig"] = {"type": "disabled"}
     else:
-        fields["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": _NOVA_EFFORTS[_effort(reasoning)]}
+        fields["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": _THREE_EFFORTS[_effort(reasoning)]}

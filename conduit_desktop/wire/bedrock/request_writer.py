@@ -1,4 +1,4 @@
-"""A chat request as Bedrock's Converse API says it, and the names of what it cannot say."""
+"""Writes a chat request for Bedrock's Converse API, and names what that cannot express."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Literal
 import orjson
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolCall, ToolResult
-from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.bedrock.messages_reader import NAME
 from conduit_desktop.wire.bedrock.messages_writer import BedrockPartWriter, Block, cache_point
 from conduit_desktop.wire.bedrock.model_fields import write_model_fields
 from conduit_desktop.wire.json_fields import restore_source_form
 
 _SAMPLING = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP", "stop": "stopSequences"}
-_UNSAYABLE = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
+_UNSUPPORTED = ("user", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
 _TIERS = frozenset({"priority", "default", "flex", "reserved"})
 _FILLER = "."
-"""What stands where words are required and none were said."""
+"""The text where the API requires one and the request has none."""
 
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
-    """The body; `model` stands in the address, and says which further fields the model takes."""
+    """The body. `model` is in the URL, and decides which further fields are written."""
     parts = BedrockPartWriter(request.dialect == NAME, request.source_form)
     body = _own(request, parts) if parts.own else _foreign(request, parts, model)
     return WrittenRequest(body, list(parts.dropped))
@@ -62,15 +61,15 @@ def _sampling(request: ChatRequest) -> Block:
 def _tools(request: ChatRequest, parts: BedrockPartWriter) -> Block:
     written: list[Json] = []
     for tool in request.tools:
-        if (said := _tool(tool, parts)) is not None:
-            written.append(said)
+        if (definition := _tool(tool, parts)) is not None:
+            written.append(definition)
             if tool.cache is not None:
                 written.append(cache_point(tool.cache))
     config: Block = {"tools": written} if written else {}
     choice = request.tool_choice
     if choice is not None and choice.mode != "none" and (written or parts.own):
-        word = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
-        config["toolChoice"] = {word: {"name": choice.name} if choice.mode == "tool" else {}}
+        mode = {"auto": "auto", "required": "any", "tool": "tool"}[choice.mode]
+        config["toolChoice"] = {mode: {"name": choice.name} if choice.mode == "tool" else {}}
         if not parts.own:
             parts.drop(*(f"tool_choice.{name}" for name in choice.extra))
     elif choice is not None and (choice.mode == "none" or choice.demands):
@@ -85,10 +84,10 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
         parts.drop(f"tools[{tool.type or tool.name}]")
         return None
     spec: Block = {"name": tool.name}
-    description = free_text.described(tool)
+    description = custom_tools.described(tool)
     if description or (parts.own and description is not None):
         spec["description"] = description
-    schema = free_text.schema() if tool.kind == "custom" else tool.schema
+    schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
     if not parts.own:
         schema = {"type": "object", **(schema or {})}
         parts.drop(*(f"tools.{name}" for name in tool.extra))
@@ -100,13 +99,13 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
 
 
 def _format(output: OutputFormat, schema: str) -> Block:
-    said = {"schema": schema, "name": output.name, "description": output.description}
-    given = {name: value for name, value in said.items() if value is not None}
-    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": given}}}
+    fields = {"schema": schema, "name": output.name, "description": output.description}
+    present = {name: value for name, value in fields.items() if value is not None}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": present}}}
 
 
 def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Block:
-    """The request by Converse's rules: turns alternate, the user begins, nothing is blank, calls need their tools."""
+    """A request of another dialect by Converse's rules: turns alternate, the user begins, no text is blank."""
     body: Block = {"messages": _turns(request.messages, parts)}
     system = [part for message in request.messages if message.role in ("system", "developer") for part in message.parts]
     parts.drop(*(f"system.{type(part).__name__.lower()}" for part in system if not isinstance(part, Text)))
@@ -125,7 +124,8 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
     if sampling:
         body["inferenceConfig"] = sampling
     _write_format(body, request.output, parts)
-    _write_labels(body, request, parts)
+    _write_metadata(body, request, parts)
+    _drop_unsupported(request, parts)
     write_model_fields(body, request, model, parts.drop)
     return body
 
@@ -153,21 +153,22 @@ def _turns(messages: list[Message], parts: BedrockPartWriter) -> list[Json]:
             turns[-1][1].extend(content)
         elif content:
             turns.append((role, content))
+    # "A conversation must start with a user message."
     if not turns or turns[0][0] != "user":
         turns.insert(0, ("user", [{"text": _FILLER}]))
     return [{"role": role, "content": _ordered(role, content)} for role, content in turns]
 
 
 def _ordered(role: str, content: list[Block]) -> list[Block]:
-    """Results first, and words beside every document: both are demanded."""
+    """Tool results first, and a text wherever there is a document: Converse requires both."""
     if role == "user":
         results: list[Block] = []
         others: list[Block] = []
-        place = others
+        target = others
         for block in content:
-            if "cachePoint" not in block:  # which stays behind its part
-                place = results if "toolResult" in block else others
-            place.append(block)
+            if "cachePoint" not in block:  # a cache point stays after its block
+                target = results if "toolResult" in block else others
+            target.append(block)
         content = results + others
     if any("document" in block for block in content) and not any("text" in block for block in content):
         content = [*content, {"text": _FILLER}]
@@ -178,23 +179,26 @@ def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWr
     if output is None or output.kind == "text":
         return
     if output.kind == "json" or output.schema is None:
-        parts.drop("response_format")  # any JSON at all cannot be asked for
+        parts.drop("response_format")  # JSON without a schema cannot be requested
         return
     schema = OutputFormat("schema", None, output.name or "answer", output.description)
     body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
 
 
-def _write_labels(body: Block, request: ChatRequest, parts: BedrockPartWriter) -> None:
+def _write_metadata(body: Block, request: ChatRequest, parts: BedrockPartWriter) -> None:
     if request.metadata is not None:
-        said = {name: value for name, value in request.metadata.items() if isinstance(value, str) and value}
-        parts.drop(*(f"metadata.{name}" for name in request.metadata if name not in said))
-        if said:
-            body["requestMetadata"] = said
+        texts = {name: value for name, value in request.metadata.items() if isinstance(value, str) and value}
+        parts.drop(*(f"metadata.{name}" for name in request.metadata if name not in texts))
+        if texts:
+            body["requestMetadata"] = texts
     if request.service_tier in _TIERS:
         body["serviceTier"] = {"type": request.service_tier}
     elif request.service_tier not in (None, "auto"):
         parts.drop("service_tier")
-    parts.drop(*(name for name in _UNSAYABLE if getattr(request, name) not in (None, False)))
+
+
+def _drop_unsupported(request: ChatRequest, parts: BedrockPartWriter) -> None:
+    parts.drop(*(name for name in _UNSUPPORTED if getattr(request, name) not in (None, False)))
     if request.n is not None and request.n > 1:
         parts.drop("n")
     if request.parallel_tool_calls is False:

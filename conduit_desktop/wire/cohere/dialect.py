@@ -1,8 +1,4 @@
-"""Cohere's v2 chat API, both ways.
-
-The parts: `_request` reads requests, `_outgoing` writes them; `_answer` is answers whole, `_stream` answers streamed;
-`_errors` is what goes wrong. https://docs.cohere.com/v2/reference/chat
-"""
+"""Cohere's v2 chat API, read and written. https://docs.cohere.com/v2/reference/chat"""
 
 from __future__ import annotations
 
@@ -11,8 +7,7 @@ from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.wire.base import BaseDialect
-from conduit_desktop.wire.cohere import errors
-from conduit_desktop.wire.cohere import response as answers
+from conduit_desktop.wire.cohere import errors, response
 from conduit_desktop.wire.cohere.request_reader import NAME, read_request
 from conduit_desktop.wire.cohere.request_writer import write_request
 from conduit_desktop.wire.cohere.stream_reader import CohereReader
@@ -27,11 +22,11 @@ class CohereChat(BaseDialect):
     write_request = staticmethod(write_request)
     reader = CohereReader
     writer = CohereWriter
-    read_response = staticmethod(answers.read_response)
-    write_response = staticmethod(answers.write_response)
+    read_response = staticmethod(response.read_response)
+    write_response = staticmethod(response.write_response)
     read_error = staticmethod(errors.read_error)
     write_error = staticmethod(errors.write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
+        """The neutral request of a body; raises BadRequest."""
         return read_request(body, path.get("stream"))

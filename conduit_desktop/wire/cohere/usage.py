@@ -9,7 +9,7 @@ from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.cohere.request_reader import NAME
 from conduit_desktop.wire.event_validation import text_or_none
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 _FINISH: dict[str, FinishReason] = {
     "COMPLETE": "stop",

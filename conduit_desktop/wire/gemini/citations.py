@@ -1,4 +1,4 @@
-"""Sources behind an answer: Google's grounding and citation metadata to neutral citations, and neutral ones to grounding."""
+"""Citations: Google's grounding and citation metadata read as neutral ones, and neutral ones written as grounding metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _KINDS = ("web", "retrievedContext", "maps", "image")
 
 
 def read_citations(candidate: Fields, text: str) -> Iterator[Citation]:
-    """The sources of `text`, each stretch with each of its sources. Google's offsets count UTF-8 bytes; ours characters."""
+    """The citations of `text`, one for each segment and source. Google's offsets count UTF-8 bytes, ours characters."""
+    # JSON can hold a lone surrogate, which plain UTF-8 refuses.
     encoded = text.encode("utf-8", "surrogatepass")
     grounding = candidate.get("groundingMetadata")
     if isinstance(grounding, dict):
@@ -19,7 +20,7 @@ def read_citations(candidate: Fields, text: str) -> Iterator[Citation]:
     cited = candidate.get("citationMetadata")
     rows = (cited.get("citations") or cited.get("citationSources")) if isinstance(cited, dict) else None
     for row in _dicts(rows):
-        start, end = _place(row, encoded)
+        start, end = _span(row, encoded)
         yield Citation(row.get("uri"), row.get("title"), None, start, end, NAME, row)
 
 
@@ -29,7 +30,7 @@ def _grounded(grounding: Fields, encoded: bytes) -> Iterator[Citation]:
     for support in _dicts(grounding.get("groundingSupports")):
         segment = support.get("segment")
         segment = segment if isinstance(segment, dict) else {}
-        start, end = _place(segment, encoded)
+        start, end = _span(segment, encoded)
         indices = support.get("groundingChunkIndices")
         for index in indices if isinstance(indices, list) else ():
             if isinstance(index, int) and 0 <= index < len(chunks):
@@ -46,7 +47,7 @@ def _citation(chunk: Fields, start: int | None, end: int | None) -> Citation:
     return Citation(url or source.get("sourceUri"), title, text, start, end, NAME, chunk)
 
 
-def _place(fields: Fields, encoded: bytes) -> tuple[int | None, int | None]:
+def _span(fields: Fields, encoded: bytes) -> tuple[int | None, int | None]:
     end = fields.get("endIndex")
     start = fields.get("startIndex", 0)
     if not isinstance(end, int) or not isinstance(start, int):
@@ -55,6 +56,7 @@ def _place(fields: Fields, encoded: bytes) -> tuple[int | None, int | None]:
 
 
 def _characters(encoded: bytes, offset: int) -> int:
+    # An offset inside of a character counts up to its beginning.
     return len(encoded[: max(0, offset)].decode("utf-8", "ignore"))
 
 
@@ -63,7 +65,10 @@ def _dicts(rows: Json) -> Iterator[Fields]:
 
 
 def write_citations(citations: Iterable[Citation], text: str) -> Fields:
-    """Citations of other dialects as `groundingMetadata`; their places count characters of `text`. Empty where none has a name."""
+    """`groundingMetadata` for citations of other dialects, whose positions count characters of `text`.
+
+    Empty where no citation has a URL or a title.
+    """
     chunks: list[Fields] = []
     supports: list[Fields] = []
     for citation in citations:
@@ -84,7 +89,7 @@ def write_citations(citations: Iterable[Citation], text: str) -> Fields:
 
 
 def _chunk(citation: Citation) -> Fields | None:
-    """A source: a page of the web, or a passage of the caller's own documents; None for one without address and title."""
+    """A source: a web page, or a passage of the caller's documents; None for one without URL and title."""
     title = {"title": citation.title} if citation.title else {}
     if citation.url:
         return {"web": {"uri": citation.url, **title}}

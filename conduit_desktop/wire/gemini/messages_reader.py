@@ -21,7 +21,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.gemini.field_names import NAME, as_list, note, note_name, note_value
-from conduit_desktop.wire.gemini.reasoning import foreign
+from conduit_desktop.wire.gemini.reasoning import foreign_signature
 from conduit_desktop.wire.json_fields import GOOGLE_STYLE, FieldReader, SourceForm
 from conduit_desktop.wire.provenance import unmark
 
@@ -185,7 +185,7 @@ def _thinking(fields: FieldReader, text: str) -> Thinking:
     """Gemini's thinking, or another provider's that is known by the mark in its signature."""
     del fields.rest["thought"]
     signature = _signature(fields)
-    marked = foreign(signature)
+    marked = foreign_signature(signature)
     sealed = unmark(marked)
     if sealed is None:
         return Thinking(text, signature, fields.rest, dialect=NAME)

@@ -1,4 +1,4 @@
-"""Neutral parts, written as parts of Gemini's contents."""
+"""Writes neutral parts as parts of Gemini's contents."""
 
 from __future__ import annotations
 
@@ -21,30 +21,29 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire.base64_values import standard
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.gemini.reasoning import proof
-from conduit_desktop.wire.values import as_object
+from conduit_desktop.wire.gemini.reasoning import portable_signature
+from conduit_desktop.wire.values import as_object, with_standard_base64
 
 _TYPES = {"image": "image/jpeg", "audio": "audio/mpeg", "video": "video/mp4", "document": "application/pdf"}
-"""What a file is taken for where neither its type nor its name says so; Vertex demands one."""
+"""The media type of a file where neither its type nor its name shows it. Vertex AI requires one."""
 
 
 class GeminiPartWriter:
-    """Writes parts. `own`: they were read from this dialect, so they are said again exactly as they were."""
+    """Writes parts. `own`: they were read from this dialect, and are written exactly as they were."""
 
     def __init__(self, own: bool) -> None:
         self.own = own
         self.dropped: list[str] = []
         self._names: dict[str, str] = {}
-        """The names of the calls written so far, by id: a result names its function here."""
+        """The function names of the calls written so far, by id, because a result must name its function."""
 
     def content(self, parts: Iterable[Part]) -> list[Fields]:
-        """The parts that can be said."""
+        """The written parts, without those that Gemini cannot express."""
         return [written for part in parts if (written := self.part(part)) is not None]
 
     def part(self, part: Part) -> Fields | None:
-        """One part; None for what Gemini has no words for."""
+        """One part; None for one that Gemini cannot express."""
         match part:
             case Text():
                 return self._text(part)
@@ -70,7 +69,7 @@ class GeminiPartWriter:
                 assert_never(part)
 
     def _rest(self, part: Fields, extra: Fields, what: str, cache: CacheTtl | None = None) -> Fields:
-        """`part` with what only this dialect knows of it. Caching needs no mark here."""
+        """`part` with `extra` where it was read from this dialect; else that is dropped. Gemini has no cache marks."""
         if self.own:
             return {**part, **extra}
         self.dropped += [f"{what}.{name}" for name, value in extra.items() if value is not None]
@@ -86,11 +85,11 @@ class GeminiPartWriter:
         return self._rest({"text": part.text}, part.extra, "content", part.cache)
 
     def _thinking(self, part: Thinking) -> Fields | None:
-        """Thoughts of other models mean nothing here; Gemini's own come from a caller of its dialect, or were kept for us."""
+        """Gemini's own thoughts come from its clients, or from the store of thinking signatures; those of others are dropped."""
         if part.dialect != NAME and not self.own:
             self.dropped.append("thinking")
             return None
-        signature = part.signature if part.dialect in ("", NAME) else proof(part.signature or "", part.dialect)
+        signature = part.signature if part.dialect in ("", NAME) else portable_signature(part.signature or "", part.dialect)
         signed = {} if signature is None else {"thoughtSignature": signature}
         return self._rest({"text": part.text, "thought": True, **signed}, part.extra, "content")
 
@@ -102,7 +101,7 @@ class GeminiPartWriter:
             return None
         if part.detail not in (None, "auto"):
             self.dropped.append(f"{part.kind}.detail")
-        key, inner = self._source(part if self.own else standard(part))
+        key, inner = self._source(part if self.own else with_standard_base64(part))
         extra = dict(part.extra)
         if self.own:
             inner |= extra.pop(key, {})
@@ -122,8 +121,8 @@ class GeminiPartWriter:
             self.dropped.append(f"tool_calls[{part.name}]")
             return None
         self._names[part.id] = part.name
-        args, whole = as_object(part)
-        if not whole:
+        args, lossless = as_object(part)
+        if not lossless:
             self.dropped.append("tool_calls.arguments")
         extra = dict(part.extra)
         more = extra.pop("functionCall", {}) if self.own else {}
@@ -136,6 +135,7 @@ class GeminiPartWriter:
         name = part.name or self._names.get(part.call_id) or part.call_id
         inner: Fields = {"id": part.call_id, "name": name, "response": self._response(part)}
         media = [each for each in part.parts if isinstance(each, Media) and each.text is None]
+        # A result may hold files since Gemini 3; for older models the provider moves them (`providers/gemini.py`).
         if files := self.content(media):
             inner["parts"] = files
         extra = dict(part.extra)
@@ -144,11 +144,14 @@ class GeminiPartWriter:
         return self._rest({"functionResponse": inner}, extra, "tool_result", part.cache)
 
     def _response(self, part: ToolResult) -> Fields:
-        """The result as an object: its own where its text is one, else under the keys that Google names for text."""
+        """The result as an object: itself where its text is one, else under the keys that Google documents for text.
+
+        https://ai.google.dev/api/caching#FunctionResponse
+        """
         texts = [each.text or "" for each in part.parts if isinstance(each, Text | Media)]
         for each in part.parts:
             if isinstance(each, Text):
-                self._text(each)  # which names what is lost beside its words
+                self._text(each)  # records what is dropped besides its text
             elif not isinstance(each, Media):
                 self.dropped.append("tool_result.content")
         text = "\n".join(text for text in texts if text)
@@ -158,7 +161,7 @@ class GeminiPartWriter:
 
 
 def _as_object(text: str) -> Json:
-    """The JSON object that `text` is, unless its keys mean something to Gemini; else None."""
+    """The JSON object in `text`; None for other text, and for an object with keys that have a meaning for Gemini."""
     if not text.lstrip().startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Signatures of thoughts, as Google's clients take them: bytes in base64. Those of other providers bear a mark in it."""
+"""Thinking signatures for Google's clients, which decode them as base64, so those of other providers are marked inside of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.provenance import marked, unmark
+from conduit_desktop.wire.provenance import mark_foreign, unmark
 
 _ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STANDARD = str.maketrans("-_", "+/")
 
 
 def as_base64(signature: str) -> str:
-    """`signature` if it is base64 already (of either alphabet), else its bytes in base64: SDKs decode it."""
+    """`signature` where it is base64 in either alphabet, else its bytes in base64."""
+    # The alphabet alone is not enough: "abcde" matches, and Google's SDKs cannot decode it.
     if _ALPHABET.fullmatch(signature):
         try:
             base64.b64decode(signature.translate(_STANDARD), validate=True)
@@ -26,13 +27,13 @@ def as_base64(signature: str) -> str:
     return base64.b64encode(signature.encode("utf-8", "surrogatepass")).decode()
 
 
-def proof(signature: str, said_in: str) -> str:
-    """The signature of a thought that was said in the dialect `said_in`."""
-    return as_base64(marked(signature, said_in, ("", NAME)))
+def portable_signature(signature: str, dialect: str) -> str:
+    """The signature for a thought from a provider of `dialect`, marked where that is not Gemini's."""
+    return as_base64(mark_foreign(signature, dialect, ("", NAME)))
 
 
-def foreign(signature: Json) -> str | None:
-    """What another provider signed, with its mark; None for Google's own."""
+def foreign_signature(signature: Json) -> str | None:
+    """The marked signature of another provider, out of base64; None for Google's own."""
     if not isinstance(signature, str):
         return None
     try:
@@ -43,7 +44,7 @@ def foreign(signature: Json) -> str | None:
 
 
 def without_foreign(body: Fields) -> Fields:
-    """`body` without the thoughts that others signed: Google refuses them. The very same where there are none."""
+    """`body` without thoughts that another provider signed, which Google refuses; the same object where there are none."""
     contents = body.get("contents")
     if not isinstance(contents, list):
         return body
@@ -63,4 +64,4 @@ def _content(content: Json) -> Json:
 def _is_foreign(part: Json) -> bool:
     if not isinstance(part, dict) or not part.get("thought"):
         return False
-    return foreign(part.get("thoughtSignature", part.get("thought_signature"))) is not None
+    return foreign_signature(part.get("thoughtSignature", part.get("thought_signature"))) is not None

@@ -1,26 +1,24 @@
-"""A neutral request, written for Gemini's `generateContent`; names what could not be said."""
+"""Writes a chat request for Gemini's `generateContent`, and names what that cannot express."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Message, Text, Tool, ToolChoice
-from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.gemini.field_names import NAME, Fields, restore_source_form
 from conduit_desktop.wire.gemini.generation_config import write_config, write_tier
 from conduit_desktop.wire.gemini.messages_writer import GeminiPartWriter
 from conduit_desktop.wire.gemini.schema import for_gemini
 
 FILLER = "."
-"""What a user says in a conversation that has nothing but instructions: contents are required."""
+"""The user's text in a conversation that has instructions only, because `contents` are required."""
 
 _ROLES = {"user": "user", "assistant": "model", "tool": "function"}
 _MODES = {"auto": "AUTO", "required": "ANY", "tool": "ANY", "none": "NONE"}
-_NOTHING = ("user", "metadata", "parallel_tool_calls")
-"""What Gemini has no word for."""
+_UNSUPPORTED = ("user", "metadata", "parallel_tool_calls")
 
 
 def write_request(request: ChatRequest) -> WrittenRequest:
-    """The body; the model stands in the URL. A request that was read from this dialect is given back as it came."""
+    """The body, without the model. A request that was read from this dialect is written as it was."""
     parts = GeminiPartWriter(own=request.dialect == NAME)
     body = _own_contents(request, parts) if parts.own else _contents(request.messages, parts)
     body |= _tools(request, parts)
@@ -28,9 +26,9 @@ def write_request(request: ChatRequest) -> WrittenRequest:
         body["generationConfig"] = config
     body |= write_tier(request, parts.own, parts.dropped)
     if parts.own:
-        _put_back(body, request)
+        _write_extra(body, request)
     else:
-        _name_the_rest(request, parts)
+        _drop_unsupported(request, parts)
     return WrittenRequest(body, list(dict.fromkeys(parts.dropped)))
 
 
@@ -45,7 +43,7 @@ def _own_contents(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
 
 
 def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
-    """Turns of user and model, each once in a row, results before words; every instruction goes on top."""
+    """Alternating turns of user and model, function results first in a turn; all instructions in `systemInstruction`."""
     system: list[Fields] = []
     turns: list[Fields] = []
     for message in messages:
@@ -96,7 +94,7 @@ def _choice(choice: ToolChoice, own: bool) -> Fields:
 
 
 def _own_tools(request: ChatRequest) -> list[Fields]:
-    """Each tool in the entry that it stood in."""
+    """Each tool in the entry of `tools` that it was read from."""
     entries: dict[str, Fields] = {}
     for index, tool in enumerate(request.tools):
         entry = entries.setdefault(request.source_form.get(f"tool {index}", "0"), {})
@@ -115,23 +113,24 @@ def _foreign_tools(request: ChatRequest, parts: GeminiPartWriter) -> list[Fields
             continue
         if tool.kind == "custom":
             parts.dropped.append("tools.custom")
-        schema = free_text.schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
+        schema = custom_tools.schema() if tool.kind == "custom" else tool.schema and for_gemini(tool.schema)
         written = _function(tool, None)
+        # `parameters` takes a subset of OpenAPI only: https://ai.google.dev/api/caching#FunctionDeclaration
         if schema:
             written["parametersJsonSchema"] = schema
         functions.append(written)
         parts.dropped += [f"tools.{name}" for name in tool.extra]
-        parts.dropped += [name for name, said in (("cache_control", tool.cache), ("tools.strict", tool.strict)) if said]
+        parts.dropped += [name for name, value in (("cache_control", tool.cache), ("tools.strict", tool.strict)) if value]
     return [{"functionDeclarations": functions}] if functions else []
 
 
 def _function(tool: Tool, schema: Fields | None) -> Fields:
-    fields = {"name": tool.name, "description": free_text.described(tool), "parameters": schema}
+    fields = {"name": tool.name, "description": custom_tools.described(tool), "parameters": schema}
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _put_back(body: Fields, request: ChatRequest) -> None:
-    """What only this dialect knows, where it stood, and all of it as it was spelled."""
+def _write_extra(body: Fields, request: ChatRequest) -> None:
+    """Add the fields that only this dialect has, and restore the source form of all fields."""
     for key, value in request.extra.items():
         owner, _, name = key.rpartition(".")
         if owner in ("generationConfig", "toolConfig"):
@@ -141,8 +140,8 @@ def _put_back(body: Fields, request: ChatRequest) -> None:
     restore_source_form(body, request.source_form)
 
 
-def _name_the_rest(request: ChatRequest, parts: GeminiPartWriter) -> None:
-    for name in _NOTHING:
+def _drop_unsupported(request: ChatRequest, parts: GeminiPartWriter) -> None:
+    for name in _UNSUPPORTED:
         value = getattr(request, name)
         if value is not None and (name != "parallel_tool_calls" or (value is False and request.tools)):
             parts.dropped.append(name)

@@ -19,7 +19,7 @@ from conduit_desktop.wire.gemini.candidate_reader import ATTACHED, CandidateRead
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import error_in_answer
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.gemini.reasoning import as_base64, proof
+from conduit_desktop.wire.gemini.reasoning import as_base64, portable_signature
 from conduit_desktop.wire.gemini.usage import read_usage, write_finish, write_usage
 from conduit_desktop.wire.values import as_object
 
@@ -158,7 +158,7 @@ def write_part(part: AnswerPart, dialect: str) -> Fields | None:
         case Refusal():
             return {"text": part.text} if part.text else None
         case Thinking():
-            signed = {} if part.signature is None else {"thoughtSignature": proof(part.signature, dialect)}
+            signed = {} if part.signature is None else {"thoughtSignature": portable_signature(part.signature, dialect)}
             return {"text": part.text, "thought": True, **signed}
         case ToolCall():
             return write_call(part, own)

@@ -35,7 +35,7 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.gemini.citations import write_citations
 from conduit_desktop.wire.gemini.errors import write_error
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.gemini.reasoning import proof
+from conduit_desktop.wire.gemini.reasoning import portable_signature
 from conduit_desktop.wire.gemini.response import response_id, write_call
 from conduit_desktop.wire.gemini.usage import write_finish, write_usage
 from conduit_desktop.wire.tool_arguments import is_complete
@@ -110,7 +110,7 @@ class GeminiWriter:
             case ThinkingDelta():
                 return {"text": event.text, "thought": True} if event.text else None
             case ThinkingSigned():
-                return {"text": "", "thought": True, "thoughtSignature": proof(event.signature, self._started.dialect)}
+                return {"text": "", "thought": True, "thoughtSignature": portable_signature(event.signature, self._started.dialect)}
             case OpaqueBlock():
                 return _own_block(event.block)
             case TextStarted() | ThinkingStarted() | ThinkingRedacted():

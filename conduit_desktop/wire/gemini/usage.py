@@ -5,7 +5,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.wire.gemini.field_names import Fields
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 FINISH: dict[str, FinishReason] = {
     "STOP": "stop",

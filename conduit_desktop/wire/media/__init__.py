@@ -1,1 +1,1 @@
-"""The endpoints beside chat: embeddings, images, audio, rerank, moderation."""
+"""The media endpoints, which are all besides chat: embeddings, images, audio, rerank, moderation."""

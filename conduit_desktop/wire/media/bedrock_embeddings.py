@@ -1,4 +1,4 @@
-"""Embeddings that Bedrock's InvokeModel alone gives, in its models' own words; each takes one text at a time.
+"""Embeddings of Amazon's models on Bedrock, each in its own InvokeModel format, with one text in a request.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
 https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html
@@ -14,61 +14,59 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.media.embeddings import in_base64, texts
-from conduit_desktop.wire.media.embeddings_vendors import BEDROCK_TOKENS, OPENAI, told
+from conduit_desktop.wire.media.cohere_embeddings import BEDROCK_TOKENS
+from conduit_desktop.wire.media.embeddings import openai_answer, text_request
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import summed
+from conduit_desktop.wire.media.usage import input_usage
 
 
 class TitanEmbeddings:
-    """Amazon's Titan. The first generation takes no wishes; the one for pictures has its own word for the size."""
+    """A `MediaFormat` for Amazon Titan. The first generation has no settings; the model for images names the size differently."""
 
-    own = False
+    passthrough = False
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request a text."""
-        inputs, body = texts(media_request.body), media_request.body
-        taken = {"normalize"} if _has_wishes(model) else set()
-        shared: dict[str, Json] = {name: body[name] for name in taken if name in body}
+        """One body for each text."""
+        body = media_request.body
+        known = {"normalize"} if _has_settings(model) else set()
+        inputs = text_request(body, known, dropped)
+        shared: dict[str, Json] = {name: body[name] for name in known if name in body}
         size = body.get("dimensions")
         if size is not None and "embed-image" in model:
             shared["embeddingConfig"] = {"outputEmbeddingLength": size}
-        elif size is not None and _has_wishes(model):
+        elif size is not None and _has_settings(model):
             shared["dimensions"] = size
         elif size is not None:
             dropped.append("dimensions")
-        dropped += [name for name in body if name not in OPENAI | taken or name == "user"]
-        in_base64(body)
         return [OutgoingBody(orjson.dumps({"inputText": text, **shared})) for text in inputs]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
-        return told([answer.get("embedding") for answer in answers], _usage(answers), media_request, model)
+        return openai_answer([answer.get("embedding") for answer in answers], _usage(answers), media_request, model)
 
 
 class NovaEmbeddings:
-    """Amazon's Nova. A caller can say `embeddingPurpose`; OpenAI has no word for it, so an index is meant."""
+    """A `MediaFormat` for Amazon Nova. Without `embeddingPurpose`, which OpenAI does not have, vectors are for an index."""
 
-    own = False
+    passthrough = False
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request a text."""
-        inputs, body = texts(media_request.body), media_request.body
+        """One body for each text."""
+        body = media_request.body
+        inputs = text_request(body, {"embeddingPurpose", "truncationMode"}, dropped)
         shared: dict[str, Json] = {"embeddingPurpose": body.get("embeddingPurpose") or "GENERIC_INDEX"}
         if body.get("dimensions") is not None:
             shared["embeddingDimension"] = body["dimensions"]
-        cut = {"truncationMode": body.get("truncationMode") or "END"}
-        dropped += [name for name in body if name not in OPENAI | {"embeddingPurpose", "truncationMode"} or name == "user"]
-        in_base64(body)
-        asked = [{**shared, "text": {**cut, "value": text}} for text in inputs]
-        return [OutgoingBody(orjson.dumps({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": one})) for one in asked]
+        truncation = body.get("truncationMode") or "END"
+        params = [{**shared, "text": {"truncationMode": truncation, "value": text}} for text in inputs]
+        return [OutgoingBody(orjson.dumps({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": one})) for one in params]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """OpenAI's list."""
-        return told([_vector(answer) for answer in answers], _usage(answers), media_request, model)
+        return openai_answer([_vector(answer) for answer in answers], _usage(answers), media_request, model)
 
 
-def _has_wishes(model: str) -> bool:
+def _has_settings(model: str) -> bool:
     return "embed-text-v1" not in model and "embed-g1" not in model and "embed-image" not in model
 
 
@@ -80,4 +78,4 @@ def _vector(answer: dict[str, Json]) -> Json:
 
 
 def _usage(answers: Sequence[dict[str, Json]]) -> Usage | None:
-    return summed([answer.get(BEDROCK_TOKENS) for answer in answers])
+    return input_usage([answer.get(BEDROCK_TOKENS) for answer in answers])

@@ -1,4 +1,4 @@
-"""Pictures that Bedrock's InvokeModel makes, in the words of Amazon's models and of Stability's.
+"""Images on Bedrock, in the InvokeModel formats of Amazon's and of Stability AI's models.
 
 https://docs.aws.amazon.com/nova/latest/userguide/image-gen-req-resp-structure.html
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-diffusion-stable-ultra-text-image-request-response.html
@@ -25,21 +25,21 @@ _RATIOS = {
 }
 _SHARED = frozenset({"model", "prompt", "n", "size", "seed", "negative_prompt"})
 _FORMATS = ("png", "jpeg")
-_MOST = 10
-"""OpenAI's own limit of pictures for one request; here each is a request of its own."""
+_MAX_IMAGES = 10
+"""OpenAI's limit for one request. Here each image is a request of its own, so the vendor enforces none."""
 
 
 class AmazonImages:
-    """See `Form`. Nova Canvas and Titan's image generators."""
+    """A `MediaFormat` for Nova Canvas and Titan Image Generator."""
 
-    own = False
+    passthrough = False
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request for all pictures."""
+        """One body for all images; raises BadRequest for a size that is not in pixels."""
         body = media_request.body
-        asked: dict[str, Json] = {"text": body.get("prompt")}
+        params: dict[str, Json] = {"text": body.get("prompt")}
         if body.get("negative_prompt"):
-            asked["negativeText"] = body["negative_prompt"]
+            params["negativeText"] = body["negative_prompt"]
         config: dict[str, Json] = {"numberOfImages": requested_units(media_request.endpoint, body).images}
         size = _size(body)
         if size is not None:
@@ -49,67 +49,71 @@ class AmazonImages:
         if body.get("seed") is not None:
             config["seed"] = body["seed"]
         dropped += _dropped(body, _SHARED | {"quality"})
-        return [OutgoingBody(orjson.dumps({"taskType": "TEXT_IMAGE", "textToImageParams": asked, "imageGenerationConfig": config}))]
+        return [
+            OutgoingBody(orjson.dumps({"taskType": "TEXT_IMAGE", "textToImageParams": params, "imageGenerationConfig": config}))
+        ]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """OpenAI's list of pictures in base64."""
-        return _told(answers)
+        """OpenAI's list of images in base64. Raises UpstreamError where a filter withheld them."""
+        return _openai_answer(answers)
 
 
 class StabilityImages:
-    """See `Form`. Stable Image and Stable Diffusion: a ratio instead of a size, and one picture at a time."""
+    """A `MediaFormat` for Stable Image and Stable Diffusion, with an aspect ratio instead of a size, and one image a request."""
 
-    own = False
+    passthrough = False
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request a picture."""
+        """One body for each image, with the nearest ratio; raises BadRequest for a wrong size or more than ten images."""
         body = media_request.body
-        said: dict[str, Json] = {name: body[name] for name in ("prompt", "negative_prompt", "seed", "aspect_ratio") if name in body}
+        fields: dict[str, Json] = {
+            name: body[name] for name in ("prompt", "negative_prompt", "seed", "aspect_ratio") if name in body
+        }
         size = _size(body)
         if size is not None:
-            said.setdefault("aspect_ratio", min(_RATIOS, key=lambda ratio: abs(_RATIOS[ratio] - size[0] / size[1])))
+            fields.setdefault("aspect_ratio", min(_RATIOS, key=lambda ratio: abs(_RATIOS[ratio] - size[0] / size[1])))
         if body.get("output_format") in _FORMATS:
-            said["output_format"] = body["output_format"]
-        known = _SHARED | {"aspect_ratio"} | ({"output_format"} if "output_format" in said else set())
+            fields["output_format"] = body["output_format"]
+        known = _SHARED | {"aspect_ratio"} | ({"output_format"} if "output_format" in fields else set())
         dropped += _dropped(body, known)
-        wanted = requested_units(media_request.endpoint, body).images
-        if wanted > _MOST:
-            raise BadRequest(f"'n' must be at most {_MOST}.", param="n")
-        return [OutgoingBody(orjson.dumps(said))] * wanted
+        count = requested_units(media_request.endpoint, body).images
+        if count > _MAX_IMAGES:
+            raise BadRequest(f"'n' must be at most {_MAX_IMAGES}.", param="n")
+        return [OutgoingBody(orjson.dumps(fields))] * count
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """OpenAI's list of pictures in base64."""
-        return _told(answers)
+        """OpenAI's list of images in base64. Raises UpstreamError where a filter withheld them."""
+        return _openai_answer(answers)
 
 
-def _told(answers: Sequence[dict[str, Json]]) -> MediaAnswer:
-    """Raises UpstreamError where a filter held the pictures back."""
-    pictures: list[Any] = []
+def _openai_answer(answers: Sequence[dict[str, Json]]) -> MediaAnswer:
+    images: list[Any] = []
     for answer in answers:
-        made = answer.get("images")
-        if not isinstance(made, list) or not made or not all(isinstance(one, str) for one in made):
+        found = answer.get("images")
+        if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
             reasons: Any = answer.get("finish_reasons")
             reason = next((one for one in reasons if one), None) if isinstance(reasons, list) else None
             if reason:
-                raise UpstreamError(f"no picture was made: {reason}", status=400, reason="content_filter")
-            raise MalformedStream("it holds no pictures")
-        pictures += made
-    rows = [{"b64_json": one} for one in pictures]
+                raise UpstreamError(f"no image was generated: {reason}", status=400, reason="content_filter")
+            raise MalformedStream("it holds no images")
+        images += found
+    # `created` is required by OpenAI's clients; Bedrock reports no time.
+    rows = [{"b64_json": one} for one in images]
     return MediaAnswer(orjson.dumps({"created": 0, "data": rows}), units=Units(images=len(rows)))
 
 
 def _size(body: dict[str, Json]) -> tuple[int, int] | None:
-    wanted = body.get("size")
-    if wanted in (None, "auto"):
+    size = body.get("size")
+    if size in (None, "auto"):
         return None
-    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", str(wanted))
+    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", str(size))
     if found is None:
         raise BadRequest("'size' must be a width and a height in pixels, as in 1024x1024.", param="size")
     return int(found[1]), int(found[2])
 
 
 def _dropped(body: dict[str, Json], known: frozenset[str]) -> list[str]:
-    """What is not said; pictures are always given in base64."""
+    """The fields that are not in `known`; requesting base64 is no loss, because images always come in it."""
     return [
         name
         for name, value in body.items()

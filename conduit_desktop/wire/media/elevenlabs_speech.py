@@ -1,4 +1,4 @@
-"""Speech as ElevenLabs says it: the voice and the format stand in the address, and the text has other names around it.
+"""Speech in ElevenLabs' format.
 
 https://elevenlabs.io/docs/api-reference/text-to-speech/convert
 """
@@ -15,32 +15,32 @@ from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, Outg
 
 _FORMATS = {"mp3": "mp3_44100_128", "opus": "opus_48000_128", "pcm": "pcm_24000", "wav": "wav_44100"}
 _OPENAI = frozenset({"model", "input", "voice", "response_format", "speed"})
-_OWN = frozenset({
+_FIELDS = frozenset({
     "voice_settings", "language_code", "seed", "previous_text", "next_text", "apply_text_normalization",
     "pronunciation_dictionary_locators", "output_format",
 })  # fmt: skip
 
 
 class ElevenLabsSpeech:
-    """See `Form`. `voice` and `output_format` travel in the body until the provider puts them into the address."""
+    """A `MediaFormat`. `voice` and `output_format` are parts of the URL; the provider takes them out of the body."""
 
-    own = False
+    passthrough = False
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """Raises BadRequest for a format that ElevenLabs does not make."""
+        """One body; raises BadRequest for an audio format that ElevenLabs does not have."""
         body = media_request.body
-        wanted = body.get("response_format") or "mp3"
-        if not isinstance(wanted, str) or ("output_format" not in body and wanted not in _FORMATS):
+        audio_format = body.get("response_format") or "mp3"
+        if not isinstance(audio_format, str) or ("output_format" not in body and audio_format not in _FORMATS):
             raise BadRequest(f"'response_format' must be one of {', '.join(_FORMATS)} for this model.", param="response_format")
-        said: dict[str, Json] = {name: value for name, value in body.items() if name in _OWN}
-        said |= {"text": body.get("input"), "model_id": model, "voice": body.get("voice")}
-        said.setdefault("output_format", _FORMATS.get(wanted))
+        fields: dict[str, Json] = {name: value for name, value in body.items() if name in _FIELDS}
+        fields |= {"text": body.get("input"), "model_id": model, "voice": body.get("voice")}
+        fields.setdefault("output_format", _FORMATS.get(audio_format))
         if body.get("speed") is not None:
-            settings = said.get("voice_settings")
-            said["voice_settings"] = {"speed": body["speed"], **(settings if isinstance(settings, dict) else {})}
-        dropped += [name for name in body if name not in _OPENAI | _OWN]
-        return [OutgoingBody(orjson.dumps(said))]
+            settings = fields.get("voice_settings")
+            fields["voice_settings"] = {"speed": body["speed"], **(settings if isinstance(settings, dict) else {})}
+        dropped += [name for name in body if name not in _OPENAI | _FIELDS]
+        return [OutgoingBody(orjson.dumps(fields))]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """Speech is never JSON."""
-        raise MalformedStream("it is JSON and no sound")
+        """Never succeeds: speech is relayed as bytes, and only JSON responses are read. Raises MalformedStream."""
+        raise MalformedStream("it is JSON and not audio")

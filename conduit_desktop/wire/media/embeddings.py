@@ -1,14 +1,14 @@
-"""Embeddings as OpenAI and its compatible vendors say them; vectors as floats or as base64, whichever was asked for.
+"""Embeddings in OpenAI's format, and what all formats of embeddings share: inputs, batches and the encoding of vectors.
 
-Vectors are 32-bit floats, little-endian in base64. A client that asked for base64 reads a list of floats as a wrong vector,
-so what the vendor gives is turned into what was asked for.
+A vector is a list of floats, or base64 of little-endian 32-bit floats. OpenAI's client decodes what it requested as base64 without
+looking at it, so a vector in the other encoding is converted.
 """
 
 from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -20,30 +20,31 @@ from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, Outg
 from conduit_desktop.wire.media.usage import read_media_usage
 
 BATCH = 2048
-"""Inputs that OpenAI takes at once."""
+"""Inputs that OpenAI accepts at once. https://platform.openai.com/docs/api-reference/embeddings/create"""
+_OPENAI_FIELDS = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
 
 class OpenAIEmbeddings:
-    """See `Form`. `dimensions`: the vendor's name for that field; `text_only`: it takes no token ids.
+    """A `MediaFormat`. `dimensions` is the vendor's name of that field, `refused` are fields that it refuses.
 
-    `float_unsaid`: floats are what it gives where no encoding is named, and it has no word for them.
+    `text_only`: it takes no token ids. `omit_float`: it sends floats where `encoding_format` is absent, and refuses the value.
     """
 
     def __init__(
         self, text_only: bool = False, dimensions: str = "dimensions", refused: tuple[str, ...] = (), batch: int = BATCH,
-        own: bool = True, float_unsaid: bool = False,
+        passthrough: bool = True, omit_float: bool = False,
     ) -> None:  # fmt: skip
-        self.own = own
+        self.passthrough = passthrough
         self._text_only = text_only
         self._dimensions = dimensions
         self._refused = refused
         self._batch = batch
-        self._float_unsaid = float_unsaid
+        self._omit_float = omit_float
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """As it came; in several requests where it holds more inputs than the vendor takes."""
+        """The request with the vendor's field names, in several bodies where it holds more inputs than a batch."""
         body = {**media_request.body, "model": model}
-        inputs = texts(media_request.body) if self._text_only else items(media_request.body)
+        inputs = text_inputs(media_request.body) if self._text_only else inputs_of(media_request.body)
         if self._dimensions in self._refused or self._dimensions != "dimensions":
             value = body.pop("dimensions", None)
             if value is not None:
@@ -51,23 +52,24 @@ class OpenAIEmbeddings:
         for name in self._refused:
             if body.pop(name, None) is not None and name != "encoding_format":
                 dropped.append(name)
-        if self._float_unsaid and not in_base64(body):
+        if self._omit_float and not wants_base64(body):
             body.pop("encoding_format", None)
         if len(inputs) <= self._batch:
             return [OutgoingBody(orjson.dumps(body))]
-        return [OutgoingBody(orjson.dumps({**body, "input": part})) for part in parted(inputs, self._batch)]
+        return [OutgoingBody(orjson.dumps({**body, "input": part})) for part in batches(inputs, self._batch)]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """The very bytes where they say it as asked; else the same with every vector in the encoding asked for."""
+        """The vendor's bytes where its vectors have the requested encoding, else its response with converted vectors."""
         rows = [row for answer in answers for row in _rows(answer)]
-        if len(rows) != len(items(media_request.body)):
-            raise MalformedStream(f"it holds {len(rows)} embeddings for {len(items(media_request.body))} inputs")
-        wanted = str if in_base64(media_request.body) else list
+        if len(rows) != len(inputs_of(media_request.body)):
+            raise MalformedStream(f"it holds {len(rows)} embeddings for {len(inputs_of(media_request.body))} inputs")
+        wanted = str if wants_base64(media_request.body) else list
+        # int8 and binary vectors of Voyage and Jina have no second encoding: they are relayed.
         other_types = any(media_request.body.get(name) not in (None, "float") for name in ("output_dtype", "embedding_type"))
         usage = _sum([read_media_usage(media_request.endpoint, answer) for answer in answers])
         if len(answers) == 1 and (other_types or all(isinstance(row.get("embedding"), wanted) for row in rows)):
             return MediaAnswer(raw, usage)
-        numbered = [{**row, "index": n, "embedding": encoded(row.get("embedding"), wanted is str)} for n, row in enumerate(rows)]
+        numbered = [{**row, "index": n, "embedding": encode(row.get("embedding"), wanted is str)} for n, row in enumerate(rows)]
         whole = {**answers[-1], "data": numbered}
         if usage is not None and len(answers) > 1:
             whole["usage"] = usage_body(usage)
@@ -75,22 +77,24 @@ class OpenAIEmbeddings:
 
 
 def _rows(answer: dict[str, Json]) -> list[dict[str, Any]]:
-    """The vectors of an answer, in the order of its inputs."""
+    """The rows of a response, in the order of its inputs."""
     rows = answer.get("data")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise MalformedStream("it holds no list of embeddings")
+    # The API promises no order: `index` is the position of the input.
     if all(isinstance(row.get("index"), int) for row in rows):
         return sorted(rows, key=lambda row: int(row["index"]))
     return rows
 
 
-def items(body: dict[str, Json]) -> list[Any]:
-    """The inputs of a request, one a vector: texts, or lists of token ids; raises BadRequest."""
+def inputs_of(body: dict[str, Json]) -> list[Any]:
+    """The inputs of a request, one for each vector: texts, or lists of token ids; raises BadRequest."""
     given = body.get("input")
     if isinstance(given, str):
         return [given]
     if not isinstance(given, list) or not given:
         raise BadRequest("'input' must be a string, a list of strings, or a list of token ids.", param="input")
+    # A flat list of numbers is one input of token ids; a list of lists is several.
     if all(isinstance(item, int) and not isinstance(item, bool) for item in given):
         return [given]
     if all(isinstance(item, (str, dict)) for item in given):
@@ -101,9 +105,9 @@ def items(body: dict[str, Json]) -> list[Any]:
     return given
 
 
-def texts(body: dict[str, Json]) -> list[str]:
-    """The inputs, all of them texts; raises BadRequest for token ids."""
-    found = items(body)
+def text_inputs(body: dict[str, Json]) -> list[str]:
+    """The inputs, for vendors that take texts only; raises BadRequest for token ids."""
+    found = inputs_of(body)
     if any(isinstance(item, list) for item in found):
         raise BadRequest(
             "'input' holds token ids, and this model takes text only: send strings (LangChain: check_embedding_ctx_length=False).",
@@ -112,38 +116,49 @@ def texts(body: dict[str, Json]) -> list[str]:
     return found
 
 
-def parted(inputs: list[Any], size: int) -> list[list[Any]]:
-    """`inputs` in batches."""
+def text_request(body: dict[str, Json], known: Collection[str], dropped: list[str]) -> list[str]:
+    """The inputs of a request that a vendor's own format is written from; raises BadRequest for token ids and encodings.
+
+    Fields that are neither OpenAI's nor among `known` are added to `dropped`, and `user`, which no such vendor has.
+    """
+    inputs = text_inputs(body)
+    wants_base64(body)
+    dropped += [name for name in body if (name not in _OPENAI_FIELDS and name not in known) or name == "user"]
+    return inputs
+
+
+def batches(inputs: list[Any], size: int) -> list[list[Any]]:
+    """`inputs` in lists of at most `size`."""
     return [inputs[start : start + size] for start in range(0, len(inputs), size)]
 
 
-def in_base64(body: dict[str, Json]) -> bool:
-    """Whether vectors are wanted in base64; raises BadRequest for an encoding that does not exist."""
+def wants_base64(body: dict[str, Json]) -> bool:
+    """Whether vectors are requested in base64; raises BadRequest for an unknown encoding."""
     wanted = body.get("encoding_format") or "float"
     if wanted not in ("float", "base64"):
         raise BadRequest("'encoding_format' must be float or base64.", param="encoding_format")
     return bool(wanted == "base64")
 
 
-def encoded(vector: Json, as_base64: bool) -> Json:
-    """A vector in the encoding asked for, whichever it came in; raises MalformedStream."""
+def encode(vector: Json, as_base64: bool) -> Json:
+    """A vector in the requested encoding, whichever it has; raises MalformedStream."""
     try:
         if isinstance(vector, str):
-            return vector if as_base64 else unpack(vector)
+            return vector if as_base64 else base64_to_floats(vector)
         if isinstance(vector, list):
-            return pack(vector) if as_base64 else vector
+            return floats_to_base64(vector) if as_base64 else vector
     except (ValueError, TypeError, struct.error, OverflowError) as error:
         raise MalformedStream(f"an embedding cannot be read: {error}") from error
     raise MalformedStream("an embedding is neither a list nor base64")
 
 
-def pack(vector: Sequence[float]) -> str:
-    """Floats as base64 of 32-bit floats, little-endian."""
+def floats_to_base64(vector: Sequence[float]) -> str:
+    """Base64 of the floats as little-endian 32-bit floats."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-def unpack(text: str) -> list[float]:
-    """The 32-bit floats in base64, exactly."""
+def base64_to_floats(text: str) -> list[float]:
+    """The little-endian 32-bit floats in base64; raises ValueError."""
     raw = base64.b64decode(text, validate=True)
     return list(struct.unpack(f"<{len(raw) // 4}f", raw))
 
@@ -158,6 +173,30 @@ def _sum(usages: Sequence[Usage | None]) -> Usage | None:
 
 
 def usage_body(usage: Usage | None) -> dict[str, Json]:
-    """Usage as OpenAI's embeddings say it."""
+    """The `usage` of OpenAI's embeddings; zeros where none is known."""
     tokens = usage.input if usage else 0
     return {"prompt_tokens": tokens, "total_tokens": tokens}
+
+
+def openai_answer(vectors: Sequence[Json], usage: Usage | None, media_request: MediaRequest, model: str) -> MediaAnswer:
+    """OpenAI's response with `vectors`, one for each input; raises MalformedStream for another number of them."""
+    count = len(inputs_of(media_request.body))
+    if len(vectors) != count:
+        raise MalformedStream(f"it holds {len(vectors)} embeddings for {count} inputs")
+    as_base64 = wants_base64(media_request.body)
+    data = [{"object": "embedding", "index": n, "embedding": encode(vector, as_base64)} for n, vector in enumerate(vectors)]
+    return MediaAnswer(orjson.dumps({"object": "list", "data": data, "model": model, "usage": usage_body(usage)}), usage)
+
+
+def rows_in(value: Json) -> list[Any]:
+    """`value` as a list; raises MalformedStream for anything else."""
+    if not isinstance(value, list):
+        raise MalformedStream("it holds no list of embeddings")
+    return value
+
+
+def object_in(value: Json) -> dict[str, Any]:
+    """`value` as an object; raises MalformedStream for anything else."""
+    if not isinstance(value, dict):
+        raise MalformedStream("it holds no list of embeddings")
+    return value

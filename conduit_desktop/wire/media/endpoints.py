@@ -1,7 +1,12 @@
-"""How the endpoints beside chat are said: a form turns OpenAI's way of asking into a vendor's, and the answer back.
+"""The formats of media endpoints, which are all endpoints besides chat: embeddings, images, audio, rerank, moderation.
 
-One class for each format, in the files of this package; a vendor whose field names alone differ is a row of the table here.
-The caller uses OpenAI's format (for rerank, where OpenAI has none: Cohere's), or another whose `CallerFormat` converts it.
+A caller's request is in OpenAI's format (for rerank, which OpenAI does not have, in Cohere's). A `MediaFormat` writes it for one
+family of vendors and reads their response as OpenAI's; there is a class for each format in this package. A provider names the
+format of each of its endpoints (`ProviderKind.media_formats`). Vendors that differ in the names of fields share a class, with
+settings from the table here; all others get the request as it is.
+
+For embeddings a caller may use Gemini's or Ollama's API instead, which a `CallerFormat` describes. Targets that have the same API
+get such a request unchanged; for others it is converted to OpenAI's format first, and the response is converted back.
 """
 
 from __future__ import annotations
@@ -20,20 +25,20 @@ from conduit_desktop.wire.framing.multipart import Multipart
 
 @dataclass(slots=True, repr=False)
 class MediaRequest:
-    """A request beside chat, as it came. `body` is its JSON, or the fields of its multipart `form`.
+    """A caller's request to a media endpoint. `body` is its JSON, or the fields of its multipart `form`.
 
-    `words` are those of a caller who does not speak OpenAI's.
+    `caller_format` is None where the request is in OpenAI's format.
     """
 
     endpoint: str
     body: dict[str, Json]
     form: Multipart | None = None
-    words: CallerFormat | None = None
+    caller_format: CallerFormat | None = None
 
 
 @dataclass(slots=True, repr=False)
 class OutgoingBody:
-    """One request body as it goes out. `single`: to the vendor's address for one input, where that is another than for many."""
+    """The body of one request to a vendor. `single`: it goes to the vendor's URL for one input, if that has its own."""
 
     body: bytes
     content_type: str = "application/json"
@@ -42,7 +47,7 @@ class OutgoingBody:
 
 @dataclass(slots=True)
 class MediaAnswer:
-    """A whole answer as the caller reads it, with what was counted. `usage` None: no tokens were reported."""
+    """A whole response in the caller's format, and what it used. `usage` None: the vendor reported no tokens."""
 
     body: bytes
     usage: Usage | None = None
@@ -50,107 +55,112 @@ class MediaAnswer:
 
 
 class MediaFormat(Protocol):
-    """One way of asking and answering."""
+    """Writes requests to one endpoint of one family of vendors, and reads the responses."""
 
-    own: bool
-    """OpenAI's own way: a vendor's error in it is the caller's to read as it is."""
+    passthrough: bool
+    """The vendor's format is the caller's, so that an error of the vendor is relayed as it is."""
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """What to send, in as many requests as the vendor's batches need; raises BadRequest naming the field.
+        """The bodies to send, several where the vendor takes fewer inputs at once; raises BadRequest naming the field.
 
-        What the vendor cannot be told is added to `dropped`.
+        `model` is the vendor's name of the model. Names of fields that the vendor does not have are added to `dropped`.
         """
         ...
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """The answers to those requests as one; `raw` is the last one's body. Raises MalformedStream."""
+        """The responses to those bodies as one; `raw` is the last one's bytes. Raises MalformedStream.
+
+        `model` is the caller's name of the model.
+        """
         ...
 
 
 class CallerFormat(Protocol):
-    """Another API's way to ask for what an endpoint gives."""
+    """Another API than OpenAI's in which callers request embeddings."""
 
-    native: str
-    """The name by which vendors say that they understand it as it is."""
-    form: MediaFormat
-    """How it goes on to those."""
+    name: str
+    """Kinds that have this API list it in `ProviderKind.native_caller_formats`."""
+    passthrough_format: MediaFormat
+    """How a request is written for those kinds."""
 
-    def in_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """The request in OpenAI's words; raises BadRequest naming the field."""
+    def to_openai(self, body: dict[str, Json], model: str) -> dict[str, Json]:
+        """The request in OpenAI's format; raises BadRequest naming the field."""
         ...
 
-    def answer(self, body: bytes) -> bytes:
-        """OpenAI's answer in these words."""
+    def from_openai(self, body: bytes) -> bytes:
+        """OpenAI's response in this format."""
         ...
 
 
 class TranslatedFormat:
-    """A form for callers who asked in other words: its answer is told in theirs. What is written is already OpenAI's."""
+    """A format for requests that were converted to OpenAI's: it converts responses back to the caller's format."""
 
-    own = False
+    passthrough = False
 
-    def __init__(self, form: MediaFormat, words: CallerFormat) -> None:
-        self._form = form
-        self._words = words
+    def __init__(self, media_format: MediaFormat, caller_format: CallerFormat) -> None:
+        self._media_format = media_format
+        self._caller_format = caller_format
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """As the form writes it."""
-        return self._form.write(media_request, model, dropped)
+        """As the vendor's format writes it."""
+        return self._media_format.write(media_request, model, dropped)
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """As the form reads it, in the caller's words."""
-        told = self._form.read(answers, raw, media_request, model)
-        told.body = self._words.answer(told.body)
-        return told
+        """As the vendor's format reads it, in the caller's format."""
+        answer = self._media_format.read(answers, raw, media_request, model)
+        answer.body = self._caller_format.from_openai(answer.body)
+        return answer
 
 
 def format_for(
-    media_request: MediaRequest, name: str, understood: Collection[str], model: str, overrides: Mapping[str, Json]
+    media_request: MediaRequest, name: str, native_caller_formats: Collection[str], model: str, overrides: Mapping[str, Json]
 ) -> tuple[MediaRequest, MediaFormat]:
-    """What to say to a vendor whose form is `name`, and how: in the caller's own words where they are among those `understood`.
+    """The request to write for a target, and the format to write it in; raises BadRequest where it cannot be converted.
 
-    Overrides are in OpenAI's words; a request that has some is said in those.
+    `name` and `native_caller_formats` are the target's. `overrides` are an alias's fields in OpenAI's format (None removes one), so
+    a request that has some is converted even where it could be passed through.
     """
-    words = media_request.words
-    if words is not None and words.native in understood and not overrides:
-        return media_request, words.form
-    chosen = form(media_request.endpoint, name)
-    body = media_request.body if words is None else words.in_openai(media_request.body, model)
+    caller_format = media_request.caller_format
+    if caller_format is not None and caller_format.name in native_caller_formats and not overrides:
+        return media_request, caller_format.passthrough_format
+    body = media_request.body if caller_format is None else caller_format.to_openai(media_request.body, model)
     if overrides:
         body = {field: value for field, value in {**body, **overrides}.items() if value is not None}
-    return MediaRequest(media_request.endpoint, body, media_request.form), chosen if words is None else TranslatedFormat(
-        chosen, words
-    )
+    chosen = media_format(media_request.endpoint, name)
+    converted = MediaRequest(media_request.endpoint, body, media_request.form)
+    return converted, chosen if caller_format is None else TranslatedFormat(chosen, caller_format)
 
 
 _EMBEDDINGS = "conduit_desktop.wire.media.embeddings"
-_VECTORS = "conduit_desktop.wire.media.embeddings_vendors"
+_GEMINI = "conduit_desktop.wire.media.gemini_embeddings"
+_COHERE = "conduit_desktop.wire.media.cohere_embeddings"
 _BEDROCK = "conduit_desktop.wire.media.bedrock_embeddings"
-_PLAIN = "conduit_desktop.wire.media.passthrough"
+_PASSTHROUGH = "conduit_desktop.wire.media.passthrough"
 _RERANK = "conduit_desktop.wire.media.rerank"
 
-_FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
+_FORMATS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ("embeddings", "openai"): (_EMBEDDINGS, "OpenAIEmbeddings", {}),
     ("embeddings", "text"): (_EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True}),
     ("embeddings", "mistral"): (
         _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "dimensions": "output_dimension", "refused": ("user",)},
     ),
-    # https://docs.voyageai.com/reference/embeddings-api: base64 or null. Jina calls it embedding_type, and gives floats unasked.
+    # Voyage encodes in base64 or, without the field, in floats: https://docs.voyageai.com/reference/embeddings-api.
+    # Jina names the field embedding_type, and sends floats without it.
     ("embeddings", "voyage"): (
         _EMBEDDINGS, "OpenAIEmbeddings",
         {
-            "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 1000, "own": False,
-            "float_unsaid": True,
+            "text_only": True, "dimensions": "output_dimension", "refused": ("user",), "batch": 1000, "passthrough": False,
+            "omit_float": True,
         },
     ),
     ("embeddings", "jina"): (
-        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "refused": ("user", "encoding_format"), "own": False},
+        _EMBEDDINGS, "OpenAIEmbeddings", {"text_only": True, "refused": ("user", "encoding_format"), "passthrough": False},
     ),
-    ("embeddings", "cohere"): (_VECTORS, "CohereEmbeddings", {}),
-    ("embeddings", "gemini"): (_VECTORS, "GeminiEmbeddings", {}),
-    ("embeddings", "vertex"): (_VECTORS, "GeminiEmbeddings", {"vertex": True}),
-    ("embeddings", "vertex_predict"): (_VECTORS, "VertexPredictions", {}),
-    ("embeddings", "bedrock_cohere"): (_VECTORS, "CohereEmbeddings", {"bedrock": True}),
+    ("embeddings", "cohere"): (_COHERE, "CohereEmbeddings", {}),
+    ("embeddings", "gemini"): (_GEMINI, "GeminiEmbeddings", {}),
+    ("embeddings", "vertex"): (_GEMINI, "GeminiEmbeddings", {"vertex": True}),
+    ("embeddings", "vertex_predict"): (_GEMINI, "VertexPredictions", {}),
+    ("embeddings", "bedrock_cohere"): (_COHERE, "CohereEmbeddings", {"bedrock": True}),
     ("embeddings", "bedrock_nova"): (_BEDROCK, "NovaEmbeddings", {}),
     ("embeddings", "bedrock_titan"): (_BEDROCK, "TitanEmbeddings", {}),
     ("images", "bedrock_amazon"): ("conduit_desktop.wire.media.bedrock_images", "AmazonImages", {}),
@@ -167,11 +177,12 @@ _FORMS: dict[tuple[str, str], tuple[str, str, dict[str, Any]]] = {
     ),
     ("speech", "elevenlabs"): ("conduit_desktop.wire.media.elevenlabs_speech", "ElevenLabsSpeech", {}),
 }  # fmt: skip
+"""(endpoint, name of the format) to its module, class and settings. Modules are imported when a format is first used."""
 
 
 @cache
-def form(endpoint: str, name: str) -> MediaFormat:
-    """The form of that name for an endpoint; `openai` is the plain way wherever no other is known."""
-    module, cls, settings = _FORMS.get((endpoint, name), (_PLAIN, "PlainFormat", {}))
+def media_format(endpoint: str, name: str) -> MediaFormat:
+    """The format of that name for an endpoint; `openai`, and any name without a row, is the request as it is."""
+    module, cls, settings = _FORMATS.get((endpoint, name), (_PASSTHROUGH, "PassthroughFormat", {}))
     made: MediaFormat = getattr(import_module(module), cls)(**settings)
     return made

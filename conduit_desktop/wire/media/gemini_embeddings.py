@@ -1,4 +1,7 @@
-"""Gemini's `embedContent` and `batchEmbedContents` as a caller's words: handed on to Gemini, said in OpenAI's to all others."""
+"""Embeddings in Gemini's format, for targets on AI Studio and Vertex AI and for callers of `embedContent`.
+
+https://ai.google.dev/api/embeddings
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,118 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import MalformedStream
 from conduit_desktop.wire.gemini.field_names import Fields, normalise
 from conduit_desktop.wire.json_fields import GOOGLE_STYLE
+from conduit_desktop.wire.media.embeddings import batches, object_in, openai_answer, rows_in, text_request
 from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaFormat, MediaRequest, OutgoingBody
-from conduit_desktop.wire.media.usage import read_media_usage, summed
+from conduit_desktop.wire.media.usage import input_usage, read_media_usage
 
-_SHARED = {"outputDimensionality": "dimensions", "taskType": "task_type", "title": "title"}
+_OPENAI_FIELDS = {"outputDimensionality": "dimensions", "taskType": "task_type", "title": "title"}
+"""Gemini's fields, and the names that they have in a request in OpenAI's format."""
+_FIELDS = {"task_type": "taskType", "title": "title", "taskType": "taskType"}
+"""Fields that a caller may add to OpenAI's, and Gemini's names for them."""
+_VERTEX_FIELDS = {"auto_truncate": "autoTruncate", "autoTruncate": "autoTruncate"}
+_INSTANCE_FIELDS = {"task_type": "task_type", "taskType": "task_type", "title": "title"}
+
+
+class GeminiEmbeddings:
+    """A `MediaFormat` for `POST …:batchEmbedContents`.
+
+    On `vertex` the model is in the URL only, settings are nested in `embedContentConfig`, and a single text goes to
+    `:embedContent`, the only method that every embedding model there has.
+    """
+
+    passthrough = False
+    batch = 100
+    """Texts that Gemini accepts at once."""
+
+    def __init__(self, vertex: bool = False) -> None:
+        self._vertex = vertex
+
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
+        """One body for each batch; in it each text has a request of its own, with the model."""
+        body = media_request.body
+        known = _FIELDS | _VERTEX_FIELDS if self._vertex else _FIELDS
+        inputs = text_request(body, known, dropped)
+        settings: dict[str, Json] = {new: body[old] for old, new in known.items() if old in body}
+        if body.get("dimensions") is not None:
+            settings["outputDimensionality"] = body["dimensions"]
+        if self._vertex:
+            shared: dict[str, Json] = {"embedContentConfig": settings} if settings else {}
+        else:
+            shared = {"model": f"models/{model.removeprefix('models/')}", **settings}
+        requests = [{**shared, "content": {"parts": [{"text": text}]}} for text in inputs]
+        # Some models on Vertex AI have no `batchEmbedContents`.
+        if self._vertex and len(requests) == 1:
+            return [OutgoingBody(orjson.dumps(requests[0]), single=True)]
+        return [OutgoingBody(orjson.dumps({"requests": part})) for part in batches(requests, self.batch)]
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
+        """OpenAI's list. Older models report no usage."""
+        vectors: list[Json] = []
+        counts: list[Json] = []
+        for answer in answers:
+            rows = [answer["embedding"]] if "embedding" in answer else rows_in(answer.get("embeddings"))
+            vectors += [object_in(row).get("values") for row in rows]
+            counts.append(object_in(answer.get("usageMetadata") or {}).get("promptTokenCount"))
+        return openai_answer(vectors, input_usage(counts), media_request, model)
+
+
+class VertexPredictions:
+    """A `MediaFormat` for `POST …:predict`, the method of Vertex AI's embedding models before Gemini.
+
+    https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api
+    """
+
+    passthrough = False
+    batch = 250
+    """Texts that Vertex AI accepts at once."""
+
+    def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
+        """One body for each batch: an instance for each text, and parameters for all."""
+        body = media_request.body
+        inputs = text_request(body, _INSTANCE_FIELDS.keys() | _VERTEX_FIELDS.keys(), dropped)
+        each = {new: body[old] for old, new in _INSTANCE_FIELDS.items() if old in body}
+        shared: dict[str, Json] = {new: body[old] for old, new in _VERTEX_FIELDS.items() if old in body}
+        if body.get("dimensions") is not None:
+            shared["outputDimensionality"] = body["dimensions"]
+        parameters = {"parameters": shared} if shared else {}
+        instances = [{"content": text, **each} for text in inputs]
+        return [OutgoingBody(orjson.dumps({"instances": part, **parameters})) for part in batches(instances, self.batch)]
+
+    def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
+        """OpenAI's list. Each vector comes with the token count of its text."""
+        rows = [object_in(object_in(row).get("embeddings")) for answer in answers for row in rows_in(answer.get("predictions"))]
+        counts = [object_in(row.get("statistics") or {}).get("token_count") for row in rows]
+        return openai_answer([row.get("values") for row in rows], input_usage(counts), media_request, model)
 
 
 class GeminiEmbeddingsCaller:
-    """See `forms.Words`."""
+    """A `CallerFormat`. `batch`: the caller used `batchEmbedContents`."""
 
-    native = "gemini"
+    name = "gemini"
 
     def __init__(self, batch: bool) -> None:
         self._batch = batch
-        self.form: MediaFormat = GeminiPassthrough(batch)
+        self.passthrough_format: MediaFormat = GeminiPassthrough(batch)
 
-    def in_openai(self, body: Fields, model: str) -> Fields:
-        """Raises BadRequest for what is no text."""
+    def to_openai(self, body: Fields, model: str) -> Fields:
+        """The request in OpenAI's format; raises BadRequest for content other than text."""
         return read_request(body, model, self._batch)
 
-    def answer(self, body: bytes) -> bytes:
-        """Gemini's embeddings."""
+    def from_openai(self, body: bytes) -> bytes:
+        """OpenAI's response in Gemini's format."""
         return orjson.dumps(write_response(orjson.loads(body), self._batch))
 
 
 class GeminiPassthrough:
-    """See `forms.Form`: the request as it came but for the model, the answer as it comes."""
+    """A `MediaFormat`: the caller's request with the target's model, and the response as it is."""
 
-    own = True
+    passthrough = True
 
     def __init__(self, batch: bool) -> None:
         self._batch = batch
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request; the model stands in each text's."""
+        """One body. In a batch each text repeats the model."""
         named = {"model": f"models/{model.removeprefix('models/')}"}
         requests = media_request.body.get("requests")
         if self._batch and isinstance(requests, list):
@@ -53,19 +134,19 @@ class GeminiPassthrough:
         return [OutgoingBody(orjson.dumps(body), single=not self._batch)]
 
     def read(self, answers: Sequence[Fields], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """The very bytes."""
+        """The vendor's bytes."""
         answer = answers[-1]
         if not answer.get("embeddings" if self._batch else "embedding"):
             raise MalformedStream("it holds no embedding")
         usage = answer.get("usageMetadata")
         tokens = usage.get("promptTokenCount") if isinstance(usage, dict) else None
-        return MediaAnswer(raw, summed([tokens]))
+        return MediaAnswer(raw, input_usage([tokens]))
 
 
 def read_request(body: Fields, model: str, batch: bool) -> Fields:
-    """The same as a body of `/v1/embeddings`; raises BadRequest naming the field.
+    """The request as a body of `/v1/embeddings`; raises BadRequest naming the field.
 
-    What differs from text to text in a batch (task, size) is taken from the first: there is one word for all in OpenAI's way.
+    Task and size may differ between the texts of a batch; OpenAI's format has one for all, so those of the first are used.
     """
     fields = normalise(body, {})
     if not batch:
@@ -80,23 +161,23 @@ def read_request(body: Fields, model: str, batch: bool) -> Fields:
 def _shared(fields: Fields) -> Fields:
     config = fields.get("embedContentConfig")
     known = {**fields, **config} if isinstance(config, dict) else fields
-    return {name: known[said] for said, name in _SHARED.items() if known.get(said) is not None}
+    return {name: known[field] for field, name in _OPENAI_FIELDS.items() if known.get(field) is not None}
 
 
-def _text(fields: Json, where: str) -> str:
+def _text(fields: Json, path: str) -> str:
     content = fields.get("content") if isinstance(fields, dict) else None
     if not isinstance(content, dict):
-        raise GOOGLE_STYLE.missing(f"{where}content")
+        raise GOOGLE_STYLE.missing(f"{path}content")
     parts = content.get("parts")
     rows = [parts] if isinstance(parts, dict) else parts if isinstance(parts, list) else []
     texts = [part.get("text") for part in rows if isinstance(part, dict)]
     if not texts or not all(isinstance(text, str) for text in texts):
-        raise GOOGLE_STYLE.invalid(f"{where}content.parts", "parts with text")
+        raise GOOGLE_STYLE.invalid(f"{path}content.parts", "parts with text")
     return "\n".join(str(text) for text in texts)
 
 
 def write_response(answer: Fields, batch: bool) -> Fields:
-    """OpenAI's list of floats as Gemini's embeddings."""
+    """OpenAI's response, with vectors of floats, as Gemini's."""
     rows = [{"values": row["embedding"]} for row in answer["data"]]
     body: Fields = {"embeddings": rows} if batch else {"embedding": rows[0]}
     counted = read_media_usage("embeddings", answer)

@@ -1,6 +1,7 @@
-"""Rerank, where Cohere's shape is what callers speak: `model`, `query`, `documents`, `top_n` to `results`.
+"""Rerank. Callers use Cohere's format: `model`, `query`, `documents` and `top_n`, answered with `results`.
 
-Vendors differ in the names of a few fields; Voyage and Fireworks call the results `data`.
+Vendors name a few fields differently; Voyage and Fireworks name the results `data`.
+https://docs.cohere.com/reference/rerank
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from conduit_desktop.wire.media.usage import read_media_usage
 
 
 class Rerank:
-    """See `Form`. `texts`: documents must be plain strings; `top`: the vendor's name for `top_n`.
+    """A `MediaFormat`. `texts`: documents must be strings; `top`: the vendor's name of `top_n`; `refused`: fields it refuses.
 
-    On `bedrock` the model stands in the address, and Cohere's want the version of their API.
+    On `bedrock` the model is in the URL, and Cohere's models require the version of their API.
     """
 
-    own = False
+    passthrough = False
 
     def __init__(self, texts: bool = False, top: str = "top_n", refused: tuple[str, ...] = (), bedrock: bool = False) -> None:
         self._texts = texts
@@ -32,7 +33,7 @@ class Rerank:
         self._bedrock = bedrock
 
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
-        """One request; `return_documents` is done here where the vendor does not."""
+        """One body. Where the vendor has no `return_documents`, `read` adds the documents."""
         body = {**media_request.body, "model": model}
         for name in self._refused:
             if body.pop(name, None) is not None and name != "return_documents":
@@ -48,8 +49,9 @@ class Rerank:
         return [OutgoingBody(orjson.dumps(body))]
 
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
-        """The answer in Cohere's shape, with the documents where they were asked for."""
+        """The response in Cohere's format, with the documents where they were requested."""
         answer = answers[-1]
+        # Voyage and Fireworks send `data`.
         results = answer.get("results", answer.get("data"))
         if not isinstance(results, list) or not all(_is_result(row) for row in results):
             raise MalformedStream("it holds no results")
@@ -88,7 +90,7 @@ def _with_document(row: dict[str, Json], given: list[Any]) -> dict[str, Json]:
 
 
 def _billed(answer: dict[str, Json]) -> Usage | None:
-    """Cohere counts searches; tokens only where it bills them."""
+    """Cohere reports searches, and tokens only where it bills them."""
     meta = answer.get("meta")
     for name in ("billed_units", "tokens"):
         counted = meta.get(name) if isinstance(meta, dict) else None

@@ -1,4 +1,4 @@
-"""What an answer beside chat says it took: tokens, pictures, seconds."""
+"""Usage of media endpoints: tokens, images, characters and seconds of audio."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.wire.openai_chat.usage import read_usage
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 READ_ONLY = frozenset({"embeddings", "rerank", "moderations"})
-"""Endpoints whose models only read: whatever tokens are reported are input."""
+"""Endpoints whose models generate nothing, so that all reported tokens are input."""
 
 
 def requested_units(endpoint: str, body: dict[str, Json]) -> Units:
-    """The units that a request asks for; an answer may say it better."""
+    """The units that a request is for, by its fields; the response may report them more exactly (`read_units`)."""
+    # OpenAI's default is one image.
     if endpoint in ("images", "image_edits"):
         return Units(images=count(body.get("n")) or 1)
     if endpoint == "speech":
@@ -27,47 +28,48 @@ def requested_units(endpoint: str, body: dict[str, Json]) -> Units:
     return Units()
 
 
-def read_units(endpoint: str, answer: dict[str, Json], asked: Units) -> Units:
-    """The units of an answer: the pictures in it, the seconds it says it heard."""
+def read_units(endpoint: str, answer: dict[str, Json], requested: Units) -> Units:
+    """The units of a response: its images, or the seconds of audio that it reports; else those requested."""
     data = answer.get("data")
     if endpoint in ("images", "image_edits") and isinstance(data, list):
         return Units(images=len(data))
     if endpoint in ("transcriptions", "translations"):
         usage = answer.get("usage")
         seconds = usage.get("seconds") if isinstance(usage, dict) else None
-        told = _seconds(seconds) or _seconds(answer.get("duration"))
-        return Units(seconds=told) if told else asked
-    return asked
+        reported = _seconds(seconds) or _seconds(answer.get("duration"))
+        return Units(seconds=reported) if reported else requested
+    return requested
 
 
 def read_media_usage(endpoint: str, answer: dict[str, Json]) -> Usage | None:
-    """The tokens of an answer in OpenAI's words, old (`prompt_tokens`) or new (`input_tokens`); None where it has none."""
+    """The tokens of a response in OpenAI's format, with `prompt_tokens` or `input_tokens`; None where it reports none."""
     raw = answer.get("usage")
     if not isinstance(raw, dict):
         return None
-    counted = _new_words(raw) if "input_tokens" in raw or "output_tokens" in raw else read_usage(raw)
+    counted = _read_input_tokens(raw) if "input_tokens" in raw or "output_tokens" in raw else read_usage(raw)
     if endpoint in READ_ONLY:
         tokens = counted.total_input + counted.total_output
         counted = Usage(input=tokens, cost_nano=counted.cost_nano, extra=counted.extra)
-    said = any(isinstance(value, (int, float)) for name, value in raw.items() if name.endswith("_tokens"))
-    return counted if said or counted.cost_nano is not None else None
+    has_tokens = any(isinstance(value, (int, float)) for name, value in raw.items() if name.endswith("_tokens"))
+    return counted if has_tokens or counted.cost_nano is not None else None
 
 
-def summed(counts: Sequence[Json]) -> Usage | None:
-    """The input of an answer that came in parts; None where one of them does not say."""
+def input_usage(counts: Sequence[Json]) -> Usage | None:
+    """The usage of several responses by their counts of input tokens; None where one of them reports none."""
     return Usage(input=sum(map(count, counts))) if all(isinstance(each, (int, float)) for each in counts) else None
 
 
-def _new_words(raw: dict[str, Any]) -> Usage:
-    read, made = count(raw.get("input_tokens")), count(raw.get("output_tokens"))
+def _read_input_tokens(raw: dict[str, Any]) -> Usage:
+    total, output = count(raw.get("input_tokens")), count(raw.get("output_tokens"))
+    # The images API has `input_tokens_details`, the transcription API `input_token_details`.
     details = raw.get("input_tokens_details") or raw.get("input_token_details")
-    heard = min(read, count(details.get("audio_tokens"))) if isinstance(details, dict) else 0
-    cached = min(read - heard, count(details.get("cached_tokens"))) if isinstance(details, dict) else 0
-    return Usage(input=read - heard - cached, cache_read=cached, audio_in=heard, output=made)
+    audio = min(total, count(details.get("audio_tokens"))) if isinstance(details, dict) else 0
+    cached = min(total - audio, count(details.get("cached_tokens"))) if isinstance(details, dict) else 0
+    return Usage(input=total - audio - cached, cache_read=cached, audio_in=audio, output=output)
 
 
 def _seconds(value: Json) -> float | None:
-    """Seconds, also as the text that Whisper servers give."""
+    """A duration in seconds, as a number or as text (from Whisper servers); None where it is neither or too large."""
     try:
         seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else 0.0
     except ValueError:

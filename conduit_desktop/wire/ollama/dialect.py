@@ -1,7 +1,6 @@
-"""Ollama's own API, both ways: `/api/chat`, and `/api/generate` with its single prompt, as two dialects of one family.
+"""Ollama's own API, read and written: `/api/chat`, and `/api/generate` with its single prompt, as two dialects.
 
-The parts: `_request` reads requests, `_outgoing` writes them; `_answer` reads answers, `_writer` writes them; `_errors` is
-what goes wrong. Answers stream unless the request says otherwise, one JSON object a line. https://docs.ollama.com/api
+Answers stream unless a request has `"stream": false`, one JSON object a line. https://docs.ollama.com/api
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from conduit_desktop.core.chat import ChatRequest, Json
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.wire import StreamWriter, WrittenRequest
 from conduit_desktop.wire.base import BaseDialect
-from conduit_desktop.wire.ollama import errors
-from conduit_desktop.wire.ollama import request_writer as outgoing
+from conduit_desktop.wire.ollama import errors, request_writer
 from conduit_desktop.wire.ollama.request_reader import NAME, read_chat, read_generate
 from conduit_desktop.wire.ollama.response import read_response, write_response
 from conduit_desktop.wire.ollama.stream_reader import OllamaReader
@@ -32,26 +30,24 @@ class OllamaChat(BaseDialect):
     write_error = staticmethod(errors.write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
+        """The neutral request of a body; raises BadRequest."""
         return read_chat(body, path.get("stream"))
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """A request for `model`, and what could not be said."""
-        return outgoing.write_chat(request, model, request.dialect == self.name)
+        """A request for `model`, with the names of dropped fields."""
+        return request_writer.write_chat(request, model, request.dialect == self.name)
 
     def writer(self, request: ChatRequest) -> StreamWriter:
-        """Writes one stream of lines."""
+        """A writer of one stream of JSON lines."""
         return OllamaWriter(request, chat=True)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole answer as a body."""
+        """The body of a whole answer."""
         return write_response(answer, request, chat=True)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """A server's refusal, classified."""
-        return self._named(errors.read_error(status, headers, body))
-
-    def _named(self, error: UpstreamError) -> UpstreamError:
+        """The error in a response, classified; it belongs to this dialect of the two."""
+        error = errors.read_error(status, headers, body)
         error.dialect = self.name
         return error
 
@@ -62,17 +58,17 @@ class OllamaGenerate(OllamaChat):
     name = "ollama_generate"
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
+        """The neutral request of a body; raises BadRequest."""
         return read_generate(body, path.get("stream"), self.name)
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """The last prompt for `model`, and what could not be said."""
-        return outgoing.write_generate(request, model, request.dialect == self.name)
+        """The last user message as a prompt for `model`, with the names of dropped fields."""
+        return request_writer.write_generate(request, model, request.dialect == self.name)
 
     def writer(self, request: ChatRequest) -> StreamWriter:
-        """Writes one stream of lines."""
+        """A writer of one stream of JSON lines."""
         return OllamaWriter(request, chat=False)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """A whole answer as a body."""
+        """The body of a whole answer."""
         return write_response(answer, request, chat=False)

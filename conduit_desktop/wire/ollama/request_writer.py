@@ -1,4 +1,4 @@
-"""A chat request as Ollama says it, and the names of what it cannot say."""
+"""Writes a chat request for Ollama's own API, and names what that cannot express."""
 
 from __future__ import annotations
 
@@ -22,18 +22,16 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.base64_values import standard_base64
-from conduit_desktop.wire.function_tools import FunctionToolsWriter
+from conduit_desktop.wire.function_tools import BaseRequestWriter
 from conduit_desktop.wire.ollama.request_reader import OPTIONS
-from conduit_desktop.wire.values import as_object
+from conduit_desktop.wire.values import as_object, disables_reasoning, effort_for_budget, standard_base64
 
 _LEVELS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
-_LOW, _MEDIUM = 4_096, 16_384
-"""Thinking budgets in tokens, at most, for the levels `low` and `medium`."""
+"""OpenAI's efforts in Ollama's levels, which gpt-oss alone accepts. https://docs.ollama.com/capabilities/thinking"""
 
 
 def write_chat(request: ChatRequest, model: str, own: bool) -> WrittenRequest:
-    """The body of `/api/chat`. `own`: the request was read from it, and is given back as it came."""
+    """The body of `/api/chat`. `own`: the request was read from it, and is written as it was."""
     writer = _Writer(request, own)
     body: dict[str, Json] = {"model": model, "messages": writer.messages()}
     writer.tools(body)
@@ -41,39 +39,39 @@ def write_chat(request: ChatRequest, model: str, own: bool) -> WrittenRequest:
 
 
 def write_generate(request: ChatRequest, model: str, own: bool) -> WrittenRequest:
-    """The body of `/api/generate`: the last thing a user said, under the system texts; turns before it cannot be said."""
+    """The body of `/api/generate`: the last user message and the system texts; all other messages are dropped."""
     writer = _Writer(request, own)
-    asked = [message for message in request.messages if message.role == "user"]
-    system = "\n\n".join(_words(m.parts) for m in request.messages if m.role in ("system", "developer"))
+    questions = [message for message in request.messages if message.role == "user"]
+    system = "\n\n".join(_text(m.parts) for m in request.messages if m.role in ("system", "developer"))
     body: dict[str, Json] = {"model": model}
-    if asked:
-        last = writer.message(asked[-1], "messages[0]")
-        if not own or any(isinstance(part, Text) for part in asked[-1].parts):
+    if questions:
+        last = writer.message(questions[-1], "messages[0]")
+        if not own or any(isinstance(part, Text) for part in questions[-1].parts):
             body["prompt"] = last.get("content", "")
         if last.get("images"):
             body["images"] = last["images"]
     if system or (own and any(message.role == "system" for message in request.messages)):
         body["system"] = system
-    if len(asked) > 1 or any(message.role in ("assistant", "tool") for message in request.messages):
+    if len(questions) > 1 or any(message.role in ("assistant", "tool") for message in request.messages):
         writer.drop("messages")
     if request.tools:
         writer.drop("tools")
     return writer.finish(body)
 
 
-def _words(parts: list[Part]) -> str:
+def _text(parts: list[Part]) -> str:
     return "".join(part.text for part in parts if isinstance(part, Text | Refusal))
 
 
-class _Writer(FunctionToolsWriter):
-    unsayable = ("user", "metadata", "service_tier")
+class _Writer(BaseRequestWriter):
+    unsupported = ("user", "metadata", "service_tier")
 
     def __init__(self, request: ChatRequest, own: bool) -> None:
         super().__init__(request, own)
         self._names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
 
     def messages(self) -> list[Json]:
-        """Every turn; where another dialect puts results and words into one, the results are turns of their own."""
+        """All messages; the tool results of a message become messages of their own."""
         written: list[Json] = []
         for message in self.request.messages:
             path = f"messages[{len(written)}]"
@@ -84,8 +82,8 @@ class _Writer(FunctionToolsWriter):
         return written
 
     def message(self, message: Message, path: str) -> dict[str, Json]:
-        """One turn without its tool results."""
-        said: dict[str, Json] = {"role": "system" if message.role == "developer" and not self.own else message.role}
+        """One message without its tool results. `path` is where it will stand in the body."""
+        written: dict[str, Json] = {"role": "system" if message.role == "developer" and not self.own else message.role}
         if message.name is not None:
             self.drop("messages.name")
         content: list[str] = []
@@ -95,13 +93,13 @@ class _Writer(FunctionToolsWriter):
             match part:
                 case Text():
                     content.append(part.text)
-                    self._note(part)
+                    self._drop_fields(part)
                 case Refusal():
                     content.append(part.text)
                 case Media():
                     self._media(part, content, images)
                 case Thinking():
-                    said["thinking"] = said.get("thinking", "") + part.text
+                    written["thinking"] = written.get("thinking", "") + part.text
                 case ToolCall():
                     calls.append(self._call(part, f"{path}.tool_calls[{len(calls)}]"))
                 case RedactedThinking() | Opaque():
@@ -111,11 +109,11 @@ class _Writer(FunctionToolsWriter):
                 case _:
                     assert_never(part)
         if content or not self.own:
-            said["content"] = "".join(content)
-        said |= {name: value for name, value in (("images", images), ("tool_calls", calls)) if value}
-        return self.with_extra(said, message.extra, "messages")
+            written["content"] = "".join(content)
+        written |= {name: value for name, value in (("images", images), ("tool_calls", calls)) if value}
+        return self.with_extra(written, message.extra, "messages")
 
-    def _note(self, part: Text | Media) -> None:
+    def _drop_fields(self, part: Text | Media) -> None:
         if self.own:
             return
         if part.cache:
@@ -125,7 +123,8 @@ class _Writer(FunctionToolsWriter):
         self.drop(*(f"content.{name}" for name in part.extra))
 
     def _media(self, part: Media, content: list[str], images: list[str]) -> None:
-        self._note(part)
+        self._drop_fields(part)
+        # Images are bare base64, without media type: https://docs.ollama.com/capabilities/vision
         if part.kind == "image" and part.data is not None:
             images.append(part.data if self.own else standard_base64(part.data))
         elif part.text is not None:
@@ -134,21 +133,22 @@ class _Writer(FunctionToolsWriter):
             self.drop(f"{part.kind}.url" if part.url else f"{part.kind}.file_id" if part.file_id else part.kind)
 
     def _call(self, call: ToolCall, path: str) -> Json:
-        arguments, whole = as_object(call)
+        arguments, lossless = as_object(call)
         source_form = self.request.source_form
         if self.own and source_form.get(f"{path}.function.arguments") == "text":
             inner: dict[str, Json] = {"name": call.name, "arguments": call.arguments}
         else:
             inner = {"name": call.name, "arguments": arguments}
-            if not whole:
+            if not lossless:
                 self.drop("tool_calls.arguments")
         if not self.own:
             self.drop(*(f"tool_calls.{name}" for name in call.extra))
             return {"id": call.id, "function": inner}
         extra = dict(call.extra)
         inner |= extra.pop("function", {})
-        made = {} if source_form.get(f"{path}.id") == "made" else {"id": call.id}
-        return {**made, "function": inner, **extra}
+        # `made`: the reader made the id up, because Ollama's older clients send none.
+        identity = {} if source_form.get(f"{path}.id") == "made" else {"id": call.id}
+        return {**identity, "function": inner, **extra}
 
     def _result(self, result: ToolResult, path: str, extra: dict[str, Json]) -> Json:
         content: list[str] = []
@@ -156,29 +156,30 @@ class _Writer(FunctionToolsWriter):
         for part in result.parts:
             if isinstance(part, Text):
                 content.append(part.text)
-                self._note(part)
+                self._drop_fields(part)
             elif isinstance(part, Media):
                 self._media(part, content, images)
             else:
                 self.drop("tool_result")
+        # Ollama has no flag for a failed tool.
         if result.is_error and not self.own:
             content.insert(0, "Error: ")
-        said: dict[str, Json] = {"role": "tool"}
+        written: dict[str, Json] = {"role": "tool"}
         if content or not self.own:
-            said["content"] = "".join(content)
+            written["content"] = "".join(content)
         if images:
-            said["images"] = images
+            written["images"] = images
         name = result.name if self.own else result.name or self._names.get(result.call_id)
         if name is not None:
-            said["tool_name"] = name
+            written["tool_name"] = name
         if not (self.own and self.request.source_form.get(f"{path}.tool_call_id") == "made"):
-            said["tool_call_id"] = result.call_id
-        return self.with_extra(said, extra, "messages")
+            written["tool_call_id"] = result.call_id
+        return self.with_extra(written, extra, "messages")
 
     def tools(self, body: dict[str, Json]) -> None:
-        """The tools; that one must be called, or which, cannot be said. None to be called: none on offer."""
+        """Adds the tools. Ollama has no tool choice: a forced one is dropped, and for `none` no tools are sent."""
         choice = self.request.tool_choice
-        written = [said for tool in self.request.tools if (said := self.tool(tool)) is not None]
+        written = [made for tool in self.request.tools if (made := self.tool(tool)) is not None]
         if written and not (choice is not None and choice.mode == "none"):
             body["tools"] = written
         if choice is not None and choice.demands:
@@ -187,7 +188,7 @@ class _Writer(FunctionToolsWriter):
             self.drop("parallel_tool_calls")
 
     def finish(self, body: dict[str, Json]) -> WrittenRequest:
-        """Everything but the conversation."""
+        """Adds everything but the conversation."""
         request = self.request
         options = {name: value for name, (field, _) in OPTIONS.items() if (value := getattr(request, field)) is not None}
         if request.stop is not None:
@@ -197,7 +198,7 @@ class _Writer(FunctionToolsWriter):
         if options or (self.own and "options" in request.extra):
             body["options"] = options
         if not self.own or not request.stream or request.source_form.get("stream") == "present":
-            body["stream"] = request.stream  # left out means: stream
+            body["stream"] = request.stream  # without the field Ollama streams
         if request.output is not None and request.output.kind != "text":
             body["format"] = request.output.schema or "json"
         if request.reasoning is not None and (think := self._think(request.reasoning, str(body["model"]))) is not None:
@@ -209,16 +210,16 @@ class _Writer(FunctionToolsWriter):
         return WrittenRequest(body, list(self.dropped))
 
     def _think(self, reasoning: Reasoning, model: str) -> Json:
-        if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
+        if disables_reasoning(reasoning):
             return False if not (self.own and reasoning.effort == "none") else "none"
         if self.own:
             return reasoning.effort or True
         level = _LEVELS.get(reasoning.effort or "")
         if level is None and reasoning.budget_tokens:
-            level = "low" if reasoning.budget_tokens <= _LOW else "medium" if reasoning.budget_tokens <= _MEDIUM else "high"
+            level = effort_for_budget(reasoning.budget_tokens)
         return level if level is not None and "gpt-oss" in model else True  # other models refuse a level
 
 
 def arguments_text(value: Json) -> str:
-    """Arguments as JSON text, whatever way they were given."""
+    """Tool-call arguments as JSON text, whether they came as text or as an object."""
     return value if isinstance(value, str) else orjson.dumps({} if value is None else value).decode()

@@ -25,7 +25,7 @@ from conduit_desktop.wire.framing.ndjson import LineSplitter
 from conduit_desktop.wire.ollama.errors import error_in_answer
 from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
 _KNOWN = frozenset({

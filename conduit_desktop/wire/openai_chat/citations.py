@@ -1,4 +1,4 @@
-"""Sources of an answer: where they stand in it, and those beside the choices (Perplexity's `search_results`, `citations`)."""
+"""Citations: positions in `annotations`, and Perplexity's lists `search_results` and `citations` next to the choices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conduit_desktop.wire.openai_chat.fields import NAME
 
 
 def read_sources(body: dict[str, Any]) -> list[Citation]:
-    """The sources of a whole answer, or of the fields that its chunks had; those with a title where both lists came."""
+    """The sources of an answer, or of the merged fields of its chunks; where both lists hold a URL, the one with a title."""
     rows = body.get("search_results")
     found = [_result(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     known = {citation.url for citation in found}
@@ -24,11 +24,11 @@ def _result(row: dict[str, Json]) -> Citation:
 
 
 def read_span(note: dict[str, Json]) -> tuple[int | None, int | None]:
-    """The place of an annotation; none where it says nothing: OpenRouter's are from 0 to 0 then."""
+    """Start and end of an annotation in characters; None where it has none, which OpenRouter writes as 0 to 0."""
     start, end = note.get("start_index"), note.get("end_index")
     return (start, end) if isinstance(start, int) and isinstance(end, int) and 0 <= start < end else (None, None)
 
 
 def write_span(citation: Citation) -> dict[str, Json]:
-    """The same place again; both ends are required."""
+    """Start and end of a citation as fields of an annotation, which requires both."""
     return {"start_index": citation.start or 0, "end_index": citation.end or 0}

@@ -1,6 +1,6 @@
-"""OpenAI Chat Completions, and what its compatible vendors made of it.
+"""OpenAI's Chat Completions with the extensions of compatible vendors, read and written.
 
-The door of the dialect; its rooms are the `openai_chat_*` files beside it. https://platform.openai.com/docs/api-reference/chat
+https://platform.openai.com/docs/api-reference/chat
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from conduit_desktop.wire.openai_chat.stream_writer import ChatWriter
 
 
 class OpenAIChat(BaseDialect):
-    """See `Dialect`. The path says nothing that the body does not."""
+    """The dialect of `POST /v1/chat/completions`."""
 
     name = NAME
     content_type = "text/event-stream"
@@ -34,20 +34,21 @@ class OpenAIChat(BaseDialect):
     write_error = staticmethod(write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
+        """The neutral request of a body; raises BadRequest."""
         return read_request(body)
 
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
-        """A request for `model`, and what could not be said."""
+        """A request for `model`, with the names of dropped fields."""
         return write_request(request, model)
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """`body` for `model`, without the signatures of others; a stream always reports its usage."""
-        native = {**without_foreign(body), "model": model}
+        """`body` for `model` without foreign thinking signatures; a stream is made to report its usage."""
+        passed = {**without_foreign(body), "model": model}
         if body.get("stream"):
+            # Without it there is no usage in the stream, and the call could not be accounted for.
             options = body.get("stream_options")
-            native["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        return native
+            passed["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        return passed
 
     def asks_for_usage(self, body: dict[str, Json]) -> bool:
         """Whether the caller set `stream_options.include_usage`."""
@@ -55,14 +56,14 @@ class OpenAIChat(BaseDialect):
         return isinstance(options, dict) and options.get("include_usage") is True
 
     def is_usage_only(self, data: bytes) -> bool:
-        """The extra chunk at the end, whose `choices` are empty."""
+        """Whether it is the last chunk, with usage and empty `choices`."""
         chunk = orjson.loads(data) if data.startswith(b"{") else {}
         return bool(chunk.get("usage")) and chunk.get("choices") == []
 
     def reader(self) -> StreamReader:
-        """Reads one stream of chunks."""
+        """A reader of one stream of chunks."""
         return ChatReader()
 
     def writer(self, request: ChatRequest) -> StreamWriter:
-        """Writes one stream of chunks."""
+        """A writer of one stream of chunks."""
         return ChatWriter(request)

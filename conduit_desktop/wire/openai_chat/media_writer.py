@@ -1,34 +1,36 @@
-"""Writes images, documents and sound as OpenAI content parts."""
+"""Writes images, documents, audio and video as OpenAI's content parts."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
 from conduit_desktop.core.chat import Json, Media
-from conduit_desktop.wire.base64_values import standard
+from conduit_desktop.wire.values import with_standard_base64
 
+# `input_audio` takes wav and mp3 only: https://platform.openai.com/docs/guides/audio
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 Written = tuple[dict[str, Json] | None, list[str]]
-"""A part, or None where it cannot be said, and the names of what was lost."""
+"""A part, or None where OpenAI cannot express it, and the names of what was dropped."""
 
 
 def write_media(media: Media, own: bool, bare: bool = False) -> Written:
-    """One part. `own`: it was read from this dialect; `bare`: its address was given without an object around it."""
-    lost = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
-    part = _say(media if own else standard(media), own, bare)
+    """One part. `own`: it was read from this dialect; `bare`: its URL was not wrapped in an object."""
+    dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
+    part = _part(media if own else with_standard_base64(media), own, bare)
     if part is None:
-        return None, [*lost, f"{media.kind}.{'file_id' if media.file_id else 'url' if media.url else media.media_type or 'data'}"]
+        source = "file_id" if media.file_id else "url" if media.url else media.media_type or "data"
+        return None, [*dropped, f"{media.kind}.{source}"]
     if own:
         for name, value in media.extra.items():
             if isinstance(value, dict) and isinstance(part.get(name), dict):
                 part[name] = {**part[name], **value}
             else:
                 part[name] = value
-    return part, lost
+    return part, dropped
 
 
-def _say(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
+def _part(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
     if media.text is not None:
         return {"type": "text", "text": f"{media.name}\n\n{media.text}" if media.name else media.text}
     match media.kind:
@@ -44,14 +46,14 @@ def _say(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
             assert_never(media.kind)
 
 
-def _address(media: Media) -> str | None:
+def _url(media: Media) -> str | None:
     if media.data is not None:
         return f"data:{media.media_type or 'application/octet-stream'};base64,{media.data}"
     return media.url
 
 
 def _linked(media: Media, name: str, bare: bool) -> dict[str, Json] | None:
-    url = _address(media)
+    url = _url(media)
     if url is None:
         return None
     if bare:
@@ -60,21 +62,21 @@ def _linked(media: Media, name: str, bare: bool) -> dict[str, Json] | None:
 
 
 def _audio(media: Media, own: bool) -> dict[str, Json] | None:
-    form = _FORMATS.get(media.media_type or "")
-    if form is None and own and media.media_type:
-        form = media.media_type.removeprefix("audio/")
-    if media.data is None or (form is None and not own):
+    audio_format = _FORMATS.get(media.media_type or "")
+    if audio_format is None and own and media.media_type:
+        audio_format = media.media_type.removeprefix("audio/")
+    if media.data is None or (audio_format is None and not own):
         return None
-    return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": form} if form else {})}}
+    return {"type": "input_audio", "input_audio": {"data": media.data, **({"format": audio_format} if audio_format else {})}}
 
 
 def _document(media: Media, own: bool) -> dict[str, Json] | None:
-    """A `file` part. A foreign file's id means nothing here, and OpenAI takes no address."""
+    """A `file` part; None for another vendor's file id, and for a URL, which OpenAI does not accept."""
     file: dict[str, Json] = {}
     if media.name is not None:
         file["filename"] = media.name
     if media.data is not None:
-        file["file_data"] = media.data if own and media.media_type is None else _address(media)
+        file["file_data"] = media.data if own and media.media_type is None else _url(media)
         if not own:
             file.setdefault("filename", "document.pdf" if media.media_type == "application/pdf" else "document")
     elif own and media.url is not None:

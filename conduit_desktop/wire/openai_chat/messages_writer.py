@@ -1,7 +1,7 @@
-"""Writes neutral turns as OpenAI messages.
+"""Writes neutral messages as OpenAI's.
 
-Tool messages take text only and must follow the calls they answer at once; so the pictures in tool results, and what else
-a user turn says beside them, go to a user message after the last tool message.
+OpenAI's tool messages hold text only and must follow directly after their calls, so images of tool results, and what else a user
+message holds besides results, go into a user message after the last tool message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from conduit_desktop.core.chat import (
     ToolCall,
     ToolResult,
 )
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import custom_tools
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.media_writer import write_media
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
@@ -31,22 +31,22 @@ from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 
 
 def write_cache(cache: CacheTtl | None, path: str, source_form: Mapping[str, str]) -> dict[str, Json]:
-    """A cache mark as it was read: five minutes are the default and mostly not said."""
+    """A cache mark as it was read; five minutes are the default and mostly omitted. `path` is that of the marked object."""
     if cache is None:
         return {}
-    said = {"ttl": cache} if cache == "1h" or source_form.get(f"{path}.cache_control") == "5m" else {}
-    return {"cache_control": {"type": "ephemeral", **said}}
+    ttl = {"ttl": cache} if cache == "1h" or source_form.get(f"{path}.cache_control") == "5m" else {}
+    return {"cache_control": {"type": "ephemeral", **ttl}}
 
 
 class MessagesWriter:
-    """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
+    """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was dropped."""
 
     def __init__(self, own: bool, source_form: Mapping[str, str]) -> None:
         self.own = own
         self.source_form = source_form
         self.dropped: list[str] = []
         self._written: list[dict[str, Json]] = []
-        self._shown: list[Json] = []
+        self._result_media: list[Json] = []
 
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All messages, in order."""
@@ -54,23 +54,23 @@ class MessagesWriter:
             results = [part for part in message.parts if isinstance(part, ToolResult)]
             rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
             if not results and message.role != "user":
-                self._show_media()
+                self._flush_result_media()
             for result in results:
                 self._tool(message, result)
             if not self.own and rest and all(_is_hidden(part) for part in rest):
-                self._parts(rest, "")  # names what is lost; an empty turn would be refused
+                self._parts(rest, "")  # records what is dropped; an empty message would be refused
             elif rest or not results:
-                self._turn(message, rest)
-        self._show_media()
+                self._message(message, rest)
+        self._flush_result_media()
         return self._written
 
-    def _show_media(self) -> None:
-        """The pictures of the tool results before, in a user message of their own."""
-        if self._shown:
-            self._written.append({"role": "user", "content": self._shown})
-            self._shown = []
+    def _flush_result_media(self) -> None:
+        """Write the images of the tool results before as a user message."""
+        if self._result_media:
+            self._written.append({"role": "user", "content": self._result_media})
+            self._result_media = []
 
-    def _turn(self, message: Message, parts: list[Part]) -> None:
+    def _message(self, message: Message, parts: list[Part]) -> None:
         path = f"messages[{len(self._written)}]"
         if message.role == "assistant":
             body = self._assistant(message, parts, path)
@@ -78,10 +78,10 @@ class MessagesWriter:
             body = {"role": "user", "content": self._content(message, parts, path)}
         else:
             body = {"role": message.role, "content": self._content(message, parts, path)}
-        if self._shown and message.role == "user":
+        if self._result_media and message.role == "user":
             content = body["content"]
-            body["content"] = self._shown + (content if isinstance(content, list) else [{"type": "text", "text": content}])
-            self._shown = []
+            body["content"] = self._result_media + (content if isinstance(content, list) else [{"type": "text", "text": content}])
+            self._result_media = []
         if message.name is not None:
             body["name"] = message.name
         self._extra(message, body)
@@ -116,17 +116,17 @@ class MessagesWriter:
         if result.cache:
             self.dropped.append("cache_control")
         self.dropped += [f"tool_result.{name}" for name in result.extra]
-        said: list[str] = []
-        shown: list[Json] = []
+        texts: list[str] = []
+        media: list[Json] = []
         for part in self._parts(result.parts, ""):
             if part.get("type") == "text":
-                said.append(part["text"])
+                texts.append(part["text"])
             else:
-                shown.append(part)
-        if shown:
+                media.append(part)
+        if media:
             label = f"[From the result of the tool call {result.call_id}]"
-            self._shown += [{"type": "text", "text": label}, *shown]
-        body["content"] = "\n".join(said)
+            self._result_media += [{"type": "text", "text": label}, *media]
+        body["content"] = "\n".join(texts)
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
         body: dict[str, Json] = {"role": "assistant", "content": None}
@@ -136,18 +136,18 @@ class MessagesWriter:
                     body["refusal"] = body.get("refusal", "") + part.text
             parts = [part for part in parts if not isinstance(part, Refusal)]
         calls = [part for part in parts if isinstance(part, ToolCall)]
-        spoken = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
-        if spoken:
-            body["content"] = _plain(spoken) if message.plain or not self.own else spoken
+        content = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
+        if content:
+            body["content"] = _plain(content) if message.plain or not self.own else content
         elif not self.own and not calls and "refusal" not in body:
             body["content"] = ""
-        written = [said for call in calls if (said := self._call(call)) is not None]
+        written = [made for call in calls if (made := self._call(call)) is not None]
         if written:
             body["tool_calls"] = written
         return body
 
     def _assistant_content(self, parts: list[Part], body: dict[str, Json], path: str) -> list[dict[str, Json]]:
-        """The parts that make up `content`; thinking goes to its own fields of `body`, in this dialect alone."""
+        """The parts of `content`. Thinking that was read from this dialect goes into its own fields of `body`."""
         if not self.own:
             for part in parts:
                 if isinstance(part, Media):
@@ -155,8 +155,8 @@ class MessagesWriter:
             return self._parts([part for part in parts if not isinstance(part, Media)], path)
         raw: list[Json] = [part.raw for part in parts if isinstance(part, Thinking) and part.dialect == NAME and part.raw]
         raw += [{"message": part.value} for part in parts if isinstance(part, Opaque) and part.name == "reasoning"]
-        for said in raw:
-            body.update(said.get("message", {}))
+        for fields in raw:
+            body.update(fields.get("message", {}))
         if not raw:
             body.update(thinking_fields([part for part in parts if isinstance(part, (Thinking, RedactedThinking))]))
         return self._parts([part for part in parts if not isinstance(part, RedactedThinking)], path)
@@ -167,16 +167,16 @@ class MessagesWriter:
             return None
         if not self.own:
             return self._foreign_call(call)
-        said = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
+        fields = {"name": call.name, "input" if call.kind == "custom" else "arguments": call.arguments}
         extra = dict(call.extra)
-        body: dict[str, Json] = {"id": call.id, "type": call.kind, call.kind: {**said, **extra.pop("function", {})}}
+        body: dict[str, Json] = {"id": call.id, "type": call.kind, call.kind: {**fields, **extra.pop("function", {})}}
         return {**body, **extra, **(signature_field(call.signature) if call.signature else {})}
 
     def _foreign_call(self, call: ToolCall) -> dict[str, Json]:
-        """A call as a function's: OpenAI alone knows custom tools here, and offers them to its own callers."""
+        """A call as that of a function, because compatible vendors have no custom tools."""
         self.dropped += [f"tool_calls.{name}" for name in call.extra]
-        self.dropped += [name for name, there in (("cache_control", call.cache), ("thought_signature", call.signature)) if there]
-        arguments = free_text.wrap(call.arguments) if call.kind == "custom" else call.arguments or "{}"
+        self.dropped += [name for name, value in (("cache_control", call.cache), ("thought_signature", call.signature)) if value]
+        arguments = custom_tools.wrap(call.arguments) if call.kind == "custom" else call.arguments or "{}"
         return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
     def _content(self, message: Message, parts: list[Part], path: str) -> Json:
@@ -186,15 +186,15 @@ class MessagesWriter:
         if message.role in ("system", "developer"):
             self.dropped += ["system.media"] * any(part.get("type") != "text" for part in content)
             return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
-        alone = not content or (len(content) == 1 and content[0].get("type") == "text")
-        return _plain(content) if alone else content
+        text_only = not content or (len(content) == 1 and content[0].get("type") == "text")
+        return _plain(content) if text_only else content
 
     def _parts(self, parts: list[Part], path: str) -> list[dict[str, Json]]:
         written: list[dict[str, Json]] = []
         for part in parts:
-            said = self._part(part, f"{path}.content[{len(written)}]")
-            if said is not None:
-                written.append(said)
+            made = self._part(part, f"{path}.content[{len(written)}]")
+            if made is not None:
+                written.append(made)
         return written
 
     def _part(self, part: Part, path: str) -> dict[str, Json] | None:
@@ -202,11 +202,11 @@ class MessagesWriter:
             case Text():
                 return self._text(part, path)
             case Media():
-                said, lost = write_media(part, self.own, self.source_form.get(f"{path}.{part.kind}_url") == "string")
-                self.dropped += lost
-                if said is not None and self.own:
-                    said.update(write_cache(part.cache, path, self.source_form))
-                return said
+                media, dropped = write_media(part, self.own, self.source_form.get(f"{path}.{part.kind}_url") == "string")
+                self.dropped += dropped
+                if media is not None and self.own:
+                    media.update(write_cache(part.cache, path, self.source_form))
+                return media
             case Refusal():
                 return {"type": "refusal", "refusal": part.text}
             case Thinking():
@@ -229,16 +229,16 @@ class MessagesWriter:
                 assert_never(part)
 
     def _text(self, part: Text, path: str) -> dict[str, Json]:
-        said: dict[str, Json] = {"type": "text", "text": part.text}
+        block: dict[str, Json] = {"type": "text", "text": part.text}
         if self.own:
-            return {**said, **write_cache(part.cache, path, self.source_form), **part.extra}
+            return {**block, **write_cache(part.cache, path, self.source_form), **part.extra}
         self.dropped += [f"content.{name}" for name in part.extra]
-        self.dropped += [name for name, there in (("cache_control", part.cache), ("citations", part.citations)) if there]
-        return said
+        self.dropped += [name for name, value in (("cache_control", part.cache), ("citations", part.citations)) if value]
+        return block
 
 
 def _is_hidden(part: Part) -> bool:
-    """Whether only another dialect can say it."""
+    """Whether only another dialect can express the part."""
     return isinstance(part, (Thinking, RedactedThinking, Opaque)) and not (isinstance(part, Opaque) and part.dialect == NAME)
 
 

@@ -1,6 +1,6 @@
-"""How OpenAI-compatible vendors say what a model thought, read into neutral events and written back.
+"""The thinking fields of OpenAI-compatible vendors, read into neutral events and written.
 
-DeepSeek, xAI and most others: `reasoning_content`. Groq, vLLM, Ollama, OpenRouter: `reasoning`. OpenRouter besides:
+DeepSeek, xAI and most others use `reasoning_content`; Groq, vLLM, Ollama and OpenRouter `reasoning`. OpenRouter adds
 `reasoning_details`, a list with signatures and encrypted blocks, which repeats the text of `reasoning`.
 https://openrouter.ai/docs/guides/best-practices/reasoning-tokens
 """
@@ -13,15 +13,15 @@ from conduit_desktop.core.answer import AnswerPart
 from conduit_desktop.core.chat import Json, Opaque, RedactedThinking, Thinking
 from conduit_desktop.core.events import Event, OpaqueBlock, ThinkingDelta, ThinkingRedacted, ThinkingSigned, ThinkingStarted
 from conduit_desktop.wire.openai_chat.fields import NAME
-from conduit_desktop.wire.provenance import CLAUDES, marked, unmark
+from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, mark_foreign, unmark
 
 FIELDS = ("reasoning_content", "reasoning", "reasoning_details")
 CLAUDE = "anthropic-claude-v1"
-"""The format whose signatures and hidden blocks are Anthropic's own, so that any dialect may carry them."""
+"""OpenRouter's name for Anthropic's signatures and redacted blocks, which are valid in every dialect with Claude."""
 
 
 class ThinkingReader:
-    """Reads the thinking of one choice, whole or in deltas."""
+    """Reads the thinking of one choice, in a whole message or in deltas."""
 
     __slots__ = ("choice", "signed")
 
@@ -36,6 +36,7 @@ class ThinkingReader:
         for detail in details if isinstance(details, list) else ():
             if isinstance(detail, dict):
                 self._detail(detail, events)
+        # The details repeat the text of the plain field, which is read only where they hold none.
         if not any(isinstance(event, ThinkingDelta) for event in events):
             text = fields.get("reasoning_content") or fields.get("reasoning")
             if isinstance(text, str) and text:
@@ -58,49 +59,50 @@ class ThinkingReader:
             events.append(OpaqueBlock(Opaque(NAME, "reasoning_details", detail), self.choice))
 
     def _text(self, text: str) -> list[Event]:
-        # A signature closes its block: what is thought after it belongs to the next one.
+        # A signature closes its block: text after it belongs to the next one.
         opened: list[Event] = [ThinkingStarted(self.choice)] if self.signed else []
         self.signed = False
         return [*opened, ThinkingDelta(text, self.choice)]
 
 
-def signature_detail(signature: str, index: int, said_in: str, text: str | None = None) -> dict[str, Json]:
-    """A signed block of the dialect `said_in` as an entry of `reasoning_details`."""
-    said = {} if text is None else {"text": text}
-    proof = marked(signature, said_in, CLAUDES)
-    return {"type": "reasoning.text", **said, "signature": proof, "format": "unknown" if unmark(proof) else CLAUDE, "index": index}
+def signature_detail(signature: str, index: int, dialect: str, text: str | None = None) -> dict[str, Json]:
+    """A signed block of a provider of `dialect` as an entry of `reasoning_details`."""
+    fields = {} if text is None else {"text": text}
+    signature = mark_foreign(signature, dialect, CLAUDE_DIALECTS)
+    origin = "unknown" if unmark(signature) else CLAUDE
+    return {"type": "reasoning.text", **fields, "signature": signature, "format": origin, "index": index}
 
 
 def redacted_detail(data: str, index: int) -> dict[str, Json]:
-    """A hidden block as an entry of `reasoning_details`."""
+    """A redacted block as an entry of `reasoning_details`."""
     return {"type": "reasoning.encrypted", "data": data, "format": CLAUDE, "index": index}
 
 
-def thinking_fields(parts: Iterable[AnswerPart], said_in: str = NAME) -> dict[str, Json]:
-    """What a message says of the thinking in `parts` of an answer in the dialect `said_in`; empty where there is none."""
+def thinking_fields(parts: Iterable[AnswerPart], dialect: str = NAME) -> dict[str, Json]:
+    """The thinking fields of a message, for the parts of an answer from a provider of `dialect`; empty without thinking."""
     text: list[str] = []
     details: list[dict[str, Json]] = []
-    proved = False
+    needs_details = False
     for part in parts:
         if isinstance(part, Thinking):
             text.append(part.text)
             if part.signature:
-                details.append(signature_detail(part.signature, len(details), said_in, part.text))
-                proved = True
+                details.append(signature_detail(part.signature, len(details), dialect, part.text))
+                needs_details = True
             elif part.text:
                 details.append({"type": "reasoning.text", "text": part.text, "index": len(details)})
         elif isinstance(part, RedactedThinking):
             details.append(redacted_detail(part.data, len(details)))
-            proved = True
+            needs_details = True
         elif isinstance(part, Opaque) and part.dialect == NAME and part.name == "reasoning_details":
             details.append(part.value)
-            proved = True
-    said: dict[str, Json] = {"reasoning_content": "".join(text)} if any(text) else {}
-    return {**said, "reasoning_details": details} if proved else said
+            needs_details = True
+    fields: dict[str, Json] = {"reasoning_content": "".join(text)} if any(text) else {}
+    return {**fields, "reasoning_details": details} if needs_details else fields
 
 
 def without_foreign(body: dict[str, Json]) -> dict[str, Json]:
-    """`body` without the signatures of others, which no vendor can check; the very same where there are none."""
+    """`body` without marked signatures, which the vendor cannot verify; the same object where there are none."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not any(_is_foreign(detail) for message in messages for detail in _details(message)):
         return body

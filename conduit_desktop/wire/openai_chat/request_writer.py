@@ -1,47 +1,44 @@
-"""Writes a chat request as OpenAI says it; names what could not be said."""
+"""Writes a chat request for OpenAI's Chat Completions, and names what that cannot express."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
-from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire import custom_tools as free_text
+from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_writer import MessagesWriter, write_cache
+from conduit_desktop.wire.values import effort_for_budget
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
-_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
-_BUDGETS = ((4_096, "low"), (16_384, "medium"))
-"""Thinking budgets in tokens, at most, and the effort that comes nearest; above them `high`."""
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+"""The values of `service_tier`."""
 
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
-    """The body for `model`. A request that was read from this dialect is given back as it came."""
-    turns = MessagesWriter(request.dialect == NAME, request.source_form)
-    body: dict[str, Json] = {"model": model, "messages": turns.write(request.messages)}
-    out = _Settings(request, body, turns.own, turns.dropped)
+    """The body for `model`. A request that was read from this dialect is written as it was."""
+    messages = MessagesWriter(request.dialect == NAME, request.source_form)
+    body: dict[str, Json] = {"model": model, "messages": messages.write(request.messages)}
+    out = _Settings(request, body, messages.own, messages.dropped)
     out.tools()
     out.sampling()
     out.format()
     out.reasoning()
     out.streaming()
     out.rest()
-    return WrittenRequest(body, list(dict.fromkeys(turns.dropped)))
+    return WrittenRequest(body, list(dict.fromkeys(messages.dropped)))
 
 
 def effort_of(reasoning: Reasoning) -> str | None:
-    """The effort word for what was said as a budget or a mode; None leaves it to the model."""
+    """OpenAI's effort for a request with an effort, a budget or a mode; None leaves it to the model."""
     if reasoning.mode == "disabled":
         return "none"
     if reasoning.effort in _EFFORTS:
         return reasoning.effort
-    if reasoning.budget_tokens is None:
-        return None
-    return next((word for limit, word in _BUDGETS if reasoning.budget_tokens <= limit), "high")
+    return None if reasoning.budget_tokens is None else effort_for_budget(reasoning.budget_tokens)
 
 
 class _Settings:
-    """Everything of a request but its turns. `own`: it was read from this dialect."""
+    """Writes everything but the messages into `body`. `own`: the request was read from this dialect."""
 
     def __init__(self, request: ChatRequest, body: dict[str, Json], own: bool, dropped: list[str]) -> None:
         self.request = request
@@ -59,6 +56,7 @@ class _Settings:
         if tools:
             self.body["tools"] = tools
         choice = request.tool_choice
+        # OpenAI refuses a tool choice, or `parallel_tool_calls`, without tools.
         if choice is not None and (tools or self.own):
             self.put("tool_choice", self._choice(choice))
         elif choice is not None and choice.demands:
@@ -73,9 +71,9 @@ class _Settings:
             self.dropped.append(f"tools[{tool.type or tool.name}]")
             return None
         inner: dict[str, Json] = {"name": tool.name}
-        flattened = tool.kind == "custom" and not self.own  # OpenAI alone knows custom tools here
-        description = free_text.described(tool) if flattened else tool.description
-        schema = free_text.schema() if flattened else tool.schema
+        flattened = tool.kind == "custom" and not self.own  # no compatible vendor has OpenAI's custom tools
+        description = custom_tools.described(tool) if flattened else tool.description
+        schema = custom_tools.schema() if flattened else tool.schema
         for name, value in (("description", description), ("parameters", schema), ("strict", tool.strict)):
             if value is not None:
                 inner[name] = value
@@ -111,27 +109,17 @@ class _Settings:
             self.put(name, getattr(request, name))
         if request.stop is not None:
             self.body["stop"] = request.stop[0] if source_form.get("stop") == "string" and len(request.stop) == 1 else request.stop
-        self._own_only("top_k", request.top_k, self.own)
-        self._own_only("service_tier", request.service_tier, self.own or request.service_tier in _TIERS)
-        self._metadata()
+        self._put_if(self.own, "top_k", request.top_k)
+        self._put_if(self.own or request.service_tier in TIERS, "service_tier", request.service_tier)
+        self.put("metadata", write_metadata(request.metadata, self.own, self.dropped))
 
-    def _own_only(self, name: str, value: Json, sayable: bool) -> None:
+    def _put_if(self, supported: bool, name: str, value: Json) -> None:
         if value is None:
             return
-        if sayable:
+        if supported:
             self.body[name] = value
         else:
             self.dropped.append(name)
-
-    def _metadata(self) -> None:
-        """OpenAI takes strings only."""
-        metadata = self.request.metadata
-        if metadata is None:
-            return
-        said = {name: value for name, value in metadata.items() if self.own or isinstance(value, str)}
-        self.dropped += [f"metadata.{name}" for name in metadata if name not in said]
-        if said or self.own:
-            self.body["metadata"] = said
 
     def format(self) -> None:
         output = self.request.output
@@ -146,7 +134,7 @@ class _Settings:
             case "json":
                 self.body["response_format"] = {"type": "json_object", **extra}
             case "schema":
-                inner = _schema(output, self.own) | extra.pop("json_schema", {})
+                inner = schema_fields(output, self.own) | extra.pop("json_schema", {})
                 self.body["response_format"] = {"type": "json_schema", "json_schema": inner, **extra}
 
     def reasoning(self) -> None:
@@ -159,13 +147,13 @@ class _Settings:
         effort = reasoning.effort if self.own else effort_of(reasoning)
         self.put("reasoning_effort", effort)
         if reasoning.effort is not None and effort is None:
-            self.dropped.append("reasoning.effort")  # a word that is not OpenAI's
+            self.dropped.append("reasoning.effort")  # not one of OpenAI's efforts
         if reasoning.summary is not None:
             self.dropped.append("reasoning.summary")
         self.dropped += [f"reasoning.{name}" for name in reasoning.extra]
 
     def streaming(self) -> None:
-        """Usage is always asked for on behalf of another dialect: the house counts it."""
+        """A translated stream is always made to report usage, because the gateway accounts for it."""
         request = self.request
         options = dict(request.extra.get("stream_options") or {}) if self.own else {}
         if request.include_usage or (request.stream and not self.own):
@@ -184,7 +172,17 @@ class _Settings:
         restore_source_form(self.body, self.request.source_form)
 
 
-def _schema(output: OutputFormat, own: bool) -> dict[str, Json]:
+def write_metadata(metadata: dict[str, Json] | None, own: bool, dropped: list[str]) -> dict[str, Json] | None:
+    """`metadata` without values that are not strings, which OpenAI refuses; None where nothing is to be written."""
+    if metadata is None:
+        return None
+    accepted = {name: value for name, value in metadata.items() if own or isinstance(value, str)}
+    dropped += [f"metadata.{name}" for name in metadata if name not in accepted]
+    return accepted if accepted or own else None
+
+
+def schema_fields(output: OutputFormat, own: bool) -> dict[str, Json]:
+    """The fields of a JSON schema format. OpenAI requires a name; other dialects have none."""
     name = output.name if own else output.name or "answer"
     fields = {"name": name, "description": output.description, "schema": output.schema, "strict": output.strict}
     return {name: value for name, value in fields.items() if value is not None}

@@ -12,7 +12,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 _MAX_USD = 1_000_000
 _TICKS_PER_NANO = 10

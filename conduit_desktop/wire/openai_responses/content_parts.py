@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal, assert_never
 
 from conduit_desktop.core.chat import Citation, Json, Media, Opaque, Part, Refusal, Text
-from conduit_desktop.wire.base64_values import standard
 from conduit_desktop.wire.event_validation import text_or_none
 from conduit_desktop.wire.json_fields import FieldReader
 from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.provenance import MarkedContent, mark
+from conduit_desktop.wire.values import with_standard_base64
 
 CONTENT = "content:"
 """Prefix of the name of an opaque content part; an opaque item is named by its type alone."""
@@ -114,7 +114,7 @@ def write_text(part: Text, kind: str, own: bool) -> tuple[dict[str, Json], list[
 def write_media(media: Media, own: bool) -> tuple[dict[str, Json] | None, list[str]]:
     """A media part, or None where Responses has none like it, and the names of what is dropped (a foreign file's id too)."""
     dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
-    written = _write_location(media if own else standard(media), own)
+    written = _write_location(media if own else with_standard_base64(media), own)
     if written is None:
         held = "file_id" if media.file_id else "url" if media.url else media.media_type or "data"
         return None, [*dropped, f"{media.kind}.{held}"]

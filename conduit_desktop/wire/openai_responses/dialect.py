@@ -1,9 +1,4 @@
-"""OpenAI's Responses API, both ways.
-
-The parts: `_request`, `_items` and `_parts` read requests; `_outgoing` and `_turns` write them, `_names` flattens
-namespaces; `_answer` and `_reader` read answers; `_writer`, `_output` and `_skeleton` write them; `_foreign`
-is what other providers made; `_usage` and `_errors`. Source: https://platform.openai.com/docs/api-reference/responses
-"""
+"""OpenAI's Responses API, read and written. https://platform.openai.com/docs/api-reference/responses"""
 
 from __future__ import annotations
 
@@ -24,7 +19,7 @@ from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 
 class OpenAIResponses(BaseDialect):
-    """The dialect of `POST /v1/responses`. The path says nothing that the body does not."""
+    """The dialect of `POST /v1/responses`."""
 
     name = NAME
     content_type = "text/event-stream; charset=utf-8"
@@ -36,13 +31,13 @@ class OpenAIResponses(BaseDialect):
     write_error = staticmethod(write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """A request body in neutral form."""
+        """The neutral request of a body; raises BadRequest."""
         return read_request(body)
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """`body` for `model`, without what other providers made and the caller carries: OpenAI refuses it."""
+        """`body` for `model`, without thoughts and citations of other providers, which OpenAI refuses."""
         return {**without_foreign(body), "model": model}
 
     def writer(self, request: ChatRequest) -> ResponsesWriter:
-        """A writer for one stream."""
+        """A writer of one stream of events."""
         return ResponsesWriter(request)

@@ -1,4 +1,4 @@
-"""Writes neutral turns as items of a Responses request."""
+"""Writes neutral messages as items of a Responses request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ITEM_TYPE = {kind: name for name, kind in CALLS.items()}
 
 
 class ItemsWriter:
-    """Writes the items of one request. `own`: they were read from this dialect. `dropped` names what was lost."""
+    """Writes the items of one request. `own`: they were read from this dialect. `dropped` names what was dropped."""
 
     def __init__(self, own: bool, source_form: dict[str, str]) -> None:
         self.own = own
@@ -40,48 +40,51 @@ class ItemsWriter:
 
     @property
     def _path(self) -> str:
-        """Where the next item stands."""
+        """The path of the next item in the request."""
         return f"input[{len(self.items)}]"
 
     def write(self, messages: list[Message]) -> list[dict[str, Json]]:
         """All items, in order."""
         for message in messages:
-            self._note(message)
-            self._turn(message)
+            self._drop_fields(message)
+            self._items_of(message)
         return self.items
 
-    def words(self, messages: list[Message]) -> str:
-        """Instructions that are words alone, beside the items."""
+    def instructions(self, messages: list[Message]) -> str:
+        """The texts of `messages`, for the field `instructions`."""
         texts = [[part for part in message.parts if isinstance(part, Text)] for message in messages]
         for message, parts in zip(messages, texts, strict=True):
-            self._note(message)
+            self._drop_fields(message)
             self.dropped += [name for part in parts for name in write_text(part, "input_text", self.own)[1]]
         return "\n\n".join("".join(part.text for part in parts) for parts in texts)
 
-    def _note(self, message: Message) -> None:
+    def _drop_fields(self, message: Message) -> None:
         if not self.own:
             self.dropped += [f"messages.{name}" for name in message.extra] + (["messages.name"] if message.name else [])
 
-    def _turn(self, message: Message) -> None:
+    def _items_of(self, message: Message) -> None:
         parts = deque(message.parts)
-        begun = False
+        started = False
         while True:
             envelope = noted_json(self.source_form, self._path) if self.own else {}
-            count = self._content_ahead(message, parts, envelope, begun)
+            count = self._content_ahead(message, parts, envelope, started)
             if count is not None:
                 self._message(message, [parts.popleft() for _ in range(min(count, len(parts)))], envelope)
             elif parts:
                 self._item(parts.popleft(), envelope)
             else:
                 return
-            begun = True
+            started = True
 
-    def _content_ahead(self, message: Message, parts: deque[Part], envelope: dict[str, Any], begun: bool) -> int | None:
-        """How many of the next parts make a message item; None where the next part is an item of its own."""
-        if envelope.get("role") == message.role and (parts or not begun or message.role == "assistant"):
+    def _content_ahead(self, message: Message, parts: deque[Part], envelope: dict[str, Any], started: bool) -> int | None:
+        """How many of the next parts belong to one message item; None where the next part is an item of its own.
+
+        `envelope` holds what the reader recorded about the item at this path; empty for a request of another dialect.
+        """
+        if envelope.get("role") == message.role and (parts or not started or message.role == "assistant"):
             return int(envelope["parts"])
         if not parts:
-            return 0 if not begun and not message.parts and message.role != "assistant" else None
+            return 0 if not started and not message.parts and message.role != "assistant" else None
         run = next((index for index, part in enumerate(parts) if not _is_content(part)), len(parts))
         return run or None
 
@@ -94,7 +97,7 @@ class ItemsWriter:
             body: Json = "".join(part["text"] for part in content)
             self.dropped += ["citations" for part in content if "annotations" in part]
         elif not content and not envelope and message.parts:
-            return  # nothing of it could be said
+            return  # none of its parts could be expressed
         else:
             body = content
         self.items.append({"role": role, "content": body, **envelope.get("head", {})})
@@ -102,25 +105,25 @@ class ItemsWriter:
     def _content(self, parts: list[Part], path: str, kind: str) -> list[dict[str, Json]]:
         written: list[dict[str, Json]] = []
         for part in parts:
-            said = self._part(part, f"{path}[{len(written)}]", kind)
-            if said is not None:
-                written.append(said)
+            made = self._part(part, f"{path}[{len(written)}]", kind)
+            if made is not None:
+                written.append(made)
         return written
 
     def _part(self, part: Part, path: str, kind: str) -> dict[str, Json] | None:
         match part:
             case Text():
-                said, lost = write_text(part, self.source_form.get(f"{path}.type", kind) if self.own else kind, self.own)
-                self.dropped += lost
-                return said
-            case Refusal():  # as such it would need the id of its message
+                text, dropped = write_text(part, self.source_form.get(f"{path}.type", kind) if self.own else kind, self.own)
+                self.dropped += dropped
+                return text
+            case Refusal():  # a refusal from another dialect lacks the message id that OpenAI requires
                 return {"type": "refusal", "refusal": part.text} if self.own else {"type": kind, "text": part.text}
             case Media():
                 if kind == "output_text" and not self.own:
                     self.dropped.append(f"assistant.{part.kind}")
                     return None
-                media, lost = write_media(part, self.own)
-                self.dropped += lost
+                media, dropped = write_media(part, self.own)
+                self.dropped += dropped
                 return media
             case Opaque():
                 if part.dialect == NAME:
@@ -158,37 +161,38 @@ class ItemsWriter:
         item = {"call_id": call.id, "name": name, "input" if custom else "arguments": arguments, **namespace}
         if not self.own:
             self.dropped += [f"tool_calls.{name}" for name in call.extra]
-            lost = (("cache_control", call.cache), ("thought_signature", call.signature))
-            self.dropped += [name for name, there in lost if there]
+            fields = (("cache_control", call.cache), ("thought_signature", call.signature))
+            self.dropped += [name for name, value in fields if value]
         self.items.append({"type": _ITEM_TYPE[call.kind], **item, **head, **(call.extra if self.own else {})})
 
     def _result(self, result: ToolResult, head: dict[str, Json]) -> None:
         output = self._content(result.parts, f"{self._path}.output", "input_text")
         plain = result.plain or (not self.own and all(part["type"] == "input_text" for part in output))
-        said: Json = "\n".join(part["text"] for part in output) if plain else output
+        body: Json = "\n".join(part["text"] for part in output) if plain else output
         kind = "custom_tool_call_output" if result.call_id in self._custom else "function_call_output"
         if not self.own:
             self.dropped += [f"tool_result.{name}" for name in result.extra]
-            lost = (("tool_result.is_error", result.is_error), ("cache_control", result.cache))
-            self.dropped += [name for name, there in lost if there]
-        self.items.append({"type": kind, "call_id": result.call_id, "output": said, **head, **(result.extra if self.own else {})})
+            fields = (("tool_result.is_error", result.is_error), ("cache_control", result.cache))
+            self.dropped += [name for name, value in fields if value]
+        self.items.append({"type": kind, "call_id": result.call_id, "output": body, **head, **(result.extra if self.own else {})})
 
     def _thinking(self, part: Thinking | RedactedThinking) -> None:
-        """OpenAI's own thoughts go back to it; another's mean nothing to it."""
+        """Write a reasoning item of OpenAI; thoughts of other providers are dropped, because OpenAI refuses them."""
         if isinstance(part, Thinking) and part.dialect == NAME and part.raw is not None:
             self.items.append(part.raw)
             return
-        sealed = unmark(part.signature) or MarkedContent(part.dialect, part.signature or "") if isinstance(part, Thinking) else None
-        if isinstance(part, Thinking) and sealed is not None and sealed.dialect == NAME and sealed.data:
-            named = {"id": sealed.id} if sealed.id else {}  # without its own it is better off with none
-            summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-            self.items.append({"type": "reasoning", **named, "summary": summary, "encrypted_content": sealed.data})
-            return
+        if isinstance(part, Thinking):
+            content = unmark(part.signature) or MarkedContent(part.dialect, part.signature or "")
+            if content.dialect == NAME and content.data:
+                identity = {"id": content.id} if content.id else {}  # OpenAI accepts none, but refuses another item's
+                summary = [{"type": "summary_text", "text": part.text}] if part.text else []
+                self.items.append({"type": "reasoning", **identity, "summary": summary, "encrypted_content": content.data})
+                return
         self.dropped.append("thinking" if isinstance(part, Thinking) else "redacted_thinking")
 
 
 def _is_content(part: Part) -> bool:
-    """Whether it stands in a message, not beside it."""
+    """Whether the part belongs into a message item, and is not an item of its own."""
     if isinstance(part, Opaque):
         return part.dialect != NAME or part.name.startswith(CONTENT)
     return isinstance(part, (Text, Media, Refusal))

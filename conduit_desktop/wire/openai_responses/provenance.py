@@ -1,4 +1,4 @@
-"""What other providers made and a Responses caller hands back, taken out before it goes to OpenAI."""
+"""Removal of the thoughts and citations of other providers, which a Responses client hands back, before OpenAI gets them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from conduit_desktop.wire.provenance import unmark
 
 
 def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` without the thoughts of others and without files that are none; the very same where there are none."""
+    """`body` without foreign thoughts and without citations of foreign files; the same object where there are none."""
     items = body.get("input")
     if not isinstance(items, list):
         return body
-    kept = [_item(item) for item in items if not _is_thought(item)]
+    kept = [_item(item) for item in items if not _is_foreign_thought(item)]
     if len(kept) == len(items) and all(new is old for new, old in zip(kept, items, strict=True)):
         return body
     return {**body, "input": kept}
 
 
-def _is_thought(item: Json) -> bool:
+def _is_foreign_thought(item: Json) -> bool:
     return isinstance(item, dict) and item.get("type") == "reasoning" and unmark(item.get("encrypted_content")) is not None
 
 
@@ -36,6 +36,6 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _foreign_notes(part: Json) -> list[Json]:
-    """The annotations of a part that cite a file which only another provider knows."""
+    """The annotations of a part that cite a file of another provider."""
     notes = part.get("annotations") if isinstance(part, dict) else None
     return [note for note in notes if isinstance(note, dict) and unmark(note.get("file_id"))] if isinstance(notes, list) else []

@@ -1,41 +1,40 @@
-"""Writes a request as the Responses API says it; names what could not be said."""
+"""Writes a request for OpenAI's Responses API, and names what that cannot express."""
 
 from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.json_fields import restore_source_form
-from conduit_desktop.wire.openai_chat.request_writer import effort_of
+from conduit_desktop.wire.openai_chat.request_writer import TIERS, effort_of, schema_fields, write_metadata
 from conduit_desktop.wire.openai_responses.fields import is_own, noted_json
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 
-LEAST_OUTPUT_TOKENS = 16
-"""OpenAI refuses fewer."""
+MIN_OUTPUT_TOKENS = 16
+"""The smallest `max_output_tokens` that OpenAI accepts."""
 
-_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
-_UNKNOWN = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_k")
+_UNSUPPORTED = ("stop", "seed", "frequency_penalty", "presence_penalty", "logprobs", "top_k")
 
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
-    """The body for `model`. A request that was read from this dialect is given back as it came."""
+    """The body for `model`. A request that was read from this dialect is written as it was."""
     items = ItemsWriter(is_own(request), request.source_form)
     body: dict[str, Json] = {"model": model}
     messages = request.messages
     if items.own and request.source_form.get("instructions") == "top":
-        body["instructions"] = items.words(messages[:1])
+        body["instructions"] = items.instructions(messages[:1])
         messages = messages[1:]
     elif not items.own:
-        ahead = _leading_instructions(messages)
-        if ahead:
-            body["instructions"] = items.words(messages[:ahead])
-            messages = messages[ahead:]
-    said = items.write(messages)
-    how = request.source_form.get("input") if items.own else None
-    if how == "string":
-        body["input"] = said[0]["content"]
-    elif how != "absent":
-        body["input"] = None if how == "null" else said
+        leading = _leading_instructions(messages)
+        if leading:
+            body["instructions"] = items.instructions(messages[:leading])
+            messages = messages[leading:]
+    written = items.write(messages)
+    input_form = request.source_form.get("input") if items.own else None
+    if input_form == "string":
+        body["input"] = written[0]["content"]
+    elif input_form != "absent":
+        body["input"] = None if input_form == "null" else written
     settings, dropped = write_settings(request)
     body |= settings
     if items.own:
@@ -44,7 +43,7 @@ def write_request(request: ChatRequest, model: str) -> WrittenRequest:
 
 
 def _leading_instructions(messages: list[Message]) -> int:
-    """How many messages at the beginning are instructions in words alone."""
+    """The number of messages at the beginning that are instructions of text only."""
     for index, message in enumerate(messages):
         if message.role not in ("system", "developer") or not all(isinstance(part, Text) for part in message.parts):
             return index
@@ -52,7 +51,7 @@ def _leading_instructions(messages: list[Message]) -> int:
 
 
 def write_settings(request: ChatRequest) -> tuple[dict[str, Json], list[str]]:
-    """Everything of a request but its model and conversation, and the names of what was lost."""
+    """Everything of a request but its model and conversation, and the names of what was dropped."""
     out = _Settings(request)
     out.tools()
     out.sampling()
@@ -63,7 +62,7 @@ def write_settings(request: ChatRequest) -> tuple[dict[str, Json], list[str]]:
 
 
 class _Settings:
-    """`own`: the request was read from this dialect."""
+    """Writes the settings into `body`. `own`: the request was read from this dialect."""
 
     def __init__(self, request: ChatRequest) -> None:
         self.request = request
@@ -78,16 +77,16 @@ class _Settings:
 
     def tools(self) -> None:
         written: list[Json] = []
-        waiting = list(self.request.tools)
+        remaining = list(self.request.tools)
         while True:
-            place = noted_json(self.request.source_form, f"tools[{len(written)}]") if self.own else {}
-            if place:
-                inner, waiting = waiting[: place["count"]], waiting[place["count"] :]
-                written.append({**place["namespace"], "tools": [self._tool(tool) for tool in inner]})
-            elif waiting:
-                said = self._tool(waiting.pop(0))
-                if said is not None:
-                    written.append(said)
+            namespace = noted_json(self.request.source_form, f"tools[{len(written)}]") if self.own else {}
+            if namespace:
+                inner, remaining = remaining[: namespace["count"]], remaining[namespace["count"] :]
+                written.append({**namespace["namespace"], "tools": [self._tool(tool) for tool in inner]})
+            elif remaining:
+                made = self._tool(remaining.pop(0))
+                if made is not None:
+                    written.append(made)
             else:
                 break
         if written:
@@ -106,17 +105,19 @@ class _Settings:
                 return {"type": tool.type, **tool.extra}
             self.dropped.append(f"tools[{tool.type or tool.name}]")
             return None
-        said: dict[str, Json] = {"type": tool.kind, "name": self._names.restore(tool.name)[0]}
+        fields: dict[str, Json] = {"type": tool.kind, "name": self._names.restore(tool.name)[0]}
         for name, value in (("description", tool.description), ("parameters", tool.schema), ("strict", tool.strict)):
             if value is not None:
-                said[name] = value
+                fields[name] = value
         if self.own:
-            return {**said, **tool.extra}
+            return {**fields, **tool.extra}
         if tool.kind == "function":
-            said.setdefault("parameters", {"type": "object", "properties": {}})
-            said.setdefault("strict", False)  # what chat and Anthropic mean by saying nothing; here it would mean strict
+            fields.setdefault("parameters", {"type": "object", "properties": {}})
+            # The default of the Responses API is true, that of all other dialects is false.
+            # https://platform.openai.com/docs/guides/migrate-to-responses
+            fields.setdefault("strict", False)
         self.dropped += [f"tools.{name}" for name in tool.extra] + (["cache_control"] if tool.cache else [])
-        return said
+        return fields
 
     def _choice(self, choice: ToolChoice) -> Json:
         if choice.mode == "tool":
@@ -125,10 +126,10 @@ class _Settings:
                 self.dropped.append("tool_choice")
                 return None
             name, namespace = self._names.restore(choice.name or "")
-            said = "custom" if kind == "custom" else "function"
+            choice_type = "custom" if kind == "custom" else "function"
             if self.own:
-                said = self.request.source_form.get("tool_choice.type", said)
-            return {"type": said, "name": name, **namespace, **(choice.extra if self.own else {})}
+                choice_type = self.request.source_form.get("tool_choice.type", choice_type)
+            return {"type": choice_type, "name": name, **namespace, **(choice.extra if self.own else {})}
         if self.own and choice.extra:
             return choice.extra if "type" in choice.extra else {"type": "allowed_tools", "mode": choice.mode, **choice.extra}
         self.dropped += [f"tool_choice.{name}" for name in choice.extra]
@@ -137,25 +138,20 @@ class _Settings:
     def sampling(self) -> None:
         request = self.request
         limit = request.max_tokens
-        if limit is not None and limit < LEAST_OUTPUT_TOKENS and not self.own:
-            limit = LEAST_OUTPUT_TOKENS
-            self.dropped.append(f"max_tokens<{LEAST_OUTPUT_TOKENS}")
+        if limit is not None and limit < MIN_OUTPUT_TOKENS and not self.own:
+            limit = MIN_OUTPUT_TOKENS
+            self.dropped.append(f"max_tokens<{MIN_OUTPUT_TOKENS}")
         self.put("max_output_tokens", limit)
         for name in ("temperature", "top_p", "user", "top_logprobs"):
             self.put(name, getattr(request, name))
-        self.dropped += [name for name in _UNKNOWN if getattr(request, name) not in (None, False)]
+        self.dropped += [name for name in _UNSUPPORTED if getattr(request, name) not in (None, False)]
         if request.n is not None and request.n > 1:
             self.dropped.append("n")
-        if request.service_tier is not None and not self.own and request.service_tier not in _TIERS:
+        if request.service_tier is not None and not self.own and request.service_tier not in TIERS:
             self.dropped.append("service_tier")
         else:
             self.put("service_tier", request.service_tier)
-        metadata = request.metadata
-        if metadata is not None:
-            said = {name: value for name, value in metadata.items() if self.own or isinstance(value, str)}
-            self.dropped += [f"metadata.{name}" for name in metadata if name not in said]
-            if said or self.own:
-                self.body["metadata"] = said
+        self.put("metadata", write_metadata(request.metadata, self.own, self.dropped))
         if request.stream:
             self.body["stream"] = True
 
@@ -175,22 +171,22 @@ class _Settings:
         if reasoning is None:
             return
         effort = reasoning.effort if self.own else effort_of(reasoning)
-        said = {name: value for name, value in (("effort", effort), ("summary", reasoning.summary)) if value is not None}
+        fields = {name: value for name, value in (("effort", effort), ("summary", reasoning.summary)) if value is not None}
         if self.own:
-            self.body["reasoning"] = {**said, **reasoning.extra}
+            self.body["reasoning"] = {**fields, **reasoning.extra}
             return
         self.dropped += [f"reasoning.{name}" for name in reasoning.extra]
         if reasoning.effort is not None and effort is None:
-            self.dropped.append("reasoning.effort")  # a word that is not OpenAI's
-        if said:
-            self.body["reasoning"] = said
+            self.dropped.append("reasoning.effort")  # not one of OpenAI's efforts
+        if fields:
+            self.body["reasoning"] = fields
         if effort != "none":
-            self.body["include"] = ["reasoning.encrypted_content"]  # so that the caller can hand its thoughts back
+            self.body["include"] = ["reasoning.encrypted_content"]  # the caller hands it back in its next request
 
     def rest(self) -> None:
         if not self.own:
             self.dropped += [name for name, value in self.request.extra.items() if value is not None]
-            self.body["store"] = False  # what other dialects ask for is kept nowhere
+            self.body["store"] = False  # no other dialect stores conversations at the provider
             return
         for name, value in self.request.extra.items():
             if not name.startswith("text."):
@@ -205,6 +201,4 @@ def _format(output: OutputFormat, own: bool) -> dict[str, Json]:
         return {"type": "text", **extra}
     if output.kind == "json" or (output.schema is None and not own):
         return {"type": "json_object", **extra}
-    name = output.name if own else output.name or "answer"
-    fields = {"name": name, "schema": output.schema, "description": output.description, "strict": output.strict}
-    return {"type": "json_schema", **{name: value for name, value in fields.items() if value is not None}, **extra}
+    return {"type": "json_schema", **schema_fields(output, own), **extra}

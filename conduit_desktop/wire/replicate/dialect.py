@@ -1,7 +1,4 @@
-"""Replicate's predictions as a way to chat: one prompt in, text out. https://replicate.com/docs/topics/predictions
-
-`_request` is what a model is asked, `_answer` what it says, whole or streamed.
-"""
+"""Chats as predictions of Replicate: one prompt in, text out. https://replicate.com/docs/topics/predictions"""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from conduit_desktop.wire.replicate.stream_writer import ReplicateWriter
 
 
 class ReplicatePredictions(BaseDialect):
-    """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the streams behind it."""
+    """The dialect of `POST /v1/models/{owner}/{name}/predictions`, and of the event streams of predictions."""
 
     name = NAME
     content_type = "text/event-stream"
@@ -32,15 +29,15 @@ class ReplicatePredictions(BaseDialect):
     write_error = staticmethod(write_error)
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
-        """The input of a prediction in neutral form; the model stands in the path."""
+        """The neutral request of a prediction's input; the model is in the path. Raises BadRequest."""
         return read_request(body, str(path.get("model") or ""))
 
     def passthrough_request(self, body: dict[str, Json], model: str) -> dict[str, Json]:
-        """As it came: the model stands in the address."""
+        """A copy: the model is in the URL."""
         return dict(body)
 
     def override(self, body: dict[str, Json], name: str, value: Json) -> None:
-        """Set (or, with None, remove) one input of the model."""
+        """Set one input of the model, or remove it where `value` is None."""
         inputs = body.setdefault("input", {})
         if value is None:
             inputs.pop(name, None)

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.chat import ChatRequest, Json, Media, Message, Refusal, Text, Thinking, ToolCall, ToolResult
 from conduit_desktop.wire import WrittenRequest
-from conduit_desktop.wire.base64_values import standard_base64
+from conduit_desktop.wire.values import standard_base64
 
 NAME = "replicate"
-_SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
-_UNSAYABLE = (
+_ROLES = {"user": "User", "assistant": "Assistant", "tool": "Tool"}
+_UNSUPPORTED = (
     "tools", "tool_choice", "parallel_tool_calls", "n", "logprobs", "top_logprobs", "output", "reasoning", "user", "metadata",
     "service_tier",
 )  # fmt: skip
-_SPELLED = {"output": "response_format"}
+_OPENAI_NAMES = {"output": "response_format"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInputs:
-    """What a family of models calls its inputs; an empty name: it has none."""
+    """The names of a family's inputs; an empty name: it has no such input."""
 
     system: str = "system_prompt"
     max_tokens: str = "max_tokens"
@@ -46,25 +46,26 @@ _BY_OWNER = {
 
 
 def inputs_of(model: str) -> ModelInputs:
-    """What `owner/name` calls its inputs."""
+    """The names of the inputs of `owner/name`."""
     return _BY_OWNER.get(model.partition("/")[0].lower(), _OPEN)
 
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
-    """`{"input"}` for `model`, with `stream` where one is wanted."""
+    """`{"input": {…}}` for `model`, with `stream` where the request is streamed."""
     known = inputs_of(model)
     out = WrittenRequest({"input": {}})
     given = out.body["input"]
-    system = "\n\n".join(filter(None, (_words(m, out.dropped) for m in request.messages if m.role in ("system", "developer"))))
-    turns = [message for message in request.messages if message.role in _SPEAKERS]
+    system = "\n\n".join(filter(None, (_text(m, out.dropped) for m in request.messages if m.role in ("system", "developer"))))
+    turns = [message for message in request.messages if message.role in _ROLES]
     _put(given, out.dropped, "prompt", _prompt(turns, out.dropped))
     _put(given, out.dropped, known.system, system or None, "messages.system")
     _put(given, out.dropped, known.max_tokens, request.max_tokens, "max_tokens")
+    # `stop_sequences` is one string, with commas between the texts.
     _put(given, out.dropped, known.stop, ",".join(request.stop) if request.stop else None, "stop")
     _write_images(given, known, turns, out.dropped)
     for name in _OPEN.plain:
         _put(given, out.dropped, name if name in known.plain else "", getattr(request, name), name)
-    out.dropped += [_SPELLED.get(name, name) for name in _UNSAYABLE if _said(request, name)]
+    out.dropped += [_OPENAI_NAMES.get(name, name) for name in _UNSUPPORTED if _is_set(request, name)]
     out.dropped += request.extra if request.dialect != NAME else ()
     given |= request.extra if request.dialect == NAME else {}
     if request.stream:
@@ -73,16 +74,16 @@ def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     return out
 
 
-def _put(given: dict[str, Json], dropped: list[str], name: str, value: Json, said: str = "") -> None:
+def _put(given: dict[str, Json], dropped: list[str], name: str, value: Json, dropped_name: str = "") -> None:
     if value is None:
         return
     if name:
         given[name] = value
     else:
-        dropped.append(said)
+        dropped.append(dropped_name)
 
 
-def _said(request: ChatRequest, name: str) -> bool:
+def _is_set(request: ChatRequest, name: str) -> bool:
     value = getattr(request, name)
     if name == "output":
         return value is not None and value.kind != "text"
@@ -90,14 +91,14 @@ def _said(request: ChatRequest, name: str) -> bool:
 
 
 def _prompt(turns: list[Message], dropped: list[str]) -> str:
-    """One question as it is; a conversation as a transcript that the model is to go on with."""
+    """One question unchanged; a conversation as a transcript that the model is to continue."""
     if len(turns) == 1 and turns[0].role == "user":
-        return _words(turns[0], dropped)
-    said = [f"{_SPEAKERS[turn.role]}: {_words(turn, dropped)}" for turn in turns]
-    return "\n\n".join([*said, "Assistant:"])
+        return _text(turns[0], dropped)
+    transcript = [f"{_ROLES[turn.role]}: {_text(turn, dropped)}" for turn in turns]
+    return "\n\n".join([*transcript, "Assistant:"])
 
 
-def _words(message: Message, dropped: list[str]) -> str:
+def _text(message: Message, dropped: list[str]) -> str:
     return "\n".join(text for text in _texts(message, dropped) if text)
 
 
@@ -111,7 +112,7 @@ def _texts(message: Message, dropped: list[str]) -> Iterator[str]:
             case ToolResult():
                 yield "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))
             case Media(kind="image") | Thinking():
-                pass  # images go beside the prompt; no thought is handed back
+                pass  # images have an input of their own; thoughts are not sent back
             case Media(text=str(text)):
                 yield text
             case Media():
@@ -122,14 +123,15 @@ def _texts(message: Message, dropped: list[str]) -> Iterator[str]:
 
 def _write_images(given: dict[str, Json], known: ModelInputs, turns: list[Message], dropped: list[str]) -> None:
     images = [part for turn in turns for part in turn.parts if isinstance(part, Media) and part.kind == "image"]
-    addresses = [address for image in images if (address := _address(image))]
-    if len(addresses) < len(images) or (len(addresses) > 1 and not known.several_images):
+    urls = [url for image in images if (url := _url(image))]
+    # A model with a single image input gets the last image.
+    if len(urls) < len(images) or (len(urls) > 1 and not known.several_images):
         dropped.append("messages.image")
-    if addresses:
-        given[known.images] = addresses if known.several_images else addresses[-1]
+    if urls:
+        given[known.images] = urls if known.several_images else urls[-1]
 
 
-def _address(image: Media) -> str | None:
+def _url(image: Media) -> str | None:
     if image.data is not None:
         return f"data:{image.media_type or 'image/png'};base64,{standard_base64(image.data)}"
     return image.url

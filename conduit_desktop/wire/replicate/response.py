@@ -12,7 +12,7 @@ from conduit_desktop.core.events import Event, Finished, Started, TextDelta, Usa
 from conduit_desktop.wire.event_validation import rfc3339_or_none, validated
 from conduit_desktop.wire.replicate.errors import prediction_failed
 from conduit_desktop.wire.replicate.request_writer import NAME
-from conduit_desktop.wire.token_counts import count
+from conduit_desktop.wire.values import count
 
 FINISHED_EVENT = "prediction"
 """The stream event with the finished prediction, which has the metrics.

@@ -10,8 +10,8 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import QApplication
 
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT
-from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.theme.theme import colour, font, icon, style_sheet, theme
 
 

@@ -1,4 +1,4 @@
-"""Embeddings, rerank and speech in other vendors' words, against hand-made answers and recorded ones."""
+"""Embeddings, rerank and speech in the formats of other vendors, against hand-made and recorded responses."""
 
 import base64
 import struct
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from conduit_desktop.core.errors import BadRequest, MalformedStream
 from conduit_desktop.core.media import Units
 from conduit_desktop.wire.framing import multipart
-from conduit_desktop.wire.media.embeddings import pack, unpack
-from conduit_desktop.wire.media.endpoints import MediaRequest, form
+from conduit_desktop.wire.media.embeddings import base64_to_floats, floats_to_base64
+from conduit_desktop.wire.media.endpoints import MediaRequest, media_format
 from conduit_desktop.wire.media.usage import read_media_usage, read_units, requested_units
 from tests.fakes.replay import interactions
 
@@ -23,57 +23,63 @@ FLOATS = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), mi
 
 def written(endpoint: str, name: str, **body: Any) -> tuple[list[Any], list[str]]:
     dropped: list[str] = []
-    sendings = form(endpoint, name).write(MediaRequest(endpoint, {"model": "alias", **body}), "up", dropped)
-    return [orjson.loads(sending.body) for sending in sendings], dropped
+    bodies = media_format(endpoint, name).write(MediaRequest(endpoint, {"model": "alias", **body}), "up", dropped)
+    return [orjson.loads(outgoing.body) for outgoing in bodies], dropped
 
 
-def told(endpoint: str, name: str, answers: list[Any], **body: Any) -> tuple[Any, Any]:
+def read_back(endpoint: str, name: str, answers: list[Any], **body: Any) -> tuple[Any, Any]:
     raw = orjson.dumps(answers[-1])
-    made = form(endpoint, name).read(answers, raw, MediaRequest(endpoint, body), "alias")
+    made = media_format(endpoint, name).read(answers, raw, MediaRequest(endpoint, body), "alias")
     return orjson.loads(made.body), made
 
 
 @given(FLOATS)
 def test_a_vector_is_the_same_in_either_encoding(vector: list[float]) -> None:
-    assert unpack(pack(vector)) == vector
-    assert base64.b64decode(pack(vector)) == struct.pack(f"<{len(vector)}f", *vector)
+    assert base64_to_floats(floats_to_base64(vector)) == vector
+    assert base64.b64decode(floats_to_base64(vector)) == struct.pack(f"<{len(vector)}f", *vector)
 
 
 @given(st.lists(FLOATS, min_size=1, max_size=3), st.booleans(), st.booleans())
-def test_vectors_come_as_asked_whatever_the_vendor_gives(vectors: list[list[float]], asked: bool, given_base64: bool) -> None:
-    rows = [{"object": "embedding", "index": n, "embedding": pack(v) if given_base64 else v} for n, v in enumerate(vectors)]
+def test_vectors_have_the_requested_encoding_whichever_the_vendor_sends(
+    vectors: list[list[float]], asked: bool, given_base64: bool
+) -> None:
+    rows = [
+        {"object": "embedding", "index": n, "embedding": floats_to_base64(v) if given_base64 else v} for n, v in enumerate(vectors)
+    ]
     answer = {"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}}
-    body, made = told("embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if asked else "float")
+    body, made = read_back(
+        "embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if asked else "float"
+    )
     got = [row["embedding"] for row in body["data"]]
-    assert [unpack(value) if asked else value for value in got] == vectors
+    assert [base64_to_floats(value) if asked else value for value in got] == vectors
     assert made.usage.input == 3
 
 
-def test_vectors_stand_in_the_order_of_their_inputs() -> None:
-    rows = [{"index": 1, "embedding": pack([2.0])}, {"index": 0, "embedding": pack([1.0])}]
-    body, _ = told("embeddings", "openai", [{"data": rows}], input=["a", "b"])
+def test_vectors_are_in_the_order_of_their_inputs() -> None:
+    rows = [{"index": 1, "embedding": floats_to_base64([2.0])}, {"index": 0, "embedding": floats_to_base64([1.0])}]
+    body, _ = read_back("embeddings", "openai", [{"data": rows}], input=["a", "b"])
     assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [1.0]), (1, [2.0])]
 
 
-def test_a_vector_too_few_is_no_answer() -> None:
+def test_a_missing_vector_is_malformed() -> None:
     with pytest.raises(MalformedStream):
-        told("embeddings", "openai", [{"data": [{"index": 0, "embedding": [1.0]}]}], input=["a", "b"])
+        read_back("embeddings", "openai", [{"data": [{"index": 0, "embedding": [1.0]}]}], input=["a", "b"])
 
 
 @pytest.mark.parametrize("vendor", ["text", "mistral", "voyage", "jina", "cohere", "gemini"])
 @pytest.mark.parametrize("tokens", [[1, 2, 3], [[1, 2], [3]]])
-def test_token_ids_are_refused_where_only_text_is_taken(vendor: str, tokens: Any) -> None:
+def test_token_ids_are_refused_where_only_text_is_accepted(vendor: str, tokens: Any) -> None:
     with pytest.raises(BadRequest) as refused:
         written("embeddings", vendor, input=tokens)
     assert refused.value.param == "input"
     assert "token" in refused.value.message
 
 
-def test_token_ids_go_on_where_they_are_taken() -> None:
+def test_token_ids_are_sent_where_they_are_accepted() -> None:
     assert written("embeddings", "openai", input=[[1, 2], [3]])[0] == [{"model": "up", "input": [[1, 2], [3]]}]
 
 
-def test_each_vendor_hears_the_size_in_its_own_word() -> None:
+def test_dimensions_have_each_vendors_field_name() -> None:
     for vendor, word in (("openai", "dimensions"), ("mistral", "output_dimension"), ("voyage", "output_dimension"),
                          ("jina", "dimensions"), ("cohere", "output_dimension")):  # fmt: skip
         (body,), _ = written("embeddings", vendor, input="a", dimensions=64)
@@ -86,20 +92,20 @@ def test_each_vendor_hears_the_size_in_its_own_word() -> None:
 @pytest.mark.parametrize(
     ("vendor", "size", "key"), [("cohere", 96, "texts"), ("gemini", 100, "requests"), ("voyage", 1000, "input")]
 )
-def test_more_inputs_than_a_vendor_takes_go_in_batches(vendor: str, size: int, key: str) -> None:
+def test_more_inputs_than_a_vendor_accepts_are_sent_in_batches(vendor: str, size: int, key: str) -> None:
     bodies, _ = written("embeddings", vendor, input=[f"t{n}" for n in range(size + 1)])
     assert [len(body[key]) for body in bodies] == [size, 1]
 
 
-def test_batches_are_one_answer() -> None:
+def test_the_responses_to_batches_become_one() -> None:
     answers = [{"embeddings": {"float": [[float(n)]]}, "meta": {"billed_units": {"input_tokens": 5}}} for n in range(2)]
-    body, made = told("embeddings", "cohere", answers, input=["a", "b"])
+    body, made = read_back("embeddings", "cohere", answers, input=["a", "b"])
     assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.0]), (1, [1.0])]
     assert made.usage.input == 10
     assert body["usage"] == {"prompt_tokens": 10, "total_tokens": 10}
 
 
-def test_voyage_is_asked_for_base64_in_its_own_word_and_for_floats_in_none() -> None:
+def test_voyage_gets_an_encoding_format_for_base64_only() -> None:
     ask = {"input": ["a"], "output_dtype": None, "truncation": True}
     (body,), _ = written("embeddings", "voyage", encoding_format="base64", **ask)
     assert body == {"model": "up", "encoding_format": "base64", **ask}
@@ -107,7 +113,7 @@ def test_voyage_is_asked_for_base64_in_its_own_word_and_for_floats_in_none() -> 
     assert (body, dropped) == ({"model": "up", **ask}, [])
 
 
-def test_bedrock_hears_each_family_in_its_own_words() -> None:
+def test_each_family_on_bedrock_has_its_own_format() -> None:
     bodies, _ = written("embeddings", "bedrock_titan", input=["a", "b"], dimensions=256, normalize=True)
     assert bodies == [{"inputText": text, "dimensions": 256, "normalize": True} for text in "ab"]
     (nova,), dropped = written("embeddings", "bedrock_nova", input="a", dimensions=256, embeddingPurpose="CLUSTERING", user="u")
@@ -118,17 +124,17 @@ def test_bedrock_hears_each_family_in_its_own_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "said", "lost"),
+    ("model", "expected", "lost"),
     [
         ("amazon.titan-embed-text-v1", {}, ["dimensions"]),
         ("amazon.titan-embed-image-v1", {"embeddingConfig": {"outputEmbeddingLength": 256}}, []),
     ],
 )
-def test_older_titans_take_fewer_wishes(model: str, said: Any, lost: list[str]) -> None:
+def test_older_titan_models_have_fewer_settings(model: str, expected: Any, lost: list[str]) -> None:
     dropped: list[str] = []
     media_request = MediaRequest("embeddings", {"model": "alias", "input": "a", "dimensions": 256})
-    (sending,) = form("embeddings", "bedrock_titan").write(media_request, model, dropped)
-    assert (orjson.loads(sending.body), dropped) == ({"inputText": "a", **said}, lost)
+    (outgoing,) = media_format("embeddings", "bedrock_titan").write(media_request, model, dropped)
+    assert (orjson.loads(outgoing.body), dropped) == ({"inputText": "a", **expected}, lost)
 
 
 @pytest.mark.parametrize(
@@ -144,16 +150,16 @@ def test_older_titans_take_fewer_wishes(model: str, said: Any, lost: list[str]) 
         ]),
     ],
 )  # fmt: skip
-def test_every_clouds_vectors_are_openais_list(name: str, answers: list[Any]) -> None:
-    body, made = told("embeddings", name, answers, input=["a", "b"])
+def test_vectors_of_every_cloud_become_openais_list(name: str, answers: list[Any]) -> None:
+    body, made = read_back("embeddings", name, answers, input=["a", "b"])
     assert [(row["index"], row["embedding"]) for row in body["data"]] == [(0, [0.5]), (1, [1.5])]
     assert (made.usage.input, body["usage"]["prompt_tokens"]) == (4, 4)
 
 
-def test_vertex_hears_geminis_wishes_in_a_place_of_their_own() -> None:
+def test_vertex_gets_settings_in_embed_content_config() -> None:
     dropped: list[str] = []
     media_request = MediaRequest("embeddings", {"model": "alias", "input": "a", "dimensions": 64, "task_type": "CLUSTERING"})
-    (single,) = form("embeddings", "vertex").write(media_request, "gemini-embedding-2", dropped)
+    (single,) = media_format("embeddings", "vertex").write(media_request, "gemini-embedding-2", dropped)
     config = {"taskType": "CLUSTERING", "outputDimensionality": 64}
     assert single.single
     assert orjson.loads(single.body) == {"embedContentConfig": config, "content": {"parts": [{"text": "a"}]}}
@@ -162,13 +168,13 @@ def test_vertex_hears_geminis_wishes_in_a_place_of_their_own() -> None:
     assert dropped == []
 
 
-def test_vertex_predicts_for_models_that_are_no_gemini() -> None:
+def test_vertex_models_before_gemini_use_predict() -> None:
     (body,), dropped = written("embeddings", "vertex_predict", input=["a"], dimensions=64, task_type="CLUSTERING", user="u")
     assert body == {"instances": [{"content": "a", "task_type": "CLUSTERING"}], "parameters": {"outputDimensionality": 64}}
     assert dropped == ["user"]
 
 
-def test_openrouter_is_shown_pictures_as_references() -> None:
+def test_openrouter_gets_images_as_input_references() -> None:
     ask = {"prompt": "p", "images": [{"image_url": "https://x/a.png"}], "n": 1, "response_format": "b64_json", "user": "u"}
     (body,), dropped = written("image_edits", "openrouter", **ask)
     references = [{"type": "image_url", "image_url": {"url": "https://x/a.png"}}]
@@ -178,33 +184,35 @@ def test_openrouter_is_shown_pictures_as_references() -> None:
         written("image_edits", "openrouter", prompt="p", images=[{"file_id": "file-1"}])
 
 
-def test_a_number_in_a_form_that_is_too_long_for_one_stays_text() -> None:
+def test_a_form_field_with_too_many_digits_stays_text() -> None:
     raw = '--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n' + "9" * 5000 + "\r\n--b--\r\n"
     parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
-    (sending,) = form("image_edits", "openrouter").write(MediaRequest("image_edits", parsed.fields(), parsed), "up", [])
-    assert orjson.loads(sending.body)["n"] == "9" * 5000
+    (outgoing,) = media_format("image_edits", "openrouter").write(MediaRequest("image_edits", parsed.fields(), parsed), "up", [])
+    assert orjson.loads(outgoing.body)["n"] == "9" * 5000
 
 
-def test_openrouter_is_shown_the_files_of_a_form() -> None:
+def test_openrouter_gets_the_files_of_a_form_as_data_urls() -> None:
     parts = [('name="prompt"', "p"), ('name="n"', "2"), ('name="mask"; filename="m.png"', "M")]
     raw = "".join(f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts)
     picture = 'name="image[]"; filename="a.webp"\r\nContent-Type: image/webp'
     raw += f"--b\r\nContent-Disposition: form-data; {picture}\r\n\r\nRIFF\r\n--b--\r\n"
     parsed = multipart.parse(raw.encode(), "multipart/form-data; boundary=b")
     dropped: list[str] = []
-    (sending,) = form("image_edits", "openrouter").write(MediaRequest("image_edits", parsed.fields(), parsed), "up", dropped)
-    body = orjson.loads(sending.body)
+    (outgoing,) = media_format("image_edits", "openrouter").write(
+        MediaRequest("image_edits", parsed.fields(), parsed), "up", dropped
+    )
+    body = orjson.loads(outgoing.body)
     assert (body["prompt"], body["n"], dropped) == ("p", 2, ["mask"])
     assert [one["image_url"]["url"] for one in body["input_references"]] == ["data:image/webp;base64,UklGRg=="]
 
 
-def test_an_encoding_that_does_not_exist_is_named() -> None:
+def test_an_unknown_encoding_is_refused_by_name() -> None:
     with pytest.raises(BadRequest) as refused:
         written("embeddings", "cohere", input="a", encoding_format="hex")
     assert refused.value.param == "encoding_format"
 
 
-def test_rerank_in_every_vendors_words() -> None:
+def test_rerank_in_every_vendors_format() -> None:
     ask: dict[str, Any] = {"query": "q", "documents": ["a", {"text": "b"}], "top_n": 1, "return_documents": True}
     (cohere,), _ = written("rerank", "cohere", **ask)
     assert cohere == {"model": "up", "query": "q", "documents": ["a", "b"], "top_n": 1}
@@ -212,18 +220,20 @@ def test_rerank_in_every_vendors_words() -> None:
     assert voyage == {"model": "up", "query": "q", "documents": ["a", "b"], "top_k": 1}
     (bedrock,), _ = written("rerank", "bedrock", **ask)
     assert bedrock == {"query": "q", "documents": ["a", "b"], "top_n": 1}
-    (sending,) = form("rerank", "bedrock").write(MediaRequest("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", [])
-    assert orjson.loads(sending.body)["api_version"] == 2
+    (outgoing,) = media_format("rerank", "bedrock").write(
+        MediaRequest("rerank", {"model": "alias", **ask}), "cohere.rerank-v3-5:0", []
+    )
+    assert orjson.loads(outgoing.body)["api_version"] == 2
     (jina,), _ = written("rerank", "jina", **ask)
     assert jina["top_n"] == 1
     assert jina["return_documents"] is True
     answer = {"object": "list", "data": [{"index": 1, "relevance_score": 0.5}], "usage": {"total_tokens": 9}}
-    body, made = told("rerank", "voyage", [answer], **ask)
+    body, made = read_back("rerank", "voyage", [answer], **ask)
     assert body["results"] == [{"index": 1, "relevance_score": 0.5, "document": {"text": "b"}}]
     assert made.usage.input == 9
 
 
-def test_elevenlabs_hears_speech_in_its_own_words() -> None:
+def test_speech_in_elevenlabs_format() -> None:
     (body,), dropped = written(
         "speech", "elevenlabs", input="hi", voice="alloy", response_format="pcm", speed=1.1, instructions="x"
     )
@@ -239,7 +249,7 @@ def test_elevenlabs_hears_speech_in_its_own_words() -> None:
         written("speech", "elevenlabs", input="hi", voice="alloy", response_format="aac")
 
 
-def test_what_was_used_is_read_from_every_kind_of_answer() -> None:
+def test_usage_is_read_from_every_kind_of_response() -> None:
     assert read_units("images", {"data": [{}, {}]}, Units(images=1)) == Units(images=2)
     assert read_units("transcriptions", {"text": "", "usage": {"type": "duration", "seconds": 9}}, Units(seconds=None)).seconds == 9
     assert read_units("transcriptions", {"text": "", "duration": "8.47"}, Units(seconds=None)).seconds == 8.47
@@ -267,8 +277,8 @@ def test_recorded_answers_are_read(recordings: Path) -> None:
         name = FORMS.get(one["provider"], "openai")
         seen.add(one["provider"])
         answer = orjson.loads(one["text"])
-        as_floats, _ = told("embeddings", name, [answer], input=inputs)
-        as_base64, made = told("embeddings", name, [answer], input=inputs, encoding_format="base64")
+        as_floats, _ = read_back("embeddings", name, [answer], input=inputs)
+        as_base64, made = read_back("embeddings", name, [answer], input=inputs, encoding_format="base64")
         assert len(as_floats["data"]) == len(inputs)
         for plain, packed in zip(as_floats["data"], as_base64["data"], strict=True):
             assert struct.pack(f"<{len(plain['embedding'])}f", *plain["embedding"]) == base64.b64decode(packed["embedding"])
@@ -281,7 +291,7 @@ def _inputs(body: Any) -> list[Any]:
     return given if isinstance(given, list) and not isinstance(given[0], int) else [given]
 
 
-def test_recorded_rankings_and_pictures_are_read(recordings: Path) -> None:
+def test_recorded_rankings_and_images_are_read(recordings: Path) -> None:
     count = 0
     for one in interactions(recordings):
         if one["status"] != 200 or one["kind"] not in ("rerank", "images"):
@@ -289,10 +299,10 @@ def test_recorded_rankings_and_pictures_are_read(recordings: Path) -> None:
         count += 1
         answer = orjson.loads(one["text"])
         if one["kind"] == "rerank":
-            body, _ = told("rerank", "cohere", [answer], **one["req"])
+            body, _ = read_back("rerank", "cohere", [answer], **one["req"])
             assert body["results"] == answer["results"]
         else:
-            body, made = told("images", "openai", [answer], n=1)
+            body, made = read_back("images", "openai", [answer], n=1)
             assert body == answer
             assert made.units.images == len(answer["data"])
     assert count >= 8

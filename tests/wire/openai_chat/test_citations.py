@@ -1,4 +1,4 @@
-"""Sources that stand beside the choices: found once, whole and streamed, and told to callers of other dialects."""
+"""Sources in lists next to the choices: each read once, whole and streamed, and written for callers of other dialects."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from conduit_desktop.core.events import Cited, Event
 from conduit_desktop.wire import dialect
 
 CHAT = dialect("openai_chat")
-BESIDE: dict[str, Any] = {
+LISTS: dict[str, Any] = {
     "citations": ["https://a.example", "https://b.example", 3],
-    "search_results": [{"title": "A", "url": "https://a.example", "snippet": "as said"}, {"title": "no address"}, None],
+    "search_results": [{"title": "A", "url": "https://a.example", "snippet": "as written"}, {"title": "no address"}, None],
 }
 WANTED = [
-    Citation("https://a.example", "A", "as said", dialect="openai_chat"),
+    Citation("https://a.example", "A", "as written", dialect="openai_chat"),
     Citation("https://b.example", dialect="openai_chat"),
 ]
 
@@ -27,27 +27,30 @@ def cited(events: list[Event]) -> list[Citation]:
 
 
 def whole(message: dict[str, Any]) -> list[Event]:
-    return CHAT.read_response({"choices": [{"message": message, "finish_reason": "stop"}], **BESIDE})
+    return CHAT.read_response({"choices": [{"message": message, "finish_reason": "stop"}], **LISTS})
 
 
-def test_a_whole_answer_has_the_sources_beside_it() -> None:
+def test_a_whole_answer_has_the_sources_next_to_its_choices() -> None:
     assert cited(whole({"content": "4"})) == WANTED
 
 
 def test_a_stream_that_repeats_its_sources_has_each_once() -> None:
-    chunks = [{"id": "x", "choices": [{"index": 0, "delta": {"content": word}}], **BESIDE} for word in "ab"]
+    chunks = [{"id": "x", "choices": [{"index": 0, "delta": {"content": word}}], **LISTS} for word in "ab"]
     data = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
     assert cited(CHAT.reader().feed(data)) == WANTED
 
 
-def test_sources_in_the_message_are_not_told_again() -> None:
+def test_sources_in_the_message_are_not_repeated() -> None:
     note = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 1}}
     assert [citation.raw for citation in cited(whole({"content": "4", "annotations": [note]}))] == [note]
 
 
-def test_callers_of_other_dialects_see_them() -> None:
+def test_callers_of_other_dialects_get_the_sources() -> None:
     answer = collect(whole({"content": "4"}))
-    said = dialect("openai_responses").write_response(answer, ChatRequest("openai_responses", "m"))
-    assert [note["url"] for note in said["output"][0]["content"][0]["annotations"]] == ["https://a.example", "https://b.example"]
+    response = dialect("openai_responses").write_response(answer, ChatRequest("openai_responses", "m"))
+    assert [note["url"] for note in response["output"][0]["content"][0]["annotations"]] == [
+        "https://a.example",
+        "https://b.example",
+    ]
     grounded = dialect("gemini").write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]["groundingMetadata"]
     assert [chunk["web"]["uri"] for chunk in grounded["groundingChunks"]] == ["https://a.example", "https://b.example"]

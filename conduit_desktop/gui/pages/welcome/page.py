@@ -12,9 +12,9 @@ from conduit_desktop.actions import settings
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
 from conduit_desktop.actions.onboarding.first_steps import add_demo, add_found
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.theme.resources import resource
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.icons import IconLabel, IconPicture
 from conduit_desktop.gui.widgets.labels import label

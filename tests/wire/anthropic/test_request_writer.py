@@ -1,4 +1,4 @@
-"""Requests of other dialects, written so that Anthropic takes them."""
+"""Requests of other dialects, written for Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.anthropic.messages_layout import FILLER
-from conduit_desktop.wire.anthropic.request_writer import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS
+from conduit_desktop.wire.claude_models import DEFAULT_MAX_TOKENS, EFFORT_BUDGETS
 from tests.wire.messages_frames import MESSAGES, check_rules
 from tests.wire.strategies import Features, requests
 
@@ -37,7 +37,7 @@ HELLO = Message("user", [Text("hello")], plain=True)
 WEATHER = Tool("weather", "d", {"type": "object"})
 
 
-def said(role: Role, text: str) -> Message:
+def text_message(role: Role, text: str) -> Message:
     return Message(role, [Text(text)], plain=True)
 
 
@@ -51,37 +51,37 @@ def turns(*messages: Message) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_least_request_gets_a_limit() -> None:
+def test_a_minimal_request_gets_max_tokens() -> None:
     out = written()
     assert out.body == {"model": "claude-x", "max_tokens": DEFAULT_MAX_TOKENS, "messages": [{"role": "user", "content": "hello"}]}
     assert out.dropped == []
 
 
 def test_system_and_developer_messages_move_to_the_top() -> None:
-    out = written(said("system", "a"), HELLO)
+    out = written(text_message("system", "a"), HELLO)
     assert out.body["system"] == "a"
-    out = written(said("system", "a"), said("developer", "b"), HELLO)
+    out = written(text_message("system", "a"), text_message("developer", "b"), HELLO)
     assert out.body["system"] == [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     assert out.dropped == []
 
 
-def test_a_system_message_in_the_middle_joins_them_and_is_named() -> None:
-    out = written(said("system", "a"), HELLO, said("system", "b"), said("user", "more"))
+def test_a_system_message_in_the_middle_joins_them_and_is_reported() -> None:
+    out = written(text_message("system", "a"), HELLO, text_message("system", "b"), text_message("user", "more"))
     assert [block["text"] for block in out.body["system"]] == ["a", "b"]
     assert out.body["messages"] == [{"role": "user", "content": [{"type": "text", "text": t} for t in ("hello", "more")]}]
     assert out.dropped == ["system.position"]
 
 
-def test_a_conversation_of_instructions_alone_gets_a_user() -> None:
-    assert turns(said("system", "a")) == [{"role": "user", "content": FILLER}]
+def test_a_conversation_of_instructions_only_gets_a_user_message() -> None:
+    assert turns(text_message("system", "a")) == [{"role": "user", "content": FILLER}]
 
 
-def test_results_stand_first_in_the_turn_after_their_calls() -> None:
+def test_results_come_first_in_the_turn_after_their_calls() -> None:
     calls = [ToolCall("call_1", "f", '{"a":1}'), ToolCall("call_2", "g", "")]
     found = turns(
         HELLO,
         Message("assistant", [Text("let me see"), *calls]),
-        said("user", "hurry"),
+        text_message("user", "hurry"),
         Message("tool", [ToolResult("call_1", [Text("one")], plain=True)]),
         Message("tool", [ToolResult("call_2", [Text("")], plain=True, is_error=True)]),
     )
@@ -97,13 +97,18 @@ def test_results_stand_first_in_the_turn_after_their_calls() -> None:
     ]
 
 
-def test_text_without_words_goes_and_neighbours_become_one_turn() -> None:
-    found = turns(said("user", "a"), said("assistant", " \n"), Message("assistant", []), Message("user", [Text(""), Text("b")]))
+def test_blank_text_is_removed_and_adjacent_messages_become_one_turn() -> None:
+    found = turns(
+        text_message("user", "a"),
+        text_message("assistant", " \n"),
+        Message("assistant", []),
+        Message("user", [Text(""), Text("b")]),
+    )
     assert found == [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]
 
 
-def test_an_answer_to_be_continued_ends_without_blanks() -> None:
-    assert turns(HELLO, said("assistant", "It is \n"))[-1] == {"role": "assistant", "content": "It is"}
+def test_an_answer_to_be_continued_ends_without_whitespace() -> None:
+    assert turns(HELLO, text_message("assistant", "It is \n"))[-1] == {"role": "assistant", "content": "It is"}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +127,7 @@ def test_arguments_become_an_object(arguments: str, kind: Any, made: Any, droppe
     assert out.dropped == dropped
 
 
-def test_ids_are_put_into_the_alphabet_the_same_way_on_both_sides() -> None:
+def test_ids_of_calls_and_results_are_changed_in_the_same_way() -> None:
     found = turns(
         HELLO,
         Message("assistant", [ToolCall("a:1", "f", ""), ToolCall("a.1", "f", ""), ToolCall("", "f", "")]),
@@ -134,7 +139,7 @@ def test_ids_are_put_into_the_alphabet_the_same_way_on_both_sides() -> None:
     assert all(re.fullmatch(r"[a-zA-Z0-9_-]+", each) for each in called)
 
 
-def test_images_and_documents_are_said_and_what_cannot_be_is_named() -> None:
+def test_images_and_documents_are_written_or_reported_as_dropped() -> None:
     text = base64.b64encode(b"words").decode()
     out = written(
         Message(
@@ -159,17 +164,17 @@ def test_images_and_documents_are_said_and_what_cannot_be_is_named() -> None:
     assert out.dropped == ["image.detail", "document.application/zip", "audio", "file_id"]
 
 
-def test_only_signed_thinking_goes_on() -> None:
+def test_only_signed_thinking_is_written() -> None:
     answer = Message(
         "assistant", [Thinking("proved", "c2ln"), RedactedThinking("eA=="), Thinking("not"), Text("hi"), Refusal("no")]
     )
-    out = written(HELLO, answer, said("user", "more"))
+    out = written(HELLO, answer, text_message("user", "more"))
     assert [block["type"] for block in out.body["messages"][1]["content"]] == ["thinking", "redacted_thinking", "text", "text"]
     assert out.body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "proved", "signature": "c2ln"}
     assert out.dropped == ["thinking"]
 
 
-def test_what_belongs_to_others_is_named() -> None:
+def test_fields_of_other_dialects_are_reported_as_dropped() -> None:
     answer = Message(
         "assistant",
         [
@@ -195,7 +200,7 @@ def test_what_belongs_to_others_is_named() -> None:
     }
 
 
-def test_tools_are_said_and_hosted_ones_named() -> None:
+def test_tools_are_written_and_hosted_ones_reported_as_dropped() -> None:
     out = written(
         tools=[
             Tool("f", "d", {"properties": {}}, type="function", strict=True, cache="1h", extra={"x": 1}),
@@ -223,7 +228,7 @@ def test_tools_are_said_and_hosted_ones_named() -> None:
     assert out.dropped == ["tools.x", "tools.custom", "tools.format", "tools[web_search_preview]"]
 
 
-def test_a_choice_without_its_tool_goes() -> None:
+def test_a_choice_without_its_tool_is_dropped() -> None:
     out = written(tools=[Tool("s", kind="hosted", type="search")], tool_choice=ToolChoice("tool", "s"))
     assert "tool_choice" not in out.body
     assert out.dropped == ["tools[search]", "tool_choice"]
@@ -253,13 +258,13 @@ def test_effort_becomes_a_budget_below_the_limit(effort: str, budget: int) -> No
         (Reasoning("high", mode="adaptive"), {"type": "adaptive"}),
     ],
 )
-def test_reasoning_in_every_form_is_said(reasoning: Reasoning, thinking: dict[str, Any]) -> None:
+def test_reasoning_in_every_form_is_written(reasoning: Reasoning, thinking: dict[str, Any]) -> None:
     body = written(reasoning=reasoning).body
     assert body["thinking"] == thinking
     assert body.get("output_config") == ({"effort": "high"} if thinking["type"] == "adaptive" else None)
 
 
-def test_a_thinking_model_gets_nothing_it_refuses() -> None:
+def test_a_thinking_model_gets_nothing_that_it_refuses() -> None:
     out = written(
         reasoning=Reasoning("low", summary="auto", extra={"x": 1}),
         temperature=0.2,
@@ -276,7 +281,7 @@ def test_a_thinking_model_gets_nothing_it_refuses() -> None:
     assert (kept.body["temperature"], kept.body["top_p"], kept.dropped) == (1.0, 0.95, [])
 
 
-def test_a_tool_loop_begun_without_thinking_goes_on_without() -> None:
+def test_a_tool_loop_that_began_without_thinking_continues_without() -> None:
     asked = [HELLO, Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x")])])]
     out = written(*asked, reasoning=Reasoning("low"))
     assert "thinking" not in out.body
@@ -285,7 +290,7 @@ def test_a_tool_loop_begun_without_thinking_goes_on_without() -> None:
     assert written(*asked, reasoning=Reasoning("low")).body["thinking"]["type"] == "enabled"
 
 
-def test_settings_are_said_or_named() -> None:
+def test_settings_are_written_or_reported_as_dropped() -> None:
     out = written(
         max_tokens=5,
         temperature=1.7,
@@ -340,5 +345,5 @@ def test_a_schema_becomes_the_output_format_with_its_objects_closed() -> None:
 
 @settings(max_examples=40)
 @given(request=requests(Features(custom_tools=True, thinking=True, signatures=True, tool_errors=True, result_media=True)))
-def test_whatever_is_asked_the_rules_of_the_messages_api_hold(request: ChatRequest) -> None:
+def test_any_request_keeps_the_rules_of_the_messages_api(request: ChatRequest) -> None:
     check_rules(MESSAGES.write_request(request, "claude-x").body)

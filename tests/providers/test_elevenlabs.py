@@ -1,4 +1,4 @@
-"""Vendors of embeddings, rankings and speech alone."""
+"""ElevenLabs as a provider, and the media formats that kinds name."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import CATALOG, bind
-from conduit_desktop.wire.media import endpoints as forms
-from conduit_desktop.wire.media.passthrough import PlainFormat
+from conduit_desktop.wire.media.endpoints import media_format
+from conduit_desktop.wire.media.passthrough import PassthroughFormat
 
 VOICE = "21m00Tcm4TlvDq8ikWAM"
 
@@ -19,11 +19,11 @@ def eleven(**options: Any) -> Any:
     return bind(Provider(id="p", name="el", kind="elevenlabs", options=options))
 
 
-def test_every_form_that_a_kind_names_exists() -> None:
+def test_every_media_format_that_a_kind_names_exists() -> None:
     for kind in CATALOG.values():
-        for endpoint, name in kind.forms.items():
+        for endpoint, name in kind.media_formats.items():
             assert endpoint in kind.endpoints, kind.kind
-            assert type(forms.form(endpoint, name)) is not PlainFormat, (kind.kind, endpoint)
+            assert type(media_format(endpoint, name)) is not PassthroughFormat, (kind.kind, endpoint)
 
 
 def test_a_voice_is_mapped_passed_on_or_refused() -> None:
@@ -37,7 +37,7 @@ def test_a_voice_is_mapped_passed_on_or_refused() -> None:
         assert refused.value.param == "voice"
 
 
-def test_voice_and_format_move_into_the_address_and_the_key_into_its_header() -> None:
+def test_voice_and_format_move_into_the_url_and_the_key_into_its_header() -> None:
     body = orjson.dumps({"text": "hi", "model_id": "m", "voice": VOICE, "output_format": "pcm_24000"})
     outbound = eleven().prepare("speech", "m", "openai_chat", False, body, Secrets("key"), {})
     assert outbound.url == f"https://api.elevenlabs.io/v1/text-to-speech/{VOICE}?output_format=pcm_24000"
@@ -45,7 +45,7 @@ def test_voice_and_format_move_into_the_address_and_the_key_into_its_header() ->
     assert orjson.loads(outbound.body) == {"text": "hi", "model_id": "m"}
 
 
-def test_only_models_that_speak_are_offered() -> None:
+def test_only_models_for_speech_are_offered() -> None:
     rows = [{"model_id": "a", "name": "A", "can_do_text_to_speech": True}, {"model_id": "b", "can_do_text_to_speech": False}]
     assert [(model.id, model.name) for model in eleven().read_models(rows)] == [("a", "A")]
     with pytest.raises(ValueError, match="list"):

@@ -1,4 +1,4 @@
-"""Vendors with an OpenAI side and an Anthropic side."""
+"""Vendors with OpenAI's API and Anthropic's."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def vendor(kind: str, base_url: str | None = None) -> ProviderKind:
         ("minimax", None, "https://api.minimax.io/v1", "https://api.minimax.io/anthropic/v1"),
     ],
 )  # fmt: skip
-def test_both_sides_have_an_address(kind: str, base: str | None, openai: str, anthropic: str) -> None:
+def test_both_apis_have_a_url(kind: str, base: str | None, openai: str, anthropic: str) -> None:
     one = vendor(kind, base)
     assert one.url("chat", "m", "openai_chat", True) == f"{openai}/chat/completions"
-    assert one.speaks(ANTHROPIC)
+    assert one.supports(ANTHROPIC)
     assert one.url("chat", "m", ANTHROPIC, True) == f"{anthropic}/messages"
 
 
-def test_behind_an_address_that_tells_nothing_of_it_there_is_no_anthropic_side() -> None:
+def test_behind_an_unknown_base_url_there_is_no_anthropic_api() -> None:
     one = vendor("zai", "https://proxy.example.org/llm/v1")
-    assert not one.speaks(ANTHROPIC)
-    assert one.speaks("openai_chat")
+    assert not one.supports(ANTHROPIC)
+    assert one.supports("openai_chat")
 
 
-def test_each_side_gets_its_own_headers() -> None:
+def test_each_api_gets_its_own_headers() -> None:
     one = vendor("minimax")
     there = one.all_headers(Secrets("k"), ANTHROPIC, {"anthropic-beta": "x"})
     assert there["x-api-key"] == "k"
@@ -78,19 +78,19 @@ def test_each_side_gets_its_own_headers() -> None:
         ("minimax", "MiniMax-M2.7", "none", {}, True),
     ],
 )
-def test_thinking_is_switched_in_the_vendors_own_words(
+def test_thinking_is_switched_with_the_vendors_own_field(
     kind: str, model: str, effort: str, wanted: dict[str, Any], dropped: bool
 ) -> None:
-    said: dict[str, Any] = {"model": model, "reasoning_effort": effort}
-    assert vendor(kind).adapt(said, "openai_chat", True) == (["reasoning_effort"] if dropped else [])
-    assert said == {"model": model, **wanted}
+    body: dict[str, Any] = {"model": model, "reasoning_effort": effort}
+    assert vendor(kind).adapt(body["model"], body, "openai_chat", True) == (["reasoning_effort"] if dropped else [])
+    assert body == {"model": model, **wanted}
     native: dict[str, Any] = {"model": model, "reasoning_effort": effort}
-    assert vendor(kind).adapt(native, "openai_chat", False) == []
+    assert vendor(kind).adapt(native["model"], native, "openai_chat", False) == []
     assert native == {"model": model, "reasoning_effort": effort}
 
 
 def test_kimis_platform_fixes_the_sampling_of_its_thinking_models() -> None:
-    said: dict[str, Any] = {"model": "kimi-k2.6", "temperature": 0.2, "stop": "x"}
-    assert vendor("moonshot").adapt(said, "openai_chat", True) == ["temperature"]
+    body: dict[str, Any] = {"model": "kimi-k2.6", "temperature": 0.2, "stop": "x"}
+    assert vendor("moonshot").adapt(body["model"], body, "openai_chat", True) == ["temperature"]
     older: dict[str, Any] = {"model": "moonshot-v1-8k", "temperature": 0.2}
-    assert vendor("moonshot").adapt(older, "openai_chat", True) == []
+    assert vendor("moonshot").adapt(older["model"], older, "openai_chat", True) == []

@@ -1,4 +1,4 @@
-"""Requests of other dialects, written as OpenAI's: what is said otherwise, and what is named as dropped."""
+"""Requests of other dialects, written as OpenAI's: what is written differently, and what is reported as dropped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def turns(*messages: Message) -> list[dict[str, Any]]:
     return found
 
 
-def test_tool_results_become_tool_messages_before_what_the_user_says() -> None:
+def test_tool_results_become_tool_messages_before_the_users_text() -> None:
     found = turns(Message("user", [Text("and now?"), ToolResult("a", [Text("1"), Text("2")]), ToolResult("b")]))
     assert found == [
         {"role": "tool", "tool_call_id": "a", "content": "1\n2"},
@@ -47,7 +47,7 @@ def test_tool_results_become_tool_messages_before_what_the_user_says() -> None:
     ]
 
 
-def test_pictures_in_tool_results_follow_in_a_user_message() -> None:
+def test_images_in_tool_results_follow_in_a_user_message() -> None:
     picture = Media("image", data="QUJD", media_type="image/png")
     shown = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
     label = {"type": "text", "text": "[From the result of the tool call a]"}
@@ -62,13 +62,13 @@ def test_pictures_in_tool_results_follow_in_a_user_message() -> None:
     assert alone[1:] == [{"role": "user", "content": [label, shown]}, {"role": "assistant", "content": "ok"}]
 
 
-def test_a_failed_tool_keeps_its_words_and_the_failure_is_named() -> None:
+def test_a_failed_tool_keeps_its_text_and_the_failure_is_reported() -> None:
     out = written(Message("user", [ToolResult("a", [Text("boom")], is_error=True)]))
     assert out.body["messages"] == [{"role": "tool", "tool_call_id": "a", "content": "boom"}]
     assert out.dropped == ["tool_result.is_error"]
 
 
-def test_thinking_cannot_be_said() -> None:
+def test_thinking_is_reported_as_dropped() -> None:
     out = written(
         Message("assistant", [Thinking("hm", "sig"), RedactedThinking("x"), Text("4"), ToolCall("a", "f", "", signature="s")])
     )
@@ -77,7 +77,7 @@ def test_thinking_cannot_be_said() -> None:
     assert out.dropped == ["thinking", "redacted_thinking", "thought_signature"]
 
 
-def test_cache_marks_top_k_and_foreign_fields_are_named() -> None:
+def test_cache_marks_top_k_and_foreign_fields_are_reported_as_dropped() -> None:
     out = written(
         Message(
             "user", [Text("a", cache="5m", extra={"x": 1}), Media("image", url="https://a.example", cache="1h")], extra={"y": 1}
@@ -93,17 +93,17 @@ def test_cache_marks_top_k_and_foreign_fields_are_named() -> None:
         "service_tier", "container",
     ]  # fmt: skip
     assert out.body["tools"] == [{"type": "function", "function": {"name": "f"}}]
-    assert len(out.body["messages"]) == 1, "a turn of which nothing can be said is left out: vendors refuse empty ones"
+    assert len(out.body["messages"]) == 1, "a message without content is left out: vendors refuse empty ones"
 
 
-def test_system_words_stay_a_system_message() -> None:
+def test_system_text_stays_a_system_message() -> None:
     assert turns(Message("system", [Text("a"), Text("b")]), Message("user", [Text("c")])) == [
         {"role": "system", "content": "a\n\nb"},
         {"role": "user", "content": "c"},
     ]
 
 
-def test_documents_are_files_if_they_can_be() -> None:
+def test_documents_become_files_where_possible() -> None:
     out = written(
         Message(
             "user",
@@ -149,7 +149,7 @@ def test_thinking_budgets_become_efforts(reasoning: Reasoning, effort: str | Non
     assert written(reasoning=reasoning).body.get("reasoning_effort") == effort
 
 
-def test_settings_are_said_in_openais_words() -> None:
+def test_settings_are_written_with_openais_names() -> None:
     out = written(
         Message("user", [Text("hi")]),
         max_tokens=9,
@@ -179,7 +179,7 @@ def test_settings_are_said_in_openais_words() -> None:
     assert out.dropped == ["metadata.n"]
 
 
-def test_a_choice_among_no_tools_is_not_said() -> None:
+def test_a_choice_without_tools_is_not_written() -> None:
     hosted = Tool("web_search", kind="hosted", type="web_search_20250305")
     out = written(tools=[hosted], tool_choice=ToolChoice("auto"), parallel_tool_calls=True)
     assert set(out.body) == {"model", "messages"}
@@ -199,7 +199,7 @@ FOREIGN = Features(
 
 
 @given(requests(FOREIGN))
-def test_every_call_is_answered_right_after_it_was_made(request: ChatRequest) -> None:
+def test_every_call_is_followed_by_its_result(request: ChatRequest) -> None:
     open_calls: list[str] = []
     for turn in CHAT.write_request(request, "gpt-x").body["messages"]:
         if turn["role"] == "tool":
@@ -211,11 +211,11 @@ def test_every_call_is_answered_right_after_it_was_made(request: ChatRequest) ->
 
 
 @given(requests(FOREIGN))
-def test_no_words_are_lost_and_what_is_written_can_be_read(request: ChatRequest) -> None:
+def test_no_text_is_lost_and_the_written_request_can_be_read(request: ChatRequest) -> None:
     out = CHAT.write_request(request, "gpt-x")
     again = CHAT.read_request(out.body, {})
-    said = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
+    texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
     kept = "\n".join(part.text for message in again.messages for part in message.parts if isinstance(part, Text))
-    assert all(text in kept for text in said)
+    assert all(text in kept for text in texts)
     thought = any(isinstance(part, Thinking) for message in request.messages for part in message.parts)
     assert ("thinking" in out.dropped) == thought

@@ -1,4 +1,4 @@
-"""A tool that must be called, at vendors whose models think unasked and take no such wish meanwhile."""
+"""A forced tool, at vendors whose models think by default and refuse a forced tool while they do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OFF = {"thinking": {"type": "disabled"}}
 
 
 def adapt(kind: str, translated: bool = True, **body: Any) -> tuple[dict[str, Any], list[str]]:
-    dropped = bind(Provider(id="p", name="p", kind=kind)).adapt(body, "openai_chat", translated)
+    dropped = bind(Provider(id="p", name="p", kind=kind)).adapt(str(body["model"]), body, "openai_chat", translated)
     del body["model"]
     return body, dropped
 
@@ -28,7 +28,7 @@ def adapt(kind: str, translated: bool = True, **body: Any) -> tuple[dict[str, An
     ],
 )
 @pytest.mark.parametrize("choice", ["required", FORCED])
-def test_thinking_that_nobody_asked_for_makes_way_for_the_tool(kind: str, model: str, off: dict[str, Any], choice: Any) -> None:
+def test_thinking_by_default_is_switched_off_for_a_forced_tool(kind: str, model: str, off: dict[str, Any], choice: Any) -> None:
     assert adapt(kind, model=model, tool_choice=choice) == ({"tool_choice": choice, **off}, [])
     assert adapt(kind, model=model, tool_choice=choice, reasoning_effort="none") == ({"tool_choice": choice, **off}, [])
 
@@ -42,7 +42,7 @@ def test_thinking_that_nobody_asked_for_makes_way_for_the_tool(kind: str, model:
         ("qwen", "qwen3-235b-a22b-thinking-2507", None),
     ],
 )
-def test_where_thinking_is_wanted_or_for_good_the_tool_is_only_offered(kind: str, model: str, effort: str | None) -> None:
+def test_with_requested_or_permanent_thinking_a_forced_tool_is_only_offered(kind: str, model: str, effort: str | None) -> None:
     more = {"reasoning_effort": effort} if effort else {}
     assert adapt(kind, model=model, tool_choice="required", **more) == ({"tool_choice": "auto", **more}, ["tool_choice"])
 
@@ -50,7 +50,7 @@ def test_where_thinking_is_wanted_or_for_good_the_tool_is_only_offered(kind: str
 @pytest.mark.parametrize(
     ("kind", "model"), [("deepseek", "deepseek-chat"), ("moonshot", "kimi-k3"), ("qwen", "qwen3-coder-plus"), ("openai", "gpt-5.2")]
 )
-def test_others_take_it_as_it_is(kind: str, model: str) -> None:
+def test_other_models_get_the_tool_choice_unchanged(kind: str, model: str) -> None:
     assert adapt(kind, model=model, tool_choice="required") == ({"tool_choice": "required"}, [])
 
 
@@ -59,13 +59,13 @@ def test_a_choice_that_forces_nothing_leaves_thinking_alone(choice: str) -> None
     assert adapt("deepseek", model="deepseek-v4-flash", tool_choice=choice) == ({"tool_choice": choice}, [])
 
 
-def test_glm_takes_no_choice_at_all() -> None:
+def test_glm_gets_no_tool_choice() -> None:
     """https://docs.z.ai/api-reference/llm/chat-completion: only auto."""
     assert adapt("zai", model="glm-5.2", tools=["t"], tool_choice="required") == ({"tools": ["t"]}, ["tool_choice"])
     assert adapt("zai", model="glm-5.2", tools=["t"], tool_choice="auto") == ({"tools": ["t"]}, [])
     assert adapt("zai", model="glm-5.2", tools=["t"], tool_choice="none") == ({}, [])
 
 
-def test_in_the_native_lane_the_vendor_says_so_itself() -> None:
-    said = {"tool_choice": "required"}
-    assert adapt("deepseek", translated=False, model="deepseek-v4-flash", **said) == (said, [])
+def test_a_passed_through_tool_choice_is_unchanged() -> None:
+    fields = {"tool_choice": "required"}
+    assert adapt("deepseek", translated=False, model="deepseek-v4-flash", **fields) == (fields, [])

@@ -1,4 +1,4 @@
-"""Vendors that speak two dialects: OpenAI's, and at another path Anthropic's. One row each."""
+"""Vendors with OpenAI's API and, at another path, Anthropic's: one row each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import ClassVar
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets
-from conduit_desktop.providers.compatible import BASE_URL, EffortWords, OpenAICompatible, key_from
-from conduit_desktop.providers.thinking import ThinkingSwitch
+from conduit_desktop.providers.fields import BASE_URL, key_from
+from conduit_desktop.providers.openai_compatible import EffortWords, OpenAICompatible
+from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 
 ANTHROPIC = "anthropic_messages"
 _VERSION = {"anthropic-version": "2023-06-01"}
@@ -18,14 +19,14 @@ _PASTED = re.compile(r"/anthropic(/v1(/messages)?)?$")
 
 
 class TwoDialectVendor(OpenAICompatible):
-    """Callers of Anthropic's dialect are relayed as they are; everybody else reaches OpenAI's side."""
+    """Requests in Anthropic's dialect are passed through to the vendor's Anthropic API; all others go to its OpenAI API."""
 
     dialects = ("openai_chat", ANTHROPIC)
     relayed_headers = ("anthropic-",)
     openai_path: ClassVar[str] = "/v1"
-    """How the base URL of OpenAI's side ends, a regular expression; where it does not, Anthropic's side is not known."""
+    """The end of the OpenAI API's base URL, a regular expression. Behind another URL the Anthropic API cannot be located."""
     anthropic_path: ClassVar[str] = "/anthropic/v1"
-    """What stands in its place on Anthropic's side."""
+    """What replaces it in the Anthropic API's base URL."""
 
     def __init__(self, config: Provider) -> None:
         pasted = config.base_url and _PASTED.sub("", config.base_url.rstrip("/"))
@@ -33,32 +34,32 @@ class TwoDialectVendor(OpenAICompatible):
         found = re.search(f"{self.openai_path}$", self.root)
         self.anthropic_root = self.root[: found.start()] + self.anthropic_path if found else ""
 
-    def speaks(self, dialect: str) -> bool:
-        """Anthropic's dialect only where its side can be told from the base URL."""
-        return bool(self.anthropic_root) if dialect == ANTHROPIC else super().speaks(dialect)
+    def supports(self, dialect: str) -> bool:
+        """Anthropic's dialect only where its URL can be derived from the base URL."""
+        return bool(self.anthropic_root) if dialect == ANTHROPIC else super().supports(dialect)
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
-        """On the side of the dialect."""
+        """The URL in the API of the dialect; raises ValueError for an endpoint that the vendor does not have."""
         if dialect == ANTHROPIC and endpoint == "chat":
             return f"{self.anthropic_root}/messages"
         return super().url(endpoint, model, dialect, stream)
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
-        """The key; on Anthropic's side both ways, as some document one and some the other."""
+        """The key as a bearer token, for the Anthropic API also in `x-api-key`: vendors document one or the other."""
         headers = super().headers(secrets, dialect)
         return {**headers, "x-api-key": secrets.api_key} if dialect == ANTHROPIC and secrets.api_key else headers
 
     def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
-        """Anthropic's version where the caller says none, and on Anthropic's side alone."""
+        """As elsewhere, with Anthropic's default version for its API only."""
         return super().all_headers(secrets, dialect, {**_VERSION, **relayed} if dialect == ANTHROPIC else relayed)
 
 
-def _object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
-    """The switch of them all: an object called `thinking`."""
+def _thinking_object(on: str = "enabled", **facts: str) -> ThinkingSwitch:
+    """The switch of these vendors: an object called `thinking`."""
     return ThinkingSwitch({"thinking": {"type": on}}, {"thinking": {"type": "disabled"}}, **facts)
 
 
-_THREE_STEPS = {"minimal": "low", "medium": "high", "xhigh": "max"}
+_THREE_EFFORTS = {"minimal": "low", "medium": "high", "xhigh": "max"}
 
 
 class DeepSeek(TwoDialectVendor):
@@ -71,9 +72,9 @@ class DeepSeek(TwoDialectVendor):
     fields = (key_from("platform.deepseek.com/api_keys", "sk-…"), BASE_URL)
     price_provider = "deepseek"
     json_schema = False
-    # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think unless they are told not to.
-    switch = _object(takes_effort=".*", unforced="deepseek-(?!chat)", always="deepseek-reasoner")
-    effort_words: ClassVar[EffortWords] = ((".*", {"minimal": "low", "medium": "high", "xhigh": "max"}),)
+    # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think by default.
+    switch = _thinking_object(takes_effort=".*", no_forced_tools="deepseek-(?!chat)", always_on="deepseek-reasoner")
+    effort_words: ClassVar[EffortWords] = ((".*", _THREE_EFFORTS),)
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
@@ -91,9 +92,11 @@ class Moonshot(TwoDialectVendor):
     price_provider = "moonshotai"
     max_tokens_field = "max_completion_tokens"
     # https://platform.kimi.ai/docs/guide/use-thinking-effort: from K3 on three efforts and no switch; K2.7 always thinks.
-    switch = _object(takes_effort=r"kimi-k[3-9]", always=r"kimi-k2(\.7|-thinking)", unforced=r"kimi-k2(\.|-thinking)")
-    effort_words: ClassVar[EffortWords] = ((r"kimi-k[3-9]", {**_THREE_STEPS, "none": "low"}),)
-    # The platform fixes what steers sampling for its thinking models, and refuses other values.
+    switch = _thinking_object(
+        takes_effort=r"kimi-k[3-9]", always_on=r"kimi-k2(\.7|-thinking)", no_forced_tools=r"kimi-k2(\.|-thinking)"
+    )
+    effort_words: ClassVar[EffortWords] = ((r"kimi-k[3-9]", {**_THREE_EFFORTS, "none": "low"}),)
+    # The platform fixes the sampling parameters of its thinking models, and refuses other values.
     model_unsupported = ((r"kimi-k(2\.[5-9]|[3-9])", ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")),)
     unsupported = (
         "logit_bias", "logprobs", "top_logprobs", "seed", "user", "metadata", "service_tier", "store", "parallel_tool_calls",
@@ -101,7 +104,7 @@ class Moonshot(TwoDialectVendor):
 
 
 class Zai(TwoDialectVendor):
-    """Z.ai (Zhipu's GLM): version four of its own address, and for the coding plan another."""
+    """Z.ai (Zhipu's GLM). The coding plan has a base URL of its own."""
 
     kind = "zai"
     label = "Z.ai (GLM)"
@@ -119,14 +122,14 @@ class Zai(TwoDialectVendor):
     anthropic_path = "/api/anthropic/v1"
     endpoints = frozenset({"chat", "images"})
     price_provider = "zai"
-    switch = _object(takes_effort=r"glm-5\.[2-9]")
+    switch = _thinking_object(takes_effort=r"glm-5\.[2-9]")
     forces_tools = False
     effort_words: ClassVar[EffortWords] = (
-        (r"glm-5\.2", _THREE_STEPS),
-        (r"glm-5\.[3-9]", {**_THREE_STEPS, "none": "low"}),  # these always think
+        (r"glm-5\.2", _THREE_EFFORTS),
+        (r"glm-5\.[3-9]", {**_THREE_EFFORTS, "none": "low"}),  # these always think
     )
     json_schema = False
-    # https://docs.z.ai/api-reference/api-code: most of them come with status 400 or 429.
+    # https://docs.z.ai/api-reference/api-code: most of these come with status 400 or 429.
     reasons: ClassVar[Mapping[str, Reason]] = {
         "1112": "auth",
         "1113": "money",
@@ -157,8 +160,8 @@ class MiniMax(TwoDialectVendor):
         KindField("base_url", "Base URL", help="Keys made in China: https://api.minimaxi.com/v1"),
     )
     price_provider = "minimax"
-    # https://platform.minimax.io/docs/api-reference/responses-create: the second generation always thinks.
-    switch = _object("adaptive", always="MiniMax-M2")
+    # https://platform.minimax.io/docs/api-reference/responses-create: M2 models always think.
+    switch = _thinking_object("adaptive", always_on="MiniMax-M2")
     max_tokens_field = "max_completion_tokens"
     unsupported = (
         "n", "presence_penalty", "frequency_penalty", "logit_bias", "seed", "logprobs", "top_logprobs", "metadata",

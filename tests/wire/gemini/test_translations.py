@@ -1,4 +1,4 @@
-"""Crossings with Gemini: what OpenAI's and Anthropic's callers ask arrives, and its answers reach them."""
+"""Translation between Gemini and other dialects: requests of OpenAI's and Anthropic's callers, and answers to them."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def check_rules(body: dict[str, Any]) -> None:
 
 @settings(max_examples=30)
 @given(request=requests(Features(custom_tools=True)))
-def test_whatever_openai_callers_ask_gemini_takes(request: ChatRequest) -> None:
+def test_any_openai_request_is_valid_for_gemini(request: ChatRequest) -> None:
     asked = OPENAI.read_request(OPENAI.write_request(request, "gpt-x").body, {})
     body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
     check_rules(body)
     again = GEMINI.read_request(body, {"model": "gemini-x"})
     assert called(again) == called(asked)
-    assert spoken(again) == spoken(asked)
+    assert texts_by_role(again) == texts_by_role(asked)
 
 
 CLAUDES = Features(
@@ -73,7 +73,7 @@ CLAUDES = Features(
 
 @settings(max_examples=30)
 @given(request=requests(CLAUDES))
-def test_whatever_anthropic_callers_ask_gemini_takes(request: ChatRequest) -> None:
+def test_any_anthropic_request_is_valid_for_gemini(request: ChatRequest) -> None:
     asked = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
     body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
     check_rules(body)
@@ -82,13 +82,13 @@ def test_whatever_anthropic_callers_ask_gemini_takes(request: ChatRequest) -> No
     assert (again.max_tokens, again.top_k, again.temperature) == (asked.max_tokens, asked.top_k, asked.temperature)
 
 
-def spoken(request: ChatRequest) -> dict[str, str]:
-    """What each side said, run together."""
-    said: dict[str, str] = {}
+def texts_by_role(request: ChatRequest) -> dict[str, str]:
+    """The texts of each role, joined together."""
+    texts: dict[str, str] = {}
     for message in request.messages:
         text = "".join(part.text for part in message.parts if isinstance(part, Text))
-        said[message.role] = said.get(message.role, "") + text
-    return {role: text for role, text in said.items() if text and role not in ("tool", "function")}
+        texts[message.role] = texts.get(message.role, "") + text
+    return {role: text for role, text in texts.items() if text and role not in ("tool", "function")}
 
 
 def called(request: ChatRequest) -> list[tuple[str, str]]:
@@ -109,7 +109,7 @@ def called(request: ChatRequest) -> list[tuple[str, str]]:
     )
 )
 @pytest.mark.parametrize("to", [OPENAI, ANTHROPIC], ids=lambda to: to.name)
-def test_an_answer_survives_the_way_through_gemini(to: Dialect, answer: Answer) -> None:
+def test_an_answer_survives_translation_to_gemini_and_back(to: Dialect, answer: Answer) -> None:
     asked = ChatRequest(to.name, "alias", [HELLO], stream=True, include_usage=True)
     body = GEMINI.write_response(answer, ChatRequest("gemini", "gemini-x"))
     types.GenerateContentResponse.model_validate(body)
@@ -142,7 +142,7 @@ def kept(answer: Answer) -> dict[str, Any]:
     }
 
 
-def test_a_conversation_with_tools_pictures_and_a_format():
+def test_a_conversation_with_tools_images_and_a_format():
     request = ChatRequest(
         "openai_chat",
         "alias",
@@ -181,12 +181,12 @@ def test_a_conversation_with_tools_pictures_and_a_format():
     assert set(out.dropped) == {"file_id", "thinking", "system.position", "tools.strict", "stop", "user", "parallel_tool_calls"}
 
 
-def test_a_conversation_of_instructions_alone_has_something_to_answer():
+def test_a_conversation_of_instructions_only_gets_a_user_turn():
     body = GEMINI.write_request(ChatRequest("openai_chat", "m", [Message("system", [Text("hi")], plain=True)]), "m").body
     assert body["contents"] == [{"role": "user", "parts": [{"text": "."}]}]
 
 
-def test_geminis_schema_becomes_everybodys():
+def test_geminis_schema_becomes_json_schema():
     schema = {
         "type": "OBJECT",
         "propertyOrdering": ["b", "a"],
@@ -204,7 +204,7 @@ def test_geminis_schema_becomes_everybodys():
     }
 
 
-def test_references_are_put_in_place_unless_they_name_themselves():
+def test_schema_references_are_resolved_unless_they_are_recursive():
     schema = {
         "$defs": {
             "Name": {"type": "string", "minLength": 1},
@@ -232,7 +232,7 @@ def test_references_are_put_in_place_unless_they_name_themselves():
     }
 
 
-def test_sources_of_others_become_grounding():
+def test_citations_of_others_become_grounding():
     cited = Text("grün ist gut", citations=[Citation("https://a.example", "A", start=0, end=4), Citation("https://b.example")])
     answer = Answer(Started("x", "m"), [Choice([cited], Finished("stop"))], Usage(1, output=2))
     candidate = GEMINI.write_response(answer, ChatRequest("gemini", "m"))["candidates"][0]

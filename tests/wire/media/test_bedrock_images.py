@@ -1,4 +1,4 @@
-"""Pictures in Amazon's and Stability's words."""
+"""Images in the formats of Amazon and Stability AI."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import pytest
 
 from conduit_desktop.core.errors import BadRequest, MalformedStream, UpstreamError
 from conduit_desktop.core.media import Units
-from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, form
+from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, media_format
 
 ASK = {"model": "alias", "prompt": "a cat", "n": 2, "size": "1536x1024", "response_format": "b64_json"}
 
 
 def written(name: str, **body: Any) -> tuple[list[Any], list[str]]:
     dropped: list[str] = []
-    sendings = form("images", name).write(MediaRequest("images", {**ASK, **body}), "up", dropped)
-    return [orjson.loads(sending.body) for sending in sendings], dropped
+    bodies = media_format("images", name).write(MediaRequest("images", {**ASK, **body}), "up", dropped)
+    return [orjson.loads(outgoing.body) for outgoing in bodies], dropped
 
 
-def told(name: str, *answers: Any) -> MediaAnswer:
-    return form("images", name).read(answers, b"", MediaRequest("images", {**ASK}), "alias")
+def read_back(name: str, *answers: Any) -> MediaAnswer:
+    return media_format("images", name).read(answers, b"", MediaRequest("images", {**ASK}), "alias")
 
 
-def test_amazon_hears_one_request_for_all_pictures() -> None:
+def test_amazon_gets_one_request_for_all_images() -> None:
     (body,), dropped = written("bedrock_amazon", quality="high", seed=7, style="vivid")
     config = {"numberOfImages": 2, "width": 1536, "height": 1024, "quality": "premium", "seed": 7}
     assert body == {"taskType": "TEXT_IMAGE", "textToImageParams": {"text": "a cat"}, "imageGenerationConfig": config}
     assert dropped == ["style"]
 
 
-def test_stability_hears_a_ratio_and_one_request_a_picture() -> None:
+def test_stability_gets_a_ratio_and_one_request_an_image() -> None:
     bodies, dropped = written("bedrock_stability", output_format="webp", quality="high")
     assert bodies == [{"prompt": "a cat", "aspect_ratio": "3:2"}] * 2
     assert dropped == ["output_format", "quality"]
@@ -40,30 +40,30 @@ def test_stability_hears_a_ratio_and_one_request_a_picture() -> None:
 
 
 @pytest.mark.parametrize("name", ["bedrock_amazon", "bedrock_stability"])
-def test_a_size_that_is_none_is_named(name: str) -> None:
+def test_an_invalid_size_is_refused_by_name(name: str) -> None:
     with pytest.raises(BadRequest) as refused:
         written(name, size="huge")
     assert refused.value.param == "size"
 
 
-def test_what_was_made_is_openais_list() -> None:
-    made = told("bedrock_stability", {"images": ["AAA"], "seeds": [1], "finish_reasons": [None]}, {"images": ["BBB"]})
+def test_images_are_returned_as_openais_list() -> None:
+    made = read_back("bedrock_stability", {"images": ["AAA"], "seeds": [1], "finish_reasons": [None]}, {"images": ["BBB"]})
     assert orjson.loads(made.body)["data"] == [{"b64_json": "AAA"}, {"b64_json": "BBB"}]
     assert made.units == Units(images=2)
 
 
-def test_a_picture_that_was_held_back_is_the_filters_doing() -> None:
+def test_a_filtered_image_is_a_content_filter_error() -> None:
     with pytest.raises(UpstreamError) as refused:
-        told("bedrock_stability", {"finish_reasons": ["Filter reason: prompt"]})
+        read_back("bedrock_stability", {"finish_reasons": ["Filter reason: prompt"]})
     assert (refused.value.reason, refused.value.status) == ("content_filter", 400)
 
 
-def test_an_answer_without_pictures_is_none() -> None:
+def test_a_response_without_images_is_malformed() -> None:
     with pytest.raises(MalformedStream):
-        told("bedrock_amazon", {"images": []})
+        read_back("bedrock_amazon", {"images": []})
 
 
-def test_so_many_pictures_that_each_asks_the_vendor_anew_are_refused() -> None:
+def test_more_than_ten_images_are_refused_where_each_is_a_request() -> None:
     with pytest.raises(BadRequest) as refused:
         written("bedrock_stability", n=10**9)
     assert refused.value.param == "n"

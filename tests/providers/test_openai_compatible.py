@@ -1,4 +1,4 @@
-"""What is mended for a vendor, in which lane, and that it is named."""
+"""Requests adapted to the quirks of OpenAI-compatible vendors and of Claude, and what is reported as dropped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def adapt(kind: str, body: dict[str, Any], translated: bool = True, dialect: str
     before = copy.deepcopy(body)
     shared = dict(body)
     base = None if CATALOG[kind].default_base_url else "https://h"
-    dropped = bind(Provider(id="p", name="p", kind=kind, base_url=base)).adapt(shared, dialect, translated)
+    dropped = bind(Provider(id="p", name="p", kind=kind, base_url=base)).adapt(
+        str(body.get("model", "")), shared, dialect, translated
+    )
     assert body == before, "the caller's own body was changed"
     return shared, dropped
 
@@ -38,32 +40,32 @@ FULL: dict[str, Any] = {
 @pytest.mark.parametrize(
     "kind", [name for name, kind in CATALOG.items() if CHAT in kind.dialects and name not in ("groq", "mistral", "cerebras")]
 )
-def test_in_the_native_lane_a_body_stays_as_it_is(kind: str):
+def test_a_passed_through_body_is_unchanged(kind: str):
     assert adapt(kind, FULL, translated=False) == (FULL, [])
 
 
-def test_the_limit_is_named_as_the_vendor_names_it():
+def test_the_limit_gets_the_vendors_name():
     assert adapt("deepseek", FULL)[0]["max_tokens"] == 9
     assert "max_completion_tokens" not in adapt("deepseek", FULL)[0]
     assert adapt("openai", {"max_tokens": 9})[0] == {"max_completion_tokens": 9}
 
 
-def test_a_limit_said_both_ways_is_the_vendors_own():
+def test_of_two_limits_the_one_with_the_vendors_name_is_kept():
     assert adapt("deepseek", {"max_tokens": 1, "max_completion_tokens": 2})[0] == {"max_tokens": 1}
 
 
-def test_a_developer_is_a_system_where_nobody_knows_developers():
+def test_the_role_developer_becomes_system_where_it_is_unknown():
     assert adapt("ollama", FULL)[0]["messages"][0]["role"] == "system"
     assert adapt("openai", FULL)[0]["messages"][0]["role"] == "developer"
 
 
-def test_what_a_vendor_passes_over_is_named():
+def test_fields_that_a_vendor_ignores_are_reported_as_dropped():
     body, dropped = adapt("deepseek", FULL)
     assert {"seed", "n", "logit_bias", "user", "store"} <= set(dropped)
     assert not set(dropped) & body.keys()
 
 
-def test_a_field_that_was_not_said_is_not_named():
+def test_an_absent_field_is_not_reported_as_dropped():
     assert adapt("deepseek", {"model": "m", "seed": None})[1] == []
 
 
@@ -104,49 +106,49 @@ def test_a_relays_other_models_keep_their_sampling(kind: str, model: str, field:
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4.1-mini", "gpt-5-chat-latest"])
-def test_other_models_keep_theirs(model: str):
+def test_openais_other_models_keep_their_sampling_parameters(model: str):
     assert adapt("openai", {"model": model, "temperature": 0.2}) == ({"model": model, "temperature": 0.2}, [])
 
 
-def test_a_reasoning_model_that_shall_not_reason_keeps_them_too():
-    said = {"model": "gpt-5.2", "temperature": 0.2, "reasoning_effort": "none"}
-    assert adapt("openai", said) == (said, [])
+def test_a_reasoning_model_with_effort_none_keeps_its_sampling_parameters():
+    fields = {"model": "gpt-5.2", "temperature": 0.2, "reasoning_effort": "none"}
+    assert adapt("openai", fields) == (fields, [])
 
 
 @pytest.mark.parametrize(
     "model",
     ["o3-pro", "o1-pro-2025-03-19", "gpt-5-pro", "gpt-5.2-pro", "gpt-5.1-codex-max", "codex-mini-latest", "o3-deep-research"],
 )
-def test_some_of_openais_models_are_behind_the_responses_api_alone(model: str):
+def test_some_of_openais_models_exist_in_the_responses_api_only(model: str):
     kinds = [bind(Provider(id="p", name="p", kind=kind, base_url="https://h")) for kind in ("openai", "azure")]
     assert {kind.dialects_for(model) for kind in kinds} == {("openai_responses",)}
 
 
 @pytest.mark.parametrize("model", ["gpt-5.1", "gpt-4o", "o3", "o4-mini", "gpt-5-mini", "ft:gpt-4o:codex", "my-deployment"])
-def test_the_others_are_asked_as_chat_first(model: str):
+def test_openais_other_models_prefer_chat(model: str):
     assert bind(Provider(id="p", name="p", kind="openai")).dialects_for(model) == ("openai_chat", "openai_responses")
 
 
-def test_an_azure_of_before_the_responses_api_is_asked_as_chat():
+def test_azure_before_the_responses_api_gets_chat_requests():
     old = Provider(id="p", name="p", kind="azure", base_url="https://h", options={"api_version": "2024-10-21"})
     assert bind(old).dialects_for("o3-pro")[0] == CHAT
 
 
 def test_a_reasoning_model_gets_no_sampling_parameters_from_the_responses_api_either():
-    said = {"model": "gpt-5-codex", "temperature": 1.0, "max_output_tokens": 9, "reasoning": {"effort": "low"}}
-    body, dropped = adapt("openai", said, dialect="openai_responses")
+    fields = {"model": "gpt-5-codex", "temperature": 1.0, "max_output_tokens": 9, "reasoning": {"effort": "low"}}
+    body, dropped = adapt("openai", fields, dialect="openai_responses")
     assert dropped == ["temperature"]
     assert body == {"model": "gpt-5-codex", "max_output_tokens": 9, "reasoning": {"effort": "low"}}
-    assert adapt("openai", said, translated=False, dialect="openai_responses") == (said, [])
+    assert adapt("openai", fields, translated=False, dialect="openai_responses") == (fields, [])
 
 
-def test_a_schema_becomes_json_where_schemas_are_unknown():
-    said = {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}
-    assert adapt("deepseek", said) == ({"response_format": {"type": "json_object"}}, ["response_format.json_schema"])
-    assert adapt("openai", said) == (said, [])
+def test_a_schema_becomes_json_mode_where_schemas_are_unsupported():
+    fields = {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}}
+    assert adapt("deepseek", fields) == ({"response_format": {"type": "json_object"}}, ["response_format.json_schema"])
+    assert adapt("openai", fields) == (fields, [])
 
 
-def test_groq_is_spared_what_it_answers_400_to_even_in_the_native_lane():
+def test_fields_that_groq_refuses_are_dropped_from_passed_through_requests_too():
     body, dropped = adapt("groq", FULL, translated=False)
     assert dropped == ["logprobs", "top_logprobs", "logit_bias", "messages.name", "messages.reasoning_content"]
     assert "name" not in body["messages"][1]
@@ -154,19 +156,19 @@ def test_groq_is_spared_what_it_answers_400_to_even_in_the_native_lane():
     assert body["stream_options"] == {"include_usage": True}
 
 
-def test_groqs_models_that_think_between_tags_are_asked_not_to():
+def test_groqs_models_that_think_between_tags_get_a_reasoning_format():
     assert adapt("groq", {"model": "qwen/qwen3-32b"}) == ({"model": "qwen/qwen3-32b", "reasoning_format": "parsed"}, [])
     for body, translated in (({"model": "openai/gpt-oss-20b"}, True), ({"model": "qwen/qwen3-32b"}, False)):
         assert adapt("groq", body, translated) == (body, [])
 
 
-def test_cerebras_is_spared_what_it_answers_400_to():
+def test_fields_that_cerebras_refuses_are_dropped():
     body, dropped = adapt("cerebras", {**FULL, "presence_penalty": 1}, translated=False)
     assert dropped == ["presence_penalty", "logit_bias"]
     assert body["n"] == 2
 
 
-def test_mistral_gets_its_own_names_and_ids_even_in_the_native_lane():
+def test_mistral_gets_its_field_names_and_ids_in_passed_through_requests_too():
     body, dropped = adapt("mistral", FULL, translated=False)
     assert "stream_options" not in body
     assert "stream_options" not in dropped
@@ -178,17 +180,17 @@ def test_mistral_gets_its_own_names_and_ids_even_in_the_native_lane():
     assert call.isalnum()
 
 
-def test_mistral_keeps_its_own_ids():
-    said = {"messages": [{"role": "tool", "tool_call_id": "aB3dE6gH9", "content": "x"}]}
-    assert adapt("mistral", said, translated=False) == (said, [])
+def test_ids_that_mistral_accepts_are_unchanged():
+    fields = {"messages": [{"role": "tool", "tool_call_id": "aB3dE6gH9", "content": "x"}]}
+    assert adapt("mistral", fields, translated=False) == (fields, [])
 
 
-def test_mistral_is_told_the_parameters_of_every_function():
+def test_every_function_for_mistral_has_parameters():
     bare, full = {"name": "f"}, {"name": "g", "parameters": {"type": "object", "properties": {"x": {}}}}
-    said = {"messages": [], "tools": [{"type": "function", "function": bare}, {"type": "function", "function": full}, "odd"]}
-    body, dropped = adapt("mistral", said, translated=False)
+    fields = {"messages": [], "tools": [{"type": "function", "function": bare}, {"type": "function", "function": full}, "odd"]}
+    body, dropped = adapt("mistral", fields, translated=False)
     assert body["tools"][0]["function"] == {"name": "f", "parameters": {"type": "object", "properties": {}}}
-    assert body["tools"][1:] == said["tools"][1:]
+    assert body["tools"][1:] == fields["tools"][1:]
     assert dropped == []
 
 
@@ -226,17 +228,17 @@ def test_a_thinking_claude_takes_no_temperature_but_one():
     assert claude("claude-sonnet-4-5", temperature=1, thinking=thinking) == ({"temperature": 1, "thinking": thinking}, [])
     body, dropped = claude("claude-sonnet-4-5", temperature=0, top_p=0.5, top_k=3, thinking=thinking)
     assert body == {"thinking": thinking}
-    assert dropped == ["top_k", "temperature", "top_p"]
+    assert dropped == ["temperature", "top_p", "top_k"]
 
 
-def test_a_native_request_to_claude_is_left_alone():
-    said = {"model": "claude-opus-4-7", "temperature": 0.5}
-    assert adapt("anthropic", said, translated=False, dialect="anthropic_messages") == (said, [])
-    assert adapt("anthropic-compatible", said, dialect="anthropic_messages") == (said, [])
+def test_a_passed_through_request_to_claude_is_unchanged():
+    fields = {"model": "claude-opus-4-7", "temperature": 0.5}
+    assert adapt("anthropic", fields, translated=False, dialect="anthropic_messages") == (fields, [])
+    assert adapt("anthropic-compatible", fields, dialect="anthropic_messages") == (fields, [])
 
 
 @pytest.mark.parametrize(
-    ("kind", "model", "said", "wanted"),
+    ("kind", "model", "effort", "wanted"),
     [
         ("openai", "gpt-4o-mini", "low", None),
         ("openai", "gpt-4.1", "high", None),
@@ -263,13 +265,13 @@ def test_a_native_request_to_claude_is_left_alone():
         ("perplexity", "sonar-deep-research", "high", "high"),
     ],
 )
-def test_an_effort_goes_only_where_somebody_reasons(kind: str, model: str, said: str, wanted: str | None):
-    body, dropped = adapt(kind, {"model": model, "reasoning_effort": said})
+def test_an_effort_is_sent_only_to_models_that_accept_it(kind: str, model: str, effort: str, wanted: str | None):
+    body, dropped = adapt(kind, {"model": model, "reasoning_effort": effort})
     assert body.get("reasoning_effort") == wanted
     assert dropped == (["reasoning_effort"] if wanted is None else [])
 
 
-def test_that_somebody_who_cannot_reason_shall_not_is_no_loss():
+def test_effort_none_is_no_loss_for_a_model_without_reasoning():
     assert adapt("openai", {"model": "gpt-4o", "reasoning_effort": "none"}) == ({"model": "gpt-4o"}, [])
 
 
