@@ -28,7 +28,7 @@ THRESHOLD = 0.97
 WARM_UP_S = 2
 STEADY = 1.25
 """How many times its smallest value the bare proxy's largest may be; more means that other work disturbed the run."""
-DEFAULT = ("throughput", "latency")
+DEFAULT = ("throughput", "latency", "cpu")
 
 Verdict = Literal["slower", "no difference seen", "faster"]
 
@@ -51,9 +51,17 @@ def _lateness(bench: Bench, subject: Subject, dialect: str, count: int) -> float
     return seen.p50_ms
 
 
+def _cpu_per_call(bench: Bench, subject: Subject) -> float:
+    assert subject.process is not None
+    before = subject.process.cpu_s
+    seen = bench.load(subject, CONNECTIONS)
+    return (subject.process.cpu_s - before) / seen.requests * 1000
+
+
 KINDS: dict[str, tuple[Kind, ...]] = {
     "throughput": (Kind("throughput, 32 connections", "/s", True, lambda b, s: b.load(s, CONNECTIONS).rate),),
     "latency": (Kind("one connection, p50", "ms", False, lambda b, s: b.load(s, 1).p50_ms),),
+    "cpu": (Kind("processor time of a call, 32 connections", "ms", False, _cpu_per_call),),
     "streams": (
         Kind("frame lateness p50, 256 streams, same dialect", "ms", False, lambda b, s: _lateness(b, s, "chat", 256)),
         Kind("frame lateness p50, 128 streams, translated", "ms", False, lambda b, s: _lateness(b, s, "messages", 128), True),

@@ -50,6 +50,11 @@ class Process:
         """Resident memory of it and its children, in MB (10^6 bytes)."""
         return sum(map(_resident, _family(self.popen.pid))) / 1e6
 
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of it and its children so far, in seconds (Linux: the scheduler's own nanoseconds)."""
+        return sum(map(_cpu_ns, _family(self.popen.pid))) / 1e9
+
 
 @dataclass(slots=True)
 class Subject:
@@ -145,3 +150,11 @@ def _resident(pid: int) -> int:
         return 0
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) * 1024 if found else 0
+
+
+def _cpu_ns(pid: int) -> int:
+    total = 0
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):
+            total += int(task.read_text().split()[0])
+    return total

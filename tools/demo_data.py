@@ -87,7 +87,7 @@ async def fill_with_demo_data(context: AppContext, days: int = 30, per_day: int 
     with_failover = max(filter(has_failover, records), key=lambda one: one.started_at)
     await context.store.payloads.put(with_failover.id, REQUEST_BODY, RESPONSE_BODY, with_failover.started_at)
     await context.gateway.refresh()
-    await context.gateway.reload_spend()
+    await context.gateway.state.reload_spend()
     _fill_health(rng, context)
     spent_nano = context.gateway.account(ids["aider"]).spend_nano
     budget_usd = max(1, math.ceil(to_usd(spent_nano) / 0.9))

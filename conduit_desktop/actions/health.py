@@ -58,7 +58,7 @@ def _view(context: AppContext, name: str, aliases: list[str]) -> TargetHealthVie
         errors=health.recent_faults(name, ERRORS_WITHIN_S),
         last_error=known.last_error,
         next_probe_s=health.next_probe_s(name),
-        rest_s=health.target_rest_s(name),
+        rest_s=health.target_cooldown_s(name),
         turns=_turns(context, name),
         credentials=[_credential(context, bound, credential.label, model) for credential in bound.credentials],
     )
@@ -66,7 +66,7 @@ def _view(context: AppContext, name: str, aliases: list[str]) -> TargetHealthVie
 
 def _turns(context: AppContext, name: str) -> list[CircuitTurnView]:
     now = now_ms()
-    found = context.gateway.health.turns(name, TURNS_WITHIN_S)
+    found = context.gateway.health.transitions(name, TURNS_WITHIN_S)
     return [CircuitTurnView(state=state, at=str(rfc3339(now - round(ago * 1000)))) for ago, state in found]
 
 
@@ -86,7 +86,7 @@ def _credential(context: AppContext, bound: BoundProvider, label: str, model: st
     health, owner = context.gateway.health, bound.provider.id
     wait = health.credential_wait_s(owner, label, model)
     if wait is None:
-        return CredentialHealthView(label=label, state="parked", reason=health.parked(owner, label, model), wait_s=None)
+        return CredentialHealthView(label=label, state="parked", reason=health.disabled_reason(owner, label, model), wait_s=None)
     reason = "rests after a rate limit" if wait else ""
     return CredentialHealthView(label=label, state="resting" if wait else "ready", reason=reason, wait_s=wait)
 
@@ -123,7 +123,7 @@ def _toggle(names: set[str], name: str, present: bool) -> None:
 
 def _saved(context: AppContext, action: str, subject: str) -> Callable[[Edit], None]:
     """A job that writes the health known now, with the audit entry of `action`."""
-    name, value = context.gateway.health_monitor.saved()
+    name, value = context.gateway.state.health_monitor.saved()
 
     def job(edit: Edit) -> None:
         edit.tx.meta.put(name, value)

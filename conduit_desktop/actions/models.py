@@ -124,7 +124,7 @@ def discard(edit: Edit, alias: ModelAlias) -> None:
 
 async def explain(context: AppContext, alias: str, body: Mapping[str, Any]) -> list[ExplainedView]:
     """The targets that a request for `alias` would try now, in order, each with the reason. Raises NotFound."""
-    rows = await explaining.explain(context.gateway, alias, dict(body))
+    rows = await explaining.explain(context.gateway.state, alias, dict(body))
     return [ExplainedView.model_validate(row, from_attributes=True) for row in rows]
 
 

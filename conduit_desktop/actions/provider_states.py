@@ -29,9 +29,9 @@ def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, st
     if bound.problem:
         return "unready", bound.problem
     refused = [
-        credential.parked
+        credential.disabled
         for (owner, _), credential in health.credentials.items()
-        if owner == bound.provider.id and credential.parked
+        if owner == bound.provider.id and credential.disabled
     ]
     if refused:
         keys = "its key" if len(bound.credentials) == 1 else f"{len(refused)} of its {len(bound.credentials)} keys"

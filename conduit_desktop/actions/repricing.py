@@ -42,7 +42,7 @@ async def _reprice(started: Change) -> int:
             count += await started.commit(partial(_write, batch=batch, count=count, entry=entry))
         last = records[-1]
     if count:
-        await context.gateway.reload_spend()
+        await context.gateway.state.reload_spend()
     return count
 
 

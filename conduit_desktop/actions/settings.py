@@ -23,7 +23,7 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 async def show(context: AppContext) -> list[SettingView]:
     """Every option with its value in force."""
     values = context.gateway.snapshot.settings
-    return [view(name, getattr(values, name), name in context.gateway.overrides) for name in Settings.model_fields]
+    return [view(name, getattr(values, name), name in context.gateway.state.overrides) for name in Settings.model_fields]
 
 
 def view(name: str, value: Any, locked: bool) -> SettingView:
@@ -52,7 +52,7 @@ async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -
     async def work(started: Change) -> None:
         checked = check(values)
         for name in values:
-            if name in context.gateway.overrides:
+            if name in context.gateway.state.overrides:
                 raise Conflict(f"The setting {name!r} is defined in the config file or at the start; change it there.", name)
         await started.commit(lambda edit: put_in(edit, checked))
 

@@ -1,4 +1,4 @@
-"""What comes in at the door, and what goes out again."""
+"""A client request as the gateway takes it, and the two kinds of reply."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.providers import Endpoint
@@ -16,18 +17,18 @@ from conduit_desktop.wire import Dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
 
-def new_id(now_s: float) -> str:
-    """A request's id. It begins with the time, so that the ledger's index grows at its end, and is no secret."""
-    return f"req_{int(now_s * 1000):011x}{random.getrandbits(80):020x}"
+def new_id(at_ms: int) -> str:
+    """A request's id for its arrival in epoch ms. It begins with the time, so that the ledger's index grows at its end."""
+    return f"req_{at_ms:011x}{random.getrandbits(80):020x}"
 
 
 @dataclass(slots=True, repr=False)
 class Call:
-    """One request of a client, in its own dialect. Not printed: it carries the caller's key.
+    """One request of a client, in its own dialect. Without repr: it carries the client's key.
 
-    `path` holds what the URL says and the body does not. `operator` calls come from the desktop app itself and need no
-    key; `foreign_page` calls come from a web page of no allowed origin and are never made with the anonymous key.
-    `arrived` is monotonic seconds, `started_at` epoch ms.
+    `path` holds fields that come from the URL instead of the body. `operator` calls come from the desktop app itself and need
+    no key; `foreign_page` calls come from a web page of no allowed origin and cannot use the anonymous key. `arrived` is
+    monotonic seconds, `started_at` epoch ms. Calls that are not `recorded` leave no request record and cost nothing.
     """
 
     dialect: Dialect
@@ -43,31 +44,36 @@ class Call:
     operator: bool = False
     foreign_page: bool = False
     media_request: MediaRequest | None = None
-    """What is asked beside chat; `body` is its body then, too."""
+    """The request to a media endpoint or for a token count; None for chat. Its body is also `body`."""
     untranslatable: GatewayError | None = None
-    """Why only a target of the caller's own dialect can answer; told where another would have to."""
-    id: str = field(default_factory=lambda: new_id(time.time()))
+    """Why only a target of the client's own dialect can answer; raised for every other target."""
+    recorded: bool = True
     arrived: float = field(default_factory=time.monotonic)
-    started_at: int = field(default_factory=lambda: int(time.time() * 1000))
+    started_at: int = field(default_factory=now_ms)
+    id: str = ""
     trimmed: int = 0
-    """Messages taken out so that the rest fits."""
+    """Messages taken out so that the rest fits into the context."""
     _neutral: ChatRequest | None = None
     _input_tokens: int = 0
 
+    def __post_init__(self) -> None:
+        if not self.id:
+            self.id = new_id(self.started_at)
+
     @property
     def input_tokens(self) -> int:
-        """The estimate of the request's tokens, made when first needed."""
+        """The estimate of the request's tokens, computed once."""
         if not self._input_tokens:
             self._input_tokens = input_tokens(self.body)
         return self._input_tokens
 
     def replace_body(self, body: dict[str, Json]) -> None:
-        """Another body from now on, in the same dialect."""
+        """Replace the body by another in the same dialect."""
         self.body, self._neutral, self._input_tokens = body, None, 0
 
     @property
     def neutral(self) -> ChatRequest:
-        """The request in neutral form, read when first needed; raises BadRequest."""
+        """The request in neutral form, read once; raises BadRequest."""
         if self._neutral is None:
             self._neutral = self.dialect.read_request(self.body, {"model": self.model, "stream": self.stream, **self.path})
             self._neutral.stream = self.stream
@@ -90,16 +96,16 @@ class WholeReply:
 
 @dataclass(slots=True)
 class StreamReply:
-    """A streamed answer. Its reader calls `close` in any case, at the end as after a hang-up."""
+    """A streamed answer. Its consumer must call `close`, after the last frame as well as after a hang-up."""
 
     headers: dict[str, str]
     frames: AsyncGenerator[bytes]
     content_type: str
     abandon: Callable[[], Awaitable[None]]
-    """Ends what is left of the request; may be called again."""
+    """Stops the upstream and settles the request, unless that is done; may be called again."""
 
     async def close(self) -> None:
-        """Stop the upstream if it still goes on, and settle what is not settled yet."""
+        """Stop the upstream if it is still sending, and settle the request if it is not settled."""
         try:
             await self.frames.aclose()
         finally:

@@ -1,4 +1,4 @@
-"""Takes credentials out of what a provider says: some quote the key they were sent."""
+"""Redacts credentials in the errors of providers: some quote the key they were sent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from conduit_desktop.providers import Secrets
 
 REDACTED = "[credential]"
 _SHORT = 8
-"""A shorter credential may be part of an ordinary word: it is blotted out as a whole word only."""
+"""A shorter credential may be part of an ordinary word: it is redacted only as a whole word."""
 _TOO_SHORT = 4
 
 
 def redact(error: UpstreamError, secrets: Secrets) -> None:
-    """Take the credential that was sent out of `error`: its message, and the body that is relayed."""
+    """Redact the credential that was sent in `error`: in its message, and in the body that is relayed."""
     for form in _all_forms(secrets):
         error.message = _without(form, error.message)
         if error.body:
@@ -25,9 +25,9 @@ def redact(error: UpstreamError, secrets: Secrets) -> None:
     error.args = (error.message,)
 
 
-def contains_credential(said: bytes, secrets: Secrets) -> bool:
-    """Whether a credential that was sent stands in what came back."""
-    text = said.decode("utf-8", "surrogateescape")
+def contains_credential(data: bytes, secrets: Secrets) -> bool:
+    """Whether `data` from a provider contains a credential that it was sent."""
+    text = data.decode("utf-8", "surrogateescape")
     return any(_without(form, text) != text for form in _all_forms(secrets))
 
 
@@ -36,7 +36,7 @@ def _all_forms(secrets: Secrets) -> Iterable[str]:
 
 
 def _forms(credential: str) -> Iterator[str]:
-    """The credential as it is, as JSON has it, and as a URL has it."""
+    """The credential as it is, escaped as in JSON, and quoted as in a URL."""
     if len(credential) >= _TOO_SHORT:
         yield credential
         yield json.dumps(credential, ensure_ascii=False)[1:-1]

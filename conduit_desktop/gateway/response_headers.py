@@ -1,4 +1,4 @@
-"""What the answer's headers tell: who answered, in how many attempts, what was dropped, what the key has left."""
+"""The headers of a reply: who answered, in how many attempts, what was dropped, what the key has left."""
 
 from __future__ import annotations
 
@@ -10,67 +10,67 @@ from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 
-_TOLD = ("request-id", "x-request-id", "openai-processing-ms", "openai-version")
-"""The provider's own headers that its SDKs show; relayed in the native lane."""
+_PROVIDER_HEADERS = ("request-id", "x-request-id", "openai-processing-ms", "openai-version")
+"""The provider's own headers that its SDKs show; relayed in passthrough."""
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
-"""The same, where the key has no limits of its own that go by these names."""
+"""The same, unless the key has limits of its own, which use these names."""
 
 
-def of(call: Call, caller: Caller, limiter: RateLimiter, opened: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
-    """The headers of an answer; `opened` is None while no target has answered yet."""
+def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
+    """The headers of an answer; `answer` is None while no target has answered yet."""
     limits = limits_of(call, caller, limiter)
-    told = {**limits, "x-conduit-request-id": call.id}
+    headers = {**limits, "x-conduit-request-id": call.id}
     if call.trimmed:
-        told["x-conduit-trimmed"] = f"{call.trimmed} messages"
-    if opened is None:
-        return told
-    if opened.prepared.native:
-        told |= _relayed(opened, with_limits=not limits)
-    told["x-conduit-provider"] = opened.target.bound.name
-    told["x-conduit-model"] = _printable(opened.target.model)
-    told["x-conduit-attempts"] = str(len(record.attempts))
+        headers["x-conduit-trimmed"] = f"{call.trimmed} messages"
+    if answer is None:
+        return headers
+    if answer.prepared.native:
+        headers |= _relayed(answer, with_limits=not limits)
+    headers["x-conduit-provider"] = answer.target.bound.name
+    headers["x-conduit-model"] = _printable(answer.target.model)
+    headers["x-conduit-attempts"] = str(len(record.attempts))
     if record.dropped:
-        told["x-conduit-dropped"] = _printable(", ".join(record.dropped))
-    return told
+        headers["x-conduit-dropped"] = _printable(", ".join(record.dropped))
+    return headers
 
 
 def of_failure(call: Call, caller: Caller, limiter: RateLimiter, record: RequestRecord) -> dict[str, str]:
-    """The headers of an error, with the last target that was asked, if one was."""
-    told = limits_of(call, caller, limiter)
+    """The headers of an error, with the last target that was tried, if any was."""
+    headers = limits_of(call, caller, limiter)
     if record.attempts:
         last = record.attempts[-1]
-        told["x-conduit-provider"], told["x-conduit-model"] = last.provider, _printable(last.model)
-        told["x-conduit-attempts"] = str(len(record.attempts))
-    return told
+        headers["x-conduit-provider"], headers["x-conduit-model"] = last.provider, _printable(last.model)
+        headers["x-conduit-attempts"] = str(len(record.attempts))
+    return headers
 
 
-def _relayed(opened: UpstreamAnswer, with_limits: bool) -> dict[str, str]:
-    headers = opened.response.headers
-    told = {name: _printable(headers[name]) for name in _TOLD if name in headers}
+def _relayed(answer: UpstreamAnswer, with_limits: bool) -> dict[str, str]:
+    sent = answer.response.headers
+    relayed = {name: _printable(sent[name]) for name in _PROVIDER_HEADERS if name in sent}
     if with_limits:
-        limits = [name for name in headers if "-ratelimit-" in name.lower()]
-        told |= {name.lower(): _printable(headers[name]) for name in limits if name.lower().startswith(_LIMITS)}
-    return told
+        limits = [name for name in sent if "-ratelimit-" in name.lower()]
+        relayed |= {name.lower(): _printable(sent[name]) for name in limits if name.lower().startswith(_LIMITS)}
+    return relayed
 
 
 def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str]:
     """The key's limits in the caller's own dialect; nothing where it has none."""
     anthropic = call.dialect.name == "anthropic_messages"
-    told: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for what, (limit, remaining, reset_s) in limiter.headers(caller.key).items():
         if anthropic:
             at = datetime.now(UTC) + timedelta(seconds=reset_s)
             prefix = f"anthropic-ratelimit-{what}"
-            told |= {
+            headers |= {
                 f"{prefix}-limit": str(limit),
                 f"{prefix}-remaining": str(remaining),
                 f"{prefix}-reset": f"{at:%Y-%m-%dT%H:%M:%SZ}",
             }
         else:
-            told[f"x-ratelimit-limit-{what}"] = str(limit)
-            told[f"x-ratelimit-remaining-{what}"] = str(remaining)
-            told[f"x-ratelimit-reset-{what}"] = f"{reset_s:.3f}s"
-    return told
+            headers[f"x-ratelimit-limit-{what}"] = str(limit)
+            headers[f"x-ratelimit-remaining-{what}"] = str(remaining)
+            headers[f"x-ratelimit-reset-{what}"] = f"{reset_s:.3f}s"
+    return headers
 
 
 def _printable(value: str) -> str:

@@ -1,4 +1,4 @@
-"""The state of the house at one moment, immutable and swapped whole: the request path reads this and never SQLite."""
+"""The configuration at one moment, immutable and swapped whole: requests read this and never SQLite."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class BoundProvider:
-    """A provider ready to be asked. `problem` says why it is not, where a secret is missing."""
+    """A provider with its kind and credentials. `problem`: why it cannot be used, such as a missing secret."""
 
     provider: Provider
     kind: ProviderKind
@@ -46,7 +46,7 @@ class BoundProvider:
         return self.provider.name
 
     def same_as(self, other: BoundProvider) -> bool:
-        """Whether nothing was changed between the two, in the provider or in its secrets."""
+        """Whether provider and secrets are the same in both."""
         return self.provider == other.provider and self.credentials == other.credentials
 
 
@@ -72,7 +72,7 @@ class Snapshot:
     prices: tuple[Price, ...] = ()
     rules: tuple[Rule, ...] = ()
     routes: dict[Any, Any] = field(default_factory=dict)
-    """Where names lead, kept by `routing.find` as they are asked for."""
+    """Resolved routes by model name, filled by `resolve_model`."""
 
 
 async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What the gateway knows while it answers, and how that is renewed: the snapshot, the accounts, health, what is in flight."""
+"""What the gateway keeps between requests: snapshot, budgets, limits, health, connections, and what is in flight."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from conduit_desktop.core.entities import Notification, OfferedModel
 from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gateway.accounting.compiled_prices import CompiledPrices
-from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets, first_day
+from conduit_desktop.gateway.accounting.pricing import CompiledPrices
+from conduit_desktop.gateway.admission.budgets import Budgets, first_day
 from conduit_desktop.gateway.admission.limits import RateLimiter
 from conduit_desktop.gateway.background import HealthMonitor
+from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.health.circuit import Health
 from conduit_desktop.gateway.routing.affinity import SessionAffinity
 from conduit_desktop.gateway.routing.capabilities import Capabilities
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class GatewayState:
-    """`overrides` are the settings that options, environment and config file fix: they win over the store's."""
+    """The gateway's state. `overrides`: settings fixed by options, environment and config file; they win over the store's."""
 
     def __init__(self, store: Store, secrets: SecretStore, bus: Bus, overrides: Mapping[str, Any] | None = None) -> None:
         self.store = store
@@ -45,26 +46,26 @@ class GatewayState:
         self.health = Health(on_change=self._on_health)
         self.budgets = Budgets()
         self.limiter = RateLimiter(self.budgets)
-        self.turns = RoundRobinCounters()
+        self.round_robin = RoundRobinCounters()
         self.compiled_prices = CompiledPrices()
         self.upstream = Upstream()
         self.signatures = ThinkingSignatures()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
-        """What providers said they offer, by name, with the `updated_at` of the provider that was asked."""
+        """The models that providers list, by provider name, with the `updated_at` of the provider they were read from."""
         self.capabilities = Capabilities(self.offered)
-        self.sticky = SessionAffinity()
-        self.health_monitor = HealthMonitor(self)
-        self.pulses: set[TimedReader] = set()
-        """Of the streams that are running."""
-        self.in_flight = 0
+        self.affinity = SessionAffinity()
+        self.health_monitor = HealthMonitor(store.meta, self.health, lambda: self.snapshot, lambda: self.upstream)
+        self.streams: set[TimedReader] = set()
+        """The readers of the streams that are running."""
+        self._calls: set[str] = set()
         self._idle = asyncio.Event()
         self._refreshing = asyncio.Lock()
         self._side_work: set[asyncio.Task[Any]] = set()
-        self._unkept: dict[tuple[Any, str], tuple[Any, str]] = {}
+        self._unwritten: dict[tuple[Any, str], tuple[Any, str]] = {}
         """Notifications that could not be written: severity and text by kind and title."""
 
     async def start(self) -> None:
-        """Read everything once; from now on calls can be answered."""
+        """Load configuration, spend and health; from then on calls can be answered."""
         self._idle.set()
         self.store.on_health = self._on_records
         await self.refresh()
@@ -77,13 +78,13 @@ class GatewayState:
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
 
-    def cut_streams(self) -> None:
+    def close_streams(self) -> None:
         """End every running stream now, with the dialect's error event."""
-        for pulse in tuple(self.pulses):
-            pulse.cut()
+        for reader in tuple(self.streams):
+            reader.close()
 
     async def stop(self, grace_s: float) -> None:
-        """Give what is in flight `grace_s` seconds, then close the connections to providers."""
+        """Give calls in flight `grace_s` seconds, then close the connections to providers."""
         await self.drain(grace_s)
         await self.health_monitor.stop()
         if self._side_work:
@@ -91,7 +92,7 @@ class GatewayState:
         await self.upstream.close()
 
     async def refresh(self) -> None:
-        """Take a new snapshot of the store; the next request sees it."""
+        """Take a new snapshot of the store; the next call uses it."""
         async with self._refreshing:
             stored = await self.store.settings.all()
             settings = Settings.model_validate({**stored, **self.overrides})
@@ -115,13 +116,13 @@ class GatewayState:
                 self.offered.pop(bound.name, None)
                 self.capabilities.forget()
 
-    def holds(self, bound: BoundProvider) -> bool:
-        """Whether the provider still is what `bound` says; what was asked of an older one says nothing of its credentials."""
+    def is_current(self, bound: BoundProvider) -> bool:
+        """Whether the provider is unchanged since `bound`; failures of an older version do not count for its new credentials."""
         now = self.snapshot.providers.get(bound.name.lower())
         return now is bound or (now is not None and now.same_as(bound))
 
     async def reload_spend(self) -> None:
-        """Take every key's spend from the ledger again, as after costs were computed anew."""
+        """Read every key's spend from the ledger again, as after costs were recomputed."""
         await self._load_accounts(self.snapshot, list(self.snapshot.keys.values()))
 
     async def _load_accounts(self, snapshot: Snapshot, keys: list[Any]) -> None:
@@ -129,50 +130,51 @@ class GatewayState:
             return
         now = self.budgets.now_ms()
         before = self.budgets.spends()
-        # The ledger's writer runs this after every record handed over before, so nothing is counted twice or missed.
+        # The writer's queue is in order: every record queued before is in this sum, so nothing is counted twice or missed.
         spent = await self.store.ledger.spent({key.id: first_day(key, now) for key in keys})
         since = {key_id: spend - before.get(key_id, spend) for key_id, spend in self.budgets.spends().items()}
         self.budgets.load(keys, spent, since)
 
-    def account(self, key_id: str) -> BudgetAccount:
-        """What the key has spent and reserved in its running period."""
-        return self.budgets.account(key_id)
+    @property
+    def in_flight(self) -> int:
+        """The number of calls being answered."""
+        return len(self._calls)
 
-    def begin(self) -> None:
-        """One more call is in flight."""
-        self.in_flight += 1
+    def begin(self, call: Call) -> None:
+        """The call is in flight."""
+        self._calls.add(call.id)
         self._idle.clear()
 
-    def end(self) -> None:
-        """One call less."""
-        self.in_flight -= 1
-        if not self.in_flight:
+    def end(self, call: Call) -> None:
+        """The call is over; further calls of this do nothing."""
+        self._calls.discard(call.id)
+        if not self._calls:
             self._idle.set()
 
     def record(self, record: RequestRecord, request: Any = None, answer: bytes | None = None) -> asyncio.Future[None]:
-        """Hand a finished record to the ledger, with the payload where it is to be kept. Done once durable."""
+        """Write a finished record to the ledger, with the payload where one is given. The future is done once it is durable."""
         durable = self.store.ledger.record(record)
-        durable.add_done_callback(_note)
+        durable.add_done_callback(_log_unavailable)
         if answer is not None:
-            self._aside(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
+            self._in_background(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
         self.bus.publish("requests", record)
         return durable
 
     def notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
-        """Tell the operator, in the background."""
-        self._aside(self._notify(kind, severity, title, text))
+        """Add a notification for the operator, in the background."""
+        self._in_background(self._notify(kind, severity, title, text))
 
     async def _notify(self, kind: Any, severity: Any, title: str, text: str) -> None:
         try:
             made: Notification | None = await self.store.notifications.add(kind, severity, title, text)
         except DatabaseUnusable as error:
             log.error("%s: %s (this cannot be kept now: %s)", title, text, error)
-            self._unkept[kind, title] = (severity, text)  # on a full disk, of all things: kept once there is room
+            self._unwritten[kind, title] = (severity, text)  # written by `_on_records` once there is room again
             return
         if made is not None:
             self.bus.publish("notifications", made.id)
 
-    def _aside(self, work: Any) -> None:
+    def _in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._side_work.add(task)
         task.add_done_callback(self._side_work_done)
@@ -184,7 +186,7 @@ class GatewayState:
 
     def _on_health(self, kind: str, name: str, text: str) -> None:
         log.warning("%s %s: %s", kind, name, text)
-        self.health_monitor.news()
+        self.health_monitor.wake()
         self.bus.publish("health", name)
         if kind == "credential":
             self.notify("health", "error", f"{name} is not used any more", f"The provider refused this credential: {text}")
@@ -193,14 +195,14 @@ class GatewayState:
 
     def _on_records(self, healthy: bool, text: str) -> None:
         if healthy:
-            while self._unkept:
-                (kind, title), (severity, said) = self._unkept.popitem()
-                self.notify(kind, severity, title, said)
+            while self._unwritten:
+                (kind, title), (severity, message) = self._unwritten.popitem()
+                self.notify(kind, severity, title, message)
             self.notify("system", "info", "Requests are recorded again", text)
         else:
             self.notify("system", "error", "Requests cannot be recorded", text)
 
 
-def _note(durable: asyncio.Future[None]) -> None:
+def _log_unavailable(durable: asyncio.Future[None]) -> None:
     if not durable.cancelled() and isinstance(error := durable.exception(), RecordsUnavailable):
-        log.debug("a record waits for room: %s", error)  # the operator is told once, by `_on_records`
+        log.debug("a record waits for room: %s", error)  # `_on_records` notifies the operator, once

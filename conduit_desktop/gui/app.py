@@ -113,7 +113,7 @@ class SessionEnd:
 async def _session(context: AppContext, home: Home, end: SessionEnd, announce: Announce) -> None:
     unsubscribe = _announce_once(context, announce)
     autostart = context.gateway.snapshot.settings.start_server
-    if autostart and context.gateway.overrides.keys() & {"host", "port"}:
+    if autostart and context.gateway.state.overrides.keys() & {"host", "port"}:
         # A given address must be available, else the app ends; for the default address, the window offers another port.
         await context.server.start()
     theme().set_mode(context.gateway.snapshot.settings.theme)

@@ -1,4 +1,4 @@
-"""The chat endpoints: one handler for every dialect whose model and stream flag stand in the body."""
+"""The chat endpoints: one handler for every dialect whose model and stream flag are in the body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server import request_fields
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def chat_handler(gateway: Gateway, name: str) -> Handler:
-    """Answers chat requests in the dialect `name`, which is loaded at its first."""
+    """Handles chat requests in the dialect `name`, which is loaded at the first request."""
 
     async def chat(request: web.Request) -> web.StreamResponse:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = make_call(request, gateway, dialect(name), body)
-        reading.need_messages(body)
+        request_fields.need_messages(body)
         return await answer(request, gateway, call)
 
     return chat
@@ -30,21 +30,21 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
 def make_call(
     request: web.Request,
     gateway: Gateway,
-    speaks: Dialect,
+    language: Dialect,
     body: dict[str, Any],
     model: str | None = None,
     stream: bool | None = None,
 ) -> Call:
-    """The request as a call; raises BadRequest. `model` and `stream` are the body's to say, where no one else has."""
+    """The request as a call; raises BadRequest. `model` and `stream` are read from the body where they are not given."""
     call = Call(
-        speaks,
+        language,
         body,
-        reading.model_of(body) if model is None else model,
-        stream=reading.flag(body, "stream") if stream is None else stream,
+        request_fields.model_of(body) if model is None else model,
+        stream=request_fields.flag(body, "stream") if stream is None else stream,
         headers=request.headers,
-        credential=reading.credential(request),
+        credential=request_fields.credential(request),
         client_ip=request.remote or "",
-        client=reading.client_name(request),
+        client=request_fields.client_name(request),
         foreign_page=foreign_page(request, gateway),
     )
     request[REQUEST_ID] = call.id
@@ -52,7 +52,7 @@ def make_call(
 
 
 async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
-    """Send what the gateway answers."""
+    """Send the gateway's answer."""
     return await send(request, gateway, await gateway.answer(call))
 
 
@@ -66,7 +66,7 @@ async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> we
 
 
 async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> web.StreamResponse:
-    """Send a streamed answer; a caller that hangs up stops the upstream."""
+    """Send a streamed answer; when the client hangs up, the upstream is stopped."""
     response = web.StreamResponse(headers=reply.headers)
     response.headers["Content-Type"] = reply.content_type
     response.headers["Cache-Control"] = "no-cache"

@@ -1,4 +1,4 @@
-"""Gemini's API: `models/{m}:generateContent` and its sisters; the model and the method stand in the path."""
+"""Gemini's API: `models/{model}:{method}`, such as `generateContent`; model and method are in the path."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest, UnknownPath
-from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.upstream.token_counts import count_tokens
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
-from conduit_desktop.server.media import answer as answer_beside
-from conduit_desktop.server.models import json_response, model_handler, models_handler
+from conduit_desktop.server.models import model_handler, models_handler
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
 from conduit_desktop.wire.media.gemini_embeddings import GeminiEmbeddingsCaller
@@ -23,9 +20,9 @@ if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
 
 PREFIXES = ("/v1beta", "/v1", "", "/v1beta/v1beta", "/v1/v1", "/v1/v1beta")
-"""SDKs call either version; a missing or doubled one is forgiven."""
+"""SDKs call either version; with a base URL that already ends in one, they call it doubled."""
 LISTS = ("/v1beta", "/v1beta/v1beta", "/v1/v1beta")
-"""Where lists of models are always Gemini's; below `/v1` the header tells."""
+"""Where lists of models are always Gemini's; below `/v1` the header `x-goog-api-key` decides."""
 
 Answerer = Callable[[web.Request, "Gateway", Call], Awaitable[web.StreamResponse]]
 
@@ -40,18 +37,18 @@ def mount(router: web.UrlDispatcher, gateway: Gateway) -> None:
 
 
 def handler(gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Answers every method."""
+    """Handles every method of a model."""
 
-    async def ask(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.Request) -> web.StreamResponse:
         model, _, method = request.match_info["target"].rpartition(":")
         answerer = METHODS.get(method)
         if answerer is None or not model:
             known = ", ".join(f":{name}" for name in METHODS)
             raise UnknownPath(f"There is nothing at {request.path}. The methods of a model are {known}.")
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         return await answerer(request, gateway, _call(request, gateway, body, model.removeprefix("models/"), method))
 
-    return ask
+    return handle
 
 
 def _call(request: web.Request, gateway: Gateway, body: dict[str, Any], model: str, method: str) -> Call:
@@ -69,23 +66,19 @@ async def _generate(request: web.Request, gateway: Gateway, call: Call) -> web.S
 
 
 async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
-    """A target that counts is asked; where none does, the estimate says that it is one."""
-    counted = await count_tokens(gateway, call)
-    if counted is not None:
-        return web.Response(body=counted, content_type="application/json")
-    response = json_response({"totalTokens": input_tokens(call.body)})
-    response.headers["x-conduit-token-count"] = "estimated"
-    return response
+    """The count of a target that can count; else an estimate, labelled by a header. It is free and leaves no record."""
+    call.endpoint, call.media_request, call.recorded = "count_tokens", MediaRequest("count_tokens", call.body), False
+    return await media.answer(request, gateway, call)
 
 
 def _embed(batch: bool) -> Answerer:
     async def embed(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
-        """Any provider's embeddings; Gemini's hear and say what is said here."""
+        """Embeddings of any provider; Gemini's own get the request as it came."""
         call.endpoint, call.media_request = (
             "embeddings",
             MediaRequest("embeddings", call.body, caller_format=GeminiEmbeddingsCaller(batch)),
         )
-        return await answer_beside(request, gateway, call)
+        return await media.answer(request, gateway, call)
 
     return embed
 

@@ -118,10 +118,10 @@ class HttpServer:
                 for site in tuple(runner.sites):
                     await site.stop()
                 if self._context is not None:
-                    await self._context.gateway.drain(GRACE_S)
+                    await self._context.gateway.state.drain(GRACE_S)
                     # The grace period is over: streams get an error event, all other requests are cancelled.
-                    self._context.gateway.cut_streams()
-                    await self._context.gateway.drain(CUT_S)
+                    self._context.gateway.state.close_streams()
+                    await self._context.gateway.state.drain(CUT_S)
                 runner._shutdown_timeout = 0.5
                 await runner.cleanup()
             self.address = None

@@ -1,4 +1,4 @@
-"""The endpoints beside chat: embeddings, completions, pictures, sound, moderation, rerank, and counting tokens."""
+"""The media endpoints (embeddings, images, audio, moderation, rerank), legacy completions, and Anthropic's token counts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from aiohttp import web
 
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.gateway.call import Call, WholeReply
-from conduit_desktop.gateway.upstream.byte_relay import ConnectionCut
+from conduit_desktop.gateway.upstream.relay import ConnectionCut
 from conduit_desktop.providers import Endpoint
-from conduit_desktop.server import chat
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.server import chat, request_fields
 from conduit_desktop.server.chat import make_call, stream
 from conduit_desktop.server.middleware import Handler, cors_headers
 from conduit_desktop.wire import dialect
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 LARGE = 512 * 1024
 _PIECE = 128 * 1024
 _DEFAULT_MODERATION = "omni-moderation-latest"
-"""What OpenAI takes where a request for moderation names no model."""
+"""OpenAI's default where a request for moderation names no model."""
 
 Check = Callable[[Mapping[str, Any]], object]
 
@@ -42,22 +41,22 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: tuple[str, ...]
 
 
 def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Handler:
-    """Answers one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
+    """Handles one endpoint. `form`: whether it takes multipart forms (`never`, `also`, `only`)."""
 
-    async def ask(request: web.Request) -> web.StreamResponse:
+    async def handle(request: web.Request) -> web.StreamResponse:
         media_request = await _media_request(request, gateway, endpoint, form)
         if endpoint == "moderations":
             media_request.body.setdefault("model", _DEFAULT_MODERATION)
-        call = make_call(request, gateway, dialect("openai_chat"), _spoken(media_request))
+        call = make_call(request, gateway, dialect("openai_chat"), _typed_fields(media_request))
         check(media_request.body)
         call.endpoint, call.body, call.media_request = endpoint, media_request.body, media_request
         return await answer(request, gateway, call)
 
-    return ask
+    return handle
 
 
-def _spoken(media_request: MediaRequest) -> dict[str, Any]:
-    """The body as JSON would have it: forms hold texts alone."""
+def _typed_fields(media_request: MediaRequest) -> dict[str, Any]:
+    """The body with `stream` as a boolean: the fields of a form are texts."""
     streamed = media_request.body.get("stream")
     return (
         {**media_request.body, "stream": streamed == "true"}
@@ -70,17 +69,17 @@ async def _media_request(request: web.Request, gateway: Gateway, endpoint: str, 
     limit = gateway.snapshot.settings.max_body_mb
     content_type = request.headers.get("Content-Type", "")
     if form == "never" or (form == "also" and not content_type.lower().startswith("multipart/")):
-        return MediaRequest(endpoint, await reading.read_json(request, limit))
+        return MediaRequest(endpoint, await request_fields.read_json(request, limit))
     if not content_type.lower().startswith("multipart/form-data"):
         raise BadRequest("This path takes a form (Content-Type: multipart/form-data).", code="unsupported_media_type")
-    parsed = multipart.parse(await reading.read_body(request, limit), content_type)
+    parsed = multipart.parse(await request_fields.read_body(request, limit), content_type)
     if not parsed.files_size:
         raise BadRequest("The form holds no file.", code="missing_parameter", param="image" if form == "also" else "file")
     return MediaRequest(endpoint, parsed.fields(), parsed)
 
 
 async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
-    """Send what the gateway answers; an answer that breaks off where no words can say so breaks the connection."""
+    """Send the gateway's answer; a stream of bytes that breaks off drops the connection."""
     exchange = await gateway.answer(call)
     if not isinstance(exchange, WholeReply):
         try:
@@ -93,14 +92,14 @@ async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 
 
 def _cut(request: web.Request) -> web.StreamResponse:
-    """Break the connection off, so that nobody takes half a sound for a whole one."""
+    """Drop the connection: a normal end would make half a sound file look complete."""
     if request.transport is not None:
         request.transport.abort()
     raise ConnectionResetError("the answer broke off")
 
 
 async def _in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) -> web.StreamResponse:
-    """A large answer, as fast as the caller reads it."""
+    """A large answer in pieces, as fast as the client reads it."""
     headers = {**reply.headers, "Content-Length": str(len(reply.body)), **cors_headers(request, gateway)}
     response = web.StreamResponse(status=reply.status, headers=headers)
     response.content_type = reply.content_type
@@ -112,10 +111,10 @@ async def _in_pieces(request: web.Request, gateway: Gateway, reply: WholeReply) 
 
 
 def completions_handler(gateway: Gateway) -> Handler:
-    """Answers legacy completions, streamed or not, like chat."""
+    """Handles legacy completions, streamed or not, like chat."""
 
     async def complete(request: web.Request) -> web.StreamResponse:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = make_call(request, gateway, dialect("openai_completions"), body)
         prompt = body.get("prompt")
         if prompt is None:
@@ -132,12 +131,12 @@ def count_handler(gateway: Gateway) -> Handler:
     """Anthropic's count_tokens: exact where the target is Anthropic's, else estimated and labelled so."""
 
     async def count(request: web.Request) -> web.StreamResponse:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        language = dialect("anthropic_messages")
-        call = make_call(request, gateway, language, {**body, "stream": False})
-        reading.need_messages(body)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        anthropic = dialect("anthropic_messages")
+        call = make_call(request, gateway, anthropic, {**body, "stream": False})
+        request_fields.need_messages(body)
         call.endpoint, call.body = "count_tokens", body
-        call.media_request = MediaRequest("count_tokens", language.passthrough_request(body, call.model))
+        call.media_request = MediaRequest("count_tokens", anthropic.passthrough_request(body, call.model))
         return await answer(request, gateway, call)
 
     return count
@@ -180,7 +179,7 @@ def _rerank(body: Mapping[str, Any]) -> None:
 
 
 def _anything(body: Mapping[str, Any]) -> None:
-    """The vendor judges."""
+    """Left to the vendor."""
 
 
 _PATHS: dict[Endpoint, tuple[str, str, Check]] = {

@@ -11,7 +11,7 @@ from aiohttp import web
 from conduit_desktop.core.entities import ModelAlias, Rates
 from conduit_desktop.core.errors import ModelNotFound
 from conduit_desktop.gateway.admission import access
-from conduit_desktop.gateway.routing.resolve import BoundTarget
+from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.server.middleware import ANTHROPIC_VERSION_HEADER, GEMINI_KEY_HEADER, Handler, caller_of
 
@@ -95,9 +95,9 @@ async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
     snapshot = gateway.snapshot
     first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
     wanted = list(first.values())
-    compiled_prices = gateway.compiled_prices.known(wanted)
+    compiled_prices = gateway.state.compiled_prices.known(wanted)
     if compiled_prices is None:
-        compiled_prices = await gateway.compiled_prices.find(wanted, snapshot)
+        compiled_prices = await gateway.state.compiled_prices.find(wanted, snapshot)
     rows: list[Row] = []
     for alias in aliases:
         row: Row = {"id": alias.alias, "object": "model", "created": alias.created_at // 1000, "owned_by": "conduit"}
@@ -125,7 +125,7 @@ def _first_target(alias: ModelAlias, snapshot: Snapshot) -> BoundTarget | None:
 
 def _context_of(gateway: Gateway, target: BoundTarget) -> int | None:
     """The context size in tokens from the provider's own list of models, where that was fetched before."""
-    _, offered = gateway.offered.get(target.bound.name, (0, []))
+    _, offered = gateway.state.offered.get(target.bound.name, (0, []))
     return next((model.context_tokens for model in offered if model.id == target.model), None)
 
 

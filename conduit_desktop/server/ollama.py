@@ -1,4 +1,4 @@
-"""Ollama's API under `/api`: chats, and what its clients ask first (version, tags, what a model can do)."""
+"""Ollama's API under `/api`: chat, embeddings, and what its clients read first (version, tags, a model's capabilities)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from conduit_desktop.core.errors import BadRequest, Invalid, ModelNotFound
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.health import probe
-from conduit_desktop.gateway.routing import resolve as routing
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.gateway.routing.resolve import resolve_model
+from conduit_desktop.gateway.routing.targets import Route
+from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
-from conduit_desktop.server.media import answer as answer_beside
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response, offered_to
 from conduit_desktop.wire import Dialect, dialect
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 VERSION = "0.12.0"
 """The version of Ollama whose API this is: clients refuse servers that are too old (VS Code: before 0.6.4)."""
 LIST_S = 2.0
-"""How long a provider may take to say what its models can, before the question is answered without it."""
+"""Seconds that a provider may take to list its models' capabilities, before the reply is sent without them."""
 
 _LATEST = ":latest"
 _DETAILS = {"parent_model": "", "format": "", "family": "conduit", "families": ["conduit"]}
@@ -54,30 +54,30 @@ async def _version(request: web.Request) -> web.Response:
     return json_response({"version": VERSION})
 
 
-def chat_handler(gateway: Gateway, name: str, asks: str) -> Handler:
-    """Answers in the dialect `name`, streamed unless the body says otherwise. `asks`: the field that holds the question."""
+def chat_handler(gateway: Gateway, name: str, field: str) -> Handler:
+    """Handles chat in the dialect `name`, streamed unless the body turns that off. `field`: the one that holds the prompt."""
 
     async def chat(request: web.Request) -> web.StreamResponse:
-        speaks = dialect(name)
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        call = _call(request, gateway, speaks, body)
-        if not body.get(asks):
-            # No question: Ollama loads the model and says so. Ours are always ready.
+        language = dialect(name)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        call = _call(request, gateway, language, body)
+        if not body.get(field):
+            # Without a prompt Ollama only loads the model and reports that. Models here need no loading.
             access.identify(call, gateway.snapshot)
-            return json_response(_loaded(call, speaks))
-        if asks == "messages":
-            reading.need_messages(body)
-        elif not isinstance(body[asks], str):
-            raise BadRequest(f"The field {asks!r} must be a string.", param=asks)
+            return json_response(_loaded(call, language))
+        if field == "messages":
+            request_fields.need_messages(body)
+        elif not isinstance(body[field], str):
+            raise BadRequest(f"The field {field!r} must be a string.", param=field)
         return await answer(request, gateway, call)
 
     return chat
 
 
-def _call(request: web.Request, gateway: Gateway, speaks: Dialect, body: dict[str, Any], stream: bool = True) -> Call:
-    """The request as a call; `stream`: what holds where the body does not say."""
-    streamed = stream if body.get("stream") is None else reading.flag(body, "stream")
-    return make_call(request, gateway, speaks, body, named(reading.model_of(body), gateway), streamed)
+def _call(request: web.Request, gateway: Gateway, language: Dialect, body: dict[str, Any], stream: bool = True) -> Call:
+    """The request as a call; `stream` is the default where the body has no flag."""
+    streamed = stream if body.get("stream") is None else request_fields.flag(body, "stream")
+    return make_call(request, gateway, language, body, named(request_fields.model_of(body), gateway), streamed)
 
 
 def named(model: str, gateway: Gateway) -> str:
@@ -87,23 +87,23 @@ def named(model: str, gateway: Gateway) -> str:
     return short if model.lower() not in aliases and short.lower() in aliases else model
 
 
-def _loaded(call: Call, speaks: Dialect) -> dict[str, Any]:
-    said = {"message": {"role": "assistant", "content": ""}} if speaks.name == "ollama" else {"response": ""}
+def _loaded(call: Call, language: Dialect) -> dict[str, Any]:
+    content = {"message": {"role": "assistant", "content": ""}} if language.name == "ollama" else {"response": ""}
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return {"model": call.body["model"], "created_at": now, **said, "done_reason": "load", "done": True}
+    return {"model": call.body["model"], "created_at": now, **content, "done_reason": "load", "done": True}
 
 
 def embed_handler(gateway: Gateway) -> Handler:
-    """Any provider's embeddings; Ollama's hear and say what is said here. Where a `prompt` asks, it is the older way."""
+    """Embeddings of any provider; Ollama's own get the request as it came. A body with `prompt` is the older API."""
 
     async def embed(request: web.Request) -> web.StreamResponse:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, dialect("ollama"), body, stream=False)
         older = "input" not in body and "prompt" in body
         read_input(body, older)
         call.stream, call.endpoint = False, "embeddings"
         call.media_request = MediaRequest("embeddings", body, caller_format=OllamaEmbeddingsCaller(str(body["model"]), older))
-        return await answer_beside(request, gateway, call)
+        return await media.answer(request, gateway, call)
 
     return embed
 
@@ -133,13 +133,13 @@ def _changed(alias: ModelAlias) -> str:
 
 
 def show_handler(gateway: Gateway) -> Handler:
-    """POST /api/show: what a model can do, and how much it reads."""
+    """POST /api/show: a model's capabilities and context length."""
 
     async def show(request: web.Request) -> web.Response:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        model = named(reading.model_of({"model": body.get("model") or body.get("name")}), gateway)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        model = named(request_fields.model_of({"model": body.get("model") or body.get("name")}), gateway)
         caller = access.identify(caller_of(request, gateway), gateway.snapshot)
-        route = routing.find(model, gateway.snapshot, endpoint=None)
+        route = resolve_model(model, gateway.snapshot, endpoint=None)
         access.check_model(caller.key, model, route.name)
         if not route.targets:
             raise ModelNotFound(f"The model {model!r} has no target.", param="model")
@@ -148,8 +148,8 @@ def show_handler(gateway: Gateway) -> Handler:
     return show
 
 
-async def _known(gateway: Gateway, route: routing.Route) -> list[OfferedModel]:
-    """What the providers say of the targets' models; nothing of those that do not say it quickly."""
+async def _known(gateway: Gateway, route: Route) -> list[OfferedModel]:
+    """The targets' models as their providers list them; without those of providers that do not answer within LIST_S."""
     found: list[OfferedModel] = []
     with suppress(TimeoutError):
         async with asyncio.timeout(LIST_S):
@@ -160,10 +160,10 @@ async def _known(gateway: Gateway, route: routing.Route) -> list[OfferedModel]:
     return found
 
 
-def _shown(route: routing.Route, known: list[OfferedModel]) -> dict[str, Any]:
-    """What every target that says anything can do. Of others, tools are taken for granted, as in most models of today."""
-    telling = [model for model in known if model.features]
-    features = [name for name in _FEATURES if telling and all(name in model.features for model in telling)]
+def _shown(route: Route, known: list[OfferedModel]) -> dict[str, Any]:
+    """The capabilities that every listed target has. Where none is listed, tools are assumed: most current models have them."""
+    listed = [model for model in known if model.features]
+    features = [name for name in _FEATURES if listed and all(name in model.features for model in listed)]
     sizes = [model.context_tokens for model in known if model.context_tokens]
     size = (route.alias.max_context_tokens if route.alias else None) or min(sizes, default=None)
     info: dict[str, Any] = {"general.architecture": "conduit", "general.basename": route.name}
@@ -175,6 +175,6 @@ def _shown(route: routing.Route, known: list[OfferedModel]) -> dict[str, Any]:
         "template": "{{ .Prompt }}",
         "details": {**_DETAILS, **_SIZES},
         "model_info": info,
-        "capabilities": ["completion", *(features if telling else ["tools"])],
+        "capabilities": ["completion", *(features if listed else ["tools"])],
         **({"modified_at": _changed(route.alias)} if route.alias else {}),
     }

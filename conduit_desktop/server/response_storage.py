@@ -1,4 +1,4 @@
-"""The Responses dialect of one call, which remembers what it wrote, for the house to keep."""
+"""The Responses dialect of one call, which keeps the response it wrote so that it can be stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 
 
 class StoringResponses(OpenAIResponses):
-    """Remembers the response that was written in translation, for it to be kept."""
+    """Keeps the translated response that it wrote; `previous` is the id of the response it continues."""
 
     def __init__(self) -> None:
         self.previous: str | None = None
@@ -19,7 +19,7 @@ class StoringResponses(OpenAIResponses):
 
     @property
     def written(self) -> dict[str, Json] | None:
-        """The whole response, once it has ended well; None where the provider's own was relayed."""
+        """The whole response, once it is complete; None where the provider's own was relayed."""
         return self._whole or (self._writer.final if self._writer else None)
 
     def writer(self, request: ChatRequest) -> ResponsesWriter:

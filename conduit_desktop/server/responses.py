@@ -1,7 +1,7 @@
-"""`/v1/responses`: answers in the Responses dialect, and the ones kept here for providers that keep none.
+"""`/v1/responses`: the Responses API, and the store of responses for providers that have none.
 
-What a caller wants stored is stored where the answer was made: by a provider of this API itself, by the house for every
-other. `previous_response_id` is looked up here first; what is not found belongs to the provider.
+A response is stored where it was made: by a provider of the Responses API itself, by the gateway for every other provider.
+`previous_response_id` is looked up here first; an id that is not found belongs to the provider.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, 
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.estimate import input_tokens
 from conduit_desktop.gateway.call import Call, StreamReply
-from conduit_desktop.gateway.routing import resolve as routing
-from conduit_desktop.server import request_fields as reading
+from conduit_desktop.gateway.routing.resolve import resolve_model
+from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_AT_THE_PROVIDER = ("conversation", "prompt")
-"""What only the provider that keeps them can look up."""
+_STORED_AT_PROVIDER = ("conversation", "prompt")
+"""Fields that refer to objects which only the provider that stores them can look up."""
 
 
 def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) -> None:
@@ -46,22 +46,24 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
 
 def _create(gateway: Gateway) -> Handler:
     async def create(request: web.Request) -> web.StreamResponse:
-        from conduit_desktop.server.response_storage import StoringResponses  # a dialect is loaded at its first call
+        from conduit_desktop.server.response_storage import (
+            StoringResponses,  # imported late: a dialect is loaded at its first request
+        )
 
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
-        speaks = StoringResponses()
-        call = make_call(request, gateway, speaks, body)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        dialect = StoringResponses()
+        call = make_call(request, gateway, dialect, body)
         _need_input(body)
         owner = ""
-        with suppress(GatewayError):  # a caller that is turned away is told so, and recorded, by the gateway
+        with suppress(GatewayError):  # `gateway.answer` refuses such a caller, and records it
             owner = _owner(call, gateway)
-        speaks.previous = await _expand(call, gateway, owner)
+        dialect.previous = await _expand(call, gateway, owner)
         exchange = await gateway.answer(call)
         if call.body.get("store") is not False and owner:
             if isinstance(exchange, StreamReply):
-                exchange.frames = _keeping(exchange.frames, gateway, call, owner, speaks)
+                exchange.frames = _storing(exchange.frames, gateway, call, owner, dialect)
             else:
-                await _keep(gateway, call, owner, speaks)
+                await _store(gateway, call, owner, dialect)
         return await send(request, gateway, exchange)
 
     return create
@@ -84,15 +86,15 @@ def _owner(call: Call, gateway: Gateway) -> str:
 
 
 async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
-    """Put the conversation behind `previous_response_id` into the call, where it is kept here; gives that id."""
-    for name in _AT_THE_PROVIDER:
+    """Put the stored conversation of `previous_response_id` into the call; returns that id where it is stored here."""
+    for name in _STORED_AT_PROVIDER:
         if call.body.get(name):
             text = f"'{name}' is kept by the provider of a Responses API, and no such provider can answer this."
             call.untranslatable = BadRequest(text, param=name)
     previous = call.body.get("previous_response_id")
     if not isinstance(previous, str) or not previous:
         return None
-    kept = await gateway.store.responses.get(previous, owner)
+    kept = await gateway.state.store.responses.get(previous, owner)
     if kept is None:
         text = f"Previous response with id {previous[:100]!r} not found here."
         call.untranslatable = BadRequest(text, code="previous_response_not_found", param="previous_response_id")
@@ -107,28 +109,28 @@ def _items(body: dict[str, Json]) -> list[Json]:
     return [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
 
 
-async def _keeping(
-    frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str, speaks: StoringResponses
+async def _storing(
+    frames: AsyncGenerator[bytes], gateway: Gateway, call: Call, owner: str, dialect: StoringResponses
 ) -> AsyncGenerator[bytes]:
-    """The frames; the response is kept before the last of them leaves, so that the caller can go on from it at once."""
+    """The frames; the response is stored before the last of them is sent, so that the client can refer to it at once."""
     kept = False
     try:
         async for data in frames:
-            if not kept and speaks.written is not None:
+            if not kept and dialect.written is not None:
                 kept = True
-                await _keep(gateway, call, owner, speaks)
+                await _store(gateway, call, owner, dialect)
             yield data
     finally:
         await frames.aclose()
 
 
-async def _keep(gateway: Gateway, call: Call, owner: str, speaks: StoringResponses) -> None:
-    response = speaks.written
+async def _store(gateway: Gateway, call: Call, owner: str, dialect: StoringResponses) -> None:
+    response = dialect.written
     if response is None:
         return
     kept = StoredResponse([*_items(call.body), *response["output"]], response)
     try:
-        if not await gateway.store.responses.put(response["id"], owner, kept, call.started_at):
+        if not await gateway.state.store.responses.put(response["id"], owner, kept, call.started_at):
             log.warning("the response to %s is too long to be kept", call.id)
     except ConduitError as error:
         log.warning("the response to %s could not be kept: %s", call.id, error)
@@ -138,7 +140,7 @@ def _retrieve(gateway: Gateway) -> Handler:
     async def retrieve(request: web.Request) -> web.Response:
         if request.query.get("stream") in ("true", "1"):
             raise BadRequest("A stored response is given whole, not as a stream.", param="stream")
-        kept = await gateway.store.responses.get(request.match_info["id"], _owner(caller_of(request, gateway), gateway))
+        kept = await gateway.state.store.responses.get(request.match_info["id"], _owner(caller_of(request, gateway), gateway))
         if kept is None:
             raise _unknown(request)
         return json_response(kept.response)
@@ -149,7 +151,7 @@ def _retrieve(gateway: Gateway) -> Handler:
 def _delete(gateway: Gateway) -> Handler:
     async def delete(request: web.Request) -> web.Response:
         id = request.match_info["id"]
-        if not await gateway.store.responses.delete(id, _owner(caller_of(request, gateway), gateway)):
+        if not await gateway.state.store.responses.delete(id, _owner(caller_of(request, gateway), gateway)):
             raise _unknown(request)
         return json_response({"id": id, "object": "response", "deleted": True})
 
@@ -158,18 +160,18 @@ def _delete(gateway: Gateway) -> Handler:
 
 def _count(gateway: Gateway) -> Handler:
     async def count(request: web.Request) -> web.Response:
-        body = await reading.read_json(request, gateway.snapshot.settings.max_body_mb)
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = caller_of(request, gateway)
         call.body = body
         owner = _owner(call, gateway)
         if body.get("model") is not None:  # the API lets it be left out
-            name, snapshot = reading.model_of(body), gateway.snapshot
-            access.check_model(access.identify(call, snapshot).key, name, routing.find(name, snapshot, endpoint=None).name)
+            name, snapshot = request_fields.model_of(body), gateway.snapshot
+            access.check_model(access.identify(call, snapshot).key, name, resolve_model(name, snapshot, endpoint=None).name)
         await _expand(call, gateway, owner)
         if call.untranslatable is not None:
             raise call.untranslatable
-        told = {"object": "response.input_tokens", "input_tokens": input_tokens(call.body)}
-        response = json_response(told)
+        count = {"object": "response.input_tokens", "input_tokens": input_tokens(call.body)}
+        response = json_response(count)
         response.headers["x-conduit-token-count"] = "estimated"
         return response
 

@@ -60,7 +60,7 @@ async def test_reset_spend_counts_from_here_twice_over(context: AppContext, do: 
     async def spend(id: str, usd: int) -> None:
         record = RequestRecord(id=id, started_at=1_790_000_000_000, key_id=made["id"], key_name="a", cost_nano=usd * 10**9)
         await context.store.ledger.record(record)
-        await context.gateway.reload_spend()
+        await context.gateway.state.reload_spend()
 
     await spend("one", 4)
     assert (await do("GET", path))["spend_usd"] == 4

@@ -268,7 +268,7 @@ async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(contex
 
 
 async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(context: AppContext, do: Do) -> None:
-    context.gateway.overrides = {"port": 0}
+    context.gateway.state.overrides = {"port": 0}
     with pytest.raises(Conflict):
         await do("PATCH", "/settings", {"port": 5001})
     with pytest.raises(Invalid) as caught:

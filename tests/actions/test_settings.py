@@ -85,7 +85,7 @@ async def test_one_wrong_setting_changes_none(context: AppContext, do: Do) -> No
 
 
 async def test_one_setting_that_is_fixed_elsewhere_changes_none_and_is_named(context: AppContext, do: Do) -> None:
-    context.gateway.overrides = {"port": 5001}
+    context.gateway.state.overrides = {"port": 5001}
     for value in (5002, 5001, None):
         with pytest.raises(Conflict) as raised:
             await do("PATCH", "/settings", {"theme": "dark", "port": value})

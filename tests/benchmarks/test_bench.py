@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.request
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_the_small_client_loads_where_there_is_no_wrk(upstream: Process, monkeyp
 
 def test_a_subjects_memory_is_that_of_its_process(upstream: Process):
     assert 5 < upstream.memory_mb < 500
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="processor time is read from the scheduler of Linux")
+def test_a_subjects_processor_time_grows_with_its_calls_and_stays_below_the_time_that_passes(upstream: Process, monkeypatch):
+    monkeypatch.setattr(loading, "WRK", None)
+    subject = Subject("direct", upstream.address, process=upstream)
+    before, began = upstream.cpu_s, time.monotonic()
+    seen = loading.load(subject.url(), subject.body(), subject.all_headers(), connections=1, seconds=0.2)
+    used, passed = upstream.cpu_s - before, time.monotonic() - began
+    assert 0 < used < passed, "the upstream has one thread"
+    assert used / seen.requests > 10e-6, "no server answers a call in ten microseconds"
 
 
 def test_a_program_that_does_not_listen_is_an_error_with_its_own_words(tmp_path):

@@ -220,4 +220,4 @@ def test_the_exit_code_is_one_for_a_slower_head_unless_that_is_allowed(monkeypat
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert end.value.code == code
-    assert seen == [(3 if "--quick" in options else 7, "v1", None, ("throughput", "latency"))]
+    assert seen == [(3 if "--quick" in options else 7, "v1", None, ("throughput", "latency", "cpu"))]

@@ -15,6 +15,7 @@ from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
 from conduit_desktop.gateway.gateway import Gateway
+from conduit_desktop.store.interface import Store
 from conduit_desktop.store.sqlite.store import SqliteStore
 from conduit_desktop.wire import dialect
 from tests.fakes.app_context import DictSecrets
@@ -29,6 +30,10 @@ class GatewayFixture(Gateway):
     records: list[RequestRecord]
     calls = 0
     """Calls handed to the gateway; a request whose client disconnects before its body has arrived is not counted."""
+
+    def __init__(self, store: Store, secrets: DictSecrets, bus: Bus, overrides: dict[str, Any] | None = None) -> None:
+        super().__init__(store, secrets, bus, overrides)
+        self.store, self.secrets, self.bus = store, secrets, bus
 
     async def answer(self, call: Call) -> Exchange:
         """Count the call and answer it."""

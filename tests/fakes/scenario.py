@@ -170,7 +170,7 @@ class Scenario:
 
     async def configure(self, timeouts: dict[str, float] | None = None, keepalive_s: float = 10.0, **alias: Any) -> Scenario:
         """Add the providers a and b, a price for each, the aliases, and a key with a budget; timeouts in seconds."""
-        self.gateway.overrides["keepalive_s"] = keepalive_s
+        self.gateway.state.overrides["keepalive_s"] = keepalive_s
         for name, vendor in (("a", self.a), ("b", self.b)):
             await self.gateway.add_provider(name, self.base_url(vendor), kind=self.kind)
         await self.gateway.add_price("alpha", 1.0, 2.0)

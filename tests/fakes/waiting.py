@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from conduit_desktop.gateway.state import GatewayState
+from conduit_desktop.gateway.gateway import Gateway
 
 T = TypeVar("T")
 
@@ -21,14 +21,14 @@ WITHIN_S = 20.0
 PAUSE_S = 0.02
 
 
-async def settled(gateway: GatewayState, within_s: float = WITHIN_S) -> None:
+async def settled(gateway: Gateway, within_s: float = WITHIN_S) -> None:
     """Wait until no call is in flight and all that the calls left behind can be read; fails after `within_s`."""
     async with asyncio.timeout(within_s):
-        await gateway.drain(within_s)
-        while gateway._side_work:
-            await asyncio.wait(gateway._side_work)
+        await gateway.state.drain(within_s)
+        while gateway.state._side_work:
+            await asyncio.wait(gateway.state._side_work)
         # The writer thread runs its jobs in order: this one is done after every record queued before.
-        await gateway.store.database.write(lambda connection: None)
+        await gateway.state.store.database.write(lambda connection: None)
     assert gateway.in_flight == 0
 
 

@@ -102,7 +102,7 @@ async def _serve(folder: Path, ready: list[tuple[str, AppContext]], is_ready: th
         await gateway.store.prices.insert(Price(pattern="*", input=1.0, output=2.0))
         await gateway.add_key()
         server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
         server.serve(context)
         await server.start()
         ready.append((server.address or "", context))

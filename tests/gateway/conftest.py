@@ -1,4 +1,4 @@
-"""A furnished gateway and two scripted vendors, for every test of the room."""
+"""A configured gateway and two scripted vendors, for every test of the gateway."""
 
 from collections.abc import AsyncIterator
 
@@ -31,26 +31,26 @@ async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
 
 @pytest.fixture
 def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come soon: the pauses between them are no test's subject."""
+    """Retries come soon: no test is about the pauses between them."""
     monkeypatch.setattr(failover, "BACKOFF_S", 0.01)
 
 
 @pytest.fixture(params=VARIANTS, ids=str)
 async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
-    """Every way: the caller's dialect, the lane, streamed and whole."""
+    """Every combination: the client's dialect, passthrough and translated, streamed and whole."""
     async with open_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=STREAMS, ids=str)
 async def streams(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
-    """The ways of a stream."""
+    """The combinations of a stream."""
     async with open_scenario(request.param, home) as made:
         yield made
 
 
 @pytest.fixture(params=WHOLES, ids=str)
 async def wholes(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
-    """The ways of a whole answer."""
+    """The combinations of a whole answer."""
     async with open_scenario(request.param, home) as made:
         yield made

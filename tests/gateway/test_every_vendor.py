@@ -1,4 +1,4 @@
-"""A full crossing for each kind that speaks OpenAI's dialect, at a scripted vendor in its place."""
+"""A translated request for each kind with OpenAI's dialect, at a scripted vendor in its place."""
 
 from __future__ import annotations
 

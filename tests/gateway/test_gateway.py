@@ -39,7 +39,7 @@ async def furnish(gateway: GatewayFixture, vendor: Vendor) -> None:
 
 @pytest.mark.parametrize("speaks", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_every_crossing_answers_whole(gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str) -> None:
+async def test_every_pair_of_dialects_answers_whole(gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str) -> None:
     await furnish(gateway, vendor)
     body = await gateway.ask(alias, client_dialect=speaks)
     text = body["choices"][0]["message"]["content"] if speaks == "openai_chat" else body["content"][0]["text"]
@@ -54,7 +54,7 @@ async def test_every_crossing_answers_whole(gateway: GatewayFixture, vendor: Ven
 
 @pytest.mark.parametrize("speaks", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_every_crossing_streams_to_its_terminal_event(
+async def test_every_pair_of_dialects_streams_to_its_terminal_event(
     gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str
 ) -> None:
     await furnish(gateway, vendor)
@@ -162,13 +162,13 @@ async def test_a_spent_budget_still_lets_free_models_through(gateway: GatewayFix
 
 
 @pytest.mark.parametrize("speaks", DIALECTS)
-async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
+async def test_a_stream_closed_with_the_gateway_ends_in_an_error(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="one two three", stall_after=2))
     asking = asyncio.ensure_future(gateway.stream("to-openai", client_dialect=speaks))
-    while not (gateway.pulses and vendor.calls[-1].frames_sent == 2):
+    while not (gateway.state.streams and vendor.calls[-1].frames_sent == 2):
         await asyncio.sleep(0.005)
-    gateway.cut_streams()
+    gateway.state.close_streams()
     said = await asking
     assert b"The gateway is closing" in said
     assert b"[DONE]" not in said
@@ -176,7 +176,7 @@ async def test_a_stream_that_the_gateways_end_cuts_off_says_so(gateway: GatewayF
     record = gateway.records[-1]
     assert (record.status, record.error_code, record.cost_state) == ("broken", "gateway_closing", "estimated")
     assert record.cost_nano
-    assert not gateway.pulses
+    assert not gateway.state.streams
 
 
 @pytest.mark.parametrize("speaks", DIALECTS)
@@ -188,10 +188,10 @@ async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: Gateway
     await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=budget)
     said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=10)
     assert b"[DONE]" in said or b"message_stop" in said
-    gateway.overrides["reserve_output_tokens"] = 10
+    gateway.state.overrides["reserve_output_tokens"] = 10
     await gateway.refresh()
     said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=9000)
-    assert b"budget does not bear" in said
+    assert b"budget does not cover" in said
     assert b"[DONE]" not in said
     assert b"message_stop" not in said
     account = gateway.account("key_poor")
@@ -289,7 +289,7 @@ async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
         looking.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(gateway.compiled_prices, "find", forever)
+    monkeypatch.setattr(gateway.state.compiled_prices, "find", forever)
     asking = asyncio.ensure_future(gateway.ask("to-openai"))
     await looking.wait()
     asking.cancel()

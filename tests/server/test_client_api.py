@@ -56,7 +56,7 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
         server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
         server.serve(context)
         await server.start()
         try:
@@ -121,7 +121,7 @@ async def test_a_stranger_is_told_that_it_is_one_before_what_is_wrong_with_its_b
 
 
 async def test_the_anonymous_key_serves_this_computer_but_no_foreign_page(door: Door) -> None:
-    door.gateway.overrides["anonymous_key"] = "tester"
+    door.gateway.state.overrides["anonymous_key"] = "tester"
     await door.gateway.refresh()
     assert (await door.call("POST", "/v1/chat/completions", CHAT, key=False))[0] == 200
     assert (await door.call("POST", "/v1/chat/completions", CHAT, {"Origin": "https://evil.example"}, key=False))[0] == 401
@@ -190,7 +190,7 @@ async def test_a_body_over_the_limit_is_413_whether_its_length_is_said_or_not(do
 
 
 async def test_a_large_body_reaches_the_provider_whole(door: Door) -> None:
-    door.gateway.overrides["max_body_mb"] = 8
+    door.gateway.state.overrides["max_body_mb"] = 8
     await door.gateway.refresh()
     for model in ("alias", "claude"):
         talk = {**CHAT, "model": model, "messages": [{"role": "user", "content": "x" * 3_000_000}]}
@@ -205,7 +205,7 @@ async def test_only_this_computers_names_are_answered_to(door: Door) -> None:
         assert (await door.call("GET", "/v1/models", headers={"Host": host}))[0] == 200
     status, body, _ = await door.call("GET", "/v1/models", headers={"Host": "evil.example"})
     assert (status, body["error"]["code"]) == (403, "host_not_allowed")
-    door.gateway.overrides["allowed_hosts"] = ["conduit.lan"]
+    door.gateway.state.overrides["allowed_hosts"] = ["conduit.lan"]
     await door.gateway.refresh()
     assert (await door.call("GET", "/v1/models", headers={"Host": f"conduit.lan:{port}"}))[0] == 200
 

@@ -68,7 +68,7 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
         server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.overrides)
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
         server.serve(context)
         await server.start()
         try:
@@ -413,7 +413,7 @@ async def test_providers_without_chat_can_be_tested_and_explained(door: Door) ->
     tested = await probe.test_provider(door.gateway, "voyage")
     assert not tested.ok
     assert "no such key" in (tested.error or "")
-    (row,) = await explaining.explain(door.gateway, "jina/j", {})
+    (row,) = await explaining.explain(door.gateway.state, "jina/j", {})
     assert row.usable
 
 

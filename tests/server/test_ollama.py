@@ -180,7 +180,7 @@ async def test_show_tells_what_is_known(
     client: ollama.AsyncClient, context: AppContext, features: tuple[str, ...], capabilities: list[str]
 ) -> None:
     provider = context.gateway.snapshot.providers["oa"].provider
-    context.gateway.offered["oa"] = (provider.updated_at, [OfferedModel("gpt-x", features=features)])
+    context.gateway.state.offered["oa"] = (provider.updated_at, [OfferedModel("gpt-x", features=features)])
     shown = await client.show("gpt:latest")
     assert shown.capabilities == capabilities
     info = shown.modelinfo
@@ -221,7 +221,7 @@ async def test_an_ollama_upstream_is_asked_in_its_own_words(context: AppContext,
         await context.gateway.refresh()
         parts = [part async for part in await client.chat("gptol", ASKED, stream=True, keep_alive="5m")]
         generated = [part.response async for part in await client.generate("gptol", "hello", stream=True)]
-        await context.gateway.upstream.close()
+        await context.gateway.state.upstream.close()
     assert [part.message.content for part in parts] == ["hi", ""]
     assert seen[0] == ("/api/chat", {"model": "llama3", "messages": ASKED, "tools": [], "stream": True, "keep_alive": "5m"})
     assert seen[1][0] == "/api/generate"

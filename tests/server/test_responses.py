@@ -54,7 +54,7 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_alias("to-anthropic", "an/claude-x")
         await gateway.add_key()
         await gateway.add_key("other", OTHER)
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, HttpServer(), gateway.overrides)
+        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, HttpServer(), gateway.state.overrides)
         async with TestServer(build(context), host="127.0.0.1") as server:
             yield Door(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
 

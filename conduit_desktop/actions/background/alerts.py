@@ -58,9 +58,9 @@ class Alerts:
         of = f"{show_usd(spent)} of the {key.budget_period} budget of {show_usd(budget)}"
         if level == 2:
             text = f"{of} are spent. Its requests are refused until the budget is raised or begins anew."
-            self._context.gateway.notify("budget", "error", f"The budget of the key {key.name} is spent", text)
+            self._context.gateway.state.notify("budget", "error", f"The budget of the key {key.name} is spent", text)
         else:
-            self._context.gateway.notify(
+            self._context.gateway.state.notify(
                 "budget", "warning", f"The budget of the key {key.name} is almost spent", f"{of} are spent."
             )
 
@@ -72,7 +72,7 @@ class Alerts:
         if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
             tries.clear()
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
-            self._context.gateway.notify("security", "warning", f"Wrong API keys from {address}", text)
+            self._context.gateway.state.notify("security", "warning", f"Wrong API keys from {address}", text)
 
     def look(self, now_ms: int) -> None:
         """Notify of keys that expire soon or expired lately."""
@@ -89,6 +89,6 @@ class Alerts:
 
         at = rfc3339(key.expires_at)
         if over:
-            self._context.gateway.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")
+            self._context.gateway.state.notify("expiry", "warning", f"The key {key.name} has expired", f"It is refused since {at}.")
         else:
-            self._context.gateway.notify("expiry", "info", f"The key {key.name} expires soon", f"It is refused from {at} on.")
+            self._context.gateway.state.notify("expiry", "info", f"The key {key.name} expires soon", f"It is refused from {at} on.")

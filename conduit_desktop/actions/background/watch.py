@@ -81,7 +81,7 @@ class BackgroundJobs:
             log.info("the config file %s was read again", self._config)
         except ConduitError as error:
             log.error("the config file is not used: %s", error)
-            self._context.gateway.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
+            self._context.gateway.state.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
 
     async def _take_in(self, config: Path) -> None:
         # Without a config file, nothing of all that reads and compares one is loaded.

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 async def export(context: AppContext) -> dict[str, str]:
     """`{"toml": text}`: the whole configuration, of the store and the config file, without secrets."""
     store, fixed = context.store, context.fixed_settings
-    in_file = {name: value for name, value in context.gateway.overrides.items() if name not in fixed}
+    in_file = {name: value for name, value in context.gateway.state.overrides.items() if name not in fixed}
     text = document(
         {**await store.settings.all(), **in_file}, await store.providers.all(), await store.models.all(), await store.keys.all(),
         await store.prices.all(),
@@ -94,7 +94,7 @@ async def _sync(started: Change, config: ConfigFile) -> list[ChangeView]:
     for name in await started.commit(write):
         log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and prints it", name)
     context.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
-    context.gateway.overrides = {**config.settings, **context.fixed_settings}
+    context.gateway.state.overrides = {**config.settings, **context.fixed_settings}
     started.topics["settings"] = None
     return [_change_view(step) for step in steps if step.change != "same"] + [view for view, _ in absent]
 
@@ -119,7 +119,7 @@ def _setting_changes(context: AppContext, config: ConfigFile) -> list[ChangeView
     now = context.gateway.snapshot.settings
     changes = []
     for name, value in config.settings.items():
-        verdict = "locked" if name in context.gateway.overrides else "same" if getattr(now, name) == value else "change"
+        verdict = "locked" if name in context.gateway.state.overrides else "same" if getattr(now, name) == value else "change"
         changes.append(ChangeView.model_validate({"kind": "setting", "name": name, "change": verdict, "fields": []}))
     return changes
 

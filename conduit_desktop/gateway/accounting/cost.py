@@ -1,4 +1,4 @@
-"""What a call costs: a price made ready for whole-number arithmetic, with one rounding at the end."""
+"""The cost of a call: a price compiled for integer arithmetic, with one rounding at the end."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class RateTier:
 
     def millionths(self, usage: Usage) -> int:
         """The cost in millionths of a nano-dollar, exact."""
-        thought = min(usage.reasoning, usage.output)
+        reasoning = min(usage.reasoning, usage.output)
         return (
             usage.input * self.input
             + usage.cache_read * self.cache_read
             + usage.cache_write_5m * self.cache_write
             + usage.cache_write_1h * self.cache_write_1h
-            + (usage.output - thought) * self.output
-            + thought * self.reasoning
+            + (usage.output - reasoning) * self.output
+            + reasoning * self.reasoning
             + usage.audio_in * self.audio_in
             + usage.audio_out * self.audio_out
         )
@@ -51,8 +51,8 @@ class RateTier:
 class CompiledPrice:
     """A compiled price: see `core.entities.Price` for what stands in for a missing rate.
 
-    `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be asked for again (epoch ms;
-    None: it holds until somebody changes a price).
+    `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be looked up again (epoch ms;
+    None: it is valid until a price is changed).
     """
 
     price: Price
@@ -77,7 +77,7 @@ class CompiledPrice:
         return _rounded(self.step(usage.total_input).millionths(usage), PER)
 
     def expected(self, input_tokens: int, output_tokens: int) -> int:
-        """Nano-dollars for a call of that size with nothing cached, its output at the dearer of written and thought."""
+        """Nano-dollars for a call of that size with nothing cached; output at the higher of the output and reasoning rates."""
         step = self.step(input_tokens)
         return _rounded(input_tokens * step.input + output_tokens * max(step.output, step.reasoning), PER)
 
@@ -105,7 +105,7 @@ class CompiledPrice:
 
 
 def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice | None:
-    """The tariff of a price; None where it has neither input nor output nor a unit rate."""
+    """The compiled price; None where it has neither an input, an output nor a unit rate."""
     rated = (price.input, price.output, price.per_image, price.per_minute, price.per_1k_chars)
     if all(rate is None for rate in rated):
         return None
@@ -115,7 +115,7 @@ def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice
 
 
 def cost_of(compiled_price: CompiledPrice | None, usage: Usage) -> int | None:
-    """Nano-dollars of a call; None where nobody knows: no tariff, or one that has no price for tokens."""
+    """Nano-dollars of a chat call; None where unknown: no price, or one without a rate for tokens."""
     if usage.cost_nano is not None:
         return usage.cost_nano
     if compiled_price is None or not (compiled_price.by_tokens or usage.total_input + usage.total_output == 0):
@@ -124,9 +124,9 @@ def cost_of(compiled_price: CompiledPrice | None, usage: Usage) -> int | None:
 
 
 def cost_of_units(compiled_price: CompiledPrice | None, usage: Usage | None, units: Units) -> int | None:
-    """Nano-dollars of a call beside chat; None where nobody knows.
+    """Nano-dollars of a call to a media endpoint; None where unknown.
 
-    Reported tokens count where tokens have a price; else pictures, seconds and characters, each at its own.
+    Reported tokens count where tokens have a price; else images, seconds and characters, each at its own rate.
     """
     if usage is not None and usage.cost_nano is not None:
         return usage.cost_nano
@@ -142,32 +142,32 @@ def cost_of_units(compiled_price: CompiledPrice | None, usage: Usage | None, uni
 
 
 def expected_cost(compiled_price: CompiledPrice, input_tokens: int, output_tokens: int, units: Units) -> int:
-    """Nano-dollars to reserve for a call beside chat: the dearer of its tokens and its units."""
+    """Nano-dollars to reserve for a call to a media endpoint: the higher of its tokens and its units."""
     tokens = compiled_price.expected(input_tokens, output_tokens) if compiled_price.by_tokens else 0
     counted = compiled_price.units(images=units.images, seconds=units.seconds or 0.0, characters=units.characters)
     return max(tokens, counted or 0)
 
 
 def _step(above: int, sources: Iterable[Rates]) -> RateTier:
-    """Each class at the first rate stated for it; what no source states takes its stand-in."""
-    said: dict[str, int] = {}
+    """Each token class at the first rate stated for it; a class that no source states takes a related rate."""
+    rates: dict[str, int] = {}
     for source in sources:
         for name in _CLASSES:
             rate = getattr(source, name)
             if rate is not None:
-                said.setdefault(name, to_nano(rate))
-    read, made = said.get("input", 0), said.get("output", 0)
-    written = said.get("cache_write", read)
+                rates.setdefault(name, to_nano(rate))
+    read, made = rates.get("input", 0), rates.get("output", 0)
+    written = rates.get("cache_write", read)
     return RateTier(
         above=above,
         input=read,
         output=made,
-        cache_read=said.get("cache_read", read),
+        cache_read=rates.get("cache_read", read),
         cache_write=written,
-        cache_write_1h=said.get("cache_write_1h", written),
-        reasoning=said.get("reasoning", made),
-        audio_in=said.get("audio_in", read),
-        audio_out=said.get("audio_out", made),
+        cache_write_1h=rates.get("cache_write_1h", written),
+        reasoning=rates.get("reasoning", made),
+        audio_in=rates.get("audio_in", read),
+        audio_out=rates.get("audio_out", made),
     )
 
 

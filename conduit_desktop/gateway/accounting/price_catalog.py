@@ -30,7 +30,7 @@ class CatalogPrice:
 
 
 class PriceCatalog:
-    """The catalog in memory: some megabytes, so keep it no longer than it is needed."""
+    """The catalog in memory: some megabytes, so it is not kept longer than needed."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.date = date.fromisoformat(data["date"])
@@ -99,7 +99,7 @@ def _at(pattern: str, variants: list[dict[str, Any]], now_ms: int) -> CatalogPri
     ]
     since = _milliseconds(_midnight(held["from"])) if "from" in held else 0
     price = Price.model_validate({"pattern": pattern, **rates, "tiers": tiers, "valid_from": since, "origin": "catalog"})
-    return CatalogPrice(price, min(_turns(variants, now), default=None))
+    return CatalogPrice(price, min(_changes(variants, now), default=None))
 
 
 def _holds(variant: dict[str, Any], now: datetime) -> bool:
@@ -112,14 +112,14 @@ def _holds(variant: dict[str, Any], now: datetime) -> bool:
     return True
 
 
-def _turns(variants: list[dict[str, Any]], now: datetime) -> Iterable[int]:
-    """The moments to come at which one of the variants begins or ends."""
+def _changes(variants: list[dict[str, Any]], now: datetime) -> Iterable[int]:
+    """The future times (epoch ms) at which one of the variants begins or ends."""
     for variant in variants:
         if "from" in variant and _midnight(variant["from"]) > now:
             yield _milliseconds(_midnight(variant["from"]))
         for text in variant.get("between", ()):
-            turn = datetime.combine(now.date(), time.fromisoformat(text), UTC)
-            yield _milliseconds(turn if turn > now else turn + timedelta(days=1))
+            at = datetime.combine(now.date(), time.fromisoformat(text), UTC)
+            yield _milliseconds(at if at > now else at + timedelta(days=1))
 
 
 def _midnight(text: str) -> datetime:

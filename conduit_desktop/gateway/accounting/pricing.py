@@ -1,22 +1,28 @@
-"""Which price holds for a model: the operator's own, then free for local servers, then the built-in catalog."""
+"""The price of a model: the operator's own, then free for local servers, then the built-in catalog."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
-from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price, cost_of
+from conduit_desktop.gateway.accounting.cost import CompiledPrice, compile_price
 from conduit_desktop.gateway.accounting.price_catalog import CatalogPrice, PriceCatalog
+from conduit_desktop.gateway.routing.targets import BoundTarget
+from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.providers import ProviderKind
 
-__all__ = ["CompiledPrice", "PriceQuery", "choose", "compile_price", "compile_prices", "cost_of", "resolve"]
+MAX_KEPT = 5000
+"""Prices kept in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceQuery:
-    """What to find the price of: a provider's kind, the provider's name, and its own name of the model."""
+    """The model whose price is looked up: the provider's kind and name, and its own name of the model."""
 
     kind: ProviderKind
     provider: str
@@ -29,44 +35,44 @@ class PriceQuery:
 
 
 def compile_prices(
-    wanted: Iterable[PriceQuery], prices: Sequence[Price], now_ms: int, use_catalog: bool = True
+    queries: Iterable[PriceQuery], prices: Sequence[Price], at_ms: int, use_catalog: bool = True
 ) -> dict[str, CompiledPrice | None]:
-    """The tariffs of what is wanted, by `provider/model`; None where no price is known.
+    """The prices that are valid at `at_ms` (epoch ms), by `provider/model`; None where no price is known.
 
-    Blocking: it may read the catalog, so call it in a worker thread. The catalog is read once, only where it is needed,
-    and dropped at the end.
+    Blocking: it may read the catalog, so call it in a worker thread. The catalog is read at most once, only where it is
+    needed, and released at the end.
     """
     catalog: PriceCatalog | None = None
     found: dict[str, CompiledPrice | None] = {}
-    for each in wanted:
-        if catalog is None and use_catalog and choose(prices, each, now_ms) is None and not each.kind.free:
+    for query in queries:
+        if catalog is None and use_catalog and choose(prices, query, at_ms) is None and not query.kind.free:
             catalog = PriceCatalog.load()
-        found[each.name] = _compiled_price(each, prices, now_ms, catalog)
+        found[query.name] = _compiled_price(query, prices, at_ms, catalog)
     return found
 
 
-def resolve(prices: Sequence[Price], wanted: PriceQuery, now_ms: int, catalog: PriceCatalog | None) -> CatalogPrice | None:
-    """The price that holds at `now_ms` (epoch ms); None where none is known. See the module's docstring for the order."""
-    if own := choose(prices, wanted, now_ms):
+def resolve(prices: Sequence[Price], query: PriceQuery, at_ms: int, catalog: PriceCatalog | None) -> CatalogPrice | None:
+    """The price that holds at `at_ms` (epoch ms); None where none is known. See the module's docstring for the order."""
+    if own := choose(prices, query, at_ms):
         return CatalogPrice(own)
-    if wanted.kind.free:
+    if query.kind.free:
         free = Price(
-            pattern=f"{wanted.provider}/*", input=0.0, output=0.0, per_image=0.0, per_minute=0.0, per_1k_chars=0.0, origin="free"
+            pattern=f"{query.provider}/*", input=0.0, output=0.0, per_image=0.0, per_minute=0.0, per_1k_chars=0.0, origin="free"
         )
         return CatalogPrice(free)
     if catalog is None:
         return None
-    provider = wanted.kind.price_provider or catalog.provider_at(wanted.kind.base_url)
-    return catalog.find(provider, wanted.model, now_ms) if provider else None
+    provider = query.kind.price_provider or catalog.provider_at(query.kind.base_url)
+    return catalog.find(provider, query.model, at_ms) if provider else None
 
 
-def choose(prices: Sequence[Price], wanted: PriceQuery, now_ms: int) -> Price | None:
+def choose(prices: Sequence[Price], query: PriceQuery, at_ms: int) -> Price | None:
     """The operator's price: exact before the longest `*`, and of the same pattern the newest that has begun.
 
     Upper and lower case are the same.
     """
-    names = (wanted.name.lower(), wanted.model.lower())
-    held = [price for price in prices if price.valid_from <= now_ms and _matches(price.pattern.lower(), names)]
+    names = (query.name.lower(), query.model.lower())
+    held = [price for price in prices if price.valid_from <= at_ms and _matches(price.pattern.lower(), names)]
     return max(held, key=lambda price: ("*" not in price.pattern, len(price.pattern), price.valid_from), default=None)
 
 
@@ -77,8 +83,48 @@ def _matches(pattern: str, names: Iterable[str]) -> bool:
     return any(expression.fullmatch(name) for name in names)
 
 
-def _compiled_price(wanted: PriceQuery, prices: Sequence[Price], now_ms: int, catalog: PriceCatalog | None) -> CompiledPrice | None:
-    listed = resolve(prices, wanted, now_ms, catalog)
-    to_come = (price.valid_from for price in prices if price.valid_from > now_ms)
-    turns = [turn for turn in (listed.valid_until if listed else None, *to_come) if turn is not None]
-    return compile_price(listed.price, min(turns, default=None)) if listed else None
+def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, catalog: PriceCatalog | None) -> CompiledPrice | None:
+    listed = resolve(prices, query, at_ms, catalog)
+    to_come = (price.valid_from for price in prices if price.valid_from > at_ms)
+    changes = [at for at in (listed.valid_until if listed else None, *to_come) if at is not None]
+    return compile_price(listed.price, min(changes, default=None)) if listed else None
+
+
+class CompiledPrices:
+    """The prices of the targets in use, by `provider/model`, looked up once and kept until a price changes or its time is over."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, CompiledPrice | None] = {}
+
+    def known(self, targets: Sequence[BoundTarget]) -> dict[str, CompiledPrice | None] | None:
+        """The prices of all targets (None: unknown price); None where one has to be looked up first."""
+        found: dict[str, CompiledPrice | None] = {}
+        for target in targets:
+            name = target.name
+            compiled_price = self._known.get(name)
+            if compiled_price is None and name not in self._known:
+                return None
+            if compiled_price is not None and compiled_price.valid_until is not None and compiled_price.valid_until <= now_ms():
+                return None
+            found[name] = compiled_price
+        return found
+
+    async def find(self, targets: Iterable[BoundTarget], snapshot: Snapshot) -> dict[str, CompiledPrice | None]:
+        """Look up the targets' prices in a worker thread: the price catalog is a file."""
+        known = self._known  # `forget` swaps it: where a price is changed meanwhile, what is found here is for this call alone
+        queries = [PriceQuery(target.bound.kind, target.bound.name, target.model) for target in targets]
+        job = partial(compile_prices, queries, snapshot.prices, now_ms(), snapshot.settings.catalog_prices)
+        found = await asyncio.to_thread(job)
+        if len(known) + len(found) > MAX_KEPT:
+            known.clear()
+        known.update(found)
+        return found
+
+    def rate(self, name: str) -> int | None:
+        """The cost of a typical call, to compare targets: nano-dollars for 1,000 tokens in and 500 out; None where unknown."""
+        compiled_price = self._known.get(name)
+        return compiled_price.expected(1000, 500) if compiled_price is not None else None
+
+    def forget(self) -> None:
+        """A price, a provider or an alias was changed: look everything up again."""
+        self._known = {}

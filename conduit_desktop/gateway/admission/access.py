@@ -1,14 +1,15 @@
-"""Who calls, and what may they: the key, the address, the models."""
+"""Identifies the caller and checks what it may use: the key, the address, the models."""
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Forbidden, Unauthorized
 from conduit_desktop.gateway.call import Call
@@ -16,11 +17,14 @@ from conduit_desktop.gateway.snapshot import Network, Snapshot
 
 KEY_PREFIX = "condt_"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", ""})
+_ADDRESS_REFUSED = "This address may not call the gateway."
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(slots=True, repr=False)
 class Caller:
-    """Who asks. `key` is None for the operator, and for a client that brings its provider's own key (`own_key`)."""
+    """The caller. `key` is None for the operator, and for a client that sends its provider's own key (`own_key`)."""
 
     key: VirtualKey | None = None
     own_key: str | None = None
@@ -32,13 +36,13 @@ class Caller:
 
 
 def digest(key: str) -> str:
-    """What is stored of a virtual key: its SHA-256 in hex."""
-    # aiohttp reads bytes of a header that are no UTF-8 as surrogates: such a key is unknown, and no failure.
+    """The SHA-256 of a virtual key in hex: all that is stored of it."""
+    # aiohttp decodes header bytes that are not UTF-8 as surrogates: such a key is unknown, not an internal error.
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def identify(call: Call, snapshot: Snapshot) -> Caller:
-    """The caller; raises Unauthorized or Forbidden. The text says why only for a key that is known."""
+    """The caller; raises Unauthorized or Forbidden. Only for a known key does the text give the reason."""
     check_address(call.client_ip, snapshot)
     if call.operator:
         return Caller(snapshot.keys.get(call.path.get("key_id", "")))
@@ -50,7 +54,7 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
         raise Unauthorized(
             f"This is not a key of this gateway: its keys begin with {KEY_PREFIX}. Make one in Conduit Desktop under Virtual Keys."
         )
-    # A dictionary look-up by SHA-256 leaks nothing of the key through time.
+    # A dictionary look-up by SHA-256 reveals nothing of the key through its timing.
     key = snapshot.keys_by_digest.get(digest(call.credential))
     if key is None:
         raise Unauthorized("The API key is not valid.")
@@ -59,7 +63,9 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
 
 def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:
     name = snapshot.settings.anonymous_key
-    key = snapshot.keys_by_name.get(name.lower()) if name and call.client_ip in _LOOPBACK and not call.foreign_page else None
+    key = None
+    if name and _normal(call.client_ip) in _LOOPBACK and not call.foreign_page:
+        key = snapshot.keys_by_name.get(name.lower())
     if key is None:
         raise Unauthorized(
             "No API key was sent. Send a virtual key as 'Authorization: Bearer condt_…' or 'x-api-key'.", code="missing_api_key"
@@ -70,9 +76,9 @@ def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:
 def _checked(key: VirtualKey, call: Call) -> VirtualKey:
     if not key.enabled:
         raise Unauthorized(f"The key {key.name!r} is disabled.")
-    if key.expires_at is not None and key.expires_at <= time.time() * 1000:
+    if key.expires_at is not None and key.expires_at <= now_ms():
         raise Unauthorized(f"The key {key.name!r} has expired.")
-    if key.allowed_ips and not any(_within(call.client_ip, network) for network in key.allowed_ips):
+    if key.allowed_ips and not _allowed(call.client_ip, key.allowed_ips):
         raise Forbidden(f"The key {key.name!r} may not be used from this address.", code="ip_not_allowed")
     return key
 
@@ -81,13 +87,31 @@ def check_address(address: str, snapshot: Snapshot) -> None:
     """Raises Forbidden where the IP rules keep `address` out: deny wins; with any allow rule, all others are out."""
     if not snapshot.rules:
         return
+    parsed = _parsed(address)
+    if parsed is None:
+        raise Forbidden(_ADDRESS_REFUSED, code="ip_not_allowed")
+    matches = [rule.allow for rule in snapshot.rules if parsed.version == rule.network.version and parsed in rule.network]
+    if False in matches or (any(rule.allow for rule in snapshot.rules) and True not in matches):
+        raise Forbidden(_ADDRESS_REFUSED, code="ip_not_allowed")
+
+
+@lru_cache(maxsize=1024)
+def _parsed(address: str) -> Address | None:
+    """The client's address; None where it cannot be parsed. Empty (a call without a socket) is loopback.
+
+    A socket that listens on both IP versions reports IPv4 clients as `::ffff:1.2.3.4`: they are checked as IPv4.
+    """
     try:
         parsed = ipaddress.ip_address(address or "127.0.0.1")
     except ValueError:
-        raise Forbidden("This address may not call the gateway.", code="ip_not_allowed") from None
-    matches = [rule.allow for rule in snapshot.rules if parsed.version == rule.network.version and parsed in rule.network]
-    if False in matches or (any(rule.allow for rule in snapshot.rules) and True not in matches):
-        raise Forbidden("This address may not call the gateway.", code="ip_not_allowed")
+        return None
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, ipaddress.IPv6Address) else parsed
+
+
+def _normal(address: str) -> str:
+    """The address as text, without the IPv6 form of an IPv4 address."""
+    parsed = _parsed(address) if ":" in address else None
+    return address if parsed is None else str(parsed)
 
 
 @lru_cache(maxsize=1024)
@@ -95,15 +119,18 @@ def _network(text: str) -> Network:
     return ipaddress.ip_network(text, strict=False)
 
 
-def _within(address: str, network: str) -> bool:
-    parsed, block = ipaddress.ip_address(address or "127.0.0.1"), _network(network)
-    return parsed.version == block.version and parsed in block
+def _allowed(address: str, networks: Iterable[str]) -> bool:
+    """Whether the address is in one of the networks; one that cannot be parsed is in none."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return False
+    return any(parsed.version == block.version and parsed in block for block in map(_network, networks))
 
 
-def check_model(key: VirtualKey | None, asked: str, name: str) -> None:
-    """Raises Forbidden where the key may call a model neither by the name that was asked for, nor by the one it leads to."""
-    if not (may_call(key, asked) or may_call(key, name)):
-        raise Forbidden(f"This key may not call the model {asked!r}.", param="model")
+def check_model(key: VirtualKey | None, requested: str, name: str) -> None:
+    """Raises Forbidden where the key may call the model neither by the requested name nor by the name of its route."""
+    if not (may_call(key, requested) or may_call(key, name)):
+        raise Forbidden(f"This key may not call the model {requested!r}.", param="model")
 
 
 def may_call(key: VirtualKey | None, model: str) -> bool:

@@ -1,15 +1,15 @@
 """What every key has spent and reserved in its running period, in memory; the ledger says where it starts.
 
-All steps are synchronous: between looking and reserving nobody else gets a turn.
+All steps are synchronous: no other request runs between the check and the reservation.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
 
 DAY_MS = 86_400_000
@@ -25,11 +25,11 @@ class BudgetAccount:
     next_reset: int | None = None
 
 
-def period(kind: BudgetPeriod, now_ms: int) -> tuple[int | None, int | None]:
-    """Start and end (epoch ms) of the running UTC calendar period; both None for `total`. Weeks begin on Monday."""
+def period(kind: BudgetPeriod, at_ms: int) -> tuple[int | None, int | None]:
+    """Start and end (epoch ms) of the UTC calendar period at `at_ms`; both None for `total`. Weeks begin on Monday."""
     if kind == "total":
         return None, None
-    day = datetime.fromtimestamp(now_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = datetime.fromtimestamp(at_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if kind == "daily":
         start, end = day, day + timedelta(days=1)
     elif kind == "weekly":
@@ -41,16 +41,16 @@ def period(kind: BudgetPeriod, now_ms: int) -> tuple[int | None, int | None]:
     return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
 
 
-def first_day(key: VirtualKey, now_ms: int) -> str:
+def first_day(key: VirtualKey, at_ms: int) -> str:
     """The first UTC day, as YYYY-MM-DD, whose totals count for the running period."""
-    start, _ = period(key.budget_period, now_ms)
+    start, _ = period(key.budget_period, at_ms)
     return datetime.fromtimestamp((start or 0) / 1000, UTC).strftime("%Y-%m-%d")
 
 
 class Budgets:
     """The accounts of all keys."""
 
-    def __init__(self, now_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+    def __init__(self, now_ms: Callable[[], int] = now_ms) -> None:
         self.now_ms = now_ms
         self._accounts: dict[str, BudgetAccount] = {}
         self._baselines: dict[str, tuple[int, int]] = {}
@@ -89,7 +89,7 @@ class Budgets:
         return account
 
     def spends(self) -> dict[str, int]:
-        """Every key's spend now, to tell later what was settled in between."""
+        """Every key's spend now, to tell later what was settled in the meantime."""
         return {key_id: account.spend_nano for key_id, account in self._accounts.items()}
 
     def forget(self, keep: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tokens guessed from text, where nobody has counted yet: four UTF-8 bytes a token, and a flat sum for a picture.
+"""Estimates of tokens before a provider has counted: four UTF-8 bytes a token, and a fixed number for an image.
 
 A real tokenizer would block the loop for milliseconds on the bodies that coding agents send; a reservation and an
 interrupted answer need no more than this, and both are marked as estimates.
@@ -28,7 +28,7 @@ def input_tokens(body: Json) -> int:
 
 
 def expected_units(media_request: MediaRequest) -> Units:
-    """What a request beside chat may use. How long a sound is stands nowhere: 128 kilobits a second are assumed."""
+    """What a media request may use. A sound file's length is not stated: 128 kilobits a second are assumed."""
     units = requested_units(media_request.endpoint, media_request.body)
     return Units(seconds=media_request.form.files_size / _SOUND_BYTES_S) if units.seconds is None and media_request.form else units
 
@@ -63,7 +63,7 @@ def _is_encoded(text: str) -> bool:
 
 
 def max_output_tokens(body: dict[str, Json]) -> int:
-    """The most output tokens the request allows, in any dialect's words; a very large number where it does not say."""
+    """The request's max output tokens, in any dialect; UNBOUNDED where it sets none."""
     nested = body.get("generationConfig") or body.get("generation_config") or body.get("inferenceConfig") or body.get("options")
     for place in (body, nested) if isinstance(nested, dict) else (body,):
         for name in _MAX_OUTPUT_FIELDS:

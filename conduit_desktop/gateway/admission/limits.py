@@ -16,7 +16,10 @@ from conduit_desktop.core.media import Units
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, expected_cost
 from conduit_desktop.gateway.admission.budgets import BudgetAccount, Budgets
+from conduit_desktop.gateway.admission.estimate import expected_units, max_output_tokens
 from conduit_desktop.gateway.admission.windows import DAY_S, MINUTE_S, SlicedWindow, UsageWindow, fitting
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.wire.media.usage import READ_ONLY
 
 GROWTH_TOKENS = 1024
 """Output tokens by which a stream's reservation grows when it is used up."""
@@ -36,10 +39,20 @@ class CostEstimate:
     unpriced: bool = False
 
     @classmethod
+    def of_call(cls, call: Call, reserve_output_tokens: int, compiled_prices: Collection[CompiledPrice | None]) -> CostEstimate:
+        """The estimate of a call; output at its own maximum, `reserve_output_tokens` at most."""
+        inputs = call.input_tokens
+        if call.endpoint in READ_ONLY:
+            return cls.of(inputs, 0, compiled_prices, Units())
+        output = min(max_output_tokens(call.body), reserve_output_tokens)
+        units = expected_units(call.media_request) if call.media_request is not None else None
+        return cls.of(inputs, output, compiled_prices, units)
+
+    @classmethod
     def of(
         cls, input_tokens: int, output_tokens: int, compiled_prices: Collection[CompiledPrice | None], units: Units | None = None
     ) -> CostEstimate:
-        """The expectation at the dearest of the targets' tariffs. `units`: what is asked beside chat."""
+        """The estimate at the highest of the targets' prices. `units`: those of a media request."""
         made = cls(input_tokens, output_tokens, None, unpriced=not compiled_prices)
         for compiled_price in compiled_prices:
             if compiled_price is None:
@@ -72,7 +85,7 @@ class Reservation:
     def covers(self, output_tokens: int) -> bool:
         """Whether `output_tokens` made so far fit, growing the reservation where they do not and the budget allows."""
         while output_tokens > self.output_tokens:
-            # Where the budget does not bear a whole step, it may bear what is there already.
+            # Where the budget does not cover a whole step, it may cover the output so far.
             if not (self._grow(GROWTH_TOKENS) or self._grow(output_tokens - self.output_tokens)):
                 return False
         return True
@@ -152,13 +165,13 @@ class RateLimiter:
         use.parallel -= 1
         use.tokens -= reservation.tokens
         if tokens > 0:
-            # Counted without asking: what was used was used, also where it is more than the window had left.
+            # Counted unconditionally: what was used was used, also where it is more than the window had left.
             use.minute_tokens.add(time.time(), tokens)
 
     def headers(self, key: VirtualKey | None) -> dict[str, tuple[int, int, float]]:
         """`requests` and `tokens`, where limited: (limit, remaining, seconds until the window has room again).
 
-        Of requests a minute and requests a day, the one that has fewer left is told.
+        Of requests a minute and requests a day, the one that has fewer left.
         """
         found: dict[str, tuple[int, int, float]] = {}
         if key is None or (key.rpm is None and key.rpd is None and key.tpm is None):

@@ -25,7 +25,7 @@ class UsageWindow(Protocol):
         ...
 
     def add(self, now: float, amount: int = 1) -> None:
-        """Count `amount` more, asked or not."""
+        """Count `amount` more, without checking a limit."""
         ...
 
     def reset_s(self, now: float) -> float:

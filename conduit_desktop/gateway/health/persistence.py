@@ -1,4 +1,7 @@
-"""What is known of failing and paused targets, and of refused and resting credentials, to be kept over a restart."""
+"""Saves health across restarts: open circuits, paused targets, disabled credentials and cooldowns.
+
+The stored JSON keeps the field names of the first release (`parked`, `rests`, `rest_ms`), so that releases read each other's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
 from conduit_desktop.gateway.health.state import Cooldown, CredentialHealth
@@ -17,40 +20,45 @@ _LONGEST_S = OPEN_MAX_S * 1.2
 
 
 class SavedTarget(BaseModel):
-    """A target whose circuit is open until `until_ms` or waits for its probe (None: it is closed), or which is to be left alone.
+    """A target with an open circuit or a cooldown. Times are epoch ms.
 
-    `changed_at`: its provider's last change. `rest_ms`: until then its provider asked to be left alone.
+    `until_ms`: when the circuit lets a probe through (0: now; None: it is closed). `changed_at`: its provider's last change.
+    `cooldown_ms`: the end of the pause that its provider asked for.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     name: str
     changed_at: int
     until_ms: int | None
     openings: int
     error: str
-    rest_ms: int = 0
+    cooldown_ms: int = Field(0, validation_alias="rest_ms", serialization_alias="rest_ms")
 
 
 class SavedCooldown(BaseModel):
-    """A credential's rest from a model."""
+    """A credential's cooldown for a model."""
 
     until_ms: int
     strikes: int
 
 
 class SavedCredential(BaseModel):
-    """A parked or resting credential. `mark` tells whether it is still the same one, and nothing of what it is."""
+    """A disabled credential, or one with cooldowns. `mark` shows whether it is still the same one, and nothing of its value."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     provider_id: str
     changed_at: int
     label: str
     mark: str
-    parked: str
-    models: dict[str, str]
-    rests: dict[str, SavedCooldown] = {}
+    disabled: str = Field(validation_alias="parked", serialization_alias="parked")
+    disabled_models: dict[str, str] = Field(validation_alias="models", serialization_alias="models")
+    cooldowns: dict[str, SavedCooldown] = Field({}, validation_alias="rests", serialization_alias="rests")
 
 
 class SavedHealth(BaseModel):
-    """Everything that is kept."""
+    """All that is saved."""
 
     salt: str
     targets: list[SavedTarget] = []
@@ -59,20 +67,20 @@ class SavedHealth(BaseModel):
 
 
 def new_salt() -> str:
-    """Makes the marks of one process differ from those of any other."""
+    """A random salt: the marks of one process differ from those of any other."""
     return secrets.token_hex(16)
 
 
 def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> SavedHealth:
-    """The open circuits, pauses, parked and resting credentials of providers that are there."""
+    """The open circuits, pauses, disabled credentials and cooldowns of existing providers."""
     kept = SavedHealth(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
     for name, target in health.targets.items():
-        left_s, rest_s, bound = health.next_probe_s(name), health.target_rest_s(name), _owner(name, snapshot)
-        if bound is not None and (left_s is not None or rest_s):
+        left_s, cooldown_s, bound = health.next_probe_s(name), health.target_cooldown_s(name), _owner(name, snapshot)
+        if bound is not None and (left_s is not None or cooldown_s):
             kept.targets.append(SavedTarget(
                 name=name, changed_at=bound.provider.updated_at, openings=target.openings, error=target.last_error,
                 until_ms=None if left_s is None else _until_ms(now_ms, min(left_s, _LONGEST_S)) if left_s else 0,
-                rest_ms=_until_ms(now_ms, rest_s) if rest_s else 0,
+                cooldown_ms=_until_ms(now_ms, cooldown_s) if cooldown_s else 0,
             ))  # fmt: skip
     if health.credentials:
         kept.credentials.extend(_credentials(health, snapshot, salt, now_ms))
@@ -84,12 +92,12 @@ def _owner(name: str, snapshot: Snapshot) -> BoundProvider | None:
 
 
 def _until_ms(now_ms: int, left_s: float) -> int:
-    """In whole seconds, so that the same moment looks the same whenever it is looked at."""
+    """The end in epoch ms, in whole seconds: it must not differ from one save to the next."""
     return int(now_ms / 1000 + left_s) * 1000
 
 
 def _left_s(until_ms: int, now_ms: int, longest_s: float) -> float:
-    """Seconds until then, `longest_s` at most: the clock may have been set."""
+    """Seconds left, `longest_s` at most: the clock may have been set back."""
     return max(0.0, min((until_ms - now_ms) / 1000, longest_s))
 
 
@@ -99,21 +107,22 @@ def _credentials(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> 
             found = health.credentials.get((bound.provider.id, credential.label))
             if found is None:
                 continue
-            waits = {model: health.rest_s(bound.provider.id, credential.label, model) for model in found.rests}
-            rests = {
-                model: SavedCooldown(until_ms=_until_ms(now_ms, wait), strikes=found.rests[model].strikes)
+            waits = {model: health.credential_cooldown_s(bound.provider.id, credential.label, model) for model in found.cooldowns}
+            cooldowns = {
+                model: SavedCooldown(until_ms=_until_ms(now_ms, wait), strikes=found.cooldowns[model].strikes)
                 for model, wait in waits.items()
                 if wait
             }
-            if found.parked or found.parked_models or rests:
+            if found.disabled or found.disabled_models or cooldowns:
                 yield SavedCredential(
                     provider_id=bound.provider.id, changed_at=bound.provider.updated_at, label=credential.label,
-                    mark=_mark(bound, credential.label, salt), parked=found.parked, models=found.parked_models, rests=rests,
+                    mark=_mark(bound, credential.label, salt), disabled=found.disabled,
+                    disabled_models=found.disabled_models, cooldowns=cooldowns,
                 )  # fmt: skip
 
 
 def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None:
-    """Take up again what was kept, as far as it still holds: not past its time, its provider and credential unchanged."""
+    """Restore what was saved where it is still valid: its time not over, its provider and credential unchanged."""
     try:
         kept = SavedHealth.model_validate(value)
     except ValidationError:
@@ -124,8 +133,8 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
             continue
         if target.until_ms is not None:
             health.reopen(target.name, _left_s(target.until_ms, now_ms, _LONGEST_S), target.openings, target.error)
-        if rest_s := _left_s(target.rest_ms, now_ms, COOLDOWN_MAX_S):
-            health.rest(target.name, rest_s, target.error)
+        if cooldown_s := _left_s(target.cooldown_ms, now_ms, COOLDOWN_MAX_S):
+            health.cool_down(target.name, cooldown_s, target.error)
     health.paused.update(name for name in kept.paused if _owner(name, snapshot) is not None)
     by_id = {bound.provider.id: bound for bound in snapshot.providers.values()}
     for credential in kept.credentials:
@@ -137,15 +146,15 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
         ):
             continue
         made = health.credentials[credential.provider_id, credential.label] = CredentialHealth(
-            credential.parked, dict(credential.models)
+            credential.disabled, dict(credential.disabled_models)
         )
-        for model, rest in credential.rests.items():
-            if left_s := _left_s(rest.until_ms, now_ms, COOLDOWN_MAX_S):
-                made.rests[model] = Cooldown(health.now() + left_s, rest.strikes)
+        for model, cooldown in credential.cooldowns.items():
+            if left_s := _left_s(cooldown.until_ms, now_ms, COOLDOWN_MAX_S):
+                made.cooldowns[model] = Cooldown(health.now() + left_s, cooldown.strikes)
 
 
 def _mark(bound: BoundProvider, label: str, salt: str) -> str:
-    """Four bytes of a keyed hash: enough to see a change, too few to learn anything from."""
+    """Four bytes of a keyed hash: enough to notice a change, too few to guess the credential from."""
     credential = next((one for one in bound.credentials if one.label == label), None)
     key = credential.secrets.api_key if credential is not None else ""
     return blake2b(key.encode("utf-8", "replace"), key=salt.encode(), digest_size=4).hexdigest()

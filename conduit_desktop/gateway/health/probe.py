@@ -1,4 +1,4 @@
-"""Looking at a provider before it is relied on: what it offers, whether it answers, what it can do."""
+"""Tests a provider before it is used: its models, whether it answers, its features."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from conduit_desktop.wire.event_validation import FAULTS
 from conduit_desktop.wire.media.endpoints import MediaRequest
 
 PROBE_S = 20.0
-"""How long one question of a test may take."""
+"""Seconds that one request of a test may take."""
 LIST_S = 15.0
 _DIALECT = "openai_chat"
 _NOT_FOR_CHAT = (
     "embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard", "davinci",
     "babbage", "sora", "veo", "ocr",
 )  # fmt: skip
-_OTHER_TRADES = frozenset({"embeddings", "images"})
+_NON_CHAT_FEATURES = frozenset({"embeddings", "images"})
 """Features of models that do not chat."""
 _MODELS_TRIED = 3
-"""How many models are asked where the list's first are not for chat, or not for this key."""
+"""Models that are tried where the list's first are not for chat, or not for this key."""
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP4z8BAEiJN9aiGUQ1DSQMA7+f+Ae2HGQMAAAAASUVORK5CYII="
 
 
 @dataclass(slots=True)
 class Tested:
-    """What a test of a provider found. `latency_ms` is the time to the first token; a feature is None where nobody can tell."""
+    """The result of a provider test. `latency_ms` is the time to the first token; a feature is None where it is unknown."""
 
     ok: bool
     latency_ms: float | None = None
@@ -51,15 +51,15 @@ class Tested:
 
 
 async def offered_models(gateway: Gateway, name: str, refresh: bool = False) -> list[OfferedModel]:
-    """The provider's models, asked for once and again with `refresh`; raises Invalid with its complaint."""
+    """The provider's models, listed once and again with `refresh`; raises Invalid with the provider's error."""
     bound = _bound(gateway, name)
-    kept = gateway.offered.get(bound.name)
+    kept = gateway.state.offered.get(bound.name)
     if kept is None or refresh or kept[0] != bound.provider.updated_at:
-        kept = gateway.offered[bound.name] = (bound.provider.updated_at, await _ask_for_models(gateway, bound, name))
+        kept = gateway.state.offered[bound.name] = (bound.provider.updated_at, await _list_models(gateway, bound, name))
     return kept[1]
 
 
-async def _ask_for_models(gateway: Gateway, bound: BoundProvider, name: str) -> list[OfferedModel]:
+async def _list_models(gateway: Gateway, bound: BoundProvider, name: str) -> list[OfferedModel]:
     if bound.problem or not bound.credentials:
         raise Invalid(f"{name}: {bound.problem or 'it has no usable credential'}")
     try:
@@ -78,9 +78,9 @@ async def _ask_for_models(gateway: Gateway, bound: BoundProvider, name: str) -> 
         raise Invalid(f"{name} answered with something that is no list of models; check its base URL.") from error
 
 
-async def _listed(gateway: Gateway, bound: BoundProvider, asked: OutboundRequest, sent: Secrets) -> list[OfferedModel]:
-    """What one list tells; raises UpstreamError, and ValueError for what is no list."""
-    response, body = await gateway.upstream.fetch(asked, gateway.snapshot.settings.connect_s)
+async def _listed(gateway: Gateway, bound: BoundProvider, request: OutboundRequest, sent: Secrets) -> list[OfferedModel]:
+    """The models of one list; raises UpstreamError, and ValueError for an answer that is no list."""
+    response, body = await gateway.state.upstream.fetch(request, gateway.snapshot.settings.connect_s)
     if response.status >= 400:
         headers = {key.lower(): value for key, value in response.headers.items()}
         refusal = dialect(bound.kind.dialects[0]).read_error(response.status, headers, body)
@@ -101,7 +101,7 @@ def _bound(gateway: Gateway, name: str) -> BoundProvider:
 
 
 async def test_provider(gateway: Gateway, name: str) -> Tested:
-    """Ask the provider small questions, as the operator: they are recorded and priced like any other."""
+    """Send the provider small requests, as the operator: they are recorded and priced like any other."""
     bound = _bound(gateway, name)
     if "chat" not in bound.kind.endpoints:
         return await _test_without_chat(gateway, bound)
@@ -111,14 +111,16 @@ async def test_provider(gateway: Gateway, name: str) -> Tested:
         return Tested(False, error=str(error))
     tested, model = await _test_streams(gateway, bound, models)
     if tested.ok:
-        asked = [feature for feature in _QUESTIONS if feature in bound.kind.features]
-        told = await asyncio.gather(*(_accepts(gateway, f"{bound.name}/{model}", _QUESTIONS[feature]) for feature in asked))
-        tested.features |= {**dict.fromkeys(_QUESTIONS, False), **dict(zip(asked, told, strict=True))}
+        features = [feature for feature in _TEST_FIELDS if feature in bound.kind.features]
+        accepted = await asyncio.gather(
+            *(_accepts(gateway, f"{bound.name}/{model}", _TEST_FIELDS[feature]) for feature in features)
+        )
+        tested.features |= {**dict.fromkeys(_TEST_FIELDS, False), **dict(zip(features, accepted, strict=True))}
     return tested
 
 
 async def _test_without_chat(gateway: Gateway, bound: BoundProvider) -> Tested:
-    """Embed one word where the provider can; else ask for its models, which takes the key as well."""
+    """Embed one word where the provider can; else list its models, which also needs the key."""
     began = time.monotonic()
     try:
         offered = await offered_models(gateway, bound.name, refresh=True)
@@ -144,7 +146,7 @@ async def _test_without_chat(gateway: Gateway, bound: BoundProvider) -> Tested:
 
 
 async def _test_streams(gateway: Gateway, bound: BoundProvider, models: list[str]) -> tuple[Tested, str]:
-    """The first model that answers; where none does, what the first one said."""
+    """The first model that answers; where none does, the result of the first one."""
     failed: Tested | None = None
     for model in models[:_MODELS_TRIED]:
         tested, other_may = await _test_stream(gateway, f"{bound.name}/{model}")
@@ -164,7 +166,7 @@ async def _some_models(gateway: Gateway, bound: BoundProvider) -> list[str]:
             if target.provider.lower() == bound.name.lower() and "*" not in target.model and _may_chat(target.model):
                 return [target.model]
     offered = await offered_models(gateway, bound.name)
-    chat = [model.id for model in offered if _OTHER_TRADES.isdisjoint(model.features) and _may_chat(model.id)]
+    chat = [model.id for model in offered if _NON_CHAT_FEATURES.isdisjoint(model.features) and _may_chat(model.id)]
     if not chat:
         raise Invalid(f"{bound.name} offers no chat model to test.")
     return chat
@@ -174,7 +176,7 @@ def _may_chat(model: str) -> bool:
     return not any(word in model.lower() for word in _NOT_FOR_CHAT)
 
 
-def _question(model: str, **fields: Any) -> Call:
+def _probe_call(model: str, **fields: Any) -> Call:
     parts = fields.pop("parts", [])
     request = ChatRequest(
         _DIALECT, model, [Message("user", [Text("Reply with the word ok."), *parts], plain=not parts)], max_tokens=64, **fields
@@ -184,14 +186,14 @@ def _question(model: str, **fields: Any) -> Call:
 
 
 async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
-    """What one stream showed, and, where it failed, whether another model may do better."""
+    """The result of one stream, and, where it failed, whether another model may succeed."""
     other_may = False
     began = time.monotonic()
     tested = Tested(False)
     reader = dialect(_DIALECT).reader()
     try:
         async with asyncio.timeout(PROBE_S):
-            exchange = await gateway.answer(_question(model, stream=True, include_usage=True))
+            exchange = await gateway.answer(_probe_call(model, stream=True, include_usage=True))
             assert isinstance(exchange, StreamReply)
             try:
                 events = []
@@ -205,7 +207,7 @@ async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
         tested.error = f"No answer within {PROBE_S:g} s."
     except ConduitError as error:
         tested.error = str(error)
-        # A model's own refusal comes as the provider said it; what is wrong with all of them comes as a failure of ours.
+        # A model's own refusal is an UpstreamError; what concerns all models of the provider is another GatewayError.
         other_may = isinstance(error, UpstreamError)
     else:
         tested.ok = tested.features["stream"] = True
@@ -213,7 +215,7 @@ async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
     return tested, other_may
 
 
-_QUESTIONS: dict[Feature, dict[str, Any]] = {
+_TEST_FIELDS: dict[Feature, dict[str, Any]] = {
     "tools": {
         "tools": [
             Tool("say", "Says a word.", {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]})
@@ -223,18 +225,18 @@ _QUESTIONS: dict[Feature, dict[str, Any]] = {
     "vision": {"parts": [Media("image", data=_PIXEL, media_type="image/png")]},
     "json": {"output": OutputFormat("json")},
 }
-"""What is asked to find out; a kind that cannot do something at all is not asked for it."""
+"""The request fields that test a feature; a feature that the provider kind lacks is not tested."""
 
 
 async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool | None:
-    """True: answered; False: refused for what was asked; None: it cannot be told."""
+    """True: answered; False: the feature was refused; None: unknown."""
     try:
         async with asyncio.timeout(PROBE_S):
-            await gateway.answer(_question(model, **{**fields, "parts": list(fields.get("parts", []))}))
+            await gateway.answer(_probe_call(model, **{**fields, "parts": list(fields.get("parts", []))}))
     except UpstreamError as error:
         return False if error.callers_fault else None
     except BadRequest:
-        return False  # the provider's own list says that the model cannot
+        return False  # the provider's list says that the model lacks it
     except (GatewayError, TimeoutError):
         return None
     return True

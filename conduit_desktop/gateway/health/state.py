@@ -1,4 +1,4 @@
-"""What is known of one target, and of one credential: values alone, for `Health` to judge."""
+"""The values that `Health` keeps of one target and of one credential."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal
 
 WINDOW = 10
 REMEMBERED = 60
-"""Answers, failures and turns of a circuit that are kept for the operator to see."""
-USUAL_TOKENS = 300
-"""Output of an answer as long as most, where speeds are compared."""
+"""Latencies, failures and circuit transitions that are kept to be displayed."""
+TYPICAL_TOKENS = 300
+"""The output of a typical answer, where speeds are compared."""
 _NEW = 0.2
-"""What the newest measurement weighs in a smoothed one."""
+"""The weight of the newest measurement in a smoothed one."""
 
 State = Literal["closed", "open", "half_open"]
 
@@ -24,82 +24,82 @@ class TargetHealth:
     outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     state: State = "closed"
     open_until: float = 0.0
-    rest_until: float = 0.0
-    """Until then the provider asked to be left alone, of a failure that was its own."""
+    cooldown_until: float = 0.0
+    """The end of the pause that the provider asked for with a failure of its own."""
     openings: int = 0
     probing: bool = False
     in_flight: int = 0
     latency_ms: float | None = None
-    """Until an answer could be passed on: a stream's first content, a whole answer's end."""
+    """Until an answer was available: a stream's first content, a whole answer's end."""
     first_ms: float | None = None
     """Until the first content of a stream."""
     token_ms: float | None = None
-    """For each token of output: of a stream after its first content, of a whole answer from its beginning."""
+    """For each output token: of a stream after its first content, of a whole answer from its beginning."""
     last_error: str = ""
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    """Milliseconds until the latest answers could be passed on, in order."""
+    """`latency_ms` of the latest answers, in order."""
     faults: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """When the latest failures happened, and their reasons."""
-    turns: deque[tuple[float, Literal["open", "closed"]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    transitions: deque[tuple[float, Literal["open", "closed"]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """When the circuit opened and closed."""
 
     def answered(self, latency_ms: float) -> None:
-        """An answer can be passed on."""
+        """An answer is available."""
         self.latency_ms = smoothed(self.latency_ms, latency_ms)
         self.latencies.append(latency_ms)
 
     def finished(self, first_ms: float | None, rest_ms: float, tokens: int) -> None:
-        """An answer of `tokens` was complete `rest_ms` after its first content, or, where None, after it was asked for."""
+        """An answer of `tokens` was complete `rest_ms` after its first content, or, where None, after it was sent."""
         if first_ms is not None:
             self.first_ms = smoothed(self.first_ms, first_ms)
         if tokens:
             self.token_ms = smoothed(self.token_ms, rest_ms / tokens)
 
     @property
-    def usual_ms(self) -> float:
-        """How long an answer of usual length takes; 0 where nothing was measured."""
+    def typical_ms(self) -> float:
+        """Milliseconds of an answer of TYPICAL_TOKENS; 0 where nothing was measured."""
         if self.token_ms is None:
             return self.first_ms or self.latency_ms or 0.0
-        return (self.first_ms or 0.0) + self.token_ms * USUAL_TOKENS
+        return (self.first_ms or 0.0) + self.token_ms * TYPICAL_TOKENS
 
-    def turn(self, state: Literal["open", "closed"], now: float) -> None:
+    def set_state(self, state: Literal["open", "closed"], now: float) -> None:
         """The circuit opens or closes."""
         self.state, self.probing = state, False
-        self.turns.append((now, state))
+        self.transitions.append((now, state))
 
 
 @dataclass(slots=True)
 class Cooldown:
-    """A credential's rest from one model after a rate limit. `cool_until` is monotonic seconds.
+    """A credential's cooldown for one model after a rate limit. `until` is monotonic seconds.
 
-    After it the credential is half-open: while one request tries it out, the others use another where there is one.
+    After it one request probes the credential; meanwhile others use another credential where there is one.
     """
 
-    cool_until: float = 0.0
+    until: float = 0.0
     strikes: int = 0
     probing: bool = False
 
 
 @dataclass(slots=True)
 class CredentialHealth:
-    """One credential's: why it is parked, for every model or for some, and where it rests.
+    """One credential: why it is disabled, for every model or for some, and its cooldowns by model.
 
-    Vendors count their rate limits, and grant access, by model: what one model refused says nothing about another.
+    Vendors count their rate limits, and grant access, by model: a refusal for one model does not hold for another.
     """
 
-    parked: str = ""
-    parked_models: dict[str, str] = field(default_factory=dict)
-    rests: dict[str, Cooldown] = field(default_factory=dict)
+    disabled: str = ""
+    disabled_models: dict[str, str] = field(default_factory=dict)
+    cooldowns: dict[str, Cooldown] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Probe:
-    """What one request tries out: a half-open circuit, a credential after its rest, or both."""
+    """What one request probes: a half-open circuit, a credential after its cooldown, or both."""
 
     circuit: bool
-    rest: Cooldown | None
+    cooldown: Cooldown | None
 
 
 def smoothed(before: float | None, new: float) -> float:
-    """The new value joins those before."""
+    """The exponentially smoothed value."""
     return new if before is None else (1 - _NEW) * before + _NEW * new

@@ -1,4 +1,4 @@
-"""Requests that belong together go to the target that answered before: its prompt cache knows them."""
+"""Session affinity: requests of a session, or with the same beginning, go to the target whose prompt cache knows them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import orjson
 from conduit_desktop.core.entities import ModelAlias
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing.resolve import BoundTarget, can_be_asked
+from conduit_desktop.gateway.routing.strategies import is_available
+from conduit_desktop.gateway.routing.targets import BoundTarget
 
 MAX_REMEMBERED = 10_000
-"""Sessions and prefixes remembered, the least recently used go first."""
+"""Sessions and prefixes kept; the least recently used are dropped first."""
 SESSION_HEADERS = (
     "x-session-id", "x-claude-code-session-id", "x-claude-code-session", "session-id", "session_id", "x-conversation-id",
 )  # fmt: skip
@@ -24,7 +25,7 @@ _SYSTEM = ("system", "instructions", "systemInstruction", "system_instruction", 
 
 
 class SessionAffinity:
-    """Which target answered a session, or a prompt that begins so, last."""
+    """The target that last answered a session, or a prompt with the same beginning."""
 
     def __init__(self) -> None:
         self._targets: OrderedDict[bytes, str] = OrderedDict()
@@ -33,15 +34,15 @@ class SessionAffinity:
         return len(self._targets)
 
     def first(self, key: bytes, targets: list[BoundTarget], health: Health) -> list[BoundTarget]:
-        """`targets` with the one remembered in front, where it is among them and can be asked now."""
+        """`targets` with the session's target first, where it is among them and available now."""
         name = self._targets.get(key)
         for index, target in enumerate(targets):
             if target.name == name:
-                return [target, *targets[:index], *targets[index + 1 :]] if index and can_be_asked(target, health) else targets
+                return [target, *targets[:index], *targets[index + 1 :]] if index and is_available(target, health) else targets
         return targets
 
     def answered(self, key: bytes, name: str) -> None:
-        """The target answered: the next such request goes there."""
+        """The target answered: the session's next request goes there first."""
         self._targets[key] = name
         self._targets.move_to_end(key)
         if len(self._targets) > MAX_REMEMBERED:
@@ -49,7 +50,7 @@ class SessionAffinity:
 
 
 def key_of(alias: ModelAlias, call: Call) -> bytes | None:
-    """What the request is remembered under, apart for each caller and alias; None where it names no session."""
+    """The key of the request's session, different for each caller and alias; None where it names no session."""
     if alias.sticky == "prefix":
         mark = _prefix(call.body)
     else:
@@ -73,11 +74,11 @@ def session_of(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | Non
 
 def _prefix(body: Mapping[str, Any]) -> bytes:
     """System prompt, tools, and everything up to the first message that is neither: what a prompt cache keeps longest."""
-    turns = next((body[name] for name in ("messages", "contents", "input") if name in body), body.get("prompt"))
-    if isinstance(turns, list):
-        system = list(takewhile(_is_system, turns))
-        turns = turns[: len(system) + 1]
-    return orjson.dumps([*(body.get(name) for name in _SYSTEM), turns])
+    messages = next((body[name] for name in ("messages", "contents", "input") if name in body), body.get("prompt"))
+    if isinstance(messages, list):
+        system = list(takewhile(_is_system, messages))
+        messages = messages[: len(system) + 1]
+    return orjson.dumps([*(body.get(name) for name in _SYSTEM), messages])
 
 
 def _is_system(message: Any) -> bool:

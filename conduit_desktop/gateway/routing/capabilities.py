@@ -1,4 +1,4 @@
-"""Which targets can serve a request, by what their providers say of their models; a model of which nothing is known may."""
+"""Which targets can serve a request, by the capabilities that providers list; an unlisted model counts as able."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from conduit_desktop.core.chat import ChatRequest, Media, ToolResult
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest, GatewayError
 from conduit_desktop.gateway.call import Call
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Route
+from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.providers import FEATURES
 
 Offered = Mapping[str, tuple[int, list[OfferedModel]]]
-"""What providers said they offer, by name."""
+"""The models that providers list, by provider name, with the `updated_at` of the provider."""
 
 GUESS = 1.5
-"""A request is only turned away from a model by its own window where the estimate is over it by this factor: the estimate is
-rough, and the model knows better. The alias's own limit is taken as it stands."""
+"""A model's context window excludes a request only where the estimate exceeds it by this factor, because the estimate is rough.
+The alias's own limit is exact."""
 MAX_MODELS = 2000
 _NEEDED = frozenset({"tools", "vision", "json", "schema"})
-_WORDS = {"tools": "tools", "vision": "pictures", "json": "JSON answers", "schema": "a JSON schema for its answer"}
+_LABELS = {"tools": "tools", "vision": "images", "json": "JSON answers", "schema": "a JSON schema for its answer"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What is known of one model: its window in tokens, and what it cannot do."""
+    """What is known of one model: its context window in tokens, and the features it lacks."""
 
     context_tokens: int | None = None
     lacks: frozenset[str] = frozenset()
@@ -35,14 +35,14 @@ _NOTHING = ModelFacts()
 
 
 class Capabilities:
-    """Remembers the facts of models as their providers told them."""
+    """The facts of models, from the lists of their providers."""
 
     def __init__(self, offered: Offered) -> None:
         self._offered = offered
         self._facts: dict[str, tuple[object, ModelFacts]] = {}
 
     def unfit(self, call: Call, route: Route) -> dict[str, GatewayError]:
-        """Why some of the route's targets cannot serve the call, by their names; nearly always nothing."""
+        """Why some of the route's targets cannot serve the call, by target name; empty for nearly all calls."""
         limit = route.alias.max_context_tokens if route.alias else None
         if limit is not None and call.input_tokens > limit:
             why = f"the request has about {call.input_tokens:,} tokens, and the model {route.name!r} takes {limit:,}"
@@ -55,11 +55,11 @@ class Capabilities:
         return found
 
     def forget(self) -> None:
-        """A provider was changed: what its models can do is to be found out anew."""
+        """A provider was changed: read the facts again."""
         self._facts.clear()
 
     def _of(self, target: BoundTarget) -> ModelFacts:
-        """The facts of a target; read again when its provider was asked again."""
+        """The facts of a target; read again when its provider's list was read again."""
         source = self._offered.get(target.bound.name)
         kept = self._facts.get(target.name)
         if kept is not None and kept[0] is source:
@@ -75,7 +75,7 @@ def _facts(target: BoundTarget, offered: list[OfferedModel]) -> ModelFacts:
     model = next((one for one in offered if one.id == target.model), None)
     lacks: set[str] = set(FEATURES - target.bound.kind.features)
     if model is not None:
-        # Their lists tell of schemas; any model can be asked for JSON in words.
+        # Providers list schema support; plain JSON can be requested of any model by its prompt.
         lacks |= {"schema" if feature == "json" else feature for feature in model.lacks}
     facts = ModelFacts(model.context_tokens if model else None, frozenset(lacks & _NEEDED))
     return _NOTHING if facts == _NOTHING else facts
@@ -88,7 +88,7 @@ def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
     if facts.lacks:
         for need in needs(call):
             if need in facts.lacks:
-                return BadRequest(f"the model does not take {_WORDS[need]}", code="unsupported_parameter")
+                return BadRequest(f"the model does not take {_LABELS[need]}", code="unsupported_parameter")
     return None
 
 
@@ -97,7 +97,7 @@ def _too_long(why: str) -> BadRequest:
 
 
 def needs(call: Call) -> Iterator[str]:
-    """What a request asks of a model beyond words: `tools`, `json`, `schema`, `vision`. Nothing where it cannot be read."""
+    """The features a request needs: `tools`, `json`, `schema`, `vision`. Nothing where it cannot be read."""
     try:
         request = call.neutral
     except GatewayError:
@@ -108,11 +108,11 @@ def needs(call: Call) -> Iterator[str]:
         yield "json"
         if request.output.kind == "schema":
             yield "schema"
-    if _has_pictures(request):
+    if _has_images(request):
         yield "vision"
 
 
-def _has_pictures(request: ChatRequest) -> bool:
+def _has_images(request: ChatRequest) -> bool:
     for message in request.messages:
         for part in message.parts:
             inner = part.parts if isinstance(part, ToolResult) else (part,)

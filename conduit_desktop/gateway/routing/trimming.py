@@ -1,7 +1,7 @@
-"""Makes a long conversation fit: whole turns are taken out, oldest first, from the body as the caller wrote it.
+"""Context trimming: removes the oldest exchanges of a long conversation from the request body.
 
-A turn begins with what the user says and goes up to what the user says next, so that tool calls stay with their results. The
-system prompt and the last turn always stay.
+An exchange begins with a user message and ends before the next one, so that tool calls stay with their results. The system
+prompt and the last exchange always stay.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 def trim(call: Call, limit: int) -> int:
-    """Shorten the call's body until it has about `limit` tokens or one turn is left; the number of messages taken out."""
+    """Shorten the call's body to about `limit` tokens, or to one exchange; returns the number of removed messages."""
     if call.input_tokens <= limit:
         return 0
     name = next((name for name in _LISTS if isinstance(call.body.get(name), list)), None)
     if name is None:
         return 0
     messages = call.body[name]
-    starts = [index for index, message in enumerate(messages) if _begins_turn(message)]
-    over, gone = call.input_tokens - limit, set[int]()
+    starts = [index for index, message in enumerate(messages) if _begins_exchange(message)]
+    over, removed = call.input_tokens - limit, set[int]()
     begin = 0
     for start in starts:
-        turn = [index for index in range(begin, start) if not _is_system(messages[index])]
+        exchange = [index for index in range(begin, start) if not _is_system(messages[index])]
         begin = start
-        if not turn:
+        if not exchange:
             continue
-        gone.update(turn)
-        over -= sum(input_tokens(messages[index]) for index in turn)
+        removed.update(exchange)
+        over -= sum(input_tokens(messages[index]) for index in exchange)
         if over <= 0:
             break
-    if gone:
-        call.replace_body({**call.body, name: [message for index, message in enumerate(messages) if index not in gone]})
-        call.trimmed = len(gone)
-    return len(gone)
+    if removed:
+        call.replace_body({**call.body, name: [message for index, message in enumerate(messages) if index not in removed]})
+        call.trimmed = len(removed)
+    return len(removed)
 
 
 def _is_system(message: Any) -> bool:
     return isinstance(message, dict) and message.get("role") in _SYSTEM_ROLES
 
 
-def _begins_turn(message: Any) -> bool:
-    """Whether the user speaks here, and not a tool in the user's name."""
+def _begins_exchange(message: Any) -> bool:
+    """Whether it is a message of the user, and not a tool result, which some dialects also give the role `user`."""
     if not isinstance(message, dict) or message.get("role") != "user":
         return False
     parts = message.get("content", message.get("parts"))

@@ -1,1 +1,1 @@
-"""Asking a target: the HTTP client, one attempt, failover over targets, translation, and the relay of the answer."""
+"""Attempts at targets: the HTTP client, one attempt, failover over targets, translation, and the relay of the answer."""

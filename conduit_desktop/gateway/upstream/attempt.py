@@ -1,4 +1,7 @@
-"""One question to one target, up to the first content of its answer: from there on it is promised."""
+"""One request to one target: prepared, sent, classified, and opened up to the first content of its answer.
+
+From the first content on the answer is committed to: a later failure ends the client's stream and moves on to no other target.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +15,49 @@ import orjson
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import ConduitError, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import CONTENT_EVENTS, Event
-from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.redaction import redact
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Timeouts
+from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
-from conduit_desktop.providers import Secrets
+from conduit_desktop.providers import Endpoint, Secrets
 from conduit_desktop.wire import StreamReader
 from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.media.endpoints import MediaAnswer
 
-_EVENTS = "text/event-stream"
+_EVENT_STREAM = "text/event-stream"
 _MAX_HELD = 16 * 1024 * 1024
+"""Bytes of a stream held back while no content has come; some vendors send only metadata and pings for a while."""
 
 
 @dataclass(slots=True)
 class UpstreamAnswer:
-    """A target that has begun to answer. For a whole answer `body` and `events` are all of it.
+    """A target that has begun to answer.
 
-    For a streamed one `reader` and `response` go on, after `held` (bytes) and `events` that came with the first content.
+    A whole answer is complete in `body` and `events` (chat) or in `media`. A streamed one goes on in `response` after `held`
+    (bytes) and `events`, which came with the first content; `reader` reads its events, and is None for a stream of bytes.
     """
 
     target: BoundTarget
     credential: Credential
     prepared: PreparedRequest
     response: Response
+    secrets: Secrets
+    """What the target was sent, renewed where the provider renews it; not to be quoted to the client."""
+    streamed: bool = False
+    """Whether the client gets the answer as a stream."""
     events: list[Event] = field(default_factory=list)
     body: bytes = b""
     held: bytes = b""
     reader: StreamReader | None = None
     ended: bool = False
-    sent: Secrets = field(default_factory=Secrets)
-    """The credential the target was shown, not to be quoted."""
     failure: ConduitError | None = None
-    """What stands behind the events in the same bytes: to be raised once they have been passed on."""
+    """The fault that follows the events in the same bytes; raised once they have been passed on."""
+    media: MediaAnswer | None = None
+    content_type: str = "application/json"
+    length: int | None = None
+    """The size of a stream of bytes, where the target states it."""
 
     def take(self, data: bytes) -> list[Event]:
         """Read the next bytes of a stream (b"": its end); raises UpstreamError."""
@@ -56,171 +68,232 @@ class UpstreamAnswer:
                 return self.reader.close()
             events = self.reader.feed(data)
         try:
+            # A reader returns the events before a fault and raises at the next call: this is that call.
             self.reader.feed(b"")
         except ConduitError as failure:
             self.failure = failure
         return events
 
     def check(self) -> None:
-        """Raises UpstreamError for a fault that was waiting; what stands behind the end of a whole answer is none."""
+        """Raises UpstreamError for a pending fault; a fault after the end of a complete answer is ignored."""
         if self.failure is not None and not (self.reader is not None and self.reader.done):
             with answer_errors():
                 raise self.failure
 
-
-async def attempt(
-    upstream: Upstream,
-    call: Call,
-    prepared: PreparedRequest,
-    target: BoundTarget,
-    credential: Credential,
-    limits: Timeouts,
-    deadline: float,
-) -> UpstreamAnswer:
-    """Put the question; raises UpstreamError. `deadline` (loop time) bounds everything, the first-token time-out this."""
-    began = asyncio.get_running_loop().time()
-    until = min(deadline, began + (limits.first_token_s if call.stream else limits.whole_s))
-    response: Response | None = None
-    secrets = credential.secrets
-    try:
-        async with asyncio.timeout_at(until):
-            if target.bound.kind.renews_credentials:
-                secrets = await target.bound.kind.credentials(secrets)
-            response = await _send(upstream, call, prepared, target, secrets, limits)
-            if response.status >= 400:
-                raise refusal(prepared, response, await response.read())
-            opened = await _open(call, prepared, target, credential, response)
-            opened.sent = secrets
-            return opened
-    except TimeoutError as error:
-        _abort(response)
-        waited = "no first token" if call.stream else "no answer"
-        raise UpstreamError(f"{waited} within {until - began:.3g} s", status=504, reason="timeout") from error
-    except UpstreamError as error:
-        _abort(response)
-        target.bound.kind.judge(error)
-        redact(error, secrets)
-        raise
-    except BaseException:
-        _abort(response)
-        raise
+    def whole_body(self, meter: Meter) -> bytes:
+        """A whole answer as the client reads it; its usage is counted in `meter`."""
+        if self.media is not None:
+            meter.report(self.media.usage, self.media.units)
+            return self.media.body
+        meter.count(self.events)
+        return self.prepared.write_answer(self.events, self.body)
 
 
-def _abort(response: Response | None) -> None:
-    if response is not None:
-        response.abort()
+class Attempt:
+    """One request to one target with one credential; `deadline` is the event loop's time.
+
+    Subclasses open the answer: `ChatAttempt` as events, `media.MediaAttempt` as JSON or as a stream of bytes.
+    """
+
+    __slots__ = ("_deadline", "_responses", "_timeouts", "_upstream", "credential", "prepared", "secrets", "target")
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        prepared: PreparedRequest,
+        target: BoundTarget,
+        credential: Credential,
+        timeouts: Timeouts,
+        deadline: float,
+    ) -> None:
+        self._upstream = upstream
+        self._timeouts = timeouts
+        self._deadline = deadline
+        self._responses: list[Response] = []
+        self.prepared = prepared
+        self.target = target
+        self.credential = credential
+        self.secrets = credential.secrets
+
+    async def run(self) -> UpstreamAnswer:
+        """Send the request and open its answer; raises UpstreamError, classified and without credentials in it."""
+        kind = self.target.bound.kind
+        began = asyncio.get_running_loop().time()
+        until = min(self._deadline, began + self._wait_s())
+        try:
+            # One time-out for renewing the credential, sending, and waiting for the first content.
+            async with asyncio.timeout_at(until):
+                if kind.renews_credentials:
+                    self.secrets = await kind.credentials(self.secrets)
+                return await self._open()
+        except TimeoutError as error:
+            self._abort()
+            missing = "first token" if self.prepared.call.stream else "answer"
+            raise UpstreamError(f"no {missing} within {until - began:.3g} s", status=504, reason="timeout") from error
+        except UpstreamError as error:
+            self._abort()
+            kind.judge(error)
+            redact(error, self.secrets)
+            raise
+        except BaseException:
+            self._abort()
+            raise
+
+    def _wait_s(self) -> float:
+        """Seconds until the answer must have begun."""
+        raise NotImplementedError
+
+    async def _open(self) -> UpstreamAnswer:
+        """Send, and read until the answer is whole or its first content has come."""
+        raise NotImplementedError
+
+    async def _send(self, body: bytes, endpoint: Endpoint, headers: dict[str, str]) -> Response:
+        """The head of the answer; raises UpstreamError for a refusal and for a redirect."""
+        kind, call = self.target.bound.kind, self.prepared.call
+        response: Response
+        if kind.local:
+            response = LocalResponse(kind.answer(endpoint, orjson.loads(body), call.stream))
+        else:
+            outbound = kind.prepare(
+                endpoint, self.target.model, self.prepared.upstream.name, call.stream, body, self.secrets, headers
+            )
+            connect_s = self._timeouts.connect_s
+            if kind.several_steps:
+                send = partial(self._upstream.send, connect_s=connect_s)
+                response = await kind.open(send, outbound, call.stream, self.secrets)
+            else:
+                response = await self._upstream.send(outbound, connect_s)
+        self._responses.append(response)
+        if response.status >= 400:
+            raise self._refusal(response, await response.read())
+        if response.status >= 300:
+            raise UpstreamError(
+                f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server"
+            )
+        return response
+
+    def _answer(self, response: Response) -> UpstreamAnswer:
+        return UpstreamAnswer(self.target, self.credential, self.prepared, response, self.secrets)
+
+    def _refusal(self, response: Response, body: bytes) -> UpstreamError:
+        """An error answer, classified, with what the provider sent."""
+        headers = lower_names(response)
+        headers.setdefault("date", formatdate(usegmt=True))  # a Retry-After with a date counts from it
+        upstream = self.prepared.upstream
+        error = upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
+        error.dialect, error.body, error.headers = upstream.name, body, headers
+        return error
+
+    def _refusal_with_status_200(self, response: Response, body: bytes) -> UpstreamError:
+        """An error that a vendor sent with status 200: never the client's fault, as nothing says that it is."""
+        error = self._refusal(response, body)
+        if error.status < 400:
+            error.status = 502
+        if error.reason == "bad_request":
+            error.set_reason("server")
+        return error
+
+    def _abort(self) -> None:
+        for response in self._responses:
+            response.abort()
 
 
-async def _send(
-    upstream: Upstream, call: Call, prepared: PreparedRequest, target: BoundTarget, secrets: Secrets, limits: Timeouts
-) -> Response:
-    kind = target.bound.kind
-    if kind.local:
-        return LocalResponse(kind.answer("chat", orjson.loads(prepared.body), call.stream))
-    relayed = prepared.relayed_headers(target)
-    outbound = kind.prepare("chat", target.model, prepared.upstream.name, call.stream, prepared.body, secrets, relayed)
-    if kind.several_steps:
-        return await kind.open(partial(upstream.send, connect_s=limits.connect_s), outbound, call.stream, secrets)
-    return await upstream.send(outbound, limits.connect_s)
+class ChatAttempt(Attempt):
+    """A chat request: its answer is read as events, whole or up to the first content."""
+
+    __slots__ = ()
+
+    def _wait_s(self) -> float:
+        return self._timeouts.first_token_s if self.prepared.call.stream else self._timeouts.whole_s
+
+    async def _open(self) -> UpstreamAnswer:
+        prepared, stream = self.prepared, self.prepared.call.stream
+        response = await self._send(prepared.body, "chat", prepared.relayed_headers(self.target))
+        content_type = content_type_of(response)
+        first = b""
+        if not stream or content_type == "text/html":
+            return self._whole(response, await response.read())
+        if content_type != _EVENT_STREAM:
+            # Some vendors stream under another content type, or none; some send a whole answer to a request for a stream.
+            # The first bytes decide, except for dialects that stream lines of JSON: those begin as a whole answer does.
+            first = await response.chunk()
+            json_lines = prepared.upstream.content_type.partition(";")[0] != _EVENT_STREAM and content_type != "application/json"
+            if first.lstrip()[:1] in (b"{", b"[", b"<") and not json_lines:
+                return self._whole(response, first + await response.read())
+        answer = self._answer(response)
+        answer.streamed, answer.reader = True, prepared.upstream.reader()
+        await _read_until_content(answer, first)
+        return answer
+
+    def _whole(self, response: Response, body: bytes) -> UpstreamAnswer:
+        value = read_json(body)
+        if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
+            raise self._error_in(response, body, value)
+        with answer_errors():
+            events = self._events_of(value)
+        if not any(isinstance(event, CONTENT_EVENTS) for event in events):
+            raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
+        response.finish()
+        answer = self._answer(response)
+        answer.streamed, answer.events, answer.body, answer.ended = self.prepared.call.stream, events, body, True
+        return answer
+
+    def _events_of(self, value: Json) -> list[Event]:
+        """The events of a whole answer. Gemini's stream without `alt=sse` is one JSON array of what its frames would hold."""
+        if isinstance(value, dict):
+            return self.prepared.upstream.read_response(value)
+        if not (self.prepared.call.stream and isinstance(value, list) and value):
+            raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
+        reader = self.prepared.upstream.reader()
+        events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
+        return events + reader.close()
+
+    def _error_in(self, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
+        """The error in place of an answer, as its dialect reads it; in another shape, as any refusal."""
+        try:
+            self.prepared.upstream.read_response(value)
+        except UpstreamError as error:
+            error.dialect, error.body, error.headers = self.prepared.upstream.name, body, lower_names(response)
+            return error
+        except MalformedStream:
+            pass
+        return self._refusal_with_status_200(response, body)
 
 
-def refusal(prepared: PreparedRequest, response: Response, body: bytes) -> UpstreamError:
-    """A target's error answer, classified, with what it sent."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    headers.setdefault("date", formatdate(usegmt=True))  # what a Retry-After with a date counts from
-    error = prepared.upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
-    error.dialect, error.body, error.headers = prepared.upstream.name, body, headers
-    return error
-
-
-async def _open(
-    call: Call, prepared: PreparedRequest, target: BoundTarget, credential: Credential, response: Response
-) -> UpstreamAnswer:
-    content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if 300 <= response.status < 400:
-        raise UpstreamError(f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server")
-    first = b""
-    if not call.stream or content_type == "text/html":
-        return await _whole(call, prepared, target, credential, response, await response.read())
-    if content_type != _EVENTS:
-        # Under another name, or none, what comes tells what it is; lines of JSON alone begin as a whole answer does.
-        first = await response.chunk()
-        lines = prepared.upstream.content_type.partition(";")[0] != _EVENTS and content_type != "application/json"
-        if first.lstrip()[:1] in (b"{", b"[", b"<") and not lines:
-            return await _whole(call, prepared, target, credential, response, first + await response.read())
-    opened = UpstreamAnswer(target, credential, prepared, response, reader=prepared.upstream.reader())
-    await _until_content(opened, first)
-    return opened
-
-
-async def _until_content(opened: UpstreamAnswer, first: bytes) -> None:
-    """Read on from the bytes in `first` until something was said."""
-    reader = opened.reader
+async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
+    """Read on from the bytes in `first` until the first content event; what was read is kept in the answer."""
+    reader = answer.reader
     assert reader is not None
     held: list[bytes] = []
     size = 0
-    while not any(isinstance(event, CONTENT_EVENTS) for event in opened.events):
-        opened.check()
-        data, first = first or await opened.response.chunk(), b""
-        opened.events += opened.take(data)
+    while not any(isinstance(event, CONTENT_EVENTS) for event in answer.events):
+        answer.check()
+        data, first = first or await answer.response.chunk(), b""
+        answer.events += answer.take(data)
         held.append(data)
         size += len(data)
-        if opened.ended or size > _MAX_HELD or reader.done:
+        if answer.ended or size > _MAX_HELD or reader.done:
             break
-    opened.held = b"".join(held)
+    answer.held = b"".join(held)
 
 
-async def _whole(
-    call: Call, prepared: PreparedRequest, target: BoundTarget, credential: Credential, response: Response, body: bytes
-) -> UpstreamAnswer:
-    value = read_json(body)
-    if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
-        # Some vendors say 200 and mean an error.
-        raise _refusal_in_200(prepared, response, body, value)
-    with answer_errors():
-        events = _events(call, prepared, value)
-    if not any(isinstance(event, CONTENT_EVENTS) for event in events):
-        raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
-    response.finish()
-    return UpstreamAnswer(target, credential, prepared, response, events=events, body=body, ended=True)
+def content_type_of(response: Response) -> str:
+    """The media type in lower case, without parameters; empty where none is stated."""
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _events(call: Call, prepared: PreparedRequest, value: Json) -> list[Event]:
-    """What an answer that came whole says; a stream may come as one array of what its frames would hold (Google's does)."""
-    if isinstance(value, dict):
-        return prepared.upstream.read_response(value)
-    if not (call.stream and isinstance(value, list) and value):
-        raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
-    reader = prepared.upstream.reader()
-    events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
-    return events + reader.close()
-
-
-def _refusal_in_200(prepared: PreparedRequest, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
-    """Why it came, as its dialect reads an error in place of an answer; in another shape, as any refusal."""
-    try:
-        prepared.upstream.read_response(value)
-    except UpstreamError as told:
-        told.dialect, told.body = prepared.upstream.name, body
-        told.headers = {name.lower(): said for name, said in response.headers.items()}
-        return told
-    except MalformedStream:
-        pass
-    error = refusal(prepared, response, body)
-    if error.status < 400:
-        error.status = 502
-    if error.reason == "bad_request":
-        error.set_reason("server")
-    return error
+def lower_names(response: Response) -> dict[str, str]:
+    """The response's headers by name in lower case."""
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def read_json(body: bytes) -> Json:
-    """What a provider answered; raises UpstreamError where it is no JSON."""
+    """The JSON of a provider's answer; raises UpstreamError."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        what = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
-        raise UpstreamError(f"the provider's answer is {what}", status=502, reason="malformed") from error
+        found = "a web page" if body.lstrip()[:1] == b"<" else "not JSON"
+        raise UpstreamError(f"the provider's answer is {found}", status=502, reason="malformed") from error
 
 
 class answer_errors:

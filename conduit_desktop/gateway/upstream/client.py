@@ -1,4 +1,4 @@
-"""The only outbound HTTP in the house: sends what a provider prepared, and turns every failure into an UpstreamError."""
+"""The HTTP client for providers: sends prepared requests, and turns every failure into an UpstreamError."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from conduit_desktop.providers import LocalAnswer, OutboundRequest
 log = logging.getLogger(__name__)
 
 SLEPT_S = 30.0
-"""Where the two clocks went this much apart, the computer slept (or its clock was set), and idle connections are dead."""
+"""Wall clock and monotonic clock this much apart: the computer slept (or its clock was set), and idle connections are dead."""
 ERROR_BODY_LIMIT = 1024 * 1024
 WHOLE_LIMIT = 512 * 1024 * 1024
-"""The longest answer that is read whole: a dozen pictures fit, what never ends does not."""
+"""The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
 LARGE = 512 * 1024
 _USER_AGENT = f"conduit-desktop/{__version__}"
 
@@ -40,7 +40,7 @@ class Response(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole rest of the body, of an error only its beginning; raises UpstreamError where there is no end of it."""
+        """The rest of the body, of an error at most ERROR_BODY_LIMIT; raises UpstreamError where it is over WHOLE_LIMIT."""
         ...
 
     def finish(self) -> None:
@@ -48,17 +48,17 @@ class Response(Protocol):
         ...
 
     def abort(self) -> None:
-        """Stop listening: the connection is closed, so the upstream stops generating."""
+        """Close the connection, so that the upstream stops generating."""
         ...
 
 
 class MappedErrors:
-    """Foreign exceptions become UpstreamErrors. Holds no state of its own: one serves every request."""
+    """A context manager that maps exceptions of aiohttp to UpstreamErrors. It has no state: one serves every request."""
 
     __slots__ = ("_reset",)
 
     def __init__(self, reset: Reason) -> None:
-        """`reset` is what a lost connection means here."""
+        """`reset` is the reason of a lost connection: `connect` before an answer, `broken` within one."""
         self._reset = reset
 
     def __enter__(self) -> None:
@@ -115,7 +115,7 @@ class HttpResponse:
 
 
 class LocalResponse:
-    """An answer from inside the house."""
+    """The answer of a local provider kind, without network."""
 
     __slots__ = ("_coming", "_frames", "headers", "status")
 
@@ -139,7 +139,7 @@ class LocalResponse:
             return b"".join([frame async for frame in self._frames])
 
     def finish(self) -> None:
-        """Nothing is held."""
+        """No connection to keep."""
 
     def abort(self) -> None:
         """The frames stop with their last reader."""
@@ -148,7 +148,7 @@ class LocalResponse:
 
 
 class Upstream:
-    """Sends requests over one connection pool. `wall` is the time of day, `ticks` the loop's kind of time, in seconds."""
+    """Sends requests over one connection pool. `wall` is the time of day, `ticks` monotonic time, both in seconds."""
 
     def __init__(
         self, use_system_proxy: bool = False, wall: Callable[[], float] = time.time, ticks: Callable[[], float] = time.monotonic
@@ -173,7 +173,7 @@ class Upstream:
         return self._session
 
     async def send(self, outbound: OutboundRequest, connect_s: float) -> Response:
-        """The answer's head. `connect_s` bounds reaching the upstream; the caller bounds the rest. Raises UpstreamError."""
+        """The answer's head. `connect_s` bounds connecting; the caller bounds everything after that. Raises UpstreamError."""
         apart = self._wall() - self._ticks()
         if abs(apart - self._apart) > SLEPT_S:
             log.info("the clock jumped by %.0f s: connections to providers are replaced", apart - self._apart)
@@ -192,7 +192,7 @@ class Upstream:
         return HttpResponse(response)
 
     async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[Response, bytes]:
-        """The answer with its body; one that is not waited for to its end is listened to no more. Raises UpstreamError."""
+        """The answer with its body; the connection is closed where the caller is cancelled. Raises UpstreamError."""
         response = await self.send(outbound, connect_s)
         try:
             body = await response.read()
@@ -203,7 +203,7 @@ class Upstream:
         return response, body
 
     def replace_connections(self) -> None:
-        """Use new connections from now on, as after the computer slept; answers under way keep theirs."""
+        """Use new connections from now on, as after the computer slept; answers in progress keep theirs."""
         if self._session is not None:
             self._retired.append(self._session)
             self._session = None
@@ -217,7 +217,7 @@ class Upstream:
 
 
 def _payload(body: bytes) -> BytesIO | aiohttp.BytesPayload | None:
-    """What aiohttp sends. A large body goes out in pieces: in one it would hold up every other stream."""
+    """The body as aiohttp sends it. A large one is written in pieces: in one piece it would hold up every other stream."""
     if not body:
         return None
     return BytesIO(body) if len(body) > LARGE else aiohttp.BytesPayload(body)
@@ -230,11 +230,11 @@ def _url(text: str) -> URL:
 
 @lru_cache(maxsize=64)
 def _timeout(connect_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=connect_s)  # the host name is looked up in it, too
+    return aiohttp.ClientTimeout(total=None, connect=connect_s)  # it includes the DNS lookup
 
 
 def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
-    """What a foreign exception says in our words; None for what is no failure of HTTP. `reset`: what a lost connection is."""
+    """The UpstreamError for an exception of aiohttp; None for any other. `reset`: the reason of a lost connection."""
     match error:
         case aiohttp.ConnectionTimeoutError():
             return UpstreamError("the connection timed out", status=504, reason="timeout")

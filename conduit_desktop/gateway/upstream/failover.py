@@ -1,12 +1,11 @@
-"""From target to target until one begins to answer, or an honest account of why none did."""
+"""Tries the targets of a request one after the other until one answers, or explains why none did."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 
 from conduit_desktop.core.errors import (
@@ -19,64 +18,148 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.gateway.accounting.meter import Meter, attempt_of
-from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Timeouts
-from conduit_desktop.gateway.snapshot import BoundProvider, Credential
-from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
+from conduit_desktop.gateway.call import Call
+from conduit_desktop.gateway.routing.affinity import key_of
+from conduit_desktop.gateway.routing.strategies import order
+from conduit_desktop.gateway.routing.targets import BoundTarget, Route
+from conduit_desktop.gateway.snapshot import Credential
+from conduit_desktop.gateway.state import GatewayState
+from conduit_desktop.gateway.upstream.attempt import Attempt, ChatAttempt, UpstreamAnswer
+from conduit_desktop.gateway.upstream.media import MediaAttempt
+from conduit_desktop.gateway.upstream.translation import prepare
+from conduit_desktop.providers import Secrets
 
 BACKOFF_S = 0.25
 BACKOFF_MAX_S = 4.0
 WAIT_WITH_ANOTHER_S = 1.0
-"""The longest pause before the same target is asked again while another one is left."""
+"""The longest pause before a retry on the same target while another one is left."""
 WAIT_ALONE_S = 20.0
-"""The longest pause where no other target is left; a longer Retry-After is handed to the caller."""
+"""The longest pause where no other target is left; a longer Retry-After is passed to the client."""
 _SLACK_S = 0.01
-"""A timer may fire a little early; a provider that named a time is not asked before it."""
+"""A timer may fire a little early; after a Retry-After nothing is sent before its time."""
 _CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money", "rate_limit"})
-"""Another credential of the same provider may fare better."""
-
-AttemptTarget = Callable[[BoundTarget, Credential], Awaitable[UpstreamAnswer]]
+"""Failures of one credential: another credential of the same provider may succeed."""
 
 
-@dataclass(slots=True)
 class FailoverRun:
-    """One request's way from target to target. `deadline` is the loop's time; `missing` names targets that cannot be had."""
+    """The search for a target that answers one admitted request: route, fallbacks, fallbacks by cause.
 
-    ask: AttemptTarget
-    health: Health
-    holds: Callable[[BoundProvider], bool]
-    """Whether the provider still is what it was when the request was let in."""
-    meter: Meter
-    limits: Timeouts
-    deadline: float
-    own_key: Credential | None = None
-    missing: tuple[str, ...] = ()
-    another_route: bool = False
-    """A fallback is left after the targets being tried."""
-    failures: list[tuple[BoundTarget, UpstreamError]] = field(default_factory=list)
-    passed_over: dict[str, str] = field(default_factory=dict)
-    """Why a target was not asked, by its name."""
-    rests: dict[str, float] = field(default_factory=dict)
-    """Seconds that rate-limited targets are to be left alone, as of the last look at each."""
-    waits: dict[str, float] = field(default_factory=dict)
-    """Seconds until targets that were not asked can be."""
-    targets: list[BoundTarget] = field(default_factory=list)
-    unfit: dict[str, GatewayError] = field(default_factory=dict)
-    """Why the request cannot be said in a target's dialect, by the target's name."""
+    `own_key`: the client sent its provider's own key, which is used instead of configured credentials, and for no fallback.
+    """
 
-    def without(self, targets: list[BoundTarget], unfit: dict[str, GatewayError]) -> list[BoundTarget]:
-        """The targets that can serve the request; of the others it is kept why they cannot."""
-        self.unfit |= unfit
-        self.passed_over |= {name: _one_line(str(why)) for name, why in unfit.items()}
+    def __init__(self, call: Call, route: Route, own_key: str | None, meter: Meter, state: GatewayState) -> None:
+        self.answer: UpstreamAnswer | None = None
+        """The answer that was found."""
+        self._searching: asyncio.Task[UpstreamAnswer] | None = None
+        self._call = call
+        self._route = route
+        self._own_key = Credential("client", Secrets(own_key)) if own_key else None
+        self._meter = meter
+        self._state = state
+        self._health = state.health
+        self._deadline = asyncio.get_running_loop().time() + route.timeouts.total_s
+        self._targets: list[BoundTarget] = []
+        """The targets of the route being tried."""
+        self._more_routes = False
+        """A fallback is left after the targets being tried."""
+        self._failures: list[tuple[BoundTarget, UpstreamError]] = []
+        self._skipped: dict[str, str] = {}
+        """Why a target was not tried, by its name."""
+        self._cooldowns: dict[str, float] = {}
+        """Seconds of cooldown left of rate-limited targets, when each was last looked at."""
+        self._waits: dict[str, float] = {}
+        """Seconds until targets that were not tried are available."""
+        self._unfit: dict[str, GatewayError] = {}
+        """Why a target cannot serve this request, by its name."""
+
+    async def first_answer(self) -> UpstreamAnswer:
+        """The first target's answer; raises the GatewayError for the client where none answers."""
+        call, route, state = self._call, self._route, self._state
+        routes = [route] if self._own_key else [route, *route.fallbacks]
+        by_cause = {} if self._own_key else dict(route.by_cause)
+        chat = call.media_request is None
+        affinity = key_of(route.alias, call) if chat and route.alias is not None and route.alias.sticky else None
+        refusal: UpstreamError | None = None
+        while routes:
+            current = routes.pop(0)
+            self._more_routes = bool(routes)
+            targets = order(current, state.round_robin, self._health, state.compiled_prices)
+            if affinity is not None:
+                targets = state.affinity.first(affinity, targets, self._health)
+            if chat and (unfit := state.capabilities.unfit(call, current)):
+                targets = self._without(targets, unfit)
+                if not targets and all(why.code == "context_length_exceeded" for why in unfit.values()):
+                    routes = list(by_cause.pop("context_length", routes))
+            try:
+                answer = await self._try_targets(targets)
+            except UpstreamError as error:
+                # A larger window or a laxer filter may take what this one refused; any other refusal is the client's to mend.
+                if error.reason not in ("context_length", "content_filter"):
+                    raise
+                refusal = refusal or error
+                routes = list(by_cause.pop(error.reason, routes))
+                continue
+            if answer is not None:
+                self._meter.record.dropped = tuple(dict.fromkeys(answer.prepared.dropped))
+                if affinity is not None:
+                    state.affinity.answered(affinity, answer.target.name)
+                self.answer = answer
+                return answer
+        raise refusal or self._verdict()
+
+    def search(self) -> asyncio.Task[UpstreamAnswer]:
+        """`first_answer` in a task, started once: it goes on while pings are sent to the client."""
+        if self._searching is None:
+            self._searching = asyncio.ensure_future(self.first_answer())
+        return self._searching
+
+    async def answer_within(self, wait_s: float) -> UpstreamAnswer | None:
+        """The first answer; None where there is none after `wait_s` and the search goes on."""
+        searching = self.search()
+        try:
+            await asyncio.wait({searching}, timeout=wait_s)
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        return searching.result() if searching.done() else None
+
+    async def stop(self) -> None:
+        """Stop the search, or reading the answer that was found; returns when nothing of it is left."""
+        searching = self._searching
+        if searching is None or searching.done():
+            self._abort(searching)
+            return
+        searching.cancel()
+        # A callback, because this waiter may itself be cancelled before the search has ended.
+        searching.add_done_callback(self._abort)
+        await asyncio.wait({searching})
+
+    def _abort(self, searching: asyncio.Task[UpstreamAnswer] | None) -> None:
+        if searching is not None and not searching.cancelled():
+            searching.exception()  # retrieved, so that asyncio does not log it as lost
+        if self.answer is not None:
+            self.answer.response.abort()
+
+    def broke(self, answer: UpstreamAnswer, error: UpstreamError) -> None:
+        """The answer's stream broke: that counts in the health of its target and credential."""
+        bound = answer.target.bound
+        bound.kind.judge(error)
+        label = answer.credential.label if answer.credential in bound.credentials and self._state.is_current(bound) else None
+        self._health.failed(answer.target.name, bound.provider.id, label, error)
+
+    def _without(self, targets: list[BoundTarget], unfit: dict[str, GatewayError]) -> list[BoundTarget]:
+        """The targets that can serve the request; why the others cannot is kept for the error text."""
+        self._unfit |= unfit
+        self._skipped |= {name: _one_line(str(why)) for name, why in unfit.items()}
         return [target for target in targets if target.name not in unfit]
 
-    async def first_that_answers(self, targets: list[BoundTarget]) -> UpstreamAnswer | None:
-        """The first target's answer; None where all failed. Raises UpstreamError for what is the caller's own fault."""
-        self.targets = targets
+    async def _try_targets(self, targets: list[BoundTarget]) -> UpstreamAnswer | None:
+        """The first target's answer; None where all failed. Raises UpstreamError for what is the client's own fault."""
+        self._targets = targets
         for index, target in enumerate(targets):
-            opened = await self._try_target(target, others=index + 1 < len(targets) or self.another_route)
-            if opened is not None:
-                return opened
+            answer = await self._try_target(target, others=index + 1 < len(targets) or self._more_routes)
+            if answer is not None:
+                return answer
         return None
 
     async def _try_target(self, target: BoundTarget, others: bool) -> UpstreamAnswer | None:
@@ -95,48 +178,48 @@ class FailoverRun:
     def _may_ask(self, target: BoundTarget) -> bool:
         if target.bound.problem:
             why = target.bound.problem
-        elif not self.health.may_ask(target.name):
-            why = self.health.why_not(target.name)
-            wait = self.health.wait_s(target.name)
+        elif not self._health.may_ask(target.name):
+            why = self._health.why_not(target.name)
+            wait = self._health.wait_s(target.name)
             if wait is not None:
-                self.waits[target.name] = wait
-        elif asyncio.get_running_loop().time() >= self.deadline:
-            why = "not asked, the time for this request is over"
+                self._waits[target.name] = wait
+        elif asyncio.get_running_loop().time() >= self._deadline:
+            why = "not tried, the time for this request is over"
         else:
             return True
-        self.passed_over[target.name] = why
+        self._skipped[target.name] = why
         return False
 
     async def _try_credentials(self, target: BoundTarget) -> UpstreamAnswer | UpstreamError | None:
-        """The answer, or the last credential's failure; None where the target could not be asked."""
+        """The answer, or the last credential's failure; None where nothing was sent."""
         failure: UpstreamError | None = None
         for credential in self._credentials(target):
-            got = await self._attempt(target, credential)
-            if isinstance(got, UpstreamAnswer):
-                return got
-            if not isinstance(got, UpstreamError):
-                self.unfit[target.name] = got
-                self.passed_over[target.name] = _one_line(got.message)
+            result = await self._attempt(target, credential)
+            if isinstance(result, UpstreamAnswer):
+                return result
+            if not isinstance(result, UpstreamError):
+                self._unfit[target.name] = result
+                self._skipped[target.name] = _one_line(result.message)
                 return None
-            failure = got
-            self.failures.append((target, got))
-            if got.callers_fault:
-                raise self._with_earlier_causes(got, target)
-            if got.reason not in _CREDENTIAL_FAULTS:
+            failure = result
+            self._failures.append((target, result))
+            if result.callers_fault:
+                raise self._with_earlier_causes(result, target)
+            if result.reason not in _CREDENTIAL_FAULTS:
                 break
         return failure
 
     def _credentials(self, target: BoundTarget) -> Iterator[Credential]:
-        """The target's credentials that may be used now, heavier ones more often first; one being tried out comes last."""
-        if self.own_key is not None:
-            yield self.own_key
+        """The target's credentials that may be used now, heavier ones more often first; one with a probe under way comes last."""
+        if self._own_key is not None:
+            yield self._own_key
             return
         credentials = target.bound.credentials
         if len(credentials) > 1:
             owner = target.bound.provider.id
             key = {
                 credential.label: (
-                    self.health.may_use(owner, credential.label, target.model),
+                    self._health.may_use(owner, credential.label, target.model),
                     random.random() ** (1 / max(credential.weight, 1e-9)),
                 )
                 for credential in credentials
@@ -144,130 +227,143 @@ class FailoverRun:
             credentials = tuple(sorted(credentials, key=lambda credential: key[credential.label], reverse=True))
         why: list[str] = []
         for credential in credentials:
-            wait = self.health.credential_wait_s(target.bound.provider.id, credential.label, target.model)
+            wait = self._health.credential_wait_s(target.bound.provider.id, credential.label, target.model)
             if wait == 0:
                 yield credential
             elif wait is None:
-                parked = self.health.parked(target.bound.provider.id, credential.label, target.model)
-                why.append(f"credential {credential.label!r} is parked ({parked})")
+                reason = self._health.disabled_reason(target.bound.provider.id, credential.label, target.model)
+                why.append(f"credential {credential.label!r} is disabled ({reason})")
             else:
-                self.rests[target.name] = min(wait, self.rests.get(target.name, wait))
-                why.append(f"credential {credential.label!r} rests for {wait:.0f} s after a rate limit")
-        self.passed_over[target.name] = ", ".join(why) or "no credential is left"
+                self._cooldowns[target.name] = min(wait, self._cooldowns.get(target.name, wait))
+                why.append(f"credential {credential.label!r} is in cooldown for {wait:.0f} s after a rate limit")
+        self._skipped[target.name] = ", ".join(why) or "no credential is left"
 
     async def _attempt(self, target: BoundTarget, credential: Credential) -> UpstreamAnswer | GatewayError:
-        """One question to one target; an error that is no UpstreamError came before anything was sent."""
-        provider_id, label = target.bound.provider.id, None if credential is self.own_key else credential.label
+        """One attempt at one target; an error that is no UpstreamError occurred before anything was sent."""
+        provider_id, label = target.bound.provider.id, None if credential is self._own_key else credential.label
         began = time.monotonic()
-        self.meter.asking(target)
-        probe = self.health.begin(target.name, provider_id, label)
-        opened: UpstreamAnswer | None = None
+        self._meter.trying(target)
+        probe = self._health.begin(target.name, provider_id, label)
+        answer: UpstreamAnswer | None = None
         try:
-            opened = await self.ask(target, credential)
+            answer = await self._prepared(target, credential).run()
         except UpstreamError as error:
-            self.health.failed(target.name, provider_id, label if self.holds(target.bound) else None, error, probe)
-            self.meter.attempted(attempt_of(target, credential.label, began, error))
+            self._health.failed(target.name, provider_id, label if self._state.is_current(target.bound) else None, error, probe)
+            self._meter.attempted(attempt_of(target, credential.label, began, error))
             return error
         except GatewayError as error:
             return error
         except asyncio.CancelledError:
-            cancelled = UpstreamError("the caller hung up", status=499, reason="broken")
+            cancelled = UpstreamError("the client hung up", status=499, reason="broken")
             attempt = attempt_of(target, credential.label, began, cancelled)
             attempt.outcome = "cancelled"
-            self.meter.record.attempts.append(attempt)
+            self._meter.record.attempts.append(attempt)
             raise
         finally:
-            if opened is None:
-                self.health.end(target.name, probe)
+            if answer is None:
+                self._health.end(target.name, probe)
+        if answer.streamed:
+            self._meter.first_token()
         latency_ms = (time.monotonic() - began) * 1000
-        self.meter.at_end = partial(self._over, target.name, opened, latency_ms)
-        self.health.succeeded(target.name, provider_id, credential.label, latency_ms, probe)
-        self.meter.attempted(attempt_of(target, credential.label, began))
-        return opened
+        self._meter.at_end = partial(self._settled, target.name, answer, latency_ms)
+        self._health.succeeded(target.name, provider_id, credential.label, latency_ms, probe)
+        self._meter.attempted(attempt_of(target, credential.label, began))
+        return answer
 
-    def _over(self, name: str, opened: UpstreamAnswer, latency_ms: float) -> None:
-        """The request is settled: what it says of the target's speed."""
-        self.health.end(name)
-        record = self.meter.record
+    def _prepared(self, target: BoundTarget, credential: Credential) -> Attempt:
+        """The attempt, with the request in the target's dialect; raises BadRequest where it cannot be expressed there."""
+        call, upstream, timeouts = self._call, self._state.upstream, self._route.timeouts
+        overrides = self._route.alias.overrides if self._route.alias else {}
+        if call.media_request is not None:
+            return MediaAttempt(upstream, call, target, credential, timeouts, self._deadline, overrides)
+        prepared = prepare(call, target, overrides, self._state.signatures)
+        return ChatAttempt(upstream, prepared, target, credential, timeouts, self._deadline)
+
+    def _settled(self, name: str, answer: UpstreamAnswer, latency_ms: float) -> None:
+        """The request is settled: measure the target's speed."""
+        self._health.end(name)
+        record = self._meter.record
         if record.status != "success":
             return
-        if opened.reader is not None:
-            self.health.target(name).finished(latency_ms, self.meter.streamed_ms, record.output)
+        if answer.reader is not None:
+            self._health.target(name).finished(latency_ms, self._meter.streamed_ms, record.output)
         else:
-            self.health.target(name).finished(None, latency_ms, record.output)
+            self._health.target(name).finished(None, latency_ms, record.output)
 
     def _pause(self, target: BoundTarget, error: UpstreamError | None, tries: int, before: float, others: bool) -> float | None:
-        """Seconds before the same target may be asked again; None where it shall not, or that is too long to wait for."""
+        """Seconds before a retry on the same target; None where there is to be none, or the pause is too long."""
         if error is None:
             return None
-        rest = error.retry_after
+        cooldown = error.retry_after
         if error.reason == "rate_limit":
-            rest = self._rest(target, error)
-            self.rests[target.name] = rest or 1.0
-        if not error.retryable or tries >= self.limits.retries:
+            cooldown = self._cooldown_s(target, error)
+            self._cooldowns[target.name] = cooldown or 1.0
+        if not error.retryable or tries >= self._route.retries:
             return None
         if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
-            return None  # the caller has waited long enough, or nobody knows how long this one will rest
-        pause = backoff(tries, before) if rest is None else rest
-        left = self.deadline - asyncio.get_running_loop().time()
+            return None  # the client has waited long enough, or the length of the rate limit is unknown
+        pause = backoff(tries, before) if cooldown is None else cooldown
+        left = self._deadline - asyncio.get_running_loop().time()
         return pause + _SLACK_S if pause <= min(WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S, left) else None
 
-    def _rest(self, target: BoundTarget, error: UpstreamError) -> float | None:
+    def _cooldown_s(self, target: BoundTarget, error: UpstreamError) -> float | None:
         """Seconds until the first of the target's credentials may be used again."""
-        if self.own_key is not None:
+        if self._own_key is not None:
             return error.retry_after
         provider_id = target.bound.provider.id
         waits = [
-            self.health.credential_wait_s(provider_id, credential.label, target.model) for credential in target.bound.credentials
+            self._health.credential_wait_s(provider_id, credential.label, target.model) for credential in target.bound.credentials
         ]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def verdict(self, alone: bool, dialect: str) -> GatewayError:
-        """What a caller of that dialect is told when no target answered. `alone`: the route had only one target."""
-        errors = [error for _, error in self.failures]
-        if self.unfit and not errors and self.passed_over.keys() == self.unfit.keys():
+    def _verdict(self) -> GatewayError:
+        """The error for the client when no target answered."""
+        errors = [error for _, error in self._failures]
+        if self._unfit and not errors and self._skipped.keys() == self._unfit.keys():
             return self._all_unfit()
-        if self.rests and all(error.reason == "rate_limit" for error in errors):
-            return RateLimited("Every target is rate-limited. " + self._account(), retry_after=max(1.0, min(self.rests.values())))
+        if self._cooldowns and all(error.reason == "rate_limit" for error in errors):
+            retry_after = max(1.0, min(self._cooldowns.values()))
+            return RateLimited("Every target is rate-limited. " + self._reasons(), retry_after=retry_after)
         if not errors:
-            soonest = min(self.waits.values(), default=None)
-            return NoHealthyTarget("No target can be asked now. " + self._account(), retry_after=soonest)
+            soonest = min(self._waits.values(), default=None)
+            return NoHealthyTarget("No target is available now. " + self._reasons(), retry_after=soonest)
         last = errors[-1]
         if last.reason == "timeout":
-            return ProviderTimeout("No target answered in time. " + self._account())
-        if self.own_key is not None and last.reason in _CREDENTIAL_FAULTS:
-            return last  # it is the caller's key: the provider's own words are for the caller
-        overloaded = last.status == 529 and last.dialect == dialect
+            return ProviderTimeout("No target answered in time. " + self._reasons())
+        if self._own_key is not None and last.reason in _CREDENTIAL_FAULTS:
+            return last  # it is the client's own key: the provider's error is for the client
+        alone = len(self._route.targets) == 1 and not (self._route.fallbacks and self._own_key is None)
+        # 529 is Anthropic's "overloaded": only SDKs of that dialect know the status.
+        overloaded = last.status == 529 and last.dialect == self._call.dialect.name
         if alone and len({error.status for error in errors}) == 1 and (overloaded or last.reason == "model_not_found"):
-            # Nothing else was asked: the provider's own words say most, to those who know its status.
-            return last
-        return ProviderFailed("No target could answer. " + self._account())
+            return last  # nothing else was tried: the provider's own error is the most precise one
+        return ProviderFailed("No target could answer. " + self._reasons())
 
     def _all_unfit(self) -> GatewayError:
         """Why no target can serve the request: the first one's error, with every target's reason where they differ."""
-        first = next(iter(self.unfit.values()))
-        if len({error.message for error in self.unfit.values()}) == 1:
+        first = next(iter(self._unfit.values()))
+        if len({error.message for error in self._unfit.values()}) == 1:
             return first
-        return BadRequest("No target can serve this request. " + self._account(), code=first.code, param=first.param)
+        return BadRequest("No target can serve this request. " + self._reasons(), code=first.code, param=first.param)
 
     def _with_earlier_causes(self, error: UpstreamError, target: BoundTarget) -> UpstreamError:
-        """A refusal by a stand-in says why the first choice was not the one to answer."""
+        """The refusal of a later target, with the reasons why earlier ones did not answer in its message."""
         causes = {
-            other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self.failures if other.name != target.name
+            other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self._failures if other.name != target.name
         }
-        for other in self.targets:
-            if other.name != target.name and not self.health.may_ask(other.name):
-                causes.setdefault(other.name, f"{other.name}: {self.health.why_not(other.name)}")
+        for other in self._targets:
+            if other.name != target.name and not self._health.may_ask(other.name):
+                causes.setdefault(other.name, f"{other.name}: {self._health.why_not(other.name)}")
         if causes:
-            error.message = f"{error.message} (asked {target.name} because of {'; '.join(causes.values())})"
-            error.body = b""  # relayed as it came, it would not say so
+            error.message = f"{error.message} (sent to {target.name} because of {'; '.join(causes.values())})"
+            error.body = b""  # the provider's body would be relayed without these reasons
         return error
 
-    def _account(self) -> str:
-        lines = {target.name: f"{target.name}: {error.reason}, {_one_line(error.message)}" for target, error in self.failures}
-        for name, why in self.passed_over.items():
+    def _reasons(self) -> str:
+        lines = {target.name: f"{target.name}: {error.reason}, {_one_line(error.message)}" for target, error in self._failures}
+        for name, why in self._skipped.items():
             lines.setdefault(name, f"{name}: {why}")
-        return "; ".join((*lines.values(), *self.missing)) or "The alias has no target."
+        return "; ".join((*lines.values(), *self._route.missing)) or "The alias has no target."
 
 
 def backoff(tries: int, before: float) -> float:

@@ -1,4 +1,8 @@
-"""A promised stream on its way to the caller: relayed, watched, kept alive, and ended truthfully."""
+"""Relays a streamed answer to the client: one loop for events and for bytes, kept alive by pings and ended truthfully.
+
+What differs between the two is an `AnswerStream`: `ChatStream` for events, `ByteStream` for sound and server-sent events of the
+media endpoints.
+"""
 
 from __future__ import annotations
 
@@ -6,86 +10,152 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from typing import Protocol
 
+import orjson
+
+from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import (
     BudgetExceeded,
     Closing,
     GatewayError,
     Internal,
+    MalformedStream,
     ProviderFailed,
     ProviderTimeout,
     UpstreamError,
 )
 from conduit_desktop.core.events import Event
 from conduit_desktop.gateway.accounting.meter import Meter
+from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 from conduit_desktop.gateway.upstream.client import Response
-from conduit_desktop.gateway.upstream.translation import Relay, TranslatedRelay
-from conduit_desktop.wire import StreamWriter
+from conduit_desktop.gateway.upstream.translation import PassthroughRelay, Relay, TranslatedRelay
+from conduit_desktop.wire import Dialect, StreamWriter
+from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing.base import Frame
+from conduit_desktop.wire.media.usage import read_media_usage
 
 log = logging.getLogger(__name__)
 
-
 _CLOSING = "The gateway is closing; the answer was cut off."
 _EARLY_S = 0.005
-"""A timer may fire this much too soon."""
+"""An event loop's timer may fire this much too soon."""
+NO_PINGS = 10**6.0
+"""Seconds: a stream of bytes has no pings."""
+
+OnBreak = Callable[[UpstreamAnswer, UpstreamError], None]
+"""Called with a stream that its upstream broke, for health."""
+
+
+class ConnectionCut(Exception):  # not a ConduitError: it asks the server to drop the connection
+    """A stream of bytes broke off after its headers: only a broken connection tells the client that it is incomplete."""
 
 
 class TimedReader:
-    """Reads an upstream's chunks, waking up in between for pings, and tells when the silence has lasted too long.
+    """Reads an upstream's chunks, returns in between for pings, and raises when the upstream is silent for too long.
 
-    A ping is due when the *caller* has heard nothing for `keepalive_s`, whatever the upstream says meanwhile. Silence is
-    time spent waiting for the upstream: a caller that reads slowly does not make it look stalled.
+    A ping is due when the *client* has been sent nothing for `keepalive_s`, whatever the upstream sends meanwhile. Silence is
+    time spent waiting for the upstream: a client that reads slowly does not make it look stalled.
+
+    One timer serves the whole stream: it is set anew only when it fires, not for every chunk, which would cost more than
+    reading the chunk does.
     """
 
-    __slots__ = ("_idle_s", "_keepalive_s", "_loop", "_over", "_response", "_said_at", "_silent_s", "_timer", "waited_s")
+    __slots__ = (
+        "_closing", "_deadline", "_expired", "_idle_s", "_keepalive_s", "_loop", "_response", "_sent_at", "_silent_s", "_task",
+        "_timer", "waited_s",
+    )  # fmt: skip
 
     def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
         self._response = response
         self._keepalive_s = keepalive_s
         self._idle_s = idle_s
         self._loop = asyncio.get_running_loop()
-        self._said_at = self._loop.time()
+        self._sent_at = self._loop.time()
         self._silent_s = 0.0
         self.waited_s = 0.0
         """Seconds spent waiting for the upstream."""
-        self._over = False
-        self._timer: asyncio.Timeout | None = None
+        self._closing = False
+        self._task: asyncio.Task[object] | None = None
+        """The task that waits for a chunk now."""
+        self._deadline = 0.0
+        """When it has waited long enough, in the loop's time."""
+        self._expired = False
+        self._timer: asyncio.TimerHandle | None = None
 
-    def cut(self) -> None:
-        """The gateway closes: the stream ends now, and says so."""
-        self._over = True
+    def close(self) -> None:
+        """The gateway closes: the stream ends now, with the dialect's error event."""
+        self._closing = True
+        self._expire()
+
+    def stop(self) -> None:
+        """Nothing more is read: cancel the timer."""
         if self._timer is not None:
-            with suppress(RuntimeError):  # nobody waits just now
-                self._timer.reschedule(self._loop.time())
+            self._timer.cancel()
+            self._timer = None
 
-    async def chunk(self, said: bool) -> bytes | None:
+    async def chunk(self, sent: bool) -> bytes | None:
         """The next bytes (b"" at the end), or None when a ping is due; raises UpstreamError after `idle_s` of silence.
 
-        `said`: the caller has been sent something since the last time. Raises Closing once it was `cut`.
+        `sent`: the client has been sent something since the last call. Raises Closing after `close`.
         """
-        if self._over:
+        if self._closing:
             raise Closing(_CLOSING)
         now = self._loop.time()
-        if said:
-            self._said_at = now
-        ping_at = self._said_at + self._keepalive_s
+        if sent:
+            self._sent_at = now
+        ping_at = self._sent_at + self._keepalive_s
         if ping_at <= now:
             return None
+        self._wait_until(min(ping_at, now + self._idle_s - self._silent_s))
+        task = self._task = asyncio.current_task()
+        assert task is not None
+        cancelling = task.cancelling()
         try:
-            async with asyncio.timeout_at(min(ping_at, now + self._idle_s - self._silent_s)) as self._timer:
-                data = await self._response.chunk()
-        except TimeoutError as error:
-            if self._over:
-                raise Closing(_CLOSING) from error
+            data = await self._response.chunk()
+        except asyncio.CancelledError:
+            # As in asyncio.timeout: a cancellation from outside wins over the timer's.
+            expired, self._expired = self._expired, False
+            if not expired or task.uncancel() > cancelling:
+                raise
+            if self._closing:
+                raise Closing(_CLOSING) from None
             self._waited(now)
             if self._silent_s >= self._idle_s - _EARLY_S:
-                raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from error
+                raise UpstreamError(f"the answer stalled for {self._idle_s:g} s", status=504, reason="timeout") from None
             return None
+        finally:
+            self._task = None
+            if self._expired:  # the chunk or another error came first
+                self._expired = False
+                task.uncancel()
         self._waited(now)
         self._silent_s = 0.0
         return data
+
+    def _wait_until(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # the client is being written to; the next chunk sets the timer
+        if self._loop.time() < self._deadline - _EARLY_S:
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
+        else:
+            self._expire()
+
+    def _expire(self) -> None:
+        if self._task is not None and not self._expired:
+            self._expired = True
+            self._task.cancel()
 
     def _waited(self, since: float) -> None:
         waited = self._loop.time() - since
@@ -93,141 +163,287 @@ class TimedReader:
         self.waited_s += waited
 
 
-Broken = Callable[[UpstreamAnswer, UpstreamError], None]
-"""Told of a stream that its upstream broke."""
+class AnswerStream(Protocol):
+    """One answer on its way: turns the upstream's bytes into the client's, and counts what goes by."""
+
+    answer: UpstreamAnswer
+    ended: bool
+    """Nothing more is to be read."""
+
+    def begin(self) -> bytes:
+        """The client's bytes for what came with the first content; raises BudgetExceeded."""
+        ...
+
+    def take(self, data: bytes) -> bytes:
+        """The client's bytes for the upstream's next ones (b"": the end); raises BudgetExceeded."""
+        ...
+
+    def check(self) -> None:
+        """Raises UpstreamError for a fault that follows what has been passed on."""
+        ...
+
+    def ping(self) -> bytes:
+        """What keeps the client's connection alive."""
+        ...
+
+    def end(self) -> bytes:
+        """The last bytes of a complete answer; raises UpstreamError where it is not complete."""
+        ...
+
+    def fail(self, error: GatewayError) -> bytes:
+        """The last bytes of a broken answer; raises ConnectionCut where the protocol has none for that."""
+        ...
 
 
-async def relayed(
-    opened: UpstreamAnswer,
-    meter: Meter,
-    writer: StreamWriter,
-    keepalive_s: float,
-    idle_s: float,
-    broken: Broken,
-    pulses: set[TimedReader],
-) -> AsyncGenerator[bytes]:
-    """The caller's bytes. The record is durable before the last of them; a break ends in the dialect's error event.
+class ChatStream:
+    """A chat answer as events, passed through or translated."""
 
-    While it runs, it can be cut off by its pulse among `pulses`.
+    __slots__ = ("_meter", "_relay", "_writer", "answer", "ended")
+
+    def __init__(self, answer: UpstreamAnswer, meter: Meter, writer: StreamWriter) -> None:
+        self.answer = answer
+        self.ended = False
+        self._meter = meter
+        self._writer = writer
+        whole = answer.ended and bool(answer.body)  # the target answered whole: its events are written as a stream
+        self._relay: Relay = TranslatedRelay(writer, answer.prepared.watch) if whole else answer.prepared.relay(writer)
+
+    def begin(self) -> bytes:
+        return self._pass_on(self.answer.held, self.answer.events)
+
+    def take(self, data: bytes) -> bytes:
+        try:
+            events = self.answer.take(data)
+        except UpstreamError as failure:
+            events, self.answer.failure = [], failure
+        return self._pass_on(data, events)
+
+    def _pass_on(self, data: bytes, events: list[Event]) -> bytes:
+        answer, meter = self.answer, self._meter
+        before = meter.output_bytes
+        meter.count(events)
+        if not meter.covered():
+            meter.output_bytes = before  # the client does not get these events
+            raise BudgetExceeded("The key's budget does not cover the rest of this answer.")
+        out = self._relay.pass_on(data, events, answer.failure is not None)
+        meter.keep(out)
+        reader = answer.reader
+        self.ended = answer.ended or (reader is not None and reader.done)
+        return out
+
+    def check(self) -> None:
+        self.answer.check()
+
+    def ping(self) -> bytes:
+        out = self._writer.ping()
+        self._meter.keep(out)
+        return out
+
+    def end(self) -> bytes:
+        out = self._relay.end()
+        self._meter.keep(out)
+        return out
+
+    def fail(self, error: GatewayError) -> bytes:
+        return self._relay.last_words(self.answer.secrets) or self._writer.fail(error)
+
+
+class ByteStream:
+    """An answer of a media endpoint as bytes. Its last byte is held back until the answer is known to be complete."""
+
+    __slots__ = ("_events", "_last", "_received", "answer", "ended")
+
+    def __init__(self, answer: UpstreamAnswer, meter: Meter) -> None:
+        self.answer = answer
+        self.ended = False
+        is_sse = answer.content_type.startswith("text/event-stream")
+        self._events = SseWatcher(answer.prepared.upstream, meter) if is_sse else None
+        self._last = b""
+        self._received = 0
+
+    def begin(self) -> bytes:
+        return self.take(self.answer.held)
+
+    def take(self, data: bytes) -> bytes:
+        if not data:
+            self.ended = True
+            return b""
+        self._received += len(data)
+        if self._events is not None:
+            data = self._events.take(data)
+        if not data:
+            return b""
+        out, self._last = self._last + data[:-1], data[-1:]
+        return out
+
+    def check(self) -> None:
+        if self._events is not None and self._events.failure is not None:
+            raise self._events.failure
+
+    def ping(self) -> bytes:
+        return b""
+
+    def end(self) -> bytes:
+        length, events = self.answer.length, self._events
+        if (length is not None and self._received != length) or (events is not None and not events.complete):
+            raise UpstreamError("the answer ended before its end", status=502, reason="broken")
+        return self._last + (events.relay.end() if events is not None else b"")
+
+    def fail(self, error: GatewayError) -> bytes:
+        if self._events is None:
+            raise ConnectionCut from error
+        own = sse.write(orjson.dumps(self.answer.prepared.call.dialect.write_error(error)[1]), "error")
+        return self._last + (self._events.relay.last_words(self.answer.secrets) or own)
+
+
+class SseWatcher:
+    """Relays server-sent events frame by frame, and reads usage, errors and the last frame.
+
+    `failure` is the fault that follows the frames which were passed on.
     """
-    pulse = TimedReader(opened.response, keepalive_s, idle_s)
-    pulses.add(pulse)
-    whole = opened.ended and bool(opened.body)
-    relay: Relay = TranslatedRelay(writer, opened.prepared.watch) if whole else opened.prepared.relay(writer)
+
+    def __init__(self, upstream: Dialect, meter: Meter) -> None:
+        self.relay = PassthroughRelay(upstream, hide_usage=False)
+        self.failure: UpstreamError | None = None
+        self._meter = meter
+        self._splitter = sse.SseSplitter()
+        self._typed = False
+        self._over = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last event has come; a stream whose events have no types has no last event."""
+        return self._over or not self._typed
+
+    def take(self, data: bytes) -> bytes:
+        """The bytes to pass on: whole frames, without the one that holds an error."""
+        try:
+            self._watch(data)
+        except UpstreamError as failure:
+            self.failure = failure
+        out = self.relay.pass_on(data, [], self.failure is not None)
+        self._meter.keep(out)
+        return out
+
+    def _watch(self, data: bytes) -> None:
+        try:
+            frames = self._splitter.feed(data)
+        except MalformedStream as error:
+            raise UpstreamError(f"the provider's answer cannot be read: {error}", status=502, reason="malformed") from error
+        for frame in frames:
+            # Images come as megabytes of base64: only a frame that may hold something of interest is parsed.
+            if frame.data.strip() == b"[DONE]":
+                self._over = True
+            elif b'"usage"' in frame.data or b'"error"' in frame.data or b'"type"' in frame.data[:4096] or frame.event:
+                self._read(frame)
+
+    def _read(self, frame: Frame) -> None:
+        try:
+            value = orjson.loads(frame.data) if frame.data else {}
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(value, dict):
+            return
+        kind = str(value.get("type") or frame.event or "")
+        self._typed = self._typed or bool(kind)
+        if kind == "error" or (value.get("error") and "." not in kind):
+            detail = value.get("error")
+            message = detail.get("message") if isinstance(detail, dict) else None
+            raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
+        self._over = self._over or kind.endswith((".completed", ".done"))
+        usage = read_media_usage(self._meter.record.endpoint, value)
+        if usage is not None:
+            self._meter.report(usage)
+
+
+async def relay(
+    stream: AnswerStream, meter: Meter, keepalive_s: float, idle_s: float, on_break: OnBreak, running: set[TimedReader]
+) -> AsyncGenerator[bytes]:
+    """The client's bytes. The record is durable before the last of them; a break ends in the dialect's error event.
+
+    `running` holds the readers of all streams, so that the gateway can close them. Raises ConnectionCut, see `AnswerStream.fail`.
+    """
+    response = stream.answer.response
+    reader = TimedReader(response, keepalive_s, idle_s)
+    running.add(reader)
     try:
-        _count(meter, opened.events)
-        out = relay.pass_on(opened.held, opened.events, opened.failure is not None)
-        while not (opened.ended or (opened.reader is not None and opened.reader.done)):
+        out = stream.begin()
+        while not stream.ended:
             if out:
-                meter.keep(out)
                 yield out
-            opened.check()
-            data = await pulse.chunk(said=bool(out))
-            out = writer.ping() if data is None else _take(opened, meter, relay, data)
-        opened.check()
-        tail = out + relay.end()
-        meter.keep(tail)
-        opened.response.finish()
-        meter.streamed_ms = pulse.waited_s * 1000
+            stream.check()
+            data = await reader.chunk(sent=bool(out))
+            out = stream.ping() if data is None else stream.take(data)
+        stream.check()
+        out += stream.end()
+        response.finish()
+        meter.streamed_ms = reader.waited_s * 1000
         await meter.settle("success")
-        if tail:
-            yield tail
+        if out:
+            yield out
     except (asyncio.CancelledError, GeneratorExit):
-        opened.response.abort()
+        response.abort()
         meter.close("cancelled", 499)
         raise
-    except Exception as error:  # whatever went wrong, the caller must not take it for success
-        told = await broke_off(opened, meter, broken, error)
-        yield relay.last_words(opened.sent) or writer.fail(told)
+    except Exception as error:  # whatever failed, the client must not take the answer for complete
+        response.abort()
+        shown = _broken(stream.answer, meter, on_break, error)
+        await meter.settle("broken", shown.status, shown)
+        yield stream.fail(shown)
     finally:
-        pulses.discard(pulse)
+        reader.stop()
+        running.discard(reader)
 
 
-def _take(opened: UpstreamAnswer, meter: Meter, relay: Relay, data: bytes) -> bytes:
-    """Read `data` (b"": the end), count it, and give the caller's bytes for it; a fault waits behind them."""
-    try:
-        events = opened.take(data)
-    except UpstreamError as failure:
-        events, opened.failure = [], failure
-    _count(meter, events)
-    return relay.pass_on(data, events, opened.failure is not None)
+def _broken(answer: UpstreamAnswer, meter: Meter, on_break: OnBreak, error: Exception) -> GatewayError:
+    """What the client is sent for a stream that could not be relayed to its end: our code, the target's name, the cause."""
+    if not isinstance(error, UpstreamError):
+        return own_error(error)
+    redact(error, answer.secrets)
+    meter.broke(error)
+    on_break(answer, error)
+    text = f"The answer of {answer.target.name} broke off: {error.message}"
+    return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
 
 
-def _count(meter: Meter, events: list[Event]) -> None:
-    """Take the events into the accounts; raises BudgetExceeded for those the budget does not bear, which nobody will see."""
-    before = meter.output_bytes
-    meter.watch(events)
-    if not meter.covered():
-        meter.output_bytes = before
-        raise BudgetExceeded("The key's budget does not bear the rest of this answer.")
-
-
-async def broke_off(opened: UpstreamAnswer, meter: Meter, broken: Broken, error: Exception) -> GatewayError:
-    """What the caller is told of a stream that could not be relayed to its end; it is settled, and its target judged."""
-    opened.response.abort()
-    if isinstance(error, UpstreamError):
-        redact(error, opened.sent)
-        meter.broke(error)
-        broken(opened, error)
-    told = _told(error, opened)
-    await meter.settle("broken", told.status, told)
-    return told
-
-
-def _told(error: Exception, opened: UpstreamAnswer) -> GatewayError:
-    """What the caller is told of a stream that broke: our code, the target's name, the cause."""
-    if isinstance(error, UpstreamError):
-        text = f"The answer of {opened.target.name} broke off: {error.message}"
-        return ProviderTimeout(text) if error.reason == "timeout" else ProviderFailed(text, code="provider_stream_broken")
-    return own_fault(error)
-
-
-def own_fault(error: Exception) -> GatewayError:
-    """What a caller is told of an error that no upstream made."""
+def own_error(error: Exception) -> GatewayError:
+    """What a client is sent for an error that no upstream caused."""
     if isinstance(error, GatewayError):
         return error
     log.error("a stream could not be relayed", exc_info=error)
     return Internal("The answer could not be relayed: an error of the gateway's own.")
 
 
-async def kept_alive(
-    opening: asyncio.Task[UpstreamAnswer],
+def client_writer(call: Call, passthrough: bool) -> StreamWriter:
+    """The client's stream writer. In passthrough it only writes pings and errors, so the request need not be read for it."""
+    request = ChatRequest(call.dialect.name, call.model, stream=True)
+    if not passthrough:
+        with suppress(GatewayError):  # an unreadable request goes to no target that needs a translation
+            request = call.neutral
+    return call.dialect.writer(request)
+
+
+async def ping_until(
+    searching: asyncio.Task[UpstreamAnswer],
+    then: Callable[[UpstreamAnswer], AsyncGenerator[bytes]],
     meter: Meter,
     writer: StreamWriter,
     keepalive_s: float,
-    idle_s: float,
-    broken: Broken,
-    pulses: set[TimedReader],
 ) -> AsyncGenerator[bytes]:
     """Pings until a target answers, then its stream; where none does, the dialect's error event."""
-    while not opening.done():
+    while not searching.done():
         yield writer.ping()
-        await asyncio.wait({opening}, timeout=keepalive_s)
+        await asyncio.wait({searching}, timeout=keepalive_s)
     try:
-        opened = opening.result()
-    except Exception as error:  # the answer has begun: the caller must be told in it, whatever went wrong
-        told = own_fault(error)
-        await meter.settle("error", told.status, told)
-        yield writer.fail(told)
+        answer = searching.result()
+    except Exception as error:  # the headers have been sent: the error has to follow in the stream, whatever it is
+        shown = own_error(error)
+        await meter.settle("error", shown.status, shown)
+        yield writer.fail(shown)
         return
-    stream = relayed(opened, meter, writer, keepalive_s, idle_s, broken, pulses)
+    frames = then(answer)
     try:
-        async for data in stream:
+        async for data in frames:
             yield data
     finally:
-        await stream.aclose()
-
-
-async def dropped(opening: asyncio.Task[UpstreamAnswer]) -> None:
-    """Stop looking for a target, or listening to the one that was found; returns when nothing is left of it."""
-    if opening.done():
-        _let_go(opening)
-        return
-    opening.cancel()
-    opening.add_done_callback(_let_go)  # also where nobody waits for it any more
-    await asyncio.wait({opening})
-
-
-def _let_go(opening: asyncio.Task[UpstreamAnswer]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().response.abort()
+        await frames.aclose()

@@ -1,8 +1,8 @@
-"""Proofs of thought that a caller's dialect cannot carry: kept from one answer for the next request, in memory alone.
+"""Thinking signatures that the client's dialect cannot carry: kept in memory from one answer for the next request.
 
-Gemini signs its tool calls and Anthropic its thoughts, and both want them back in the next turn of a tool loop. A caller who
-speaks another dialect sends its tool calls back without them; here they are found again by the call's id, or by the words
-of the thought. What was forgotten (a restart, a full store) costs the model its thoughts, never the request.
+Gemini signs its tool calls and Anthropic its thinking blocks, and both expect the signatures back in the next request of a tool
+loop. A client of another dialect returns its tool calls without them; they are looked up by the id of the tool call, or by the
+text of the thinking block. A lost signature (a restart, a full store) costs the model its thinking, never the request.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ Thought = Thinking | RedactedThinking
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What goes with a tool call: its own signature, and the signed thoughts before it."""
+    """What belongs to a tool call: its own signature, and the signed thinking blocks before it."""
 
     signature: str | None = None
     thoughts: tuple[Thought, ...] = ()
 
     @property
     def size(self) -> int:
-        """About how many bytes it holds."""
+        """Its approximate size in bytes."""
         texts = [(t.data if isinstance(t, RedactedThinking) else t.text + (t.signature or "")) for t in self.thoughts]
         return 200 + len(self.signature or "") + sum(len(text) for text in texts)
 
 
 class ThinkingSignatures:
-    """The store: bounded in entries and bytes, the least recently used goes first.
+    """The store, bounded in entries and bytes; the least recently used entry is dropped first.
 
-    A `scope` is a caller's own: nobody gets at the thoughts of another's conversation by guessing ids.
+    A `scope` belongs to one caller: guessing ids reveals nothing of another caller's conversation.
     """
 
     def __init__(self, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
@@ -60,7 +60,7 @@ class ThinkingSignatures:
         return len(self._kept)
 
     def keep(self, scope: str, dialect: str, what: str, proof: Proof) -> None:
-        """Remember `proof` for `what` (a call's id, or a thought's words) of an answer in `dialect`."""
+        """Keep `proof` for `what` (a tool call's id, or a thinking block's text) of an answer in `dialect`."""
         if proof.size > self._max_bytes:
             return
         key = _key(scope, dialect, what)
@@ -80,7 +80,7 @@ class ThinkingSignatures:
         return found
 
     def watch(self, scope: str, dialect: str) -> SignatureRecorder:
-        """Somebody who sees an answer's events go by, and keeps what is proof."""
+        """A recorder that reads an answer's events and keeps its signatures."""
         return SignatureRecorder(self, scope, dialect)
 
     def restored(self, scope: str, dialect: str, request: ChatRequest) -> ChatRequest:
@@ -107,7 +107,7 @@ class ThinkingSignatures:
                 part = replace(part, signature=proof.signature, dialect=dialect)
             parts.append(part)
         if thoughts:
-            # The provider's own thoughts, whole and signed, stand for whatever the caller had left of them.
+            # The provider's own signed blocks replace what the client sent of them.
             parts = [*thoughts, *(part for part in parts if not isinstance(part, Thinking | RedactedThinking))]
         if len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True)):
             return message
@@ -129,15 +129,15 @@ class SignatureRecorder:
     store: ThinkingSignatures
     scope: str
     dialect: str
-    _words: list[str] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
     _signature: str = ""
     _thoughts: list[Thought] = field(default_factory=list)
 
     def see(self, events: Iterable[Event]) -> None:
-        """Take in what has come."""
+        """Read the next events of the answer."""
         for event in events:
-            if type(event) is TextDelta and not self._words:
-                continue  # nearly all of them
+            if type(event) is TextDelta and not self._texts:
+                continue  # nearly all events
             if isinstance(event, _SEEN) and event.choice == 0:
                 self._see(event)
 
@@ -146,7 +146,7 @@ class SignatureRecorder:
             case ThinkingDelta():
                 if self._signature:
                     self._seal()
-                self._words.append(event.text)
+                self._texts.append(event.text)
             case ThinkingSigned():
                 self._signature += event.signature
             case ThinkingRedacted():
@@ -161,10 +161,10 @@ class SignatureRecorder:
                 self._seal()
 
     def _seal(self) -> None:
-        """A thought is over: keep it if it is signed."""
-        text = "".join(self._words)
+        """A thinking block has ended: keep it if it is signed."""
+        text = "".join(self._texts)
         if self._signature:
             self._thoughts.append(Thinking(text, self._signature, dialect=self.dialect))
             if text:
                 self.store.keep(self.scope, self.dialect, text, Proof(self._signature))
-        self._words, self._signature = [], ""
+        self._texts, self._signature = [], ""

@@ -1,7 +1,7 @@
-"""How one request is put to one target, and how its answer is told: the native lane, or through the neutral words.
+"""Prepares a chat request for one target, and relays its answer: passthrough or translated.
 
-Native: the caller's dialect is among the provider's. The body goes on with the model swapped, frames are relayed as bytes,
-and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
+Passthrough (`native`): the client's dialect is among the provider's. The body is sent with the model replaced, frames are
+relayed as bytes, and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Event, UsageReported
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import contains_credential
-from conduit_desktop.gateway.routing.resolve import BoundTarget
+from conduit_desktop.gateway.routing.targets import BoundTarget
 from conduit_desktop.gateway.upstream.thinking_signatures import SignatureRecorder, ThinkingSignatures
 from conduit_desktop.providers import Secrets
 from conduit_desktop.wire import Dialect, ReframingWriter, StreamWriter, dialect
@@ -27,28 +27,28 @@ from conduit_desktop.wire.framing.base import Frame
 
 
 class Relay(Protocol):
-    """Turns what a target streams into what the caller reads."""
+    """Turns the target's stream into the client's."""
 
     def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
-        """The caller's bytes for the upstream's `data`, which made `events`; with `faulty`, something unfit follows in it."""
+        """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows."""
         ...
 
     def end(self) -> bytes:
-        """What is still owed after a good end."""
+        """The last bytes of a complete answer."""
         ...
 
     def last_words(self, secrets: Secrets) -> bytes:
-        """The target's own error, as it came, where it told one that the caller's SDK takes for an error; else nothing.
+        """The target's own error frame, unchanged, where the client's SDK reads it as an error; else nothing.
 
-        Nor is anything where it quotes a credential.
+        A frame that quotes a credential is not relayed.
         """
         ...
 
 
 class PassthroughRelay:
-    """Hands on whole frames as they came; a cut frame waits for its rest, so garbage never reaches the caller.
+    """Relays whole frames unchanged; an incomplete frame waits for its rest, so a broken one never reaches the client.
 
-    With `hide_usage`, frames that say nothing but usage are left out: the caller had not asked for them.
+    With `hide_usage`, frames that hold only usage are left out: the gateway requested them, the client did not.
     """
 
     __slots__ = ("_buffer", "_hide_usage", "_splitter", "_unfit", "_upstream")
@@ -65,7 +65,7 @@ class PassthroughRelay:
         end = self._splitter.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
         if faulty:
-            # At the end of the bytes, an error may lack nothing but the end of its frame.
+            # At the end of the stream, only the frame end of an error may be missing.
             fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end))
             return b"".join(fit) if data else b""
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
@@ -87,7 +87,7 @@ class PassthroughRelay:
 
 
 class TranslatedRelay:
-    """Writes the events anew in the caller's dialect; `watch` keeps the proofs of thought that it cannot say."""
+    """Writes the events in the client's dialect; `watch` keeps the thinking signatures that it cannot express."""
 
     __slots__ = ("_watch", "_writer")
 
@@ -109,7 +109,7 @@ class TranslatedRelay:
 
 
 class ReframedRelay:
-    """Hands on the same frames in the framing of a caller who speaks the dialect otherwise (one JSON array, no events)."""
+    """Relays the same frames in another framing of the dialect: Gemini streams as one JSON array without `alt=sse`."""
 
     __slots__ = ("_native", "_writer")
 
@@ -133,7 +133,7 @@ class ReframedRelay:
 
 
 def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
-    """The frames before the first that is an error or no JSON, and that one."""
+    """The frames before the first that is an error or not JSON, and that one."""
     fit: list[bytes] = []
     for frame in frames:
         if holds_error(frame) or not is_json(frame):
@@ -143,13 +143,13 @@ def _until_unfit(frames: Iterable[Frame]) -> tuple[list[bytes], Frame | None]:
 
 
 _CONVERSATIONS = ("messages", "input", "contents")
-"""Where each dialect's request holds the turns so far."""
+"""The field of each dialect's request that holds the conversation."""
 _FOREIGN = "thoughts and sources of other providers"
 
 
 @dataclass(slots=True)
 class PreparedRequest:
-    """One request on its way to one target. `upstream` is the dialect spoken there."""
+    """One request prepared for one target. `upstream` is the target's dialect, `native` whether it is the client's own."""
 
     call: Call
     upstream: Dialect
@@ -159,14 +159,14 @@ class PreparedRequest:
     watch: SignatureRecorder | None = None
 
     def relay(self, writer: StreamWriter) -> Relay:
-        """What turns the target's frames into the caller's; `writer` is the caller's own, for translated streams."""
+        """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
         if self.native:
             native = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
             return ReframedRelay(native, writer) if isinstance(writer, ReframingWriter) else native
         return TranslatedRelay(writer, self.watch)
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
-        """The whole answer in the caller's dialect."""
+        """The whole answer in the client's dialect."""
         if self.native:
             return body
         if self.watch is not None:
@@ -174,7 +174,7 @@ class PreparedRequest:
         return orjson.dumps(self.call.dialect.write_response(collect(events), self.call.neutral))
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
-        """The caller's headers that go on: in the native lane, those of the provider's open lists."""
+        """The client's headers that are sent on: in passthrough, those that the provider kind lists."""
         prefixes = target.bound.kind.relayed_headers
         if not self.native or not prefixes:
             return {}
@@ -186,20 +186,20 @@ def prepare(
 ) -> PreparedRequest:
     """Prepare the body for a target; raises BadRequest where the request cannot be read. `overrides` are set last.
 
-    `signatures` holds the proofs of thought of earlier answers, which translated requests get back.
+    `signatures` holds the thinking signatures of earlier answers, which translated requests get back.
     """
     kind = target.bound.kind
-    spoken = kind.dialects_for(target.model)
+    dialects = kind.dialects_for(target.model)
     watch: SignatureRecorder | None = None
-    native = kind.supports(call.dialect.name) and (spoken is kind.dialects or call.dialect.name in spoken)
+    native = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
     if native:
         upstream = call.dialect
         body = upstream.passthrough_request(call.body, kind.upstream_model(target.model))
-        dropped = _left_behind(call.body, body)
+        dropped = _left_out(call.body, body)
     elif call.untranslatable is not None:
         raise call.untranslatable
     else:
-        upstream = dialect(spoken[0])
+        upstream = dialect(dialects[0])
         request = call.neutral
         if signatures is not None:
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
@@ -219,11 +219,11 @@ def prepare(
     return PreparedRequest(call, upstream, native, orjson.dumps(body), dropped, watch)
 
 
-def _left_behind(said: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
-    """The native lane touches a conversation only to take out what another provider made and this one would refuse."""
+def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:
+    """What passthrough dropped: it changes a conversation only to remove content of other providers that this one refuses."""
     for name in _CONVERSATIONS:
-        if sent.get(name) is not said.get(name):
+        if sent.get(name) is not received.get(name):
             break
     else:
         return []
-    return [_FOREIGN, *(["thinking"] if "thinking" in said and "thinking" not in sent else [])]
+    return [_FOREIGN, *(["thinking"] if "thinking" in received and "thinking" not in sent else [])]

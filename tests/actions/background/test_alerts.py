@@ -26,8 +26,8 @@ def alerts(context: AppContext) -> Iterator[Alerts]:
 
 
 async def notified(context: AppContext, do: Do) -> list[tuple[str, str, str]]:
-    while context.gateway._side_work:
-        await asyncio.wait(context.gateway._side_work)
+    while context.gateway.state._side_work:
+        await asyncio.wait(context.gateway.state._side_work)
     return [(row["kind"], row["severity"], row["title"]) for row in reversed((await do("GET", "/notifications"))["data"])]
 
 

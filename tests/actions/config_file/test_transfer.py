@@ -92,7 +92,7 @@ async def test_an_import_that_names_a_missing_default_model_is_refused(do: Do) -
 
 
 async def test_an_import_changes_only_the_settings_that_differ_and_are_not_fixed(context: AppContext, do: Do) -> None:
-    context.gateway.overrides = {"port": 1}
+    context.gateway.state.overrides = {"port": 1}
     text = '[settings]\nport = 2\ntheme = "system"\npayload_days = 3\n'
     answer = await do("POST", "/import", {"toml": text, "apply": True})
     assert [(row["name"], row["change"]) for row in answer["changes"]] == [

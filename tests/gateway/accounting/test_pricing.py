@@ -1,8 +1,10 @@
-"""Which price holds, and that the catalog says what its source says."""
+"""Which price is valid, that it is kept until a price changes, and that the catalog agrees with its source."""
 
 from __future__ import annotations
 
+import asyncio
 import random
+import threading
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +14,13 @@ import pytest
 
 from conduit_desktop.core.entities import Price, Provider
 from conduit_desktop.core.events import Usage
+from conduit_desktop.gateway.accounting import pricing
+from conduit_desktop.gateway.accounting.cost import compile_price, cost_of
 from conduit_desktop.gateway.accounting.price_catalog import PriceCatalog
-from conduit_desktop.gateway.accounting.pricing import PriceQuery, choose, compile_price, compile_prices, cost_of, resolve
+from conduit_desktop.gateway.accounting.pricing import CompiledPrices, PriceQuery, choose, compile_prices, resolve
+from conduit_desktop.gateway.routing.targets import BoundTarget
+from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
+from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
 
 NOW = int(datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp() * 1000)
@@ -235,3 +242,38 @@ def test_what_the_catalog_leaves_out_is_what_its_source_prices_otherwise(catalog
                 if first is model and catalog.find(provider.id, model.id, NOW) is None:
                     missing.append((provider.id, model.id))
     assert missing == []
+
+
+# Prices in use
+
+
+def target() -> BoundTarget:
+    provider = Provider(id="prov_a", name="a", kind="openai")
+    return BoundTarget.of(BoundProvider(provider, bind(provider), (Credential("0", Secrets()),)), "m")
+
+
+def at(rate: float) -> Snapshot:
+    return Snapshot(prices=(Price(pattern="a/m", input=rate, output=rate),))
+
+
+async def test_a_price_that_changes_while_it_is_looked_up_holds_for_the_next_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, kept, changed = target(), CompiledPrices(), threading.Event()
+
+    def late(*args: Any) -> Any:
+        found = compile_prices(*args)
+        assert changed.wait(10)
+        return found
+
+    monkeypatch.setattr(pricing, "compile_prices", late)
+    asking = asyncio.ensure_future(kept.find([one], at(1.0)))
+    await asyncio.sleep(0)
+    kept.forget()
+    changed.set()
+    (old,) = (await asking).values()
+    assert old is not None
+    assert old.price.input == 1.0
+    assert kept.known([one]) is None
+    await kept.find([one], at(2.0))
+    (new,) = (kept.known([one]) or {}).values()
+    assert new is not None
+    assert new.price.input == 2.0

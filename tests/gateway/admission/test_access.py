@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.core import clock as clock_module
 from conduit_desktop.core.entities import IpRule, Provider, VirtualKey
 from conduit_desktop.core.errors import Forbidden, Unauthorized
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.access import Caller, check_address, check_model, digest, identify, may_call
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.snapshot import BoundProvider, Rule, Snapshot
@@ -28,7 +28,7 @@ REMOTE = "203.0.113.7"
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(access, "time", SimpleNamespace(time=clock.wall))
+    monkeypatch.setattr(clock_module, "time", SimpleNamespace(time=clock.wall))
     return clock
 
 
@@ -178,12 +178,12 @@ def test_a_call_without_a_key_is_refused_where_no_anonymous_key_is_set() -> None
         assert refused.value.code == "missing_api_key"
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", ""])
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "", "::ffff:127.0.0.1"])
 def test_the_anonymous_key_is_used_by_a_loopback_call_without_a_key(address: str) -> None:
     assert identify(call(None, address), snapshot(key("App"), anonymous_key="aPP")).id == "key_App"
 
 
-@pytest.mark.parametrize("address", [REMOTE, "192.168.0.2", "2001:db8::1", "not an address"])
+@pytest.mark.parametrize("address", [REMOTE, "192.168.0.2", "2001:db8::1", "::ffff:192.168.0.2", "not an address"])
 def test_the_anonymous_key_is_not_used_from_another_machine(address: str) -> None:
     with pytest.raises(Unauthorized) as refused:
         identify(call(None, address), snapshot(key(), anonymous_key="app"))
@@ -252,6 +252,10 @@ def test_a_client_cannot_call_as_another_key_by_its_id() -> None:
         (("::/0",), REMOTE, False),
         (("127.0.0.1",), "", True),
         (("10.0.0.0/8",), "", False),
+        (("203.0.113.0/24",), f"::ffff:{REMOTE}", True),  # how a dual-stack socket reports IPv4 clients
+        (("203.0.113.0/24",), "::ffff:203.0.114.7", False),
+        (("::/0",), f"::ffff:{REMOTE}", False),
+        (("0.0.0.0/0",), "not an address", False),
         ((), REMOTE, True),
     ],
 )
@@ -305,6 +309,13 @@ def test_a_rule_of_one_address_family_matches_no_address_of_the_other() -> None:
 def test_an_address_that_cannot_be_parsed_is_refused_where_there_are_rules() -> None:
     assert not admits(rules("allow 0.0.0.0/0"), "not an address")
     assert not admits(rules("deny 203.0.113.7"), "not an address")
+
+
+def test_an_ipv4_address_in_ipv6_form_is_checked_as_ipv4() -> None:
+    assert not admits(rules("deny 203.0.113.0/24"), f"::ffff:{REMOTE}")
+    assert admits(rules("allow 203.0.113.0/24"), f"::ffff:{REMOTE}")
+    assert not admits(rules("allow ::/0"), f"::ffff:{REMOTE}")
+    assert admits(rules("deny 203.0.113.0/24"), "2001:db8::1")
 
 
 def test_a_call_without_an_address_counts_as_loopback_in_the_rules() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from conduit_desktop.core import clock as clock_module
 from conduit_desktop.core.entities import BudgetPeriod, VirtualKey
-from conduit_desktop.gateway.admission import budgets as budgets_module
 from conduit_desktop.gateway.admission.budgets import DAY_MS, BudgetAccount, Budgets, first_day, period
 from tests.fakes.clock import Clock
 
@@ -175,7 +175,7 @@ def test_a_key_without_records_has_spent_nothing() -> None:
 
 def test_periods_follow_the_computers_clock_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = at("2026-11-20T23:59:59.999")
-    monkeypatch.setattr(budgets_module, "time", SimpleNamespace(time=clock.wall))
+    monkeypatch.setattr(clock_module, "time", SimpleNamespace(time=clock.wall))
     budgets = Budgets()
     budgets.load([key("daily")], {"key_app": 70})
     assert budgets.account("key_app").spend_nano == 70

@@ -411,14 +411,7 @@ def test_the_dearest_of_the_targets_prices_is_expected() -> None:
         assert (expected.compiled_price, expected.cost_nano, expected.unpriced) == (TARIFF, 5 * A_TOKEN, False)
 
 
-def test_growth_is_priced_where_nothing_was_expected_to_cost_anything() -> None:
-    limiter = RateLimiter(Budgets())
-    reservation = limiter.admit(key(5), CostEstimate.of(0, 0, [TARIFF]))
-    assert reservation.covers(5)
-    assert not reservation.covers(6)
-
-
-@pytest.mark.parametrize("tariffs", [[], [None], [None, TARIFF], [TARIFF, None]])
+@pytest.mark.parametrize("compiled_prices", [[], [None], [None, TARIFF], [TARIFF, None]])
 def test_a_request_is_unpriced_where_any_of_its_targets_has_no_price(compiled_prices: list[Any]) -> None:
     expected = CostEstimate.of(3, 2, compiled_prices)
     assert expected.unpriced

@@ -1,4 +1,4 @@
-"""When a circuit opens and closes, and when a credential rests or is disabled: each threshold, on a clock that is moved by hand."""
+"""When a circuit opens and closes, and when a credential is in cooldown or disabled: each threshold, on a clock that is moved."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_wait_that_is_over_is_none_and_never_less(health: Health, clock: Clock
     fail(health, 5, "overloaded", 30)
     fail(health, 1, "rate_limit", 30)
     clock.advance(100)
-    assert (health.target_rest_s(TARGET), health.next_probe_s(TARGET), health.rest_s(PROVIDER, LABEL, MODEL)) == (0.0, 0.0, 0.0)
+    assert (health.target_cooldown_s(TARGET), health.next_probe_s(TARGET), health.credential_cooldown_s(PROVIDER, LABEL, MODEL)) == (0.0, 0.0, 0.0)
 
 
 def test_one_targets_failures_say_nothing_of_another(health: Health) -> None:
@@ -191,7 +191,7 @@ def test_a_request_that_began_before_the_opening_neither_prolongs_nor_ends_it(he
 
 def test_the_reason_names_the_last_error(health: Health) -> None:
     fail(health, 5, text="x" * 500)
-    assert health.why_not(TARGET) == f"not asked, its circuit is open ({'x' * 300})"
+    assert health.why_not(TARGET) == f"not tried, its circuit is open ({'x' * 300})"
 
 
 # Half open.
@@ -298,23 +298,23 @@ def test_a_hint_changes_nothing_for_a_closed_circuit(health: Health, known: bool
 def test_a_target_that_names_a_wait_is_left_alone_until_then_to_the_moment(health: Health, clock: Clock) -> None:
     fail(health, 1, "overloaded", 30)
     assert health.target(TARGET).state == "closed"
-    assert health.why_not(TARGET) == "not asked, its provider asked to be left alone for 30 s more (down)"
+    assert health.why_not(TARGET) == "not tried, its provider asked for a pause of 30 s more (down)"
     clock.advance(29.999)
     assert not health.may_ask(TARGET)
     clock.advance(0.001)
     assert health.may_ask(TARGET)
-    assert health.target_rest_s(TARGET) == 0.0
+    assert health.target_cooldown_s(TARGET) == 0.0
 
 
 def test_a_wait_of_a_target_is_cut_to_a_day(health: Health) -> None:
     fail(health, 1, "overloaded", 10 * COOLDOWN_MAX_S)
-    assert health.target_rest_s(TARGET) == COOLDOWN_MAX_S == 86_400
+    assert health.target_cooldown_s(TARGET) == COOLDOWN_MAX_S == 86_400
 
 
 @pytest.mark.parametrize("reason", sorted(set(get_args(Reason)) - OF_THE_TARGET))
 def test_a_wait_named_with_another_fault_is_not_the_targets(health: Health, reason: Reason) -> None:
     fail(health, 1, reason, 30)
-    assert health.target_rest_s(TARGET) == 0.0
+    assert health.target_cooldown_s(TARGET) == 0.0
     assert health.may_ask(TARGET)
 
 
@@ -331,7 +331,7 @@ def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health
     assert health.wait_s(TARGET) == 0.0
     fail(health, 5, "overloaded", 2)
     assert health.wait_s(TARGET) == 5.0
-    health.rest(TARGET, 8, "busy")
+    health.cool_down(TARGET, 8, "busy")
     assert health.wait_s(TARGET) == 8.0
 
 
@@ -341,7 +341,7 @@ def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health
 def test_a_paused_target_is_not_asked_until_it_is_resumed(health: Health, clock: Clock) -> None:
     health.paused.add(TARGET)
     assert not health.may_ask(TARGET)
-    assert health.why_not(TARGET) == "not asked, the operator paused it"
+    assert health.why_not(TARGET) == "not tried, the operator paused it"
     assert health.wait_s(TARGET) is None
     assert health.may_ask("a/other")
     clock.advance(10_000_000)
@@ -379,7 +379,7 @@ def usable(health: Health, model: str = MODEL, label: str = LABEL) -> bool:
 def test_a_credential_nobody_knows_is_used(health: Health) -> None:
     assert usable(health)
     assert waits(health) == 0.0
-    assert health.parked(PROVIDER, LABEL, MODEL) == ""
+    assert health.disabled_reason(PROVIDER, LABEL, MODEL) == ""
 
 
 def test_a_rate_limited_credential_rests_as_long_as_the_provider_named_to_the_moment(health: Health, clock: Clock) -> None:
@@ -434,7 +434,7 @@ def test_a_wait_of_zero_is_none_and_a_wait_of_years_is_cut_to_a_day(health: Heal
 
 def test_after_its_rest_exactly_one_request_tries_a_credential_out(health: Health, clock: Clock) -> None:
     fail(health, 1, "rate_limit", 30)
-    assert health.begin(TARGET, PROVIDER, LABEL) is None, "it still rests"
+    assert health.begin(TARGET, PROVIDER, LABEL) is None, "it is still in cooldown"
     clock.advance(30)
     probe = health.begin(TARGET, PROVIDER, LABEL)
     assert probe is not None
@@ -453,7 +453,7 @@ def test_one_request_may_try_out_a_circuit_and_a_credential(health: Health, cloc
     probe = health.begin(TARGET, PROVIDER, LABEL)
     assert probe is not None
     assert probe.circuit
-    assert probe.rest is not None
+    assert probe.cooldown is not None
     health.end(TARGET, probe)
     assert health.may_ask(TARGET)
     assert usable(health)
@@ -481,7 +481,7 @@ def test_a_refused_credential_is_disabled_for_every_model_until_it_is_released(
     for model in (MODEL, "other"):
         assert not usable(health, model)
         assert waits(health, model) is None
-        assert health.parked(PROVIDER, LABEL, model) == "no such key"
+        assert health.disabled_reason(PROVIDER, LABEL, model) == "no such key"
     assert usable(health, label="1")
     assert health.may_use("prov_b", LABEL, MODEL)
     assert changes == [("credential", "a (0)", "no such key")]
@@ -493,9 +493,9 @@ def test_a_forbidden_model_disables_the_credential_for_that_model_only(health: H
     fail(health, 3, "permission", text="not for you")
     assert not usable(health)
     assert waits(health) is None
-    assert health.parked(PROVIDER, LABEL, MODEL) == "not for you"
+    assert health.disabled_reason(PROVIDER, LABEL, MODEL) == "not for you"
     assert usable(health, "other")
-    assert health.parked(PROVIDER, LABEL, "other") == ""
+    assert health.disabled_reason(PROVIDER, LABEL, "other") == ""
     fail(health, 1, "permission", target="a/other", text="nor that")
     assert not usable(health, "other")
     assert changes == [("credential", "a/m (0)", "not for you"), ("credential", "a/other (0)", "nor that")]
@@ -505,14 +505,14 @@ def test_the_first_reason_of_a_disabled_credential_is_kept(health: Health, chang
     fail(health, 1, "auth", text="first")
     fail(health, 1, "permission", text="second")
     fail(health, 1, "money", text="third")
-    assert health.parked(PROVIDER, LABEL, MODEL) == "first"
+    assert health.disabled_reason(PROVIDER, LABEL, MODEL) == "first"
     assert len(changes) == 1
 
 
 @pytest.mark.parametrize("text", ["", "x" * 500])
 def test_the_reason_of_a_disabled_credential_is_never_empty_and_at_most_300_characters(health: Health, text: str) -> None:
     fail(health, 1, "auth", text=text)
-    assert health.parked(PROVIDER, LABEL, MODEL) == (text[:300] or "auth")
+    assert health.disabled_reason(PROVIDER, LABEL, MODEL) == (text[:300] or "auth")
 
 
 @pytest.mark.parametrize("reason", sorted(set(get_args(Reason)) - OF_THE_CREDENTIAL - {"rate_limit"}))
@@ -565,7 +565,7 @@ def test_requests_in_flight_to_a_changed_provider_are_counted_to_their_end(healt
 
 def test_a_target_that_was_failing_before_a_restart_waits_and_then_admits_one_probe(health: Health, clock: Clock) -> None:
     health.reopen(TARGET, 20, 2, "was down")
-    assert health.why_not(TARGET) == "not asked, its circuit is open (was down)"
+    assert health.why_not(TARGET) == "not tried, its circuit is open (was down)"
     clock.advance(19.999)
     assert not health.may_ask(TARGET)
     clock.advance(0.001)
@@ -584,7 +584,7 @@ def test_requests_in_flight_are_never_fewer_than_none(health: Health) -> None:
 
 
 def test_what_is_forgotten_for_room_is_idle_and_what_limits_a_target_is_kept(health: Health, clock: Clock) -> None:
-    fail(health, 1, "overloaded", 30, target="a/rests")
+    fail(health, 1, "overloaded", 30, target="a/cooling")
     fail(health, 5, target="a/open")
     health.begin("a/busy")
     for number in range(MAX_TARGETS - 3):
@@ -593,9 +593,9 @@ def test_what_is_forgotten_for_room_is_idle_and_what_limits_a_target_is_kept(hea
     health.target("a/0")
     assert len(health.targets) == MAX_TARGETS, "a known one needs no room"
     health.target("a/new")
-    assert set(health.targets) == {"a/rests", "a/open", "a/busy", "a/new"}
+    assert set(health.targets) == {"a/cooling", "a/open", "a/busy", "a/new"}
     clock.advance(30)
-    assert health._is_idle(health.target("a/rests")), "its rest is over"
+    assert health._is_idle(health.target("a/cooling")), "its cooldown is over"
 
 
 def test_faults_and_turns_are_shown_up_to_the_edge_of_the_span_asked_for(health: Health, clock: Clock) -> None:
@@ -604,7 +604,7 @@ def test_faults_and_turns_are_shown_up_to_the_edge_of_the_span_asked_for(health:
     fail(health, 1, "timeout")
     assert health.recent_faults(TARGET, 60) == {"server": 5, "timeout": 1}
     assert health.recent_faults(TARGET, 59.9) == {"timeout": 1}
-    assert health.turns(TARGET, 60) == [(60.0, "open")]
-    assert health.turns(TARGET, 59.9) == []
+    assert health.transitions(TARGET, 60) == [(60.0, "open")]
+    assert health.transitions(TARGET, 59.9) == []
     assert health.recent_faults("b/m", 60) == {}
-    assert health.turns("b/m", 60) == []
+    assert health.transitions("b/m", 60) == []

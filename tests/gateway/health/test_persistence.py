@@ -15,7 +15,7 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway import background as health_monitor
-from conduit_desktop.gateway.health import persistence as health_memory
+from conduit_desktop.gateway.health import persistence
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
 from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
 from conduit_desktop.providers import Secrets
@@ -220,7 +220,7 @@ async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vend
 @pytest.mark.parametrize("kept", [None, 7, [], {"salt": 1}, {"salt": "s", "targets": [{"name": "x"}]}])
 def test_what_cannot_be_understood_is_forgotten(kept: object) -> None:
     fresh = Health()
-    health_memory.restore(fresh, GatewayFixture.__new__(GatewayFixture), kept, 0)  # type: ignore[arg-type]
+    persistence.restore(fresh, GatewayFixture.__new__(GatewayFixture), kept, 0)  # type: ignore[arg-type]
     assert not fresh.targets
     assert not fresh.credentials
 
@@ -244,7 +244,7 @@ async def test_a_health_check_that_fails_changes_nothing(home: Home, vendor: Ven
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         await vendor.stop()
-        await gateway.health_monitor.check()
+        await gateway.state.health_monitor.check()
         assert gateway.health.target("a/one").state == "open"
 
 
@@ -252,7 +252,7 @@ async def test_without_the_setting_no_provider_is_looked_at(home: Home, vendor: 
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         assert not [call for call in vendor.calls if call.method == "GET"]
-        await gateway.health_monitor.check()
+        await gateway.state.health_monitor.check()
         assert [call.path for call in vendor.calls if call.method == "GET"] == ["/v1/models"]
 
 
@@ -270,10 +270,10 @@ def configured(key: str = "sk-1", changed_at: int = 1, name: str = "a", label: s
 
 def restarted(before: Health, snapshot: Snapshot | None = None, later_s: float = 0.0) -> tuple[Health, Clock]:
     """What another process knows `later_s` seconds later, its own clock being another."""
-    kept = health_memory.remembered(before, configured(), SALT, NOW_MS).model_dump(mode="json")
+    kept = persistence.remembered(before, configured(), SALT, NOW_MS).model_dump(mode="json", by_alias=True)
     clock = Clock(monotonic=5.0)
     after = Health(clock)
-    health_memory.restore(after, snapshot or configured(), kept, NOW_MS + int(later_s * 1000))
+    persistence.restore(after, snapshot or configured(), kept, NOW_MS + int(later_s * 1000))
     return after, clock
 
 
@@ -314,29 +314,28 @@ def test_a_closed_circuit_with_failures_is_not_kept() -> None:
     before = Health(Clock())
     for _ in range(4):
         before.failed("a/m", "prov_a", "0", UpstreamError("down", status=500, reason="server"))
-    assert not health_memory.remembered(before, configured(), SALT, NOW_MS).targets
+    assert not persistence.remembered(before, configured(), SALT, NOW_MS).targets
 
 
 @pytest.mark.parametrize("back_s", [3600, 10_000_000])
 def test_a_wall_clock_set_back_prolongs_no_wait_beyond_the_longest_there_is(back_s: float) -> None:
     before = opened(300.0)
-    before.rest("a/n", 86_400, "busy")
+    before.cool_down("a/n", 86_400, "busy")
     before.failed("a/m", "prov_a", "0", UpstreamError("slow", status=429, reason="rate_limit", retry_after=86_400))
     after, _ = restarted(before, later_s=-back_s)
     assert after.next_probe_s("a/m") == OPEN_MAX_S * 1.2 == 360
-    assert after.target_rest_s("a/n") == COOLDOWN_MAX_S
-    assert after.rest_s("prov_a", "0", "m") == COOLDOWN_MAX_S
+    assert after.target_cooldown_s("a/n") == COOLDOWN_MAX_S
+    assert after.credential_cooldown_s("prov_a", "0", "m") == COOLDOWN_MAX_S
 
 
 def test_a_wait_that_a_target_named_is_kept_until_its_end_and_no_longer() -> None:
     before = Health(Clock())
-    before.rest("a/m", 600, "busy")
+    before.cool_down("a/m", 600, "busy")
     after, _ = restarted(before, later_s=100)
-    assert (after.target_rest_s("a/m"), after.target("a/m").state, after.target("a/m").last_error) == (500.0, "closed", "busy")
-    for over_s in (600, 601):
-        assert not restarted(before, later_s=over_s)[0].targets
+    assert (after.target_cooldown_s("a/m"), after.target("a/m").state, after.target("a/m").last_error) == (500.0, "closed", "busy")
+    assert not restarted(before, later_s=600)[0].targets
     before.now.advance(600)  # type: ignore[attr-defined]
-    assert not health_memory.remembered(before, configured(), SALT, NOW_MS).targets
+    assert not persistence.remembered(before, configured(), SALT, NOW_MS).targets
 
 
 def limited(retry_after: float | None = 600.0) -> Health:
@@ -348,19 +347,17 @@ def limited(retry_after: float | None = 600.0) -> Health:
 
 def test_a_credentials_rest_is_kept_until_its_end_with_the_count_that_doubles_it() -> None:
     after, clock = restarted(limited(), later_s=100)
-    assert after.rest_s("prov_a", "0", "m") == 500.0
+    assert after.credential_cooldown_s("prov_a", "0", "m") == 500.0
     assert after.may_use("prov_a", "0", "other")
-    assert after.credentials["prov_a", "0"].rests["m"].strikes == 3
+    assert after.credentials["prov_a", "0"].cooldowns["m"].strikes == 3
     clock.advance(500)
     assert after.may_use("prov_a", "0", "m")
-    for over_s in (600, 601):
-        late, _ = restarted(limited(), later_s=over_s)
-        assert late.may_use("prov_a", "0", "m")
-        assert not late.credentials["prov_a", "0"].rests
+    assert restarted(limited(), later_s=600)[0].may_use("prov_a", "0", "m")
+    assert not restarted(limited(), later_s=600)[0].credentials["prov_a", "0"].cooldowns
 
 
 def test_a_rest_that_is_over_is_not_kept() -> None:
-    assert not health_memory.remembered(limited(0.0), configured(), SALT, NOW_MS).credentials
+    assert not persistence.remembered(limited(0.0), configured(), SALT, NOW_MS).credentials
 
 
 @pytest.mark.parametrize("reason", ["auth", "money", "permission"])
@@ -368,8 +365,8 @@ def test_a_disabled_credential_is_kept_for_the_models_it_is_disabled_for(reason:
     before = Health(Clock())
     before.failed("a/m", "prov_a", "0", UpstreamError("no", status=403, reason=reason))
     after, _ = restarted(before, later_s=1e9)
-    assert after.parked("prov_a", "0", "m") == "no"
-    assert after.parked("prov_a", "0", "other") == ("" if reason == "permission" else "no")
+    assert after.disabled_reason("prov_a", "0", "m") == "no"
+    assert after.disabled_reason("prov_a", "0", "other") == ("" if reason == "permission" else "no")
 
 
 @pytest.mark.parametrize(
@@ -386,30 +383,37 @@ def test_nothing_is_held_against_a_credential_that_is_another(snapshot: Snapshot
 @pytest.mark.parametrize("snapshot", [configured(changed_at=2), configured(name="b"), Snapshot()])
 def test_nothing_is_held_against_a_target_whose_provider_is_another(snapshot: Snapshot) -> None:
     before = opened()
-    before.rest("a/m", 600, "busy")
+    before.cool_down("a/m", 600, "busy")
     assert not restarted(before, snapshot)[0].targets
 
 
-def test_what_belongs_to_no_provider_or_credential_that_is_there_is_not_kept() -> None:
-    before = opened()
-    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=401, reason="auth"))
-    for snapshot in (configured(name="b", label="1"), Snapshot()):
-        kept = health_memory.remembered(before, snapshot, SALT, NOW_MS)
-        assert (kept.targets, kept.credentials) == ([], [])
+def test_the_stored_form_is_that_of_the_first_release() -> None:
+    before = limited()
+    before.failed("a/m", "prov_a", "0", UpstreamError("no", status=403, reason="permission"))
+    before.cool_down("a/n", 60, "busy")
+    saved = persistence.remembered(before, configured(), SALT, NOW_MS)
+    value = saved.model_dump(mode="json", by_alias=True)
+    (target,) = value["targets"]
+    assert set(target) == {"name", "changed_at", "until_ms", "openings", "error", "rest_ms"}
+    assert target["rest_ms"] > NOW_MS
+    (credential,) = value["credentials"]
+    assert set(credential) == {"provider_id", "changed_at", "label", "mark", "parked", "models", "rests"}
+    assert (credential["parked"], credential["models"], set(credential["rests"])) == ("", {"m": "no"}, {"m"})
+    assert persistence.SavedHealth.model_validate(value) == saved
 
 
 def test_a_pause_is_kept_while_its_provider_is_there_changed_or_not() -> None:
     before = Health(Clock())
     before.paused |= {"A/m", "gone/m"}
-    assert health_memory.remembered(before, configured(), SALT, NOW_MS).paused == ["A/m"]
+    assert persistence.remembered(before, configured(), SALT, NOW_MS).paused == ["A/m"]
     assert restarted(before, configured(changed_at=2))[0].paused == {"A/m"}
     assert restarted(before, configured(name="b"))[0].paused == set()
 
 
 def test_what_is_kept_holds_no_key_and_no_two_salts_give_one_mark() -> None:
     before = limited()
-    kept = [health_memory.remembered(before, configured("sk-secret"), salt, NOW_MS) for salt in ("x" * 32, "y" * 32)]
+    kept = [persistence.remembered(before, configured("sk-secret"), salt, NOW_MS) for salt in ("x" * 32, "y" * 32)]
     assert "sk-secret" not in str(kept)
     assert kept[0].credentials[0].mark != kept[1].credentials[0].mark
     assert len(kept[0].credentials[0].mark) == 8
-    assert health_memory.new_salt() != health_memory.new_salt()
+    assert persistence.new_salt() != persistence.new_salt()

@@ -1,4 +1,4 @@
-"""What a test of a provider concludes from each answer, and when its list of models is asked for again."""
+"""What a test of a provider concludes from each answer, and when its list of models is read again."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_feature_is_there_or_refused_or_not_known(
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     vendor.script(Step(status=status, message="no"))
-    assert await probe._accepts(gateway, "oa/gpt-x", probe._QUESTIONS["json"]) is able
+    assert await probe._accepts(gateway, "oa/gpt-x", probe._TEST_FIELDS["json"]) is able
 
 
 async def test_a_stream_that_does_not_come_in_time_is_no_success(
@@ -108,12 +108,12 @@ async def test_a_test_needs_no_virtual_key_and_uses_the_providers_own(gateway: G
 def offers(gateway: GatewayFixture, *models: OfferedModel) -> None:
     """Let `oa`'s list of models be known already."""
     bound = gateway.snapshot.providers["oa"]
-    gateway.offered["oa"] = (bound.provider.updated_at, list(models))
+    gateway.state.offered["oa"] = (bound.provider.updated_at, list(models))
 
 
 async def test_a_list_from_before_the_providers_last_change_is_not_used(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
-    gateway.offered["oa"] = (gateway.snapshot.providers["oa"].provider.updated_at - 1, [])
+    gateway.state.offered["oa"] = (gateway.snapshot.providers["oa"].provider.updated_at - 1, [])
     assert [model.id for model in await probe.offered_models(gateway, "oa")] == list(MODELS)
 
 
@@ -181,5 +181,5 @@ async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_ask
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     offers(gateway, OfferedModel(id="gpt-x", lacks=("vision",)))
-    assert await probe._accepts(gateway, "oa/gpt-x", probe._QUESTIONS["vision"]) is False
+    assert await probe._accepts(gateway, "oa/gpt-x", probe._TEST_FIELDS["vision"]) is False
     assert not vendor.requests

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conduit_desktop.gateway.health.state import REMEMBERED, USUAL_TOKENS, WINDOW, TargetHealth, smoothed
+from conduit_desktop.gateway.health.state import REMEMBERED, TYPICAL_TOKENS, WINDOW, TargetHealth, smoothed
 
 
 def test_the_circuit_is_judged_by_the_last_ten_answers() -> None:
@@ -19,22 +19,22 @@ def test_the_operator_is_shown_the_last_sixty_answers_faults_and_turns() -> None
     for number in range(61):
         one.answered(float(number))
         one.faults.append((float(number), "server"))
-        one.turn("open", float(number))
+        one.set_state("open", float(number))
     assert REMEMBERED == 60
-    for kept in (one.latencies, [at for at, _ in one.faults], [at for at, _ in one.turns]):
+    for kept in (one.latencies, [at for at, _ in one.faults], [at for at, _ in one.transitions]):
         assert list(kept) == [float(number) for number in range(1, 61)]
 
 
 def test_a_new_target_is_closed_and_unmeasured() -> None:
     one = TargetHealth()
-    assert (one.state, one.probing, one.in_flight, one.openings, one.usual_ms) == ("closed", False, 0, 0, 0.0)
+    assert (one.state, one.probing, one.in_flight, one.openings, one.typical_ms) == ("closed", False, 0, 0, 0.0)
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])
 def test_a_turn_of_the_circuit_is_remembered_and_ends_the_probe(state: str) -> None:
     one = TargetHealth(state="half_open", probing=True)
-    one.turn(state, 7.0)  # type: ignore[arg-type]
-    assert (one.state, one.probing, list(one.turns)) == (state, False, [(7.0, state)])
+    one.set_state(state, 7.0)  # type: ignore[arg-type]
+    assert (one.state, one.probing, list(one.transitions)) == (state, False, [(7.0, state)])
 
 
 def test_the_first_measurement_counts_whole_and_each_later_one_a_fifth() -> None:
@@ -66,11 +66,11 @@ def test_an_answer_without_tokens_says_nothing_of_the_speed() -> None:
 
 
 def test_the_usual_time_is_that_of_300_tokens_after_the_first_content() -> None:
-    assert USUAL_TOKENS == 300
-    assert TargetHealth(first_ms=50.0, token_ms=10.0, latency_ms=70.0).usual_ms == 3050.0
-    assert TargetHealth(token_ms=10.0, latency_ms=70.0).usual_ms == 3000.0
+    assert TYPICAL_TOKENS == 300
+    assert TargetHealth(first_ms=50.0, token_ms=10.0, latency_ms=70.0).typical_ms == 3050.0
+    assert TargetHealth(token_ms=10.0, latency_ms=70.0).typical_ms == 3000.0
 
 
 def test_the_usual_time_is_the_first_contents_and_else_the_latency_where_no_speed_is_known() -> None:
-    assert TargetHealth(first_ms=50.0, latency_ms=70.0).usual_ms == 50.0
-    assert TargetHealth(latency_ms=70.0).usual_ms == 70.0
+    assert TargetHealth(first_ms=50.0, latency_ms=70.0).typical_ms == 50.0
+    assert TargetHealth(latency_ms=70.0).typical_ms == 70.0

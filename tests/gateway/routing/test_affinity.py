@@ -17,7 +17,7 @@ from tests.fakes.vendor import Vendor
 
 @pytest.fixture
 async def many(gateway: GatewayFixture, vendor: Vendor, other: Vendor, short_backoff: None) -> GatewayFixture:
-    """The aliases `session`, `prefix` and `plain`, each taking turns between two targets."""
+    """The aliases `session`, `prefix` and `plain`, each round-robin over two targets."""
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_provider("b", other.openai_url)
     for kind in ("session", "prefix", None):

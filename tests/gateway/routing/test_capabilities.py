@@ -34,7 +34,7 @@ async def two(gateway: GatewayFixture, vendor: Vendor, other: Vendor) -> Gateway
 
 
 def known(gateway: GatewayFixture, **facts: Any) -> None:
-    gateway.offered["a"] = (0, [OfferedModel("small", **facts)])
+    gateway.state.offered["a"] = (0, [OfferedModel("small", **facts)])
 
 
 @pytest.mark.parametrize("need", WISHES)
@@ -105,7 +105,7 @@ async def test_the_alias_own_limit_sends_a_long_request_to_its_fallback(two: Gat
 
 async def test_targets_that_cannot_for_different_reasons_are_all_named(two: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
     known(two, lacks=("tools",))
-    two.offered["b"] = (0, [OfferedModel("large", context_tokens=10)])
+    two.state.offered["b"] = (0, [OfferedModel("large", context_tokens=10)])
     with pytest.raises(BadRequest) as caught:
         await two.ask("both", "word " * 100, **WISHES["tools"])
     assert "a/small: the model does not take tools" in caught.value.message
@@ -117,26 +117,26 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Gate
 async def test_explain_names_the_target_that_cannot(two: GatewayFixture) -> None:
     known(two, lacks=("tools",))
     body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
-    able, unable = await explaining.explain(two, "both", body)
+    able, unable = await explaining.explain(two.state, "both", body)
     assert (able.provider, able.usable) == ("b", True)
     assert (unable.provider, unable.usable) == ("a", False)
     assert "does not take tools" in unable.reason
-    assert all(row.usable for row in await explaining.explain(two, "both", {"messages": body["messages"]}))
+    assert all(row.usable for row in await explaining.explain(two.state, "both", {"messages": body["messages"]}))
 
 
 async def test_explain_shows_where_what_is_too_long_goes(two: GatewayFixture) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, context_fallbacks=("wide",))
-    long, wide = await explaining.explain(two, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
+    long, wide = await explaining.explain(two.state, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
     assert (long.provider, long.usable) == ("a", False)
     assert (wide.provider, wide.usable) == ("b", True)
-    assert wide.reason.startswith("fallback for what is too long wide: ")
+    assert wide.reason.startswith("fallback for requests that are too long wide: ")
 
 
 async def test_explain_counts_what_is_left_after_trimming(two: GatewayFixture) -> None:
     await two.add_alias("trimmed", "a/small", max_context_tokens=500, trim=True)
     turns = [{"role": role, "content": "word " * 300} for _ in range(5) for role in ("user", "assistant")]
-    [row] = await explaining.explain(two, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
+    [row] = await explaining.explain(two.state, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
     assert row.usable, row.reason
 
 

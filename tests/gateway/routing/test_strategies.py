@@ -13,9 +13,9 @@ from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.health import circuit as health_module
 from conduit_desktop.gateway.health.circuit import Health
-from conduit_desktop.gateway.routing import resolve as routing
-from conduit_desktop.gateway.routing.resolve import BoundTarget, Route
+from conduit_desktop.gateway.routing import strategies
 from conduit_desktop.gateway.routing.strategies import EXPLORE, STRATEGIES, RoundRobinCounters
+from conduit_desktop.gateway.routing.targets import BoundTarget, Route, timeouts_for
 from conduit_desktop.gateway.snapshot import BoundProvider, Credential
 from conduit_desktop.providers import Secrets
 from conduit_desktop.providers.catalog import bind
@@ -42,13 +42,13 @@ def route(strategy: Strategy, weights: dict[str, int]) -> Route:
         targets.append(BoundTarget.of(BoundProvider(provider, bind(provider), (Credential("0", Secrets()),)), "m", weight))
     bound = tuple(Target(provider=name, model="m", weight=weight) for name, weight in weights.items())
     alias = ModelAlias(id="mod_x", alias="x", strategy=strategy, targets=bound)
-    return Route("x", alias, tuple(targets), routing.limits(alias, Settings()))
+    return Route("x", alias, tuple(targets), timeouts_for(alias, Settings()))
 
 
 def orders(made: Route, health: Health, rounds: int, rates: Rates | None = None) -> list[str]:
     """The targets in the order tried, as `abc`, once a round."""
     turns = RoundRobinCounters()
-    return ["".join(target.bound.name for target in routing.order(made, turns, health, rates or Rates())) for _ in range(rounds)]
+    return ["".join(target.bound.name for target in strategies.order(made, turns, health, rates or Rates())) for _ in range(rounds)]
 
 
 def fail(health: Health, name: str, reason: str = "server", times: int = 5) -> None:
@@ -290,8 +290,8 @@ def test_the_turns_of_a_circuit_are_remembered() -> None:
     health.may_ask("a/m")
     health.succeeded("a/m", "prov_a", "0", 5.0, health.begin("a/m"))
     clock.advance(5)
-    assert health.turns("a/m", 3600) == [(65.0, "open"), (5.0, "closed")]
-    assert health.turns("a/m", 10) == [(5.0, "closed")]
+    assert health.transitions("a/m", 3600) == [(65.0, "open"), (5.0, "closed")]
+    assert health.transitions("a/m", 10) == [(5.0, "closed")]
 
 
 def test_a_changed_providers_requests_in_flight_are_counted_to_their_end() -> None:

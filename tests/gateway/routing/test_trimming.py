@@ -1,4 +1,4 @@
-"""Long conversations are made to fit by whole turns, and the caller is told."""
+"""Context trimming removes whole exchanges, and a response header reports it."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
         await made.add_alias("nothing", "g/empty", retries=0)
         await made.add_key()
         yield made
-        await made.upstream.close()
+        await made.state.upstream.close()
 
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_it_is_told_as_a_stream(gateway: GatewayFixture, speaks: str) -> None:
+async def test_it_is_written_as_a_stream(gateway: GatewayFixture, speaks: str) -> None:
     answer = collect(read(dialect(speaks), await gateway.stream("gem", client_dialect=speaks)))
     assert answer.first.text == "Hello there"
     assert (gateway.records[-1].status, gateway.records[-1].output) == ("success", 3)

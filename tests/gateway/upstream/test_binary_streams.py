@@ -1,4 +1,4 @@
-"""Bedrock behind the gateway: binary streams in, every caller's own frames out."""
+"""Bedrock behind the gateway: binary streams in, the frames of each client's dialect out."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[GatewayFixture]
         await made.add_alias("nova", "aws/amazon.nova-lite-v1:0")
         await made.add_key()
         yield made
-        await made.upstream.close()
+        await made.state.upstream.close()
 
 
 @pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages", "ollama"])
-async def test_every_caller_reads_its_own_frames(gateway: GatewayFixture, bedrock: Bedrock, speaks: str) -> None:
+async def test_every_client_reads_frames_of_its_dialect(gateway: GatewayFixture, bedrock: Bedrock, speaks: str) -> None:
     data = await gateway.stream("nova", client_dialect=speaks)
     answer = collect(read(dialect(speaks), data))
     assert answer.first.text == "Hello there"
@@ -101,7 +101,7 @@ async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway
     assert bedrock.bodies[-1] == asked
 
 
-async def test_a_whole_answer_crosses(gateway: GatewayFixture) -> None:
+async def test_a_whole_answer_is_translated(gateway: GatewayFixture) -> None:
     body = await gateway.ask("nova")
     assert body["choices"][0]["message"]["content"] == "Hello there"
     record = gateway.records[-1]
@@ -110,7 +110,7 @@ async def test_a_whole_answer_crosses(gateway: GatewayFixture) -> None:
 
 
 @pytest.mark.parametrize("frames", [[*SAID], [*SAID, FAULT], [*SAID, b"\x00" * 40]])
-async def test_a_stream_that_breaks_is_told(gateway: GatewayFixture, bedrock: Bedrock, frames: list[bytes]) -> None:
+async def test_a_stream_that_breaks_ends_in_an_error(gateway: GatewayFixture, bedrock: Bedrock, frames: list[bytes]) -> None:
     bedrock.frames = frames
     data = await gateway.stream("nova")
     assert b"Hello" in data

@@ -1,4 +1,4 @@
-"""Whatever HTTP can fail with is said in the house's words, with the reason that failover goes by."""
+"""Every HTTP failure becomes an UpstreamError with the reason that failover decides by."""
 
 from __future__ import annotations
 

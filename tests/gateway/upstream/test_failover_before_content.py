@@ -1,4 +1,4 @@
-"""Faults before the first content: the caller gets an answer, or the truth, and never notices a stand-in."""
+"""Faults before the first content: the client gets an answer of another target, or an error that names the causes."""
 
 from __future__ import annotations
 
@@ -144,9 +144,9 @@ async def test_s04_a_target_that_says_when_it_is_back_is_left_alone_until_then(s
     alone = await scenario.ask("a")
     assert alone.status == 503
     assert 50 <= int(alone.headers["retry-after"]) <= 60
-    assert "asked to be left alone" in alone.message
+    assert "asked for a pause of" in alone.message
     assert len(scenario.a.requests) == 1
-    scenario.gateway.health.target("a/alpha").rest_until -= 60
+    scenario.gateway.health.target("a/alpha").cooldown_until -= 60
     assert (await scenario.ask()).by == "a"
 
 
@@ -351,8 +351,8 @@ async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counte
     assert (record.input, record.output) == (20, 7)
     assert (record.cost_nano, record.cost_state) == (20 * 3_000 + 7 * 15_000, "final")
     key = scenario.gateway.snapshot.keys["key_tester"]
-    assert scenario.gateway.limiter.headers(key)["requests"][1] == 9
-    assert scenario.gateway.limiter.headers(key)["tokens"][1] == 100_000 - 27
+    assert scenario.gateway.state.limiter.headers(key)["requests"][1] == 9
+    assert scenario.gateway.state.limiter.headers(key)["tokens"][1] == 100_000 - 27
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conduit_desktop.gateway.accounting import compiled_prices as compiled_prices
+from conduit_desktop.core import clock as clock_module
 from conduit_desktop.gateway.admission import limits
 from conduit_desktop.gateway.upstream.client import Upstream
 from tests.fakes.clock import Clock
@@ -31,7 +31,7 @@ class WallTime:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """22:00 UTC, for limits and budgets."""
     made = Clock(wall=MIDNIGHT - 7200)
-    for module in (limits, compiled_prices):
+    for module in (limits, clock_module):
         monkeypatch.setattr(module, "time", WallTime(made))
     return made
 
@@ -39,8 +39,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def start(scenario: Scenario, clock: Clock, **key: object) -> None:
     """Everything counts by `clock` from now on."""
     await scenario.configure()
-    scenario.gateway.upstream = Upstream(wall=clock.wall, ticks=clock)
-    scenario.gateway.budgets.now_ms = clock.millis
+    scenario.gateway.state.upstream = Upstream(wall=clock.wall, ticks=clock)
+    scenario.gateway.state.budgets.now_ms = clock.millis
     await scenario.gateway.store.keys.delete("key_tester")
     await scenario.gateway.add_key(**{"budget_nano": 10**12, **key})
 

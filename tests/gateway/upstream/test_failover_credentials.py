@@ -1,4 +1,4 @@
-"""Credentials that a provider refuses or limits: parked, rested, told of; the others of the pool go first."""
+"""Credentials that a provider refuses or limits: disabled or in cooldown, and reported; the others are used first."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def give_a(scenario: Scenario, *keys: str, weights: tuple[int, ...] = ()) 
 
 
 async def notes(scenario: Scenario) -> list[str]:
-    """What the operator was told."""
+    """The notifications of the operator."""
     await settled(scenario.gateway)
     found, _ = await scenario.gateway.store.notifications.list()
     return [f"{note.severity} {note.title}: {note.text}" for note in found]
@@ -66,7 +66,7 @@ async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
     await wholes.configure()
     wholes.a.script(Step(status=401))
     wholes.a.script(Step(), key=SECOND)
-    send, asked, changed = wholes.gateway.upstream.send, asyncio.Event(), asyncio.Event()
+    send, asked, changed = wholes.gateway.state.upstream.send, asyncio.Event(), asyncio.Event()
 
     async def late(outbound: OutboundRequest, connect_s: float) -> Response:
         response = await send(outbound, connect_s)
@@ -74,7 +74,7 @@ async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
         await changed.wait()
         return response
 
-    monkeypatch.setattr(wholes.gateway.upstream, "send", late)
+    monkeypatch.setattr(wholes.gateway.state.upstream, "send", late)
     asking = asyncio.ensure_future(wholes.ask())
     await asked.wait()
     await give_a(wholes, SECOND)

@@ -19,7 +19,7 @@ ALL_WAYS = [*VARIANTS, *OTHER_VARIANTS]
 SEEDS = -(-1000 // len(ALL_WAYS))
 """For each way."""
 AT_ONCE = 4
-"""Schedules that run beside each other, each with models of its own: most of the time they wait."""
+"""Schedules that run at the same time, each with models of its own: most of the time they wait."""
 REQUESTS = 8
 
 FAULTS = (
@@ -45,7 +45,7 @@ async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: No
 
 
 async def one(scenario: Scenario, dice: random.Random, seed: int) -> ClientResponse | None:
-    """A request heard to its end; None where the caller hung up before."""
+    """A request read to its end; None where the client hung up before."""
     patience = dice.choice((None, None, None, 0.03, 0.1))
     try:
         async with asyncio.timeout(patience):
@@ -71,7 +71,7 @@ def honest(heard: ClientResponse, record: RequestRecord) -> None:
 
 
 async def schedule(scenario: Scenario, seed: int) -> int:
-    """One seed's faults and requests; how many of the callers hung up."""
+    """One seed's faults and requests; how many of the clients hung up."""
     dice = random.Random(f"{scenario.variant} {seed}")
     for vendor, model in ((scenario.a, "alpha"), (scenario.b, "beta")):
         faulty = dice.random()
@@ -98,7 +98,7 @@ async def several(scenario: Scenario, seeds: Iterator[int]) -> int:
 
 
 async def furnish(scenario: Scenario) -> None:
-    """Aliases whose targets are other models for each schedule: two targets, in order or in turns, one, one with a fallback."""
+    """Aliases whose targets are other models for each schedule: two targets, in order or round-robin, one, one with a fallback."""
     timeouts = {"first_token_s": 0.15, "idle_s": 0.15, "total_s": 0.6}
     await scenario.configure(keepalive_s=0.05, timeouts=timeouts)
     gateway = scenario.gateway
@@ -127,7 +127,7 @@ async def test_random_faults_end_every_request_once_and_leave_nothing_behind(
     assert SEEDS * REQUESTS - left <= sum(outcomes.values()) <= SEEDS * REQUESTS
     assert outcomes["cancelled"] <= left
     assert outcomes.keys() >= {"success", "error", "cancelled"}, "the schedules try nothing"
-    session = scenario.gateway.upstream._session
+    session = scenario.gateway.state.upstream._session
     assert session is not None
     assert not session.connector._acquired, "connections left"
     # What serves idle connections of the test's own client and vendors may come and go.

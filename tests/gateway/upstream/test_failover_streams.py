@@ -1,4 +1,4 @@
-"""Faults after the first content, and callers that leave or dawdle: nothing is passed off as a success, nothing goes on alone."""
+"""Faults after the first content, and clients that hang up or read slowly: none is recorded as a success, no upstream goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fakes.vendor import API_KEY
 from tests.fakes.waiting import WITHIN_S, until
 
 THREE = "one two"
-"""Of what is said, this much at least came through with three content frames."""
+"""The text that at least arrived with three content frames."""
 
 AT_ONCE_S = 5.0
 """A hang-up is passed on without any wait: that is milliseconds, and on a busy machine less than this. The vendors of these tests
@@ -22,13 +22,13 @@ would go on for longer."""
 
 
 async def hang_up(request: asyncio.Future[Any]) -> None:
-    """The caller leaves."""
+    """The client hangs up."""
     request.cancel()
     await asyncio.wait({request})
 
 
 def broken(scenario: Scenario, heard: ClientResponse, code: str = "provider_stream_broken") -> None:
-    """The caller was told the truth in the gateway's own event, and so is the operator."""
+    """The stream ended in the gateway's own error event, and the record has the same error."""
     assert heard.error is not None
     assert "a/alpha" in heard.message
     if scenario.variant.dialect == "openai":
@@ -233,7 +233,7 @@ async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scen
     scenario.a.script(Step(status=429, headers={"retry-after": "15"}))
     asking = asyncio.ensure_future(scenario.ask("a"))
     credentials = scenario.gateway.health.credentials
-    await until(lambda: any(credential.rests for credential in credentials.values()))  # the gateway has read the 429, and waits
+    await until(lambda: any(credential.cooldowns for credential in credentials.values()))  # the gateway has read the 429, and waits
     await hang_up(asking)
     await scenario.settled()
     assert scenario.record.status == "cancelled"

@@ -1,4 +1,4 @@
-"""Answers under another content type than theirs, or none: what comes tells what it is."""
+"""Answers under another content type than theirs, or none: the first bytes decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The native lane's relay: whole frames as they came, and the target's own last words."""
+"""The passthrough relay: whole frames unchanged, and the target's own error frame."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The pulse of a stream: when a ping is due, and whose silence counts."""
+"""The reader of a stream: when a ping is due, and whose silence counts."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.fakes.waiting import WITHIN_S
 
 
 class Upstream:
-    """Says `data` after each of the pauses, then falls silent for good."""
+    """Sends `data` after each of the pauses, then nothing more."""
 
     status = 200
     headers: dict[str, str] = {}  # noqa: RUF012
@@ -44,76 +45,124 @@ class Upstream:
         """Nothing is held."""
 
 
-def test_s27_a_ping_is_due_when_the_caller_heard_nothing_whatever_the_upstream_says() -> None:
-    async def story() -> float:
-        pulse = TimedReader(Upstream(*[3.0] * 30), keepalive_s=10, idle_s=60)
-        while await pulse.chunk(said=False) is not None:
+def test_s27_a_ping_is_due_when_the_client_was_sent_nothing_whatever_the_upstream_sends() -> None:
+    async def scenario() -> float:
+        reader = TimedReader(Upstream(*[3.0] * 30), keepalive_s=10, idle_s=60)
+        while await reader.chunk(sent=False) is not None:
             pass
         return asyncio.get_running_loop().time()
 
-    assert run_in_jumping_time(story()) == pytest.approx(10, abs=0.01)
+    assert run_in_jumping_time(scenario()) == pytest.approx(10, abs=0.01)
 
 
 async def test_s27_a_ping_is_due_even_if_the_upstream_never_pauses() -> None:
-    pulse = TimedReader(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
+    reader = TimedReader(Upstream(*[0.0] * 1_000_000), keepalive_s=0.05, idle_s=5)
     async with asyncio.timeout(WITHIN_S):
-        while await pulse.chunk(said=False) is not None:
+        while await reader.chunk(sent=False) is not None:
             pass
 
 
-def test_what_the_caller_was_told_puts_the_ping_off() -> None:
-    async def story() -> list[bytes | None]:
-        pulse = TimedReader(Upstream(*[3.0] * 10), keepalive_s=10, idle_s=60)
-        return [await pulse.chunk(said=True) for _ in range(10)]
+def test_what_the_client_is_sent_postpones_the_ping() -> None:
+    async def scenario() -> list[bytes | None]:
+        reader = TimedReader(Upstream(*[3.0] * 10), keepalive_s=10, idle_s=60)
+        return [await reader.chunk(sent=True) for _ in range(10)]
 
-    assert None not in run_in_jumping_time(story())
+    assert None not in run_in_jumping_time(scenario())
 
 
 def test_s09_silence_is_counted_over_pings() -> None:
-    heard: list[bytes | None] = []
+    received: list[bytes | None] = []
 
     async def listen() -> None:
-        pulse = TimedReader(Upstream(), keepalive_s=20, idle_s=75)
+        reader = TimedReader(Upstream(), keepalive_s=20, idle_s=75)
         while True:
-            heard.append(await pulse.chunk(said=True))
+            received.append(await reader.chunk(sent=True))
 
-    async def story() -> float:
+    async def scenario() -> float:
         with pytest.raises(UpstreamError) as raised:
             await listen()
         assert raised.value.reason == "timeout"
         return asyncio.get_running_loop().time()
 
-    assert run_in_jumping_time(story()) == pytest.approx(75, abs=0.01)
-    assert heard == [None] * 3
+    assert run_in_jumping_time(scenario()) == pytest.approx(75, abs=0.01)
+    assert received == [None] * 3
 
 
-def test_s09_the_time_a_slow_caller_takes_is_not_the_upstreams_silence() -> None:
-    async def story() -> tuple[bytes | None, bytes | None]:
-        pulse = TimedReader(Upstream(0.0, 5.0), keepalive_s=500, idle_s=10)
-        first = await pulse.chunk(said=True)
+def test_s09_the_time_a_slow_client_takes_is_not_silence_of_the_upstream() -> None:
+    async def scenario() -> tuple[bytes | None, bytes | None]:
+        reader = TimedReader(Upstream(0.0, 5.0), keepalive_s=500, idle_s=10)
+        first = await reader.chunk(sent=True)
         await asyncio.sleep(30)
-        return first, await pulse.chunk(said=True)
+        return first, await reader.chunk(sent=True)
 
-    assert all(run_in_jumping_time(story()))
+    assert all(run_in_jumping_time(scenario()))
 
 
-async def test_a_stream_that_waits_is_cut_off_at_once() -> None:
-    pulse = TimedReader(Upstream(), keepalive_s=50, idle_s=50)
-    asyncio.get_running_loop().call_later(0.02, pulse.cut)
+async def test_a_stream_that_waits_is_closed_at_once() -> None:
+    reader = TimedReader(Upstream(), keepalive_s=50, idle_s=50)
+    asyncio.get_running_loop().call_later(0.02, reader.close)
     async with asyncio.timeout(WITHIN_S):
         with pytest.raises(Closing):
-            await pulse.chunk(said=True)
+            await reader.chunk(sent=True)
 
 
-async def test_a_stream_that_does_not_wait_is_cut_off_at_the_next_look() -> None:
-    pulse = TimedReader(Upstream(0.0, 0.0), keepalive_s=50, idle_s=50)
-    assert await pulse.chunk(said=True)
-    pulse.cut()
+async def test_a_stream_that_does_not_wait_is_closed_at_the_next_chunk() -> None:
+    reader = TimedReader(Upstream(0.0, 0.0), keepalive_s=50, idle_s=50)
+    assert await reader.chunk(sent=True)
+    reader.close()
     with pytest.raises(Closing):
-        await pulse.chunk(said=True)
+        await reader.chunk(sent=True)
 
 
-async def test_pings_do_not_end_an_answer_from_inside_the_house() -> None:
+def test_many_chunks_set_one_timer_and_it_is_cancelled_at_the_end() -> None:
+    timers: list[asyncio.TimerHandle] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        upstream = Upstream(*[0.1] * 50)
+        reader = TimedReader(upstream, keepalive_s=20, idle_s=75)
+        call_at = loop.call_at
+
+        def counted(when: float, callback: Any, *args: Any, **more: Any) -> asyncio.TimerHandle:
+            timer = call_at(when, callback, *args, **more)
+            if callback == reader._on_timer:
+                timers.append(timer)
+            return timer
+
+        loop.call_at = counted  # type: ignore[method-assign]
+        try:
+            for _ in range(50):
+                assert await reader.chunk(sent=True)
+        finally:
+            loop.call_at = call_at  # type: ignore[method-assign]
+        reader.stop()
+
+    run_in_jumping_time(scenario())
+    assert len(timers) == 1
+    assert timers[0].cancelled()
+
+
+async def test_a_cancellation_from_outside_is_neither_a_ping_nor_an_end() -> None:
+    reader = TimedReader(Upstream(), keepalive_s=50, idle_s=50)
+    reading = asyncio.ensure_future(reader.chunk(sent=True))
+    await asyncio.sleep(0)
+    reader.close()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert reading.cancelled()
+
+
+async def test_a_ping_leaves_no_cancellation_behind_in_the_task() -> None:
+    reader = TimedReader(Upstream(), keepalive_s=0.01, idle_s=50)
+    assert await reader.chunk(sent=True) is None
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_pings_do_not_end_the_answer_of_a_local_provider() -> None:
     ready = asyncio.Event()
 
     async def frames() -> AsyncIterator[bytes]:
@@ -121,17 +170,17 @@ async def test_pings_do_not_end_an_answer_from_inside_the_house() -> None:
         yield b"one"
         yield b"two"
 
-    pulse = TimedReader(LocalResponse(LocalAnswer(200, "text/event-stream", frames())), keepalive_s=0.01, idle_s=50)
-    assert [await pulse.chunk(said=True) for _ in range(3)] == [None, None, None]
+    reader = TimedReader(LocalResponse(LocalAnswer(200, "text/event-stream", frames())), keepalive_s=0.01, idle_s=50)
+    assert [await reader.chunk(sent=True) for _ in range(3)] == [None, None, None]
     ready.set()
-    heard: list[bytes] = []
-    while b"" not in heard:
-        data = await pulse.chunk(said=True)
-        heard += [] if data is None else [data]
-    assert heard == [b"one", b"two", b""]
+    received: list[bytes] = []
+    while b"" not in received:
+        data = await reader.chunk(sent=True)
+        received += [] if data is None else [data]
+    assert received == [b"one", b"two", b""]
 
 
-async def test_an_answer_from_inside_the_house_stops_with_its_reader() -> None:
+async def test_the_answer_of_a_local_provider_stops_with_its_reader() -> None:
     left = asyncio.Event()
 
     async def frames() -> AsyncIterator[bytes]:
@@ -142,7 +191,7 @@ async def test_an_answer_from_inside_the_house_stops_with_its_reader() -> None:
         yield b""
 
     response = LocalResponse(LocalAnswer(200, "text/event-stream", frames()))
-    assert await TimedReader(response, keepalive_s=0.01, idle_s=50).chunk(said=True) is None
+    assert await TimedReader(response, keepalive_s=0.01, idle_s=50).chunk(sent=True) is None
     response.abort()
     async with asyncio.timeout(WITHIN_S):
         await left.wait()

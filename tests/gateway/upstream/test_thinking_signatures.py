@@ -1,4 +1,4 @@
-"""Proofs of thought for callers who cannot carry them: kept within bounds, found again, and shown to nobody else."""
+"""Thinking signatures that a client cannot carry: kept within bounds, found again, and never given to another caller."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_an_openai_client_keeps_claudes_thoughts_in_a_tool_loop(gateway: G
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: GatewayFixture, vendor: Vendor, stream: bool):
-    """A conversation that Gemini began goes on at Claude, in the caller's own dialect: the thought would be a 400."""
+    """A conversation that began at Gemini continues at Claude in the client's own dialect: Gemini's thinking would be a 400."""
     await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
     await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
     await gateway.add_alias("g", "ge/gemini-3-flash")

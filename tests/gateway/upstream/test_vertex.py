@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.gateway.health.probe import offered_models
-from conduit_desktop.gateway.upstream.token_counts import count_tokens
+from conduit_desktop.wire.media.endpoints import MediaRequest
 from tests.fakes.gateway import GatewayFixture, call, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
@@ -73,6 +74,17 @@ async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], spea
     assert [record.status for record in gateway.records] == ["success", "success"]
 
 
+async def count_tokens(gateway: GatewayFixture, request: Call) -> bytes | None:
+    """The count of a target; None for an estimate. A count of Gemini's is not recorded."""
+    request.endpoint, request.recorded = "count_tokens", False
+    request.media_request = MediaRequest("count_tokens", request.body)
+    reply = await gateway.answer(request)
+    assert isinstance(reply, WholeReply)
+    assert gateway.records == []
+    assert gateway.in_flight == 0
+    return None if reply.headers.get("x-conduit-token-count") == "estimated" else reply.body
+
+
 async def test_tokens_are_counted_by_vertex_field_by_field(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     asked = call("gem", client_dialect="gemini")
@@ -91,7 +103,7 @@ async def test_claude_is_not_asked_to_count_for_gemini(context: tuple[GatewayFix
 
 
 @pytest.mark.parametrize("step", [Step(status=500), Step(body="<html>sign in</html>", content_type="text/html")])
-async def test_what_cannot_count_leaves_it_to_the_estimate(context: tuple[GatewayFixture, Vendor], step: Step):
+async def test_the_count_is_estimated_where_the_target_cannot_count(context: tuple[GatewayFixture, Vendor], step: Step):
     gateway, vendor = context
     vendor.script(step)
     assert await count_tokens(gateway, call("gem", client_dialect="gemini")) is None
@@ -105,7 +117,7 @@ async def test_a_refusal_to_count_does_not_quote_the_token(context: tuple[Gatewa
     assert "ya29.token" not in f"{refused.value} {refused.value.body!r}"
 
 
-async def test_a_parked_credential_is_not_used_to_count(context: tuple[GatewayFixture, Vendor]):
+async def test_a_disabled_credential_is_not_used_to_count(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     gateway.health.failed("v/gemini-3-flash", "prov_v", "0", UpstreamError("not welcome", status=401, reason="auth"))
     assert await count_tokens(gateway, call("gem", client_dialect="gemini")) is None
