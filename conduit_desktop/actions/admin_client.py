@@ -27,6 +27,11 @@ class AdminClient(OperationClient):
     parts.
     """
 
+    @property
+    def is_local(self) -> bool:
+        """The gateway runs in this process: its server can be started and stopped, and its master key read."""
+        return isinstance(self.transport, LocalTransport)
+
     # Status, catalog, discovery
 
     async def status(self) -> views.StatusView:

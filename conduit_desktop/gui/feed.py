@@ -1,10 +1,15 @@
-"""Changes of the bus, collected into batches for the window: ten a second, and none while it is hidden."""
+"""Changes of the gateway, collected into batches for the window: ten a second, and none while it is hidden."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from conduit_desktop.core.bus import Bus, Change
+from conduit_desktop.core.bus import Change
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.admin_client import AdminClient
 
 BATCH_MS = 100
 MAX_PENDING = 10_000
@@ -20,7 +25,7 @@ class Feed(QObject):
 
     batch = Signal(list)
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, client: AdminClient) -> None:
         super().__init__()
         self._pending: list[Change] = []
         self._missed: dict[str, Change] = {}
@@ -30,7 +35,7 @@ class Feed(QObject):
         self._timer.setTimerType(Qt.TimerType.CoarseTimer)
         self._timer.setInterval(BATCH_MS)
         self._timer.timeout.connect(self._on_timeout)
-        self._unsubscribe = bus.subscribe(self._on_change)
+        self._unsubscribe = client.subscribe(self._on_change)
 
     def close(self) -> None:
         """Stop for good: a page must not refresh from a closed store."""

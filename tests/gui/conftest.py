@@ -1,4 +1,4 @@
-"""Async tests of the window run on the app's own loop; pages get an app context without a server and a recording `Ui`."""
+"""Async tests of the window run on the app's own loop; pages get a client of a gateway without a server, and a recording `Ui`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.theme.theme import theme
 from tests.fakes.app_context import open_context
 
@@ -52,6 +55,25 @@ async def context(home: Home) -> AsyncIterator[AppContext]:
         yield opened
 
 
+@pytest.fixture
+def client(context: AppContext) -> AdminClient:
+    """The client of the window."""
+    return AdminClient(LocalTransport(context, "gui"))
+
+
+@pytest.fixture
+def other_client(context: AppContext) -> AdminClient:
+    """A second client of the same gateway, as the command line is one."""
+    return AdminClient(LocalTransport(context, "cli"))
+
+
+@pytest.fixture
+async def feed(client: AdminClient) -> AsyncIterator[Feed]:
+    made = Feed(client)
+    yield made
+    made.close()
+
+
 class RecordingUi:
     """Records what a page requests of its window; `settle` raises the exceptions of tasks."""
 
@@ -61,6 +83,7 @@ class RecordingUi:
         self.copied: list[str] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.restored: list[Path] = []
+        self.address = "http://127.0.0.1:5000"
 
     def navigate(self, page: str, **context: Any) -> None:
         self.visited.append((page, context))

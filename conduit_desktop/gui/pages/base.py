@@ -17,11 +17,16 @@ from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 
 if TYPE_CHECKING:
-    from conduit_desktop.actions.context import AppContext
+    from conduit_desktop.actions.admin_client import AdminClient
+    from conduit_desktop.gui.feed import Feed
 
 
 class Ui(Protocol):
     """The window as its pages see it."""
+
+    @property
+    def address(self) -> str:
+        """Where the gateway listens, or would listen if it ran, such as `http://127.0.0.1:5000`."""
 
     def navigate(self, page: str, **context: Any) -> None:
         """Show another page by name; `context` goes to its `show_context`."""
@@ -42,6 +47,7 @@ class Ui(Protocol):
 class Page(QWidget):
     """A page: a header with title and actions, a body, and a `refresh` that never runs twice at the same time.
 
+    `self.client` reads and changes the gateway, in this process or elsewhere (`client.is_local`). The page follows `feed`.
     Subclasses set `title`, `icon` (a Phosphor name) and `topics`, build their widgets into `self.body` in `__init__` and
     override `refresh`. Buttons in the header are added with `self.add_action(widget)`.
     """
@@ -52,12 +58,14 @@ class Page(QWidget):
     topics: ClassVar[frozenset[Topic]] = frozenset()
     """A change of one of these refreshes the page: at once while it is visible, else when it is next shown."""
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__()
-        self.context = context
+        self.client = client
+        self.context: Any = getattr(client.transport, "context", None)
         self.ui = ui
         self._stale = True
         self._refreshing: asyncio.Task[Any] | None = None
+        feed.batch.connect(self._on_batch)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(theme.XL, theme.L + 4, theme.XL, theme.L)
@@ -109,6 +117,12 @@ class Page(QWidget):
         self._stale = True
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self.ui.run(self._refresh_until_fresh())
+
+    def _on_batch(self, changes: list[Change]) -> None:
+        if self.isVisible():
+            self.on_changes(changes)
+        elif any(change.topic in self.topics for change in changes):
+            self.mark_stale()
 
     async def _refresh_until_fresh(self) -> None:
         while self._stale:

@@ -1,4 +1,4 @@
-"""Starting and stopping the server from the window, and moving it to a free port."""
+"""Starting and restarting the server from the window, and moving it to a free port."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import logging
 import socket
 
-from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.core.errors import ConduitError
 
 log = logging.getLogger(__name__)
@@ -15,36 +14,27 @@ log = logging.getLogger(__name__)
 LAST_PORT = 65535
 
 
-async def start_server(context: AppContext) -> bool:
-    """Start listening; False if that failed. The server's `state` and `error` then have the reason."""
+async def start_server(client: AdminClient) -> bool:
+    """Start listening; False if that failed. The status then has the reason."""
     try:
-        await context.server.start()
+        await client.start_server()
     except ConduitError as error:
         log.error("the server does not listen: %s", error)
         return False
-    return context.server.state == "running"
+    return (await client.status()).state == "running"
 
 
-async def toggle_server(context: AppContext) -> None:
-    """Stop the server if it is running, else start it."""
-    if context.server.state == "running":
-        await context.server.stop()
-    else:
-        await start_server(context)
+async def restart_server(client: AdminClient) -> None:
+    """Stop and start the server, with the current settings; raises Conflict for a remote gateway."""
+    await client.stop_server()
+    await start_server(client)
 
 
-async def restart_server(context: AppContext) -> None:
-    """Stop and start the server, with the current settings."""
-    await context.server.stop()
-    await start_server(context)
-
-
-async def use_free_port(context: AppContext) -> int:
-    """Save the first free port after the configured one as the setting and listen on it; returns that port."""
-    taken = context.gateway.snapshot.settings.port
+async def use_free_port(client: AdminClient, taken: int) -> int:
+    """Save the first free port after `taken` as the setting and listen on it; returns that port."""
     port = await asyncio.to_thread(next_free_port, taken + 1)
-    await settings.change(context, {"port": port}, "gui")
-    await start_server(context)
+    await client.change_settings({"port": port})
+    await start_server(client)
     return port
 
 

@@ -13,8 +13,10 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeySequence
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions import notifications
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NotificationQuery
+from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.errors import ActionError, ConduitError
@@ -43,6 +45,7 @@ class MainWindow(QWidget):
     def __init__(self, context: AppContext) -> None:
         super().__init__()
         self.context = context
+        self.client = AdminClient(LocalTransport(context, "gui"))
         self.pages: dict[str, Page] = {}
         self.current = ""
         self.quitting = False
@@ -76,7 +79,7 @@ class MainWindow(QWidget):
         self.toaster = Toaster(self)
         self.panel = NotificationPanel(self)
         self.tray = Tray(self)
-        self.feed = Feed(self.context.bus)
+        self.feed = Feed(self.client)
         self.server = ServerControls(self)
 
     def _connect(self) -> None:
@@ -122,7 +125,7 @@ class MainWindow(QWidget):
     def page(self, name: str) -> Page:
         """A page by name, built on first use."""
         if name not in self.pages:
-            made = page_class(name)(self.context, self)
+            made = page_class(name)(self.client, self.feed, self)
             self.pages[name] = made
             self.stack.addWidget(made)
         return self.pages[name]
