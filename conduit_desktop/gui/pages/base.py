@@ -7,18 +7,23 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.core.bus import Change, Topic
 from conduit_desktop.core.entities import Severity
+from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.labels import ElidedLabel, label
 
 if TYPE_CHECKING:
     from conduit_desktop.actions.admin_client import AdminClient
     from conduit_desktop.gui.feed import Feed
+
+
+REQUESTS_MS = 1000
+"""Milliseconds between two refreshes that only new requests cause."""
 
 
 class Ui(Protocol):
@@ -56,7 +61,11 @@ class Page(QWidget):
     subtitle: ClassVar[str] = ""
     icon: ClassVar[str] = "circle"
     topics: ClassVar[frozenset[Topic]] = frozenset()
-    """A change of one of these refreshes the page: at once while it is visible, else when it is next shown."""
+    """A change of one of these refreshes the page: while it is visible, else when it is next shown.
+
+    Every topic whose operations change something that the page shows must be in it. Requests refresh a page at most once
+    every REQUESTS_MS, other changes at once.
+    """
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__()
@@ -65,6 +74,10 @@ class Page(QWidget):
         self.ui = ui
         self._stale = True
         self._refreshing: asyncio.Task[Any] | None = None
+        self._requests_timer = QTimer(self)
+        self._requests_timer.setSingleShot(True)
+        self._requests_timer.setInterval(REQUESTS_MS)
+        self._requests_timer.timeout.connect(self.request_refresh)
         feed.batch.connect(self._on_batch)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         outer = QVBoxLayout(self)
@@ -105,8 +118,11 @@ class Page(QWidget):
 
     def on_changes(self, changes: Sequence[Change]) -> None:
         """A batch of the feed arrived while the page is visible; refreshes if a change is among `topics`."""
-        if any(change.topic in self.topics for change in changes):
+        shown = [change for change in changes if change.topic in self.topics]
+        if any(not isinstance(change.payload, RequestRecord) for change in shown):
             self.request_refresh()
+        elif shown and not self._requests_timer.isActive():
+            self._requests_timer.start()
 
     def mark_stale(self) -> None:
         """Refresh when the page is next shown."""
@@ -115,6 +131,7 @@ class Page(QWidget):
     def request_refresh(self) -> None:
         """Refresh soon. Any number of calls during a running refresh cause one more refresh after it."""
         self._stale = True
+        self._requests_timer.stop()
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self.ui.run(self._refresh_until_fresh())
 
@@ -134,3 +151,9 @@ class Page(QWidget):
         self.setFocus()  # else Qt focuses the first button of the page and draws its focus ring
         if self._stale:
             self.request_refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        if self._requests_timer.isActive():  # it would refresh a hidden page
+            self._requests_timer.stop()
+            self.mark_stale()
