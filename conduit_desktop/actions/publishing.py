@@ -9,11 +9,7 @@ from conduit_desktop.actions.changes import check_unlocked
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
-
-
-def alias_for(model: str) -> str:
-    """The alias of a published model: its own name, without the vendor that an aggregator puts before it."""
-    return model.rstrip("/").rpartition("/")[2] or model
+from conduit_desktop.core.entities import alias_for
 
 
 async def publish(context: AppContext, provider: str, wanted: Iterable[str], actor: Actor) -> list[str]:

@@ -108,6 +108,11 @@ class ModelAlias(Entity):
     updated_at: int = 0
 
 
+def alias_for(model: str) -> str:
+    """The alias of a published model: its own name, without the vendor that an aggregator puts before it."""
+    return model.rstrip("/").rpartition("/")[2] or model
+
+
 class VirtualKey(Entity):
     """A key of the client API. `digest` is the SHA-256 of the key in hex; the key itself is shown once and not stored.
 
