@@ -68,7 +68,8 @@ def other_client(context: AppContext) -> AdminClient:
 
 
 @pytest.fixture
-async def feed(client: AdminClient) -> AsyncIterator[Feed]:
+async def feed(client: AdminClient, ui: RecordingUi) -> AsyncIterator[Feed]:
+    """Closed before `ui`: a batch after the end of a test would start a refresh that nothing awaits."""
     made = Feed(client)
     yield made
     made.close()
