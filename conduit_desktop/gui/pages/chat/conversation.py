@@ -8,10 +8,11 @@ from typing import Any
 
 from shiboken6 import isValid
 
-from conduit_desktop.actions.chat import ChatStream, stream_chat
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.actions.chat import ChatAnswer
+from conduit_desktop.actions.transport import GatewayUnreachable
 from conduit_desktop.core.chat import Media, Message, Reasoning, Text
-from conduit_desktop.core.errors import BudgetExceeded, GatewayError
+from conduit_desktop.core.errors import BudgetExceeded, ConduitError, Conflict, GatewayError
 from conduit_desktop.core.events import Finished, TextDelta, ThinkingDelta, ToolCallStarted, Usage, UsageReported
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
@@ -58,7 +59,7 @@ class StreamSummary:
 
 
 async def stream_answer(
-    context: AppContext,
+    client: AdminClient,
     model: str,
     messages: list[Message],
     parameters: dict[str, Any],
@@ -71,22 +72,24 @@ async def stream_answer(
     """
     effort = parameters.pop("effort", None)
     reasoning = Reasoning(effort=effort) if effort else None
-    stream = stream_chat(context, model, messages, reasoning=reasoning, **parameters)
+    stream: ChatAnswer | None = None
     summary = StreamSummary()
     try:
+        stream = client.chat(model, messages, reasoning=reasoning, **parameters)
         await _read_stream(stream, card, summary)
-    except GatewayError as error:
+    except (GatewayError, GatewayUnreachable, Conflict) as error:
         card.show_error_card(_error_card(describe_error(error, summary.started), open_page))
     finally:
         # Closed before the record is read: closing a stopped stream writes its record.
-        await stream.aclose()
+        if stream is not None:
+            await stream.aclose()
         if isValid(card):  # "New chat" deletes the card while its response is being stopped
             _finish(card, stream, summary, model)
     if summary.incomplete:
         card.show_error_card(_error_card(summary.incomplete, open_page))
 
 
-async def _read_stream(stream: ChatStream, card: AnswerCard, summary: StreamSummary) -> None:
+async def _read_stream(stream: ChatAnswer, card: AnswerCard, summary: StreamSummary) -> None:
     async for event in stream:
         card.body.take(event)
         summary.started = summary.started or isinstance(event, TextDelta | ThinkingDelta | ToolCallStarted)
@@ -105,10 +108,10 @@ async def _read_stream(stream: ChatStream, card: AnswerCard, summary: StreamSumm
                 )
 
 
-def _finish(card: AnswerCard, stream: ChatStream, summary: StreamSummary, model: str) -> None:
-    record = stream.record
+def _finish(card: AnswerCard, stream: ChatAnswer | None, summary: StreamSummary, model: str) -> None:
+    record = stream.record if stream is not None else None
     text = figures(record) if record is not None else token_counts(summary.usage)
-    card.finish(answered_by(record, model), text or "Stopped", stream.id if record is not None else "")
+    card.finish(answered_by(record, model), text or "Stopped", record.id if record is not None else "")
 
 
 def _error_card(error: ChatError, open_page: Callable[[str], None]) -> ErrorCard:
@@ -147,8 +150,11 @@ _ADVICE: dict[int, tuple[str, str, str, str]] = {
 """Title, advice, button and page by HTTP status."""
 
 
-def describe_error(error: GatewayError, started: bool = False) -> ChatError:
+def describe_error(error: ConduitError, started: bool = False) -> ChatError:
     """An error with what to do about it. `started`: part of the response had arrived, so that its status was a success."""
+    if not isinstance(error, GatewayError):  # only from a gateway elsewhere
+        title = "Gateway unreachable" if isinstance(error, GatewayUnreachable) else "Chat is not available"
+        return ChatError(title, str(error), "")
     if started and error.code != BudgetExceeded.code:
         return ChatError("Response interrupted", error.message, "The response is incomplete. Regenerate to try again.")
     status = BudgetExceeded.status if error.code == BudgetExceeded.code else error.status

@@ -11,9 +11,10 @@ from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
 
-from conduit_desktop.actions import keys, models, providers
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.core.errors import ActionError, GatewayError
+from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.core.errors import ConduitError
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.chat.conversation import Turn, history, stream_answer
 from conduit_desktop.gui.pages.chat.panel import ChatPanel
@@ -35,8 +36,8 @@ class ChatPage(Page):
     icon = "chat-circle"
     topics = frozenset({"models", "keys", "providers"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.turns: list[Turn] = []
         self._task: asyncio.Task[Any] | None = None
         self.picker = ModelPicker()
@@ -56,7 +57,7 @@ class ChatPage(Page):
         )
         self.no_models.add_button("Add a provider", lambda: ui.navigate("providers", new=True), icon="plus")
         self.composer = Composer()
-        self.panel = ChatPanel()
+        self.panel = ChatPanel(offers_keys=client.is_local)
         self.panel.hide()
         self.panel_button.toggled.connect(self.panel.setVisible)
         self._lay_out()
@@ -88,10 +89,10 @@ class ChatPage(Page):
 
     async def refresh(self) -> None:
         """Load the aliases and keys to choose from."""
-        aliases = [row.alias for row in await models.all_models(self.context) if row.enabled and "*" not in row.alias]
+        aliases = await self._aliases()
         self.picker.offer(aliases)
-        self.panel.offer_keys(await keys.all_keys(self.context))
-        self._has_models = bool(aliases) or bool(await providers.all_providers(self.context))
+        self.panel.offer_keys(await self.client.keys())
+        self._has_models = bool(aliases) or bool(await self.client.providers())
         self._show_layer()
 
     def show_context(self, **context: Any) -> None:
@@ -161,7 +162,7 @@ class ChatPage(Page):
         self._show_layer()
         self.transcript.follow()
         self.composer.set_busy(True)
-        work = stream_answer(self.context, model, history(self.turns, turn), parameters, card, self.ui.navigate)
+        work = stream_answer(self.client, model, history(self.turns, turn), parameters, card, self.ui.navigate)
         self._task = task = self.ui.run(work)
         task.add_done_callback(self._on_done)
 
@@ -189,16 +190,18 @@ class ChatPage(Page):
 
     async def _load_provider_models(self) -> None:
         found: list[str] = []
-        for provider in await providers.all_providers(self.context):
+        for provider in oldest_first(await self.client.providers()):
             if provider.enabled:
                 found += [f"{provider.name}/{name}" for name in await self._offered(provider.name)]
-        aliases = [row.alias for row in await models.all_models(self.context) if row.enabled and "*" not in row.alias]
-        self.picker.offer(aliases, found)
+        self.picker.offer(await self._aliases(), found)
+
+    async def _aliases(self) -> list[str]:
+        return [row.alias for row in oldest_first(await self.client.models()) if row.enabled and "*" not in row.alias]
 
     async def _offered(self, provider: str) -> list[str]:
         try:
-            return [one.id for one in await providers.offered(self.context, provider)]
-        except (ActionError, GatewayError):
+            return [one.id for one in await self.client.offered_models(provider)]
+        except ConduitError:
             return []  # the Providers page shows the error; a model name can be typed as well
 
     def _show_layer(self) -> None:

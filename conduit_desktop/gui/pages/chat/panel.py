@@ -17,14 +17,17 @@ NO_KEY = ("None (operator, no limits)", None)
 
 
 class ChatPanel(QFrame):
-    """A form; `parameters` returns the keyword arguments of `stream_chat`."""
+    """A form; `parameters` returns the keyword arguments of `AdminClient.chat`, and `effort`."""
 
-    def __init__(self) -> None:
+    def __init__(self, offers_keys: bool = True) -> None:
+        """`offers_keys`: the chat can be sent with any key; with a gateway elsewhere, its client has the only one."""
         super().__init__()
         self.setObjectName("card")
         self.setFixedWidth(264)
         self.form = Form()
         self.form.add_combo("key_id", "Virtual key", [NO_KEY], "The limits and the budget of the key apply.")
+        if not offers_keys:
+            self.form.fields["key_id"].hide()
         self.form.add_area("system", "System prompt", "", "You are…")
         self.form.add_number("temperature", "Temperature", decimals=2, placeholder="Default")
         self.form.add_number("max_tokens", "Max output tokens", placeholder="Default")

@@ -8,9 +8,9 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import health
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.reports import TargetHealthView
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.health.card import HealthCard
 from conduit_desktop.gui.theme import theme
@@ -34,12 +34,13 @@ class HealthPage(Page):
     title = "Health"
     subtitle = "Circuit breakers, latency and errors of every target"
     icon = "heartbeat"
-    topics = frozenset({"health", "providers", "models"})
+    topics = frozenset({"health", "providers", "models", "requests"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.column: CardColumn[TargetHealthView, HealthCard] = CardColumn(self._new_card, self._fill)
         self.cards = self.column.cards
+        self._keyless: set[str] = set()
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, theme.S)
@@ -73,8 +74,9 @@ class HealthPage(Page):
         return row
 
     async def refresh(self) -> None:
-        """Show the current state; reads memory only."""
-        targets = sorted(health.targets(self.context), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
+        """Show the current state."""
+        self._keyless = {one.name for one in await self.client.providers() if not one.keys}
+        targets = sorted(await self.client.health(), key=lambda one: (_ORDER.index(one.state), one.name.lower()))
         self._show_figures(targets)
         self._layers.setCurrentIndex(0 if targets else 1)
         self.more.setText(f"{MOST} of {len(targets):,} targets are shown, failing ones first.")
@@ -93,14 +95,13 @@ class HealthPage(Page):
         self.disabled_keys.show_value(f"{len(disabled):,}", "not used" if disabled else "none", "danger" if disabled else "")
 
     def _fill(self, card: HealthCard, target: TargetHealthView) -> None:
-        bound = self.context.gateway.snapshot.providers.get(target.provider.lower())
-        card.show_target(target, keyless=bound is not None and not bound.provider.credentials)
+        card.show_target(target, keyless=target.provider in self._keyless)
 
     def _new_card(self, name: str) -> HealthCard:
         card = HealthCard()
-        card.pause_requested.connect(lambda: self.ui.run(health.pause(self.context, name, "gui")))
-        card.resume_requested.connect(lambda: self.ui.run(health.resume(self.context, name, "gui")))
-        card.release_requested.connect(lambda label: self.ui.run(health.release(self.context, card.target.provider, label, "gui")))
+        card.pause_requested.connect(lambda: self.ui.run(self.client.pause_target(name)))
+        card.resume_requested.connect(lambda: self.ui.run(self.client.resume_target(name)))
+        card.release_requested.connect(lambda label: self.ui.run(self.client.release_credential(card.target.provider, label)))
         return card
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import keys
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.onboarding.snippets import PLACEHOLDER, snippets
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView, NewKeyView
@@ -30,10 +29,10 @@ _MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 class KeyDialog(FormDialog):
     """Creates or edits a key. `made` is the new key once the dialog was accepted."""
 
-    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, key: KeyView | None = None) -> None:
+    def __init__(self, parent: QWidget | None, client: AdminClient, ui: Ui, key: KeyView | None = None) -> None:
         title = "New virtual key" if key is None else f"Edit {key.name}"
         super().__init__(parent, ui, title, "Create key" if key is None else "Save", 560, 460)
-        self.context = context
+        self.client = client
         self.key = key
         self.made: NewKeyView | None = None
         self._build()
@@ -66,9 +65,9 @@ class KeyDialog(FormDialog):
         """Create or edit the key."""
         values: dict[str, Any] = {**self.form.values(), "expires_at": self.form.value("expires_at") or None}
         if self.key is None:
-            self.made = await keys.create(self.context, read(NewKey, values), "gui")
+            self.made = await self.client.create_key(read(NewKey, values))
         else:
-            await keys.edit(self.context, self.key.id, read(KeyPatch, values), "gui")
+            await self.client.edit_key(self.key.id, read(KeyPatch, values))
 
 
 def _values(key: KeyView) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def _values(key: KeyView) -> dict[str, Any]:
 class NewKeyDialog(Dialog):
     """Shows a new key, which cannot be shown again, with client snippets that contain it."""
 
-    def __init__(self, parent: QWidget | None, ui: Ui, context: AppContext, key: NewKeyView, model: str) -> None:
+    def __init__(self, parent: QWidget | None, ui: Ui, key: NewKeyView, model: str) -> None:
         super().__init__(parent, f"Key {key.name} created", "Done", width=760)
         self.cancel.hide()
         self.line = QLineEdit(key.key)
@@ -95,27 +94,27 @@ class NewKeyDialog(Dialog):
         self.body.addWidget(_notice("Copy the key now. Only a hash of it is stored, so it cannot be shown again."))
         self.body.addLayout(row)
         self.body.addWidget(section("Client setup"))
-        self.snippets = Snippets(context, key.key, model)
+        self.snippets = Snippets(ui.address, key.key, model)
         self.body.addWidget(self.snippets)
 
 
 class ClientSetupDialog(Dialog):
     """Client snippets for an existing key, with a placeholder for the key itself."""
 
-    def __init__(self, parent: QWidget | None, context: AppContext, key: KeyView, model: str) -> None:
+    def __init__(self, parent: QWidget | None, ui: Ui, key: KeyView, model: str) -> None:
         super().__init__(parent, f"Client setup for key {key.name}", "Done", width=760)
         self.cancel.hide()
         note = label(f"Replace {PLACEHOLDER} by the key {key.hint}. If you no longer have the key, rotate it.", "muted", wrap=True)
         self.body.addWidget(note)
-        self.body.addWidget(Snippets(context, None, model))
+        self.body.addWidget(Snippets(ui.address, None, model))
 
 
 class Snippets(QWidget):
-    """A list of clients, and the configuration of the selected one, made with the server's current address."""
+    """A list of clients, and the configuration of the selected one, made with the gateway's address."""
 
-    def __init__(self, context: AppContext, key: str | None, model: str) -> None:
+    def __init__(self, address: str, key: str | None, model: str) -> None:
         super().__init__()
-        self.rows = snippets(address_of(context), key, model)
+        self.rows = snippets(address, key, model)
         self.clients = QListWidget()
         self.clients.setObjectName("choices")
         self.clients.setAccessibleName("Client")
@@ -141,11 +140,6 @@ class Snippets(QWidget):
         """Show the snippet of the client in this row."""
         self.note.setText(self.rows[at].note)
         self.code.show_code(self.rows[at].text.rstrip(), self.rows[at].language)
-
-
-def address_of(context: AppContext) -> str:
-    """The server's address; while it is stopped, the one it is configured for."""
-    return context.server.address or f"http://127.0.0.1:{context.gateway.snapshot.settings.port}"
 
 
 def _notice(text: str) -> QFrame:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QIcon
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QPushButton
 
-from conduit_desktop.actions import keys, models
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import KeyPatch, read
 from conduit_desktop.actions.schemas.views import KeyView, ModelView, NewKeyView
-from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd, to_nano
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog, NewKeyDialog
 from conduit_desktop.gui.theme import theme
@@ -105,8 +104,8 @@ class KeysPage(Page):
     icon = "key"
     topics = frozenset({"keys", "requests"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.model = TableModel(COLUMNS, key=lambda key: key.id)
         empty = EmptyState(
             "key", "No virtual keys yet", "Give each app its own key to track its spend, limit it, and revoke it on its own."
@@ -118,10 +117,6 @@ class KeysPage(Page):
         self.add_action(self.new_button)
         self.body.addWidget(self.bar)
         self.body.addWidget(self.view, 1)
-        self._spend_timer = QTimer(self)
-        self._spend_timer.setSingleShot(True)
-        self._spend_timer.setInterval(1000)
-        self._spend_timer.timeout.connect(self.request_refresh)
         self._update()
 
     def _buttons(self) -> dict[str, QPushButton]:
@@ -136,21 +131,8 @@ class KeysPage(Page):
 
     async def refresh(self) -> None:
         """Load the keys."""
-        self.model.set_rows(await keys.all_keys(self.context))
+        self.model.set_rows(await self.client.keys())
         self._update()
-
-    def on_changes(self, changes: Sequence[Change]) -> None:
-        """A changed key refreshes at once; requests, which change the spend, at most once a second."""
-        if any(change.topic == "keys" for change in changes):
-            self.request_refresh()
-        elif any(change.topic == "requests" for change in changes) and not self._spend_timer.isActive():
-            self._spend_timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        if self._spend_timer.isActive():  # it would fire for a hidden page, or after the loop has ended
-            self._spend_timer.stop()
-            self.mark_stale()
 
     def focus_filter(self) -> None:
         """Ctrl+F."""
@@ -192,39 +174,39 @@ class KeysPage(Page):
         self._with_current(self._delete)
 
     async def _create(self) -> None:
-        dialog = KeyDialog(self, self.context, self.ui)
+        dialog = KeyDialog(self, self.client, self.ui)
         if await answer(dialog) and dialog.made is not None:
             await self._show_once(dialog.made)
 
     async def _set_up(self, key: KeyView) -> None:
-        await answer(ClientSetupDialog(self, self.context, key, await self._example_model()))
+        await answer(ClientSetupDialog(self, self.ui, key, await self._example_model()))
 
     async def _edit(self, key: KeyView) -> None:
-        await answer(KeyDialog(self, self.context, self.ui, key))
+        await answer(KeyDialog(self, self.client, self.ui, key))
 
     async def _toggle(self, key: KeyView) -> None:
-        await keys.edit(self.context, key.id, read(KeyPatch, {"enabled": not key.enabled}), "gui")
+        await self.client.edit_key(key.id, read(KeyPatch, {"enabled": not key.enabled}))
 
     async def _rotate(self, key: KeyView) -> None:
         text = f"Clients that use {key.hint} are rejected until they have the new key. Spend and limits are kept."
         if await confirm(self, f"Rotate {key.name}?", text, accept="Rotate"):
-            await self._show_once(await keys.rotate(self.context, key.id, "gui"))
+            await self._show_once(await self.client.rotate_key(key.id))
 
     async def _reset(self, key: KeyView) -> None:
         text = f"{usd(key.spend_usd)} of this period will no longer count towards the budget. The request log is not changed."
         if await confirm(self, f"Reset the spend of {key.name}?", text, accept="Reset spend", danger=False):
-            await keys.reset_spend(self.context, key.id, "gui")
+            await self.client.reset_spend(key.id)
 
     async def _delete(self, key: KeyView) -> None:
         text = f"Clients that use {key.hint} are rejected immediately. Its usage stays in the log. This cannot be undone."
         if await confirm(self, f"Delete {key.name}?", text, accept="Delete key"):
-            await keys.remove(self.context, key.id, "gui")
+            await self.client.remove_key(key.id)
 
     async def _show_once(self, key: NewKeyView) -> None:
-        await answer(NewKeyDialog(self, self.ui, self.context, key, await self._example_model()))
+        await answer(NewKeyDialog(self, self.ui, key, await self._example_model()))
 
     async def _example_model(self) -> str:
-        names = [alias.alias for alias in await models.all_models(self.context) if "*" not in alias.alias and alias.enabled]
+        names = [alias.alias for alias in oldest_first(await self.client.models()) if "*" not in alias.alias and alias.enabled]
         return names[0] if names else "your-model"
 
     def _with_current(self, act: Callable[[KeyView], Coroutine[Any, Any, None]]) -> None:

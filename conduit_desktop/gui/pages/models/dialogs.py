@@ -8,11 +8,10 @@ from typing import Any
 import orjson
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel, read
 from conduit_desktop.actions.schemas.views import ExplainedView, ModelView
-from conduit_desktop.core.errors import ActionError, GatewayError, Invalid
+from conduit_desktop.core.errors import ConduitError, Invalid
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
@@ -63,12 +62,12 @@ class ModelDialog(FormDialog):
     """Creates or edits an alias."""
 
     def __init__(
-        self, parent: QWidget | None, context: AppContext, ui: Ui, known: Sequence[str], aliases: Sequence[str],
+        self, parent: QWidget | None, client: AdminClient, ui: Ui, known: Sequence[str], aliases: Sequence[str],
         alias: ModelView | None = None, targets: Sequence[dict[str, Any]] = (),
     ) -> None:  # fmt: skip
         title = "New model alias" if alias is None else f"Edit {alias.alias}"
         super().__init__(parent, ui, title, "Create alias" if alias is None else "Save", 640, 480)
-        self.context = context
+        self.client = client
         self.alias = alias
         self.targets = TargetList(known)
         self.targets.models_wanted.connect(lambda name: cancel_on_close(self, self.ui.run(self._offer(name))))
@@ -114,14 +113,14 @@ class ModelDialog(FormDialog):
         values["overrides"] = as_object(values["overrides"], "overrides")
         values["timeouts"] = {name: values.pop(f"timeouts.{name}") for name, _ in TIMEOUTS}
         if self.alias is None:
-            await models.create(self.context, read(NewModel, values), "gui")
+            await self.client.create_model(read(NewModel, values))
         else:
-            await models.edit(self.context, self.alias.alias, read(ModelPatch, values), "gui")
+            await self.client.edit_model(self.alias.alias, read(ModelPatch, values))
 
     async def _offer(self, provider: str) -> None:
         try:
-            offered = await providers.offered(self.context, provider)
-        except (ActionError, GatewayError):
+            offered = await self.client.offered_models(provider)
+        except ConduitError:
             return  # a model name can be typed as well; the provider's page shows the error
         self.targets.offer(provider, [one.id for one in offered])
 
@@ -144,9 +143,9 @@ def _among(others: Sequence[str]) -> str:
 class ExplainDialog(Dialog):
     """The targets that a sample request would use now, in order, with the reason for each."""
 
-    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, alias: str) -> None:
+    def __init__(self, parent: QWidget | None, client: AdminClient, ui: Ui, alias: str) -> None:
         super().__init__(parent, f"Route of {alias}", "Run again", width=620)
-        self.context, self.ui, self.alias = context, ui, alias
+        self.client, self.ui, self.alias = client, ui, alias
         self.cancel.setText("Close")
         self.form = Form()
         self.form.add_area("body", "Sample request", "", mono=True)
@@ -170,9 +169,9 @@ class ExplainDialog(Dialog):
         """Show the resolved targets, or the error at the request."""
         self.form.clear_errors()
         try:
-            self.shown = await models.explain(self.context, self.alias, as_object(self.form.value("body"), "body"))
-        except (ActionError, GatewayError) as error:
-            self.form.show_errors({"body": error.message.removeprefix("body: ")})
+            self.shown = await self.client.explain_model(self.alias, as_object(self.form.value("body"), "body"))
+        except ConduitError as error:
+            self.form.show_errors({"body": str(error).removeprefix("body: ")})
             return
         while self._rows.count() > 1:
             item = self._rows.takeAt(0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import ModelPatch, read
 from conduit_desktop.actions.schemas.views import ModelView
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.models.dialogs import STRATEGIES, ExplainDialog, ModelDialog
 from conduit_desktop.gui.theme import theme
@@ -50,8 +51,8 @@ class ModelsPage(Page):
     icon = "cube"
     topics = frozenset({"models"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.model = TableModel(COLUMNS, key=lambda row: row.alias)
         empty = EmptyState(
             "cube", "No model aliases yet", "An alias is a model name of your own that routes to models of one or more providers."
@@ -78,7 +79,7 @@ class ModelsPage(Page):
 
     async def refresh(self) -> None:
         """Load the aliases."""
-        self.model.set_rows(await models.all_models(self.context))
+        self.model.set_rows(oldest_first(await self.client.models()))
         self._update()
 
     def focus_filter(self) -> None:
@@ -122,26 +123,26 @@ class ModelsPage(Page):
             if await confirm(self, "No providers yet", text, accept="Add a provider", danger=False):
                 self.ui.navigate("providers", new=True)
             return
-        await answer(ModelDialog(self, self.context, self.ui, known, self._aliases(), targets=wanted))
+        await answer(ModelDialog(self, self.client, self.ui, known, self._aliases(), targets=wanted))
 
     async def _edit(self, row: ModelView) -> None:
-        await answer(ModelDialog(self, self.context, self.ui, await self._provider_names(), self._aliases(), row))
+        await answer(ModelDialog(self, self.client, self.ui, await self._provider_names(), self._aliases(), row))
 
     async def _explain(self, row: ModelView) -> None:
-        await answer(ExplainDialog(self, self.context, self.ui, row.alias))
+        await answer(ExplainDialog(self, self.client, self.ui, row.alias))
 
     async def _toggle(self, row: ModelView) -> None:
-        await models.edit(self.context, row.alias, read(ModelPatch, {"enabled": not row.enabled}), "gui")
+        await self.client.edit_model(row.alias, read(ModelPatch, {"enabled": not row.enabled}))
 
     async def _delete(self, row: ModelView) -> None:
         users = [one.alias for one in self.model.rows if row.alias in one.fallbacks]
         text = f"Requests for {row.alias} will be rejected."
         text += f" {', '.join(users)} will no longer fall back to it." if users else ""
         if await confirm(self, f"Delete {row.alias}?", text, accept="Delete alias"):
-            await models.remove(self.context, row.alias, "gui")
+            await self.client.remove_model(row.alias)
 
     async def _provider_names(self) -> list[str]:
-        return [one.name for one in await providers.all_providers(self.context)]
+        return [one.name for one in oldest_first(await self.client.providers())]
 
     def _aliases(self) -> list[str]:
         return [row.alias for row in self.model.rows]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
 
-from conduit_desktop.actions.provider_states import ProviderState, ProviderStateView
-from conduit_desktop.actions.schemas.views import KindView, ProviderView
+from conduit_desktop.actions.schemas.views import KindView, ProviderState, ProviderStateView, ProviderView
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
 from conduit_desktop.gui.widgets.forms.switch import Switch

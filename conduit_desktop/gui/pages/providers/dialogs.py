@@ -8,8 +8,7 @@ from html import escape
 
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import NewProvider, ProviderPatch, read
 from conduit_desktop.actions.schemas.views import KindView, ProviderView
 from conduit_desktop.gui.pages.base import Ui
@@ -25,16 +24,16 @@ class ProviderDialog(FormDialog):
     """Without a provider: the catalog, then the form of the chosen kind. `made` is the provider that was added or edited."""
 
     def __init__(
-        self, parent: QWidget | None, context: AppContext, ui: Ui, taken: Sequence[str], provider: ProviderView | None = None,
-        kind: str | None = None,
+        self, parent: QWidget | None, client: AdminClient, ui: Ui, kinds: Sequence[KindView], taken: Sequence[str],
+        provider: ProviderView | None = None, kind: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(parent, ui, "Add a provider" if provider is None else f"Edit {provider.name}", "Add provider", 720)
-        self.context = context
+        self.client = client
         self.taken = taken
         self.provider = provider
         self.made: ProviderView | None = None
         self.form.hide()
-        self.kinds = {one.kind: one for one in providers.catalog()}
+        self.kinds = {one.kind: one for one in kinds}
         self._shown: QWidget | None = None
         self.stack = QStackedWidget()
         self.stack.setMinimumHeight(470)
@@ -95,9 +94,9 @@ class ProviderDialog(FormDialog):
         values = self.form.collect()
         if self.provider is None:
             values |= {"kind": self.form.kind.kind}
-            self.made = await providers.create(self.context, read(NewProvider, values), "gui")
+            self.made = await self.client.create_provider(read(NewProvider, values))
         else:
-            self.made = await providers.edit(self.context, self.provider.name, read(ProviderPatch, values), "gui")
+            self.made = await self.client.edit_provider(self.provider.name, read(ProviderPatch, values))
 
 
 def _about(kind: KindView) -> PlainLabel:

@@ -9,12 +9,10 @@ from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QWidget
 from shiboken6 import isValid
 
-from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.provider_states import provider_states
-from conduit_desktop.actions.publishing import alias_for, publish
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.views import OfferedView, ProviderTestView
-from conduit_desktop.core.errors import ActionError, GatewayError
+from conduit_desktop.core.entities import alias_for
+from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button, icon_button
@@ -67,9 +65,9 @@ class TestLine(QFrame):
 class ProviderModelsDialog(Dialog):
     """Tests the provider and lists its models. `published` are the aliases that were created or got a further target."""
 
-    def __init__(self, parent: QWidget | None, context: AppContext, ui: Ui, provider: str) -> None:
+    def __init__(self, parent: QWidget | None, client: AdminClient, ui: Ui, provider: str) -> None:
         super().__init__(parent, f"Models of {provider}", "Publish", width=760)
-        self.context, self.ui, self.provider = context, ui, provider
+        self.client, self.ui, self.provider = client, ui, provider
         self.chosen: set[str] = set()
         self.published: list[str] = []
         self.cancel.setText("Close")
@@ -121,9 +119,9 @@ class ProviderModelsDialog(Dialog):
         """Send a small request to the provider and show the result."""
         self.test_line.show_result("", "spinner", "Testing the connection…")
         try:
-            result = await providers.test(self.context, self.provider)
-        except (ActionError, GatewayError) as error:
-            self.test_line.show_result("danger", "x-circle", error.message)
+            result = await self.client.test_provider(self.provider)
+        except ConduitError as error:
+            self.test_line.show_result("danger", "x-circle", str(error))
             return
         self.test_line.show_result(
             "success" if result.ok else "danger", "check-circle" if result.ok else "x-circle", result_text(result)
@@ -132,13 +130,13 @@ class ProviderModelsDialog(Dialog):
     async def load(self, refresh: bool = False) -> None:
         """Load the list of models; `refresh` bypasses the cache."""
         try:
-            rows = await providers.offered(self.context, self.provider, refresh=refresh)
-        except (ActionError, GatewayError) as error:
+            rows = await self.client.offered_models(self.provider, refresh=refresh)
+        except ConduitError as error:
             self.empty.title.setText("The models could not be loaded")
-            self.empty.text.setText(f"{error.message}\nYou can still enter a model name in an alias.")
+            self.empty.text.setText(f"{error}\nYou can still enter a model name in an alias.")
             self.empty.text.show()
             return
-        self._published_before = set(provider_states(self.context)[self.provider].aliases)
+        self._published_before = set((await self.client.provider_states())[self.provider].aliases)
         self.empty.title.setText("The provider lists no models")
         self.model.set_rows(rows)
         self._update()
@@ -167,7 +165,7 @@ class ProviderModelsDialog(Dialog):
         self.primary.setEnabled(False)
         wanted = [row.id for row in self.model.rows if row.id in self.chosen]
         try:
-            self.published = await publish(self.context, self.provider, wanted, "gui")
+            self.published = await self.client.publish(self.provider, wanted)
         finally:
             if isValid(self):
                 self._update()

@@ -7,11 +7,11 @@ from typing import Any
 
 from PySide6.QtWidgets import QStackedWidget
 
-from conduit_desktop.actions import providers
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import ProviderPatch, read
-from conduit_desktop.actions.schemas.views import KindView, ProviderView
+from conduit_desktop.actions.schemas.views import KindView, ProviderStateView, ProviderView
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.providers.card import ProviderCard
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
@@ -31,11 +31,11 @@ class ProvidersPage(Page):
     title = "Providers"
     subtitle = "Vendors and local servers that requests are routed to"
     icon = "cloud"
-    topics = frozenset({"providers", "models", "health"})
+    topics = frozenset({"providers", "models", "health", "requests"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
-        self.kinds = {kind.kind: kind for kind in providers.catalog()}
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
+        self.kinds: dict[str, KindView] = {}
         self.column: CardColumn[Shown, ProviderCard] = CardColumn(self._new_card, lambda card, shown: card.show_provider(*shown))
         self.cards = self.column.cards
         self.add_button = button("Add provider", "primary", "plus", self.on_add)
@@ -54,8 +54,9 @@ class ProvidersPage(Page):
 
     async def refresh(self) -> None:
         """Load the providers."""
-        rows = await providers.all_providers(self.context)
-        states = provider_states(self.context)
+        rows = oldest_first(await self.client.providers())
+        states = await self.client.provider_states()
+        await self._load_kinds()
         self._layers.setCurrentIndex(0 if rows else 1)
         await self.column.show_items({row.id: (row, self.kinds.get(row.kind), states.get(row.name)) for row in rows})
 
@@ -77,30 +78,38 @@ class ProvidersPage(Page):
         return card
 
     async def _add(self, kind: str | None) -> None:
-        dialog = ProviderDialog(self, self.context, self.ui, self._names(), kind=kind)
+        kinds = await self._load_kinds()
+        dialog = ProviderDialog(self, self.client, self.ui, kinds, self._names(), kind=kind)
         if await answer(dialog) and dialog.made is not None:
             await self._models(dialog.made.name)
 
     async def _edit(self, provider: ProviderView) -> None:
-        await answer(ProviderDialog(self, self.context, self.ui, self._names(), provider))
+        kinds = await self._load_kinds()
+        await answer(ProviderDialog(self, self.client, self.ui, kinds, self._names(), provider))
 
     async def _models(self, name: str) -> None:
-        dialog = ProviderModelsDialog(self, self.context, self.ui, name)
+        dialog = ProviderModelsDialog(self, self.client, self.ui, name)
         if await answer(dialog) and dialog.published:
             count = len(dialog.published)
             self.ui.notify(f"Published {count} {'alias' if count == 1 else 'aliases'}: {', '.join(dialog.published[:3])}")
 
     async def _toggle(self, provider: ProviderView, enabled: bool) -> None:
         try:
-            await providers.edit(self.context, provider.name, read(ProviderPatch, {"enabled": enabled}), "gui")
+            await self.client.edit_provider(provider.name, read(ProviderPatch, {"enabled": enabled}))
         finally:
             self.request_refresh()  # the switch goes back if the action failed
 
     async def _delete(self, provider: ProviderView) -> None:
-        state = provider_states(self.context).get(provider.name)
+        state = (await self.client.provider_states()).get(provider.name)
         text = _deletion_text(state.aliases if state is not None else [])
         if await confirm(self, f"Delete {provider.name}?", text, accept="Delete provider"):
-            await providers.remove(self.context, provider.name, "gui")
+            await self.client.remove_provider(provider.name)
+
+    async def _load_kinds(self) -> list[KindView]:
+        """The kinds of provider, loaded once: they do not change while the gateway runs."""
+        if not self.kinds:
+            self.kinds = {kind.kind: kind for kind in await self.client.catalog()}
+        return list(self.kinds.values())
 
     def _names(self) -> list[str]:
         return [card.provider.name for card in self.cards.values()]

@@ -8,12 +8,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit
 
-from conduit_desktop import __version__
-from conduit_desktop.actions import backup, master_key
-from conduit_desktop.actions.config_file import transfer
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.schemas.inputs import BackupRequest, ImportRequest
-from conduit_desktop.actions.status import status
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
@@ -30,9 +25,9 @@ ZIP, TOML = "Backup (*.zip)", "Configuration (*.toml)"
 class MasterKeyCard(Card):
     """Shows, copies and rotates the master key of the admin API."""
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
+    def __init__(self, client: AdminClient, ui: Ui) -> None:
         super().__init__("Master key")
-        self.context, self.ui = context, ui
+        self.client, self.ui = client, ui
         self.body.addWidget(label("Gives full access to the admin API of this gateway. Keep it secret.", "fieldHelp", wrap=True))
         self.line = QLineEdit(HIDDEN)
         self.line.setReadOnly(True)
@@ -48,18 +43,26 @@ class MasterKeyCard(Card):
         for widget in (self.eye, self.copy, self.rotate_button):
             row.addWidget(widget)
         self.body.addLayout(row)
+        # The master key can be read only where the gateway runs; rotating it elsewhere would lock this window out.
+        if not client.is_local:
+            self.hide()
+
+    async def refresh(self) -> None:
+        """Show the current key, if it is shown at all: another client may have rotated it."""
+        if self.eye.isChecked():
+            await self._show(True)
 
     async def _show(self, shown: bool) -> None:
-        self.line.setText(await master_key.current(self.context) if shown else HIDDEN)
+        self.line.setText(await self.client.master_key() if shown else HIDDEN)
 
     async def _copy(self) -> None:
-        self.ui.copy(await master_key.current(self.context))
+        self.ui.copy(await self.client.master_key())
 
     async def rotate(self) -> None:
         """Replace the master key, after confirmation."""
         text = "The old key stops working immediately. Scripts and tools that use the admin API need the new key."
         if await confirm(self, "Rotate the master key?", text, accept="Rotate"):
-            await master_key.rotate(self.context, "gui")
+            await self.client.rotate_master_key()
             await self._show(self.eye.isChecked())
             self.ui.notify("The master key was rotated")
 
@@ -67,9 +70,9 @@ class MasterKeyCard(Card):
 class DataCard(Card):
     """Backup and restore of the databases, export and import of the configuration."""
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
+    def __init__(self, client: AdminClient, ui: Ui) -> None:
         super().__init__("Data")
-        self.context, self.ui = context, ui
+        self.client, self.ui = client, ui
         text = "A backup contains configuration and request log, an export the configuration as TOML. Neither contains secrets."
         self.body.addWidget(label(text, "fieldHelp", wrap=True))
         row = QHBoxLayout()
@@ -82,13 +85,17 @@ class DataCard(Card):
             row.addWidget(widget)
         row.addStretch(1)
         self.body.addLayout(row)
+        if not client.is_local:  # a backup is restored while the gateway's databases are closed
+            self.restore_button.hide()
 
     async def back_up(self) -> None:
-        """Write a backup to a file of the user's choice."""
-        path = await choose_file(self, "Back up", "save", ZIP, f"conduit-{datetime.now():%Y%m%d}.zip")
-        if path is not None:
-            made = await backup.create(self.context, BackupRequest(path=str(path)), "gui")
-            self.ui.notify(f"Backup saved: {Path(made.path).name}, {formatting.size(made.bytes)}")
+        """Write a backup to a file of the user's choice; a gateway elsewhere writes it into its own backups folder."""
+        path = None
+        if self.client.is_local:
+            path = await choose_file(self, "Back up", "save", ZIP, f"conduit-{datetime.now():%Y%m%d}.zip")
+        if path is not None or not self.client.is_local:
+            made = await self.client.backup(None if path is None else str(path))
+            self.ui.notify(f"Backup saved: {made.path if path is None else Path(made.path).name}, {formatting.size(made.bytes)}")
 
     async def restore(self) -> None:
         """Restore a backup, after confirmation; the window is opened again on it."""
@@ -101,7 +108,7 @@ class DataCard(Card):
         """Export the configuration as TOML."""
         path = await choose_file(self, "Export the configuration", "save", TOML, "conduit.toml")
         if path is not None:
-            text = (await transfer.export(self.context))["toml"]
+            text = await self.client.export_config()
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Saved to {path.name}")
 
@@ -113,10 +120,10 @@ class DataCard(Card):
 
     async def import_text(self, text: str) -> None:
         """Preview the changes, apply them once confirmed, and show the keys that were created."""
-        preview = await transfer.import_(self.context, ImportRequest(toml=text), "gui")
+        preview = await self.client.import_config(text)
         if not await answer(ImportPreviewDialog(self, preview.changes)):
             return
-        done = await transfer.import_(self.context, ImportRequest(toml=text, apply=True), "gui")
+        done = await self.client.import_config(text, apply=True)
         self.ui.notify("Imported")
         if done.new_keys:
             await answer(ImportedKeysDialog(self, self.ui, done.new_keys))
@@ -125,19 +132,19 @@ class DataCard(Card):
 class AboutCard(Card):
     """Version, address and where the data is."""
 
-    def __init__(self, context: AppContext) -> None:
+    def __init__(self, client: AdminClient) -> None:
         super().__init__("About")
-        self.context = context
+        self.client = client
         self.facts = FactList()
         self.body.addWidget(self.facts)
         self.body.addWidget(label("MIT licence. Built with Qt for Python (LGPL), aiohttp and SQLite.", "faint", wrap=True))
 
     async def refresh(self) -> None:
         """Show the current status."""
-        now = await status(self.context)
+        now = await self.client.status()
         self.facts.show_facts(
             [
-                ("Version", __version__),
+                ("Version", now.version),
                 ("Address", now.address or now.state),
                 ("Home folder", now.home),
                 ("Secret store", now.secrets_backend),

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.views import SettingView
 from conduit_desktop.core.errors import ActionError
+from conduit_desktop.gui.feed import Feed
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.pages.settings.cards import AboutCard, DataCard, MasterKeyCard
 from conduit_desktop.gui.pages.settings.rows import SettingRow
 from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
+from conduit_desktop.gui.widgets.buttons import Kind
 from conduit_desktop.gui.widgets.card import Card
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
 from conduit_desktop.gui.widgets.layouts import hairline, scrolled
@@ -44,9 +47,11 @@ class SettingsPage(Page):
     icon = "gear-six"
     topics = frozenset({"settings", "keys", "models", "server"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.rows: dict[str, SettingRow] = {}
+        self.choices: dict[str, list[tuple[str, Any]]] = {}
+        """The choices of the options whose value is the name of a key or an alias."""
         self.restart = Banner()
         self.body.addWidget(self.restart)
         content = QWidget()
@@ -58,9 +63,9 @@ class SettingsPage(Page):
         self._groups = QVBoxLayout()
         self._groups.setSpacing(theme.L)
         self._column.addLayout(self._groups)
-        self.master_key = MasterKeyCard(context, ui)
-        self.data = DataCard(context, ui)
-        self.about = AboutCard(context)
+        self.master_key = MasterKeyCard(client, ui)
+        self.data = DataCard(client, ui)
+        self.about = AboutCard(client)
         for card in (self.master_key, self.data, self.about):
             self._column.addWidget(card)
         self._column.addStretch(1)
@@ -68,11 +73,13 @@ class SettingsPage(Page):
 
     async def refresh(self) -> None:
         """Show the current value of every option, except for one that is being edited."""
-        views = [view for view in await settings.show(self.context) if view.name not in HIDDEN]
+        views = [view for view in await self.client.settings() if view.name not in HIDDEN]
+        await self._load_choices()
         if not self.rows:
             await self._build(views)
         for view in views:
-            self.rows[view.name].show_setting(view, self._choices(view.name))
+            self.rows[view.name].show_setting(view, self.choices.get(view.name))
+        await self.master_key.refresh()
         await self.about.refresh()
 
     async def _build(self, views: list[SettingView]) -> None:
@@ -89,20 +96,19 @@ class SettingsPage(Page):
         for place, view in enumerate(members):
             if place:
                 card.body.addWidget(hairline())
-            row = SettingRow(view, self._choices(view.name))
+            row = SettingRow(view, self.choices.get(view.name))
             row.changed.connect(partial(self._on_changed, view.name))
             self.rows[view.name] = row
             card.body.addWidget(row)
         return card
 
-    def _choices(self, name: str) -> list[tuple[str, Any]] | None:
-        """The choices of an option whose value is the name of a key or an alias."""
-        snapshot = self.context.gateway.snapshot
-        if name == "anonymous_key":
-            return [("None (key required)", None), *((key.name, key.name) for key in snapshot.keys.values())]
-        if name == "default_alias":
-            return [("None (return an error)", None), *((alias.alias, alias.alias) for alias in snapshot.aliases.values())]
-        return None
+    async def _load_choices(self) -> None:
+        keys = [(key.name, key.name) for key in await self.client.keys()]
+        aliases = [(row.alias, row.alias) for row in oldest_first(await self.client.models()) if "*" not in row.alias]
+        self.choices = {
+            "anonymous_key": [("None (key required)", None), *keys],
+            "default_alias": [("None (return an error)", None), *aliases],
+        }
 
     def _on_changed(self, name: str, value: Any) -> None:
         self.ui.run(self.save(name, value))
@@ -111,18 +117,16 @@ class SettingsPage(Page):
         """Save one option; an error is shown at its row."""
         row = self.rows[name]
         try:
-            await settings.change(self.context, {name: value}, "gui")
+            await self.client.change_settings({name: value})
         except ActionError as error:
             row.show_error(next(iter(errors_of(error).values())))
             return
         row.show_saved()
-        if name in NEEDS_RESTART and self.context.server.state == "running":
-            self.restart.show_text(
-                "Restart the server to use the new address.",
-                "info",
-                ("Restart now", "primary", lambda: self.ui.run(self._restart())),
-            )
+        if name in NEEDS_RESTART and (await self.client.status()).state == "running":
+            restart: tuple[str, Kind, Callable[[], Any]] = ("Restart now", "primary", lambda: self.ui.run(self._restart()))
+            # A gateway elsewhere has to be restarted there.
+            self.restart.show_text("Restart the server to use the new address.", "info", *[restart] if self.client.is_local else [])
 
     async def _restart(self) -> None:
         self.restart.hide()
-        await server_actions.restart_server(self.context)
+        await server_actions.restart_server(self.client)

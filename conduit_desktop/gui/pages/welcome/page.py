@@ -8,11 +8,9 @@ from typing import Any
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import settings
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
-from conduit_desktop.actions.onboarding.first_steps import add_demo, add_found
-from conduit_desktop.core.paths import resource
+from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.actions.schemas.views import FoundKeyView, FoundServerView
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
@@ -23,7 +21,7 @@ WIDTH = 620
 PITCH = (
     "One address on this computer for every model you use. Point your apps at it, give each its own key, and see what they cost."
 )
-Found = FoundKey | FoundServer
+Found = FoundKeyView | FoundServerView
 
 
 class FoundRow(QFrame):
@@ -37,7 +35,7 @@ class FoundRow(QFrame):
         self.box.setChecked(not found.used)
         self.box.setEnabled(not found.used)
         self.box.setAccessibleName(f"Add {found.label}")
-        server = isinstance(found, FoundServer)
+        server = isinstance(found, FoundServerView)
         row = QHBoxLayout(self)
         row.setContentsMargins(theme.M, theme.S + 2, theme.L, theme.S + 2)
         row.setSpacing(theme.M)
@@ -59,8 +57,8 @@ class WelcomePage(Page):
     icon = "hand-waving"
     topics = frozenset({"providers"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.heading.hide()
         self.rows: list[FoundRow] = []
         self.note = label("Searching for API keys and local model servers…", "muted", wrap=True)
@@ -91,7 +89,7 @@ class WelcomePage(Page):
         column.addWidget(label("Welcome to Conduit", "pageTitle", wrap=True))
         column.addWidget(label(PITCH, "muted", wrap=True))
         column.addSpacing(theme.L)
-        column.addWidget(label("Found on this computer", "overline", wrap=True))
+        column.addWidget(label(f"Found on {self._computer()}", "overline", wrap=True))
         column.addWidget(self.note)
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.S)
@@ -106,9 +104,13 @@ class WelcomePage(Page):
         column.addLayout(buttons)
         column.addStretch(2)
 
+    def _computer(self) -> str:
+        return "this computer" if self.client.is_local else "the gateway's computer"
+
     async def refresh(self) -> None:
         """Search the environment and local ports. Of a key, only the variable and a hint are shown."""
-        found: list[Found] = [*await found_keys(self.context), *await found_servers(self.context)]
+        discovery = await self.client.discovery()
+        found: list[Found] = [*discovery.keys, *discovery.servers]
         for row in self.rows:
             self._list.removeWidget(row)
             row.deleteLater()
@@ -137,13 +139,14 @@ class WelcomePage(Page):
 
     async def _add(self) -> None:
         chosen = self.selected()
-        keys = [one for one in chosen if isinstance(one, FoundKey)]
-        made = await add_found(self.context, keys, [one for one in chosen if isinstance(one, FoundServer)], "gui")
+        variables = [one.variable for one in chosen if isinstance(one, FoundKeyView)]
+        servers = [one.base_url for one in chosen if isinstance(one, FoundServerView)]
+        made = await self.client.add_discovered(variables, servers)
         await self._leave("providers")
         self.ui.notify(f"Added {', '.join(made)}")
 
     async def _demo(self) -> None:
-        await self._leave("chat", model=await add_demo(self.context, "gui"), text="What can you do?")
+        await self._leave("chat", model=await self.client.add_demo(), text="What can you do?")
 
     async def _other(self) -> None:
         await self._leave("providers", new=True)
@@ -152,14 +155,14 @@ class WelcomePage(Page):
         await self._leave("dashboard")
 
     async def _leave(self, page: str, **context: Any) -> None:
-        if not self.context.gateway.snapshot.settings.welcome_done:
-            await settings.change(self.context, {"welcome_done": True}, "gui")
+        if not any(one.name == "welcome_done" and one.value for one in await self.client.settings()):
+            await self.client.change_settings({"welcome_done": True})
         self.ui.navigate(page, **context)
 
 
 def described(found: Found) -> str:
     """Where it was found: the variable with a hint of the key, or the address with the number of models."""
-    if isinstance(found, FoundKey):
+    if isinstance(found, FoundKeyView):
         return f"{found.variable} · {found.hint}"
     count = len(found.models)
     return f"{found.base_url.split('://')[-1]} · {count} {'model' if count == 1 else 'models'}"

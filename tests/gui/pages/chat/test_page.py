@@ -8,12 +8,13 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import keys, models, providers
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, ProviderPatch, read
 from conduit_desktop.core.errors import BudgetExceeded, RateLimited
 from conduit_desktop.core.events import TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.chat.conversation import answered_by, describe_error, figures
 from conduit_desktop.gui.pages.chat.page import ChatPage
 from conduit_desktop.gui.widgets.chat.answer import AnswerBody
@@ -25,16 +26,17 @@ from tests.gui.conftest import RecordingUi, child
 
 
 @pytest.fixture
-async def page(context: AppContext, ui: RecordingUi) -> ChatPage:
+async def page(client: AdminClient, feed: Feed, ui: RecordingUi) -> ChatPage:
     """The chat page, with three aliases for the demo provider."""
-    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
+    await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}))
     for alias, model in (("chat", "demo-chat"), ("slow", "demo-slow"), ("broken", "demo-error-broken")):
         targets = [{"provider": "demo", "model": model}]
-        await models.create(context, read(NewModel, {"alias": alias, "targets": targets}), "gui")
-    made = ChatPage(context, ui)
+        await client.create_model(read(NewModel, {"alias": alias, "targets": targets}))
+    made = ChatPage(client, feed, ui)
     made.resize(900, 700)
     made.show()
     await until(lambda: made.picker.model_name())
+    made.picker.pick("chat")
     return made
 
 
@@ -75,9 +77,11 @@ async def test_the_button_of_a_response_opens_its_request(page: ChatPage, qtbot:
     assert QGuiApplication.clipboard().text() == card.body.markdown()
 
 
-async def test_stop_cancels_the_upstream_request_and_keeps_the_partial_response(page: ChatPage, qtbot: QtBot, context: AppContext):
+async def test_stop_cancels_the_upstream_request_and_keeps_the_partial_response(
+    client: AdminClient, page: ChatPage, qtbot: QtBot, context: AppContext
+):
     page.picker.pick("demo/demo-slow")
-    await providers.edit(context, "demo", read(ProviderPatch, {"options": {"pace_ms": 30}}), "gui")
+    await client.edit_provider("demo", read(ProviderPatch, {"options": {"pace_ms": 30}}))
     await send(page, qtbot, "Take your time")
     card = page.turns[0].answer
     assert card is not None
@@ -149,8 +153,10 @@ async def test_the_error_for_an_unknown_model_opens_the_models_page(page: ChatPa
     assert ui.visited == [("models", {})]
 
 
-async def test_the_restrictions_of_a_virtual_key_apply_in_chat(page: ChatPage, qtbot: QtBot, context: AppContext):
-    key = await keys.create(context, read(NewKey, {"name": "tight", "models": ["other"]}), "gui")
+async def test_the_restrictions_of_a_virtual_key_apply_in_chat(
+    client: AdminClient, page: ChatPage, qtbot: QtBot, context: AppContext
+):
+    key = await client.create_key(read(NewKey, {"name": "tight", "models": ["other"]}))
     page.request_refresh()
     editor = page.panel.form.fields["key_id"].editor
     await until(lambda: editor.combo.count() == 2)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from PySide6.QtWidgets import QPushButton
 
-from conduit_desktop.actions import models, providers
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import UpstreamError
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.health.page import HealthPage
 from tests.gui.conftest import RecordingUi, child
 
@@ -16,24 +17,24 @@ A = "one/alpha"
 
 
 @pytest.fixture
-async def page(context: AppContext, ui: RecordingUi) -> HealthPage:
-    await providers.create(context, read(NewProvider, {"name": "one", "kind": "demo"}), "gui")
-    await models.create(context, read(NewModel, {"alias": "a", "targets": [{"provider": "one", "model": "alpha"}]}), "gui")
-    made = HealthPage(context, ui)
+async def page(client: AdminClient, feed: Feed, ui: RecordingUi) -> HealthPage:
+    await client.create_provider(read(NewProvider, {"name": "one", "kind": "demo"}))
+    await client.create_model(read(NewModel, {"alias": "a", "targets": [{"provider": "one", "model": "alpha"}]}))
+    made = HealthPage(client, feed, ui)
     made.resize(1000, 700)
     made.show()
     await ui.settle()
     return made
 
 
-async def test_without_targets_the_page_explains_what_a_target_is(context: AppContext, ui: RecordingUi):
-    page = HealthPage(context, ui)
+async def test_without_targets_the_page_explains_what_a_target_is(client: AdminClient, feed: Feed, ui: RecordingUi):
+    page = HealthPage(client, feed, ui)
     await page.refresh()
     assert page._layers.currentIndex() == 1
 
 
-async def test_the_card_shows_latencies_and_errors(page: HealthPage):
-    known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
+async def test_the_card_shows_latencies_and_errors(context: AppContext, page: HealthPage):
+    known, owner = context.gateway.health, context.gateway.snapshot.providers["one"].provider.id
     known.succeeded(A, owner, "default", 120.0)
     known.failed(A, owner, None, UpstreamError("slow", status=504, reason="timeout"))
     await page.refresh()
@@ -44,8 +45,8 @@ async def test_the_card_shows_latencies_and_errors(page: HealthPage):
     assert page.healthy.value == "1"
 
 
-async def test_an_open_circuit_comes_first_and_shows_its_next_probe(page: HealthPage, ui: RecordingUi):
-    known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
+async def test_an_open_circuit_comes_first_and_shows_its_next_probe(context: AppContext, page: HealthPage, ui: RecordingUi):
+    known, owner = context.gateway.health, context.gateway.snapshot.providers["one"].provider.id
     for _ in range(5):
         known.failed(A, owner, None, UpstreamError("it is down", status=503, reason="server"))
     await page.refresh()
@@ -55,8 +56,8 @@ async def test_an_open_circuit_comes_first_and_shows_its_next_probe(page: Health
     assert page.failing.value == "1"
 
 
-async def test_the_card_shows_speed_and_circuit_changes(page: HealthPage):
-    known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
+async def test_the_card_shows_speed_and_circuit_changes(context: AppContext, page: HealthPage):
+    known, owner = context.gateway.health, context.gateway.snapshot.providers["one"].provider.id
     card = page.cards[A]
     assert card.speed.text() == ""
     known.target(A).finished(120.0, 1000.0, 80)
@@ -76,24 +77,24 @@ async def test_the_card_shows_speed_and_circuit_changes(page: HealthPage):
     assert "circuit closed just now" in card.facts.text()
 
 
-async def test_a_card_with_long_texts_is_not_wider_than_the_page(page: HealthPage):
-    known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
+async def test_a_card_with_long_texts_is_not_wider_than_the_page(context: AppContext, page: HealthPage):
+    known, owner = context.gateway.health, context.gateway.snapshot.providers["one"].provider.id
     for reason in ("server", "timeout", "overloaded", "connect", "malformed", "broken", "rate_limit") * 3:
         known.failed(A, owner, None, UpstreamError("a long story " * 30, status=503, reason=reason))
     await page.refresh()
     assert page.cards[A].minimumSizeHint().width() < 600
 
 
-async def test_the_state_of_keys_is_shown_if_there_are_any(page: HealthPage, context: AppContext):
+async def test_the_state_of_keys_is_shown_if_there_are_any(client: AdminClient, page: HealthPage):
     assert "key" not in page.cards[A].facts.text()
-    await providers.create(context, read(NewProvider, {"name": "two", "kind": "openai", "api_key": "sk-made-up"}), "gui")
-    await models.create(context, read(NewModel, {"alias": "b", "targets": [{"provider": "two", "model": "beta"}]}), "gui")
+    await client.create_provider(read(NewProvider, {"name": "two", "kind": "openai", "api_key": "sk-made-up"}))
+    await client.create_model(read(NewModel, {"alias": "b", "targets": [{"provider": "two", "model": "beta"}]}))
     await page.refresh()
     assert "API key ready" in page.cards["two/beta"].facts.text()
 
 
-async def test_a_target_that_failed_once_has_a_closed_circuit(page: HealthPage):
-    known, owner = page.context.gateway.health, page.context.gateway.snapshot.providers["one"].provider.id
+async def test_a_target_that_failed_once_has_a_closed_circuit(context: AppContext, page: HealthPage):
+    known, owner = context.gateway.health, context.gateway.snapshot.providers["one"].provider.id
     known.failed(A, owner, None, UpstreamError("it stumbled", status=500, reason="server"))
     await page.refresh()
     card = page.cards[A]
@@ -101,8 +102,8 @@ async def test_a_target_that_failed_once_has_a_closed_circuit(page: HealthPage):
     assert "probe" not in card.facts.text()
 
 
-async def test_a_key_in_cooldown_keeps_its_button_while_the_time_counts_down(page: HealthPage):
-    bound, known = page.context.gateway.snapshot.providers["one"], page.context.gateway.health
+async def test_a_key_in_cooldown_keeps_its_button_while_the_time_counts_down(context: AppContext, page: HealthPage):
+    bound, known = context.gateway.snapshot.providers["one"], context.gateway.health
     limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=90.0)
     known.failed(A, bound.provider.id, "default", limited)
     await page.refresh()
@@ -115,31 +116,31 @@ async def test_a_key_in_cooldown_keeps_its_button_while_the_time_counts_down(pag
     assert "60 s left" in row.reason.text()
 
 
-async def test_a_target_is_paused_and_resumed(page: HealthPage, ui: RecordingUi):
+async def test_a_target_is_paused_and_resumed(context: AppContext, page: HealthPage, ui: RecordingUi):
     card = page.cards[A]
     child(card, QPushButton, "Pause").click()
     await ui.settle()
     await page.refresh()
-    assert not page.context.gateway.health.may_ask(A)
+    assert not context.gateway.health.may_ask(A)
     assert page.cards[A] is card
     child(card, QPushButton, "Resume").click()
     await ui.settle()
     await page.refresh()
-    assert page.context.gateway.health.may_ask(A)
+    assert context.gateway.health.may_ask(A)
     assert card.switch.text().strip() == "Pause"
 
 
-async def test_a_disabled_key_can_be_enabled(page: HealthPage, ui: RecordingUi):
-    bound = page.context.gateway.snapshot.providers["one"]
+async def test_a_disabled_key_can_be_enabled(context: AppContext, page: HealthPage, ui: RecordingUi):
+    bound = context.gateway.snapshot.providers["one"]
     refused = UpstreamError("no such key", status=401, reason="auth")
-    page.context.gateway.health.failed(A, bound.provider.id, bound.credentials[0].label, refused)
+    context.gateway.health.failed(A, bound.provider.id, bound.credentials[0].label, refused)
     await page.refresh()
     assert page.disabled_keys.value == "1"
     child(page.cards[A], QPushButton, "Enable now").click()
     await ui.settle()
     await page.refresh()
     assert page.disabled_keys.value == "0"
-    assert page.context.gateway.health.credential_wait_s(bound.provider.id, bound.credentials[0].label, "alpha") == 0
+    assert context.gateway.health.credential_wait_s(bound.provider.id, bound.credentials[0].label, "alpha") == 0
 
 
 async def test_a_page_with_too_many_targets_says_how_many_it_shows(page: HealthPage, monkeypatch: pytest.MonkeyPatch):

@@ -9,21 +9,23 @@ from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPushButton
 
-from conduit_desktop.actions import keys
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.actions.schemas.views import KeyView
 from conduit_desktop.core.bus import Change
 from conduit_desktop.gateway.admission.access import digest
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog, NewKeyDialog
 from conduit_desktop.gui.pages.keys.page import KeysPage, limits, share, spend
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from tests.fakes.waiting import until
 from tests.gui.conftest import RecordingUi, child
+from tests.gui.samples import record
 
 
-async def shown(context: AppContext, ui: RecordingUi) -> KeysPage:
-    page = KeysPage(context, ui)
+async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> KeysPage:
+    page = KeysPage(client, feed, ui)
     page.resize(1100, 600)
     page.show()
     await until(lambda: not page._stale)
@@ -39,19 +41,19 @@ async def opened(kind: type[Any]) -> Any:
     return find()[0]
 
 
-async def key(context: AppContext, **values: Any) -> KeyView:
-    return await keys.create(context, read(NewKey, {"name": "app", **values}), "gui")
+async def key(client: AdminClient, **values: Any) -> KeyView:
+    return await client.create_key(read(NewKey, {"name": "app", **values}))
 
 
-async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui: RecordingUi):
-    page = await shown(context, ui)
+async def test_a_new_key_is_shown_once_with_its_snippets(client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi):
+    page = await shown(client, feed, ui)
     page.new_button.click()
     dialog = await opened(KeyDialog)
     dialog.form.set_values({"name": "zed", "budget_usd": 5, "rpm": 60, "models": ["gpt-*"], "expires_at": "2030-01-31"})
     dialog.primary.click()
     once = await opened(NewKeyDialog)
     secret = once.line.text()
-    (made,) = await keys.all_keys(context)
+    (made,) = await client.keys()
     assert digest(secret) == (await context.store.keys.get(made.id)).digest
     assert (made.budget_usd, made.budget_period, made.rpm, made.models) == (5, "monthly", 60, ["gpt-*"])
     assert made.expires_at is not None
@@ -80,31 +82,33 @@ async def test_a_new_key_is_shown_once_with_its_snippets(context: AppContext, ui
         ({"expires_at": "soon"}, "expires_at"),
     ],
 )
-async def test_an_invalid_value_is_shown_at_its_field(context: AppContext, ui: RecordingUi, values: dict[str, Any], path: str):
-    dialog = KeyDialog(None, context, ui)
+async def test_an_invalid_value_is_shown_at_its_field(client: AdminClient, ui: RecordingUi, values: dict[str, Any], path: str):
+    dialog = KeyDialog(None, client, ui)
     dialog.open()
     dialog.form.set_values({"name": "app", **values})
     dialog.primary.click()
     field = dialog.form.fields[path]
     await until(lambda: field.error.text())
     assert field.error.isVisibleTo(dialog)
-    assert await keys.all_keys(context) == []
+    assert await client.keys() == []
     dialog.reject()
 
 
-async def test_editing_without_a_change_changes_nothing(context: AppContext, ui: RecordingUi):
-    before = await key(context, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
-    dialog = KeyDialog(None, context, ui, await keys.get(context, before.id))
+async def test_editing_without_a_change_changes_nothing(client: AdminClient, ui: RecordingUi):
+    before = await key(client, budget_usd=2.5, budget_period="weekly", rpd=10, expires_at="2030-01-31", allowed_ips=["10.0.0.0/8"])
+    dialog = KeyDialog(None, client, ui, await client.key(before.id))
     dialog.open()
     dialog.primary.click()
     await until(lambda: not dialog.isVisible())
-    after = await keys.get(context, before.id)
+    after = await client.key(before.id)
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at", "key"})
 
 
-async def test_rotating_shows_the_new_key_and_revokes_the_old_one(context: AppContext, ui: RecordingUi):
-    old = await key(context)
-    page = await shown(context, ui)
+async def test_rotating_shows_the_new_key_and_revokes_the_old_one(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi
+):
+    old = await key(client)
+    page = await shown(client, feed, ui)
     page.view.select(old.id)
     page.bar.buttons["rotate"].click()
     child(await opened(QDialog), QPushButton, "Rotate").click()
@@ -116,43 +120,43 @@ async def test_rotating_shows_the_new_key_and_revokes_the_old_one(context: AppCo
     await ui.settle()
 
 
-async def test_a_key_is_disabled_and_deleted(context: AppContext, ui: RecordingUi):
-    made = await key(context)
-    page = await shown(context, ui)
+async def test_a_key_is_disabled_and_deleted(client: AdminClient, feed: Feed, ui: RecordingUi):
+    made = await key(client)
+    page = await shown(client, feed, ui)
     page.view.select(made.id)
     page.bar.buttons["toggle"].click()
     await ui.settle()
-    assert (await keys.get(context, made.id)).status == "disabled"
+    assert (await client.key(made.id)).status == "disabled"
     await page.refresh()
     assert page.bar.buttons["toggle"].text().strip() == "Enable"
     page.bar.buttons["delete"].click()
     child(await opened(QDialog), QPushButton, "Delete key").click()
     await ui.settle()
-    assert await keys.all_keys(context) == []
+    assert await client.keys() == []
 
 
-async def test_cancelling_a_deletion_keeps_the_key(context: AppContext, ui: RecordingUi):
-    made = await key(context)
-    page = await shown(context, ui)
+async def test_cancelling_a_deletion_keeps_the_key(client: AdminClient, feed: Feed, ui: RecordingUi):
+    made = await key(client)
+    page = await shown(client, feed, ui)
     page.view.select(made.id)
     page.bar.buttons["delete"].click()
     child(await opened(QDialog), QPushButton, "Cancel").click()
     await ui.settle()
-    assert len(await keys.all_keys(context)) == 1
+    assert len(await client.keys()) == 1
 
 
-async def test_the_context_menu_of_a_row_has_the_actions_of_the_bar(context: AppContext, ui: RecordingUi):
-    made = await key(context)
-    page = await shown(context, ui)
+async def test_the_context_menu_of_a_row_has_the_actions_of_the_bar(client: AdminClient, feed: Feed, ui: RecordingUi):
+    made = await key(client)
+    page = await shown(client, feed, ui)
     page.view.menu_requested.emit(made.id, QPoint(5, 5))
     menu = page.bar.findChildren(QMenu)[-1]
     assert [entry.text() for entry in menu.actions()] == ["Client setup", "Edit", "Disable", "Rotate", "Reset spend", "Delete"]
     menu.close()
 
 
-async def test_client_setup_for_an_existing_key_has_a_placeholder(context: AppContext, ui: RecordingUi):
-    made = await key(context)
-    page = await shown(context, ui)
+async def test_client_setup_for_an_existing_key_has_a_placeholder(client: AdminClient, feed: Feed, ui: RecordingUi):
+    made = await key(client)
+    page = await shown(client, feed, ui)
     page.view.select(made.id)
     page.bar.buttons["setup"].click()
     dialog = await opened(ClientSetupDialog)
@@ -161,8 +165,8 @@ async def test_client_setup_for_an_existing_key_has_a_placeholder(context: AppCo
     await ui.settle()
 
 
-async def test_spend_is_shown_with_the_budget(context: AppContext):
-    made = await key(context, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
+async def test_spend_is_shown_with_the_budget(client: AdminClient):
+    made = await key(client, budget_usd=5, budget_period="monthly", rpm=60, max_parallel=2)
     view = made.model_copy(update={"spend_usd": 1.2})
     assert spend(view) == "$1.20 of $5.00 per month"
     assert share(view) == pytest.approx(0.24)
@@ -171,24 +175,24 @@ async def test_spend_is_shown_with_the_budget(context: AppContext):
     assert share(view.model_copy(update={"budget_usd": 0.0})) == 1.0
 
 
-async def test_spend_is_refreshed_a_second_after_a_request(context: AppContext, ui: RecordingUi):
+async def test_spend_is_refreshed_a_second_after_a_request(client: AdminClient, feed: Feed, ui: RecordingUi):
     """And not ten times a second under load."""
-    page = await shown(context, ui)
+    page = await shown(client, feed, ui)
     refreshed: list[None] = []
-    page._spend_timer.timeout.connect(lambda: refreshed.append(None))
-    page._spend_timer.setInterval(20)
-    for _ in range(5):
-        page.on_changes([Change("requests")])
+    page._requests_timer.timeout.connect(lambda: refreshed.append(None))
+    page._requests_timer.setInterval(20)
+    for number in range(5):
+        page.on_changes([Change("requests", record(id=f"r{number}"))])
     await until(lambda: refreshed)
     await ui.settle()
     assert len(refreshed) == 1
 
 
-async def test_a_hidden_page_refreshes_the_spend_only_when_it_is_shown(context: AppContext, ui: RecordingUi):
-    page = await shown(context, ui)
-    page.on_changes([Change("requests")])
+async def test_a_hidden_page_refreshes_the_spend_only_when_it_is_shown(client: AdminClient, feed: Feed, ui: RecordingUi):
+    page = await shown(client, feed, ui)
+    page.on_changes([Change("requests", record(id="r"))])
     page.hide()
-    assert not page._spend_timer.isActive()
+    assert not page._requests_timer.isActive()
     assert ui.tasks == []
     page.show()
     assert len(ui.tasks) == 1

@@ -8,10 +8,10 @@ import pytest
 from PySide6.QtWidgets import QApplication, QDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import models, providers
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import Invalid
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.models.dialogs import ExplainDialog, ModelDialog, as_object
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.widgets.forms.targets import TargetList
@@ -20,17 +20,17 @@ from tests.gui.conftest import RecordingUi, child
 
 
 @pytest.fixture
-async def demo(context: AppContext) -> None:
-    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}), "gui")
+async def demo(client: AdminClient) -> None:
+    await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}}))
 
 
-async def alias(context: AppContext, name: str, *names: str, **values: Any) -> None:
+async def alias(client: AdminClient, name: str, *names: str, **values: Any) -> None:
     targets = [{"provider": "demo", "model": model} for model in names]
-    await models.create(context, read(NewModel, {"alias": name, "targets": targets, **values}), "gui")
+    await client.create_model(read(NewModel, {"alias": name, "targets": targets, **values}))
 
 
-async def shown(context: AppContext, ui: RecordingUi) -> ModelsPage:
-    page = ModelsPage(context, ui)
+async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ModelsPage:
+    page = ModelsPage(client, feed, ui)
     page.resize(1000, 600)
     page.show()
     await until(lambda: not page._stale)
@@ -47,8 +47,8 @@ async def opened(kind: type[Any]) -> Any:
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_is_created_with_its_targets_in_order(context: AppContext, ui: RecordingUi):
-    page = await shown(context, ui)
+async def test_an_alias_is_created_with_its_targets_in_order(client: AdminClient, feed: Feed, ui: RecordingUi):
+    page = await shown(client, feed, ui)
     page.new_button.click()
     dialog = await opened(ModelDialog)
     dialog.form.set_values({"alias": "smart", "overrides": '{"temperature": 0}', "timeouts.first_token_s": 7.5})
@@ -59,15 +59,15 @@ async def test_an_alias_is_created_with_its_targets_in_order(context: AppContext
     rows[1].up.click()
     dialog.primary.click()
     await ui.settle()
-    (made,) = await models.all_models(context)
+    (made,) = await client.models()
     assert [target.model for target in made.targets] == ["demo-slow", "demo-chat"]
     assert made.overrides == {"temperature": 0}
     assert made.timeouts.first_token_s == 7.5
 
 
 @pytest.mark.usefixtures("demo")
-async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: RecordingUi):
-    dialog = ModelDialog(None, context, ui, ["demo"], [])
+async def test_the_models_of_a_provider_are_offered(client: AdminClient, ui: RecordingUi):
+    dialog = ModelDialog(None, client, ui, ["demo"], [])
     dialog.open()
     combo = dialog.targets.rows[0].model.combo
     await until(lambda: combo.findText("demo-thinking") >= 0)
@@ -76,8 +76,8 @@ async def test_the_models_of_a_provider_are_offered(context: AppContext, ui: Rec
 
 
 @pytest.mark.usefixtures("demo")
-async def test_overrides_that_are_not_json_are_shown_at_their_field(context: AppContext, ui: RecordingUi):
-    dialog = ModelDialog(None, context, ui, ["demo"], [])
+async def test_overrides_that_are_not_json_are_shown_at_their_field(client: AdminClient, ui: RecordingUi):
+    dialog = ModelDialog(None, client, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart", "overrides": "{temperature: 0}"})
     dialog.targets.rows[0].model.set_value("demo-chat")
@@ -85,13 +85,13 @@ async def test_overrides_that_are_not_json_are_shown_at_their_field(context: App
     field = dialog.form.fields["overrides"]
     await until(lambda: field.error.text())
     assert "JSON" in field.error.text()
-    assert await models.all_models(context) == []
+    assert await client.models() == []
     dialog.reject()
 
 
 @pytest.mark.usefixtures("demo")
-async def test_a_target_without_a_model_is_shown_in_its_row(context: AppContext, ui: RecordingUi):
-    dialog = ModelDialog(None, context, ui, ["demo"], [])
+async def test_a_target_without_a_model_is_shown_in_its_row(client: AdminClient, ui: RecordingUi):
+    dialog = ModelDialog(None, client, ui, ["demo"], [])
     dialog.open()
     dialog.form.set_values({"alias": "smart"})
     dialog.primary.click()
@@ -102,27 +102,27 @@ async def test_a_target_without_a_model_is_shown_in_its_row(context: AppContext,
 
 
 @pytest.mark.usefixtures("demo")
-async def test_the_editor_shows_every_field_of_an_alias(context: AppContext, ui: RecordingUi):
-    await alias(context, "base", "demo-chat")
+async def test_the_editor_shows_every_field_of_an_alias(client: AdminClient, ui: RecordingUi):
+    await alias(client, "base", "demo-chat")
     more = {"sticky": "prefix", "trim": True, "strategy": "weighted", "context_fallbacks": ["base"]}
-    await alias(context, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
-    before = await models.get(context, "smart")
-    dialog = ModelDialog(None, context, ui, ["demo"], ["base", "smart"], before)
+    await alias(client, "smart", "demo-chat", "demo-slow", fallbacks=["base"], retries=3, max_context_tokens=9000, **more)
+    before = await client.model("smart")
+    dialog = ModelDialog(None, client, ui, ["demo"], ["base", "smart"], before)
     dialog.open()
     assert dialog.form.value("context_fallbacks") == ["base"]
     dialog.form.set_values({**dialog.form.values(), "content_filter_fallbacks": ["base"]})
     dialog.primary.click()
     await until(lambda: not dialog.isVisible())
-    after = await models.get(context, "smart")
+    after = await client.model("smart")
     assert after.content_filter_fallbacks == ["base"]
     after = after.model_copy(update={"content_filter_fallbacks": before.content_filter_fallbacks})
     assert after.model_dump(exclude={"updated_at"}) == before.model_dump(exclude={"updated_at"})
 
 
 @pytest.mark.usefixtures("demo")
-async def test_explain_shows_the_targets_in_order_with_reasons(context: AppContext, ui: RecordingUi):
-    await alias(context, "smart", "demo-chat", "demo-slow")
-    page = await shown(context, ui)
+async def test_explain_shows_the_targets_in_order_with_reasons(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await alias(client, "smart", "demo-chat", "demo-slow")
+    page = await shown(client, feed, ui)
     page.view.select("smart")
     page.bar.buttons["explain"].click()
     dialog = await opened(ExplainDialog)
@@ -136,27 +136,27 @@ async def test_explain_shows_the_targets_in_order_with_reasons(context: AppConte
 
 
 @pytest.mark.usefixtures("demo")
-async def test_an_alias_can_be_disabled_tried_and_deleted(context: AppContext, ui: RecordingUi):
-    await alias(context, "base", "demo-chat")
-    await alias(context, "smart", "demo-chat", fallbacks=["base"])
-    page = await shown(context, ui)
+async def test_an_alias_can_be_disabled_tried_and_deleted(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await alias(client, "base", "demo-chat")
+    await alias(client, "smart", "demo-chat", fallbacks=["base"])
+    page = await shown(client, feed, ui)
     assert not page.bar.buttons["edit"].isVisible()
     page.view.select("base")
     page.bar.buttons["try"].click()
     assert ui.visited == [("chat", {"model": "base"})]
     page.bar.buttons["toggle"].click()
     await ui.settle()
-    assert not (await models.get(context, "base")).enabled
+    assert not (await client.model("base")).enabled
     page.bar.buttons["delete"].click()
     dialog = await opened(QDialog)
     assert any("smart will no longer fall back" in label.text() for label in dialog.findChildren(type(page.heading)))
     child(dialog, QPushButton, "Delete alias").click()
     await ui.settle()
-    assert [row.alias for row in await models.all_models(context)] == ["smart"]
+    assert [row.alias for row in await client.models()] == ["smart"]
 
 
-async def test_creating_an_alias_without_providers_leads_to_the_providers_page(context: AppContext, ui: RecordingUi):
-    page = await shown(context, ui)
+async def test_creating_an_alias_without_providers_leads_to_the_providers_page(client: AdminClient, feed: Feed, ui: RecordingUi):
+    page = await shown(client, feed, ui)
     page.new_button.click()
     dialog = await opened(QDialog)
     child(dialog, QPushButton, "Add a provider").click()

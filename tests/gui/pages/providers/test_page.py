@@ -7,10 +7,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import models, providers
+from conduit_desktop.actions import providers
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.errors import Invalid, UpstreamError
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid, group_of
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
 from conduit_desktop.gui.pages.providers.form import ProviderForm, free_name
@@ -21,8 +23,8 @@ from tests.fakes.waiting import until
 from tests.gui.conftest import RecordingUi, child
 
 
-async def shown(context: AppContext, ui: RecordingUi) -> ProvidersPage:
-    page = ProvidersPage(context, ui)
+async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ProvidersPage:
+    page = ProvidersPage(client, feed, ui)
     page.resize(900, 600)
     page.show()
     await ui.settle()
@@ -39,34 +41,36 @@ async def opened(kind: type[QDialog]) -> QDialog:
     return find()[0]
 
 
-async def add(context: AppContext, **values: object) -> None:
-    await providers.create(context, read(NewProvider, values), "gui")
+async def add(client: AdminClient, **values: object) -> None:
+    await client.create_provider(read(NewProvider, values))
 
 
-async def test_a_card_with_long_texts_is_not_wider_than_the_page(context: AppContext, ui: RecordingUi):
+async def test_a_card_with_long_texts_is_not_wider_than_the_page(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi
+):
     keys = [{"label": f"{label}-of-a-long-name", "api_key": f"sk-{label}"} for label in ("team", "private")]
-    await add(context, name="openai", kind="openai", api_keys=keys)
-    await add(context, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
+    await add(client, name="openai", kind="openai", api_keys=keys)
+    await add(client, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
     owner = context.gateway.snapshot.providers["openai"].provider.id
     context.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
-    card, other = (await shown(context, ui)).cards.values()
+    card, other = sorted((await shown(client, feed, ui)).cards.values(), key=lambda one: one.provider.name, reverse=True)
     assert card.state.text().startswith("Refuses 1 of its 2 keys: a long story")
     assert card.state.toolTip() == card.state.text()
     assert max(card.minimumSizeHint().width(), other.minimumSizeHint().width()) < 500
     assert card.keys.toolTip().splitlines() == list(card.keys.names)
 
 
-async def test_a_provider_of_the_config_file_has_a_lock(context: AppContext, ui: RecordingUi):
-    await add(context, name="demo", kind="demo")
-    (card,) = (await shown(context, ui)).cards.values()
+async def test_a_provider_of_the_config_file_has_a_lock(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await add(client, name="demo", kind="demo")
+    (card,) = (await shown(client, feed, ui)).cards.values()
     assert not card.lock.isVisible()
     card.show_provider(card.provider.model_copy(update={"locked": True}), None, None)
     assert card.lock.isVisible()
     assert not card.switch.isEnabled()
 
 
-async def test_a_provider_is_added_and_its_models_published(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await shown(context, ui)
+async def test_a_provider_is_added_and_its_models_published(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot):
+    page = await shown(client, feed, ui)
     page.add_button.click()
     dialog = await opened(ProviderDialog)
     qtbot.keyClicks(dialog.grid.search, "demo")
@@ -79,13 +83,13 @@ async def test_a_provider_is_added_and_its_models_published(context: AppContext,
     assert offered.primary.text() == "Publish 1"
     offered.primary.click()
     await until(lambda: ui.notes)
-    assert [row.alias for row in await models.all_models(context)] == ["demo-chat"]
+    assert [row.alias for row in await client.models()] == ["demo-chat"]
     assert ui.notes == [("Published 1 alias: demo-chat", "info")]
 
 
-async def test_the_connection_test_shows_latency_and_features(context: AppContext, ui: RecordingUi):
-    await add(context, name="demo", kind="demo", options={"pace_ms": 1})
-    dialog = ProviderModelsDialog(None, context, ui, "demo")
+async def test_the_connection_test_shows_latency_and_features(client: AdminClient, ui: RecordingUi):
+    await add(client, name="demo", kind="demo", options={"pace_ms": 1})
+    dialog = ProviderModelsDialog(None, client, ui, "demo")
     dialog.open()
     await until(lambda: "Connected in" in dialog.test_line.text.text())
     assert dialog.test_line.property("tone") == "success"
@@ -93,17 +97,17 @@ async def test_the_connection_test_shows_latency_and_features(context: AppContex
     dialog.reject()
 
 
-async def test_an_unreachable_provider_shows_an_error_and_stays_usable(context: AppContext, ui: RecordingUi):
-    await add(context, name="away", kind="openai-compatible", base_url="http://127.0.0.1:9/v1")
-    dialog = ProviderModelsDialog(None, context, ui, "away")
+async def test_an_unreachable_provider_shows_an_error_and_stays_usable(client: AdminClient, ui: RecordingUi):
+    await add(client, name="away", kind="openai-compatible", base_url="http://127.0.0.1:9/v1")
+    dialog = ProviderModelsDialog(None, client, ui, "away")
     dialog.open()
     await until(lambda: dialog.test_line.property("tone") == "danger")
     await until(lambda: dialog.empty.title.text() == "The models could not be loaded")
     dialog.reject()
 
 
-async def test_a_missing_key_is_shown_at_its_field(context: AppContext, ui: RecordingUi):
-    dialog = ProviderDialog(None, context, ui, [], kind="openai")
+async def test_a_missing_key_is_shown_at_its_field(client: AdminClient, ui: RecordingUi):
+    dialog = ProviderDialog(None, client, ui, await client.catalog(), [], kind="openai")
     dialog.open()
     dialog.primary.click()
     field = dialog.form.fields["api_key"]
@@ -111,12 +115,12 @@ async def test_a_missing_key_is_shown_at_its_field(context: AppContext, ui: Reco
     assert field.error.text() == "OpenAI needs it"
     assert field.error.isVisible()
     assert dialog.isVisible()
-    assert await providers.all_providers(context) == []
+    assert await client.providers() == []
 
 
-async def test_a_name_in_use_is_shown_at_its_field(context: AppContext, ui: RecordingUi):
-    await add(context, name="mine", kind="demo")
-    dialog = ProviderDialog(None, context, ui, [], kind="demo")
+async def test_a_name_in_use_is_shown_at_its_field(client: AdminClient, ui: RecordingUi):
+    await add(client, name="mine", kind="demo")
+    dialog = ProviderDialog(None, client, ui, await client.catalog(), [], kind="demo")
     dialog.open()
     dialog.form.set_values({"name": "mine"})
     dialog.primary.click()
@@ -124,8 +128,8 @@ async def test_a_name_in_use_is_shown_at_its_field(context: AppContext, ui: Reco
     assert "already" in dialog.form.fields["name"].error.text()
 
 
-async def test_several_keys_keep_their_weights(context: AppContext, ui: RecordingUi):
-    dialog = ProviderDialog(None, context, ui, [], kind="openai")
+async def test_several_keys_keep_their_weights(client: AdminClient, ui: RecordingUi):
+    dialog = ProviderDialog(None, client, ui, await client.catalog(), [], kind="openai")
     dialog.open()
     dialog.form.set_values({"api_key": "sk-proj-0123456789abcdefAAAA"})
     dialog.form.more.click()
@@ -135,43 +139,43 @@ async def test_several_keys_keep_their_weights(context: AppContext, ui: Recordin
     second.editors["weight"].set_value(3)
     dialog.primary.click()
     await until(lambda: dialog.made)
-    made = await providers.get(context, "openai")
+    made = await client.provider("openai")
     assert [(one.label, one.hint, one.weight) for one in made.keys] == [("first", "sk-…AAAA", 1), ("second", "env:OTHER_KEY", 3)]
 
 
-async def test_editing_keeps_keys_that_were_left_empty(context: AppContext, ui: RecordingUi):
+async def test_editing_keeps_keys_that_were_left_empty(client: AdminClient, context: AppContext, ui: RecordingUi):
     await add(
-        context, name="openai", kind="openai", api_key="sk-proj-0123456789abcdefAAAA", headers={"X-Team": "blue", "X-Old": "gone"}
+        client, name="openai", kind="openai", api_key="sk-proj-0123456789abcdefAAAA", headers={"X-Team": "blue", "X-Old": "gone"}
     )
     secrets = dict(context.secrets.kept)
-    dialog = ProviderDialog(None, context, ui, [], await providers.get(context, "openai"))
+    dialog = ProviderDialog(None, client, ui, await client.catalog(), [], await client.provider("openai"))
     dialog.open()
     dialog.form.set_values({"name": "work"})
     headers = dialog.form.fields["headers"].editor
     headers._on_removed(headers.lines[1])
     dialog.primary.click()
     await until(lambda: dialog.made)
-    made = await providers.get(context, "work")
+    made = await client.provider("work")
     assert [one.hint for one in made.keys] == ["sk-…AAAA"]
     assert list(made.headers) == ["X-Team"]
     assert context.secrets.kept.items() <= secrets.items()
 
 
-async def test_the_switch_disables_a_provider(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    await add(context, name="demo", kind="demo")
-    page = await shown(context, ui)
+async def test_the_switch_disables_a_provider(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot):
+    await add(client, name="demo", kind="demo")
+    page = await shown(client, feed, ui)
     (card,) = page.cards.values()
     qtbot.mouseClick(card.switch, Qt.MouseButton.LeftButton)
     await ui.settle()
-    assert not (await providers.get(context, "demo")).enabled
+    assert not (await client.provider("demo")).enabled
     await page.refresh()
     assert card.state.text().startswith("Disabled")
 
 
-async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: RecordingUi):
-    await add(context, name="demo", kind="demo")
-    await models.create(context, read(NewModel, {"alias": "smart", "targets": [{"provider": "demo", "model": "demo-chat"}]}), "gui")
-    page = await shown(context, ui)
+async def test_deleting_names_the_aliases_that_use_it(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await add(client, name="demo", kind="demo")
+    await client.create_model(read(NewModel, {"alias": "smart", "targets": [{"provider": "demo", "model": "demo-chat"}]}))
+    page = await shown(client, feed, ui)
     (card,) = page.cards.values()
     assert "1 alias" in card.state.text()
     card.delete_button.click()
@@ -179,20 +183,20 @@ async def test_deleting_names_the_aliases_that_use_it(context: AppContext, ui: R
     assert any("smart" in label.text() for label in dialog.findChildren(QLabel))
     child(dialog, QPushButton, "Delete provider").click()
     await ui.settle()
-    assert await providers.all_providers(context) == []
+    assert await client.providers() == []
 
 
-async def test_a_provider_of_the_config_file_is_read_only(context: AppContext, ui: RecordingUi):
+async def test_a_provider_of_the_config_file_is_read_only(client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi):
     await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file", source="file")
-    page = await shown(context, ui)
+    page = await shown(client, feed, ui)
     (card,) = page.cards.values()
     assert not card.switch.isEnabled()
     assert not card.delete_button.isEnabled()
     assert card.models_button.isEnabled()
 
 
-async def test_without_providers_the_page_offers_to_add_one_or_the_demo(context: AppContext, ui: RecordingUi):
-    page = await shown(context, ui)
+async def test_without_providers_the_page_offers_to_add_one_or_the_demo(client: AdminClient, feed: Feed, ui: RecordingUi):
+    page = await shown(client, feed, ui)
     assert page.empty.isVisible()
     child(page.empty, QPushButton, "Try the demo").click()
     dialog = await opened(ProviderDialog)
@@ -234,10 +238,10 @@ def test_a_second_provider_of_a_kind_gets_a_free_name():
     assert free_name("openai", ["OpenAI", "openai-2"]) == "openai-3"
 
 
-async def test_closing_the_dialog_cancels_its_requests(context: AppContext, ui: RecordingUi):
+async def test_closing_the_dialog_cancels_its_requests(client: AdminClient, context: AppContext, ui: RecordingUi):
     """A late result would be shown in deleted widgets."""
-    await add(context, name="demo", kind="demo", options={"pace_ms": 500})
-    dialog = ProviderModelsDialog(None, context, ui, "demo")
+    await add(client, name="demo", kind="demo", options={"pace_ms": 500})
+    dialog = ProviderModelsDialog(None, client, ui, "demo")
     dialog.open()
     testing = ui.tasks[0]
     await until(lambda: dialog.model.rows)

@@ -11,9 +11,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import master_key
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.settings import Settings
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
 from conduit_desktop.gui.pages.settings.page import HIDDEN, SettingsPage
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
@@ -22,8 +23,8 @@ from tests.fakes.waiting import until
 from tests.gui.conftest import RecordingUi
 
 
-async def opened(context: AppContext, ui: RecordingUi, qtbot: QtBot) -> SettingsPage:
-    page = SettingsPage(context, ui)
+async def opened(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot) -> SettingsPage:
+    page = SettingsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(1000, 700)
     page.show()
@@ -37,8 +38,10 @@ def line(page: SettingsPage, name: str) -> QLineEdit:
     return target
 
 
-async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_every_option_has_a_row_that_shows_its_value(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
     values = context.gateway.snapshot.settings
     assert set(page.rows) == set(Settings.model_fields) - HIDDEN
     for name, row in page.rows.items():
@@ -46,9 +49,11 @@ async def test_every_option_has_a_row_that_shows_its_value(context: AppContext, 
         assert (shown if shown != "" else None) == (getattr(values, name) if getattr(values, name) != "" else None), name
 
 
-async def test_every_row_is_as_high_as_its_texts_and_its_editor_need(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_every_row_is_as_high_as_its_texts_and_its_editor_need(
+    client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     """A wrapped description needs a height that depends on the width of its card."""
-    page = await opened(context, ui, qtbot)
+    page = await opened(client, feed, ui, qtbot)
     for width in (760, 1400):
         page.resize(width, 700)
         QApplication.processEvents()
@@ -58,16 +63,18 @@ async def test_every_row_is_as_high_as_its_texts_and_its_editor_need(context: Ap
             assert row.height() >= layout.minimumHeightForWidth(row.width()), (width, name)
 
 
-async def test_a_switch_is_saved_at_once(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_a_switch_is_saved_at_once(client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot):
+    page = await opened(client, feed, ui, qtbot)
     toggle = page.rows["log_payloads"].editor
     assert isinstance(toggle, Toggle)
     qtbot.mouseClick(toggle.switch, Qt.MouseButton.LeftButton)
     await until(lambda: context.gateway.snapshot.settings.log_payloads)
 
 
-async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
     row = page.rows["max_body_mb"]
     row.pause.setInterval(1)
     line(page, "max_body_mb").selectAll()
@@ -81,8 +88,10 @@ async def test_a_text_is_saved_after_a_pause_and_an_error_is_shown_at_its_row(co
     await until(lambda: not row.error.text())
 
 
-async def test_an_empty_number_is_reset_to_its_default(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_an_empty_number_is_reset_to_its_default(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
     await page.save("idle_s", 5.0)
     assert context.gateway.snapshot.settings.idle_s == 5.0
     await page.save("idle_s", None)
@@ -91,17 +100,21 @@ async def test_an_empty_number_is_reset_to_its_default(context: AppContext, ui: 
     assert page.rows["idle_s"].value() == 60.0
 
 
-async def test_an_option_of_the_command_line_is_locked(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    context.gateway.state.overrides = {"port": 5999}
+async def test_an_option_of_the_command_line_is_locked(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    context.gateway.overrides = {"port": 5999}
     await context.gateway.refresh()
-    page = await opened(context, ui, qtbot)
+    page = await opened(client, feed, ui, qtbot)
     assert page.rows["port"].locked.isVisible()
     assert not page.rows["port"].editor.isEnabled()
     assert not page.rows["host"].locked.isVisible()
 
 
-async def test_a_new_port_offers_to_restart_the_server(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_a_new_port_offers_to_restart_the_server(
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
     await page.save("port", 5050)
     assert page.restart.isVisible()
     await page._restart()
@@ -109,8 +122,10 @@ async def test_a_new_port_offers_to_restart_the_server(context: AppContext, ui: 
     assert not page.restart.isVisible()
 
 
-async def test_a_text_being_typed_is_not_overwritten_by_another_change(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_a_text_being_typed_is_not_overwritten_by_another_change(
+    client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
     line(page, "connect_s").selectAll()
     qtbot.keyClicks(line(page, "connect_s"), "3")
     await page.save("idle_s", 9.0)
@@ -119,35 +134,35 @@ async def test_a_text_being_typed_is_not_overwritten_by_another_change(context: 
     assert page.rows["idle_s"].value() == 9.0
 
 
-async def test_a_choice_of_names_offers_the_existing_ones(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_a_choice_of_names_offers_the_existing_ones(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot):
+    page = await opened(client, feed, ui, qtbot)
     combo = page.rows["default_alias"].editor
     assert isinstance(combo, Combo)
     assert combo.combo.count() == 1
     assert combo.value() is None
 
 
-async def test_the_master_key_is_hidden_shown_and_rotated(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await opened(context, ui, qtbot)
+async def test_the_master_key_is_hidden_shown_and_rotated(client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot):
+    page = await opened(client, feed, ui, qtbot)
     card = page.master_key
     assert "condm_" not in card.line.text()
     qtbot.mouseClick(card.eye, Qt.MouseButton.LeftButton)
     await ui.settle()
     before = card.line.text()
-    assert before == await master_key.current(context)
+    assert before == await client.master_key()
     qtbot.mouseClick(card.rotate_button, Qt.MouseButton.LeftButton)
     await until(lambda: QApplication.activeModalWidget() is not None)
     dialog = QApplication.activeModalWidget()
     assert isinstance(dialog, Dialog)
     qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
     await ui.settle()
-    assert card.line.text() == await master_key.current(context) != before
+    assert card.line.text() == await client.master_key() != before
 
 
 async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(
-    context: AppContext, ui: RecordingUi, qtbot: QtBot
+    client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
-    page = await opened(context, ui, qtbot)
+    page = await opened(client, feed, ui, qtbot)
     text = '[settings]\nidle_s = 12.0\n\n[[providers]]\nname = "play"\nkind = "demo"\n\n[[keys]]\nname = "from file"\n'
     importing = asyncio.create_task(page.data.import_text(text))
     await until(lambda: isinstance(QApplication.activeModalWidget(), ImportPreviewDialog))
@@ -166,9 +181,9 @@ async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_on
 
 
 async def test_backup_export_and_restore_use_the_chosen_file(
-    context: AppContext, ui: RecordingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    page = await opened(context, ui, qtbot)
+    page = await opened(client, feed, ui, qtbot)
     chosen = iter([tmp_path / "b.zip", tmp_path / "c.toml", tmp_path / "b.zip"])
 
     async def choose(*_: Any) -> Path:
