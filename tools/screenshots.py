@@ -21,9 +21,10 @@ from PySide6.QtCore import QPoint, QSize  # noqa: E402
 from PySide6.QtGui import QColor, QImage, QPainter  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialog  # noqa: E402
 
-from conduit_desktop.actions import keys, requests  # noqa: E402
+from conduit_desktop.actions.admin_client import AdminClient  # noqa: E402
 from conduit_desktop.actions.schemas.inputs import RequestQuery  # noqa: E402
 from conduit_desktop.actions.schemas.views import NewKeyView  # noqa: E402
+from conduit_desktop.actions.transport import LocalTransport  # noqa: E402
 from conduit_desktop.app import Options, open_app  # noqa: E402
 from conduit_desktop.gui.event_loop.selector_loop import make_loop  # noqa: E402
 from conduit_desktop.gui.pages.keys.dialogs import NewKeyDialog  # noqa: E402
@@ -61,7 +62,7 @@ async def chat(window: MainWindow) -> None:
 
 async def inspector(window: MainWindow) -> None:
     """The newest request that went on to a second target, explained."""
-    found, _ = await requests.records(window.context, RequestQuery(limit=500))
+    found, _ = await window.client.records(RequestQuery(limit=500))
     window.navigate("requests", request=next(one.id for one in found if has_failover(one)))
     await window.settle()
 
@@ -76,15 +77,15 @@ async def plain_requests(window: MainWindow) -> None:
 async def key_once(window: MainWindow) -> QDialog:
     """The dialog of a new key. The key is invented."""
     await page(window, "keys")
-    [some, *_] = await keys.all_keys(window.context)
+    [some, *_] = await window.client.keys()
     made = NewKeyView(**{**some.model_dump(), "name": "Zed", "key": SHOWN_KEY})
-    return NewKeyDialog(window, window, window.context, made, "smart")
+    return NewKeyDialog(window, window, made, "smart")
 
 
 async def catalog(window: MainWindow) -> QDialog:
     """The catalog of provider kinds."""
     await page(window, "providers")
-    return ProviderDialog(window, window.context, window, [])
+    return ProviderDialog(window, window.client, window, await window.client.catalog(), [])
 
 
 SCENES: dict[str, Scene] = {
@@ -141,10 +142,10 @@ async def opened(size: QSize, with_data: bool) -> AsyncIterator[MainWindow]:
             if with_data:
                 await fill_with_demo_data(context)
             await context.server.start()
-            window = MainWindow(context)
+            window = MainWindow(AdminClient(LocalTransport(context, "gui")), context.home)
             window.resize(size)
+            await window.start()
             window.show()
-            window.start()
             await window.settle()
             yield window
             await window.finish()

@@ -195,12 +195,22 @@ class AdminClient(OperationClient):
         answer = await self.transport.perform("GET", "/requests", query)
         return [record_of(row) for row in answer["data"]], answer["next"]
 
+    def cursor_at(self, at: int) -> str:
+        """The cursor of the requests that started at `at` (epoch ms) or before."""
+        from conduit_desktop.actions.requests import cursor_at
+
+        return cursor_at(at)
+
     async def request_detail(self, request_id: str) -> reports.RequestDetailView:
         """One request, with prompt and answer where they were kept. Raises NotFound."""
         return await self._one(reports.RequestDetailView, "GET", f"/requests/{segment(request_id)}")
 
     async def usage(self, query: inputs.UsageQuery | None = None) -> list[reports.UsageView]:
         """Sums by the groups of `query.group_by`; all rows. Raises Invalid."""
+        if isinstance(self.transport, LocalTransport):
+            from conduit_desktop.actions import usage
+
+            return await usage.rows(self.transport.context, query or inputs.UsageQuery())  # one query instead of one per part
         parameters = (query or inputs.UsageQuery()).model_dump(exclude_unset=True, exclude={"limit", "cursor", "format"})
         return await self._all(reports.UsageView, "/usage", parameters)
 

@@ -15,7 +15,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from conduit_desktop import __version__
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
@@ -117,7 +119,8 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
         # A given address must be available, else the app ends; for the default address, the window offers another port.
         await context.server.start()
     theme().set_mode(context.gateway.snapshot.settings.theme)
-    window = MainWindow(context)
+    client = AdminClient(LocalTransport(context, "gui"))
+    window = MainWindow(client, home)
     listener = InstanceListener(home)
     listener.activation_requested.connect(window.come_forward)
     window.quit_requested.connect(end.quit)
@@ -125,12 +128,12 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
     remove_error_handlers = install_error_handlers(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
     warm_up = WarmUp(window)
     try:
+        await window.start()  # before it is shown: else it would be empty for a moment
         window.show()
-        window.start()
         if end.outcome:
             window.notify(end.outcome, "info" if end.outcome == RESTORED else "error")
         if autostart:
-            window.run(server_actions.start_server(context))
+            window.run(server_actions.start_server(client))
         await end.requested.wait()
     finally:
         unsubscribe()

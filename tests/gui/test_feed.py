@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.gui.feed import BATCH_MS, MAX_PENDING, Feed
 from tests.fakes.waiting import until
@@ -11,7 +13,7 @@ from tests.fakes.waiting import until
 
 def listening() -> tuple[Bus, Feed, list[list[Change]]]:
     bus = Bus()
-    feed = Feed(bus)
+    feed = Feed(cast(AdminClient, bus))  # of the client, the feed uses only `subscribe`
     batches: list[list[Change]] = []
     feed.batch.connect(batches.append)
     return bus, feed, batches

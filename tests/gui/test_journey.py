@@ -13,8 +13,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import prices
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewPrice, read
+from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.pages.keys.dialogs import KeyDialog, NewKeyDialog
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
@@ -27,8 +29,8 @@ from tests.fakes.waiting import until
 
 
 @pytest.fixture
-async def window(home: Home) -> AsyncIterator[MainWindow]:
-    """The window on a new home folder, with a real server."""
+async def opened_app(home: Home) -> AsyncIterator[tuple[MainWindow, AppContext]]:
+    """The window on a new home folder, with a real server, and the context behind it."""
     from conduit_desktop.core.bus import Bus
     from conduit_desktop.gateway.gateway import Gateway
     from conduit_desktop.store.sqlite.store import SqliteStore
@@ -39,11 +41,11 @@ async def window(home: Home) -> AsyncIterator[MainWindow]:
     context = AppContext(home, store, secrets, gateway, bus, server, fixed)
     server.serve(context)
     await server.start()
-    made = MainWindow(context)
+    made = MainWindow(AdminClient(LocalTransport(context, "gui")), home)
     made.resize(1200, 800)
+    await made.start()
     made.show()
-    made.start()
-    yield made
+    yield made, context
     await made.finish()
     await server.stop()
     await gateway.stop(1)
@@ -79,7 +81,7 @@ def published(context: AppContext) -> list[str]:
     return [one.alias for one in context.gateway.snapshot.aliases.values() if any(t.provider == "work" for t in one.targets)]
 
 
-async def add_a_provider(window: MainWindow, qtbot: QtBot, url: str) -> None:
+async def add_a_provider(window: MainWindow, context: AppContext, qtbot: QtBot, url: str) -> None:
     window.navigate("providers")
     page: Any = window.pages["providers"]
     await until(lambda: page.add_button.isVisible())
@@ -94,7 +96,7 @@ async def add_a_provider(window: MainWindow, qtbot: QtBot, url: str) -> None:
     await until(lambda: offered.model.rows)
     offered.all_button.click()
     offered.primary.click()
-    await until(lambda: published(window.context))
+    await until(lambda: published(context))
 
 
 async def make_a_key(window: MainWindow) -> str:
@@ -111,11 +113,13 @@ async def make_a_key(window: MainWindow) -> str:
     return key
 
 
-async def test_from_the_first_run_to_a_priced_request_in_the_window(window: MainWindow, qtbot: QtBot) -> None:
-    context: AppContext = window.context
+async def test_from_the_first_run_to_a_priced_request_in_the_window(
+    opened_app: tuple[MainWindow, AppContext], qtbot: QtBot
+) -> None:
+    window, context = opened_app
     async with Vendor() as vendor:
         await chat_with_the_demo(window, qtbot)
-        await add_a_provider(window, qtbot, vendor.openai_url)
+        await add_a_provider(window, context, qtbot, vendor.openai_url)
         key = await make_a_key(window)
         alias = published(context)[0]
         await prices.put(context, alias, read(NewPrice, {"input": 100, "output": 200}), "gui")

@@ -8,7 +8,8 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.keys.dialogs import KeyDialog
 from conduit_desktop.gui.pages.models.dialogs import ModelDialog
 from conduit_desktop.gui.pages.providers.dialogs import ProviderDialog
@@ -39,19 +40,19 @@ def watch(qapp: QApplication) -> Iterator[Watch]:
 
 
 @pytest.mark.parametrize("name", ["welcome", *(entry.name for entry in PAGES)])
-async def test_building_a_page_shows_nothing(context: AppContext, ui: RecordingUi, watch: Watch, name: str):
-    page = page_class(name)(context, ui)
+async def test_building_a_page_shows_nothing(client: AdminClient, feed: Feed, ui: RecordingUi, watch: Watch, name: str):
+    page = page_class(name)(client, feed, ui)
     assert watch.shown == []
     page.deleteLater()
 
 
-async def test_building_cards_and_dialogs_shows_nothing(context: AppContext, ui: RecordingUi, watch: Watch):
+async def test_building_cards_and_dialogs_shows_nothing(client: AdminClient, ui: RecordingUi, watch: Watch):
     made = [
         ErrorCard("title", "text", "advice", ("Open", lambda: None)),
         AnswerCard("model"),
-        ProviderDialog(None, context, ui, [], kind="openai"),
-        KeyDialog(None, context, ui),
-        ModelDialog(None, context, ui, ["demo"], []),
+        ProviderDialog(None, client, ui, await client.catalog(), [], kind="openai"),
+        KeyDialog(None, client, ui),
+        ModelDialog(None, client, ui, ["demo"], []),
     ]
     assert watch.shown == []
     for one in made:

@@ -39,6 +39,7 @@ class Tray(QObject):
                 ("Quit", "", self.quit_requested.emit),
             ],
         )
+        _, self._copy, self.toggle, *_ = self.menu.actions()
         self._icon.setContextMenu(self.menu)
         self._icon.activated.connect(self._on_activated)
         self.show_state("stopped", None)
@@ -50,9 +51,8 @@ class Tray(QObject):
         tone, text = STATES[state]
         self._icon.setIcon(_with_dot(theme.colour(tone)))
         self._icon.setToolTip(f"Conduit: {text}" + (f"\n{address}" if address else ""))
-        _, copy, toggle, *_ = self.menu.actions()
-        copy.setEnabled(address is not None)
-        toggle.setText("Stop server" if state == "running" else "Start server")
+        self._copy.setEnabled(address is not None)
+        self.toggle.setText("Stop server" if state == "running" else "Start server")
 
     def show_message(self, title: str, text: str) -> None:
         """Show a desktop notification."""

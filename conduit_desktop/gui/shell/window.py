@@ -12,17 +12,16 @@ from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import notifications
 from conduit_desktop.actions.admin_client import AdminClient
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NotificationQuery
-from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.entities import Severity
 from conduit_desktop.core.errors import ActionError, ConduitError
+from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page
 from conduit_desktop.gui.shell.error_reporting import error_text
+from conduit_desktop.gui.shell.gateway_state import GatewayState
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 from conduit_desktop.gui.shell.server_controls import ServerControls
@@ -42,10 +41,11 @@ class MainWindow(QWidget):
     restore_requested = Signal(object)
     """The path of a backup to restore."""
 
-    def __init__(self, context: AppContext) -> None:
+    def __init__(self, client: AdminClient, home: Home) -> None:
+        """`home` keeps the geometry of the window."""
         super().__init__()
-        self.context = context
-        self.client = AdminClient(LocalTransport(context, "gui"))
+        self.client = client
+        self.home = home
         self.pages: dict[str, Page] = {}
         self.current = ""
         self.quitting = False
@@ -80,10 +80,12 @@ class MainWindow(QWidget):
         self.panel = NotificationPanel(self)
         self.tray = Tray(self)
         self.feed = Feed(self.client)
+        self.state = GatewayState(self.client, self.run)
         self.server = ServerControls(self)
 
     def _connect(self) -> None:
         self.feed.batch.connect(self._on_batch)
+        self.state.changed.connect(self._apply_theme)
         self.sidebar.picked.connect(self.navigate)
         self.sidebar.bell_requested.connect(self._on_bell)
         self.panel.read_all.connect(lambda: self.run(self._read_all()))
@@ -103,15 +105,20 @@ class MainWindow(QWidget):
     def _shortcut(self, keys: str, callback: Any) -> None:
         QShortcut(QKeySequence(keys), self).activated.connect(lambda: callback())
 
-    def start(self) -> None:
-        """Show the first page and the state of the server; a loop must be running.
+    async def start(self) -> None:
+        """Load the state of the gateway and show the first page.
 
         The welcome page is skipped if there are providers already, from the config file or the command line.
         """
-        snapshot = self.context.gateway.snapshot
-        self.navigate("dashboard" if snapshot.settings.welcome_done or snapshot.providers else "welcome")
-        self.server.refresh()
+        await self.state.load()
+        welcomed = self.state.settings["welcome_done"] or await self.client.providers()
+        self.navigate("dashboard" if welcomed else "welcome")
         self.run(self._load_unread())
+
+    @property
+    def address(self) -> str:
+        """Where the gateway listens, or would listen if it ran."""
+        return self.state.address or f"http://127.0.0.1:{self.state.settings['port']}"
 
     def navigate(self, page: str, **context: Any) -> None:
         """Show a page by name; `context` is passed to its `show_context`."""
@@ -167,7 +174,7 @@ class MainWindow(QWidget):
         self.remember()
         self.tray.hide()
         self.feed.close()
-        self.server.close()
+        self.state.close()
         self.close()
         # A timer would fire after the loop has ended, or start tasks on a closed store.
         for timer in self.findChildren(QTimer):
@@ -184,35 +191,31 @@ class MainWindow(QWidget):
         self.notify(error.message if isinstance(error, ActionError) else error_text(error), "error")
 
     def _on_batch(self, changes: list[Change]) -> None:
-        topics = {change.topic for change in changes}
-        for name, page in self.pages.items():
-            if name == self.current and self.isVisible():
-                page.on_changes(changes)
-            elif topics & page.topics:
-                page.mark_stale()
-        if "settings" in topics and theme().mode != self.context.gateway.snapshot.settings.theme:
-            theme().set_mode(self.context.gateway.snapshot.settings.theme)
-        if "notifications" in topics:
+        if any(change.topic == "notifications" for change in changes):
             self.run(self._load_unread())
 
+    def _apply_theme(self) -> None:
+        if theme().mode != self.state.settings["theme"]:
+            theme().set_mode(self.state.settings["theme"])
+
     async def _load_unread(self) -> None:
-        self.sidebar.show_unread(await notifications.unread(self.context))
+        self.sidebar.show_unread(await self.client.unread_notifications())
 
     def _on_bell(self, anchor: QWidget) -> None:
         self.run(self._show_notes(anchor))
 
     async def _show_notes(self, anchor: QWidget | None) -> None:
-        notes, _ = await notifications.page(self.context, NotificationQuery(limit=50))
+        notes, _ = await self.client.notifications(NotificationQuery(limit=50))
         self.panel.show_notes(notes)
         if anchor is not None:
             self.panel.open_at(anchor)
 
     async def _read_all(self) -> None:
-        await notifications.mark_all_read(self.context)
+        await self.client.mark_all_read()
         await self._show_notes(None)
 
     async def _read(self, note: str) -> None:
-        await notifications.mark_read(self.context, note)
+        await self.client.mark_read(note)
         await self._show_notes(None)
 
     def come_forward(self) -> None:
@@ -223,7 +226,7 @@ class MainWindow(QWidget):
         self.activateWindow()
 
     def _window_settings(self) -> QSettings:
-        return QSettings(str(self.context.home.root / "window.ini"), QSettings.Format.IniFormat)
+        return QSettings(str(self.home.root / "window.ini"), QSettings.Format.IniFormat)
 
     def _restore(self) -> None:
         geometry = self._window_settings().value("geometry")
@@ -245,7 +248,7 @@ class MainWindow(QWidget):
             return
         event.ignore()
         # Without a tray (GNOME) a hidden window could not be opened again.
-        if self.tray.available and self.context.gateway.snapshot.settings.close_to_tray:
+        if self.tray.available and self.state.settings.get("close_to_tray", False):
             self.hide()
             if not self._tray_hint_shown:
                 self._tray_hint_shown = True

@@ -6,9 +6,11 @@ from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import keys, models, providers
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.records import Attempt
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.models.dialogs import ModelDialog
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
@@ -29,10 +31,12 @@ async def _create_long_names(context: AppContext) -> None:
     await keys.create(context, read(NewKey, {"name": LONG}), "gui")
 
 
-async def test_the_inspector_is_not_wider_than_its_pane(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_inspector_is_not_wider_than_its_pane(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
     await keep(context, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
-    page = RequestsPage(context, ui)
+    page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(720, 600)
     page.show()
@@ -45,9 +49,11 @@ async def test_the_inspector_is_not_wider_than_its_pane(context: AppContext, ui:
     assert page.inspector.minimumSizeHint().width() <= page.inspector.minimumWidth()
 
 
-async def test_a_wide_window_shows_a_full_request_id(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_a_wide_window_shows_a_full_request_id(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     await keep(context, record(id=ID))
-    page = RequestsPage(context, ui)
+    page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(1060, 700)
     page.show()
@@ -57,9 +63,11 @@ async def test_a_wide_window_shows_a_full_request_id(context: AppContext, ui: Re
     assert shown.width() >= shown.fontMetrics().horizontalAdvance(ID)
 
 
-async def test_the_filters_leave_space_for_the_search_field(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_filters_leave_space_for_the_search_field(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     await _create_long_names(context)
-    page = RequestsPage(context, ui)
+    page = RequestsPage(client, feed, ui)
     await page.refresh()
     qtbot.addWidget(page)
     page.resize(720, 600)
@@ -67,9 +75,11 @@ async def test_the_filters_leave_space_for_the_search_field(context: AppContext,
     assert page.search.width() > 200
 
 
-async def test_the_targets_column_keeps_its_width(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_targets_column_keeps_its_width(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     await _create_long_names(context)
-    page = ModelsPage(context, ui)
+    page = ModelsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(700, 500)
     page.show()
@@ -77,10 +87,12 @@ async def test_the_targets_column_keeps_its_width(context: AppContext, ui: Recor
     assert page.view.table.columnWidth(1) >= 140
 
 
-async def test_the_editor_of_an_alias_is_not_wider_than_its_dialog(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_editor_of_an_alias_is_not_wider_than_its_dialog(
+    context: AppContext, client: AdminClient, ui: RecordingUi, qtbot: QtBot
+):
     await _create_long_names(context)
     [row] = await models.all_models(context)
-    dialog = ModelDialog(None, context, ui, [LONG], [LONG * 2], row)
+    dialog = ModelDialog(None, client, ui, [LONG], [LONG * 2], row)
     qtbot.addWidget(dialog)
     assert dialog.form.minimumSizeHint().width() < 560
     line = dialog.targets.rows[0].model.combo.lineEdit()
@@ -88,9 +100,11 @@ async def test_the_editor_of_an_alias_is_not_wider_than_its_dialog(context: AppC
     assert line.cursorPosition() == 0
 
 
-async def test_the_buttons_for_a_row_show_only_icons_in_a_narrow_window(context: AppContext, ui: RecordingUi, qtbot: QtBot):
+async def test_the_buttons_for_a_row_show_only_icons_in_a_narrow_window(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
     await _create_long_names(context)
-    page = ModelsPage(context, ui)
+    page = ModelsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(600, 500)
     page.show()

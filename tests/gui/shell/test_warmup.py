@@ -5,15 +5,16 @@ from __future__ import annotations
 import linecache
 import sys
 
-from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.admin_client import AdminClient
+from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.warmup import WarmUp
 from conduit_desktop.gui.shell.window import MainWindow
 from tests.fakes.waiting import until
 
 
-async def test_every_page_is_built_ahead_and_none_is_shown_or_loaded(context: AppContext):
-    window = MainWindow(context)
+async def test_every_page_is_built_ahead_and_none_is_shown_or_loaded(client: AdminClient, home: Home):
+    window = MainWindow(client, home)
     window.resize(1000, 700)
     window.show()
     window.navigate("dashboard")
@@ -27,8 +28,8 @@ async def test_every_page_is_built_ahead_and_none_is_shown_or_loaded(context: Ap
     await window.finish()
 
 
-async def test_a_closing_window_builds_no_more_pages(context: AppContext):
-    window = MainWindow(context)
+async def test_a_closing_window_builds_no_more_pages(client: AdminClient, home: Home):
+    window = MainWindow(client, home)
     warm_up = WarmUp(window)
     warm_up.stop()
     warm_up._on_timeout()

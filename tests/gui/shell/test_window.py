@@ -12,7 +12,8 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from conduit_desktop.actions import notifications, providers, settings
+from conduit_desktop.actions import notifications, settings
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewProvider, read
 from conduit_desktop.core.bus import Change
@@ -28,15 +29,16 @@ from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from tests.fakes.waiting import until
 from tests.gui.conftest import child
+from tests.gui.samples import record
 
 
 @pytest.fixture
-async def window(context: AppContext) -> AsyncIterator[MainWindow]:
-    await settings.change(context, {"welcome_done": True}, "gui")
-    made = MainWindow(context)
+async def window(client: AdminClient, home: Home) -> AsyncIterator[MainWindow]:
+    await client.change_settings({"welcome_done": True})
+    made = MainWindow(client, home)
     made.resize(1200, 760)
+    await made.start()
     made.show()
-    made.start()
     await made.settle()
     yield made
     await made.finish()
@@ -73,19 +75,19 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtb
     assert strays.seen == []
 
 
-async def test_the_welcome_page_is_skipped_if_there_are_providers(context: AppContext):
-    await providers.create(context, read(NewProvider, {"name": "demo", "kind": "demo"}), "file")
-    window = MainWindow(context)
-    window.start()
+async def test_the_welcome_page_is_skipped_if_there_are_providers(client: AdminClient, home: Home):
+    await client.create_provider(read(NewProvider, {"name": "demo", "kind": "demo"}))
+    window = MainWindow(client, home)
+    await window.start()
     await window.settle()
     assert window.current == "dashboard"
     await window.finish()
 
 
-async def test_the_first_start_shows_the_welcome_page(context: AppContext, home: Home):
-    window = MainWindow(context)
+async def test_the_first_start_shows_the_welcome_page(client: AdminClient, home: Home):
+    window = MainWindow(client, home)
+    await window.start()
     window.show()
-    window.start()
     await window.settle()
     assert window.current == "welcome"
     await window.finish()
@@ -102,13 +104,13 @@ async def test_the_card_shows_the_server_and_starts_and_stops_it(window: MainWin
     qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
     await until(lambda: context.server.state == "stopped")
     context.bus.publish("server", "stopped")
-    assert card.state.text() == "Stopped"
+    await until(lambda: card.state.text() == "Stopped")
     qtbot.mouseClick(card.power, Qt.MouseButton.LeftButton)
     await until(lambda: context.server.state == "running")
 
 
-async def test_base_urls_and_client_setup_use_the_current_address(window: MainWindow, context: AppContext):
-    entries = {entry[0]: entry[2] for entry in window.server.copy_entries() if entry is not None}
+async def test_base_urls_and_client_setup_use_the_current_address(window: MainWindow):
+    entries = {entry[0]: entry[2] for entry in await window.server.copy_entries() if entry is not None}
     copy = entries["Base URL (OpenAI)"]
     assert copy is not None
     copy()
@@ -125,8 +127,8 @@ async def test_a_taken_port_is_named_and_one_click_takes_the_next(
 ):
     context.server.state, context.server.error = "failed", "Port 5000 is held by ControlCenter (pid 412)."
     context.bus.publish("server", "failed")
+    await until(window.banner.isVisible)
     assert "ControlCenter" in window.banner.text.text()
-    assert window.banner.isVisible()
 
     async def start() -> None:
         if context.gateway.snapshot.settings.port == 5000:
@@ -138,7 +140,7 @@ async def test_a_taken_port_is_named_and_one_click_takes_the_next(
     await until(lambda: context.server.state == "running")
     assert context.gateway.snapshot.settings.port > 5000
     context.bus.publish("server", "running")
-    assert not window.banner.isVisible()
+    await until(lambda: not window.banner.isVisible())
 
 
 def test_a_port_in_use_is_not_free():
@@ -215,8 +217,8 @@ async def test_a_hidden_page_is_refreshed_when_it_is_shown(window: MainWindow, c
 async def test_a_closed_window_starts_no_more_actions(window: MainWindow, context: AppContext):
     window.navigate("keys")
     await window.settle()
-    window.pages["keys"]._spend_timer.setInterval(0)  # type: ignore[attr-defined]
-    window.pages["keys"].on_changes([Change("requests")])
+    window.pages["keys"]._requests_timer.setInterval(0)  # type: ignore[attr-defined]
+    window.pages["keys"].on_changes([Change("requests", record())])
     context.bus.publish("keys")
     await window.finish()
     assert [timer for timer in [*window.findChildren(QTimer), window.feed._timer] if timer.isActive()] == []
@@ -261,14 +263,14 @@ async def test_the_tray_is_updated_while_the_window_is_hidden(window: MainWindow
     window.hide()
     context.server.state = "stopped"
     context.bus.publish("server", "stopped")
-    assert [action.text() for action in window.tray.menu.actions()][2] == "Start server"
+    await until(lambda: [action.text() for action in window.tray.menu.actions()][2] == "Start server")
 
 
-async def test_geometry_and_sidebar_state_are_saved(window: MainWindow, context: AppContext):
+async def test_geometry_and_sidebar_state_are_saved(window: MainWindow, client: AdminClient, home: Home):
     window.sidebar.set_narrow(True)
     window.resize(880, 620)
     window.remember()
-    second = MainWindow(context)
+    second = MainWindow(client, home)
     assert second.sidebar.narrow
     assert second.height() == 620
     await second.finish()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QWidget
 
-from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.provider_states import ProviderStateView, provider_states
-from conduit_desktop.actions.schemas.views import KeyView
+from conduit_desktop.actions.schemas.views import KeyView, ProviderStateView
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.providers.card import TONES as PROVIDER_TONES
@@ -62,10 +60,10 @@ class ProvidersCard(Card):
         self._shown: list[tuple[str, ProviderStateView]] | None = None
         self.add_action(button("Manage", "ghost", on_click=lambda: ui.navigate("providers")))
 
-    def show_providers(self, context: AppContext) -> None:
-        """Show the current state; reads memory only."""
+    def show_providers(self, by_name: Mapping[str, ProviderStateView]) -> None:
+        """Show the state of each provider."""
         order = ("unready", "troubled", "answering", "unused", "disabled")
-        states = sorted(provider_states(context).items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
+        states = sorted(by_name.items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
         if states == self._shown:
             return
         self._shown = states

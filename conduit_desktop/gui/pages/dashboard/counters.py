@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
+from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import RequestRecord, RequestStatus
 from conduit_desktop.gui.request_rows import FAILED, RequestRow
@@ -35,17 +35,17 @@ class LiveCounters:
     durations: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     _per_minute: dict[int, list[int]] = field(default_factory=dict)
 
-    def load(self, now_ms: int, by_model: Iterable[Mapping[str, Any]], recent: Iterable[RequestRow]) -> None:
+    def load(self, now_ms: int, by_model: Iterable[UsageView], recent: Iterable[RequestRow]) -> None:
         """Start again from the day's totals by model and the records of the last hour, in any order."""
         self.day = now_ms // DAY_MS
         self.requests = self.errors = self.tokens = self.unpriced = 0
         self.spend.clear()
         for row in by_model:
-            self.requests += row["requests"]
-            self.errors += row["errors"]
-            self.tokens += sum(row[name] for name in _TOKENS)
-            self.unpriced += row["unpriced_requests"]
-            self.spend[row["model"] or "unknown"] = to_nano(row["cost_usd"] or 0)
+            self.requests += row.requests
+            self.errors += row.errors
+            self.tokens += sum(getattr(row, name) for name in _TOKENS)
+            self.unpriced += row.unpriced_requests
+            self.spend[row.model or "unknown"] = to_nano(row.cost_usd or 0)
         self._per_minute.clear()
         self.first_tokens.clear()
         self.durations.clear()

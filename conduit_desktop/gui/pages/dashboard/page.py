@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import keys, requests, usage
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery, UsageQuery
+from conduit_desktop.actions.transport import GatewayUnreachable
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
@@ -27,6 +29,10 @@ from conduit_desktop.gui.widgets.card import Card, Figure
 from conduit_desktop.gui.widgets.charts.painted import MinuteBars, Shares
 from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.layouts import scrolled
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.admin_client import AdminClient
+    from conduit_desktop.gui.feed import Feed
 
 RECENT = 8
 HISTORY = 500
@@ -47,14 +53,16 @@ class DashboardPage(Page):
     icon = "squares-four"
     topics = frozenset({"providers", "keys", "models", "prices", "health", "requests"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self.counters = LiveCounters()
         self._new_rows: list[RequestRow] = []
         self._changed = False
+        self._cards_stale = False
+        self._loading: asyncio.Task[Any] | None = None
         self.refresh_timer = QTimer(self)
         self.refresh_timer.setInterval(REFRESH_MS)
-        self.refresh_timer.timeout.connect(self.show_numbers)
+        self.refresh_timer.timeout.connect(self._on_timeout)
         self._build()
 
     def _build(self) -> None:
@@ -127,13 +135,13 @@ class DashboardPage(Page):
         """Load the day's totals, the last hour's requests, and the state of keys and providers."""
         now = time.time()
         midnight = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-        by_model = await usage.usage(self.context, UsageQuery(group_by="model", since=midnight))
-        found, _ = await requests.records(self.context, RequestQuery(limit=HISTORY))
+        by_model = await self.client.usage(UsageQuery(group_by="model", since=midnight))
+        found, _ = await self.client.records(RequestQuery(limit=HISTORY))
         rows = [row_of(record) for record in found]
         self.counters.load(int(now * 1000), by_model, rows)
         self.recent.model.set_rows(rows[:RECENT])
-        self.providers.show_providers(self.context)
-        self.budgets.show_keys(await keys.all_keys(self.context))
+        await self._load_cards()
+        await self._load_in_flight()
         self.layers.setCurrentIndex(0 if found or by_model else 1)
         self._changed = True
         self.show_numbers()
@@ -144,14 +152,33 @@ class DashboardPage(Page):
         for record in records:
             self.counters.add(record)
         if records:
-            self._changed = True
+            self._changed = self._cards_stale = True
             self._new_rows = [row_of(record) for record in reversed(records[-RECENT:])] + self._new_rows[:RECENT]
         if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
             self.request_refresh()
 
+    def _on_timeout(self) -> None:
+        self.show_numbers()
+        if self._loading is None or self._loading.done():
+            self._loading = self.ui.run(self._load_current())
+
+    async def _load_current(self) -> None:
+        """Load what the feed does not carry: requests in progress, and the effect of new requests on providers and keys."""
+        with suppress(GatewayUnreachable):  # it would be reported twice a second
+            await self._load_in_flight()
+            if self._cards_stale:
+                await self._load_cards()
+
+    async def _load_cards(self) -> None:
+        self._cards_stale = False
+        self.providers.show_providers(await self.client.provider_states())
+        self.budgets.show_keys(await self.client.keys())
+
+    async def _load_in_flight(self) -> None:
+        self.in_flight.show_value(f"{(await self.client.status()).in_flight:,}")
+
     def show_numbers(self) -> None:
         """Update the widgets from the counters."""
-        self.in_flight.show_value(f"{self.context.gateway.in_flight:,}")
         self.minutes.show_minutes(self.counters.series(int(time.time() * 1000)))
         if not self._changed:
             return

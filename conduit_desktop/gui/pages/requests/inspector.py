@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
@@ -35,11 +34,11 @@ class Inspector(QFrame):
 
     closed = Signal()
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
+    def __init__(self, ui: Ui) -> None:
         super().__init__()
         self.setObjectName("card")
         self.setMinimumWidth(320)
-        self.context, self.ui = context, ui
+        self.ui = ui
         self.request_id: str | None = None
         self.detail: RequestDetailView | None = None
         outer = QVBoxLayout(self)
@@ -148,7 +147,7 @@ class Inspector(QFrame):
     def copy_curl(self) -> None:
         """Copy the request as a curl command with a placeholder for the key."""
         if self.detail is not None:
-            self.ui.copy(as_curl(self.detail, self.context.server.address or "http://127.0.0.1:5000"))
+            self.ui.copy(as_curl(self.detail, self.ui.address))
 
 
 class PayloadView(QWidget):

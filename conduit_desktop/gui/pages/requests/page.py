@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, get_args
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSplitter, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import requests
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import RequestQuery
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import NotFound
@@ -26,6 +25,10 @@ from conduit_desktop.gui.widgets.forms.switch import Switch
 from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
+
+if TYPE_CHECKING:
+    from conduit_desktop.actions.admin_client import AdminClient
+    from conduit_desktop.gui.feed import Feed
 
 PART = 200
 """Requests loaded per page of the log."""
@@ -44,8 +47,8 @@ class RequestsPage(Page):
     icon = "activity"
     topics = frozenset({"requests", "keys", "models", "prices"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
         self._cursor: str | None = None
         self._wanted: str | None = None
         self._most = MOST_LIVE
@@ -60,7 +63,7 @@ class RequestsPage(Page):
         self.table.activated.connect(self._on_selected)
         self.older = button("Load older requests", "ghost", on_click=lambda: self.ui.run(self.load_older()))
         self.older.hide()
-        self.inspector = Inspector(context, ui)
+        self.inspector = Inspector(ui)
         self.inspector.closed.connect(self._on_closed)
         self._lay_out()
 
@@ -113,18 +116,16 @@ class RequestsPage(Page):
 
     async def refresh(self) -> None:
         """Load the newest requests that match the filters, and the choices of the filters."""
-        self._fill(self.key, [(key.name, key.id) for key in self.context.gateway.snapshot.keys.values()])
-        self._fill(self.model, [(alias, alias) for alias in sorted(one.alias for one in self._aliases())])
-        found, self._cursor = await requests.records(self.context, self._query())
+        self._fill(self.key, [(key.name, key.id) for key in await self.client.keys()])
+        self._fill(self.model, [(model.alias, model.alias) for model in await self.client.models()])
+        found, self._cursor = await self.client.records(self._query())
         self.table.model.set_rows(row_of(record) for record in found)
         self._most = MOST_LIVE
         self.older.setVisible(self._cursor is not None)
         if self._wanted is not None:
             await self._open(self._wanted)
-
-    def _aliases(self) -> list[Any]:
-        snapshot = self.context.gateway.snapshot
-        return [*snapshot.aliases.values(), *snapshot.patterns]
+        elif self.inspector.isVisible() and self.inspector.request_id is not None:
+            await self._load_inspected(self.inspector.request_id)
 
     def _query(self, cursor: str | None = None) -> RequestQuery:
         return RequestQuery(
@@ -137,7 +138,7 @@ class RequestsPage(Page):
 
     async def load_older(self) -> None:
         """Load the next page of the log and append it."""
-        found, self._cursor = await requests.records(self.context, self._query(self._cursor))
+        found, self._cursor = await self.client.records(self._query(self._cursor))
         self.table.model.upsert(row_of(record) for record in found)
         self._most = max(MOST_LIVE, len(self.table.model.rows))
         self.older.setVisible(self._cursor is not None)
@@ -146,7 +147,7 @@ class RequestsPage(Page):
         """Show one request in the inspector, and select its row if it is loaded."""
         self._wanted = None
         try:
-            detail = await requests.get(self.context, request_id)
+            detail = await self.client.request_detail(request_id)
         except NotFound:
             self.ui.notify("This request is no longer in the log.", "warning")
             return
@@ -154,6 +155,13 @@ class RequestsPage(Page):
             self.table.select(request_id)
         self.inspector.show_request(detail)
         self._show_inspector()
+
+    async def _load_inspected(self, request_id: str) -> None:
+        """Show what has changed of the request in the inspector; one that is no longer in the log stays as it was."""
+        with suppress(NotFound):
+            detail = await self.client.request_detail(request_id)
+            if detail != self.inspector.detail:
+                self.inspector.show_request(detail)
 
     def _show_inspector(self) -> None:
         """Open the inspector, wide enough for a request ID if the window is. A width set by the user is kept."""
@@ -178,7 +186,7 @@ class RequestsPage(Page):
             self.table.model.upsert(rows, at_top=True)
             gone = self.table.model.trim(self._most)
         if gone:
-            self._cursor = requests.cursor_at(max(row.at for row in gone))
+            self._cursor = self.client.cursor_at(max(row.at for row in gone))
             self.older.show()
 
     def _matches(self, record: RequestRecord) -> bool:

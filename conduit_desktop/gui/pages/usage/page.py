@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QDate
 from PySide6.QtWidgets import QDateEdit, QHBoxLayout, QVBoxLayout, QWidget
 
-from conduit_desktop.actions import usage
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import UsageQuery
+from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Page, Ui
@@ -28,6 +27,10 @@ from conduit_desktop.gui.widgets.layouts import scrolled
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
+if TYPE_CHECKING:
+    from conduit_desktop.actions.admin_client import AdminClient
+    from conduit_desktop.gui.feed import Feed
+
 RANGES = (("7 days", 7), ("30 days", 30), ("90 days", 90), ("Custom", 0))
 
 
@@ -37,11 +40,11 @@ class UsagePage(Page):
     title = "Usage"
     subtitle = "Days are in UTC"
     icon = "chart-bar"
-    topics = frozenset({"prices"})
+    topics = frozenset({"requests", "keys"})
 
-    def __init__(self, context: AppContext, ui: Ui) -> None:
-        super().__init__(context, ui)
-        self.rows: list[dict[str, Any]] = []
+    def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
+        super().__init__(client, feed, ui)
+        self.rows: list[UsageView] = []
         self.chart = StackedBars()
         self._header_actions()
         content = QWidget()
@@ -131,7 +134,7 @@ class UsagePage(Page):
 
     async def refresh(self) -> None:
         """Load the totals of the range."""
-        self.rows = await usage.usage(self.context, self._query())
+        self.rows = await self.client.usage(self._query())
         self._show_figures()
         self._show_chart()
         self._show_table()
@@ -166,8 +169,7 @@ class UsagePage(Page):
         first, last = self.span()
         path = await choose_file(self, "Export usage", "save", "CSV (*.csv)", f"conduit-usage-{first}-{last}.csv")
         if path is not None:
-            query = self._query()
-            text = usage.as_csv(await usage.usage(self.context, query), query.group_by)
+            text = await self.client.usage_csv(self._query())
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Saved to {path.name}")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Literal
 
+from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
 
 Measure = Literal["cost", "requests", "tokens"]
@@ -44,12 +45,12 @@ class UsageTotals:
         return None if self.unpriced and not self.cost_nano else self.cost_nano
 
 
-def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> UsageTotals:
+def totals_of(name: str, rows: Iterable[UsageView]) -> UsageTotals:
     """The totals of usage rows."""
     rows = list(rows)
 
     def add(*fields: str) -> int:
-        return sum(int(row[field]) for row in rows for field in fields)
+        return sum(getattr(row, field) for row in rows for field in fields)
 
     return UsageTotals(
         name=name,
@@ -58,18 +59,18 @@ def totals_of(name: str, rows: Iterable[Mapping[str, Any]]) -> UsageTotals:
         tokens_in=add("input", "cache_read", "cache_write", "audio_in"),
         cached=add("cache_read"),
         tokens_out=add("output", "audio_out"),
-        cost_nano=sum(to_nano(row["cost_usd"] or 0) for row in rows),
+        cost_nano=sum(to_nano(row.cost_usd or 0) for row in rows),
         unpriced=add("unpriced_requests"),
         estimated=add("estimated_requests"),
     )
 
 
-def grouped(rows: Iterable[Mapping[str, Any]], group: GroupBy) -> list[UsageTotals]:
+def grouped(rows: Iterable[UsageView], group: GroupBy) -> list[UsageTotals]:
     """One row per group, in order of first appearance; a key is shown by its name."""
     field = "key_name" if group == "key" else group
-    parts: dict[str, list[Mapping[str, Any]]] = {}
+    parts: dict[str, list[UsageView]] = {}
     for row in rows:
-        parts.setdefault(str(row[field] or UNNAMED[group]), []).append(row)
+        parts.setdefault(str(getattr(row, field) or UNNAMED[group]), []).append(row)
     return [totals_of(name, some) for name, some in parts.items()]
 
 
@@ -78,16 +79,14 @@ def days_between(first: date, last: date) -> list[str]:
     return [(first + timedelta(days=at)).isoformat() for at in range((last - first).days + 1)]
 
 
-def stacked(
-    rows: Iterable[Mapping[str, Any]], days: Sequence[str], measure: Measure, others: str
-) -> list[tuple[str, tuple[float, ...]]]:
+def stacked(rows: Iterable[UsageView], days: Sequence[str], measure: Measure, others: str) -> list[tuple[str, tuple[float, ...]]]:
     """`(model, value per day)`, the largest first; models after the seventh are joined as `others`. Cost in US dollars."""
     places = {day: at for at, day in enumerate(days)}
     series: dict[str, list[float]] = {}
     for row in rows:
-        if row["day"] in places:
-            values = series.setdefault(str(row["model"] or UNNAMED["model"]), [0.0] * len(days))
-            values[places[row["day"]]] += _value(row, measure)
+        if row.day in places:
+            values = series.setdefault(str(row.model or UNNAMED["model"]), [0.0] * len(days))
+            values[places[row.day]] += _value(row, measure)
     ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
     # One more than MOST is shown as it is: joining a single model into “Other” would only hide its name.
     if len(ranked) > MOST + 1:
@@ -96,7 +95,7 @@ def stacked(
     return ranked
 
 
-def _value(row: Mapping[str, Any], measure: Measure) -> float:
+def _value(row: UsageView, measure: Measure) -> float:
     if measure == "cost":
-        return float(row["cost_usd"] or 0)
-    return float(row["requests"]) if measure == "requests" else float(sum(row[name] for name in TOKENS))
+        return float(row.cost_usd or 0)
+    return float(row.requests) if measure == "requests" else float(sum(getattr(row, name) for name in TOKENS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.dashboard.counters import DAY_MS, MINUTE_MS, LiveCounters
@@ -18,8 +19,9 @@ COUNTS = {"requests": 0, "errors": 0, "input": 0, "cache_read": 0, "cache_write"
           "audio_out": 0, "cost_usd": 0.0, "unpriced_requests": 0, "estimated_requests": 0}  # fmt: skip
 
 
-def row(**values: Any) -> dict[str, Any]:
-    return {"day": "2026-11-20", "model": "smart", "key": "k1", "key_name": "laptop", "provider": "openai", **COUNTS, **values}
+def row(**values: Any) -> UsageView:
+    groups = {"day": "2026-11-20", "model": "smart", "key": "k1", "key_name": "laptop", "provider": "openai"}
+    return UsageView(**{**groups, **COUNTS, **values})
 
 
 def test_records_of_the_feed_are_added_to_the_totals_of_the_day():

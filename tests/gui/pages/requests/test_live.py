@@ -7,8 +7,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
+from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.requests import page as requests
 from conduit_desktop.gui.pages.requests.page import RequestsPage
 from tests.gui.conftest import RecordingUi
@@ -17,9 +19,11 @@ from tests.gui.samples import keep, record
 BEGAN = 1_700_000_000_000
 
 
-async def _following(context: AppContext, ui: RecordingUi, qtbot: QtBot, count: int) -> RequestsPage:
+async def _following(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot, count: int
+) -> RequestsPage:
     await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(count)))
-    page = RequestsPage(context, ui)
+    page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)
     page.resize(1100, 500)
     page.show()
@@ -35,8 +39,10 @@ def _first(page: RequestsPage) -> str:
     return str(page.table._key(page.table.table.indexAt(QPoint(1, 1))))
 
 
-async def test_new_requests_do_not_move_the_visible_rows(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await _following(context, ui, qtbot, 60)
+async def test_new_requests_do_not_move_the_visible_rows(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await _following(context, client, feed, ui, qtbot, 60)
     bar = page.table.table.verticalScrollBar()
     bar.setValue(500)
     read, place = _first(page), bar.value()
@@ -51,18 +57,20 @@ async def test_new_requests_do_not_move_the_visible_rows(context: AppContext, ui
     assert _first(page) == read
 
 
-async def test_at_the_top_new_requests_become_visible(context: AppContext, ui: RecordingUi, qtbot: QtBot):
-    page = await _following(context, ui, qtbot, 60)
+async def test_at_the_top_new_requests_become_visible(
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await _following(context, client, feed, ui, qtbot, 60)
     _arrive(page, 60)
     QApplication.processEvents()
     assert _first(page) == "req_0060"
 
 
 async def test_rows_removed_from_a_live_table_can_be_loaded_again(
-    context: AppContext, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(requests, "MOST_LIVE", 12)
-    page = await _following(context, ui, qtbot, 10)
+    page = await _following(context, client, feed, ui, qtbot, 10)
     assert not page.older.isVisible()
     await keep(context, *(record(id=f"req_{number:04}", started_at=BEGAN + number) for number in range(10, 16)))
     _arrive(page, *range(10, 16))
