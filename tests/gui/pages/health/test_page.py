@@ -8,10 +8,12 @@ from PySide6.QtWidgets import QPushButton
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
+from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.health.page import HealthPage
 from tests.gui.conftest import RecordingUi, child
+from tests.gui.samples import record
 
 A = "one/alpha"
 
@@ -141,6 +143,14 @@ async def test_a_disabled_key_can_be_enabled(context: AppContext, page: HealthPa
     await page.refresh()
     assert page.disabled_keys.value == "0"
     assert context.gateway.health.credential_wait_s(bound.provider.id, bound.credentials[0].label, "alpha") == 0
+
+
+async def test_a_hidden_page_shows_the_latest_requests_at_once_when_it_is_shown(page: HealthPage, feed: Feed):
+    """Not after the next tick of its timer, which runs only while it is visible."""
+    page.hide()
+    assert not page._stale
+    feed.batch.emit([Change("requests", record())])
+    assert page._stale
 
 
 async def test_a_page_with_too_many_targets_says_how_many_it_shows(page: HealthPage, monkeypatch: pytest.MonkeyPatch):

@@ -11,6 +11,7 @@ from conduit_desktop.actions import providers
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
+from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import Invalid, UpstreamError
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.providers.catalog import CatalogGrid, group_of
@@ -58,6 +59,32 @@ async def test_a_card_with_long_texts_is_not_wider_than_the_page(
     assert card.state.toolTip() == card.state.text()
     assert max(card.minimumSizeHint().width(), other.minimumSizeHint().width()) < 500
     assert card.keys.toolTip().splitlines() == list(card.keys.names)
+
+
+async def test_an_error_is_removed_after_the_next_success(context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi):
+    await add(client, name="demo", kind="demo", options={"pace_ms": 1})
+    health, owner = context.gateway.health, context.gateway.snapshot.providers["demo"].provider.id
+    for _ in range(5):
+        health.failed("demo/demo-chat", owner, None, UpstreamError("it is down", status=503, reason="server"))
+    page = await shown(client, feed, ui)
+    page._requests_timer.setInterval(1)
+    (card,) = page.cards.values()
+    assert card.state.text().startswith("it is down")
+    health.half_open("demo/demo-chat")
+    answer = client.chat("demo/demo-chat", [Message("user", [Text("Hi")], plain=True)])
+    assert [event async for event in answer]
+    await until(lambda: card.state.text().startswith("Answers in"))
+
+
+async def test_the_latency_is_refreshed_after_a_request(client: AdminClient, feed: Feed, ui: RecordingUi):
+    await add(client, name="demo", kind="demo", options={"pace_ms": 1})
+    page = await shown(client, feed, ui)
+    page._requests_timer.setInterval(1)
+    (card,) = page.cards.values()
+    assert card.state.text().startswith("Not called yet")
+    answer = client.chat("demo/demo-chat", [Message("user", [Text("Hi")], plain=True)])
+    assert [event async for event in answer]
+    await until(lambda: card.state.text().startswith("Answers in"))
 
 
 async def test_a_provider_of_the_config_file_has_a_lock(client: AdminClient, feed: Feed, ui: RecordingUi):

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
+from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.settings.import_dialog import ImportedKeysDialog, ImportPreviewDialog
@@ -157,6 +158,33 @@ async def test_the_master_key_is_hidden_shown_and_rotated(client: AdminClient, f
     qtbot.mouseClick(dialog.primary, Qt.MouseButton.LeftButton)
     await ui.settle()
     assert card.line.text() == await client.master_key() != before
+
+
+async def test_a_shown_master_key_is_replaced_if_another_client_rotates_it(
+    client: AdminClient, other_client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
+    page.master_key.eye.setChecked(True)
+    await ui.settle()
+    key = await other_client.rotate_master_key()
+    await until(lambda: page.master_key.line.text() == key)
+    page.master_key.eye.setChecked(False)
+    await ui.settle()
+    await other_client.rotate_master_key()
+    await page.refresh()
+    assert "condm_" not in page.master_key.line.text()
+
+
+async def test_choices_of_names_follow_the_keys_and_aliases(
+    client: AdminClient, other_client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
+):
+    page = await opened(client, feed, ui, qtbot)
+    combo = page.rows["anonymous_key"].editor
+    assert isinstance(combo, Combo)
+    key = await other_client.create_key(read(NewKey, {"name": "guest"}))
+    await until(lambda: combo.combo.findText("guest") >= 0)
+    await other_client.remove_key(key.id)
+    await until(lambda: combo.combo.findText("guest") < 0)
 
 
 async def test_an_import_is_previewed_then_applied_and_its_new_keys_are_shown_once(
