@@ -82,6 +82,8 @@ async def test_the_latency_is_refreshed_after_a_request(client: AdminClient, fee
     page._requests_timer.setInterval(1)
     (card,) = page.cards.values()
     assert card.state.text().startswith("Not called yet")
+    await until(lambda: not feed._timer.isActive())  # the batch of the new provider would refresh the page too
+    await ui.settle()
     answer = client.chat("demo/demo-chat", [Message("user", [Text("Hi")], plain=True)])
     assert [event async for event in answer]
     await until(lambda: card.state.text().startswith("Answers in"))
