@@ -70,7 +70,6 @@ class Page(QWidget):
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__()
         self.client = client
-        self.context: Any = getattr(client.transport, "context", None)
         self.ui = ui
         self._stale = True
         self._refreshing: asyncio.Task[Any] | None = None

@@ -21,12 +21,12 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page
 from conduit_desktop.gui.shell.error_reporting import error_text
-from conduit_desktop.gui.shell.gateway_state import GatewayState
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 from conduit_desktop.gui.shell.server_controls import ServerControls
 from conduit_desktop.gui.shell.sidebar import Sidebar
 from conduit_desktop.gui.shell.tray import Tray, app_icon
+from conduit_desktop.gui.shell.window_state import WindowState
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.banner import Banner
 from conduit_desktop.gui.widgets.toast import Toaster
@@ -80,7 +80,7 @@ class MainWindow(QWidget):
         self.panel = NotificationPanel(self)
         self.tray = Tray(self)
         self.feed = Feed(self.client)
-        self.state = GatewayState(self.client, self.run)
+        self.state = WindowState(self.client, self.run)
         self.server = ServerControls(self)
 
     def _connect(self) -> None:

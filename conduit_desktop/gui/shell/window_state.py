@@ -12,7 +12,7 @@ from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.core.bus import Change
 
 
-class GatewayState(QObject):
+class WindowState(QObject):
     """Loaded by `load`, then again after each change of the server or of a setting; `changed` is emitted afterwards.
 
     It follows the client and not the feed: the feed is paused while the window is hidden, and the tray icon is not.
