@@ -85,6 +85,9 @@ class RecordingUi:
         self.tasks: list[asyncio.Task[Any]] = []
         self.restored: list[Path] = []
         self.address = "http://127.0.0.1:5000"
+        # Kept, as it may not be running: between set-up, call and teardown of a test, pytest-qt processes events without it,
+        # and the timer of the feed may fire there.
+        self._loop = asyncio.get_running_loop()
 
     def navigate(self, page: str, **context: Any) -> None:
         self.visited.append((page, context))
@@ -96,7 +99,7 @@ class RecordingUi:
         self.copied.append(text)
 
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self.tasks.append(task)
         return task
 
@@ -113,6 +116,8 @@ class RecordingUi:
 async def ui() -> AsyncIterator[RecordingUi]:
     recording = RecordingUi()
     yield recording
+    for widget in QApplication.topLevelWidgets():
+        widget.hide()  # stops the timers of pages: they would start tasks after the loop has ended
     for task in recording.tasks:
         task.cancel()
     await asyncio.gather(*recording.tasks, return_exceptions=True)
