@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
 from conduit_desktop.actions.onboarding.snippets import snippets
+from conduit_desktop.gui.order import oldest_first
 from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.widgets.buttons import Kind
 from conduit_desktop.gui.widgets.forms.dialogs import confirm
@@ -87,7 +88,7 @@ class ServerControls(QObject):
     async def copy_entries(self) -> list[Entry]:
         """Menu entries that copy the base URL and the setup of client apps, with the current address."""
         address = self.state.address or ""
-        aliases = [model.alias for model in await self.client.models() if model.enabled and "*" not in model.alias]
+        aliases = [model.alias for model in oldest_first(await self.client.models()) if model.enabled and "*" not in model.alias]
         model = next(iter(aliases), _MODEL_PLACEHOLDER)
         copy = self.window.copy
         entries: list[Entry] = [
