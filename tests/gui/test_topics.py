@@ -127,7 +127,7 @@ async def key_id(context: AppContext, other_client: AdminClient, monkeypatch: py
     spent = record(key_id=key, model="play", provider="work", upstream_model="demo-chat", cost_nano=900_000_000)
     unpriced = record(key_id=key, model="gpt-9", provider="spare", upstream_model="gpt-9", cost_nano=None, cost_state="unknown")
     await keep(context, spent, unpriced)
-    await context.gateway.reload_spend()
+    await context.gateway.state.reload_spend()
     return str(key)
 
 

@@ -117,7 +117,11 @@ def test_a_wait_that_is_over_is_none_and_never_less(health: Health, clock: Clock
     fail(health, 5, "overloaded", 30)
     fail(health, 1, "rate_limit", 30)
     clock.advance(100)
-    assert (health.target_cooldown_s(TARGET), health.next_probe_s(TARGET), health.credential_cooldown_s(PROVIDER, LABEL, MODEL)) == (0.0, 0.0, 0.0)
+    assert (
+        health.target_cooldown_s(TARGET),
+        health.next_probe_s(TARGET),
+        health.credential_cooldown_s(PROVIDER, LABEL, MODEL),
+    ) == (0.0, 0.0, 0.0)
 
 
 def test_one_targets_failures_say_nothing_of_another(health: Health) -> None:

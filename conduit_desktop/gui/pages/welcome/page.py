@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBox
 
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.views import FoundKeyView, FoundServerView
+from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.base import Page, Ui
 from conduit_desktop.gui.theme import theme

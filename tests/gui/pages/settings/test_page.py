@@ -104,7 +104,7 @@ async def test_an_empty_number_is_reset_to_its_default(
 async def test_an_option_of_the_command_line_is_locked(
     client: AdminClient, context: AppContext, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
-    context.gateway.overrides = {"port": 5999}
+    context.gateway.state.overrides = {"port": 5999}
     await context.gateway.refresh()
     page = await opened(client, feed, ui, qtbot)
     assert page.rows["port"].locked.isVisible()
