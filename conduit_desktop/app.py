@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from conduit_desktop.core.bus import Bus
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ConduitError, HomeHeld, PortTaken
 from conduit_desktop.core.paths import Home, default_home
 from conduit_desktop.store import logs
@@ -72,7 +72,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     home = options.folder
     home.prepare()
     lock = HomeLock(home)
-    lock.acquire({"started_at": int(time.time() * 1000)})
+    lock.acquire({"started_at": now_ms()})
     try:
         logs.set_up(home)
         secrets = await asyncio.to_thread(

@@ -6,12 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conduit_desktop.actions.changes import now_ms
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import apply
 from conduit_desktop.actions.schemas.inputs import BackupRequest
 from conduit_desktop.actions.schemas.reports import BackupView
 from conduit_desktop.actions.schemas.views import rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.store.backup import backup
 

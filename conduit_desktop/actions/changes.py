@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Entity
 from conduit_desktop.core.errors import Conflict, Invalid
 
 E = TypeVar("E", bound=Entity)
 
 _HIDDEN = frozenset({"id", "digest", "created_at", "updated_at", "source", "secret", "baseline_nano", "baseline_at"})
-
-
-def now_ms() -> int:
-    """UTC epoch milliseconds."""
-    return int(time.time() * 1000)
 
 
 def new_id(prefix: str) -> str:

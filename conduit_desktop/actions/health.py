@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from conduit_desktop.actions.changes import now_ms
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Change, Edit, change
 from conduit_desktop.actions.schemas.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.actions.schemas.views import rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.gateway.health.state import TargetHealth
 from conduit_desktop.gateway.snapshot import BoundProvider

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from conduit_desktop.actions.changes import difference, new_id, now_ms
+from conduit_desktop.actions.changes import difference, new_id
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewIpRule
 from conduit_desktop.actions.schemas.views import IpRuleView, rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import IpRule
 from conduit_desktop.core.errors import Conflict, NotFound
 

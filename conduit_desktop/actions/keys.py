@@ -7,11 +7,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Change, Edit, apply, change
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
 from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Source, VirtualKey
 from conduit_desktop.core.errors import NotFound
 from conduit_desktop.core.money import to_nano, to_usd

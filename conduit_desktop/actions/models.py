@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, plain, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, plain, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import ModelPatch, NewModel
 from conduit_desktop.actions.schemas.views import ExplainedView, ModelView, rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import ModelAlias, Source, Target
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.gateway.routing import explain as explaining

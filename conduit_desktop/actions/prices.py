@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from conduit_desktop.actions import repricing
-from conduit_desktop.actions.changes import check_unlocked, difference, now_ms
+from conduit_desktop.actions.changes import check_unlocked, difference
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
 from conduit_desktop.actions.schemas.views import PriceView, RepricedView, chosen_time, rfc3339
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price, Rates, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conduit_desktop.actions.changes import check_unlocked, difference, new_id, now_ms, replaced, sent
+from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
 from conduit_desktop.actions.dispatch import Change, Edit, Job, change
@@ -18,6 +18,7 @@ from conduit_desktop.actions.schemas.views import (
     ProviderView,
     rfc3339,
 )
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import ModelAlias, Provider, Source
 from conduit_desktop.core.errors import Invalid, NotFound
 from conduit_desktop.gateway.health import probe

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from functools import partial
 
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Change, Edit, change
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
@@ -69,7 +69,7 @@ _IN_UNITS = frozenset({"images", "image_edits", "speech", "transcriptions", "tra
 
 def _look_up(context: AppContext, wanted: list[PriceQuery]) -> dict[str, CompiledPrice | None]:
     snapshot = context.gateway.snapshot
-    return compile_prices(wanted, snapshot.prices, int(time.time() * 1000), snapshot.settings.catalog_prices)
+    return compile_prices(wanted, snapshot.prices, now_ms(), snapshot.settings.catalog_prices)
 
 
 def _priced(context: AppContext, record: RequestRecord) -> PriceQuery:

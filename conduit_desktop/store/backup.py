@@ -7,13 +7,13 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 
 import orjson
 
 from conduit_desktop import __version__
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ConduitError, DatabaseUnusable, Invalid
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.lock import HomeLock
@@ -68,7 +68,7 @@ def _copy(path: Path, folder: Path) -> Path:
 
 
 def _manifest() -> bytes:
-    made = {"made_at": int(time.time() * 1000), "version": __version__, "schema": migrations.VERSION}
+    made = {"made_at": now_ms(), "version": __version__, "schema": migrations.VERSION}
     return orjson.dumps(made, option=orjson.OPT_INDENT_2)
 
 

@@ -12,6 +12,7 @@ from conduit_desktop.actions.background.alerts import Alerts
 from conduit_desktop.actions.config_file.release import release_file
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.bus import Change
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.store.lock import HomeLock
@@ -64,7 +65,7 @@ class BackgroundJobs:
                 await self._look_at_file()
             except Exception:  # a fault of one round must not end the watch
                 log.exception("the config file could not be followed")
-            self._alerts.look(int(time.time() * 1000))
+            self._alerts.look(now_ms())
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
                 with suppress(ConduitError):  # the store reports a full disk itself

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import AuditEntry
 from conduit_desktop.store.sqlite.database import Database
@@ -39,7 +39,7 @@ class AuditTable:
 
     async def prune(self, now_ms: int | None = None) -> None:
         """Forget what is older than a year, and all but the newest `MAX_ROWS`."""
-        before = (int(time.time() * 1000) if now_ms is None else now_ms) - MAX_AGE_DAYS * 86_400_000
+        before = (clock.now_ms() if now_ms is None else now_ms) - MAX_AGE_DAYS * 86_400_000
         statement = "DELETE FROM audit WHERE at < ? OR id <= (SELECT max(id) FROM audit) - ?"
         await self._database.write(lambda c: c.execute(statement, (before, MAX_ROWS)).rowcount)
 
@@ -53,7 +53,7 @@ def add_in(
     at: int | None = None,
 ) -> AuditEntry:
     """Write an entry on a connection of `database.write`; `at` is epoch milliseconds, now by default."""
-    now = int(time.time() * 1000) if at is None else at
+    now = clock.now_ms() if at is None else at
     values = (now, actor, action, subject, orjson.dumps(dict(changes or {})).decode())
     id = connection.execute("INSERT INTO audit (at, actor, action, subject, changes) VALUES (?, ?, ?, ?, ?)", values).lastrowid
     return AuditEntry(id=id or 0, at=now, actor=actor, action=action, subject=subject, changes=dict(changes or {}))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.records import RequestRecord, UsageRow
 from conduit_desktop.store.interface import RequestFilter, UsageGroup
@@ -64,7 +64,7 @@ class Ledger:
 
     async def prune(self, max_age_days: int, max_rows: int, now_ms: int | None = None) -> int:
         """Remove records that are too old or too many, the oldest first, a few at a time; how many went. Totals stay."""
-        now = int(time.time() * 1000) if now_ms is None else now_ms
+        now = clock.now_ms() if now_ms is None else now_ms
         count = await self._database.read(lambda c: int(c.execute("SELECT count(*) FROM requests").fetchone()[0]))
         before, surplus, removed = now - max_age_days * DAY_MS, max(0, count - max_rows), 0
         while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus)):

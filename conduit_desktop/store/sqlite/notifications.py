@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import time
 
+from conduit_desktop.core import clock
 from conduit_desktop.core.cursor import page, read_cursor
 from conduit_desktop.core.entities import Notification, NotificationKind, Severity
 from conduit_desktop.store.sqlite.database import Database
@@ -61,7 +62,7 @@ class NotificationTable:
 
     async def prune(self, now_ms: int | None = None) -> None:
         """Remove those older than `MAX_AGE_DAYS`, and all but the newest `MAX_ROWS`."""
-        now = int(time.time() * 1000) if now_ms is None else now_ms
+        now = clock.now_ms() if now_ms is None else now_ms
         await self._database.write(lambda connection: _prune(connection, now - MAX_AGE_DAYS * 86_400_000))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.store.sqlite.database import Database
@@ -24,7 +24,7 @@ class PriceTable(EntityTable[Price]):
     def get_in(self, connection: sqlite3.Connection, key: str) -> Price | None:
         """The price of that pattern that holds now; the next to come where none holds yet."""
         prices = self.history_in(connection, key)
-        now = int(time.time() * 1000)
+        now = now_ms()
         holding = [price for price in prices if price.valid_from <= now]
         return holding[-1] if holding else next(iter(prices), None)
 

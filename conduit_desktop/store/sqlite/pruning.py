@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from typing import Literal
 
+from conduit_desktop.core import clock
 from conduit_desktop.store.sqlite.database import Database
 
 PRUNE_STEP = 50
@@ -20,7 +20,7 @@ Bounded = Literal["payloads", "responses"]
 
 async def prune(database: Database, table: Bounded, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:
     """Remove what is too old, then the oldest until the rest fits into `max_mb`; how many went."""
-    before_ms = (int(time.time() * 1000) if now_ms is None else now_ms) - max_age_days * 86_400_000
+    before_ms = (clock.now_ms() if now_ms is None else now_ms) - max_age_days * 86_400_000
     removed = 0
     while gone := await database.write(lambda connection: _step(connection, table, before_ms, max_mb * 1024 * 1024)):
         removed += gone

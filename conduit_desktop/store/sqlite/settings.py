@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.store.sqlite.database import Database
 
 
@@ -29,7 +29,7 @@ class SettingsTable:
 
     def put_in(self, connection: sqlite3.Connection, values: Mapping[str, Any]) -> None:
         """Set every option given, on a connection of `database.write`."""
-        now = int(time.time() * 1000)
+        now = now_ms()
         for name, value in values.items():
             if value is None:
                 connection.execute("DELETE FROM settings WHERE name = ?", (name,))
