@@ -9,11 +9,12 @@ from conduit_desktop.actions.dispatch import Edit, apply
 from conduit_desktop.actions.schemas.inputs import NewPrice, epoch_ms
 from conduit_desktop.actions.schemas.views import PriceView, RepricedView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
-from conduit_desktop.core.entities import Price, Rates, Source
+from conduit_desktop.core.entities import Price, Source
 from conduit_desktop.core.errors import Invalid, NotFound
+from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES
 
-_UNIT_RATES = ("input", "output", "per_image", "per_minute", "per_1k_chars")
-_KEPT = (*Rates.model_fields, "pattern", "per_image", "per_minute", "per_1k_chars", "origin")
+_KEPT = (*RATE_NAMES, "pattern", *UNIT_RATES, "origin")
 
 
 def view(price: Price) -> PriceView:
@@ -49,7 +50,7 @@ def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> 
     """Set a price inside a transaction; raises Conflict, Invalid."""
     if new.pattern is not None and new.pattern != pattern:
         raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
-    if all(getattr(new, name) is None for name in _UNIT_RATES):
+    if all(getattr(new, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
         raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
     starts = epoch_ms(new.valid_from) if new.valid_from else 0
     before = next((one for one in edit.tx.prices.history(pattern) if one.valid_from == starts), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Change, Edit, change
@@ -12,6 +13,7 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.tokens import CLASSES, total_input, total_output
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
 from conduit_desktop.gateway.accounting.pricing import PriceQuery, compile_prices
 from conduit_desktop.providers import ProviderKind
@@ -59,7 +61,7 @@ def _write(edit: Edit, batch: list[tuple[str, int]], count: int, entry: int) -> 
 def _cost(record: RequestRecord, compiled_price: CompiledPrice | None) -> int | None:
     """The cost in nano-dollars; None where it stays unknown. The record has no images, seconds or characters to price."""
     if record.endpoint in _IN_UNITS:
-        counted = record.input + record.cache_read + record.output + record.audio_in
+        counted = total_input(record) + total_output(record)
         return cost_of_units(compiled_price, _usage(record) if counted else None, Units(seconds=None))
     return cost_of(compiled_price, _usage(record))
 
@@ -80,12 +82,6 @@ def _priced(context: AppContext, record: RequestRecord) -> PriceQuery:
 
 
 def _usage(record: RequestRecord) -> Usage:
-    return Usage(
-        input=record.input,
-        cache_read=record.cache_read,
-        cache_write_5m=record.cache_write,
-        output=record.output,
-        reasoning=record.reasoning,
-        audio_in=record.audio_in,
-        audio_out=record.audio_out,
-    )
+    """A record does not tell the lifetimes of a class apart: all its tokens are priced at the first rate."""
+    counts: dict[str, Any] = {one.rates[0].usage_field: getattr(record, one.name) for one in CLASSES}
+    return Usage(**counts)

@@ -13,11 +13,11 @@ from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.money import decimal_usd, to_nano, to_usd
 from conduit_desktop.core.records import UsageRow
+from conduit_desktop.core.tokens import CLASS_NAMES
 
 Group = Literal["day", "model", "key", "provider"]
 
-TOKEN_CLASSES = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
-_COUNTS = ("requests", "errors", *TOKEN_CLASSES)
+_COUNTS = ("requests", "errors", *CLASS_NAMES)
 
 
 def groups(text: str) -> list[Group]:

@@ -10,11 +10,10 @@ from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup
 from conduit_desktop.cli.values import NUMBER, body_option, given_fields, options
+from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.tokens import RATE_NAMES
 
-RATES = (
-    "input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out", "per_image",
-    "per_minute", "per_1k_chars",
-)  # fmt: skip
+RATES = (*RATE_NAMES, *UNIT_RATES)
 COLUMNS = (
     ("pattern", "pattern"), ("input", "input"), ("output", "output"), ("cache read", "cache_read"), ("cache write", "cache_write"),
     ("image", "per_image"), ("minute", "per_minute"), ("from", "valid_from"), ("locked", "locked"),

@@ -10,8 +10,7 @@ import orjson
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, with_connection
 from conduit_desktop.cli.options import Command
-
-TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
+from conduit_desktop.core.tokens import CLASSES, INPUT_CLASSES, OUTPUT_CLASSES
 
 
 @click.command(cls=Command)
@@ -32,15 +31,16 @@ def usage(connection: Connection, by: str, since: str | None, until: str | None,
         return
     groups = [group.strip() for group in by.split(",") if group.strip()]
     heads: list[printing.Column] = [(group, "key_name" if group == "key" else group) for group in groups]
-    counts: list[printing.Column] = [(name.replace("_", " "), name) for name in ("requests", "errors", *TOKENS)]
+    counts: list[printing.Column] = [("requests", "requests"), ("errors", "errors")]
+    counts += [(one.label.lower(), one.name) for one in CLASSES]
     printing.table(rows, [*heads, *counts, ("cost", printing.usd("cost_usd")), ("unpriced", "unpriced_requests")])
 
 
 COLUMNS: tuple[printing.Column, ...] = (
     ("time", lambda row: str(row["started_at"])[:19].replace("T", " ")), ("id", "id"), ("key", "key_name"), ("model", "model"),
     ("provider", "provider"), ("status", "status"), ("ms", lambda row: round(row["duration_ms"])),
-    ("in", lambda row: row["input"] + row["cache_read"] + row["cache_write"] + row["audio_in"]),
-    ("out", lambda row: row["output"] + row["audio_out"]), ("cost", lambda row: _cost(row)),
+    ("in", lambda row: sum(row[name] for name in INPUT_CLASSES)),
+    ("out", lambda row: sum(row[name] for name in OUTPUT_CLASSES)), ("cost", lambda row: _cost(row)),
 )  # fmt: skip
 
 

@@ -145,7 +145,7 @@ class VirtualKey(Entity):
 
 
 class Rates(Entity):
-    """US dollars per million tokens by class; None means that the class has no rate of its own (see `Price`)."""
+    """US dollars per million tokens, by the rates of `core.tokens`; None: the rate's fallback is taken (see `Price`)."""
 
     input: float | None = Field(default=None, ge=0)
     output: float | None = Field(default=None, ge=0)
@@ -167,8 +167,8 @@ class Tier(Entity):
 class Price(Rates):
     """The price of a model. `pattern` matches `provider/model` or the upstream model's name.
 
-    A class without a rate is priced as another: cache_read, cache_write and audio_in as input, cache_write_1h as
-    cache_write, reasoning and audio_out as output. A price without input, output and unit rates counts as no price.
+    A class without a rate is priced as another: see `TokenRate.fallback`. A price without input, output and unit rates counts
+    as no price.
     """
 
     pattern: str

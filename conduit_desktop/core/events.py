@@ -17,7 +17,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusa
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens by class, each counted once: the classes are disjoint, except that `reasoning` is a part of `output`.
+    """Tokens by class (`core.tokens`), each counted once: the classes are disjoint, except that `reasoning` is a part of `output`.
 
     `source`: `reported` by the provider or `estimated` by the gateway. `cost_nano` is the price the provider itself reported
     (OpenRouter), in nano-dollars. `extra` keeps the provider's further counters (searches, characters, images).

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNIT_RATES = ("per_image", "per_minute", "per_1k_chars")
+"""The rates of a price by unit, in US dollars: fields of `core.entities.Price`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Units:

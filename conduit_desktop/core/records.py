@@ -27,8 +27,8 @@ class Attempt:
 class RequestRecord:
     """The record of one request. `model` is the requested alias (`provider/model` for a direct call).
 
-    `started_at` is epoch ms; the durations are ms from the request's arrival. Token classes are counts. `cost_nano` is None
-    where the cost is unknown.
+    `started_at` is epoch ms; the durations are ms from the request's arrival. The token classes (`core.tokens`)
+    are counts. `cost_nano` is None where the cost is unknown.
     """
 
     id: str

@@ -18,6 +18,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import ActionError, Unauthorized
 from conduit_desktop.core.money import decimal_usd
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.tokens import CLASS_NAMES, CLASSES
 from conduit_desktop.server.admin.access import check
 from conduit_desktop.server.middleware import Handler
 
@@ -29,7 +30,7 @@ FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 DURATION_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 MAX_SERIES = 2000
 """Most sets of labels per metric: callers can invent model names, so any further one is counted as `other`."""
-_TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")
+_PARTS = ", ".join(f"{one.name} is a part of {one.part_of}" for one in CLASSES if one.part_of)
 _WITHOUT_MODEL_LABEL = frozenset({"model_not_found", "missing_api_key", "invalid_api_key"})
 
 Labels = tuple[tuple[str, str], ...]
@@ -83,7 +84,7 @@ class Metrics:
         model = "" if record.error_code in _WITHOUT_MODEL_LABEL else record.model
         labels: Labels = (("model", model), ("provider", record.provider))
         _add(self.requests, (*labels, ("endpoint", record.endpoint), ("status", record.status)), 1)
-        for name in _TOKENS:
+        for name in CLASS_NAMES:
             if count := getattr(record, name):
                 _add(self.tokens, (*labels, ("class", name)), count)
         if record.cost_nano:
@@ -104,7 +105,7 @@ class Metrics:
         """All metrics in the text exposition format."""
         lines = [
             *_family("conduit_requests_total", "counter", "Finished requests.", _counted(self.requests)),
-            *_family("conduit_tokens_total", "counter", "Tokens by class; reasoning is a part of output.", _counted(self.tokens)),
+            *_family("conduit_tokens_total", "counter", f"Tokens by class; {_PARTS}.", _counted(self.tokens)),
             *_family("conduit_cost_usd_total", "counter", "US dollars spent, where the price is known.",
                      ((labels, decimal_usd(nano)) for labels, nano in self.cost_nano.items())),
             *_family("conduit_unpriced_requests_total", "counter", "Requests whose cost is unknown.", _counted(self.unpriced)),

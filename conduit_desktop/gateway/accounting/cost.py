@@ -7,20 +7,17 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.entities import Price, Rates
 from conduit_desktop.core.events import Usage
-from conduit_desktop.core.media import Units
+from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES, RATES
 
 PER = 1_000_000
 """Rates are for a million tokens."""
-_CLASSES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_in", "audio_out")
-
-
-_UNITS = ("per_image", "per_minute", "per_1k_chars")
 
 
 @dataclass(frozen=True, slots=True)
 class RateTier:
-    """Nano-dollars per million tokens by class, for a request whose whole input is over `above` tokens."""
+    """Nano-dollars per million tokens by rate, for a request whose whole input is over `above` tokens."""
 
     above: int
     input: int
@@ -49,7 +46,7 @@ class RateTier:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPrice:
-    """A compiled price: see `core.entities.Price` for what stands in for a missing rate.
+    """A compiled price: see `core.tokens.TokenRate` for the fallback of a missing rate.
 
     `steps` begins with the base (above -1) and rises. `valid_until` is when the price must be looked up again (epoch ms;
     None: it is valid until a price is changed).
@@ -67,8 +64,8 @@ class CompiledPrice:
     @property
     def is_free(self) -> bool:
         """Whether every rate there is is zero."""
-        rates = (*(getattr(self.price, name) for name in _CLASSES), *(getattr(self.price, name) for name in _UNITS))
-        return not any(rates) and not any(getattr(tier.rates, name) for tier in self.price.tiers for name in _CLASSES)
+        rates = (getattr(self.price, name) for name in (*RATE_NAMES, *UNIT_RATES))
+        return not any(rates) and not any(getattr(tier.rates, name) for tier in self.price.tiers for name in RATE_NAMES)
 
     def cost(self, usage: Usage) -> int:
         """Nano-dollars, rounded half up; what the provider itself reported wins."""
@@ -106,8 +103,7 @@ class CompiledPrice:
 
 def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice | None:
     """The compiled price; None where it has neither an input, an output nor a unit rate."""
-    rated = (price.input, price.output, price.per_image, price.per_minute, price.per_1k_chars)
-    if all(rate is None for rate in rated):
+    if all(getattr(price, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
         return None
     tiers = sorted(price.tiers, key=lambda tier: tier.above)
     steps = (_step(-1, [price]), *(_step(tier.above, [tier.rates, price]) for tier in tiers))
@@ -149,26 +145,16 @@ def expected_cost(compiled_price: CompiledPrice, input_tokens: int, output_token
 
 
 def _step(above: int, sources: Iterable[Rates]) -> RateTier:
-    """Each token class at the first rate stated for it; a class that no source states takes a related rate."""
+    """Each rate as the first source states it; one that no source states is that of its fallback."""
     rates: dict[str, int] = {}
     for source in sources:
-        for name in _CLASSES:
+        for name in RATE_NAMES:
             rate = getattr(source, name)
             if rate is not None:
                 rates.setdefault(name, to_nano(rate))
-    read, made = rates.get("input", 0), rates.get("output", 0)
-    written = rates.get("cache_write", read)
-    return RateTier(
-        above=above,
-        input=read,
-        output=made,
-        cache_read=rates.get("cache_read", read),
-        cache_write=written,
-        cache_write_1h=rates.get("cache_write_1h", written),
-        reasoning=rates.get("reasoning", made),
-        audio_in=rates.get("audio_in", read),
-        audio_out=rates.get("audio_out", made),
-    )
+    for rate in RATES:
+        rates.setdefault(rate.name, rates[rate.fallback] if rate.fallback is not None else 0)
+    return RateTier(above=above, **rates)
 
 
 def _rounded(value: int, per: int) -> int:

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.clock import now_ms
@@ -27,6 +28,7 @@ from conduit_desktop.core.events import (
 )
 from conduit_desktop.core.media import Units
 from conduit_desktop.core.records import Attempt, RequestRecord, RequestStatus
+from conduit_desktop.core.tokens import total_input, total_output
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
 from conduit_desktop.gateway.admission.access import Caller
 from conduit_desktop.gateway.admission.estimate import BYTES_PER_TOKEN
@@ -172,8 +174,7 @@ class Meter:
         if at_end is not None:
             at_end()
         if self._reservation is not None:
-            used = record.input + record.cache_read + record.cache_write + record.audio_in + record.output + record.audio_out
-            self._reservation.settle(record.cost_nano or 0, used)
+            self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record))
         if not self._call.recorded:
             return None
         payload = bytes(self._payload) if self._payload is not None else None
@@ -229,11 +230,8 @@ class Meter:
         inputs = self._reservation.expected.input_tokens if self._reservation else 0
         if reported is None:
             return Usage(input=inputs, output=self.output_tokens, source="estimated")
-        return Usage(
-            input=reported.input, cache_read=reported.cache_read, cache_write_5m=reported.cache_write_5m,
-            cache_write_1h=reported.cache_write_1h, output=max(reported.output, self.output_tokens), reasoning=reported.reasoning,
-            audio_in=reported.audio_in, audio_out=reported.audio_out, source="estimated",
-        )  # fmt: skip
+        output = max(reported.output, self.output_tokens)
+        return replace(reported, output=output, source="estimated", cost_nano=None, extra={})
 
 
 def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayError | None = None) -> Attempt:

@@ -17,6 +17,7 @@ import orjson
 
 from conduit_desktop.core.errors import RecordsUnavailable
 from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.sqlite.connections import explain, is_trouble
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ TOTALS_OF_REQUEST = {
     "key_name": "{0}key_name",
     "requests": "1",
     "errors": "{0}status NOT IN ('success', 'cancelled')",
-    **{name: f"{{0}}{name}" for name in ("input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out")},
+    **{name: f"{{0}}{name}" for name in CLASS_NAMES},
     "cost_nano": "coalesce({0}cost_nano, 0)",
     "unpriced": UNPRICED,
     "estimated": "{0}cost_state = 'estimated' AND {0}cost_nano IS NOT NULL",

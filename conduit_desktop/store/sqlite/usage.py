@@ -10,13 +10,14 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.records import UsageRow
+from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.interface import UsageGroup as Group
 from conduit_desktop.store.sqlite.records import TOTALS_OF_REQUEST
 
 DAY_MS = 86_400_000
 
 _COLUMN = {"day": "t.day", "model": "t.model", "key": "t.key_id", "provider": "t.provider"}
-_SUMS = ("requests", "errors", "input", "cache_read", "cache_write", "output", "reasoning", "audio_in", "audio_out", "cost_nano")
+_SUMS = ("requests", "errors", *CLASS_NAMES, "cost_nano")
 _KEY_NAME = """coalesce(
     (SELECT name FROM keys WHERE id = t.key_id),
     (SELECT key_name FROM totals WHERE key_id = t.key_id ORDER BY day DESC LIMIT 1))"""
