@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import CostState, RequestRecord, RequestStatus
+from conduit_desktop.core.tokens import total_input, total_output
 
 STATUS_LABELS: dict[RequestStatus, str] = {
     "success": "Success",
@@ -103,8 +104,8 @@ def row_of(one: RequestRecord) -> RequestRow:
         model=one.model,
         target=f"{one.provider}/{one.upstream_model}" if one.provider else "",
         endpoint=one.endpoint,
-        tokens_in=one.input + one.cache_read + one.cache_write + one.audio_in,
-        tokens_out=one.output + one.audio_out,
+        tokens_in=total_input(one),
+        tokens_out=total_output(one),
         cost_nano=one.cost_nano,
         cost_state=one.cost_state,
         first_token_ms=one.first_token_ms,

@@ -16,6 +16,7 @@ from conduit_desktop.core.errors import BudgetExceeded, ConduitError, Conflict, 
 from conduit_desktop.core.events import Finished, TextDelta, ThinkingDelta, ToolCallStarted, Usage, UsageReported
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
+from conduit_desktop.core.tokens import total_input, total_output
 from conduit_desktop.gui.widgets.chat.attachments import AttachedImage
 from conduit_desktop.gui.widgets.chat.cards import AnswerCard, ErrorCard, QuestionCard
 
@@ -166,8 +167,8 @@ def describe_error(error: ConduitError, started: bool = False) -> ChatError:
 
 def figures(record: RequestRecord) -> str:
     """Tokens, cost, time to first token and speed: `1,204 in · 356 out · $0.0031 · first token 412 ms · 64 tokens/s`."""
-    tokens_in = record.input + record.cache_read + record.cache_write + record.audio_in
-    tokens_out = record.output + record.audio_out
+    tokens_in = total_input(record)
+    tokens_out = total_output(record)
     parts = [f"{tokens_in:,} in", f"{tokens_out:,} out", _cost(record)]
     if record.first_token_ms is not None:
         parts.append(f"first token {record.first_token_ms:,.0f} ms")

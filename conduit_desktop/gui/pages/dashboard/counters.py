@@ -10,11 +10,11 @@ from statistics import median
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.records import RequestRecord, RequestStatus
+from conduit_desktop.core.tokens import total_input, total_output
 from conduit_desktop.gui.request_rows import FAILED, RequestRow
 
 DAY_MS = 86_400_000
 MINUTE_MS = 60_000
-_TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out")
 
 
 @dataclass
@@ -43,7 +43,7 @@ class LiveCounters:
         for row in by_model:
             self.requests += row.requests
             self.errors += row.errors
-            self.tokens += sum(getattr(row, name) for name in _TOKENS)
+            self.tokens += total_input(row) + total_output(row)
             self.unpriced += row.unpriced_requests
             self.spend[row.model or "unknown"] = to_nano(row.cost_usd or 0)
         self._per_minute.clear()
@@ -59,7 +59,7 @@ class LiveCounters:
         if record.started_at // DAY_MS == self.day:
             self.requests += 1
             self.errors += record.status in FAILED
-            self.tokens += sum(getattr(record, name) for name in _TOKENS)
+            self.tokens += total_input(record) + total_output(record)
             if record.cost_nano is None:
                 self.unpriced += record.status not in ("refused", "error")
             else:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLay
 from conduit_desktop.actions.schemas.inputs import RequestQuery, UsageQuery
 from conduit_desktop.actions.transport import GatewayUnreachable
 from conduit_desktop.core.bus import Change
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.money import show_usd
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.gui import formatting
@@ -179,7 +180,7 @@ class DashboardPage(Page):
 
     def show_numbers(self) -> None:
         """Update the widgets from the counters."""
-        self.minutes.show_minutes(self.counters.series(int(time.time() * 1000)))
+        self.minutes.show_minutes(self.counters.series(now_ms()))
         if not self._changed:
             return
         self._changed = False

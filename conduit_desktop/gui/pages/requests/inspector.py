@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.reports import AttemptView, RequestDetailView
+from conduit_desktop.core.tokens import CLASSES
 from conduit_desktop.gui import formatting
 from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.requests.attempts import AttemptRow
@@ -207,16 +208,10 @@ def _facts(detail: RequestDetailView) -> list[tuple[str, str]]:
 
 
 def _tokens(detail: RequestDetailView) -> list[tuple[str, str]]:
-    classes = (
-        ("Input", detail.input),
-        ("Cache read", detail.cache_read),
-        ("Cache write", detail.cache_write),
-        ("Audio in", detail.audio_in),
-        ("Output", detail.output),
-        ("of which reasoning", detail.reasoning),
-        ("Audio out", detail.audio_out),
-    )
-    return [(name, f"{number:,}") for name, number in classes if number] or [("Input", "0"), ("Output", "0")]
+    # Input before output; the sort is stable, so that a class and its parts stay together.
+    classes = sorted(CLASSES, key=lambda one: one.side == "output")
+    counts = [(f"of which {one.label.lower()}" if one.part_of else one.label, getattr(detail, one.name)) for one in classes]
+    return [(name, f"{number:,}") for name, number in counts if number] or [("Input", "0"), ("Output", "0")]
 
 
 def _cost(detail: RequestDetailView) -> list[tuple[str, str]]:

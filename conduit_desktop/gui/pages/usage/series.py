@@ -9,10 +9,10 @@ from typing import Literal
 
 from conduit_desktop.actions.schemas.reports import UsageView
 from conduit_desktop.core.money import to_nano
+from conduit_desktop.core.tokens import INPUT_CLASSES, OUTPUT_CLASSES, total_input, total_output
 
 Measure = Literal["cost", "requests", "tokens"]
 GroupBy = Literal["day", "model", "key", "provider"]
-TOKENS = ("input", "cache_read", "cache_write", "output", "audio_in", "audio_out")
 MOST = 7
 """Series of the chart; the rest are joined into one."""
 
@@ -56,9 +56,9 @@ def totals_of(name: str, rows: Iterable[UsageView]) -> UsageTotals:
         name=name,
         requests=add("requests"),
         errors=add("errors"),
-        tokens_in=add("input", "cache_read", "cache_write", "audio_in"),
+        tokens_in=add(*INPUT_CLASSES),
         cached=add("cache_read"),
-        tokens_out=add("output", "audio_out"),
+        tokens_out=add(*OUTPUT_CLASSES),
         cost_nano=sum(to_nano(row.cost_usd or 0) for row in rows),
         unpriced=add("unpriced_requests"),
         estimated=add("estimated_requests"),
@@ -98,4 +98,4 @@ def stacked(rows: Iterable[UsageView], days: Sequence[str], measure: Measure, ot
 def _value(row: UsageView, measure: Measure) -> float:
     if measure == "cost":
         return float(row.cost_usd or 0)
-    return float(row.requests) if measure == "requests" else float(sum(getattr(row, name) for name in TOKENS))
+    return float(row.requests) if measure == "requests" else float(total_input(row) + total_output(row))
