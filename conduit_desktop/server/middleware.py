@@ -54,6 +54,8 @@ _EXPOSED = ", ".join(
         *(f"anthropic-ratelimit-{what}-{part}" for what in ("requests", "tokens") for part in ("limit", "remaining", "reset")),
     )
 )  # fmt: skip
+_BRACKETED = re.compile(r"\[[^\[\]]+\](?::\d*)?", re.ASCII)
+"""An IPv6 address in a Host header, with or without a port."""
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
 
@@ -149,9 +151,14 @@ def check_host(host: str, allowed: list[str]) -> None:
 def host_name(host: str) -> str:
     """The name in a Host header, in lower case and without the port; the whole value where it is malformed."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
+        parts = urlsplit(f"//{host}")
     except ValueError:
         return host.lower() or "?"
+    address = parts.netloc.rpartition("@")[2]
+    # `hostname` ignores what stands around the brackets: it is `::1` for `[::1].evil.com` too.
+    if "[" in address and not _BRACKETED.fullmatch(address):
+        return host.lower()
+    return (parts.hostname or "").lower()
 
 
 _GEMINI = frozenset({"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"})

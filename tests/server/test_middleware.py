@@ -108,6 +108,8 @@ def test_a_host_header_with_an_address_or_a_name_of_this_computer_is_accepted(ho
         "localhost.", "localhost.:5000", "127.0.0.1.nip.io", "127.0.0.1.nip.io:5000", "127.0.0.1.", "1.127.0.0.1", "127.1",
         "2130706433", "0x7f000001", "localhost@evil.com", "127.0.0.1:80@evil.com:5000", "docker.internal",
         "host.docker.internal.evil.com", "evil.host.docker.internal", "localhost evil.com", "local", "*", "[localhost",
+        "[::1].evil.com", "[::1].evil.com:5000", "[::1]evil.com", "evil.com[::1]", "evil.com[::1]:5000", "[::1]:5000.evil.com",
+        "[127.0.0.1].evil.com", "user@[::1].evil.com", "[]", "[::1][::1]",
     ],
 )  # fmt: skip
 def test_a_host_header_that_only_looks_like_this_computer_is_refused(host: str) -> None:
@@ -144,7 +146,7 @@ def test_allowed_hosts_hold_no_patterns(allowed: str) -> None:
     ("host", "name"),
     [
         ("A.Example:80", "a.example"), ("user:pass@B.example:1", "b.example"), ("[::1]:80", "::1"), ("", ""), ("[::1", "[::1"),
-        ("a.example/b", "a.example"), ("a.example:port", "a.example"),
+        ("a.example/b", "a.example"), ("a.example:port", "a.example"), ("[::1].evil.com", "[::1].evil.com"), ("[::1]:", "::1"),
     ],
 )  # fmt: skip
 def test_the_name_in_a_host_header_is_lower_case_without_port_and_user(host: str, name: str) -> None:
