@@ -21,6 +21,7 @@ NAME = "gemini"
 
 Fields = dict[str, Json]
 """Keys of `source_form` are a path and a kind of note (`contents.0.parts|single`); the values depend on the kind.
+In a path, a dot inside a client's own key is escaped (`_escaped`).
 
 `key`: the field had the name in the value. `single`: it was not in a list. `absent`: it was not there, the reader made it.
 `json`: it had the value given as JSON. `null`: it was null. `object`: it was an empty object.
@@ -48,6 +49,15 @@ def camel(key: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+def _escaped(key: str) -> str:
+    """`key` as one step of a path: a client's own key may hold a dot. Escaped as JSON Pointer does (RFC 6901)."""
+    return key.replace("~", "~0").replace(".", "~1") if "." in key or "~" in key else key
+
+
+def _unescaped(step: str) -> str:
+    return step.replace("~1", ".").replace("~0", "~") if "~" in step else step
+
+
 def normalise(value: Json, source_form: SourceForm, path: str = "") -> Json:
     """`value` in camelCase and without nulls; what that changed is added to `source_form`."""
     if isinstance(value, list):
@@ -59,9 +69,10 @@ def normalise(value: Json, source_form: SourceForm, path: str = "") -> Json:
         name = camel(key)
         if name != key and name in value:
             name = key  # both forms are there: neither can take the other's place
-        inner_path = f"{path}.{name}" if path else name
+        parent = f"{path}." if path else ""
+        inner_path = parent + _escaped(name)
         if inner is None:
-            note(source_form, f"{path}.{key}" if path else key, "null")
+            note(source_form, parent + _escaped(key), "null")
             continue
         if name != key:
             note(source_form, inner_path, "key", key)
@@ -98,8 +109,9 @@ def as_list(value: Json, source_form: SourceForm, path: str) -> list[Json]:
 
 def restore_source_form(body: Fields, source_form: Mapping[str, str]) -> None:
     """Write `body`, which is in canonical form, as the client wrote it: the deepest fields first."""
-    notes = [(*key.split("|"), value) for key, value in source_form.items() if "|" in key]
-    steps = [(path.split("."), kind, value) for path, kind, value in notes]
+    # Split at the last bar: a client's own key may hold one, a kind never does.
+    notes = [(*key.rpartition("|")[::2], value) for key, value in source_form.items() if "|" in key]
+    steps = [([_unescaped(step) for step in path.split(".")], kind, value) for path, kind, value in notes]
     # A field is found by canonical names, so an object is renamed only after all that it holds.
     for path, kind, value in sorted(steps, key=lambda step: (-len(step[0]), _KINDS.index(step[1]))):
         owner: Any = body

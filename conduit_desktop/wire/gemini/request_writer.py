@@ -132,7 +132,7 @@ def _function(tool: Tool, schema: Fields | None) -> Fields:
 def _write_extra(body: Fields, request: ChatRequest) -> None:
     """Add the fields that only this dialect has, and restore the source form of all fields."""
     for key, value in request.extra.items():
-        owner, _, name = key.rpartition(".")
+        owner, _, name = key.partition(".")  # the rest is one name: it may hold dots itself
         if owner in ("generationConfig", "toolConfig"):
             body.setdefault(owner, {})[name] = value
         else:

@@ -70,6 +70,13 @@ def test_nulls_single_objects_and_numbers_as_text_come_back():
     unchanged({"contents": [HELLO], "generationConfig": {}, "toolConfig": {}})
 
 
+@pytest.mark.parametrize("key", ["a|b", "a|null", "|", "a.b", "a.0", ".", "~1", "a~b", "a_b.c_d", "snake_case"])
+@pytest.mark.parametrize("value", [None, {"inner": None}, {"max_tokens": 1}])
+def test_a_field_whose_unknown_name_has_a_bar_a_dot_or_a_tilde_comes_back_unchanged(key: str, value: Any):
+    unchanged({"contents": [HELLO], key: value})
+    unchanged({"contents": [{**HELLO, key: value}], "generationConfig": {"topP": 0.5, key: value}})
+
+
 def test_calls_without_ids_get_the_same_ones_each_time_and_results_find_them():
     contents = [
         HELLO,
