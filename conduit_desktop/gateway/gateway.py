@@ -27,7 +27,15 @@ from conduit_desktop.gateway.state import GatewayState
 from conduit_desktop.gateway.upstream import token_counts
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
 from conduit_desktop.gateway.upstream.failover import FailoverRun
-from conduit_desktop.gateway.upstream.relay import NO_PINGS, AnswerStream, ByteStream, ChatStream, client_writer, ping_until, relay
+from conduit_desktop.gateway.upstream.relay import (
+    NO_PINGS,
+    AnswerStream,
+    ByteStream,
+    ChatAnswerStream,
+    client_writer,
+    ping_until,
+    relay,
+)
 from conduit_desktop.store.interface import Store
 from conduit_desktop.store.secrets.store import SecretStore
 
@@ -146,10 +154,10 @@ class Gateway:
         """The stream of the first target that answers; after `keepalive_s` without an answer, pings until one does."""
         call, meter, keepalive_s = admitted.call, admitted.meter, admitted.snapshot.settings.keepalive_s
         answer = await run.answer_within(keepalive_s)
-        writer = client_writer(call, passthrough=answer is not None and answer.prepared.native)
+        writer = client_writer(call, passthrough=answer is not None and answer.prepared.passthrough)
 
         def frames_of(answer: UpstreamAnswer) -> AsyncGenerator[bytes]:
-            return self._relay(admitted, run, keepalive_s, ChatStream(answer, meter, writer))
+            return self._relay(admitted, run, keepalive_s, ChatAnswerStream(answer, meter, writer))
 
         frames = frames_of(answer) if answer else ping_until(run.search(), frames_of, meter, writer, keepalive_s)
         return self._stream_reply(admitted, run, answer, frames, call.dialect.content_type)

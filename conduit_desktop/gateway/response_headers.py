@@ -24,7 +24,7 @@ def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer 
         headers["x-conduit-trimmed"] = f"{call.trimmed} messages"
     if answer is None:
         return headers
-    if answer.prepared.native:
+    if answer.prepared.passthrough:
         headers |= _relayed(answer, with_limits=not limits)
     headers["x-conduit-provider"] = answer.target.bound.name
     headers["x-conduit-model"] = _printable(answer.target.model)

@@ -57,21 +57,21 @@ class OutboundRequest:
 
 
 class UpstreamResponse(Protocol):
-    """An HTTP response whose body has not been read yet; `gateway.upstream.client.Response` is the usual one."""
+    """A provider's HTTP response whose body has not been read yet."""
 
     status: int
     headers: Mapping[str, str]
 
     async def chunk(self) -> bytes:
-        """The next bytes of the body; empty at its end. Raises UpstreamError."""
+        """The next bytes as they arrive, b"" at the end; raises UpstreamError where the connection breaks."""
         ...
 
     async def read(self) -> bytes:
-        """The whole body. Raises UpstreamError."""
+        """The rest of the body; raises UpstreamError where it is over the limit or the connection breaks."""
         ...
 
     def finish(self) -> None:
-        """The body was read to its end: the connection may be used again."""
+        """The answer is complete: keep the connection open for reuse if its body has been read to the end."""
         ...
 
     def abort(self) -> None:
@@ -109,7 +109,7 @@ class ProviderKind:
     endpoints: ClassVar[frozenset[Endpoint]] = frozenset({"chat"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = MappingProxyType({})
     """The format (`wire.media.endpoints`) of each media endpoint whose requests are not OpenAI's."""
-    native_caller_formats: ClassVar[frozenset[str]] = frozenset()
+    passthrough_formats: ClassVar[frozenset[str]] = frozenset()
     """Names of the caller formats (`wire.media.endpoints.CallerFormat`) that need no translation here."""
     price_provider: ClassVar[str | None] = None
     """The provider's id in the price catalog; None: the catalog does not know it."""

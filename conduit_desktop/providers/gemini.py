@@ -38,7 +38,7 @@ class Gemini(ProviderKind):
     fields = (key_from("aistudio.google.com/apikey", "AIza…"), BASE_URL)
     endpoints = frozenset({"chat", "count_tokens", "embeddings"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "gemini"}
-    native_caller_formats = frozenset({"gemini"})
+    passthrough_formats = frozenset({"gemini"})
     price_provider: ClassVar[str | None] = "google"
     relayed_headers = ("x-goog-api-client",)
 

@@ -34,7 +34,7 @@ class Ollama(LocalServer):
     dialects = ("openai_chat", "ollama", "ollama_generate")
     default_base_url = "http://localhost:11434/v1"
     media_formats = TEXT_EMBEDDINGS
-    native_caller_formats = frozenset({"ollama"})
+    passthrough_formats = frozenset({"ollama"})
     unsupported = ("n", "logit_bias", "user", "metadata", "service_tier", "store", "parallel_tool_calls")
 
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:

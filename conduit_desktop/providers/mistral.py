@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers import Endpoint
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.openai_compatible import EffortWords, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import EffortNames, OpenAICompatible
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
@@ -36,7 +36,7 @@ class Mistral(OpenAICompatible):
     message_refused = ("reasoning_content", "refusal")
     not_reasoning = r"codestral|devstral|ministral|pixtral|voxtral|open-|mistral-(tiny|large(?!-4)|nemo|saba)"
     # https://docs.mistral.ai/capabilities/reasoning/adjustable: for Small and Medium thinking is on or off.
-    effort_words: ClassVar[EffortWords] = (
+    effort_names: ClassVar[EffortNames] = (
         (r"mistral-large-4", {"minimal": "low", "xhigh": "high", "max": "high"}),
         (r"mistral-(small|medium)", {"minimal": "none", **dict.fromkeys(("low", "medium", "xhigh", "max"), "high")}),
     )

@@ -30,7 +30,7 @@ PATHS: dict[Endpoint, str] = {
 
 TEXT_EMBEDDINGS: Mapping[Endpoint, str] = {"embeddings": "text"}
 """`media_formats` of vendors whose embeddings take texts but not token ids."""
-EffortWords = tuple[tuple[str, Mapping[str, str]], ...]
+EffortNames = tuple[tuple[str, Mapping[str, str]], ...]
 """(regular expression at the start of a model's name, OpenAI's effort to the vendor's)."""
 OPENAI_REASONING_MODELS = r"(?:openai/)?(?:o\d|gpt-[5-9]|codex)(?!.*chat)"
 """OpenAI's reasoning models by the start of their names, at OpenAI and behind relays; not the open `gpt-oss` models."""
@@ -79,7 +79,7 @@ class OpenAICompatible(ProviderKind):
     """(the same, fields to add to translated requests for those models)."""
     not_reasoning: ClassVar[str] = ""
     """Models known to refuse `reasoning_effort`: a regular expression at the start of their names."""
-    effort_words: ClassVar[EffortWords] = ()
+    effort_names: ClassVar[EffortNames] = ()
     """For models that name their efforts differently."""
     switch: ClassVar[ThinkingSwitch | None] = None
     """How thinking is switched on and off, where that is not done with `reasoning_effort`."""
@@ -181,7 +181,7 @@ class OpenAICompatible(ProviderKind):
         if self.not_reasoning and re.match(self.not_reasoning, model):
             del body["reasoning_effort"]
             return [] if effort == "none" else ["reasoning_effort"]
-        for pattern, names in self.effort_words:
+        for pattern, names in self.effort_names:
             if re.match(pattern, model):
                 body["reasoning_effort"] = names.get(effort, effort)
         return []

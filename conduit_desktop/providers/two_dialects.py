@@ -10,7 +10,7 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import Reason
 from conduit_desktop.providers import Endpoint, KindField, Secrets
 from conduit_desktop.providers.fields import BASE_URL, key_from
-from conduit_desktop.providers.openai_compatible import EffortWords, OpenAICompatible
+from conduit_desktop.providers.openai_compatible import EffortNames, OpenAICompatible
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
 
 ANTHROPIC = "anthropic_messages"
@@ -74,7 +74,7 @@ class DeepSeek(TwoDialectVendor):
     json_schema = False
     # https://api-docs.deepseek.com/guides/thinking_mode: all but the old deepseek-chat think by default.
     switch = _thinking_object(takes_effort=".*", no_forced_tools="deepseek-(?!chat)", always_on="deepseek-reasoner")
-    effort_words: ClassVar[EffortWords] = ((".*", _THREE_EFFORTS),)
+    effort_names: ClassVar[EffortNames] = ((".*", _THREE_EFFORTS),)
     unsupported = ("n", "seed", "logit_bias", "parallel_tool_calls", "metadata", "service_tier", "store", "user")
 
 
@@ -95,7 +95,7 @@ class Moonshot(TwoDialectVendor):
     switch = _thinking_object(
         takes_effort=r"kimi-k[3-9]", always_on=r"kimi-k2(\.7|-thinking)", no_forced_tools=r"kimi-k2(\.|-thinking)"
     )
-    effort_words: ClassVar[EffortWords] = ((r"kimi-k[3-9]", {**_THREE_EFFORTS, "none": "low"}),)
+    effort_names: ClassVar[EffortNames] = ((r"kimi-k[3-9]", {**_THREE_EFFORTS, "none": "low"}),)
     # The platform fixes the sampling parameters of its thinking models, and refuses other values.
     model_unsupported = ((r"kimi-k(2\.[5-9]|[3-9])", ("temperature", "top_p", "n", "presence_penalty", "frequency_penalty")),)
     unsupported = (
@@ -124,7 +124,7 @@ class Zai(TwoDialectVendor):
     price_provider = "zai"
     switch = _thinking_object(takes_effort=r"glm-5\.[2-9]")
     forces_tools = False
-    effort_words: ClassVar[EffortWords] = (
+    effort_names: ClassVar[EffortNames] = (
         (r"glm-5\.2", _THREE_EFFORTS),
         (r"glm-5\.[3-9]", {**_THREE_EFFORTS, "none": "low"}),  # these always think
     )

@@ -13,7 +13,7 @@ from conduit_desktop.providers.openai_compatible import (
     OPENAI_REASONING_MODELS,
     REASONING_MODELS_REFUSE,
     TEXT_EMBEDDINGS,
-    EffortWords,
+    EffortNames,
     OpenAICompatible,
 )
 from conduit_desktop.providers.thinking_switch import ThinkingSwitch
@@ -60,7 +60,7 @@ class Groq(OpenAICompatible):
     reasons: ClassVar[Mapping[str, Reason]] = {"capacity_exceeded": "overloaded"}
     not_reasoning = r"llama|meta-llama/|gemma|mixtral|allam|moonshotai/kimi-k2-instruct"
     # https://console.groq.com/docs/reasoning: each family has its own efforts.
-    effort_words: ClassVar[EffortWords] = (
+    effort_names: ClassVar[EffortNames] = (
         (r"qwen", dict.fromkeys(("minimal", "low", "medium", "high", "xhigh", "max"), "default")),
         (r"openai/gpt-oss", {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}),
     )

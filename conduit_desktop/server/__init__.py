@@ -1,4 +1,4 @@
-"""The HTTP door: the client API in every dialect on one port, and the operator's API beside it.
+"""The HTTP server: the client API in every dialect and the admin API, on one port.
 
-It reads requests, hands them to the gateway, and writes what comes back. It knows aiohttp and no rule of the house.
+It reads requests, gives them to the gateway, and writes the responses. It knows aiohttp, and holds no rule of admission or routing.
 """

@@ -19,9 +19,9 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
-from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, LocalResponse, Response, Upstream
+from conduit_desktop.gateway.upstream.client import ERROR_BODY_LIMIT, LocalResponse, Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
-from conduit_desktop.providers import Endpoint, Secrets
+from conduit_desktop.providers import Endpoint, Secrets, UpstreamResponse
 from conduit_desktop.wire import StreamReader
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.media.endpoints import MediaAnswer
@@ -42,7 +42,7 @@ class UpstreamAnswer:
     target: BoundTarget
     credential: Credential
     prepared: PreparedRequest
-    response: Response
+    response: UpstreamResponse
     secrets: Secrets
     """What the target was sent, renewed where the provider renews it; not to be quoted to the client."""
     streamed: bool = False
@@ -89,7 +89,7 @@ class UpstreamAnswer:
         return self.prepared.write_answer(self.events, self.body)
 
 
-class Attempt:
+class TargetAttempt:
     """One request to one target with one credential; `deadline` is the event loop's time.
 
     Subclasses open the answer: `ChatAttempt` as events, `media.MediaAttempt` as JSON or as a stream of bytes.
@@ -109,7 +109,7 @@ class Attempt:
         self._upstream = upstream
         self._timeouts = timeouts
         self._deadline = deadline
-        self._responses: list[Response] = []
+        self._responses: list[UpstreamResponse] = []
         self.prepared = prepared
         self.target = target
         self.credential = credential
@@ -147,10 +147,10 @@ class Attempt:
         """Send, and read until the answer is whole or its first content has come."""
         raise NotImplementedError
 
-    async def _send(self, body: bytes, endpoint: Endpoint, headers: dict[str, str]) -> Response:
+    async def _send(self, body: bytes, endpoint: Endpoint, headers: dict[str, str]) -> UpstreamResponse:
         """The head of the answer; raises UpstreamError for a refusal and for a redirect."""
         kind, call = self.target.bound.kind, self.prepared.call
-        response: Response
+        response: UpstreamResponse
         if kind.local:
             response = LocalResponse(kind.answer(endpoint, orjson.loads(body), call.stream))
         else:
@@ -172,10 +172,10 @@ class Attempt:
             )
         return response
 
-    def _answer(self, response: Response) -> UpstreamAnswer:
+    def _answer(self, response: UpstreamResponse) -> UpstreamAnswer:
         return UpstreamAnswer(self.target, self.credential, self.prepared, response, self.secrets)
 
-    def _refusal(self, response: Response, body: bytes) -> UpstreamError:
+    def _refusal(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         """An error answer, classified, with what the provider sent."""
         headers = lower_names(response)
         headers.setdefault("date", formatdate(usegmt=True))  # a Retry-After with a date counts from it
@@ -184,7 +184,7 @@ class Attempt:
         error.dialect, error.body, error.headers = upstream.name, body, headers
         return error
 
-    def _refusal_with_status_200(self, response: Response, body: bytes) -> UpstreamError:
+    def _refusal_with_status_200(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         """An error that a vendor sent with status 200: never the client's fault, as nothing says that it is."""
         error = self._refusal(response, body)
         if error.status < 400:
@@ -198,7 +198,7 @@ class Attempt:
             response.abort()
 
 
-class ChatAttempt(Attempt):
+class ChatAttempt(TargetAttempt):
     """A chat request: its answer is read as events, whole or up to the first content."""
 
     __slots__ = ()
@@ -225,7 +225,7 @@ class ChatAttempt(Attempt):
         await _read_until_content(answer, first)
         return answer
 
-    def _whole(self, response: Response, body: bytes) -> UpstreamAnswer:
+    def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
         value = read_json(body)
         if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
             raise self._error_in(response, body, value)
@@ -248,7 +248,7 @@ class ChatAttempt(Attempt):
         events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
         return events + reader.close()
 
-    def _error_in(self, response: Response, body: bytes, value: dict[str, Json]) -> UpstreamError:
+    def _error_in(self, response: UpstreamResponse, body: bytes, value: dict[str, Json]) -> UpstreamError:
         """The error in place of an answer, as its dialect reads it; in another shape, as any refusal."""
         try:
             self.prepared.upstream.read_response(value)
@@ -277,12 +277,12 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
     answer.held = b"".join(held)
 
 
-def content_type_of(response: Response) -> str:
+def content_type_of(response: UpstreamResponse) -> str:
     """The media type in lower case, without parameters; empty where none is stated."""
     return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def lower_names(response: Response) -> dict[str, str]:
+def lower_names(response: UpstreamResponse) -> dict[str, str]:
     """The response's headers by name in lower case."""
     return {name.lower(): value for name, value in response.headers.items()}
 

@@ -9,14 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 from io import BytesIO
-from typing import Protocol
 
 import aiohttp
 from yarl import URL
 
 from conduit_desktop import __version__
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.providers import LocalAnswer, OutboundRequest
+from conduit_desktop.providers import LocalAnswer, OutboundRequest, UpstreamResponse
 
 log = logging.getLogger(__name__)
 
@@ -27,29 +26,6 @@ WHOLE_LIMIT = 512 * 1024 * 1024
 """The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
 LARGE = 512 * 1024
 _USER_AGENT = f"conduit-desktop/{__version__}"
-
-
-class Response(Protocol):
-    """An upstream's answer whose body has not been read yet."""
-
-    status: int
-    headers: Mapping[str, str]
-
-    async def chunk(self) -> bytes:
-        """The next bytes as they come, b"" at the end; raises UpstreamError where the connection breaks."""
-        ...
-
-    async def read(self) -> bytes:
-        """The rest of the body, of an error at most ERROR_BODY_LIMIT; raises UpstreamError where it is over WHOLE_LIMIT."""
-        ...
-
-    def finish(self) -> None:
-        """The answer is complete: keep the connection if its body has been read to the end."""
-        ...
-
-    def abort(self) -> None:
-        """Close the connection, so that the upstream stops generating."""
-        ...
 
 
 class MappedErrors:
@@ -172,7 +148,7 @@ class Upstream:
             )
         return self._session
 
-    async def send(self, outbound: OutboundRequest, connect_s: float) -> Response:
+    async def send(self, outbound: OutboundRequest, connect_s: float) -> UpstreamResponse:
         """The answer's head. `connect_s` bounds connecting; the caller bounds everything after that. Raises UpstreamError."""
         apart = self._wall() - self._ticks()
         if abs(apart - self._apart) > SLEPT_S:
@@ -191,7 +167,7 @@ class Upstream:
             )
         return HttpResponse(response)
 
-    async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[Response, bytes]:
+    async def fetch(self, outbound: OutboundRequest, connect_s: float) -> tuple[UpstreamResponse, bytes]:
         """The answer with its body; the connection is closed where the caller is cancelled. Raises UpstreamError."""
         response = await self.send(outbound, connect_s)
         try:

@@ -24,7 +24,7 @@ from conduit_desktop.gateway.routing.strategies import order
 from conduit_desktop.gateway.routing.targets import BoundTarget, Route
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.state import GatewayState
-from conduit_desktop.gateway.upstream.attempt import Attempt, ChatAttempt, UpstreamAnswer
+from conduit_desktop.gateway.upstream.attempt import ChatAttempt, TargetAttempt, UpstreamAnswer
 from conduit_desktop.gateway.upstream.media import MediaAttempt
 from conduit_desktop.gateway.upstream.translation import prepare
 from conduit_desktop.providers import Secrets
@@ -270,7 +270,7 @@ class FailoverRun:
         self._meter.attempted(attempt_of(target, credential.label, began))
         return answer
 
-    def _prepared(self, target: BoundTarget, credential: Credential) -> Attempt:
+    def _prepared(self, target: BoundTarget, credential: Credential) -> TargetAttempt:
         """The attempt, with the request in the target's dialect; raises BadRequest where it cannot be expressed there."""
         call, upstream, timeouts = self._call, self._state.upstream, self._route.timeouts
         overrides = self._route.alias.overrides if self._route.alias else {}

@@ -15,10 +15,10 @@ from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.routing.targets import BoundTarget, Timeouts
 from conduit_desktop.gateway.snapshot import Credential
 from conduit_desktop.gateway.upstream import token_counts
-from conduit_desktop.gateway.upstream.attempt import Attempt, UpstreamAnswer, answer_errors, content_type_of, read_json
-from conduit_desktop.gateway.upstream.client import Response, Upstream
+from conduit_desktop.gateway.upstream.attempt import TargetAttempt, UpstreamAnswer, answer_errors, content_type_of, read_json
+from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.translation import PreparedRequest
-from conduit_desktop.providers import Endpoint
+from conduit_desktop.providers import Endpoint, UpstreamResponse
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaFormat, MediaRequest, OutgoingBody, format_for
 from conduit_desktop.wire.media.usage import READ_ONLY
@@ -32,7 +32,7 @@ _BINARY = frozenset({"speech", "transcriptions", "translations"})
 T = TypeVar("T")
 
 
-class MediaAttempt(Attempt):
+class MediaAttempt(TargetAttempt):
     """One request to a media endpoint of one target; raises BadRequest where it cannot be expressed there."""
 
     __slots__ = ("_bodies", "_format", "_media_request")
@@ -56,11 +56,11 @@ class MediaAttempt(Attempt):
         else:
             name = kind.media_format_for(call.endpoint, target.model)
             self._media_request, self._format = format_for(
-                call.media_request, name, kind.native_caller_formats, call.model, overrides
+                call.media_request, name, kind.passthrough_formats, call.model, overrides
             )
         converted = call.media_request.caller_format is not None and self._media_request is not call.media_request
         upstream_dialect = call.dialect if kind.supports(call.dialect.name) and not converted else dialect(kind.dialects[0])
-        prepared = PreparedRequest(call, upstream_dialect, native=self._format.passthrough, body=b"")
+        prepared = PreparedRequest(call, upstream_dialect, passthrough=self._format.passthrough, body=b"")
         self._bodies = self._format.write(self._media_request, kind.upstream_model(target.model), prepared.dropped)
         super().__init__(upstream, prepared, target, credential, timeouts, deadline)
 
@@ -99,7 +99,7 @@ class MediaAttempt(Attempt):
             for task in tasks:
                 task.cancel()
 
-    async def _request(self, body: OutgoingBody) -> Response:
+    async def _request(self, body: OutgoingBody) -> UpstreamResponse:
         headers = {**self.prepared.relayed_headers(self.target), "content-type": body.content_type}
         endpoint: Endpoint = "embedding" if body.single else self.prepared.call.endpoint
         response = await self._send(body.body, endpoint, headers)
@@ -107,7 +107,7 @@ class MediaAttempt(Attempt):
             raise UpstreamError("the provider answers with a web page; check its base URL", status=502, reason="malformed")
         return response
 
-    async def _read(self, response: Response) -> tuple[dict[str, Json], bytes]:
+    async def _read(self, response: UpstreamResponse) -> tuple[dict[str, Json], bytes]:
         body = await response.read()
         value = await _in_thread(len(body), _object, body)
         self.target.bound.kind.add_header_usage(value, response.headers)
@@ -116,7 +116,7 @@ class MediaAttempt(Attempt):
         response.finish()
         return value, body
 
-    async def _begun(self, response: Response) -> UpstreamAnswer:
+    async def _begun(self, response: UpstreamResponse) -> UpstreamAnswer:
         """An answer that is relayed as bytes, with the first of them."""
         first = await response.chunk()
         if not first:
@@ -130,7 +130,7 @@ class MediaAttempt(Attempt):
         answer.length = int(length) if length.isdecimal() else None
         return answer
 
-    def _refusal(self, response: Response, body: bytes) -> UpstreamError:
+    def _refusal(self, response: UpstreamResponse, body: bytes) -> UpstreamError:
         error = super()._refusal(response, body)
         if not self._format.passthrough:
             error.dialect = ""  # the body is in the vendor's own shape, which the client does not read

@@ -1,7 +1,7 @@
 """Relays a streamed answer to the client: one loop for events and for bytes, kept alive by pings and ended truthfully.
 
-What differs between the two is an `AnswerStream`: `ChatStream` for events, `ByteStream` for sound and server-sent events of the
-media endpoints.
+What differs between the two is an `AnswerStream`: `ChatAnswerStream` for events, `ByteStream` for sound and server-sent
+events of the media endpoints.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from conduit_desktop.gateway.accounting.meter import Meter
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.gateway.redaction import redact
 from conduit_desktop.gateway.upstream.attempt import UpstreamAnswer
-from conduit_desktop.gateway.upstream.client import Response
 from conduit_desktop.gateway.upstream.translation import PassthroughRelay, Relay, TranslatedRelay
+from conduit_desktop.providers import UpstreamResponse
 from conduit_desktop.wire import Dialect, StreamWriter
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.framing.base import Frame
@@ -68,7 +68,7 @@ class TimedReader:
         "_timer", "waited_s",
     )  # fmt: skip
 
-    def __init__(self, response: Response, keepalive_s: float, idle_s: float) -> None:
+    def __init__(self, response: UpstreamResponse, keepalive_s: float, idle_s: float) -> None:
         self._response = response
         self._keepalive_s = keepalive_s
         self._idle_s = idle_s
@@ -195,7 +195,7 @@ class AnswerStream(Protocol):
         ...
 
 
-class ChatStream:
+class ChatAnswerStream:
     """A chat answer as events, passed through or translated."""
 
     __slots__ = ("_meter", "_relay", "_writer", "answer", "ended")
@@ -209,23 +209,23 @@ class ChatStream:
         self._relay: Relay = TranslatedRelay(writer, answer.prepared.watch) if whole else answer.prepared.relay(writer)
 
     def begin(self) -> bytes:
-        return self._pass_on(self.answer.held, self.answer.events)
+        return self._feed(self.answer.held, self.answer.events)
 
     def take(self, data: bytes) -> bytes:
         try:
             events = self.answer.take(data)
         except UpstreamError as failure:
             events, self.answer.failure = [], failure
-        return self._pass_on(data, events)
+        return self._feed(data, events)
 
-    def _pass_on(self, data: bytes, events: list[Event]) -> bytes:
+    def _feed(self, data: bytes, events: list[Event]) -> bytes:
         answer, meter = self.answer, self._meter
         before = meter.output_bytes
         meter.count(events)
         if not meter.covered():
             meter.output_bytes = before  # the client does not get these events
             raise BudgetExceeded("The key's budget does not cover the rest of this answer.")
-        out = self._relay.pass_on(data, events, answer.failure is not None)
+        out = self._relay.feed(data, events, answer.failure is not None)
         meter.keep(out)
         reader = answer.reader
         self.ended = answer.ended or (reader is not None and reader.done)
@@ -245,7 +245,7 @@ class ChatStream:
         return out
 
     def fail(self, error: GatewayError) -> bytes:
-        return self._relay.last_words(self.answer.secrets) or self._writer.fail(error)
+        return self._relay.raw_error(self.answer.secrets) or self._writer.fail(error)
 
 
 class ByteStream:
@@ -293,7 +293,7 @@ class ByteStream:
         if self._events is None:
             raise ConnectionCut from error
         own = sse.write(orjson.dumps(self.answer.prepared.call.dialect.write_error(error)[1]), "error")
-        return self._last + (self._events.relay.last_words(self.answer.secrets) or own)
+        return self._last + (self._events.relay.raw_error(self.answer.secrets) or own)
 
 
 class SseWatcher:
@@ -321,7 +321,7 @@ class SseWatcher:
             self._watch(data)
         except UpstreamError as failure:
             self.failure = failure
-        out = self.relay.pass_on(data, [], self.failure is not None)
+        out = self.relay.feed(data, [], self.failure is not None)
         self._meter.keep(out)
         return out
 

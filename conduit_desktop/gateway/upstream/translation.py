@@ -1,6 +1,6 @@
 """Prepares a chat request for one target, and relays its answer: passthrough or translated.
 
-Passthrough (`native`): the client's dialect is among the provider's. The body is sent with the model replaced, frames are
+Passthrough: the client's dialect is among the provider's. The body is sent with the model replaced, frames are
 relayed as bytes, and the reader only watches. Translated: body and frames are read in one dialect and written in the other.
 """
 
@@ -29,7 +29,7 @@ from conduit_desktop.wire.framing.base import Frame
 class Relay(Protocol):
     """Turns the target's stream into the client's."""
 
-    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         """The client's bytes for the upstream's `data` and its `events`; `faulty`: an error or an unreadable frame follows."""
         ...
 
@@ -37,7 +37,7 @@ class Relay(Protocol):
         """The last bytes of a complete answer."""
         ...
 
-    def last_words(self, secrets: Secrets) -> bytes:
+    def raw_error(self, secrets: Secrets) -> bytes:
         """The target's own error frame, unchanged, where the client's SDK reads it as an error; else nothing.
 
         A frame that quotes a credential is not relayed.
@@ -60,7 +60,7 @@ class PassthroughRelay:
         self._buffer = b""
         self._unfit: Frame | None = None
 
-    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         buffer = self._buffer + data if self._buffer else data
         end = self._splitter.last_end(buffer)
         whole, self._buffer = buffer[:end], buffer[end:]
@@ -77,7 +77,7 @@ class PassthroughRelay:
         rest, self._buffer = self._buffer, b""
         return rest
 
-    def last_words(self, secrets: Secrets) -> bytes:
+    def raw_error(self, secrets: Secrets) -> bytes:
         frame = self._unfit
         return (
             frame.raw
@@ -95,7 +95,7 @@ class TranslatedRelay:
         self._writer = writer
         self._watch = watch
 
-    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
         if self._watch is not None:
             self._watch.see(events)
         write = self._writer.write
@@ -104,31 +104,31 @@ class TranslatedRelay:
     def end(self) -> bytes:
         return self._writer.end()
 
-    def last_words(self, secrets: Secrets) -> bytes:
+    def raw_error(self, secrets: Secrets) -> bytes:
         return b""
 
 
 class ReframedRelay:
     """Relays the same frames in another framing of the dialect: Gemini streams as one JSON array without `alt=sse`."""
 
-    __slots__ = ("_native", "_writer")
+    __slots__ = ("_passthrough", "_writer")
 
-    def __init__(self, native: PassthroughRelay, writer: ReframingWriter) -> None:
-        self._native = native
+    def __init__(self, passthrough: PassthroughRelay, writer: ReframingWriter) -> None:
+        self._passthrough = passthrough
         self._writer = writer
 
-    def pass_on(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
-        return self._reframed(self._native.pass_on(data, events, faulty))
+    def feed(self, data: bytes, events: list[Event], faulty: bool) -> bytes:
+        return self._reframed(self._passthrough.feed(data, events, faulty))
 
     def _reframed(self, data: bytes) -> bytes:
         return b"".join([self._writer.frame(frame.data) for frame in sse.SseSplitter.split(data) if frame.data])
 
     def end(self) -> bytes:
-        rest = self._native.end()
+        rest = self._passthrough.end()
         return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
 
-    def last_words(self, secrets: Secrets) -> bytes:
-        framed = self._reframed(self._native.last_words(secrets))
+    def raw_error(self, secrets: Secrets) -> bytes:
+        framed = self._reframed(self._passthrough.raw_error(secrets))
         return framed + self._writer.close() if framed else b""
 
 
@@ -149,25 +149,25 @@ _FOREIGN = "thoughts and sources of other providers"
 
 @dataclass(slots=True)
 class PreparedRequest:
-    """One request prepared for one target. `upstream` is the target's dialect, `native` whether it is the client's own."""
+    """One request prepared for one target. `upstream` is the target's dialect, `passthrough` whether it is the client's own."""
 
     call: Call
     upstream: Dialect
-    native: bool
+    passthrough: bool
     body: bytes
     dropped: list[str] = field(default_factory=list)
     watch: SignatureRecorder | None = None
 
     def relay(self, writer: StreamWriter) -> Relay:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
-        if self.native:
-            native = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
-            return ReframedRelay(native, writer) if isinstance(writer, ReframingWriter) else native
+        if self.passthrough:
+            passthrough = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
+            return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
         return TranslatedRelay(writer, self.watch)
 
     def write_answer(self, events: list[Event], body: bytes) -> bytes:
         """The whole answer in the client's dialect."""
-        if self.native:
+        if self.passthrough:
             return body
         if self.watch is not None:
             self.watch.see(events)
@@ -176,7 +176,7 @@ class PreparedRequest:
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
         """The client's headers that are sent on: in passthrough, those that the provider kind lists."""
         prefixes = target.bound.kind.relayed_headers
-        if not self.native or not prefixes:
+        if not self.passthrough or not prefixes:
             return {}
         return {name.lower(): value for name, value in self.call.headers.items() if name.lower().startswith(prefixes)}
 
@@ -191,8 +191,8 @@ def prepare(
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
     watch: SignatureRecorder | None = None
-    native = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
-    if native:
+    passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
+    if passthrough:
         upstream = call.dialect
         body = upstream.passthrough_request(call.body, kind.upstream_model(target.model))
         dropped = _left_out(call.body, body)
@@ -207,7 +207,7 @@ def prepare(
             watch = signatures.watch(scope, upstream.name)
         outgoing = upstream.write_request(request, kind.upstream_model(target.model))
         body, dropped = outgoing.body, outgoing.dropped
-    dropped = [*dropped, *kind.adapt(target.model, body, upstream.name, not native)]
+    dropped = [*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
         if override is not None:
@@ -216,7 +216,7 @@ def prepare(
             body.pop(name, None)
         else:
             body[name] = value
-    return PreparedRequest(call, upstream, native, orjson.dumps(body), dropped, watch)
+    return PreparedRequest(call, upstream, passthrough, orjson.dumps(body), dropped, watch)
 
 
 def _left_out(received: Mapping[str, Json], sent: Mapping[str, Json]) -> list[str]:

@@ -15,8 +15,8 @@ from conduit_desktop.wire.anthropic.messages_reader import NAME
 from conduit_desktop.wire.anthropic.messages_writer import AnthropicPartWriter
 from conduit_desktop.wire.anthropic.provenance import without_foreign
 from conduit_desktop.wire.anthropic.request_reader import read_request
-from conduit_desktop.wire.anthropic.stream_reader import MessagesReader
-from conduit_desktop.wire.anthropic.stream_writer import MessagesWriter
+from conduit_desktop.wire.anthropic.stream_reader import AnthropicReader
+from conduit_desktop.wire.anthropic.stream_writer import AnthropicWriter
 from conduit_desktop.wire.base import BaseDialect
 from conduit_desktop.wire.json_fields import restore_source_form
 
@@ -27,8 +27,8 @@ class AnthropicMessages(BaseDialect):
     name = NAME
     content_type = "text/event-stream; charset=utf-8"
     read_request = staticmethod(read_request)
-    reader = MessagesReader
-    writer = MessagesWriter
+    reader = AnthropicReader
+    writer = AnthropicWriter
     read_response = staticmethod(response.read_response)
     write_response = staticmethod(response.write_response)
     read_error = staticmethod(errors.read_error)

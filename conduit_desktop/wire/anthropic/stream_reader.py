@@ -49,7 +49,7 @@ class _Block:
     citations: list[Json] = field(default_factory=list)
 
 
-class MessagesReader(FrameReader):
+class AnthropicReader(FrameReader):
     """Reads one streamed message."""
 
     terminal = "message_stop"

@@ -37,7 +37,7 @@ _NOT_IN_DELTA = frozenset({"context_management", "input_transformations"})
 _Kind = Literal["", "text", "refusal", "thinking", "tool", "whole"]
 
 
-class MessagesWriter(SingleChoiceWriter):
+class AnthropicWriter(SingleChoiceWriter):
     """Writes one message as content blocks, one after the other, in whatever order events of several blocks arrive.
 
     Tool calls may be interleaved in the events. While the open tool call may still grow, events of later blocks are held

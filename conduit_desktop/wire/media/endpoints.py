@@ -113,15 +113,15 @@ class TranslatedFormat:
 
 
 def format_for(
-    media_request: MediaRequest, name: str, native_caller_formats: Collection[str], model: str, overrides: Mapping[str, Json]
+    media_request: MediaRequest, name: str, passthrough_formats: Collection[str], model: str, overrides: Mapping[str, Json]
 ) -> tuple[MediaRequest, MediaFormat]:
     """The request to write for a target, and the format to write it in; raises BadRequest where it cannot be converted.
 
-    `name` and `native_caller_formats` are the target's. `overrides` are an alias's fields in OpenAI's format (None removes one), so
+    `name` and `passthrough_formats` are the target's. `overrides` are an alias's fields in OpenAI's format (None removes one), so
     a request that has some is converted even where it could be passed through.
     """
     caller_format = media_request.caller_format
-    if caller_format is not None and caller_format.name in native_caller_formats and not overrides:
+    if caller_format is not None and caller_format.name in passthrough_formats and not overrides:
         return media_request, caller_format.passthrough_format
     body = media_request.body if caller_format is None else caller_format.to_openai(media_request.body, model)
     if overrides:

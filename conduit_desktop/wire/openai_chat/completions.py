@@ -22,9 +22,8 @@ from conduit_desktop.wire.framing.frame_reader import FrameReader, json_object
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 from conduit_desktop.wire.openai_chat.errors import read_error_object, write_error_body
 from conduit_desktop.wire.openai_chat.request_reader import read_request
-from conduit_desktop.wire.openai_chat.response import write_finish
 from conduit_desktop.wire.openai_chat.stream_reader import started
-from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
+from conduit_desktop.wire.openai_chat.usage import read_usage, write_finish, write_usage
 
 NAME = "openai_completions"
 _REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "eos": "stop"}

@@ -38,7 +38,7 @@ def write_cache(cache: CacheTtl | None, path: str, source_form: Mapping[str, str
     return {"cache_control": {"type": "ephemeral", **ttl}}
 
 
-class MessagesWriter:
+class ChatMessagesWriter:
     """Writes the messages of one request. `own`: they were read from this dialect. `dropped` names what was dropped."""
 
     def __init__(self, own: bool, source_form: Mapping[str, str]) -> None:

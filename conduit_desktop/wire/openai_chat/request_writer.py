@@ -6,7 +6,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning
 from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.fields import NAME
-from conduit_desktop.wire.openai_chat.messages_writer import MessagesWriter, write_cache
+from conduit_desktop.wire.openai_chat.messages_writer import ChatMessagesWriter, write_cache
 from conduit_desktop.wire.values import effort_for_budget
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
@@ -16,7 +16,7 @@ TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     """The body for `model`. A request that was read from this dialect is written as it was."""
-    messages = MessagesWriter(request.dialect == NAME, request.source_form)
+    messages = ChatMessagesWriter(request.dialect == NAME, request.source_form)
     body: dict[str, Json] = {"model": model, "messages": messages.write(request.messages)}
     out = _Settings(request, body, messages.own, messages.dropped)
     out.tools()

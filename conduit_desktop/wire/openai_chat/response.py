@@ -8,7 +8,7 @@ from typing import Any
 from conduit_desktop.core.answer import Answer, Choice
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, Refusal, Text, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Event, Finished, FinishReason, UsageReported
+from conduit_desktop.core.events import Event, Finished, UsageReported
 from conduit_desktop.wire.citations import sources
 from conduit_desktop.wire.event_validation import validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
@@ -18,18 +18,7 @@ from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
-from conduit_desktop.wire.openai_chat.usage import read_usage, write_usage
-
-_FINISH_REASONS: dict[FinishReason, str] = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "pause": "stop",
-    "error": "stop",
-    "other": "stop",
-}
+from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, write_finish, write_usage
 
 
 @validated
@@ -85,18 +74,6 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
         for choice in answer.choices:
             body.update(choice.finish.extra.get("response", {}) if choice.finish else {})
     return body
-
-
-def write_finish(finish: Finished, own: bool) -> str:
-    """The `finish_reason`; the original one if the answer was read in this dialect (`own`)."""
-    return finish.raw if own and finish.raw else _FINISH_REASONS[finish.reason]
-
-
-def own_extra(finish: Finished | None, own: bool) -> tuple[dict[str, Json], dict[str, Json]]:
-    """The further fields of the choice, and those of its message, if the answer was read in this dialect (`own`)."""
-    extra = dict(finish.extra) if finish is not None and own else {}
-    extra.pop("response", None)
-    return extra, extra.pop("message", {})
 
 
 def _write_choice(choice: Choice, index: int, dialect: str) -> dict[str, Json]:

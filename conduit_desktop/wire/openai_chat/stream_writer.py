@@ -32,9 +32,9 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.errors import write_error_body
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.reasoning import redacted_detail, signature_detail
-from conduit_desktop.wire.openai_chat.response import own_extra, write_citations, write_finish
+from conduit_desktop.wire.openai_chat.response import write_citations
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
-from conduit_desktop.wire.openai_chat.usage import write_usage
+from conduit_desktop.wire.openai_chat.usage import own_extra, write_finish, write_usage
 
 
 class _Choice:

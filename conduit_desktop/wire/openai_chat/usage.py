@@ -1,4 +1,4 @@
-"""Token counts of OpenAI and its compatible vendors, read into disjoint classes and written.
+"""Token counts and finish reasons of OpenAI and its compatible vendors; counts are read into disjoint classes.
 
 OpenAI counts cached and audio tokens inside `prompt_tokens`, reasoning and audio inside `completion_tokens`. Vendors that count
 some of them outside are found by `total_tokens`, which is then larger than the sum: xAI for reasoning, Mistral for audio, and
@@ -10,13 +10,24 @@ from __future__ import annotations
 from typing import Any
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.events import Usage
+from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.wire.values import count
 
 _MAX_USD = 1_000_000
 _TICKS_PER_NANO = 10
 """xAI's ticks are 1e-10 US dollars: https://docs.x.ai/developers/cost-tracking"""
+
+_FINISH_REASONS: dict[FinishReason, str] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "pause": "stop",
+    "error": "stop",
+    "other": "stop",
+}
 
 _COUNTED = frozenset({
     "prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
@@ -135,3 +146,15 @@ def write_usage(usage: Usage, own: bool) -> dict[str, Json]:
         "completion_tokens_details": {**completion_details, **extra.pop("completion_tokens_details", {})},
         **extra,
     }
+
+
+def write_finish(finish: Finished, own: bool) -> str:
+    """The `finish_reason`; the original one if the answer was read in this dialect (`own`)."""
+    return finish.raw if own and finish.raw else _FINISH_REASONS[finish.reason]
+
+
+def own_extra(finish: Finished | None, own: bool) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The further fields of the choice, and those of its message, if the answer was read in this dialect (`own`)."""
+    extra = dict(finish.extra) if finish is not None and own else {}
+    extra.pop("response", None)
+    return extra, extra.pop("message", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Usage
-from conduit_desktop.wire.openai_chat import usage as chat
+from conduit_desktop.wire.openai_chat import usage as chat_usage
 
 _TO_CHAT = {
     "input_tokens": "prompt_tokens",
@@ -17,7 +17,7 @@ _FROM_CHAT = {chat_name: name for name, chat_name in _TO_CHAT.items()}
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """The usage of a response: the counts of Chat Completions under other names, with the same oddities of vendors."""
-    usage = chat.read_usage({_TO_CHAT.get(name, name): value for name, value in raw.items()})
+    usage = chat_usage.read_usage({_TO_CHAT.get(name, name): value for name, value in raw.items()})
     usage.extra = {_FROM_CHAT.get(name, name): value for name, value in usage.extra.items()}
     return usage
 

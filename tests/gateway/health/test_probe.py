@@ -15,7 +15,7 @@ from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_openai import MODELS
 
 
-def lists_asked(vendor: Vendor) -> int:
+def list_requests(vendor: Vendor) -> int:
     return len([call for call in vendor.calls if call.method == "GET"])
 
 
@@ -25,15 +25,15 @@ async def test_a_list_of_models_is_asked_for_once_and_again_on_demand_or_after_a
     await gateway.add_provider("oa", vendor.openai_url)
     first = await probe.offered_models(gateway, "oa")
     assert await probe.offered_models(gateway, "OA") is first
-    assert lists_asked(vendor) == 1
+    assert list_requests(vendor) == 1
     await probe.offered_models(gateway, "oa", refresh=True)
-    assert lists_asked(vendor) == 2
+    assert list_requests(vendor) == 2
     provider = await gateway.store.providers.get("oa")
     assert provider is not None
     await gateway.store.providers.replace(provider.model_copy(update={"updated_at": 7}))
     await gateway.refresh()
     await probe.offered_models(gateway, "oa")
-    assert lists_asked(vendor) == 3
+    assert list_requests(vendor) == 3
 
 
 async def test_a_provider_that_is_not_known_is_refused_by_name(gateway: GatewayFixture) -> None:

@@ -26,7 +26,7 @@ async def many(gateway: GatewayFixture, vendor: Vendor, other: Vendor, short_bac
     return gateway
 
 
-async def asked_of(gateway: GatewayFixture, alias: str, headers: dict[str, str] | None = None, **fields: Any) -> str:
+async def target_of(gateway: GatewayFixture, alias: str, headers: dict[str, str] | None = None, **fields: Any) -> str:
     made = call(alias, **fields)
     made.headers = headers or {}
     exchange = await gateway.answer(made)
@@ -36,20 +36,20 @@ async def asked_of(gateway: GatewayFixture, alias: str, headers: dict[str, str] 
 
 @pytest.mark.parametrize("header", sticky.SESSION_HEADERS)
 async def test_a_session_stays_where_it_was_answered(many: GatewayFixture, header: str) -> None:
-    homes = {name: await asked_of(many, "session", {header: name}) for name in ("first", "second")}
+    homes = {name: await target_of(many, "session", {header: name}) for name in ("first", "second")}
     assert len(set(homes.values())) == 2, "another session takes its turn"
     for name in ("first", "first", "second", "first", "second"):
-        assert await asked_of(many, "session", {header: name}) == homes[name]
+        assert await target_of(many, "session", {header: name}) == homes[name]
 
 
 @pytest.mark.parametrize("fields", [{"user": "me"}, {"metadata": {"user_id": "me"}}, {"prompt_cache_key": "me"}])
 async def test_a_session_can_be_named_in_the_body(many: GatewayFixture, fields: dict[str, Any]) -> None:
-    assert len({await asked_of(many, "session", **fields) for _ in range(4)}) == 1
+    assert len({await target_of(many, "session", **fields) for _ in range(4)}) == 1
 
 
 async def test_without_a_session_and_without_the_option_the_strategy_decides(many: GatewayFixture) -> None:
-    assert len({await asked_of(many, "session") for _ in range(2)}) == 2
-    assert len({await asked_of(many, "plain", {"x-session-id": "s"}) for _ in range(2)}) == 2
+    assert len({await target_of(many, "session") for _ in range(2)}) == 2
+    assert len({await target_of(many, "plain", {"x-session-id": "s"}) for _ in range(2)}) == 2
 
 
 async def test_prompts_that_begin_alike_stay_together(many: GatewayFixture) -> None:
@@ -57,26 +57,26 @@ async def test_prompts_that_begin_alike_stay_together(many: GatewayFixture) -> N
         said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": first}]
         return said + [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}] * count
 
-    assert len({await asked_of(many, "prefix", messages=turns("one", count)) for count in range(4)}) == 1
-    assert len({await asked_of(many, "prefix", messages=turns(str(n), 0)) for n in range(2)}) == 2
+    assert len({await target_of(many, "prefix", messages=turns("one", count)) for count in range(4)}) == 1
+    assert len({await target_of(many, "prefix", messages=turns(str(n), 0)) for n in range(2)}) == 2
 
 
 async def test_a_session_moves_when_its_target_fails_and_stays_where_it_went(
     many: GatewayFixture, vendor: Vendor, other: Vendor
 ) -> None:
-    home = await asked_of(many, "session", {"x-session-id": "s"})
+    home = await target_of(many, "session", {"x-session-id": "s"})
     (vendor if home == "a" else other).script(Step(status=503))
-    away = {await asked_of(many, "session", {"x-session-id": "s"}) for _ in range(4)}
+    away = {await target_of(many, "session", {"x-session-id": "s"}) for _ in range(4)}
     assert away == {"b" if home == "a" else "a"}
     (vendor if home == "a" else other).script(Step())
-    assert await asked_of(many, "session", {"x-session-id": "s"}) in away, "its new target knows the prompt now"
+    assert await target_of(many, "session", {"x-session-id": "s"}) in away, "its new target knows the prompt now"
 
 
 async def test_a_target_with_an_open_circuit_is_not_insisted_on(many: GatewayFixture) -> None:
-    home = await asked_of(many, "session", {"x-session-id": "s"})
+    home = await target_of(many, "session", {"x-session-id": "s"})
     health = many.health.target(f"{home}/one")
     health.state, health.open_until = "open", float("inf")
-    assert await asked_of(many, "session", {"x-session-id": "s"}) != home
+    assert await target_of(many, "session", {"x-session-id": "s"}) != home
 
 
 def test_callers_do_not_share_a_session() -> None:

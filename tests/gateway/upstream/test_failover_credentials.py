@@ -9,8 +9,7 @@ import pytest
 
 from conduit_desktop.core.entities import CredentialRef
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway.upstream.client import Response
-from conduit_desktop.providers import OutboundRequest
+from conduit_desktop.providers import OutboundRequest, UpstreamResponse
 from tests.fakes.gateway import KEY
 from tests.fakes.scenario import LONG, RequestVariant, Scenario, open_scenario
 from tests.fakes.script import Step
@@ -68,7 +67,7 @@ async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
     wholes.a.script(Step(), key=SECOND)
     send, asked, changed = wholes.gateway.state.upstream.send, asyncio.Event(), asyncio.Event()
 
-    async def late(outbound: OutboundRequest, connect_s: float) -> Response:
+    async def late(outbound: OutboundRequest, connect_s: float) -> UpstreamResponse:
         response = await send(outbound, connect_s)
         asked.set()
         await changed.wait()

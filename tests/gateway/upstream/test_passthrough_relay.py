@@ -20,30 +20,30 @@ def relay() -> PassthroughRelay:
 
 
 def test_the_targets_own_error_is_handed_on_as_it_came(relay: PassthroughRelay) -> None:
-    assert relay.pass_on(CHUNK + ERROR, [], faulty=True) == CHUNK
-    assert relay.last_words(Secrets("another")) == ERROR
+    assert relay.feed(CHUNK + ERROR, [], faulty=True) == CHUNK
+    assert relay.raw_error(Secrets("another")) == ERROR
 
 
 def test_an_error_in_pieces_is_whole_again(relay: PassthroughRelay) -> None:
-    assert relay.pass_on(CHUNK + ERROR[:20], [], faulty=False) == CHUNK
-    assert relay.pass_on(ERROR[20:], [], faulty=True) == b""
-    assert relay.last_words(Secrets()) == ERROR
+    assert relay.feed(CHUNK + ERROR[:20], [], faulty=False) == CHUNK
+    assert relay.feed(ERROR[20:], [], faulty=True) == b""
+    assert relay.raw_error(Secrets()) == ERROR
 
 
 def test_an_error_that_only_the_end_of_the_connection_ends_is_one(relay: PassthroughRelay) -> None:
-    relay.pass_on(CHUNK + ERROR.rstrip(), [], faulty=False)
-    assert relay.pass_on(b"", [], faulty=True) == b""
-    assert relay.last_words(Secrets()) == ERROR.rstrip() + b"\n\n"
+    relay.feed(CHUNK + ERROR.rstrip(), [], faulty=False)
+    assert relay.feed(b"", [], faulty=True) == b""
+    assert relay.raw_error(Secrets()) == ERROR.rstrip() + b"\n\n"
 
 
 def test_an_error_that_quotes_the_credential_is_not_handed_on(relay: PassthroughRelay) -> None:
-    relay.pass_on(ERROR, [], faulty=True)
-    assert relay.last_words(KEY) == b""
+    relay.feed(ERROR, [], faulty=True)
+    assert relay.raw_error(KEY) == b""
 
 
 def test_garbage_leaves_no_last_words(relay: PassthroughRelay) -> None:
-    assert relay.pass_on(CHUNK + b"data: {half\n\n" + ERROR, [], faulty=True) == CHUNK
-    assert relay.last_words(Secrets()) == b""
+    assert relay.feed(CHUNK + b"data: {half\n\n" + ERROR, [], faulty=True) == CHUNK
+    assert relay.raw_error(Secrets()) == b""
 
 
 def test_an_error_in_an_array_is_its_last_element() -> None:
@@ -51,5 +51,5 @@ def test_an_error_in_an_array_is_its_last_element() -> None:
     writer = speaks.writer(ChatRequest("gemini", "m", stream=True))
     assert isinstance(writer, ReframingWriter)
     relay = ReframedRelay(PassthroughRelay(speaks, hide_usage=False), writer)
-    said = relay.pass_on(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
-    assert said + relay.last_words(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'
+    said = relay.feed(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
+    assert said + relay.raw_error(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'
