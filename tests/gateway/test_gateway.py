@@ -37,12 +37,14 @@ async def furnish(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_key()
 
 
-@pytest.mark.parametrize("speaks", DIALECTS)
+@pytest.mark.parametrize("client_dialect", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
-async def test_every_pair_of_dialects_answers_whole(gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str) -> None:
+async def test_every_pair_of_dialects_answers_whole(
+    gateway: GatewayFixture, vendor: Vendor, client_dialect: str, alias: str
+) -> None:
     await furnish(gateway, vendor)
-    body = await gateway.ask(alias, client_dialect=speaks)
-    text = body["choices"][0]["message"]["content"] if speaks == "openai_chat" else body["content"][0]["text"]
+    body = await gateway.ask(alias, client_dialect=client_dialect)
+    text = body["choices"][0]["message"]["content"] if client_dialect == "openai_chat" else body["content"][0]["text"]
     assert text
     record = gateway.records[-1]
     assert (record.status, record.cost_state) == ("success", "final")
@@ -52,14 +54,14 @@ async def test_every_pair_of_dialects_answers_whole(gateway: GatewayFixture, ven
     assert record.output > 0
 
 
-@pytest.mark.parametrize("speaks", DIALECTS)
+@pytest.mark.parametrize("client_dialect", DIALECTS)
 @pytest.mark.parametrize("alias", ["to-openai", "to-anthropic"])
 async def test_every_pair_of_dialects_streams_to_its_terminal_event(
-    gateway: GatewayFixture, vendor: Vendor, speaks: str, alias: str
+    gateway: GatewayFixture, vendor: Vendor, client_dialect: str, alias: str
 ) -> None:
     await furnish(gateway, vendor)
-    data = await gateway.stream(alias, client_dialect=speaks)
-    terminal = b"data: [DONE]" if speaks == "openai_chat" else b"event: message_stop"
+    data = await gateway.stream(alias, client_dialect=client_dialect)
+    terminal = b"data: [DONE]" if client_dialect == "openai_chat" else b"event: message_stop"
     assert data.rstrip().endswith(terminal) or terminal in data.split(b"\n\n")[-2]
     record = gateway.records[-1]
     assert (record.status, record.cost_state, record.streamed) == ("success", "final", True)
@@ -84,23 +86,23 @@ async def test_a_request_that_is_over_leaves_no_circle_for_the_collector(
     assert left == []
 
 
-@pytest.mark.parametrize(("speaks", "status"), [("anthropic_messages", 529), ("openai_chat", 502)])
-async def test_overloaded_is_said_in_its_own_status_to_those_alone_who_know_it(
-    gateway: GatewayFixture, vendor: Vendor, speaks: str, status: int
+@pytest.mark.parametrize(("client_dialect", "status"), [("anthropic_messages", 529), ("openai_chat", 502)])
+async def test_overloaded_has_status_529_only_in_the_dialect_that_has_it(
+    gateway: GatewayFixture, vendor: Vendor, client_dialect: str, status: int
 ) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(status=529))
-    with pytest.raises(GatewayError) as told:
-        await gateway.ask("to-anthropic", client_dialect=speaks)
-    assert told.value.status == status
+    with pytest.raises(GatewayError) as status_sent:
+        await gateway.ask("to-anthropic", client_dialect=client_dialect)
+    assert status_sent.value.status == status
 
 
-async def test_usage_nobody_asked_for_is_taken_out_of_the_stream_again(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_usage_that_the_client_did_not_request_is_removed_from_the_stream(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     assert b'"choices":[]' not in (await gateway.stream("to-openai")).replace(b" ", b"")
     assert vendor.requests[-1].body["stream_options"] == {"include_usage": True}
-    asked_for = await gateway.stream("to-openai", stream_options={"include_usage": True})
-    assert b'"choices":[]' in asked_for.replace(b" ", b"")
+    requested = await gateway.stream("to-openai", stream_options={"include_usage": True})
+    assert b'"choices":[]' in requested.replace(b" ", b"")
     assert gateway.records[-2].input == gateway.records[-1].input > 0
 
 
@@ -161,39 +163,43 @@ async def test_a_spent_budget_still_lets_free_models_through(gateway: GatewayFix
     assert gateway.records[-1].cost_nano == 0
 
 
-@pytest.mark.parametrize("speaks", DIALECTS)
-async def test_a_stream_closed_with_the_gateway_ends_in_an_error(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
+@pytest.mark.parametrize("client_dialect", DIALECTS)
+async def test_a_stream_closed_with_the_gateway_ends_in_an_error(
+    gateway: GatewayFixture, vendor: Vendor, client_dialect: str
+) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="one two three", stall_after=2))
-    asking = asyncio.ensure_future(gateway.stream("to-openai", client_dialect=speaks))
+    pending = asyncio.ensure_future(gateway.stream("to-openai", client_dialect=client_dialect))
     while not (gateway.state.streams and vendor.calls[-1].frames_sent == 2):
         await asyncio.sleep(0.005)
     gateway.state.close_streams()
-    said = await asking
-    assert b"The gateway is closing" in said
-    assert b"[DONE]" not in said
-    assert b"message_stop" not in said
+    stream = await pending
+    assert b"The gateway is closing" in stream
+    assert b"[DONE]" not in stream
+    assert b"message_stop" not in stream
     record = gateway.records[-1]
     assert (record.status, record.error_code, record.cost_state) == ("broken", "gateway_closing", "estimated")
     assert record.cost_nano
     assert not gateway.state.streams
 
 
-@pytest.mark.parametrize("speaks", DIALECTS)
-async def test_a_stream_uses_a_budget_to_its_end_and_no_further(gateway: GatewayFixture, vendor: Vendor, speaks: str) -> None:
+@pytest.mark.parametrize("client_dialect", DIALECTS)
+async def test_a_stream_uses_a_budget_to_its_end_and_no_further(
+    gateway: GatewayFixture, vendor: Vendor, client_dialect: str
+) -> None:
     await furnish(gateway, vendor)
     vendor.script(Step(text="word " * 2000))
-    # 500 output tokens at $2 a million, of which 10 are reserved; some tokens of input are reserved beside.
+    # 500 output tokens at $2 a million, of which 10 are reserved; some tokens of input are reserved as well.
     budget = 500 * 2_000 + 100 * 1_000
     await gateway.add_key("poor", "condt_" + "p" * 43, budget_nano=budget)
-    said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=10)
-    assert b"[DONE]" in said or b"message_stop" in said
+    stream = await gateway.stream("to-openai", client_dialect=client_dialect, key="condt_" + "p" * 43, max_tokens=10)
+    assert b"[DONE]" in stream or b"message_stop" in stream
     gateway.state.overrides["reserve_output_tokens"] = 10
     await gateway.refresh()
-    said = await gateway.stream("to-openai", client_dialect=speaks, key="condt_" + "p" * 43, max_tokens=9000)
-    assert b"budget does not cover" in said
-    assert b"[DONE]" not in said
-    assert b"message_stop" not in said
+    stream = await gateway.stream("to-openai", client_dialect=client_dialect, key="condt_" + "p" * 43, max_tokens=9000)
+    assert b"budget does not cover" in stream
+    assert b"[DONE]" not in stream
+    assert b"message_stop" not in stream
     account = gateway.account("key_poor")
     assert account.reserved_nano == 0
     assert budget - 10 * 2_000 <= account.spend_nano <= budget
@@ -216,13 +222,13 @@ async def test_an_unknown_price_is_unknown_and_never_nothing(gateway: GatewayFix
     assert gateway.records[-1].cost_nano is None
 
 
-async def test_an_answer_that_the_house_could_not_pass_on_was_paid_for(
+async def test_an_answer_that_could_not_be_relayed_is_charged(
     gateway: GatewayFixture, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await furnish(gateway, vendor)
 
     def fail(*_: object) -> bytes:
-        raise RuntimeError("a fault of the house's own")
+        raise RuntimeError("a fault of the gateway's own")
 
     monkeypatch.setattr(PreparedRequest, "write_answer", fail)
     with pytest.raises(Internal):
@@ -243,7 +249,7 @@ async def test_a_usage_of_zeros_is_none_and_makes_nothing_free(gateway: GatewayF
     assert record.cost_nano
 
 
-async def test_the_native_lane_relays_unknown_fields_and_the_answer_as_it_came(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_passthrough_relays_unknown_fields_and_the_answer_unchanged(gateway: GatewayFixture, vendor: Vendor) -> None:
     await furnish(gateway, vendor)
     reply = await gateway.answer(call("to-openai", some_new_field={"a": [1]}))
     assert isinstance(reply, WholeReply)
@@ -290,11 +296,11 @@ async def test_a_caller_that_leaves_before_it_is_let_in_leaves_its_record(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(gateway.state.compiled_prices, "find", forever)
-    asking = asyncio.ensure_future(gateway.ask("to-openai"))
+    pending = asyncio.ensure_future(gateway.ask("to-openai"))
     await looking.wait()
-    asking.cancel()
+    pending.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await pending
     [record] = gateway.records
     assert (record.status, record.cost_nano, record.attempts) == ("cancelled", 0, [])
     assert not vendor.requests

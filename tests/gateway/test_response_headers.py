@@ -12,7 +12,7 @@ from tests.fakes.script import Step
 from tests.fakes.vendor import Vendor
 
 LIMITED = "condt_" + "l" * 43
-SAID = {
+UPSTREAM_HEADERS = {
     "x-request-id": "req_up", "openai-processing-ms": "12", "x-ratelimit-remaining-requests": "41", "openai-organization": "org",
     "set-cookie": "a=b",
 }  # fmt: skip
@@ -21,7 +21,7 @@ SAID = {
 @pytest.fixture
 async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
     async with Vendor() as vendor, open_gateway(home) as gateway:
-        vendor.script(Step(headers=SAID))
+        vendor.script(Step(headers=UPSTREAM_HEADERS))
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_key()
         await gateway.add_key("limited", LIMITED, rpm=9)
@@ -29,20 +29,20 @@ async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
 
 
 async def test_the_providers_request_and_its_limits_are_named_in_its_own_dialect(gateway: GatewayFixture) -> None:
-    told = (await gateway.answer(call("oa/m"))).headers
-    assert (told["x-request-id"], told["openai-processing-ms"]) == ("req_up", "12")
-    assert told["x-ratelimit-remaining-requests"] == "41"
-    assert not {"openai-organization", "set-cookie"} & told.keys()
+    headers = (await gateway.answer(call("oa/m"))).headers
+    assert (headers["x-request-id"], headers["openai-processing-ms"]) == ("req_up", "12")
+    assert headers["x-ratelimit-remaining-requests"] == "41"
+    assert not {"openai-organization", "set-cookie"} & headers.keys()
 
 
 async def test_the_keys_own_limits_come_first(gateway: GatewayFixture) -> None:
-    told = (await gateway.answer(call("oa/m", key=LIMITED))).headers
-    assert (told["x-ratelimit-remaining-requests"], told["x-request-id"]) == ("8", "req_up")
+    headers = (await gateway.answer(call("oa/m", key=LIMITED))).headers
+    assert (headers["x-ratelimit-remaining-requests"], headers["x-request-id"]) == ("8", "req_up")
 
 
 async def test_a_translated_answer_says_nothing_of_another_dialects_headers(gateway: GatewayFixture) -> None:
-    told = (await gateway.answer(call("oa/m", client_dialect="anthropic_messages"))).headers
-    assert not {"x-request-id", "x-ratelimit-remaining-requests"} & told.keys()
+    headers = (await gateway.answer(call("oa/m", client_dialect="anthropic_messages"))).headers
+    assert not {"x-request-id", "x-ratelimit-remaining-requests"} & headers.keys()
 
 
 async def test_what_was_dropped_is_recorded_where_the_headers_had_left_before_it_was_known(home: Home) -> None:

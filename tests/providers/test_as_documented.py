@@ -78,8 +78,8 @@ def test_requests_go_where_the_vendor_documents(row: Row) -> None:
     name, value = row.key
     assert (sent.method, sent.url, sent.headers[name]) == ("POST", row.chat, value)
     lists = one.model_lists(Secrets("KEY"))
-    assert [asked.url for asked in lists[:1]] == ([row.models] if row.models else [])
-    assert all(asked.headers[name] == value for asked in lists)
+    assert [list_request.url for list_request in lists[:1]] == ([row.models] if row.models else [])
+    assert all(list_request.headers[name] == value for list_request in lists)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.limit], ids=lambda row: row.kind)

@@ -83,9 +83,9 @@ def test_a_request_is_adapted_to_the_model_and_not_to_the_deployments_name() -> 
 
 
 def test_the_list_of_models_is_requested_with_the_configured_version() -> None:
-    asked = azure(api_version="2024-10-21").models_request(Secrets("k"))
-    assert asked is not None
-    assert asked.url == f"{HOST}/openai/models?api-version=2024-10-21"
+    list_request = azure(api_version="2024-10-21").models_request(Secrets("k"))
+    assert list_request is not None
+    assert list_request.url == f"{HOST}/openai/models?api-version=2024-10-21"
     plain = azure().models_request(Secrets("k"))
     assert plain is not None
     assert plain.url == f"{HOST}/openai/v1/models"

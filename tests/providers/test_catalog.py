@@ -89,9 +89,9 @@ def test_every_endpoint_has_a_url_and_others_raise(kind: type[ProviderKind]):
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.local], ids=lambda kind: kind.kind)
 def test_a_key_is_sent_to_the_configured_host_only(kind: type[ProviderKind]):
     one = bound(kind, base_url="https://proxy.example.net/v1")
-    asked = one.models_request(Secrets("sk-test"))
+    list_request = one.models_request(Secrets("sk-test"))
     sent = one.prepare(_main(kind), "m", kind.dialects[0], False, _BODY, Secrets("sk-test"), {})
-    for outbound in filter(None, (asked, sent)):
+    for outbound in filter(None, (list_request, sent)):
         assert urlsplit(outbound.url).netloc == "proxy.example.net"
         assert "sk-test" not in outbound.url
         assert "sk-test" not in repr(outbound)

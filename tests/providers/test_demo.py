@@ -264,12 +264,12 @@ def test_a_recursive_schema_ends():
     assert orjson.dumps(sample(schema, "x"))
 
 
-WORDS = (
+SAMPLES = (
     "type", "properties", "required", "items", "enum", "anyOf", "minimum", "maximum", "minItems", "minLength", "maxLength",
 )  # fmt: skip
 TYPES = st.sampled_from(["object", "array", "integer", "string", "boolean", "null", ["array", "null"]])
 schemas = st.recursive(
-    json_values, lambda inner: st.fixed_dictionaries({}, optional=dict.fromkeys(WORDS, inner) | {"type": TYPES}), max_leaves=12
+    json_values, lambda inner: st.fixed_dictionaries({}, optional=dict.fromkeys(SAMPLES, inner) | {"type": TYPES}), max_leaves=12
 )  # fmt: skip
 
 

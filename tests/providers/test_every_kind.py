@@ -48,15 +48,15 @@ def test_every_endpoint_is_prepared(name: str, endpoint: Endpoint, stream: bool)
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_list_of_models_is_requested_with_the_key(name: str) -> None:
-    asked = bound(name).models_request(Secrets(KEY))
-    if asked is None:
+    list_request = bound(name).models_request(Secrets(KEY))
+    if list_request is None:
         assert bound(name).known_models()
         return
-    assert asked.method in ("GET", "POST")  # Amazon lists with POST
-    assert "//" not in urlsplit(asked.url).path
-    assert KEY not in asked.url
-    assert any(KEY in value or "Signature=" in value for value in asked.headers.values())
-    assert asked.method == "POST" or "content-type" not in asked.headers
+    assert list_request.method in ("GET", "POST")  # Amazon lists with POST
+    assert "//" not in urlsplit(list_request.url).path
+    assert KEY not in list_request.url
+    assert any(KEY in value or "Signature=" in value for value in list_request.headers.values())
+    assert list_request.method == "POST" or "content-type" not in list_request.headers
 
 
 @pytest.mark.parametrize("name", list(CATALOG))

@@ -174,11 +174,11 @@ def private_key() -> str:
 @asynccontextmanager
 async def google(status: int = 200) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A token endpoint on loopback, and the requests that it got."""
-    asked: list[bytes] = []
+    token_requests: list[bytes] = []
 
     async def token(request: web.Request) -> web.Response:
-        asked.append(await request.read())
-        good = {"access_token": f"ya29.{len(asked)}", "expires_in": 3600, "token_type": "Bearer"}
+        token_requests.append(await request.read())
+        good = {"access_token": f"ya29.{len(token_requests)}", "expires_in": 3600, "token_type": "Bearer"}
         return web.json_response(
             good if status == 200 else {"error": "invalid_grant", "error_description": "secret words"}, status=status
         )
@@ -190,7 +190,7 @@ async def google(status: int = 200) -> AsyncIterator[tuple[str, list[bytes]]]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/token", asked
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/token", token_requests
     finally:
         await runner.cleanup()
 
@@ -203,10 +203,10 @@ def account(private_key: str, token_uri: str) -> str:
 
 async def test_one_token_of_a_service_account_serves_all_calls(private_key: str):
     kind = vertex()
-    async with google() as (url, asked):
+    async with google() as (url, token_requests):
         secrets = Secrets(account(private_key, url), {"x": "y"})
         made = await asyncio.gather(*(kind.credentials(secrets) for _ in range(20)))
-    assert len(asked) == 1
+    assert len(token_requests) == 1
     assert {one.api_key for one in made} == {"ya29.1"}
     assert made[0].headers == {"x": "y"}
     assert kind.headers(made[0], "gemini") == {"authorization": "Bearer ya29.1"}

@@ -94,8 +94,8 @@ def test_a_body_that_is_not_a_list_raises(body: Any):
 
 def test_where_lists_are_requested():
     def url(kind: str, base: str | None = None) -> str | None:
-        asked = bind(Provider(id="p", name="p", kind=kind, base_url=base)).models_request(Secrets("k"))
-        return asked.url if asked else None
+        list_request = bind(Provider(id="p", name="p", kind=kind, base_url=base)).models_request(Secrets("k"))
+        return list_request.url if list_request else None
 
     assert url("openai") == "https://api.openai.com/v1/models"
     assert url("anthropic") == "https://api.anthropic.com/v1/models?limit=1000"
@@ -140,8 +140,8 @@ def test_cloudflares_list_has_tasks_and_properties():
 def test_cloudflares_urls_contain_the_account(base: str | None, chat: str, models: str | None):
     one = bind(Provider(id="p", name="p", kind="cloudflare", base_url=base, options={"account_id": "a1"}))
     assert one.url("chat", "m", "openai_chat", False) == f"{chat}/chat/completions"
-    asked = one.models_request(Secrets("k"))
-    assert (asked.url if asked else None) == models
+    list_request = one.models_request(Secrets("k"))
+    assert (list_request.url if list_request else None) == models
 
 
 def test_replicates_collection_is_a_list_of_owners_and_names():

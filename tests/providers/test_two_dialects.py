@@ -84,9 +84,9 @@ def test_thinking_is_switched_with_the_vendors_own_field(
     body: dict[str, Any] = {"model": model, "reasoning_effort": effort}
     assert vendor(kind).adapt(body["model"], body, "openai_chat", True) == (["reasoning_effort"] if dropped else [])
     assert body == {"model": model, **wanted}
-    native: dict[str, Any] = {"model": model, "reasoning_effort": effort}
-    assert vendor(kind).adapt(native["model"], native, "openai_chat", False) == []
-    assert native == {"model": model, "reasoning_effort": effort}
+    passthrough: dict[str, Any] = {"model": model, "reasoning_effort": effort}
+    assert vendor(kind).adapt(passthrough["model"], passthrough, "openai_chat", False) == []
+    assert passthrough == {"model": model, "reasoning_effort": effort}
 
 
 def test_kimis_platform_fixes_the_sampling_of_its_thinking_models() -> None:

@@ -34,7 +34,7 @@ WEATHER = types.FunctionDeclaration(
 TOOLS = [types.Tool(function_declarations=[WEATHER])]
 
 
-class Door:
+class ServedGateway:
     """Short ways to call the gateway."""
 
     def __init__(self, gateway: GatewayFixture, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
@@ -52,9 +52,9 @@ class Door:
 
     async def sdk(self, ask: Callable[[genai.Client], Any], version: str = "v1beta") -> Any:
         """What `ask` gets from Google's SDK, which blocks."""
-        return await asyncio.to_thread(self._asked, ask, version)
+        return await asyncio.to_thread(self._call_sdk, ask, version)
 
-    def _asked(self, ask: Callable[[genai.Client], Any], version: str) -> Any:
+    def _call_sdk(self, ask: Callable[[genai.Client], Any], version: str) -> Any:
         client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=self.url, api_version=version))
         try:
             return ask(client)
@@ -63,7 +63,7 @@ class Door:
 
 
 @pytest.fixture
-async def door(home: Home) -> AsyncIterator[Door]:
+async def served(home: Home) -> AsyncIterator[ServedGateway]:
     async with Vendor() as vendor, open_gateway(home) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("ge", vendor.anthropic_url, kind="gemini")
         await gateway.add_provider("oa", vendor.openai_url)
@@ -75,58 +75,58 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_key()
         context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, IdleServer(), gateway.state.overrides)
         async with TestServer(build(context), host="127.0.0.1") as server:
-            yield Door(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
+            yield ServedGateway(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_the_sdk_gets_whole_answers(door: Door, alias: str, version: str) -> None:
-    answer = await door.sdk(lambda client: client.models.generate_content(model=alias, contents="hello there"), version)
+async def test_the_sdk_gets_whole_answers(served: ServedGateway, alias: str, version: str) -> None:
+    answer = await served.sdk(lambda client: client.models.generate_content(model=alias, contents="hello there"), version)
     assert "hello there" in answer.text
     assert answer.candidates[0].finish_reason == types.FinishReason.STOP
     assert answer.usage_metadata.prompt_token_count == 20
     assert answer.usage_metadata.candidates_token_count == 7
-    record = door.gateway.records[-1]
+    record = served.gateway.records[-1]
     assert (record.status, record.input, record.output, record.cost_state) == ("success", 20, 7, "final")
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_the_sdk_gets_streams(door: Door, alias: str, version: str) -> None:
-    chunks = await door.sdk(
+async def test_the_sdk_gets_streams(served: ServedGateway, alias: str, version: str) -> None:
+    chunks = await served.sdk(
         lambda client: list(client.models.generate_content_stream(model=alias, contents="one two three")), version
     )
     assert "one two three" in "".join(chunk.text or "" for chunk in chunks)
     assert len(chunks) > 3
     assert chunks[-1].candidates[0].finish_reason == types.FinishReason.STOP
     assert chunks[-1].usage_metadata.candidates_token_count == 7
-    assert door.gateway.records[-1].streamed
+    assert served.gateway.records[-1].streamed
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_the_sdk_goes_through_a_tool_loop(door: Door, alias: str, stream: bool) -> None:
+async def test_the_sdk_goes_through_a_tool_loop(served: ServedGateway, alias: str, stream: bool) -> None:
     def loop(client: genai.Client) -> tuple[Any, str]:
         config = types.GenerateContentConfig(tools=TOOLS, automatic_function_calling={"disable": True})
-        asked = types.Content(
+        user_content = types.Content(
             role="user", parts=[types.Part(text="the weather?"), types.Part.from_bytes(data=PIXEL, mime_type="image/png")]
         )
         if stream:
-            chunks = list(client.models.generate_content_stream(model=alias, contents=[asked], config=config))
+            chunks = list(client.models.generate_content_stream(model=alias, contents=[user_content], config=config))
             parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts if part.function_call]
         else:
-            answer = client.models.generate_content(model=alias, contents=[asked], config=config)
+            answer = client.models.generate_content(model=alias, contents=[user_content], config=config)
             parts = [part for part in answer.candidates[0].content.parts if part.function_call]
         (part,) = parts
-        said = types.FunctionResponse(id=part.function_call.id, name="weather", response={"result": "sunny"})
+        function_response = types.FunctionResponse(id=part.function_call.id, name="weather", response={"result": "sunny"})
         history = [
-            asked,
+            user_content,
             types.Content(role="model", parts=[part]),
-            types.Content(role="user", parts=[types.Part(function_response=said)]),
+            types.Content(role="user", parts=[types.Part(function_response=function_response)]),
         ]
         return part, client.models.generate_content(model=alias, contents=history, config=config).text
 
-    part, text = await door.sdk(loop)
+    part, text = await served.sdk(loop)
     assert (part.function_call.name, part.function_call.args) == ("weather", {"city": "Bern"})
     assert "sunny" in text
     if alias == "to-gemini":
@@ -134,17 +134,17 @@ async def test_the_sdk_goes_through_a_tool_loop(door: Door, alias: str, stream: 
 
 
 @pytest.mark.parametrize("alias", ["to-gemini", "to-anthropic"])
-async def test_the_sdk_sees_thoughts_apart_from_words(door: Door, alias: str) -> None:
-    door.vendor.script(Step(thinking="let me see", text="done now"))
-    chunks = await door.sdk(lambda client: list(client.models.generate_content_stream(model=alias, contents="x")))
+async def test_the_sdk_gets_thinking_apart_from_text(served: ServedGateway, alias: str) -> None:
+    served.vendor.script(Step(thinking="let me see", text="done now"))
+    chunks = await served.sdk(lambda client: list(client.models.generate_content_stream(model=alias, contents="x")))
     parts = [part for chunk in chunks for part in chunk.candidates[0].content.parts]
     assert "".join(part.text for part in parts if part.thought) == "let me see"
     assert "".join(part.text or "" for part in parts if not part.thought) == "done now"
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_the_sdk_is_told_of_a_stream_that_broke(door: Door, alias: str) -> None:
-    door.vendor.script(Step(text="one two three four five", cut_after=3))
+async def test_the_sdk_raises_an_error_for_a_broken_stream(served: ServedGateway, alias: str) -> None:
+    served.vendor.script(Step(text="one two three four five", cut_after=3))
     seen: list[str] = []
 
     def ask(client: genai.Client) -> None:
@@ -152,25 +152,25 @@ async def test_the_sdk_is_told_of_a_stream_that_broke(door: Door, alias: str) ->
             seen.append(chunk.text or "")
 
     with pytest.raises(errors.APIError) as caught:
-        await door.sdk(ask)
+        await served.sdk(ask)
     assert "".join(seen).startswith("one")
     assert caught.value.code == 502
-    assert door.gateway.records[-1].status == "broken"
+    assert served.gateway.records[-1].status == "broken"
 
 
-async def test_a_native_request_goes_on_as_it_came(door: Door) -> None:
+async def test_a_passed_through_request_is_sent_unchanged(served: ServedGateway) -> None:
     body = {**HELLO, "generation_config": {"top_k": 3}, "somethingNew": {"a_b": 1}}
-    status, raw, headers = await door.call("/v1beta/models/to-gemini:generateContent", body)
+    status, raw, headers = await served.call("/v1beta/models/to-gemini:generateContent", body)
     assert (status, headers["x-conduit-provider"]) == (200, "ge")
-    sent = door.vendor.requests[-1]
+    sent = served.vendor.requests[-1]
     assert sent.body == body
     assert sent.path == "/v1beta/models/gemini-3-flash:generateContent"
     assert orjson.loads(raw)["responseId"] == "resp-1"
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_a_stream_without_alt_is_one_array(door: Door, alias: str) -> None:
-    status, raw, headers = await door.call(f"/v1beta/models/{alias}:streamGenerateContent", HELLO)
+async def test_a_stream_without_alt_is_one_array(served: ServedGateway, alias: str) -> None:
+    status, raw, headers = await served.call(f"/v1beta/models/{alias}:streamGenerateContent", HELLO)
     assert status == 200
     assert headers["content-type"].startswith("application/json")
     chunks = orjson.loads(raw)
@@ -180,9 +180,9 @@ async def test_a_stream_without_alt_is_one_array(door: Door, alias: str) -> None
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_a_broken_array_holds_the_error(door: Door, alias: str) -> None:
-    door.vendor.script(Step(text="one two three four five", cut_after=3))
-    _, raw, _ = await door.call(f"/v1/models/{alias}:streamGenerateContent", HELLO)
+async def test_a_broken_array_holds_the_error(served: ServedGateway, alias: str) -> None:
+    served.vendor.script(Step(text="one two three four five", cut_after=3))
+    _, raw, _ = await served.call(f"/v1/models/{alias}:streamGenerateContent", HELLO)
     *chunks, last = orjson.loads(raw)
     assert chunks
     assert last["error"]["code"] == 502
@@ -190,16 +190,16 @@ async def test_a_broken_array_holds_the_error(door: Door, alias: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ge/gemini-3-flash", "models/to-gemini", "TO-GEMINI", "oa/vendor/gpt:free"])
-async def test_names_may_hold_slashes_and_colons(door: Door, name: str) -> None:
-    status, raw, _ = await door.call(f"/v1beta/models/{name}:generateContent", HELLO)
+async def test_names_may_hold_slashes_and_colons(served: ServedGateway, name: str) -> None:
+    status, raw, _ = await served.call(f"/v1beta/models/{name}:generateContent", HELLO)
     assert status == 200, raw
 
 
 @pytest.mark.parametrize("prefix", ["/v1beta", "/v1", "", "/v1beta/v1beta", "/v1/v1beta"])
-async def test_the_key_may_stand_in_the_query_and_versions_are_forgiven(door: Door, prefix: str) -> None:
-    status, _, _ = await door.call(f"{prefix}/models/to-gemini:generateContent?key={KEY}", HELLO, accept="*/*")
+async def test_the_key_may_stand_in_the_query_and_versions_are_forgiven(served: ServedGateway, prefix: str) -> None:
+    status, _, _ = await served.call(f"{prefix}/models/to-gemini:generateContent?key={KEY}", HELLO, accept="*/*")
     assert status == 200
-    assert KEY not in str(door.vendor.requests[-1].query)
+    assert KEY not in str(served.vendor.requests[-1].query)
 
 
 @pytest.mark.parametrize(
@@ -213,83 +213,83 @@ async def test_the_key_may_stand_in_the_query_and_versions_are_forgiven(door: Do
         ("/v1beta/models/to-gemini", HELLO, 404, "NOT_FOUND"),
     ],
 )
-async def test_errors_have_googles_shape(door: Door, path: str, body: Any, status: int, name: str) -> None:
-    code, raw, _ = await door.call(path, body)
+async def test_errors_have_googles_shape(served: ServedGateway, path: str, body: Any, status: int, name: str) -> None:
+    code, raw, _ = await served.call(path, body)
     error = orjson.loads(raw)["error"]
     assert (code, error["code"], error["status"]) == (status, status, name)
 
 
-async def test_a_wrong_key_is_said_as_google_says_it(door: Door) -> None:
-    code, raw, _ = await door.call("/v1beta/models/to-gemini:generateContent", HELLO, **{"x-goog-api-key": "condt_wrong"})
+async def test_a_wrong_key_has_googles_error(served: ServedGateway) -> None:
+    code, raw, _ = await served.call("/v1beta/models/to-gemini:generateContent", HELLO, **{"x-goog-api-key": "condt_wrong"})
     assert code == 401
     assert orjson.loads(raw)["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
 
-async def test_googles_own_error_is_relayed_whole(door: Door) -> None:
+async def test_googles_own_error_is_relayed_whole(served: ServedGateway) -> None:
     body = {"error": {"code": 400, "message": "odd", "status": "INVALID_ARGUMENT", "details": [{"x": 1}]}}
-    door.vendor.script(Step(status=400, body=body))
-    code, raw, _ = await door.call("/v1beta/models/to-gemini:generateContent", HELLO)
+    served.vendor.script(Step(status=400, body=body))
+    code, raw, _ = await served.call("/v1beta/models/to-gemini:generateContent", HELLO)
     assert (code, orjson.loads(raw)) == (400, body)
 
 
-async def test_tokens_are_counted_by_gemini_or_estimated(door: Door) -> None:
-    counted = await door.sdk(lambda client: client.models.count_tokens(model="to-gemini", contents="hello there"))
+async def test_tokens_are_counted_by_gemini_or_estimated(served: ServedGateway) -> None:
+    counted = await served.sdk(lambda client: client.models.count_tokens(model="to-gemini", contents="hello there"))
     assert counted.total_tokens == 20
-    assert door.vendor.requests[-1].path.endswith(":countTokens")
-    status, raw, headers = await door.call("/v1beta/models/to-openai:countTokens", HELLO)
+    assert served.vendor.requests[-1].path.endswith(":countTokens")
+    status, raw, headers = await served.call("/v1beta/models/to-openai:countTokens", HELLO)
     assert (status, headers["x-conduit-token-count"]) == (200, "estimated")
     assert 0 < orjson.loads(raw)["totalTokens"] < 20
     whole = {"generateContentRequest": {"model": "models/to-gemini", **HELLO}}
-    await door.call("/v1beta/models/to-gemini:countTokens", whole)
-    assert door.vendor.requests[-1].body["generateContentRequest"]["model"] == "models/gemini-3-flash"
-    assert (await door.call("/v1beta/models/nothing:countTokens", HELLO))[0] == 404
+    await served.call("/v1beta/models/to-gemini:countTokens", whole)
+    assert served.vendor.requests[-1].body["generateContentRequest"]["model"] == "models/gemini-3-flash"
+    assert (await served.call("/v1beta/models/nothing:countTokens", HELLO))[0] == 404
 
 
 @pytest.mark.parametrize("alias", ["ge/text-embedding", "oa/demo-embed"])
-async def test_the_sdk_gets_embeddings(door: Door, alias: str) -> None:
-    made = await door.sdk(lambda client: client.models.embed_content(model=alias, contents=["a", "b"]))
+async def test_the_sdk_gets_embeddings(served: ServedGateway, alias: str) -> None:
+    made = await served.sdk(lambda client: client.models.embed_content(model=alias, contents=["a", "b"]))
     assert len(made.embeddings) == 2
     assert all(one.values for one in made.embeddings)
-    status, raw, _ = await door.call(f"/v1beta/models/{alias}:embedContent", {"content": {"parts": [{"text": "a"}]}})
+    status, raw, _ = await served.call(f"/v1beta/models/{alias}:embedContent", {"content": {"parts": [{"text": "a"}]}})
     assert status == 200
     assert orjson.loads(raw)["embedding"]["values"]
 
 
-async def test_embeddings_go_to_gemini_and_come_back_as_they_were_said(door: Door) -> None:
+async def test_embeddings_are_passed_through_to_gemini_and_back_unchanged(served: ServedGateway) -> None:
     content = {"parts": [{"text": "a"}, {"inline_data": {"mime_type": "image/png", "data": "iVBO"}}]}
     ask = {"requests": [{"model": "models/x", "content": content, "taskType": "CLUSTERING"}, {"content": content, "title": "t"}]}
-    status, raw, headers = await door.call("/v1beta/models/ge/text-embedding:batchEmbedContents", ask)
+    status, raw, headers = await served.call("/v1beta/models/ge/text-embedding:batchEmbedContents", ask)
     assert (status, headers["x-conduit-provider"]) == (200, "ge")
     name = {"model": "models/text-embedding"}
-    assert door.vendor.requests[-1].body == {"requests": [{**one, **name} for one in ask["requests"]]}
+    assert served.vendor.requests[-1].body == {"requests": [{**one, **name} for one in ask["requests"]]}
     assert list(orjson.loads(raw)) == ["embeddings"]
-    await door.call("/v1beta/models/ge/text-embedding:embedContent", {"content": content, "embedContentConfig": {"new": 1}})
-    assert door.vendor.requests[-1].path.endswith("/models/text-embedding:embedContent")
-    assert door.vendor.requests[-1].body == {"content": content, "embedContentConfig": {"new": 1}}
+    await served.call("/v1beta/models/ge/text-embedding:embedContent", {"content": content, "embedContentConfig": {"new": 1}})
+    assert served.vendor.requests[-1].path.endswith("/models/text-embedding:embedContent")
+    assert served.vendor.requests[-1].body == {"content": content, "embedContentConfig": {"new": 1}}
 
 
-async def test_what_no_other_vendor_could_embed_is_named(door: Door) -> None:
+async def test_what_no_other_vendor_could_embed_is_named(served: ServedGateway) -> None:
     ask = {"content": {"parts": [{"inline_data": {"mime_type": "image/png", "data": "iVBO"}}]}}
-    status, raw, _ = await door.call("/v1beta/models/oa/demo-embed:embedContent", ask)
+    status, raw, _ = await served.call("/v1beta/models/oa/demo-embed:embedContent", ask)
     assert status == 400
     assert "content.parts" in orjson.loads(raw)["error"]["message"]
 
 
-async def test_geminis_refusal_to_embed_is_relayed(door: Door) -> None:
+async def test_geminis_refusal_to_embed_is_relayed(served: ServedGateway) -> None:
     refusal = {"error": {"code": 404, "message": "models/none is not found", "status": "NOT_FOUND", "details": []}}
-    door.vendor.script(Step(status=404, body=refusal))
-    status, raw, _ = await door.call("/v1beta/models/ge/none:embedContent", {"content": {"parts": [{"text": "a"}]}})
+    served.vendor.script(Step(status=404, body=refusal))
+    status, raw, _ = await served.call("/v1beta/models/ge/none:embedContent", {"content": {"parts": [{"text": "a"}]}})
     assert (status, orjson.loads(raw)) == (404, refusal)
 
 
-async def test_lists_of_models_have_googles_shape_where_google_is_meant(door: Door) -> None:
-    names = await door.sdk(lambda client: [model.name for model in client.models.list(config={"page_size": 2})])
+async def test_lists_of_models_have_googles_shape_where_google_is_meant(served: ServedGateway) -> None:
+    names = await served.sdk(lambda client: [model.name for model in client.models.list(config={"page_size": 2})])
     assert names == [f"models/{alias}" for alias in sorted(ALIASES)]
-    one = await door.sdk(lambda client: client.models.get(model="to-gemini"), "v1")
+    one = await served.sdk(lambda client: client.models.get(model="to-gemini"), "v1")
     assert one.name == "models/to-gemini"
-    _, raw, _ = await door.call("/v1/models")
+    _, raw, _ = await served.call("/v1/models")
     assert "models" in orjson.loads(raw)
-    _, raw, _ = await door.call("/v1/models", authorization=f"Bearer {KEY}")
+    _, raw, _ = await served.call("/v1/models", authorization=f"Bearer {KEY}")
     assert orjson.loads(raw)["object"] == "list"
-    _, raw, _ = await door.call("/v1beta/models", authorization=f"Bearer {KEY}")
+    _, raw, _ = await served.call("/v1beta/models", authorization=f"Bearer {KEY}")
     assert "models" in orjson.loads(raw)

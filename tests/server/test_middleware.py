@@ -23,7 +23,7 @@ from conduit_desktop.core.errors import (
     UpstreamError,
 )
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gateway import snapshot as snapshots
+from conduit_desktop.gateway import snapshot
 from conduit_desktop.gateway.admission.access import digest
 from conduit_desktop.gateway.snapshot import Snapshot
 from conduit_desktop.server import middleware
@@ -51,7 +51,7 @@ AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
 def gateway(rules: tuple[IpRule, ...] = (), **settings: Any) -> Any:
     """What the middleware reads of a gateway: its settings, one key, and IP rules."""
     key = VirtualKey(id="key_a", name="a", digest=digest(KEY), hint="condt_…")
-    parsed = tuple(snapshots._rule(rule) for rule in rules)
+    parsed = tuple(snapshot._rule(rule) for rule in rules)
     return SimpleNamespace(snapshot=Snapshot(settings=Settings(**settings), keys_by_digest={key.digest: key}, rules=parsed))
 
 

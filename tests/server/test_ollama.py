@@ -24,7 +24,7 @@ from tests.fakes.vendor import API_KEY, Vendor
 KEY = "condt_" + "k" * 43
 NO = {"error": "no"}
 OPEN = "condt_" + "o" * 43
-ASKED = [{"role": "user", "content": "hello there"}]
+MESSAGES = [{"role": "user", "content": "hello there"}]
 TOOL = {"type": "function", "function": {"name": "weather", "description": "of a city", "parameters": {"type": "object"}}}
 
 
@@ -66,15 +66,15 @@ async def client(server: TestServer) -> AsyncIterator[ollama.AsyncClient]:
 
 
 async def test_a_chat_streams_by_default_and_needs_no_key(client: ollama.AsyncClient) -> None:
-    parts = [part async for part in await client.chat("gpt:latest", ASKED, stream=True)]
+    parts = [part async for part in await client.chat("gpt:latest", MESSAGES, stream=True)]
     assert "".join(part.message.content or "" for part in parts).strip()
     assert [part.done for part in parts] == [False] * (len(parts) - 1) + [True]
     assert parts[-1].prompt_eval_count
     assert parts[-1].eval_count
 
 
-async def test_a_chat_comes_whole_where_asked_for(client: ollama.AsyncClient) -> None:
-    answer = await client.chat("gpt", ASKED, options={"num_predict": 50})
+async def test_a_chat_without_stream_is_answered_whole(client: ollama.AsyncClient) -> None:
+    answer = await client.chat("gpt", MESSAGES, options={"num_predict": 50})
     assert answer.message.content
     assert (answer.done, answer.done_reason) == (True, "stop")
 
@@ -82,17 +82,17 @@ async def test_a_chat_comes_whole_where_asked_for(client: ollama.AsyncClient) ->
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_tool_is_called_and_answered(client: ollama.AsyncClient, vendor: Vendor, stream: bool) -> None:
     if stream:
-        parts = [part async for part in await client.chat("gpt", ASKED, tools=[TOOL], stream=True)]
+        parts = [part async for part in await client.chat("gpt", MESSAGES, tools=[TOOL], stream=True)]
         calls = [call for part in parts for call in part.message.tool_calls or ()]
     else:
-        calls = list((await client.chat("gpt", ASKED, tools=[TOOL])).message.tool_calls or ())
+        calls = list((await client.chat("gpt", MESSAGES, tools=[TOOL])).message.tool_calls or ())
     assert [call.function.name for call in calls] == ["weather"]
-    told: list[Any] = [
-        *ASKED,
+    messages: list[Any] = [
+        *MESSAGES,
         {"role": "assistant", "tool_calls": calls},
         {"role": "tool", "content": "sunny", "tool_name": "weather"},
     ]
-    assert (await client.chat("gpt", told)).message.content
+    assert (await client.chat("gpt", messages)).message.content
     sent = vendor.requests[-1].body["messages"]
     assert sent[-1]["tool_call_id"] == sent[-2]["tool_calls"][0]["id"]
 
@@ -110,7 +110,7 @@ async def test_no_question_is_answered_as_a_model_that_is_loaded(client: ollama.
     assert not vendor.requests
 
 
-async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
+async def test_texts_become_vectors(client: ollama.AsyncClient) -> None:
     made = await client.embed("gpt:latest", ["one", "two"], dimensions=4)
     assert len(made.embeddings) == 2
     assert all(made.embeddings)
@@ -118,9 +118,7 @@ async def test_words_become_vectors(client: ollama.AsyncClient) -> None:
     assert list((await client.embeddings("gpt", "one")).embedding)
 
 
-async def test_ollama_hears_what_is_to_become_vectors_as_it_was_said(
-    server: TestServer, context: AppContext, vendor: Vendor
-) -> None:
+async def test_embedding_input_is_sent_to_ollama_unchanged(server: TestServer, context: AppContext, vendor: Vendor) -> None:
     credential = CredentialRef(label="0", secret="provider/oa/0", hint="…")
     await context.store.providers.insert(
         Provider(id="prov_ol", name="ol", kind="ollama", base_url=vendor.anthropic_url, credentials=(credential,))
@@ -152,7 +150,7 @@ async def test_a_stream_that_breaks_ends_in_an_error(client: ollama.AsyncClient,
     parts: list[ollama.ChatResponse] = []
 
     async def follow() -> None:
-        parts.extend([part async for part in await client.chat("gpt", ASKED, stream=True)])
+        parts.extend([part async for part in await client.chat("gpt", MESSAGES, stream=True)])
 
     with pytest.raises(ollama.ResponseError, match="broke off"):
         await follow()
@@ -161,10 +159,10 @@ async def test_a_stream_that_breaks_ends_in_an_error(client: ollama.AsyncClient,
 
 async def test_errors_are_ollamas(client: ollama.AsyncClient) -> None:
     with pytest.raises(ollama.ResponseError) as raised:
-        await client.chat("nonsense", ASKED)
+        await client.chat("nonsense", MESSAGES)
     assert raised.value.status_code == 404
     with pytest.raises(ollama.ResponseError) as raised:
-        await client.chat("hidden", ASKED)
+        await client.chat("hidden", MESSAGES)
     assert raised.value.status_code == 403
 
 
@@ -176,7 +174,7 @@ async def test_tags_name_what_the_key_may_call(client: ollama.AsyncClient) -> No
     ("features", "capabilities"),
     [((), ["completion", "tools"]), (("vision", "tools", "json"), ["completion", "tools", "vision"])],
 )
-async def test_show_tells_what_is_known(
+async def test_show_returns_the_known_details(
     client: ollama.AsyncClient, context: AppContext, features: tuple[str, ...], capabilities: list[str]
 ) -> None:
     provider = context.gateway.snapshot.providers["oa"].provider
@@ -193,13 +191,13 @@ async def test_the_version_and_the_stream_are_as_clients_expect(server: TestServ
         async with session.get(server.make_url("/api/version")) as response:
             version = tuple(int(piece) for piece in (await response.json())["version"].split("."))
             assert version >= (0, 6, 4)
-        body = {"model": "gpt", "messages": ASKED}
+        body = {"model": "gpt", "messages": MESSAGES}
         async with session.post(server.make_url("/api/chat"), data=orjson.dumps(body)) as response:
             assert response.content_type == "application/x-ndjson"
             assert orjson.loads((await response.read()).splitlines()[-1])["done"] is True
 
 
-async def test_an_ollama_upstream_is_asked_in_its_own_words(context: AppContext, client: ollama.AsyncClient) -> None:
+async def test_an_ollama_upstream_gets_requests_in_its_own_dialect(context: AppContext, client: ollama.AsyncClient) -> None:
     seen: list[Any] = []
 
     async def chat(request: web.Request) -> web.Response:
@@ -219,10 +217,10 @@ async def test_an_ollama_upstream_is_asked_in_its_own_words(context: AppContext,
         )
         await context.store.keys.replace((await context.store.keys.all())[0].model_copy(update={"models": ()}))
         await context.gateway.refresh()
-        parts = [part async for part in await client.chat("gptol", ASKED, stream=True, keep_alive="5m")]
+        parts = [part async for part in await client.chat("gptol", MESSAGES, stream=True, keep_alive="5m")]
         generated = [part.response async for part in await client.generate("gptol", "hello", stream=True)]
         await context.gateway.state.upstream.close()
     assert [part.message.content for part in parts] == ["hi", ""]
-    assert seen[0] == ("/api/chat", {"model": "llama3", "messages": ASKED, "tools": [], "stream": True, "keep_alive": "5m"})
+    assert seen[0] == ("/api/chat", {"model": "llama3", "messages": MESSAGES, "tools": [], "stream": True, "keep_alive": "5m"})
     assert seen[1][0] == "/api/generate"
     assert len(generated) == 2

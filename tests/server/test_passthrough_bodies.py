@@ -1,4 +1,4 @@
-"""Bodies in the native lane, from door to vendor and back: whatever is legal arrives as it was meant."""
+"""Passed-through bodies, from client to vendor and back: any legal JSON arrives unchanged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_the_vendor_reads_what_the_caller_meant(server: TestServer, vendor
     assert "Hä 😀" in vendor.requests[-1].raw.decode()
 
 
-async def test_of_a_model_named_twice_the_one_that_was_checked_is_asked(server: TestServer, vendor: Vendor) -> None:
+async def test_of_a_model_named_twice_the_checked_one_is_used(server: TestServer, vendor: Vendor) -> None:
     twice = b'{"model":"oa/forbidden","messages":[{"role":"user","content":"a"}],"model":"oa/m"}'
     assert (await post(server, twice))[0] == 200
     assert vendor.requests[-1].raw.count(b'"model"') == 1

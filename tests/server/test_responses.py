@@ -23,7 +23,7 @@ OTHER = "condt_" + "o" * 43
 ALIASES = ["to-openai", "to-anthropic"]
 
 
-class Door:
+class ServedGateway:
     """A short way to call the gateway."""
 
     def __init__(self, gateway: GatewayFixture, vendor: Vendor, session: aiohttp.ClientSession, url: str) -> None:
@@ -46,7 +46,7 @@ class Door:
 
 
 @pytest.fixture
-async def door(home: Home) -> AsyncIterator[Door]:
+async def served(home: Home) -> AsyncIterator[ServedGateway]:
     async with Vendor() as vendor, open_gateway(home) as gateway, aiohttp.ClientSession() as session:
         await gateway.add_provider("oa", vendor.openai_url)
         await gateway.add_provider("an", vendor.anthropic_url, kind="anthropic-compatible")
@@ -56,7 +56,7 @@ async def door(home: Home) -> AsyncIterator[Door]:
         await gateway.add_key("other", OTHER)
         context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, HttpServer(), gateway.state.overrides)
         async with TestServer(build(context), host="127.0.0.1") as server:
-            yield Door(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
+            yield ServedGateway(gateway, vendor, session, str(server.make_url("")).rstrip("/"))
 
 
 def text_of(response: dict[str, Any]) -> str:
@@ -64,69 +64,69 @@ def text_of(response: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_a_whole_answer_is_a_response_and_is_kept(door: Door, alias: str) -> None:
-    answer = await door.ask(model=alias, input="hello there", metadata={"a": "b"})
+async def test_a_whole_answer_is_a_response_and_is_kept(served: ServedGateway, alias: str) -> None:
+    answer = await served.ask(model=alias, input="hello there", metadata={"a": "b"})
     assert (answer["object"], answer["status"], answer["metadata"]) == ("response", "completed", {"a": "b"})
     assert "hello there" in text_of(answer)
     assert answer["usage"]["total_tokens"] > 0
-    status, kept, _ = await door.call("GET", f"/v1/responses/{answer['id']}")
+    status, kept, _ = await served.call("GET", f"/v1/responses/{answer['id']}")
     assert (status, kept) == (200, answer)
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_a_stream_is_kept_before_its_end_is_told(door: Door, alias: str) -> None:
-    status, raw, headers = await door.call("POST", "/v1/responses", {"model": alias, "input": "hello", "stream": True})
+async def test_a_stream_is_stored_before_its_end_is_sent(served: ServedGateway, alias: str) -> None:
+    status, raw, headers = await served.call("POST", "/v1/responses", {"model": alias, "input": "hello", "stream": True})
     assert (status, headers["Content-Type"].partition(";")[0]) == (200, "text/event-stream")
     frames = [orjson.loads(line[6:]) for line in raw.split(b"\n") if line.startswith(b"data: ")]
     assert [frame["sequence_number"] for frame in frames] == list(range(len(frames)))
     assert frames[-1]["type"] == "response.completed"
     final = frames[-1]["response"]
-    assert (await door.call("GET", f"/responses/{final['id']}"))[1] == final
+    assert (await served.call("GET", f"/responses/{final['id']}"))[1] == final
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-async def test_a_conversation_goes_on_from_the_response_before(door: Door, alias: str) -> None:
-    first = await door.ask(model=alias, input="my name is Ada", instructions="Be brief.")
-    second = await door.ask(model=alias, input="and now?", previous_response_id=first["id"])
+async def test_a_conversation_goes_on_from_the_response_before(served: ServedGateway, alias: str) -> None:
+    first = await served.ask(model=alias, input="my name is Ada", instructions="Be brief.")
+    second = await served.ask(model=alias, input="and now?", previous_response_id=first["id"])
     assert second["previous_response_id"] == first["id"]
-    third = await door.ask(model=alias, input=[{"role": "user", "content": "again"}], previous_response_id=second["id"])
+    third = await served.ask(model=alias, input=[{"role": "user", "content": "again"}], previous_response_id=second["id"])
     assert third["status"] == "completed"
-    messages = door.vendor.requests[-1].body["messages"]
+    messages = served.vendor.requests[-1].body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "user"]
     assert messages[0]["content"] == "my name is Ada"
-    assert "Be brief." not in orjson.dumps(door.vendor.requests[-1].body).decode(), "instructions hold for one request"
-    assert "x-conduit-dropped" not in (await door.call("POST", "/v1/responses", {"model": alias, "input": "x", "store": True}))[2]
+    assert "Be brief." not in orjson.dumps(served.vendor.requests[-1].body).decode(), "instructions hold for one request"
+    assert "x-conduit-dropped" not in (await served.call("POST", "/v1/responses", {"model": alias, "input": "x", "store": True}))[2]
 
 
-async def test_the_conversation_may_go_on_with_a_vendor_of_another_kind(door: Door) -> None:
+async def test_the_conversation_may_go_on_with_a_vendor_of_another_kind(served: ServedGateway) -> None:
     tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
-    first = await door.ask(model="to-openai", input="weather?", tools=[tool])
+    first = await served.ask(model="to-openai", input="weather?", tools=[tool])
     call = next(item for item in first["output"] if item["type"] == "function_call")
     result = {"type": "function_call_output", "call_id": call["call_id"], "output": "sunny"}
-    second = await door.ask(model="to-anthropic", input=[result], previous_response_id=first["id"], tools=[tool])
+    second = await served.ask(model="to-anthropic", input=[result], previous_response_id=first["id"], tools=[tool])
     assert "sunny" in text_of(second)
-    blocks = [block["type"] for message in door.vendor.requests[-1].body["messages"][1:] for block in message["content"]]
+    blocks = [block["type"] for message in served.vendor.requests[-1].body["messages"][1:] for block in message["content"]]
     assert blocks == ["tool_use", "tool_result"]
 
 
-async def test_another_key_sees_nothing_of_it(door: Door) -> None:
-    answer = await door.ask(model="to-openai", input="a secret")
+async def test_another_key_sees_nothing_of_it(served: ServedGateway) -> None:
+    answer = await served.ask(model="to-openai", input="a secret")
     for method in ("GET", "DELETE"):
-        status, body, _ = await door.call(method, f"/v1/responses/{answer['id']}", key=OTHER)
+        status, body, _ = await served.call(method, f"/v1/responses/{answer['id']}", key=OTHER)
         assert (status, body["error"]["code"]) == (404, "response_not_found")
-    asked = {"model": "to-openai", "input": "what was it?", "previous_response_id": answer["id"]}
-    status, body, _ = await door.call("POST", "/v1/responses", asked, key=OTHER)
+    request = {"model": "to-openai", "input": "what was it?", "previous_response_id": answer["id"]}
+    status, body, _ = await served.call("POST", "/v1/responses", request, key=OTHER)
     assert (status, body["error"]["code"], body["error"]["param"]) == (400, "previous_response_not_found", "previous_response_id")
-    assert (await door.call("GET", f"/v1/responses/{answer['id']}"))[0] == 200
+    assert (await served.call("GET", f"/v1/responses/{answer['id']}"))[0] == 200
 
 
-async def test_what_is_deleted_or_was_not_to_be_stored_is_not_there(door: Door) -> None:
-    answer = await door.ask(model="to-openai", input="hi")
-    status, body, _ = await door.call("DELETE", f"/v1/responses/{answer['id']}")
+async def test_what_is_deleted_or_was_not_to_be_stored_is_not_there(served: ServedGateway) -> None:
+    answer = await served.ask(model="to-openai", input="hi")
+    status, body, _ = await served.call("DELETE", f"/v1/responses/{answer['id']}")
     assert (status, body) == (200, {"id": answer["id"], "object": "response", "deleted": True})
-    unstored = await door.ask(model="to-openai", input="hi", store=False)
+    unstored = await served.ask(model="to-openai", input="hi", store=False)
     for id in (answer["id"], unstored["id"], "resp_never"):
-        assert (await door.call("GET", f"/v1/responses/{id}"))[0] == 404
+        assert (await served.call("GET", f"/v1/responses/{id}"))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -139,33 +139,33 @@ async def test_what_is_deleted_or_was_not_to_be_stored_is_not_there(door: Door) 
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
     ],
 )
-async def test_what_cannot_be_asked_is_named(door: Door, body: dict[str, Any], param: str) -> None:
-    status, answer, _ = await door.call("POST", "/v1/responses", {"model": "to-openai", **body})
+async def test_a_request_that_cannot_be_served_names_its_field(served: ServedGateway, body: dict[str, Any], param: str) -> None:
+    status, answer, _ = await served.call("POST", "/v1/responses", {"model": "to-openai", **body})
     assert (status, answer["error"]["param"], answer["error"]["type"]) == (400, param, "invalid_request_error")
 
 
-async def test_a_broken_stream_ends_in_a_failure_and_is_not_kept(door: Door) -> None:
-    door.vendor.script(Step(cut_after=2))
-    _, raw, _ = await door.call("POST", "/v1/responses", {"model": "to-openai", "input": "a b c d e f", "stream": True})
+async def test_a_broken_stream_ends_in_a_failure_and_is_not_kept(served: ServedGateway) -> None:
+    served.vendor.script(Step(cut_after=2))
+    _, raw, _ = await served.call("POST", "/v1/responses", {"model": "to-openai", "input": "a b c d e f", "stream": True})
     frames = [orjson.loads(line[6:]) for line in raw.split(b"\n") if line.startswith(b"data: ")]
     assert [frame["type"] for frame in frames[-2:]] == ["error", "response.failed"]
     assert b"response.completed" not in raw
-    assert (await door.call("GET", f"/v1/responses/{frames[-1]['response']['id']}"))[0] == 404
+    assert (await served.call("GET", f"/v1/responses/{frames[-1]['response']['id']}"))[0] == 404
 
 
-async def test_input_tokens_are_estimated_with_the_conversation_before(door: Door) -> None:
-    answer = await door.ask(model="to-openai", input="word " * 400)
-    _, short, headers = await door.call("POST", "/v1/responses/input_tokens", {"model": "to-openai", "input": "hi"})
+async def test_input_tokens_are_estimated_with_the_conversation_before(served: ServedGateway) -> None:
+    answer = await served.ask(model="to-openai", input="word " * 400)
+    _, short, headers = await served.call("POST", "/v1/responses/input_tokens", {"model": "to-openai", "input": "hi"})
     assert (short["object"], headers["x-conduit-token-count"]) == ("response.input_tokens", "estimated")
-    asked = {"model": "to-openai", "input": "hi", "previous_response_id": answer["id"]}
-    _, long, _ = await door.call("POST", "/v1/responses/input_tokens", asked)
+    request = {"model": "to-openai", "input": "hi", "previous_response_id": answer["id"]}
+    _, long, _ = await served.call("POST", "/v1/responses/input_tokens", request)
     assert long["input_tokens"] > short["input_tokens"] + 400
-    assert (await door.call("POST", "/v1/responses/input_tokens", {"input": "hi"}, key="condt_wrong"))[0] == 401
-    status, body, _ = await door.call("POST", "/v1/responses/input_tokens", {"model": "nothing", "input": "hi"})
+    assert (await served.call("POST", "/v1/responses/input_tokens", {"input": "hi"}, key="condt_wrong"))[0] == 401
+    status, body, _ = await served.call("POST", "/v1/responses/input_tokens", {"model": "nothing", "input": "hi"})
     assert (status, body["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_a_native_stream_that_fails_says_so_once(door: Door) -> None:
+async def test_a_passed_through_stream_that_fails_has_one_error(served: ServedGateway) -> None:
     head = {"id": "resp_theirs", "object": "response", "model": "gpt-x", "output": []}
     frames = [
         {"type": "response.created", "response": {**head, "status": "in_progress"}},
@@ -181,15 +181,15 @@ async def test_a_native_stream_that_fails_says_so_once(door: Door) -> None:
     app = web.Application()
     app.router.add_post("/v1/responses", answer)
     async with TestServer(app, host="127.0.0.1") as upstream:
-        await door.gateway.add_provider("real", str(upstream.make_url("/v1")), kind="openai")
-        _, raw, _ = await door.call("POST", "/v1/responses", {"model": "real/gpt-x", "input": "hi", "stream": True})
+        await served.gateway.add_provider("real", str(upstream.make_url("/v1")), kind="openai")
+        _, raw, _ = await served.call("POST", "/v1/responses", {"model": "real/gpt-x", "input": "hi", "stream": True})
     assert b"said" in raw
     assert raw.count(b'"type":"response.failed"') == 1
     assert b"oops" in raw
-    assert (door.gateway.records[-1].status, door.gateway.records[-1].error_code) == ("broken", "provider_stream_broken")
+    assert (served.gateway.records[-1].status, served.gateway.records[-1].error_code) == ("broken", "provider_stream_broken")
 
 
-async def test_a_provider_of_the_api_itself_gets_the_body_as_it_is(door: Door) -> None:
+async def test_a_provider_of_the_api_itself_gets_the_body_as_it_is(served: ServedGateway) -> None:
     seen: list[Any] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -200,14 +200,14 @@ async def test_a_provider_of_the_api_itself_gets_the_body_as_it_is(door: Door) -
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
     async with TestServer(app, host="127.0.0.1") as upstream:
-        await door.gateway.add_provider("real", str(upstream.make_url("/v1")), kind="openai")
-        asked = {"model": "real/gpt-x", "input": "hi", "previous_response_id": "resp_unknown_here", "new_field": [1]}
-        told = await door.ask(**asked)
-        assert told["unheard_of"] == 1
-        assert seen == [("/v1/responses", {**asked, "model": "gpt-x"})]
-        assert (await door.call("GET", "/v1/responses/resp_theirs"))[0] == 404, "the provider keeps its own"
-        kept = await door.ask(model="to-anthropic", input="my name is Ada")
-        await door.ask(model="real/gpt-x", input="and?", previous_response_id=kept["id"])
+        await served.gateway.add_provider("real", str(upstream.make_url("/v1")), kind="openai")
+        request = {"model": "real/gpt-x", "input": "hi", "previous_response_id": "resp_unknown_here", "new_field": [1]}
+        response = await served.ask(**request)
+        assert response["unheard_of"] == 1
+        assert seen == [("/v1/responses", {**request, "model": "gpt-x"})]
+        assert (await served.call("GET", "/v1/responses/resp_theirs"))[0] == 404, "the provider keeps its own"
+        kept = await served.ask(model="to-anthropic", input="my name is Ada")
+        await served.ask(model="real/gpt-x", input="and?", previous_response_id=kept["id"])
         assert [item.get("role") for item in seen[-1][1]["input"]] == ["user", "assistant", "user"]
-        assert "previous_response_id" not in seen[-1][1], "that provider never heard of it"
-    assert [door.gateway.records[0].output, door.gateway.records[0].dialect] == [4, "openai_responses"]
+        assert "previous_response_id" not in seen[-1][1], "that provider does not know it"
+    assert [served.gateway.records[0].output, served.gateway.records[0].dialect] == [4, "openai_responses"]

@@ -1,4 +1,4 @@
-"""Hand-made OpenAI chunks, and readings of them."""
+"""Builds OpenAI chunks, and reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
 
 CHAT = OpenAIChat()
-ASKED = ChatRequest("openai_chat", "gpt-x", include_usage=True)
+REQUEST = ChatRequest("openai_chat", "gpt-x", include_usage=True)
 DONE = b"data: [DONE]\n\n"
 
 
@@ -39,7 +39,7 @@ def read(data: bytes, split: int = 0) -> list[Event]:
     return events + reader.close()
 
 
-def heard(*frames: bytes) -> Answer:
+def answer_of(*frames: bytes) -> Answer:
     """The answer that a finished stream of these frames makes, whatever its split."""
     data = b"".join([*frames, DONE])
     events = read(data)
@@ -48,9 +48,9 @@ def heard(*frames: bytes) -> Answer:
     return collect(events)
 
 
-def told(answer: Answer, asked: ChatRequest = ASKED) -> bytes:
+def stream_of(answer: Answer, request: ChatRequest = REQUEST) -> bytes:
     """The answer as a stream."""
-    writer = CHAT.writer(asked)
+    writer = CHAT.writer(request)
     return b"".join(writer.write(event) for event in answer.events()) + writer.end()
 
 

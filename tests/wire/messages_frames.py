@@ -1,4 +1,4 @@
-"""Hand-made streams of Anthropic's Messages API, and readings of them."""
+"""Builds streams of Anthropic's Messages API, and reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conduit_desktop.wire.anthropic.dialect import AnthropicMessages
 from conduit_desktop.wire.framing import sse
 
 MESSAGES = AnthropicMessages()
-ASKED = ChatRequest("anthropic_messages", "claude-x")
+REQUEST = ChatRequest("anthropic_messages", "claude-x")
 
 
 def frame(payload: dict[str, Any]) -> bytes:
@@ -36,15 +36,17 @@ def block(index: int, content_block: dict[str, Any], *deltas: dict[str, Any]) ->
     return b"".join([*frames, frame({"type": "content_block_stop", "index": index})])
 
 
-def text(index: int, *words: str) -> bytes:
+def text(index: int, *pieces: str) -> bytes:
     """A text block that comes in pieces."""
-    return block(index, {"type": "text", "text": ""}, *({"type": "text_delta", "text": word} for word in words))
+    return block(index, {"type": "text", "text": ""}, *({"type": "text_delta", "text": word} for word in pieces))
 
 
 def stop(reason: str = "end_turn", usage: dict[str, Any] | None = None, **delta: Any) -> bytes:
     """`message_delta` and `message_stop`."""
-    said = {"stop_reason": reason, "stop_sequence": None, **delta}
-    return frame({"type": "message_delta", "delta": said, "usage": usage or {"output_tokens": 1}}) + frame({"type": "message_stop"})
+    ending = {"stop_reason": reason, "stop_sequence": None, **delta}
+    return frame({"type": "message_delta", "delta": ending, "usage": usage or {"output_tokens": 1}}) + frame(
+        {"type": "message_stop"}
+    )
 
 
 def read(data: bytes, split: int = 0) -> list[Event]:
@@ -57,8 +59,8 @@ def read(data: bytes, split: int = 0) -> list[Event]:
     return events + reader.close()
 
 
-def write(events: list[Event], request: ChatRequest = ASKED) -> bytes:
-    """A whole stream that says `events`."""
+def write(events: list[Event], request: ChatRequest = REQUEST) -> bytes:
+    """The whole stream that is written for `events`."""
     writer = MESSAGES.writer(request)
     return b"".join([writer.write(event) for event in events]) + writer.end()
 
@@ -73,8 +75,8 @@ def payloads(data: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def told(answer: Answer) -> Answer:
-    """The answer without how its arguments' JSON was spaced, and without what only a stream or a whole body says."""
+def normalised(answer: Answer) -> Answer:
+    """The answer with its arguments' JSON unspaced, and without the fields that only a stream or only a whole body has."""
     for choice in answer.choices:
         for call in choice.tool_calls:
             call.arguments = orjson.dumps(orjson.loads(call.arguments or "{}")).decode()
@@ -82,13 +84,13 @@ def told(answer: Answer) -> Answer:
     return answer
 
 
-def heard(data: bytes) -> Answer:
+def answer_of(data: bytes) -> Answer:
     """The answer a stream makes."""
-    return told(collect(read(data)))
+    return normalised(collect(read(data)))
 
 
 def check_rules(body: dict[str, Any]) -> None:
-    """What Anthropic refuses with a 400 is not there."""
+    """The body holds nothing that Anthropic refuses with a 400."""
     assert body["max_tokens"] >= 1
     roles = [turn["role"] for turn in body["messages"]]
     assert roles

@@ -1,4 +1,4 @@
-"""Hand-made events of the Responses API, and readings of them."""
+"""Builds events of the Responses API, and reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
 
 RESPONSES = OpenAIResponses()
-ASKED = ChatRequest("openai_responses", "gpt-x")
+REQUEST = ChatRequest("openai_responses", "gpt-x")
 USAGE = {
     "input_tokens": 9,
     "input_tokens_details": {"cached_tokens": 4},
@@ -67,7 +67,7 @@ def read(data: bytes, split: int = 0) -> list[Event]:
     return events + reader.close()
 
 
-def heard(*frames: bytes) -> Answer:
+def answer_of(*frames: bytes) -> Answer:
     """The answer that a finished stream of these frames makes, whatever its split."""
     data = b"".join([CREATED, *frames, completed()])
     events = read(data)
@@ -76,9 +76,9 @@ def heard(*frames: bytes) -> Answer:
     return collect(events)
 
 
-def told(answer: Answer, asked: ChatRequest = ASKED) -> bytes:
+def stream_of(answer: Answer, request: ChatRequest = REQUEST) -> bytes:
     """The answer as a stream."""
-    writer = RESPONSES.writer(asked)
+    writer = RESPONSES.writer(request)
     return b"".join([writer.write(one) for one in answer.events()]) + writer.end()
 
 

@@ -69,7 +69,7 @@ class Features:
 EVERYWHERE = Features(documents=False, penalties=False, output_formats=False)
 """What every dialect can say."""
 
-words = st.text(min_size=1, max_size=30)
+short_texts = st.text(min_size=1, max_size=30)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
 ids = st.from_regex(r"call_[A-Za-z0-9]{6,12}", fullmatch=True)
 json_scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=10)
@@ -89,7 +89,7 @@ def _cache(features: Features) -> st.SearchStrategy[Any]:
 
 def texts(features: Features) -> st.SearchStrategy[Text]:
     """A text part of a request."""
-    return st.builds(Text, text=words, cache=_cache(features))
+    return st.builds(Text, text=short_texts, cache=_cache(features))
 
 
 def media(features: Features) -> st.SearchStrategy[Media]:
@@ -118,7 +118,7 @@ def tool_calls(features: Features) -> st.SearchStrategy[ToolCall]:
     functions = st.builds(ToolCall, id=ids, name=names, arguments=arguments)
     if not features.custom_tools:
         return functions
-    return functions | st.builds(ToolCall, id=ids, name=names, arguments=words, kind=st.just("custom"))
+    return functions | st.builds(ToolCall, id=ids, name=names, arguments=short_texts, kind=st.just("custom"))
 
 
 def _unique(calls: list[ToolCall]) -> list[ToolCall]:
@@ -132,7 +132,7 @@ def _thoughts(draw: st.DrawFn, features: Features) -> list[Thinking | RedactedTh
     found: list[Thinking | RedactedThinking] = []
     if features.thinking and draw(st.booleans()):
         signature = draw(_base64) if features.signatures else None
-        found.append(Thinking(draw(words), signature))
+        found.append(Thinking(draw(short_texts), signature))
     if features.redacted and draw(st.booleans()):
         found.append(RedactedThinking(draw(_base64)))
     return found
@@ -140,10 +140,10 @@ def _thoughts(draw: st.DrawFn, features: Features) -> list[Thinking | RedactedTh
 
 @st.composite
 def results(draw: st.DrawFn, features: Features, call: ToolCall) -> ToolResult:
-    """What the tool said to `call`."""
+    """The result of `call`."""
     plain = draw(st.booleans())
     count = 1 if plain else draw(st.integers(1, 3))
-    parts: list[Part] = [draw(st.builds(Text, text=words)) for _ in range(count)]
+    parts: list[Part] = [draw(st.builds(Text, text=short_texts)) for _ in range(count)]
     if features.result_media and not plain and draw(st.booleans()):
         parts.append(draw(media(Features(documents=False))))
     is_error = draw(st.sampled_from([None, True])) if features.tool_errors else None
@@ -153,13 +153,15 @@ def results(draw: st.DrawFn, features: Features, call: ToolCall) -> ToolResult:
 @st.composite
 def _turn(draw: st.DrawFn, features: Features) -> list[Message]:
     plain = draw(st.booleans())
-    asked: list[Part] = [Text(draw(words))] if plain else draw(st.lists(texts(features) | media(features), min_size=1, max_size=3))
-    turn = [Message("user", asked, plain=plain)]
-    said: list[Part] = list(draw(_thoughts(features)))
+    user_parts: list[Part] = (
+        [Text(draw(short_texts))] if plain else draw(st.lists(texts(features) | media(features), min_size=1, max_size=3))
+    )
+    turn = [Message("user", user_parts, plain=plain)]
+    assistant_parts: list[Part] = list(draw(_thoughts(features)))
     calls = _unique(draw(st.lists(tool_calls(features), max_size=2)))
     if not calls or draw(st.booleans()):
-        said.append(Text(draw(words)))
-    turn.append(Message("assistant", [*said, *calls], plain=True))
+        assistant_parts.append(Text(draw(short_texts)))
+    turn.append(Message("assistant", [*assistant_parts, *calls], plain=True))
     found: list[Part] = [draw(results(features, call)) for call in calls]
     if found and features.results_in == "user":
         turn.append(Message("user", found))
@@ -174,7 +176,7 @@ def _tools(draw: st.DrawFn, features: Features) -> list[Tool]:
     tools = [
         Tool(
             name,
-            draw(st.none() | words),
+            draw(st.none() | short_texts),
             draw(schemas),
             type="function" if features.dialect == "openai_chat" else None,
             cache=draw(_cache(features)),
@@ -182,7 +184,7 @@ def _tools(draw: st.DrawFn, features: Features) -> list[Tool]:
         for name in offered
     ]
     if features.custom_tools and draw(st.booleans()):
-        tools.append(Tool(f"custom_{draw(names)}", draw(st.none() | words), kind="custom", type="custom"))
+        tools.append(Tool(f"custom_{draw(names)}", draw(st.none() | short_texts), kind="custom", type="custom"))
     return tools
 
 
@@ -191,7 +193,7 @@ def requests(draw: st.DrawFn, features: Features = EVERYWHERE) -> ChatRequest:
     """A whole conversation with its tools and settings."""
     request = ChatRequest(features.dialect, draw(names), max_tokens=draw(st.integers(1, 100_000)))
     if features.system and draw(st.booleans()):
-        request.messages.append(Message("system", [Text(draw(words))], plain=True))
+        request.messages.append(Message("system", [Text(draw(short_texts))], plain=True))
     for _ in range(draw(st.integers(1, 3))):
         request.messages += draw(_turn(features))
     request.tools = draw(_tools(features))
@@ -200,7 +202,7 @@ def requests(draw: st.DrawFn, features: Features = EVERYWHERE) -> ChatRequest:
         request.tool_choice = ToolChoice(mode, request.tools[0].name if mode == "tool" else None)
     request.temperature = draw(st.none() | st.sampled_from([0.0, 0.5, 1.0]))
     request.top_p = draw(st.none() | st.sampled_from([0.1, 1.0]))
-    request.stop = draw(st.none() | st.lists(words, min_size=1, max_size=3))
+    request.stop = draw(st.none() | st.lists(short_texts, min_size=1, max_size=3))
     request.stream = draw(st.booleans())
     if features.top_k:
         request.top_k = draw(st.none() | st.integers(1, 100))
@@ -213,16 +215,16 @@ def requests(draw: st.DrawFn, features: Features = EVERYWHERE) -> ChatRequest:
 
 
 def _citations(features: Features) -> st.SearchStrategy[list[Citation]]:
-    one = st.builds(Citation, url=names.map(lambda name: f"https://example.com/{name}"), title=words)
+    one = st.builds(Citation, url=names.map(lambda name: f"https://example.com/{name}"), title=short_texts)
     return st.lists(one, max_size=2) if features.citations else st.just([])
 
 
 @st.composite
 def _answer_parts(draw: st.DrawFn, features: Features) -> list[AnswerPart]:
-    text = st.builds(Text, text=words, citations=_citations(features))
+    text = st.builds(Text, text=short_texts, citations=_citations(features))
     parts: list[AnswerPart] = list(draw(_thoughts(features)))
     if features.refusals and draw(st.integers(0, 4)) == 0:
-        return [*parts, Refusal(draw(words))]
+        return [*parts, Refusal(draw(short_texts))]
     calls = _unique(draw(st.lists(tool_calls(features), max_size=3)))
     parts += draw(st.lists(text, min_size=0 if calls else 1, max_size=2 if features.split_text else 1))
     parts += calls

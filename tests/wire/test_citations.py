@@ -23,8 +23,8 @@ Fields = dict[str, Any]
 Blocks = list[tuple[str, int]]
 """Texts, each with the number of its citations; an empty one stands for a search, which no other dialect can express."""
 
-words = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("ßé漢🦊\u0301"), min_size=1, max_size=8)
-blocks = st.lists(st.tuples(words, st.integers(0, 2)) | st.just(("", 0)), min_size=1, max_size=6)
+short_texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("ßé漢🦊\u0301"), min_size=1, max_size=8)
+blocks = st.lists(st.tuples(short_texts, st.integers(0, 2)) | st.just(("", 0)), min_size=1, max_size=6)
 
 
 def source(number: int) -> Fields:
@@ -39,7 +39,7 @@ def cited(cited_texts: Blocks) -> list[list[Fields]]:
 
 
 def streamed(cited_texts: Blocks, split: int) -> list[Event]:
-    """Anthropic's stream of the blocks: what a text cites comes before its words."""
+    """Anthropic's stream of the blocks: the citations of a text come before its text."""
     frames = [start(input_tokens=1)]
     for index, ((text, _), sources) in enumerate(zip(cited_texts, cited(cited_texts), strict=True)):
         notes = [{"type": "citations_delta", "citation": raw} for raw in sources]
@@ -61,7 +61,7 @@ def whole(cited_texts: Blocks) -> list[Event]:
 
 
 def seen_whole(caller: str, answer: Answer) -> Iterator[tuple[str, str]]:
-    """Each source's address and the words it stands for, as a client reads them."""
+    """Each source's URL and the text it covers, as a client reads them."""
     body = CALLERS[caller].write_response(answer, ChatRequest(caller, "m"))
     match caller:
         case "openai_chat":
@@ -131,7 +131,7 @@ def test_claudes_citation_covers_its_block_in_a_stream_however_it_is_split(calle
     assert list(seen_whole(caller, collect(events))) == wanted(cited_texts)
 
 
-@given(texts=st.lists(words, min_size=1, max_size=4), data=st.data())
+@given(texts=st.lists(short_texts, min_size=1, max_size=4), data=st.data())
 def test_googles_positions_are_assigned_to_the_part_they_belong_to(texts: list[str], data: st.DataObject) -> None:
     """Google counts bytes from the first word of an answer, whatever its parts; ours are characters of one part."""
     supports, begin = [], 0
@@ -189,8 +189,8 @@ def test_citations_that_a_client_hands_back_are_read_by_others_and_not_sent_to_a
     content = [*as_client(foreign(PLACED, UNPLACED), stream), own]
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": content},
                                                         {"role": "user", "content": "and?"}]}  # fmt: skip
-    native = MESSAGES.passthrough_request(body, "claude-x")
-    assert native["messages"][1]["content"] == [{"type": "text", "text": "grün ist gut"}, own]
+    sent = MESSAGES.passthrough_request(body, "claude-x")
+    assert sent["messages"][1]["content"] == [{"type": "text", "text": "grün ist gut"}, own]
     request = MESSAGES.read_request(body, {})
     assert MESSAGES.write_request(request, "m").body == body
     found = [(c.url, c.start, c.end) for part in request.messages[1].parts if isinstance(part, Text) for c in part.citations]

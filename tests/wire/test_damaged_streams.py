@@ -1,4 +1,4 @@
-"""Spoilt requests, from every dialect to every other: read or refused, and whatever was read can be written."""
+"""Damaged requests, from every dialect to every other: read or refused, and what was read can be written."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def bodies(draw: st.DrawFn, sample: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("name", SAMPLES)
 @settings(max_examples=60)
 @given(data=st.data())
-def test_a_spoilt_request_is_refused_or_can_be_written_for_every_vendor(name: str, data: st.DataObject) -> None:
+def test_a_damaged_request_is_refused_or_can_be_written_for_every_vendor(name: str, data: st.DataObject) -> None:
     source, body = dialect(name), data.draw(bodies(SAMPLES[name]))
     source.passthrough_request(body, "m")
     try:

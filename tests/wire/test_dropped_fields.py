@@ -29,8 +29,8 @@ UPSTREAMS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", 
 
 def written(upstream: str, *messages: Message, **settings: Any) -> WrittenRequest:
     """What a foreign caller's request becomes."""
-    asked = ChatRequest("elsewhere", "m", [*messages, Message("user", [Text("hello")], plain=True)], **settings)
-    return dialect(upstream).write_request(asked, "m")
+    request = ChatRequest("elsewhere", "m", [*messages, Message("user", [Text("hello")], plain=True)], **settings)
+    return dialect(upstream).write_request(request, "m")
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)

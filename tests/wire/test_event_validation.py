@@ -22,10 +22,9 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.framing import aws_eventstream as eventstream
-from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing import aws_eventstream, sse
 from conduit_desktop.wire.media.endpoints import MediaRequest, media_format
-from tests.wire.speech import asked, read, say
+from tests.wire.dialect_io import client_request, read, write_stream
 
 
 def sse_of(*payloads: dict[str, Any]) -> bytes:
@@ -38,7 +37,7 @@ def lines_of(*payloads: dict[str, Any]) -> bytes:
 
 def frames_of(*payloads: tuple[str, dict[str, Any]]) -> bytes:
     headers = {":content-type": "application/json", ":message-type": "event"}
-    return b"".join(eventstream.write(orjson.dumps(payload), {":event-type": kind, **headers}) for kind, payload in payloads)
+    return b"".join(aws_eventstream.write(orjson.dumps(payload), {":event-type": kind, **headers}) for kind, payload in payloads)
 
 
 def message(*events: dict[str, Any]) -> bytes:
@@ -128,7 +127,7 @@ def test_a_time_beyond_the_calendar_is_none() -> None:
     body = {"created": 10**14, "choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}
     events = dialect("openai_chat").read_response(body)
     assert collect(events).started.created is None
-    assert dialect("ollama").write_response(collect(events), asked(dialect("ollama")))["created_at"]
+    assert dialect("ollama").write_response(collect(events), client_request(dialect("ollama")))["created_at"]
 
 
 def test_a_citation_with_an_invalid_span_has_none() -> None:
@@ -160,7 +159,7 @@ def test_complete_calls_with_one_id_stay_apart() -> None:
     events = dialect("ollama").read_response(body)
     assert called(events) == [("f", '{"of":"f"}'), ("g", '{"of":"g"}')]
     for to in ("anthropic_messages", "openai_responses", "openai_chat", "bedrock", "cohere", "gemini"):
-        assert called(read(dialect(to), say(dialect(to), events))) == [("f", '{"of":"f"}'), ("g", '{"of":"g"}')], to
+        assert called(read(dialect(to), write_stream(dialect(to), events))) == [("f", '{"of":"f"}'), ("g", '{"of":"g"}')], to
 
 
 def test_a_call_that_the_server_left_open_ends_before_the_finish() -> None:
@@ -183,7 +182,7 @@ def test_whitespace_after_a_complete_call_is_ignored() -> None:
         Finished("stop"),
     ]
     gemini = dialect("gemini")
-    assert called(read(gemini, say(gemini, [*events, UsageReported(Usage())]))) == [("f", "{}")]
+    assert called(read(gemini, write_stream(gemini, [*events, UsageReported(Usage())]))) == [("f", "{}")]
 
 
 @pytest.mark.parametrize(
@@ -195,8 +194,8 @@ def test_whitespace_after_a_complete_call_is_ignored() -> None:
     ],
 )
 def test_invalid_counts_of_media_endpoints_are_zero(name: str, form_name: str, answer: dict[str, Any]) -> None:
-    told = media_format(name, form_name).read([answer], b"", MediaRequest(name, {"model": "m", "input": "hi"}), "m")
-    assert told.usage == Usage()
+    result = media_format(name, form_name).read([answer], b"", MediaRequest(name, {"model": "m", "input": "hi"}), "m")
+    assert result.usage == Usage()
 
 
 @pytest.mark.parametrize("code", ["²²²", "9" * 5000, "4٣٠0"])
@@ -208,9 +207,9 @@ def test_an_error_in_a_stream_with_an_invalid_status_is_an_error(code: str) -> N
 @pytest.mark.parametrize("name", ["openai_chat", "anthropic_messages", "gemini", "bedrock", "cohere", "ollama", "replicate"])
 @pytest.mark.parametrize("word", ["model", "violat", "<script", "\\n", "try again in 1d"])
 def test_an_error_that_quotes_a_long_prompt_is_read_fast(name: str, word: str) -> None:
-    """Vendors quote what was asked: a caller could write what takes minutes to search, while everybody waits."""
-    said = word * (1_000_000 // len(word))
-    for body in (orjson.dumps({"error": {"message": said}, "message": said}), said.encode()):
+    """Vendors quote the prompt: a client could send one that takes minutes to search, on the loop of all requests."""
+    message = word * (1_000_000 // len(word))
+    for body in (orjson.dumps({"error": {"message": message}, "message": message}), message.encode()):
         began = time.process_time()
         dialect(name).read_error(400, {}, body)
         assert time.process_time() - began < 2

@@ -17,7 +17,7 @@ from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import dialect
 from tests.wire import responses_frames
-from tests.wire.speech import read, say
+from tests.wire.dialect_io import read, write_stream
 from tests.wire.strategies import Features, answers
 from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
@@ -91,7 +91,9 @@ every_client = pytest.mark.parametrize("caller", CLIENTS)
 
 
 def understood(caller: str, events: list[Event]) -> None:
-    assert kept(CLIENTS[caller](say(dialect(caller), events))) == first(collect(events), refusal_last=caller == "openai_chat")
+    assert kept(CLIENTS[caller](write_stream(dialect(caller), events))) == first(
+        collect(events), refusal_last=caller == "openai_chat"
+    )
 
 
 @every_client
@@ -118,7 +120,7 @@ def test_any_vendors_stream_is_put_together_whole(caller: str, data: st.DataObje
 @given(answer=answers(ANY))
 def test_every_event_of_a_response_names_the_item_it_belongs_to(answer: Answer) -> None:
     items: dict[int, str] = {}
-    for event in responses_frames.payloads(say(dialect("openai_responses"), list(answer.events()))):
+    for event in responses_frames.payloads(write_stream(dialect("openai_responses"), list(answer.events()))):
         if event["type"] == "response.output_item.added":
             assert event["output_index"] == len(items)
             items[event["output_index"]] = event["item"]["id"]

@@ -124,8 +124,8 @@ def test_foreign_signatures_are_not_labelled_as_claudes_and_reach_no_vendor(orig
     for details in (whole["reasoning_details"], [one for delta in deltas for one in delta.get("reasoning_details", ())]):
         assert [one["format"] == "anthropic-claude-v1" for one in details] == [is_claudes]
         turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "so", "reasoning_details": details}, "odd"]
-        native = CHAT.passthrough_request({"model": "m", "messages": turns}, "x")["messages"]
-        assert native == (turns if is_claudes else [turns[0], {"role": "assistant", "content": "so"}, "odd"])
+        sent = CHAT.passthrough_request({"model": "m", "messages": turns}, "x")["messages"]
+        assert sent == (turns if is_claudes else [turns[0], {"role": "assistant", "content": "so"}, "odd"])
 
 
 EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": "clear_tool_uses_20250919"}]}
@@ -141,9 +141,9 @@ EDITS = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}, {"type": 
 )
 def test_thinking_by_budget_is_removed_where_a_call_has_no_thought_before_it(thinking: Fields, after: Fields, goes: bool) -> None:
     given = body(client_content("gemini", Thinking("hm", "Z2Vt"), CALL), after, thinking=thinking, context_management=EDITS)
-    native = MESSAGES.passthrough_request(given, "claude-x")
-    assert ("thinking" not in native) == goes
-    assert native["context_management"] == ({"edits": EDITS["edits"][1:]} if goes else EDITS)
+    sent = MESSAGES.passthrough_request(given, "claude-x")
+    assert ("thinking" not in sent) == goes
+    assert sent["context_management"] == ({"edits": EDITS["edits"][1:]} if goes else EDITS)
     assert given["thinking"] == thinking
 
 

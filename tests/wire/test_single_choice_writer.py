@@ -25,7 +25,7 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.wire import dialect
-from tests.wire.speech import asked, read, say
+from tests.wire.dialect_io import client_request, read, write_stream
 
 SINGLE = ["anthropic_messages", "bedrock", "cohere", "ollama", "openai_responses", "replicate"]
 BLOCKS = ["bedrock", "cohere"]
@@ -48,7 +48,7 @@ SECOND_CHOICE: list[Event] = [
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_events_of_other_choices_write_nothing(name: str) -> None:
-    writer = dialect(name).writer(asked(dialect(name), stream=True))
+    writer = dialect(name).writer(client_request(dialect(name), stream=True))
     writer.write(Started("resp_1", "m"))
     writer.write(TextDelta("first"))
     assert b"".join(map(writer.write, SECOND_CHOICE)) == b""
@@ -62,7 +62,7 @@ def test_the_input_of_a_custom_tool_is_written_as_one_json_object(name: str) -> 
     events: list[Event] = [Started("resp_1", "m"), ToolCallStarted("call_1", "shell", "custom")]
     events += [ToolCallDelta("call_1", piece) for piece in pieces]
     events += [Finished("tool_calls"), UsageReported(Usage())]
-    (call,) = collect(read(dialect(name), say(dialect(name), events))).first.tool_calls
+    (call,) = collect(read(dialect(name), write_stream(dialect(name), events))).first.tool_calls
     assert (call.name, call.arguments) == ("shell", '{"input":"say \\"hi\\"\\ntwice"}')
 
 
@@ -82,6 +82,6 @@ def test_interleaved_calls_keep_their_own_arguments(name: str) -> None:
         Finished("tool_calls"),
         UsageReported(Usage()),
     ]
-    first = collect(read(dialect(name), say(dialect(name), events))).first
+    first = collect(read(dialect(name), write_stream(dialect(name), events))).first
     assert first.text == "both"
     assert [(call.name, call.arguments) for call in first.tool_calls] == [("f", '{"of":"f"}'), ("g", '{"of":"g"}')]

@@ -25,7 +25,7 @@ BOTH = [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)]
 NAMES = ["from OpenAI to Anthropic", "from Anthropic to OpenAI"]
 
 
-def asked_in(to: Dialect) -> ChatRequest:
+def request_in(to: Dialect) -> ChatRequest:
     """A caller who wants everything there is, with usage in the stream."""
     return ChatRequest(to.name, "alias", [Message("user", [Text("hello")], plain=True)], stream=True, include_usage=True)
 
@@ -79,29 +79,29 @@ CALLER = Features(
 @settings(max_examples=40)
 @given(request=requests(CALLER))
 def test_whatever_anthropic_callers_ask_reaches_openai_whole(request: ChatRequest) -> None:
-    asked = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
-    got = OPENAI.read_request(orjson.loads(orjson.dumps(OPENAI.write_request(asked, "gpt-x").body)), {})
-    assert words(got) == words(asked)
-    assert calls_and_results(got) == calls_and_results(asked)
-    assert [(tool.name, tool.description) for tool in got.tools] == [(tool.name, tool.description) for tool in asked.tools]
+    parsed = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
+    got = OPENAI.read_request(orjson.loads(orjson.dumps(OPENAI.write_request(parsed, "gpt-x").body)), {})
+    assert texts_by_role(got) == texts_by_role(parsed)
+    assert calls_and_results(got) == calls_and_results(parsed)
+    assert [(tool.name, tool.description) for tool in got.tools] == [(tool.name, tool.description) for tool in parsed.tools]
     assert (got.max_tokens, got.temperature, got.stop, got.stream) == (
-        asked.max_tokens,
-        asked.temperature,
-        asked.stop,
-        asked.stream,
+        parsed.max_tokens,
+        parsed.temperature,
+        parsed.stop,
+        parsed.stream,
     )
 
 
-def words(request: ChatRequest) -> list[tuple[str, str]]:
-    """What each side said, run together; a text document counts, for OpenAI it is text."""
-    said: list[tuple[str, str]] = []
+def texts_by_role(request: ChatRequest) -> list[tuple[str, str]]:
+    """(role, text) of each side, adjacent ones joined; a text document counts, because for OpenAI it is text."""
+    texts: list[tuple[str, str]] = []
     for message in request.messages:
         text = "".join(part.text or "" for part in message.parts if isinstance(part, Text | Media))
-        if text and said and said[-1][0] == message.role:
-            said[-1] = (message.role, said[-1][1] + text)
+        if text and texts and texts[-1][0] == message.role:
+            texts[-1] = (message.role, texts[-1][1] + text)
         elif text:
-            said.append((message.role, text))
-    return said
+            texts.append((message.role, text))
+    return texts
 
 
 def calls_and_results(request: ChatRequest) -> list[tuple[str, str]]:
@@ -120,8 +120,8 @@ def calls_and_results(request: ChatRequest) -> list[tuple[str, str]]:
 @given(answer=answers(Features(thinking=True)))
 def test_answers_cross_in_streams(source: Dialect, to: Dialect, answer: Answer) -> None:
     answer.started = Started(answer.started.id, answer.started.model, 1)
-    upstream = write(source.writer(asked_in(source)), list(answer.events()))
-    crossed = collect(read(to, write(to.writer(asked_in(to)), read(source, upstream))))
+    upstream = write(source.writer(request_in(source)), list(answer.events()))
+    crossed = collect(read(to, write(to.writer(request_in(to)), read(source, upstream))))
     assert kept(crossed) == kept(answer)
     assert crossed.first.thinking == answer.first.thinking
 
@@ -130,8 +130,8 @@ def test_answers_cross_in_streams(source: Dialect, to: Dialect, answer: Answer) 
 @settings(max_examples=30)
 @given(answer=answers(Features(thinking=True)))
 def test_answers_cross_whole(source: Dialect, to: Dialect, answer: Answer) -> None:
-    upstream = source.write_response(answer, asked_in(source))
-    mine = to.write_response(collect(source.read_response(orjson.loads(orjson.dumps(upstream)))), asked_in(to))
+    upstream = source.write_response(answer, request_in(source))
+    mine = to.write_response(collect(source.read_response(orjson.loads(orjson.dumps(upstream)))), request_in(to))
     crossed = collect(to.read_response(orjson.loads(orjson.dumps(mine))))
     assert kept(crossed) == kept(answer)
     assert crossed.first.thinking == answer.first.thinking
@@ -143,32 +143,32 @@ def test_signed_and_hidden_thinking_survive_the_way_there_and_back() -> None:
     deltas = [{"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "c2ln"}]
     hidden = {"type": "redacted_thinking", "data": "eA=="}
     stream = start(input_tokens=1) + block(0, thinking, *deltas) + block(1, hidden) + text(2, "a") + stop()
-    crossed = collect(read(OPENAI, write(OPENAI.writer(asked_in(OPENAI)), read(ANTHROPIC, stream))))
+    crossed = collect(read(OPENAI, write(OPENAI.writer(request_in(OPENAI)), read(ANTHROPIC, stream))))
     assert crossed.first.parts == [Thinking("hm", "c2ln"), RedactedThinking("eA=="), Text("a")]
 
 
 def test_every_recorded_openai_request_is_one_anthropic_takes(recordings: Path) -> None:
     for each in recorded(recordings, "/chat/completions"):
         if isinstance(each["req"], dict) and "messages" in each["req"]:
-            asked = OPENAI.read_request(each["req"], {})
-            check_rules(ANTHROPIC.write_request(asked, "claude-x").body)
+            parsed = OPENAI.read_request(each["req"], {})
+            check_rules(ANTHROPIC.write_request(parsed, "claude-x").body)
 
 
 def test_every_recorded_anthropic_request_is_one_openai_reads(recordings: Path) -> None:
     for each in recorded(recordings, "/v1/messages"):
-        asked = ANTHROPIC.read_request(each["req"], {})
-        got = OPENAI.read_request(OPENAI.write_request(asked, "gpt-x").body, {})
-        heard = "".join(text for _, text in words(got))
+        parsed = ANTHROPIC.read_request(each["req"], {})
+        got = OPENAI.read_request(OPENAI.write_request(parsed, "gpt-x").body, {})
+        joined = "".join(text for _, text in texts_by_role(got))
         at = 0
-        for message in asked.messages:
+        for message in parsed.messages:
             for part in message.parts:
                 if isinstance(part, Text | Media) and part.text:
-                    at = heard.find(part.text, at)
+                    at = joined.find(part.text, at)
                     assert at >= 0, (each["cassette"], part.text)
 
 
-def spoken(answer: Answer) -> str:
-    """The words of an answer; a refusal is text to Anthropic."""
+def text_of(answer: Answer) -> str:
+    """The text of an answer; a refusal is text in Anthropic's dialect."""
     return "".join(part.text for part in answer.first.parts if isinstance(part, Text | Refusal))
 
 
@@ -186,8 +186,8 @@ def test_every_recorded_answer_crosses(recordings: Path, source: Dialect, to: Di
             continue  # some recordings end in an error
         if answer.usage is None or answer.first.finish is None:
             continue
-        crossed = collect(read(to, write(to.writer(asked_in(to)), list(answer.events()))))
-        assert spoken(crossed) == spoken(answer), each["cassette"]
+        crossed = collect(read(to, write(to.writer(request_in(to)), list(answer.events()))))
+        assert text_of(crossed) == text_of(answer), each["cassette"]
         assert kept(crossed)["calls"] == kept(answer)["calls"], each["cassette"]
         assert kept(crossed)["output"] == kept(answer)["output"], each["cassette"]
         seen += 1

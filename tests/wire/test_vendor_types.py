@@ -1,4 +1,4 @@
-"""Whatever a vendor's own types allow is read whole, in any split, and said validly in every caller's dialect."""
+"""Any answer that a vendor's own types allow is read whole, in any split, and written validly in every dialect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Refusal, Text
 from conduit_desktop.wire import dialect
-from tests.wire.speech import asked, read, say
+from tests.wire.dialect_io import client_request, read, write_stream
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Fields, Vendor
 from tools.conformance import sdk
@@ -22,7 +22,7 @@ from tools.conformance.answer_summary import AnswerSummary, parsed
 
 CALLERS = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
 ENDS = {"length": "length", "content_filter": "filtered", "refusal": "filtered"}
-"""The ends that every dialect can tell."""
+"""The finish reasons that every dialect can express."""
 
 every_vendor = pytest.mark.parametrize("vendor", VENDORS, ids=repr)
 
@@ -45,15 +45,15 @@ def bare(value: Any) -> Any:
 
 
 def kept(seen: AnswerSummary) -> tuple[str, str, list[tuple[str, Any]]]:
-    return seen.text.strip(), run_together(seen.thinking), [(name, bare(said)) for name, said in seen.calls]
+    return seen.text.strip(), run_together(seen.thinking), [(name, bare(arguments)) for name, arguments in seen.calls]
 
 
 def first(answer: Answer, refusal_last: bool = False) -> tuple[str, str, list[tuple[str, Any]]]:
     """What the first choice says; with `refusal_last` as chat does, where a refusal has a field of its own."""
-    words = [part for part in answer.first.parts if isinstance(part, Text | Refusal)]
+    texts = [part for part in answer.first.parts if isinstance(part, Text | Refusal)]
     if refusal_last:
-        words.sort(key=lambda part: isinstance(part, Refusal))
-    text = "".join(part.text for part in words)
+        texts.sort(key=lambda part: isinstance(part, Refusal))
+    text = "".join(part.text for part in texts)
     calls = [(call.name, bare(call.arguments)) for call in answer.first.tool_calls]
     return text.strip(), run_together(answer.first.thinking), calls
 
@@ -66,7 +66,7 @@ def every(answer: Answer) -> list[tuple[Any, ...]]:
     ]
 
 
-def told(caller: str, seen: AnswerSummary, answer: Answer) -> None:
+def check_summary(caller: str, seen: AnswerSummary, answer: Answer) -> None:
     """The caller sees what the answer says, and how it ended."""
     assert kept(seen) == first(answer, refusal_last=caller == "openai_chat"), caller
     refused = any(isinstance(part, Refusal) for part in answer.first.parts)
@@ -78,15 +78,15 @@ def told(caller: str, seen: AnswerSummary, answer: Answer) -> None:
 @every_vendor
 @settings(max_examples=15)
 @given(data=st.data())
-def test_any_whole_answer_is_read_and_said_in_every_dialect(vendor: Vendor, data: st.DataObject) -> None:
+def test_any_whole_answer_is_read_and_written_in_every_dialect(vendor: Vendor, data: st.DataObject) -> None:
     body = data.draw(vendor.bodies)
     answer = whole(vendor, body)
     if vendor.dialect in READ_WHOLE:
         assert first(answer) == kept(READ_WHOLE[vendor.dialect](body))
     for caller in CALLERS:
         if caller != vendor.dialect:  # which is relayed as it came
-            said = orjson.dumps(dialect(caller).write_response(answer, asked(dialect(caller))))
-            told(caller, READ_WHOLE[caller](sdk.read_whole(caller, orjson.loads(said))), answer)
+            written = orjson.dumps(dialect(caller).write_response(answer, client_request(dialect(caller))))
+            check_summary(caller, READ_WHOLE[caller](sdk.read_whole(caller, orjson.loads(written))), answer)
 
 
 @every_vendor
@@ -95,10 +95,10 @@ def test_any_whole_answer_is_read_and_said_in_every_dialect(vendor: Vendor, data
 def test_any_stream_says_what_the_whole_answer_says(vendor: Vendor, data: st.DataObject) -> None:
     body = data.draw(vendor.bodies)
     stream = b"".join(STREAMS[vendor.dialect](data.draw, body))
-    speaks = dialect(vendor.dialect)
-    events = read(speaks, stream)
+    vendor_dialect = dialect(vendor.dialect)
+    events = read(vendor_dialect, stream)
     for split in (1, data.draw(st.integers(2, 50))):
-        assert read(speaks, stream, split) == events
+        assert read(vendor_dialect, stream, split) == events
     answer, expected = collect(events), whole(vendor, body)
     assert every(answer) == every(expected)
     if expected.usage is not None:
@@ -109,11 +109,11 @@ def test_any_stream_says_what_the_whole_answer_says(vendor: Vendor, data: st.Dat
 @every_vendor
 @settings(max_examples=12)
 @given(data=st.data())
-def test_any_stream_is_said_in_every_dialect(vendor: Vendor, data: st.DataObject) -> None:
+def test_any_stream_is_written_in_every_dialect(vendor: Vendor, data: st.DataObject) -> None:
     events = read(dialect(vendor.dialect), b"".join(STREAMS[vendor.dialect](data.draw, data.draw(vendor.bodies))))
     answer = collect(events)
     for caller in CALLERS:
         free_text = any(call.kind == "custom" for choice in answer.choices for call in choice.tool_calls)
         # OpenAI streams calls of custom tools, but its SDK's type for chunks does not have them.
         if caller != vendor.dialect and not (caller == "openai_chat" and free_text):
-            told(caller, READ_STREAM[caller](sdk.read_stream(caller, say(dialect(caller), events))), answer)
+            check_summary(caller, READ_STREAM[caller](sdk.read_stream(caller, write_stream(dialect(caller), events))), answer)

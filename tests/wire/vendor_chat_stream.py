@@ -33,18 +33,18 @@ def interleaved(draw: Draw, lists: Sequence[Sequence[One]]) -> list[One]:
 
 def noised(draw: Draw, frames: list[bytes], noise: list[bytes]) -> list[bytes]:
     """Frames with some between them that say nothing."""
-    heard: list[bytes] = []
+    mixed: list[bytes] = []
     for frame in frames:
-        heard += [draw(st.sampled_from(noise)), frame] if draw(st.integers(0, 7)) == 0 else [frame]
-    return heard
+        mixed += [draw(st.sampled_from(noise)), frame] if draw(st.integers(0, 7)) == 0 else [frame]
+    return mixed
 
 
 def chat_stream(draw: Draw, body: Fields) -> list[bytes]:
     """The chunks of an answer, by one of the vendors' habits."""
     head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
     head["object"] = "chat.completion.chunk"
-    told = interleaved(draw, [_choice(draw, choice) for choice in body["choices"]])
-    chunks: list[Fields] = [{**head, "choices": [choice]} for choice in told]
+    pieces_in_order = interleaved(draw, [_choice(draw, choice) for choice in body["choices"]])
+    chunks: list[Fields] = [{**head, "choices": [choice]} for choice in pieces_in_order]
     if draw(st.integers(0, 3)) == 0:  # Azure's verdict on the prompt comes first
         chunks.insert(0, {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []})
     if usage := body.get("usage"):
@@ -56,12 +56,12 @@ def chat_stream(draw: Draw, body: Fields) -> list[bytes]:
 
 
 def _count(draw: Draw, chunks: list[Fields], head: Fields, usage: Fields) -> None:
-    match draw(st.sampled_from(["after", "before", "beside", "always", "groq"])):
+    match draw(st.sampled_from(["after", "before", "last", "always", "groq"])):
         case "after":
             chunks.append({**head, "choices": [], "usage": usage})
         case "before":
             chunks.insert(len(chunks) - 1, {**head, "choices": [], "usage": usage})
-        case "beside":
+        case "last":
             chunks[-1]["usage"] = usage
         case "groq":
             chunks[-1]["x_groq"] = {"id": "req_1", "usage": usage}
@@ -76,8 +76,8 @@ def _choice(draw: Draw, choice: Fields) -> list[Fields]:
     message = choice["message"]
     deltas: list[Fields | None] = [{"role": "assistant", "content": draw(st.sampled_from(["", None]))}]
     for name in ("reasoning_content", "content", "refusal"):
-        said = message.get(name)
-        deltas += [{name: text} for text in pieces(draw, said)] if isinstance(said, str) else [{name: said}] if said else []
+        value = message.get(name)
+        deltas += [{name: text} for text in pieces(draw, value)] if isinstance(value, str) else [{name: value}] if value else []
     if message.get("annotations"):
         deltas.append({"annotations": message["annotations"]})
     if legacy := message.get("function_call"):
@@ -85,36 +85,36 @@ def _choice(draw: Draw, choice: Fields) -> list[Fields]:
         deltas += [{"function_call": {"arguments": text}} for text in pieces(draw, legacy["arguments"])]
     deltas += _calls(draw, message.get("tool_calls") or [])
     unfinished = draw(st.sampled_from([{}, {"finish_reason": None}, {"finish_reason": ""}]))
-    told = [{"index": choice["index"], "delta": delta, **unfinished} for delta in deltas]
+    choices = [{"index": choice["index"], "delta": delta, **unfinished} for delta in deltas]
     end = {"index": choice["index"], "finish_reason": choice["finish_reason"], "logprobs": choice.get("logprobs")}
     silent = draw(st.sampled_from([{}, None, {"content": ""}, {"content": None}, {"role": "assistant"}]))
     match draw(st.sampled_from(["in", "after", "twice"])):
         case "in":
-            told[-1] |= end
+            choices[-1] |= end
         case "after":
-            told.append({**end, "delta": silent})
+            choices.append({**end, "delta": silent})
         case _:
-            told += [{**end, "delta": silent}, {**end, "delta": silent, "logprobs": None}]
-    return told
+            choices += [{**end, "delta": silent}, {**end, "delta": silent, "logprobs": None}]
+    return choices
 
 
 def _calls(draw: Draw, calls: list[Fields]) -> list[Any]:
     """Deltas of tool calls: numbered and mixed, or one call after the other without numbers; or each call whole."""
     habit = draw(st.sampled_from(["openai", "repeats", "unnumbered", "whole", "parsed"]))
-    told = [_call(draw, place, call, habit) for place, call in enumerate(calls)]
-    one_by_one = [delta for deltas in told for delta in deltas]
-    return [{"tool_calls": [call]} for call in (one_by_one if habit == "unnumbered" else interleaved(draw, told))]
+    deltas_by_call = [_call(draw, place, call, habit) for place, call in enumerate(calls)]
+    one_by_one = [delta for deltas in deltas_by_call for delta in deltas]
+    return [{"tool_calls": [call]} for call in (one_by_one if habit == "unnumbered" else interleaved(draw, deltas_by_call))]
 
 
 def _call(draw: Draw, place: int, call: Fields, habit: str) -> list[Fields]:
     kind = call["type"]
     field = "arguments" if kind == "function" else "input"
-    name, said = call[kind]["name"], call[kind][field]
+    name, text_of_call = call[kind]["name"], call[kind][field]
     begin = {"id": call["id"], "type": kind, kind: {"name": name, field: draw(st.sampled_from(["", None]))}}
     number = {} if habit == "unnumbered" else {"index": place}
     if habit in ("whole", "parsed"):
-        whole = orjson.loads(said) if habit == "parsed" and kind == "function" else said
+        whole = orjson.loads(text_of_call) if habit == "parsed" and kind == "function" else text_of_call
         return [{**begin, **number, kind: {"name": name, field: whole}}]
     same = {"id": call["id"], "type": kind}
     again: Fields = same if habit == "repeats" else draw(st.sampled_from([{}, {"id": None}, {"id": ""}]))
-    return [{**begin, **number}, *({**number, **again, kind: {field: text}} for text in pieces(draw, said))]
+    return [{**begin, **number}, *({**number, **again, kind: {field: text}} for text in pieces(draw, text_of_call))]

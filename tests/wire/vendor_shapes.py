@@ -60,7 +60,7 @@ def _list(inner: Fields) -> Fields:
 def cohere() -> Fields:
     """The answer of `POST /v2/chat` (https://docs.cohere.com/reference/chat)."""
     text, number = {"type": "string"}, {"type": "integer"}
-    words = [_object({"type": {"const": kind}, kind: text}) for kind in ("text", "thinking")]
+    text_blocks = [_object({"type": {"const": kind}, kind: text}) for kind in ("text", "thinking")]
     document = _object({"type": {"const": "document"}}, id=text, document={"type": "object"})
     citation = _object({}, start=number, end=number, text=text, content_index=number, sources=_list(document))
     function = _object({"name": text, "arguments": text})
@@ -68,7 +68,7 @@ def cohere() -> Fields:
     tokens = _object({}, input_tokens=number, output_tokens=number)
     message = _object(
         {"role": {"const": "assistant"}},
-        content=_list({"oneOf": words}),
+        content=_list({"oneOf": text_blocks}),
         tool_calls=_list(call),
         tool_plan=text,
         citations=_list(citation),

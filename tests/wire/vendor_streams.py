@@ -8,18 +8,19 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from conduit_desktop.wire.framing import aws_eventstream as eventstream
-from conduit_desktop.wire.framing import sse
+from conduit_desktop.wire.framing import aws_eventstream, sse
 from tests.wire.vendor_chat_stream import chat_stream, interleaved, noised, pieces
 from tests.wire.vendor_types import Fields
 
 Draw = st.DrawFn
-Told = list[tuple[str, Fields]]
+Events = list[tuple[str, Fields]]
 
 
-def _named(told: Told, draw: Draw) -> list[bytes]:
+def _named(events: Events, draw: Draw) -> list[bytes]:
     """Frames whose event has the name of their type; a proxy on the way may have lost it."""
-    return [sse.write(orjson.dumps({"type": kind, **said}), kind if draw(st.integers(0, 9)) else None) for kind, said in told]
+    return [
+        sse.write(orjson.dumps({"type": kind, **payload}), kind if draw(st.integers(0, 9)) else None) for kind, payload in events
+    ]
 
 
 def _messages_stream(draw: Draw, body: Fields) -> list[bytes]:
@@ -27,19 +28,19 @@ def _messages_stream(draw: Draw, body: Fields) -> list[bytes]:
     late = ("stop_reason", "stop_sequence", "stop_details", "context_management")
     start = {name: value for name, value in body.items() if name not in late}
     start |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 0}}
-    told: Told = [("message_start", {"message": start})]
+    events: Events = [("message_start", {"message": start})]
     for index, block in enumerate(body["content"]):
         begun, deltas = _messages_block(draw, block)
-        told.append(("content_block_start", {"index": index, "content_block": begun}))
-        told += [("content_block_delta", {"index": index, "delta": delta}) for delta in deltas]
-        told.append(("content_block_stop", {"index": index}))
+        events.append(("content_block_start", {"index": index, "content_block": begun}))
+        events += [("content_block_delta", {"index": index, "delta": delta}) for delta in deltas]
+        events.append(("content_block_stop", {"index": index}))
     if draw(st.booleans()):
-        told.append(("message_delta", {"delta": {"stop_reason": None}, "usage": {"output_tokens": 0}}))
+        events.append(("message_delta", {"delta": {"stop_reason": None}, "usage": {"output_tokens": 0}}))
     counted = draw(st.sampled_from([{"output_tokens": usage["output_tokens"]}, usage]))
-    said = {name: body[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in body}
-    told += [("message_delta", {"delta": said, "usage": counted}), ("message_stop", {})]
+    payload = {name: body[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in body}
+    events += [("message_delta", {"delta": payload, "usage": counted}), ("message_stop", {})]
     ping, new = _named([("ping", {}), ("brand_new", {"index": 0, "delta": None})], draw)
-    first, *rest = _named(told, draw)
+    first, *rest = _named(events, draw)
     return [first, *noised(draw, rest, [ping, new, b": comment\n\n"])]
 
 
@@ -64,29 +65,29 @@ def _messages_block(draw: Draw, block: Fields) -> tuple[Fields, list[Fields]]:
 
 def _responses_stream(draw: Draw, body: Fields) -> list[bytes]:
     begun = {**body, "output": [], "status": "in_progress", "usage": None, "incomplete_details": None}
-    told: Told = [("created", {"response": begun}), ("in_progress", {"response": begun})]
+    events: Events = [("created", {"response": begun}), ("in_progress", {"response": begun})]
     for index, item in enumerate(body["output"]):
         place = {"output_index": index, "item_id": item["id"]}
         begins, steps = _responses_item(draw, item, place)
-        told += [("output_item.added", {"output_index": index, "item": begins}), *steps]
-        told.append(("output_item.done", {"output_index": index, "item": item}))
-    told.append(("incomplete" if body["status"] == "incomplete" else "completed", {"response": body}))
-    numbered = [(f"response.{kind}", {"sequence_number": number, **said}) for number, (kind, said) in enumerate(told)]
+        events += [("output_item.added", {"output_index": index, "item": begins}), *steps]
+        events.append(("output_item.done", {"output_index": index, "item": item}))
+    events.append(("incomplete" if body["status"] == "incomplete" else "completed", {"response": body}))
+    numbered = [(f"response.{kind}", {"sequence_number": number, **payload}) for number, (kind, payload) in enumerate(events)]
     first, *rest = _named(numbered, draw)
     new = _named([("response.new.delta", {"delta": {"a": 1}}), ("response.new.done", {}), ("keepalive", {})], draw)
     return [first, *noised(draw, rest, [*new, b": comment\n\n"])]
 
 
-def _responses_item(draw: Draw, item: Fields, place: Fields) -> tuple[Fields, Told]:
-    """The item as it begins, and what is said until it is done."""
+def _responses_item(draw: Draw, item: Fields, place: Fields) -> tuple[Fields, Events]:
+    """The item as it begins, and the events until it is done."""
     match item["type"]:
         case "message":
-            said = [_responses_part(draw, part, {**place, "content_index": at}) for at, part in enumerate(item["content"])]
-            return {**item, "content": [], "status": "in_progress"}, [step for steps in said for step in steps]
+            payload = [_responses_part(draw, part, {**place, "content_index": at}) for at, part in enumerate(item["content"])]
+            return {**item, "content": [], "status": "in_progress"}, [step for steps in payload for step in steps]
         case "function_call" | "custom_tool_call" as kind:
             name = "arguments" if kind == "function_call" else "input"
             family = f"{kind}_{name}"
-            steps: Told = [(f"{family}.delta", {**place, "delta": text}) for text in pieces(draw, item[name])]
+            steps: Events = [(f"{family}.delta", {**place, "delta": text}) for text in pieces(draw, item[name])]
             whole = (f"{family}.done", {**place, name: item[name]})
             return {**item, name: ""}, draw(st.sampled_from([[*steps, whole], steps, [whole], []]))
         case "reasoning":
@@ -102,10 +103,10 @@ def _responses_item(draw: Draw, item: Fields, place: Fields) -> tuple[Fields, To
             return item, [(f"{kind}.in_progress", place), (f"{kind}.completed", place)]
 
 
-def _responses_part(draw: Draw, part: Fields, place: Fields) -> Told:
+def _responses_part(draw: Draw, part: Fields, place: Fields) -> Events:
     name = "text" if part["type"] == "output_text" else "refusal"
     family = part["type"]
-    steps: Told = [("content_part.added", {**place, "part": {**part, name: ""}})]
+    steps: Events = [("content_part.added", {**place, "part": {**part, name: ""}})]
     steps += [(f"{family}.delta", {**place, "delta": text}) for text in pieces(draw, part[name])]
     if draw(st.booleans()):
         steps += [("output_text.annotation.added", {**place, "annotation": note}) for note in part.get("annotations") or ()]
@@ -113,13 +114,13 @@ def _responses_part(draw: Draw, part: Fields, place: Fields) -> Told:
 
 
 def _gemini_stream(draw: Draw, body: Fields) -> list[bytes]:
-    beside = {name: value for name, value in body.items() if name not in ("candidates", "usageMetadata")}
-    told = interleaved(draw, [_candidate(draw, candidate) for candidate in body["candidates"]])
-    chunks: list[Fields] = [{**beside, "candidates": [candidate]} for candidate in told]
+    other_fields = {name: value for name, value in body.items() if name not in ("candidates", "usageMetadata")}
+    events = interleaved(draw, [_candidate(draw, candidate) for candidate in body["candidates"]])
+    chunks: list[Fields] = [{**other_fields, "candidates": [candidate]} for candidate in events]
     if usage := body.get("usageMetadata"):
         match draw(st.sampled_from(["last", "every", "after"])):
             case "after":
-                chunks.append({**beside, "usageMetadata": usage})
+                chunks.append({**other_fields, "usageMetadata": usage})
             case "every":
                 chunks = [{**chunk, "usageMetadata": {"promptTokenCount": usage["promptTokenCount"]}} for chunk in chunks]
                 chunks[-1]["usageMetadata"] = usage
@@ -133,60 +134,60 @@ def _gemini_stream(draw: Draw, body: Fields) -> list[bytes]:
 def _candidate(draw: Draw, candidate: Fields) -> list[Fields]:
     index = candidate["index"]
     parts = (candidate.get("content") or {}).get("parts") or []
-    said: list[list[Fields]] = []
+    payload: list[list[Fields]] = []
     for part in parts:
         whole = not isinstance(part.get("text"), str) or part.get("thoughtSignature")
-        said += [[part]] if whole else [[{**part, "text": text}] for text in pieces(draw, part["text"])]
-    told: list[Fields] = [{"index": index, "content": {"role": "model", "parts": parts}} for parts in said]
+        payload += [[part]] if whole else [[{**part, "text": text}] for text in pieces(draw, part["text"])]
+    events: list[Fields] = [{"index": index, "content": {"role": "model", "parts": parts}} for parts in payload]
     last = draw(st.sampled_from([{}, {"content": {}}, {"content": {"role": "model"}}, {"content": {"parts": [{"text": ""}]}}]))
-    beside = {name: value for name, value in candidate.items() if name != "content"}
-    return [*told, {**beside, **last}]
+    other_fields = {name: value for name, value in candidate.items() if name != "content"}
+    return [*events, {**other_fields, **last}]
 
 
 def _cohere_stream(draw: Draw, body: Fields) -> list[bytes]:
     message = body["message"]
-    told: Told = [("message-start", {"id": body["id"], "delta": {"message": {"role": "assistant", "content": []}}})]
+    events: Events = [("message-start", {"id": body["id"], "delta": {"message": {"role": "assistant", "content": []}}})]
     for index, block in enumerate(message.get("content") or ()):
         kind = block["type"]
-        told.append(_said("content-start", index, content={"type": kind, kind: ""}))
-        told += [_said("content-delta", index, content={kind: text}) for text in pieces(draw, block[kind])]
-        told.append(("content-end", {"index": index}))
-    told += [_said("tool-plan-delta", 0, tool_plan=text) for text in pieces(draw, message.get("tool_plan") or "")]
+        events.append(_cohere_event("content-start", index, content={"type": kind, kind: ""}))
+        events += [_cohere_event("content-delta", index, content={kind: text}) for text in pieces(draw, block[kind])]
+        events.append(("content-end", {"index": index}))
+    events += [_cohere_event("tool-plan-delta", 0, tool_plan=text) for text in pieces(draw, message.get("tool_plan") or "")]
     for index, call in enumerate(message.get("tool_calls") or ()):
         inner = call["function"]
-        told.append(_said("tool-call-start", index, tool_calls={**call, "function": {**inner, "arguments": ""}}))
+        events.append(_cohere_event("tool-call-start", index, tool_calls={**call, "function": {**inner, "arguments": ""}}))
         deltas = [{"function": {"arguments": text}} for text in pieces(draw, inner["arguments"])]
-        told += [_said("tool-call-delta", index, tool_calls=delta) for delta in deltas]
-        told.append(("tool-call-end", {"index": index}))
+        events += [_cohere_event("tool-call-delta", index, tool_calls=delta) for delta in deltas]
+        events.append(("tool-call-end", {"index": index}))
     for index, citation in enumerate(message.get("citations") or ()):
-        told += [_said("citation-start", index, citations=citation), ("citation-end", {"index": index})]
-    told.append(("message-end", {"delta": {"finish_reason": body["finish_reason"], "usage": body.get("usage")}}))
-    first, *rest = _named(told, draw)
+        events += [_cohere_event("citation-start", index, citations=citation), ("citation-end", {"index": index})]
+    events.append(("message-end", {"delta": {"finish_reason": body["finish_reason"], "usage": body.get("usage")}}))
+    first, *rest = _named(events, draw)
     new = _named([("debug", {"prompt": "a"}), ("brand-new", {"delta": None})], draw)
     return [first, *noised(draw, rest, new), b"data: [DONE]\n\n"]
 
 
-def _said(kind: str, index: int, **message: Any) -> tuple[str, Fields]:
+def _cohere_event(kind: str, index: int, **message: Any) -> tuple[str, Fields]:
     return kind, {"index": index, "delta": {"message": message}}
 
 
 def _bedrock_stream(draw: Draw, body: Fields) -> list[bytes]:
-    told: Told = [("messageStart", {"role": "assistant"})]
+    events: Events = [("messageStart", {"role": "assistant"})]
     for index, block in enumerate(body["output"]["message"]["content"]):
         place = {"contentBlockIndex": index}
         begins, deltas = _converse_block(draw, block)
-        told += [("contentBlockStart", {**place, "start": begins})] if begins else []  # real streams do not announce text
-        told += [("contentBlockDelta", {**place, "delta": delta}) for delta in deltas]
-        told.append(("contentBlockStop", place))
-    told.append(("messageStop", {"stopReason": body["stopReason"]}))
-    told.append(("metadata", {"usage": body["usage"], "metrics": {"latencyMs": 1}}))
-    first, *rest = [_aws(kind, said) for kind, said in told]
+        events += [("contentBlockStart", {**place, "start": begins})] if begins else []  # real streams do not announce text
+        events += [("contentBlockDelta", {**place, "delta": delta}) for delta in deltas]
+        events.append(("contentBlockStop", place))
+    events.append(("messageStop", {"stopReason": body["stopReason"]}))
+    events.append(("metadata", {"usage": body["usage"], "metrics": {"latencyMs": 1}}))
+    first, *rest = [_aws(kind, payload) for kind, payload in events]
     new = [_aws("brandNew", {"a": 1}), _aws("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"brandNew": {}}})]
     return [first, *noised(draw, rest, new)]
 
 
-def _aws(kind: str, said: Fields) -> bytes:
-    return eventstream.write(orjson.dumps(said), {":event-type": kind, ":message-type": "event"})
+def _aws(kind: str, payload: Fields) -> bytes:
+    return aws_eventstream.write(orjson.dumps(payload), {":event-type": kind, ":message-type": "event"})
 
 
 def _converse_block(draw: Draw, block: Fields) -> tuple[Fields, list[Fields]]:
@@ -194,16 +195,16 @@ def _converse_block(draw: Draw, block: Fields) -> tuple[Fields, list[Fields]]:
         case {"text": str(text)}:
             return {}, [{"text": piece} for piece in pieces(draw, text)]
         case {"toolUse": call}:
-            told = pieces(draw, orjson.dumps(call["input"]).decode())
+            events = pieces(draw, orjson.dumps(call["input"]).decode())
             begins = {name: value for name, value in call.items() if name != "input"}
-            return {"toolUse": begins}, [{"toolUse": {"input": piece}} for piece in told]
+            return {"toolUse": begins}, [{"toolUse": {"input": piece}} for piece in events]
         case {"reasoningContent": {"reasoningText": thought}}:
             deltas = [{"text": piece} for piece in pieces(draw, thought["text"])]
             deltas += [{"signature": thought["signature"]}] if thought.get("signature") else []
             return {}, [{"reasoningContent": delta} for delta in deltas]
-        case {"citationsContent": said}:
-            cited = [{"citation": citation} for citation in said.get("citations") or ()]
-            return {}, [{"text": part.get("text") or ""} for part in said.get("content") or ()] + cited
+        case {"citationsContent": payload}:
+            cited = [{"citation": citation} for citation in payload.get("citations") or ()]
+            return {}, [{"text": part.get("text") or ""} for part in payload.get("content") or ()] + cited
         case _:  # nothing else comes in pieces
             return {name: {} for name in block}, []
 
@@ -211,10 +212,10 @@ def _converse_block(draw: Draw, block: Fields) -> tuple[Fields, list[Fields]]:
 def _ollama_stream(draw: Draw, body: Fields) -> list[bytes]:
     message = body["message"]
     head = {name: body[name] for name in ("model", "created_at") if name in body}
-    said = [{"thinking": text} for text in pieces(draw, message.get("thinking") or "")]
-    said += [{"content": text} for text in pieces(draw, message.get("content") or "")]
-    said += [{"tool_calls": [call]} for call in message.get("tool_calls") or ()]
-    lines = [{**head, "message": {"role": "assistant", "content": "", **more}, "done": False} for more in said]
+    payload = [{"thinking": text} for text in pieces(draw, message.get("thinking") or "")]
+    payload += [{"content": text} for text in pieces(draw, message.get("content") or "")]
+    payload += [{"tool_calls": [call]} for call in message.get("tool_calls") or ()]
+    lines = [{**head, "message": {"role": "assistant", "content": "", **more}, "done": False} for more in payload]
     return [orjson.dumps(line) + b"\n" for line in [*lines, {**body, "message": {"role": "assistant", "content": ""}}]]
 
 

@@ -189,8 +189,8 @@ def _gemini(body: Fields) -> None:
     for index, candidate in enumerate(body["candidates"]):
         candidate |= {"index": index, "finishReason": candidate.get("finishReason") or "STOP"}
         for part in (candidate.get("content") or {}).get("parts") or ():
-            said = [name for name in _ONE_OF if part.get(name) is not None]
-            for name in [name for name in part if part[name] is None or name in said[1:]]:
+            present = [name for name in _ONE_OF if part.get(name) is not None]
+            for name in [name for name in part if part[name] is None or name in present[1:]]:
                 del part[name]
             if "functionCall" in part:
                 part["functionCall"] = {"name": "weather", "args": part["functionCall"].get("args")}
@@ -198,7 +198,7 @@ def _gemini(body: Fields) -> None:
 
 def _bedrock(body: Fields) -> None:
     content = body["output"]["message"]["content"]
-    content[:] = [block for block in content if "guardContent" not in block]  # what is asked, never what is answered
+    content[:] = [block for block in content if "guardContent" not in block]  # only in requests, never in answers
     for place, block in enumerate(content):
         if "toolUse" in block:
             block["toolUse"] = {**block["toolUse"], "toolUseId": f"tool_{place}"}
@@ -214,18 +214,21 @@ def _ollama(body: Fields) -> None:
 
 
 @st.composite
-def _chat_usage(draw: Draw, heard: str = "prompt_tokens", made: str = "completion_tokens") -> Fields:
-    asked, told = draw(counts), draw(counts)
-    inner = {f"{heard}_details": {"cached_tokens": asked // 2}, f"{made}_details": {"reasoning_tokens": told // 2}}
+def _chat_usage(draw: Draw, input_name: str = "prompt_tokens", output_name: str = "completion_tokens") -> Fields:
+    input_count, output_count = draw(counts), draw(counts)
+    inner = {
+        f"{input_name}_details": {"cached_tokens": input_count // 2},
+        f"{output_name}_details": {"reasoning_tokens": output_count // 2},
+    }
     more: Fields = draw(st.sampled_from([{}, dict.fromkeys(inner), inner]))
-    return {heard: asked, made: told, "total_tokens": asked + told, **more}
+    return {input_name: input_count, output_name: output_count, "total_tokens": input_count + output_count, **more}
 
 
 @st.composite
 def _gemini_usage(draw: Draw) -> Fields:
-    asked, told, thought = draw(counts), draw(counts), draw(counts)
-    total = {"totalTokenCount": asked + told + thought, "cachedContentTokenCount": asked // 2}
-    return {"promptTokenCount": asked, "candidatesTokenCount": told, "thoughtsTokenCount": thought, **total}
+    input_count, output_count, thought = draw(counts), draw(counts), draw(counts)
+    total = {"totalTokenCount": input_count + output_count + thought, "cachedContentTokenCount": input_count // 2}
+    return {"promptTokenCount": input_count, "candidatesTokenCount": output_count, "thoughtsTokenCount": thought, **total}
 
 
 _nothing = st.none()

@@ -265,11 +265,11 @@ async def test_a_price_that_changes_while_it_is_looked_up_holds_for_the_next_req
         return found
 
     monkeypatch.setattr(pricing, "compile_prices", late)
-    asking = asyncio.ensure_future(kept.find([one], at(1.0)))
+    lookup = asyncio.ensure_future(kept.find([one], at(1.0)))
     await asyncio.sleep(0)
     kept.forget()
     changed.set()
-    (old,) = (await asking).values()
+    (old,) = (await lookup).values()
     assert old is not None
     assert old.price.input == 1.0
     assert kept.known([one]) is None

@@ -200,7 +200,7 @@ def test_a_page_of_a_foreign_origin_may_use_a_key_that_it_sends() -> None:
     assert identify(call(SECRET, foreign_page=True), snapshot(key(), anonymous_key="app")).id == "key_app"
 
 
-def test_the_name_of_a_deleted_anonymous_key_admits_nobody() -> None:
+def test_the_name_of_a_deleted_anonymous_key_admits_no_client() -> None:
     with pytest.raises(Unauthorized):
         identify(call(None), snapshot(key(), anonymous_key="gone"))
 

@@ -67,20 +67,20 @@ def test_a_sliced_window_keeps_no_more_numbers_than_slices():
     assert len(window._slices) == SLICES
 
 
-@pytest.mark.parametrize("asked_at", [10.0, 50.0, 64.0])
+@pytest.mark.parametrize("offset_s", [10.0, 50.0, 64.0])
 @pytest.mark.parametrize("amount", [1, 40, 100])
-def test_after_the_wait_of_a_sliced_window_there_is_room(asked_at: float, amount: int):
+def test_after_the_wait_of_a_sliced_window_there_is_room(offset_s: float, amount: int):
     window = SlicedWindow(MINUTE_S)
     window.add(NOON + 5, 150)
-    window.add(NOON + asked_at, 10)
-    now = NOON + asked_at
+    window.add(NOON + offset_s, 10)
+    now = NOON + offset_s
     wait = window.wait_s(now, limit=100, amount=amount)
     assert 0 < wait <= MINUTE_S
     assert window.used(now + wait - 0.01) + amount > 100
     assert window.used(now + wait + 0.01) + amount <= 100
 
 
-def test_a_sliced_window_with_room_makes_nobody_wait():
+def test_a_sliced_window_with_room_causes_no_wait():
     assert filled(SlicedWindow(MINUTE_S), 0, 10).wait_s(NOON + 20, limit=3) == 0
 
 

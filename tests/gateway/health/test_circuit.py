@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from conduit_desktop.core.errors import Reason, UpstreamError
-from conduit_desktop.gateway.health import circuit as module
+from conduit_desktop.gateway.health import circuit
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, MAX_TARGETS, Health
 from conduit_desktop.gateway.health.state import Probe
 from tests.fakes.clock import Clock
@@ -30,7 +30,7 @@ def changes() -> list[tuple[str, str, str]]:
 @pytest.fixture
 def health(clock: Clock, changes: list[tuple[str, str, str]], monkeypatch: pytest.MonkeyPatch) -> Health:
     """Pauses are not spread, so that each is exact."""
-    monkeypatch.setattr(module.random, "uniform", lambda low, high: 1.0)
+    monkeypatch.setattr(circuit.random, "uniform", lambda low, high: 1.0)
     return Health(clock, lambda kind, name, text: changes.append((kind, name, text)))
 
 
@@ -67,9 +67,9 @@ def half_opened(health: Health, clock: Clock) -> None:
 # When a circuit opens.
 
 
-def test_a_target_nobody_knows_is_asked(health: Health) -> None:
+def test_an_unknown_target_is_tried(health: Health) -> None:
     assert health.may_ask(TARGET)
-    assert not health.targets, "asking remembers nothing"
+    assert not health.targets, "a check stores nothing"
 
 
 def test_the_fifth_failure_opens_the_circuit_and_the_fourth_does_not(health: Health) -> None:
@@ -98,7 +98,7 @@ def test_failures_before_the_last_ten_answers_do_not_count(health: Health) -> No
 def test_fewer_than_half_failures_leave_the_circuit_closed_however_many_they_are(
     health: Health, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MIN_SAMPLES", 2)
+    monkeypatch.setattr(circuit, "MIN_SAMPLES", 2)
     succeed(health, 4)
     fail(health, 3)
     assert health.may_ask(TARGET), "three of seven"
@@ -164,7 +164,7 @@ def test_an_open_circuit_lets_nothing_through_until_its_pause_is_over_to_the_mom
 
 def test_the_pause_is_spread_by_a_fifth_either_side(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     spans: list[tuple[float, float]] = []
-    monkeypatch.setattr(module.random, "uniform", lambda low, high: spans.append((low, high)) or high)
+    monkeypatch.setattr(circuit.random, "uniform", lambda low, high: spans.append((low, high)) or high)
     health = Health(clock)
     fail(health, 5)
     assert spans == [(0.8, 1.2)]
@@ -203,7 +203,7 @@ def test_the_reason_names_the_last_error(health: Health) -> None:
 
 def test_a_half_open_circuit_admits_exactly_one_request(health: Health, clock: Clock) -> None:
     half_opened(health, clock)
-    assert health.may_ask(TARGET), "asking takes no place"
+    assert health.may_ask(TARGET), "a check takes no entry"
     probe = health.begin(TARGET)
     assert probe is not None
     assert probe.circuit
@@ -342,7 +342,7 @@ def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health
 # A target that the operator paused.
 
 
-def test_a_paused_target_is_not_asked_until_it_is_resumed(health: Health, clock: Clock) -> None:
+def test_a_paused_target_is_not_tried_until_it_is_resumed(health: Health, clock: Clock) -> None:
     health.paused.add(TARGET)
     assert not health.may_ask(TARGET)
     assert health.why_not(TARGET) == "not tried, the operator paused it"
@@ -380,7 +380,7 @@ def usable(health: Health, model: str = MODEL, label: str = LABEL) -> bool:
     return health.may_use(PROVIDER, label, model)
 
 
-def test_a_credential_nobody_knows_is_used(health: Health) -> None:
+def test_an_unknown_credential_is_used(health: Health) -> None:
     assert usable(health)
     assert waits(health) == 0.0
     assert health.disabled_reason(PROVIDER, LABEL, MODEL) == ""
@@ -595,14 +595,14 @@ def test_what_is_forgotten_for_room_is_idle_and_what_limits_a_target_is_kept(hea
         health.target(f"a/{number}")
     assert len(health.targets) == MAX_TARGETS
     health.target("a/0")
-    assert len(health.targets) == MAX_TARGETS, "a known one needs no room"
+    assert len(health.targets) == MAX_TARGETS, "a known one needs no new entry"
     health.target("a/new")
     assert set(health.targets) == {"a/cooling", "a/open", "a/busy", "a/new"}
     clock.advance(30)
     assert health._is_idle(health.target("a/cooling")), "its cooldown is over"
 
 
-def test_faults_and_turns_are_shown_up_to_the_edge_of_the_span_asked_for(health: Health, clock: Clock) -> None:
+def test_faults_and_state_changes_are_shown_up_to_the_edge_of_the_requested_span(health: Health, clock: Clock) -> None:
     fail(health, 5)
     clock.advance(60)
     fail(health, 1, "timeout")

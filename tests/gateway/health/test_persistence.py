@@ -14,7 +14,7 @@ from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.paths import Home
-from conduit_desktop.gateway import background as health_monitor
+from conduit_desktop.gateway import background
 from conduit_desktop.gateway.health import persistence
 from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, Health
 from conduit_desktop.gateway.snapshot import BoundProvider, Credential, Snapshot
@@ -62,11 +62,11 @@ async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendo
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         left = gateway.health.next_probe_s("a/one")
-    asked = len(vendor.requests)
+    requests_before = len(vendor.requests)
     async with process(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="alpha is on holiday"):
             await gateway.ask("m")
-        assert len(vendor.requests) == asked
+        assert len(vendor.requests) == requests_before
         again = gateway.health.next_probe_s("a/one")
         assert left is not None
         assert again is not None
@@ -80,15 +80,15 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
         await fail(gateway, vendor)
         gateway.health.target("a/one").open_until = 0
     vendor.script(Step(hang=True))
-    asked = len(vendor.requests)
+    requests_before = len(vendor.requests)
     async with process(home, secrets) as gateway:
         probe = asyncio.ensure_future(gateway.ask("m"))
         async with asyncio.timeout(5):
-            while len(vendor.requests) == asked:
+            while len(vendor.requests) == requests_before:
                 await asyncio.sleep(0.005)
         for result in await asyncio.gather(*(gateway.ask("m") for _ in range(20)), return_exceptions=True):
             assert isinstance(result, NoHealthyTarget)
-        assert len(vendor.requests) == asked + 1
+        assert len(vendor.requests) == requests_before + 1
         probe.cancel()
         await asyncio.wait({probe})
         vendor.script(Step())
@@ -96,19 +96,19 @@ async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_
         assert gateway.health.target("a/one").state == "closed"
 
 
-async def kept(gateway: GatewayFixture, *words: str) -> None:
-    """Wait until these words are in what a killed process would leave behind."""
+async def kept(gateway: GatewayFixture, *texts: str) -> None:
+    """Wait until these texts are in the database files that a killed process would leave."""
     async with asyncio.timeout(2):
         written = ""
-        while not all(word in written for word in words):
+        while not all(word in written for word in texts):
             await asyncio.sleep(0.01)
             written = str(await gateway.store.meta.get("health"))
 
 
-async def test_an_open_circuit_and_a_parked_credential_outlive_a_killed_process(
+async def test_an_open_circuit_and_a_disabled_credential_outlive_a_killed_process(
     home: Home, vendor: Vendor, secrets: DictSecrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_monitor, "EVERY_S", 60.0)
+    monkeypatch.setattr(background, "EVERY_S", 60.0)
     async with process(home, secrets) as gateway:
         await fail(gateway, vendor)
         await gateway.add_provider("b", vendor.openai_url)
@@ -126,7 +126,7 @@ async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Ho
         await gateway.add_key()
         context = AppContext(home, gateway.store, secrets, gateway, gateway.bus, IdleServer())  # type: ignore[arg-type]
         await health.pause(context, "a/one", "cli")
-        assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator is told"
+        assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator's notification"
     async with process(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="the operator paused it"):
             await gateway.ask("m")
@@ -151,7 +151,7 @@ async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, v
         assert not gateway.health.paused
 
 
-async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+async def test_a_credentials_cooldown_survives_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
     async with process(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one", retries=0)
@@ -167,7 +167,7 @@ async def test_a_credential_that_was_told_to_wait_waits_after_a_restart(home: Ho
     assert len(vendor.requests) == 1
 
 
-async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+async def test_a_targets_cooldown_survives_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
     async with process(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one", retries=0)
@@ -184,7 +184,7 @@ async def test_a_target_that_was_told_to_wait_waits_after_a_restart(home: Home, 
     assert len(vendor.requests) == 1
 
 
-async def test_a_parked_credential_stays_parked_until_it_is_another(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
+async def test_a_disabled_credential_stays_disabled_until_it_is_changed(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
     async with process(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one")

@@ -19,7 +19,7 @@ def list_requests(vendor: Vendor) -> int:
     return len([call for call in vendor.calls if call.method == "GET"])
 
 
-async def test_a_list_of_models_is_asked_for_once_and_again_on_demand_or_after_a_change(
+async def test_a_list_of_models_is_requested_once_and_again_on_demand_or_after_a_change(
     gateway: GatewayFixture, vendor: Vendor
 ) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
@@ -43,7 +43,7 @@ async def test_a_provider_that_is_not_known_is_refused_by_name(gateway: GatewayF
         await probe.test_provider(gateway, "none")
 
 
-async def test_a_provider_whose_secret_is_missing_is_not_asked(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_a_provider_whose_secret_is_missing_gets_no_request(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     gateway.secrets.delete("provider/oa/0")
     await gateway.refresh()
@@ -82,7 +82,7 @@ async def test_a_stream_that_does_not_come_in_time_is_no_success(
     vendor.script(Step(hang=True))
     tested = await probe.test_provider(gateway, "oa")
     assert (tested.ok, tested.error) == (False, "No answer within 0.05 s.")
-    assert len(vendor.requests) == 1, "neither another model nor a feature is asked for"
+    assert len(vendor.requests) == 1, "neither another model nor a feature is probed"
 
 
 async def test_a_failed_test_claims_no_feature(gateway: GatewayFixture, vendor: Vendor) -> None:
@@ -93,7 +93,7 @@ async def test_a_failed_test_claims_no_feature(gateway: GatewayFixture, vendor: 
 
 
 @pytest.mark.parametrize("model", ["text-embedding-3-small", "Whisper-1", "tts-1", "omni-moderation", "gpt-image-1", "sora-2"])
-def test_a_model_whose_name_is_of_another_trade_is_not_asked_to_chat(model: str) -> None:
+def test_a_model_whose_name_is_not_of_a_chat_model_is_not_probed_with_chat(model: str) -> None:
     assert not probe._may_chat(model)
     assert probe._may_chat("gpt-x")
 
@@ -156,7 +156,7 @@ async def test_at_most_three_models_are_tried(gateway: GatewayFixture, vendor: V
     assert [call.body["model"] for call in vendor.requests] == ["0", "1", "2"]
 
 
-async def test_a_pattern_is_not_asked_for_as_a_model(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_a_pattern_is_not_requested_as_a_model(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("any", "oa/*")
     offers(gateway, OfferedModel(id="gpt-x"))
@@ -165,7 +165,7 @@ async def test_a_pattern_is_not_asked_for_as_a_model(gateway: GatewayFixture, ve
 
 
 @pytest.mark.parametrize("feature", ["embeddings", "images"])
-async def test_a_model_that_is_listed_for_another_trade_is_not_asked_to_chat(
+async def test_a_model_that_is_listed_for_another_endpoint_is_not_probed_with_chat(
     gateway: GatewayFixture, vendor: Vendor, feature: str
 ) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
@@ -175,9 +175,7 @@ async def test_a_model_that_is_listed_for_another_trade_is_not_asked_to_chat(
     assert not vendor.requests
 
 
-async def test_a_feature_that_the_providers_list_denies_is_not_there_and_not_asked_for(
-    gateway: GatewayFixture, vendor: Vendor
-) -> None:
+async def test_a_feature_that_the_providers_list_denies_is_absent_and_not_probed(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     offers(gateway, OfferedModel(id="gpt-x", lacks=("vision",)))

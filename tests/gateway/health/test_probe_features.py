@@ -8,7 +8,7 @@ from tests.fakes.vendor import Vendor
 from tests.fakes.vendor_replicate import ReplicateVendor
 
 
-async def test_what_a_kind_cannot_do_is_not_asked_for(gateway: GatewayFixture) -> None:
+async def test_what_a_kind_cannot_do_is_not_probed(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["ok"]) as vendor:
         await gateway.add_provider("rep", vendor.url, kind="replicate")
         await gateway.add_alias("r", "rep/meta/llama")
@@ -18,7 +18,7 @@ async def test_what_a_kind_cannot_do_is_not_asked_for(gateway: GatewayFixture) -
         assert len(vendor.inputs) == 2
 
 
-async def test_everything_else_is_asked_for(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_everything_else_is_probed(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("m", "oa/gpt-x")
     tested = await probe.test_provider(gateway, "oa")

@@ -57,7 +57,7 @@ async def serving(answer: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_lm_studios_own_list_tells_sizes_and_features(gateway: GatewayFixture) -> None:
+async def test_lm_studios_own_list_holds_sizes_and_features(gateway: GatewayFixture) -> None:
     async with lists(FULLER) as address:
         await gateway.add_provider("lm", address, kind="lmstudio")
         vectors, chat = await probe.offered_models(gateway, "lm")
@@ -65,7 +65,7 @@ async def test_lm_studios_own_list_tells_sizes_and_features(gateway: GatewayFixt
         assert (chat.id, chat.context_tokens, chat.features) == ("qwen3-8b", 8192, ("tools", "vision"))
 
 
-async def test_an_older_one_is_asked_for_the_plain_list(gateway: GatewayFixture) -> None:
+async def test_an_older_lm_studio_is_queried_for_the_plain_list(gateway: GatewayFixture) -> None:
     for number, status in enumerate((404, 200)):  # LM Studio answers 200 to what it does not know
         async with lists(NOT_THERE, status) as address:
             await gateway.add_provider(f"lm{number}", address, kind="lmstudio")
@@ -113,7 +113,7 @@ async def test_a_model_that_is_not_for_chat_is_not_the_providers_fault(gateway: 
     assert {call.body["model"] for call in vendor.requests[2:]} == {MODELS[1]}
 
 
-async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_an_embedding_alias_is_not_probed_with_chat(gateway: GatewayFixture, vendor: Vendor) -> None:
     await gateway.add_provider("oa", vendor.openai_url)
     await gateway.add_alias("vectors", "oa/text-embedding-3-small")
     await gateway.add_alias("chat", "oa/gpt-x")
@@ -121,7 +121,7 @@ async def test_an_alias_for_vectors_is_not_asked_to_chat(gateway: GatewayFixture
     assert {call.body["model"] for call in vendor.requests} == {"gpt-x"}
 
 
-async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_where_no_model_answers_the_first_error_is_shown(gateway: GatewayFixture, vendor: Vendor) -> None:
     vendor.script(Step(status=404, message="no such thing"))
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")
@@ -130,7 +130,7 @@ async def test_where_no_model_answers_the_first_ones_words_are_told(gateway: Gat
     assert {call.body["model"] for call in vendor.requests} == {name for name in MODELS if "embed" not in name}
 
 
-async def test_a_provider_that_is_down_is_asked_once(gateway: GatewayFixture, vendor: Vendor) -> None:
+async def test_a_provider_that_is_down_gets_one_request(gateway: GatewayFixture, vendor: Vendor) -> None:
     vendor.script(Step(status=401, message="bad key"))
     await gateway.add_provider("oa", vendor.openai_url)
     tested = await probe.test_provider(gateway, "oa")

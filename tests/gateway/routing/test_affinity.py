@@ -8,7 +8,7 @@ import pytest
 
 from conduit_desktop.core.entities import ModelAlias
 from conduit_desktop.gateway.call import WholeReply
-from conduit_desktop.gateway.routing import affinity as sticky
+from conduit_desktop.gateway.routing import affinity
 from conduit_desktop.gateway.routing.affinity import SessionAffinity, key_of
 from tests.fakes.gateway import GatewayFixture, call
 from tests.fakes.script import Step
@@ -34,7 +34,7 @@ async def target_of(gateway: GatewayFixture, alias: str, headers: dict[str, str]
     return exchange.headers["x-conduit-provider"]
 
 
-@pytest.mark.parametrize("header", sticky.SESSION_HEADERS)
+@pytest.mark.parametrize("header", affinity.SESSION_HEADERS)
 async def test_a_session_stays_where_it_was_answered(many: GatewayFixture, header: str) -> None:
     homes = {name: await target_of(many, "session", {header: name}) for name in ("first", "second")}
     assert len(set(homes.values())) == 2, "another session takes its turn"
@@ -54,8 +54,8 @@ async def test_without_a_session_and_without_the_option_the_strategy_decides(man
 
 async def test_prompts_that_begin_alike_stay_together(many: GatewayFixture) -> None:
     def turns(first: str, count: int) -> list[dict[str, str]]:
-        said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": first}]
-        return said + [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}] * count
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": first}]
+        return messages + [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "go on"}] * count
 
     assert len({await target_of(many, "prefix", messages=turns("one", count)) for count in range(4)}) == 1
     assert len({await target_of(many, "prefix", messages=turns(str(n), 0)) for n in range(2)}) == 2
@@ -87,7 +87,7 @@ def test_callers_do_not_share_a_session() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sticky, "MAX_REMEMBERED", 3)
+    monkeypatch.setattr(affinity, "MAX_REMEMBERED", 3)
     kept = SessionAffinity()
     for number in range(10):
         kept.answered(b"%d" % number, "a/one")

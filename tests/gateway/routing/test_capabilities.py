@@ -8,7 +8,7 @@ import pytest
 
 from conduit_desktop.core.entities import OfferedModel
 from conduit_desktop.core.errors import BadRequest
-from conduit_desktop.gateway.routing import explain as explaining
+from conduit_desktop.gateway.routing import explain
 from tests.fakes.gateway import GatewayFixture
 from tests.fakes.vendor import Vendor
 
@@ -63,7 +63,7 @@ async def test_a_changed_providers_models_are_not_known_any_more(two: GatewayFix
 
 
 @pytest.mark.parametrize("need", WISHES)
-async def test_where_no_target_can_serve_it_the_caller_is_told_why(two: GatewayFixture, vendor: Vendor, need: str) -> None:
+async def test_where_no_target_can_serve_a_request_the_error_names_why(two: GatewayFixture, vendor: Vendor, need: str) -> None:
     known(two, lacks=(need,))
     with pytest.raises(BadRequest, match="does not take") as caught:
         await two.ask("alone", **WISHES[need])
@@ -117,17 +117,17 @@ async def test_targets_that_cannot_for_different_reasons_are_all_named(two: Gate
 async def test_explain_names_the_target_that_cannot(two: GatewayFixture) -> None:
     known(two, lacks=("tools",))
     body = {"messages": [{"role": "user", "content": "hello"}], **WISHES["tools"]}
-    able, unable = await explaining.explain(two.state, "both", body)
+    able, unable = await explain.explain(two.state, "both", body)
     assert (able.provider, able.usable) == ("b", True)
     assert (unable.provider, unable.usable) == ("a", False)
     assert "does not take tools" in unable.reason
-    assert all(row.usable for row in await explaining.explain(two.state, "both", {"messages": body["messages"]}))
+    assert all(row.usable for row in await explain.explain(two.state, "both", {"messages": body["messages"]}))
 
 
 async def test_explain_shows_where_what_is_too_long_goes(two: GatewayFixture) -> None:
     await two.add_alias("wide", "b/large")
     await two.add_alias("narrow", "a/small", max_context_tokens=500, context_fallbacks=("wide",))
-    long, wide = await explaining.explain(two.state, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
+    long, wide = await explain.explain(two.state, "narrow", {"messages": [{"role": "user", "content": "word " * 1000}]})
     assert (long.provider, long.usable) == ("a", False)
     assert (wide.provider, wide.usable) == ("b", True)
     assert wide.reason.startswith("fallback for requests that are too long wide: ")
@@ -136,7 +136,7 @@ async def test_explain_shows_where_what_is_too_long_goes(two: GatewayFixture) ->
 async def test_explain_counts_what_is_left_after_trimming(two: GatewayFixture) -> None:
     await two.add_alias("trimmed", "a/small", max_context_tokens=500, trim=True)
     turns = [{"role": role, "content": "word " * 300} for _ in range(5) for role in ("user", "assistant")]
-    [row] = await explaining.explain(two.state, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
+    [row] = await explain.explain(two.state, "trimmed", {"messages": [*turns, {"role": "user", "content": "and now?"}]})
     assert row.usable, row.reason
 
 

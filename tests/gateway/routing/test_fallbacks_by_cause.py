@@ -38,7 +38,9 @@ async def test_each_cause_has_its_own_fallback(
     assert three.records[-1].upstream_model == model
 
 
-async def test_a_request_over_the_alias_own_limit_goes_there_unasked(three: GatewayFixture, vendor: Vendor, other: Vendor) -> None:
+async def test_a_request_over_the_alias_own_limit_goes_there_without_an_attempt(
+    three: GatewayFixture, vendor: Vendor, other: Vendor
+) -> None:
     await three.ask("tight", "word " * 100)
     assert [call.body["model"] for call in other.requests] == ["large"]
     assert not vendor.requests

@@ -11,7 +11,7 @@ import pytest
 from conduit_desktop.core.entities import ModelAlias, Provider, Strategy, Target
 from conduit_desktop.core.errors import UpstreamError
 from conduit_desktop.core.settings import Settings
-from conduit_desktop.gateway.health import circuit as health_module
+from conduit_desktop.gateway.health import circuit
 from conduit_desktop.gateway.health.circuit import Health
 from conduit_desktop.gateway.routing import strategies
 from conduit_desktop.gateway.routing.strategies import EXPLORE, STRATEGIES, RoundRobinCounters
@@ -147,7 +147,7 @@ def test_fastest_asks_who_answered_fastest_and_looks_at_the_others_now_and_then(
     assert abs(shares(found)["b"] - (1 - EXPLORE * 2 / 3)) < 0.01
 
 
-def test_fastest_begins_with_a_target_nobody_has_measured() -> None:
+def test_fastest_begins_with_an_unmeasured_target() -> None:
     health = Health()
     health.succeeded("a/m", "prov_a", "0", 1.0)
     assert Counter(orders(route("fastest", {"a": 1, "b": 1}), health, 100))["ba"] > 80
@@ -167,7 +167,7 @@ def test_speeds_are_smoothed_so_that_one_slow_answer_is_no_verdict() -> None:
         target.finished(100.0, 1000.0, 100)
     target.finished(1100.0, 11_000.0, 100)
     assert (target.first_ms, target.token_ms) == (pytest.approx(300.0), pytest.approx(30.0))
-    target.finished(None, 5.0, 0)  # said nothing: tells nothing
+    target.finished(None, 5.0, 0)  # no request: no measurement
     assert target.token_ms == pytest.approx(30.0)
 
 
@@ -175,7 +175,7 @@ def test_cheapest_puts_unknown_prices_last() -> None:
     assert orders(route("cheapest", {"a": 1, "b": 1, "c": 1}), Health(), 1, Rates(a=None, b=20, c=10)) == ["cba"]
 
 
-def test_with_nobody_able_all_are_tried_as_they_stand() -> None:
+def test_without_an_able_target_all_are_tried_in_order() -> None:
     health = Health()
     fail(health, "a")
     fail(health, "b")
@@ -184,22 +184,22 @@ def test_with_nobody_able_all_are_tried_as_they_stand() -> None:
 
 def breaker() -> tuple[Health, Clock, list[str]]:
     clock = Clock()
-    told: list[str] = []
-    return Health(clock, lambda kind, name, text: told.append(f"{kind} {name} {text}")), clock, told
+    notices: list[str] = []
+    return Health(clock, lambda kind, name, text: notices.append(f"{kind} {name} {text}")), clock, notices
 
 
 def test_s15_a_half_open_breaker_lets_one_through_and_latecomers_do_not_count() -> None:
-    health, clock, told = breaker()
+    health, clock, notices = breaker()
     early = health.begin("a/m")
     assert early is None
     fail(health, "a")
     assert not health.may_ask("a/m")
-    clock.advance(health_module.OPEN_BASE_S * 1.3)
+    clock.advance(circuit.OPEN_BASE_S * 1.3)
     assert health.may_ask("a/m")
     probe = health.begin("a/m")
     assert probe
     assert not health.may_ask("a/m")
-    health.end("a/m", early)  # was asked before the breaker opened
+    health.end("a/m", early)  # had requests before the circuit opened
     assert not health.may_ask("a/m"), "the probe is still out"
     fail(health, "a", times=1)
     health.succeeded("a/m", "prov_a", "0", 5.0)
@@ -207,7 +207,7 @@ def test_s15_a_half_open_breaker_lets_one_through_and_latecomers_do_not_count() 
     health.succeeded("a/m", "prov_a", "0", 5.0, probe)
     health.end("a/m")
     assert health.target("a/m").state == "closed"
-    assert told == ["target a/m down", "target a/m answers again"]
+    assert notices == ["target a/m down", "target a/m answers again"]
 
 
 def test_s15_the_end_of_a_stream_that_closed_the_circuit_frees_no_later_probes_place() -> None:
@@ -225,7 +225,7 @@ def test_s15_the_end_of_a_stream_that_closed_the_circuit_frees_no_later_probes_p
 
 
 def test_s15_every_failed_probe_doubles_the_wait() -> None:
-    health, clock, told = breaker()
+    health, clock, notices = breaker()
     fail(health, "a")
     waits = []
     for _ in range(9):
@@ -238,9 +238,9 @@ def test_s15_every_failed_probe_doubles_the_wait() -> None:
         health.end("a/m", probe)
         assert not health.may_ask("a/m")
     for place, wait in enumerate(waits):
-        wanted = min(health_module.OPEN_BASE_S * 2**place, health_module.OPEN_MAX_S)
+        wanted = min(circuit.OPEN_BASE_S * 2**place, circuit.OPEN_MAX_S)
         assert 0.8 * wanted <= wait <= 1.2 * wanted
-    assert len(told) == 1
+    assert len(notices) == 1
 
 
 def test_s15_a_probe_whose_caller_hung_up_frees_the_place() -> None:
@@ -309,7 +309,7 @@ def test_a_changed_providers_requests_in_flight_are_counted_to_their_end() -> No
 
 
 def test_made_up_names_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_module, "MAX_TARGETS", 100)
+    monkeypatch.setattr(circuit, "MAX_TARGETS", 100)
     health = Health()
     health.begin("a/busy")
     fail(health, "b")

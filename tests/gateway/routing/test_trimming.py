@@ -46,8 +46,8 @@ RESPONSES = [
 ]  # fmt: skip
 
 
-def made(speaks: str, name: str, messages: list[dict[str, Any]], **more: Any) -> Call:
-    return Call(dialect(speaks), {name: messages, **more}, "m")
+def made(client_dialect: str, name: str, messages: list[dict[str, Any]], **more: Any) -> Call:
+    return Call(dialect(client_dialect), {name: messages, **more}, "m")
 
 
 def test_the_oldest_turn_goes_with_its_tool_call_and_its_result() -> None:
@@ -60,7 +60,7 @@ def test_the_oldest_turn_goes_with_its_tool_call_and_its_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("speaks", "name", "messages", "left"),
+    ("client_dialect", "name", "messages", "left"),
     [
         ("openai_chat", "messages", OPENAI, [OPENAI[0], OPENAI[-1]]),
         ("anthropic_messages", "messages", ANTHROPIC, ANTHROPIC[-1:]),
@@ -69,9 +69,9 @@ def test_the_oldest_turn_goes_with_its_tool_call_and_its_result() -> None:
     ],
 )
 def test_system_prompt_and_last_turn_stay_in_every_dialect(
-    speaks: str, name: str, messages: list[dict[str, Any]], left: list[dict[str, Any]]
+    client_dialect: str, name: str, messages: list[dict[str, Any]], left: list[dict[str, Any]]
 ) -> None:
-    one = made(speaks, name, messages)
+    one = made(client_dialect, name, messages)
     assert trim(one, 1) == len(messages) - len(left)
     assert one.body[name] == left
 
@@ -91,7 +91,7 @@ def test_what_has_no_turns_is_left_alone(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_the_caller_is_told_what_was_taken_out(gateway: GatewayFixture, vendor: Vendor, streamed: bool) -> None:
+async def test_the_client_gets_the_number_of_trimmed_messages(gateway: GatewayFixture, vendor: Vendor, streamed: bool) -> None:
     await gateway.add_provider("a", vendor.openai_url)
     await gateway.add_alias("short", "a/one", trim=True, max_context_tokens=400)
     await gateway.add_key()

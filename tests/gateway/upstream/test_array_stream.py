@@ -14,7 +14,7 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, StreamReply
 from conduit_desktop.wire import dialect
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
-from tests.wire.speech import read
+from tests.wire.dialect_io import read
 
 
 def chunk(text: str, **more: object) -> dict[str, object]:
@@ -43,9 +43,9 @@ async def gateway(home: Home) -> AsyncIterator[GatewayFixture]:
         await made.state.upstream.close()
 
 
-@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_it_is_written_as_a_stream(gateway: GatewayFixture, speaks: str) -> None:
-    answer = collect(read(dialect(speaks), await gateway.stream("gem", client_dialect=speaks)))
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "anthropic_messages"])
+async def test_it_is_written_as_a_stream(gateway: GatewayFixture, client_dialect: str) -> None:
+    answer = collect(read(dialect(client_dialect), await gateway.stream("gem", client_dialect=client_dialect)))
     assert answer.first.text == "Hello there"
     assert (gateway.records[-1].status, gateway.records[-1].output) == ("success", 3)
 

@@ -17,7 +17,7 @@ from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.aws_eventstream import write
 from tests.fakes.gateway import KEY as VIRTUAL
 from tests.fakes.gateway import GatewayFixture, open_gateway
-from tests.wire.speech import read
+from tests.wire.dialect_io import read
 
 ACCESS_KEY = "AKIA" + "X" * 16 + ":" + "s" * 40
 
@@ -26,7 +26,7 @@ def frame(event: str, **payload: Any) -> bytes:
     return write(orjson.dumps(payload), {":event-type": event, ":message-type": "event"})
 
 
-SAID = [
+EVENTS = [
     frame("messageStart", role="assistant"),
     *(frame("contentBlockDelta", contentBlockIndex=0, delta={"text": word}) for word in ("Hello", " there")),
     frame("contentBlockStop", contentBlockIndex=0),
@@ -42,7 +42,7 @@ class Bedrock:
     """Answers Converse with `frames`, cut into pieces of seven bytes."""
 
     def __init__(self) -> None:
-        self.frames = [*SAID, *END]
+        self.frames = [*EVENTS, *END]
         self.requests: list[web.Request] = []
         self.bodies: list[Any] = []
 
@@ -80,10 +80,10 @@ async def gateway(home: Home, bedrock: Bedrock) -> AsyncIterator[GatewayFixture]
         await made.state.upstream.close()
 
 
-@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages", "ollama"])
-async def test_every_client_reads_frames_of_its_dialect(gateway: GatewayFixture, bedrock: Bedrock, speaks: str) -> None:
-    data = await gateway.stream("nova", client_dialect=speaks)
-    answer = collect(read(dialect(speaks), data))
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "anthropic_messages", "ollama"])
+async def test_every_client_reads_frames_of_its_dialect(gateway: GatewayFixture, bedrock: Bedrock, client_dialect: str) -> None:
+    data = await gateway.stream("nova", client_dialect=client_dialect)
+    answer = collect(read(dialect(client_dialect), data))
     assert answer.first.text == "Hello there"
     record = gateway.records[-1]
     assert (record.status, record.input, record.output) == ("success", 9, 4)
@@ -93,12 +93,12 @@ async def test_every_client_reads_frames_of_its_dialect(gateway: GatewayFixture,
 
 
 async def test_a_caller_of_the_same_dialect_gets_the_frames_as_they_came(gateway: GatewayFixture, bedrock: Bedrock) -> None:
-    asked = {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "odd": 1}
-    exchange = await gateway.answer(Call(dialect("bedrock"), asked, "nova", stream=True, credential=VIRTUAL))
+    body = {"messages": [{"role": "user", "content": [{"text": "hi"}]}], "odd": 1}
+    exchange = await gateway.answer(Call(dialect("bedrock"), body, "nova", stream=True, credential=VIRTUAL))
     assert isinstance(exchange, StreamReply)
-    assert b"".join([data async for data in exchange.frames]) == b"".join([*SAID, *END])
+    assert b"".join([data async for data in exchange.frames]) == b"".join([*EVENTS, *END])
     await exchange.close()
-    assert bedrock.bodies[-1] == asked
+    assert bedrock.bodies[-1] == body
 
 
 async def test_a_whole_answer_is_translated(gateway: GatewayFixture) -> None:
@@ -109,7 +109,7 @@ async def test_a_whole_answer_is_translated(gateway: GatewayFixture) -> None:
     assert (body["id"], body["created"]) == (record.id, record.started_at // 1000), "Converse says neither"
 
 
-@pytest.mark.parametrize("frames", [[*SAID], [*SAID, FAULT], [*SAID, b"\x00" * 40]])
+@pytest.mark.parametrize("frames", [[*EVENTS], [*EVENTS, FAULT], [*EVENTS, b"\x00" * 40]])
 async def test_a_stream_that_breaks_ends_in_an_error(gateway: GatewayFixture, bedrock: Bedrock, frames: list[bytes]) -> None:
     bedrock.frames = frames
     data = await gateway.stream("nova")

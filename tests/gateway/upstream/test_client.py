@@ -36,7 +36,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("failure", "reason", "status", "text"), FAILURES, ids=[type(row[0]).__name__ for row in FAILURES])
-async def test_a_failure_has_a_reason_a_status_and_words(failure: Exception, reason: str, status: int, text: str) -> None:
+async def test_a_failure_has_a_reason_a_status_and_a_message(failure: Exception, reason: str, status: int, text: str) -> None:
     upstream = Upstream()
     with aioresponses() as network:
         network.post(URL, exception=failure)

@@ -11,9 +11,8 @@ from itertools import pairwise
 import orjson
 import pytest
 
-from conduit_desktop.gateway.health import circuit as health
-from conduit_desktop.gateway.upstream import client as upstream
-from conduit_desktop.gateway.upstream import failover
+from conduit_desktop.gateway.health import circuit
+from conduit_desktop.gateway.upstream import client, failover
 from tests.fakes.scenario import LONG, Scenario
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY
@@ -25,11 +24,11 @@ SHORT_S = 1.0
 """A time-out that one target is to run into, and within which the other has to answer, on a busy machine, too."""
 
 
-def good(heard: object) -> None:
-    assert heard.status == 200, heard.raw
-    assert heard.error is None
-    assert LONG in heard.text
-    assert heard.ended_well
+def good(response: object) -> None:
+    assert response.status == 200, response.raw
+    assert response.error is None
+    assert LONG in response.text
+    assert response.ended_well
 
 
 async def test_s01_retry_after_is_waited_for_and_not_a_moment_less(scenario: Scenario) -> None:
@@ -45,12 +44,12 @@ async def test_s01_retry_after_is_waited_for_and_not_a_moment_less(scenario: Sce
 async def test_s01_a_wait_over_the_retry_budget_is_not_waited_for(scenario: Scenario) -> None:
     await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "30"}), Step())
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
-    assert heard.times[-1] < 1.0
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
+    assert response.times[-1] < 1.0
     good(await scenario.ask())
-    assert len(scenario.a.requests) == 1, "asked early"
+    assert len(scenario.a.requests) == 1, "called early"
 
 
 WAITS = {
@@ -75,8 +74,8 @@ async def test_s01_every_way_to_name_a_wait_is_understood(wholes: Scenario) -> N
     given = {"DATE": formatdate(moment, usegmt=True), "RFC3339": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))}
 
     async def understood(model: str, headers: dict[str, str], least: float) -> None:
-        said = {key: given.get(value, value) for key, value in headers.items()}
-        wholes.a.script(Step(status=429, headers=said), Step(), model=model)
+        sent_headers = {key: given.get(value, value) for key, value in headers.items()}
+        wholes.a.script(Step(status=429, headers=sent_headers), Step(), model=model)
         good(await wholes.ask(model))
         first, second = (call for call in wholes.a.requests if call.body["model"] == model)
         assert second.at - first.at >= least, headers
@@ -105,14 +104,14 @@ async def test_s02_every_target_rate_limited_is_429_with_the_shortest_wait(scena
     await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "70"}))
     scenario.b.script(Step(status=429, headers={"retry-after": "40"}))
-    for _ in range(2):  # asked, and then at once without asking
-        heard = await scenario.ask()
-        assert heard.status == 429
-        assert 38 <= int(heard.headers["retry-after"]) <= 40
-        assert "a/alpha" in heard.message
-        assert "b/beta" in heard.message
-        assert heard.error is not None
-        assert heard.error["type"] == "rate_limit_error"
+    for _ in range(2):  # first after a request to each target, then without one
+        response = await scenario.ask()
+        assert response.status == 429
+        assert 38 <= int(response.headers["retry-after"]) <= 40
+        assert "a/alpha" in response.message
+        assert "b/beta" in response.message
+        assert response.error is not None
+        assert response.error["type"] == "rate_limit_error"
     assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 1)
 
 
@@ -128,10 +127,10 @@ async def test_s03_one_failure_is_retried_once(scenario: Scenario) -> None:
 async def test_s04_a_target_that_is_down_for_good_is_stood_in_for(scenario: Scenario, status: int) -> None:
     await scenario.configure()
     scenario.a.script(Step(status=status))
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
-    assert heard.headers["x-conduit-attempts"] == "3"
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
+    assert response.headers["x-conduit-attempts"] == "3"
     assert len(scenario.a.requests) == 2
 
 
@@ -161,9 +160,9 @@ async def test_s04_the_only_target_that_is_back_shortly_is_waited_for(scenario: 
 async def test_s05_a_reset_before_any_byte_is_stood_in_for(scenario: Scenario) -> None:
     await scenario.configure()
     scenario.a.script(Step(reset=True))
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
     assert scenario.outcomes[-1] == ("b", "ok")
     assert {outcome for provider, outcome in scenario.outcomes if provider == "a"} == {"connect"}
 
@@ -171,10 +170,10 @@ async def test_s05_a_reset_before_any_byte_is_stood_in_for(scenario: Scenario) -
 async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(scenario: Scenario) -> None:
     await scenario.configure(timeouts={"first_token_s": SHORT_S})
     scenario.a.script(Step(hang=True))
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
-    assert heard.times[-1] >= SHORT_S
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
+    assert response.times[-1] >= SHORT_S
     assert scenario.outcomes == [("a", "timeout"), ("b", "ok")], "one time-out, however long the rest took"
     await scenario.settled()
     assert scenario.a.requests[0].outcome == "hung up"
@@ -183,12 +182,12 @@ async def test_s06_a_target_that_never_answers_costs_one_first_token_time_out(sc
 async def test_s06_the_only_target_that_never_answers_is_504(scenario: Scenario) -> None:
     await scenario.configure(timeouts={"first_token_s": 0.2})
     scenario.a.script(Step(hang=True))
-    heard = await scenario.ask("a")
-    assert heard.status == 504
-    assert "a/alpha" in heard.message
-    assert heard.error is not None
-    assert heard.error.get("code", "provider_timeout") == "provider_timeout"
-    assert heard.error["type"] == ("api_error" if scenario.variant.dialect == "openai" else "timeout_error")
+    response = await scenario.ask("a")
+    assert response.status == 504
+    assert "a/alpha" in response.message
+    assert response.error is not None
+    assert response.error.get("code", "provider_timeout") == "provider_timeout"
+    assert response.error["type"] == ("api_error" if scenario.variant.dialect == "openai" else "timeout_error")
 
 
 async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_token_time_out_is_named(wholes: Scenario) -> None:
@@ -196,17 +195,17 @@ async def test_s06_a_silent_target_leaves_time_for_the_other_where_no_first_toke
     await wholes.gateway.store.models.delete("ab")
     await wholes.gateway.add_alias("ab", "a/alpha", "b/beta", timeouts={"total_s": 2 * SHORT_S})
     wholes.a.script(Step(hang=True))
-    heard = await wholes.ask()
-    good(heard)
-    assert heard.by == "b"
+    response = await wholes.ask()
+    good(response)
+    assert response.by == "b"
 
 
 async def test_s07_a_late_first_token_is_not_waited_for_and_stopped_upstream(scenario: Scenario) -> None:
     await scenario.configure(timeouts={"first_token_s": SHORT_S})
     scenario.a.script(Step(think_s=60))
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
     async with asyncio.timeout(WITHIN_S):
         await scenario.a.requests[0].ended.wait()
     assert scenario.a.requests[0].outcome == "hung up"
@@ -218,11 +217,11 @@ async def test_s10_a_malformed_beginning_is_stood_in_for(scenario: Scenario) -> 
         Step(malformed_after=0) if scenario.variant.streamed else Step(body='{"choices": [{"mess', content_type="application/json")
     )
     scenario.a.script(malformed)
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
     assert scenario.outcomes[0] == ("a", "malformed")
-    assert b"oops" not in heard.raw
+    assert b"oops" not in response.raw
 
 
 CONTEXT = {
@@ -239,11 +238,11 @@ async def test_s12_a_context_too_long_is_relayed_and_not_retried(scenario: Scena
     await scenario.configure()
     step = CONTEXT[scenario.variant.upstream]
     scenario.a.script(step)
-    heard = await scenario.ask()
-    assert heard.status == 400
-    assert heard.error is not None
-    assert heard.error["type"] == "invalid_request_error"
-    assert step.message in heard.message
+    response = await scenario.ask()
+    assert response.status == 400
+    assert response.error is not None
+    assert response.error["type"] == "invalid_request_error"
+    assert step.message in response.message
     assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 0)
     assert (scenario.record.status, scenario.record.cost_nano) == ("error", 0)
 
@@ -254,9 +253,9 @@ async def test_s12_s13_a_fallback_takes_what_the_target_refuses(scenario: Scenar
     await scenario.gateway.add_alias("large", "b/beta")
     await scenario.gateway.add_alias("small", "a/alpha", fallbacks=("large",))
     scenario.a.script(steps[scenario.variant.upstream])
-    heard = await scenario.ask("small")
-    good(heard)
-    assert heard.by == "b"
+    response = await scenario.ask("small")
+    good(response)
+    assert response.by == "b"
     assert len(scenario.a.requests) == 1
 
 
@@ -264,45 +263,45 @@ async def test_s13_a_content_filter_is_relayed_and_not_retried(scenario: Scenari
     await scenario.configure()
     step = FILTERED[scenario.variant.upstream]
     scenario.a.script(step)
-    heard = await scenario.ask()
-    assert heard.status == 400
-    assert step.message in heard.message
-    assert heard.error is not None
-    assert heard.error["type"] == "invalid_request_error"
+    response = await scenario.ask()
+    assert response.status == 400
+    assert step.message in response.message
+    assert response.error is not None
+    assert response.error["type"] == "invalid_request_error"
     assert (len(scenario.a.requests), len(scenario.b.requests)) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-async def test_the_callers_own_fault_is_relayed_byte_for_byte_in_the_native_lane(scenario: Scenario, status: int) -> None:
+async def test_an_error_of_the_clients_own_request_is_relayed_unchanged_in_passthrough(scenario: Scenario, status: int) -> None:
     await scenario.configure()
     body = b'{"type": "error",  "error": {"type": "invalid_request_error", "message": "max_tokens: too \\u0068igh"}, "odd": 1}'
     scenario.a.script(Step(status=status, body=body))
-    heard = await scenario.ask()
-    assert heard.status == status
-    assert "max_tokens: too high" in heard.message
+    response = await scenario.ask()
+    assert response.status == status
+    assert "max_tokens: too high" in response.message
     assert not scenario.b.requests
     if scenario.variant.passthrough:
-        assert heard.raw == body
+        assert response.raw == body
 
 
 async def test_s14_a_stand_ins_refusal_names_the_first_cause(scenario: Scenario) -> None:
     await scenario.configure()
     scenario.a.script(Step(status=503, message="alpha is on holiday"))
     scenario.b.script(Step(status=400, message="prefill is not supported"))
-    for _ in range(4):  # at last, A's circuit is open and B is asked alone
-        heard = await scenario.ask()
-        assert heard.status == 400
-        assert "prefill is not supported" in heard.message
-        assert "alpha is on holiday" in heard.message
-        assert not heard.ended_well
+    for _ in range(4):  # at last, A's circuit is open and only B is called
+        response = await scenario.ask()
+        assert response.status == 400
+        assert "prefill is not supported" in response.message
+        assert "alpha is on holiday" in response.message
+        assert not response.ended_well
     assert len(scenario.a.requests) < 8
 
 
-async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause(scenario: Scenario) -> None:
+async def test_s14_a_fallback_that_cannot_be_used_does_not_hide_the_first_cause(scenario: Scenario) -> None:
     await scenario.configure()
     other = "anthropic" if scenario.variant.dialect == "openai" else "openai"
-    native = "openai" if other == "anthropic" else "anthropic"
-    for name, kind in (("first", native), ("second", other)):
+    own_dialect = "openai" if other == "anthropic" else "anthropic"
+    for name, kind in (("first", own_dialect), ("second", other)):
         url = scenario.a.openai_url if kind == "openai" else scenario.a.anthropic_url
         await scenario.gateway.add_provider(name, url, kind=f"{kind}-compatible")
     await scenario.gateway.add_alias("both", "first/alpha", "second/beta")
@@ -311,29 +310,29 @@ async def test_s14_a_stand_in_that_cannot_be_asked_does_not_hide_the_first_cause
     alone = await scenario.ask("second-alone", **odd)
     assert alone.status == 400
     scenario.a.script(Step(status=500, message="alpha fell over"), model="alpha")
-    heard = await scenario.ask("both", **odd)
-    assert heard.status == 502
-    assert "first/alpha: server, alpha fell over" in heard.message
-    assert "second/beta: " in heard.message
+    response = await scenario.ask("both", **odd)
+    assert response.status == 502
+    assert "first/alpha: server, alpha fell over" in response.message
+    assert "second/beta: " in response.message
     assert {call.body["model"] for call in scenario.a.requests} == {"alpha"}
 
 
 async def test_s15_the_breaker_opens_lets_one_probe_through_and_closes(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "OPEN_BASE_S", 1000)
+    monkeypatch.setattr(circuit, "OPEN_BASE_S", 1000)
     await scenario.configure(retries=0)
     scenario.a.script(Step(status=500), Step(), cycle=True)
     for _ in range(9):
         good(await scenario.ask())
     assert scenario.gateway.health.target("a/alpha").state == "open"
     before = len(scenario.a.requests)
-    for heard in await asyncio.gather(*(scenario.ask() for _ in range(5))):
-        good(heard)
-        assert heard.by == "b"
+    for response in await asyncio.gather(*(scenario.ask() for _ in range(5))):
+        good(response)
+        assert response.by == "b"
     assert len(scenario.a.requests) == before
     scenario.gateway.health.target("a/alpha").open_until = 0
     scenario.a.script(Step(delay_s=1))  # so that all others come while the probe is under way
-    for heard in await asyncio.gather(*(scenario.ask() for _ in range(20))):
-        good(heard)
+    for response in await asyncio.gather(*(scenario.ask() for _ in range(20))):
+        good(response)
     assert len(scenario.a.requests) == before + 1, "one probe"
     assert scenario.gateway.health.target("a/alpha").state == "closed"
     assert (await scenario.ask()).by == "a"
@@ -375,9 +374,9 @@ async def test_s16_the_stand_in_is_billed_at_its_own_price_and_limits_are_counte
 async def test_s20_an_error_that_says_200_is_an_error(scenario: Scenario, step: Step) -> None:
     await scenario.configure()
     scenario.a.script(step)
-    heard = await scenario.ask()
-    good(heard)
-    assert heard.by == "b"
+    response = await scenario.ask()
+    good(response)
+    assert response.by == "b"
     alone = await scenario.ask("a")
     assert alone.status >= 500
     assert alone.error is not None
@@ -391,12 +390,12 @@ async def test_s21_a_name_that_does_not_resolve_is_stood_in_for_and_named(scenar
     await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://nowhere.invalid/v1"}))
     await scenario.gateway.refresh()
     good(await scenario.ask())
-    heard = await scenario.ask("a")
-    assert heard.status == 502
-    assert "nowhere.invalid cannot be resolved" in heard.message
+    response = await scenario.ask("a")
+    assert response.status == 502
+    assert "nowhere.invalid cannot be resolved" in response.message
 
 
-async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect_time_out(
+async def test_s21_a_host_name_that_is_not_resolved_fails_over_after_the_connect_timeout(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def silence(*_: object, **__: object) -> None:
@@ -408,8 +407,8 @@ async def test_s21_a_name_that_nobody_looks_up_is_stood_in_for_after_the_connect
     await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": "http://slow.example/v1"}))
     await scenario.gateway.refresh()
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", silence)
-    heard = await scenario.ask()
-    assert heard.by == "b"
+    response = await scenario.ask()
+    assert response.by == "b"
     assert scenario.outcomes == [("a", "timeout"), ("b", "ok")]
     assert 0.95 * SHORT_S < scenario.record.attempts[0].duration_ms / 1000 < 8, "not the 10 s of the first token"
 
@@ -422,36 +421,36 @@ async def test_s21_a_broken_tls_is_stood_in_for_and_named(scenario: Scenario) ->
     await scenario.gateway.store.providers.replace(provider.model_copy(update={"base_url": url}))
     await scenario.gateway.refresh()
     good(await scenario.ask())
-    heard = await scenario.ask("a")
-    assert heard.status == 502
-    assert "TLS failed" in heard.message
+    response = await scenario.ask("a")
+    assert response.status == 502
+    assert "TLS failed" in response.message
 
 
-async def test_s21_a_port_nobody_listens_on_is_stood_in_for_and_named(scenario: Scenario) -> None:
+async def test_s21_a_refused_connection_fails_over_and_is_named(scenario: Scenario) -> None:
     await scenario.configure()
     await scenario.a.stop()
     good(await scenario.ask())
-    heard = await scenario.ask("a")
-    assert heard.status == 502
-    assert re.search(r"cannot connect to 127\.0\.0\.1:\d+: connection refused", heard.message)
+    response = await scenario.ask("a")
+    assert response.status == 502
+    assert re.search(r"cannot connect to 127\.0\.0\.1:\d+: connection refused", response.message)
 
 
 async def test_s22_every_target_down_names_each_and_why(scenario: Scenario) -> None:
     await scenario.configure()
     scenario.a.script(Step(status=500, message="alpha fell over"))
     scenario.b.script(Step(reset=True))
-    heard = await scenario.ask()
-    assert heard.status == 502
-    assert "a/alpha: server, alpha fell over" in heard.message
-    assert "b/beta: connect" in heard.message
-    assert heard.error is not None
-    assert heard.error["type"] == "api_error"
-    assert heard.error.get("code", "provider_error") == "provider_error"
+    response = await scenario.ask()
+    assert response.status == 502
+    assert "a/alpha: server, alpha fell over" in response.message
+    assert "b/beta: connect" in response.message
+    assert response.error is not None
+    assert response.error["type"] == "api_error"
+    assert response.error.get("code", "provider_error") == "provider_error"
     assert [provider for provider, _ in scenario.outcomes] == ["a", "a", "b", "b"]
     for _ in range(4):
-        heard = await scenario.ask()
-    assert heard.status == 503, "both circuits are open by now"
-    assert "alpha fell over" in heard.message
+        response = await scenario.ask()
+    assert response.status == 503, "both circuits are open by now"
+    assert "alpha fell over" in response.message
     assert len(scenario.a.requests) <= 6
 
 
@@ -462,20 +461,20 @@ async def test_s22_the_total_deadline_bounds_everything(scenario: Scenario) -> N
     await scenario.gateway.add_alias("many", "a/alpha", "b/beta", *others, timeouts=times)
     scenario.a.script(Step(hang=True))
     scenario.b.script(Step(hang=True))
-    heard = await scenario.ask("many")
-    assert heard.status == 504
-    assert heard.times[-1] < 4, "12 first-token time-outs are 6 s"
-    assert "a/alpha" in heard.message
-    assert "b/beta" in heard.message
+    response = await scenario.ask("many")
+    assert response.status == 504
+    assert response.times[-1] < 4, "12 first-token time-outs are 6 s"
+    assert "a/alpha" in response.message
+    assert "b/beta" in response.message
 
 
 async def test_s22_a_target_that_time_left_none_for_is_not_blamed(scenario: Scenario) -> None:
     await scenario.configure(timeouts={"first_token_s": 0.5, "total_s": 0.3})
     scenario.a.script(Step(hang=True))
-    heard = await scenario.ask()
-    assert heard.status == 504
+    response = await scenario.ask()
+    assert response.status == 504
     assert not scenario.b.requests
-    assert "the time for this request is over" in heard.message
+    assert "the time for this request is over" in response.message
     assert scenario.outcomes == [("a", "timeout")]
 
 
@@ -486,10 +485,10 @@ async def test_disabled_targets_are_503(scenario: Scenario) -> None:
         assert provider is not None
         await scenario.gateway.store.providers.replace(provider.model_copy(update={"enabled": False}))
     await scenario.gateway.refresh()
-    heard = await scenario.ask()
-    assert heard.status == 503
-    assert "a: disabled" in heard.message
-    assert "b: disabled" in heard.message
+    response = await scenario.ask()
+    assert response.status == 503
+    assert "a: disabled" in response.message
+    assert "b: disabled" in response.message
 
 
 @pytest.mark.timeout(60)
@@ -497,12 +496,12 @@ async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(scenari
     await scenario.configure()
     good(await scenario.ask())
     scenario.a.script(Step(reset=True))
-    heard = await asyncio.gather(*(scenario.ask(text=f"{LONG} {n}") for n in range(200)))
-    for n, one in enumerate(heard):
+    response = await asyncio.gather(*(scenario.ask(text=f"{LONG} {n}") for n in range(200)))
+    for n, one in enumerate(response):
         assert one.status == 200
         assert one.text.rstrip().endswith(f"ten {n}"), one.text
         assert one.by == "b"
-    # Those that were sent before anybody knew; hardly any is asked again.
+    # Those that were sent before the first failure; hardly any is sent again.
     assert len(scenario.a.requests) - 1 <= 210
     before = len(scenario.a.requests)
     await asyncio.gather(*(scenario.ask() for _ in range(50)))
@@ -510,7 +509,7 @@ async def test_s23_200_parallel_calls_while_a_dies_are_all_answered_by_b(scenari
 
 
 @pytest.mark.parametrize("escaped", [False, True], ids=["plain", "in-json"])
-async def test_a_credential_that_a_provider_quotes_is_blotted_out(scenario: Scenario, escaped: bool) -> None:
+async def test_a_credential_that_a_provider_quotes_is_redacted(scenario: Scenario, escaped: bool) -> None:
     key = 'sk-"odd"-\\0123456789' if escaped else API_KEY
     await scenario.configure()
     scenario.gateway.secrets.set("provider/a/0", key)
@@ -518,13 +517,13 @@ async def test_a_credential_that_a_provider_quotes_is_blotted_out(scenario: Scen
         vendor.keys = None
     await scenario.gateway.refresh()
     quoted = orjson.dumps(key).decode()[1:-1]
-    for status, told in ((500, 502), (400, 400), (401, 502)):
+    for status, client_status in ((500, 502), (400, 400), (401, 502)):
         scenario.a.script(Step(status=status, message=f"What you sent, {key}, is odd."))
-        heard = await scenario.ask("a")
-        assert heard.status == told
-        assert "What you sent, [credential], is odd." in heard.message
-        assert key not in heard.message
-        assert quoted.encode() not in heard.raw
+        response = await scenario.ask("a")
+        assert response.status == client_status
+        assert "What you sent, [credential], is odd." in response.message
+        assert key not in response.message
+        assert quoted.encode() not in response.raw
     records = b"".join(orjson.dumps(record) for record in scenario.gateway.records)
     assert quoted.encode() not in records
     await settled(scenario.gateway)
@@ -550,7 +549,7 @@ def test_s03_pauses_are_drawn_from_a_span_that_doubles_and_each_is_longer_than_t
 
 
 async def test_s20_a_whole_answer_without_end_is_given_up(wholes: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "WHOLE_LIMIT", 1024 * 1024)
+    monkeypatch.setattr(client, "WHOLE_LIMIT", 1024 * 1024)
     await wholes.configure(retries=0)
     wholes.a.script(Step(body="[" * (2 * 1024 * 1024)))
     assert (await wholes.ask()).by == "b"

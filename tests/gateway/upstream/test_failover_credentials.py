@@ -41,44 +41,44 @@ async def notes(scenario: Scenario) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [401, 403, 402])
-async def test_s19_a_refused_credential_is_parked_told_of_and_used_again_once_changed(scenario: Scenario, status: int) -> None:
+async def test_s19_a_refused_credential_is_disabled_reported_and_used_again_once_changed(scenario: Scenario, status: int) -> None:
     await scenario.configure()
-    kind = "billing_error" if status == 402 else None  # Anthropic's own words for it; OpenAI's are known, too
+    kind = "billing_error" if status == 402 else None  # Anthropic's error; OpenAI's is recognised, too
     scenario.a.script(Step(status=status, message="This key is not welcome", error_type=kind))
     for _ in range(3):
-        heard = await scenario.ask()
-        assert heard.by == "b"
-        assert LONG in heard.text
-    assert len(scenario.a.requests) == 1, "asked again"
-    told = await notes(scenario)
-    assert len(told) == 1
-    assert told[0].startswith("error a")
-    assert "This key is not welcome" in told[0]
+        response = await scenario.ask()
+        assert response.by == "b"
+        assert LONG in response.text
+    assert len(scenario.a.requests) == 1, "called again"
+    notices = await notes(scenario)
+    assert len(notices) == 1
+    assert notices[0].startswith("error a")
+    assert "This key is not welcome" in notices[0]
     scenario.a.script(Step(), key=SECOND)
     await give_a(scenario, SECOND)
     assert (await scenario.ask()).by == "a"
 
 
-async def test_s19_what_the_old_credential_is_told_does_not_park_the_new_one(
+async def test_s19_a_late_refusal_of_the_old_credential_does_not_disable_the_new_one(
     wholes: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await wholes.configure()
     wholes.a.script(Step(status=401))
     wholes.a.script(Step(), key=SECOND)
-    send, asked, changed = wholes.gateway.state.upstream.send, asyncio.Event(), asyncio.Event()
+    send, was_sent, changed = wholes.gateway.state.upstream.send, asyncio.Event(), asyncio.Event()
 
     async def late(outbound: OutboundRequest, connect_s: float) -> UpstreamResponse:
         response = await send(outbound, connect_s)
-        asked.set()
+        was_sent.set()
         await changed.wait()
         return response
 
     monkeypatch.setattr(wholes.gateway.state.upstream, "send", late)
-    asking = asyncio.ensure_future(wholes.ask())
-    await asked.wait()
+    pending = asyncio.ensure_future(wholes.ask())
+    await was_sent.wait()
     await give_a(wholes, SECOND)
     changed.set()
-    assert (await asking).by == "b"
+    assert (await pending).by == "b"
     assert await notes(wholes) == []
     assert (await wholes.ask()).by == "a"
 
@@ -88,9 +88,9 @@ async def test_s19_the_only_target_refusing_its_credential_is_502_and_then_503(s
     scenario.a.script(Step(status=401, message="This key is not welcome"))
     first, second = await scenario.ask("a"), await scenario.ask("a")
     assert (first.status, second.status) == (502, 503)
-    for heard in (first, second):
-        assert "a/alpha" in heard.message
-        assert "This key is not welcome" in heard.message
+    for response in (first, second):
+        assert "a/alpha" in response.message
+        assert "This key is not welcome" in response.message
     assert len(scenario.a.requests) == 1
 
 
@@ -133,9 +133,9 @@ async def test_s01_a_whole_pool_that_rests_shortly_is_waited_for(wholes: Scenari
     await give_a(wholes, API_KEY, SECOND)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "900"}), Step(), key=API_KEY)
     wholes.a.script(Step(status=429, headers={"retry-after-ms": "300"}), Step(), key=SECOND)
-    heard = await wholes.ask()
-    assert heard.by == "a"
-    assert 0.3 <= heard.times[-1] < 0.8
+    response = await wholes.ask()
+    assert response.by == "a"
+    assert 0.3 <= response.times[-1] < 0.8
     assert wholes.a.requests[-1].key == SECOND
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
-from conduit_desktop.gateway.health import circuit as health
+from conduit_desktop.gateway.health import circuit
 from tests.fakes.scenario import LONG, OTHER_VARIANTS, VARIANTS, ClientResponse, Scenario, open_scenario
 from tests.fakes.script import Step
 
@@ -39,7 +39,7 @@ FAULTS = (
 
 @pytest.fixture(params=ALL_WAYS, ids=str)
 async def scenario(request: pytest.FixtureRequest, home: Home, short_backoff: None) -> AsyncIterator[Scenario]:
-    """Every dialect that can be spoken to the gateway."""
+    """Every dialect of the client API."""
     async with open_scenario(request.param, home) as made:
         yield made
 
@@ -54,20 +54,20 @@ async def one(scenario: Scenario, dice: random.Random, seed: int) -> ClientRespo
         return None
 
 
-def honest(heard: ClientResponse, record: RequestRecord) -> None:
+def honest(response: ClientResponse, record: RequestRecord) -> None:
     """Success or error, never both and never neither; the record says the same."""
-    assert heard.ended_well != (heard.error is not None), heard.raw
-    if heard.ended_well:
-        assert LONG in heard.text
+    assert response.ended_well != (response.error is not None), response.raw
+    if response.ended_well:
+        assert LONG in response.text
         assert record.status == "success"
         assert record.attempts[-1].outcome == "ok"
-        assert record.http_status == heard.status == 200
+        assert record.http_status == response.status == 200
     else:
-        assert heard.message
+        assert response.message
         assert record.status in ("error", "broken")
         assert record.http_status >= 400
         assert all(attempt.outcome != "ok" for attempt in record.attempts)
-    assert b"oops" not in heard.raw.replace(heard.message.encode(), b"")
+    assert b"oops" not in response.raw.replace(response.message.encode(), b"")
 
 
 async def schedule(scenario: Scenario, seed: int) -> int:
@@ -77,12 +77,12 @@ async def schedule(scenario: Scenario, seed: int) -> int:
         faulty = dice.random()
         steps = (dice.choice(FAULTS) if dice.random() < faulty else Step() for _ in range(8))
         vendor.script(*steps, model=f"{model}-{seed}", cycle=True)
-    heard = await asyncio.gather(*(one(scenario, dice, seed) for _ in range(REQUESTS)))
+    response = await asyncio.gather(*(one(scenario, dice, seed) for _ in range(REQUESTS)))
     records = {record.id: record for record in scenario.gateway.records}
-    for each in heard:
+    for each in response:
         if each is not None:
             honest(each, records[each.headers["x-conduit-request-id"]])
-    return sum(each is None for each in heard)
+    return sum(each is None for each in response)
 
 
 async def several(scenario: Scenario, seeds: Iterator[int]) -> int:
@@ -115,8 +115,8 @@ async def furnish(scenario: Scenario) -> None:
 async def test_random_faults_end_every_request_once_and_leave_nothing_behind(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "OPEN_BASE_S", 0.05)
-    monkeypatch.setattr(health, "COOLDOWN_S", 0.05)
+    monkeypatch.setattr(circuit, "OPEN_BASE_S", 0.05)
+    monkeypatch.setattr(circuit, "COOLDOWN_S", 0.05)
     await furnish(scenario)
     before = asyncio.all_tasks()
     seeds = iter(range(SEEDS))

@@ -27,22 +27,22 @@ async def hang_up(request: asyncio.Future[Any]) -> None:
     await asyncio.wait({request})
 
 
-def broken(scenario: Scenario, heard: ClientResponse, code: str = "provider_stream_broken") -> None:
+def broken(scenario: Scenario, response: ClientResponse, code: str = "provider_stream_broken") -> None:
     """The stream ended in the gateway's own error event, and the record has the same error."""
-    assert heard.error is not None
-    assert "a/alpha" in heard.message
+    assert response.error is not None
+    assert "a/alpha" in response.message
     if scenario.variant.dialect == "openai":
-        assert heard.error["code"] == code
+        assert response.error["code"] == code
     else:
-        assert heard.error["type"] == ("timeout_error" if code == "provider_timeout" else "api_error")
-        assert b"event: error" in heard.raw
-    recorded_as_broken(scenario, heard, code)
+        assert response.error["type"] == ("timeout_error" if code == "provider_timeout" else "api_error")
+        assert b"event: error" in response.raw
+    recorded_as_broken(scenario, response, code)
 
 
-def recorded_as_broken(scenario: Scenario, heard: ClientResponse, code: str = "provider_stream_broken") -> None:
-    """Nobody took it for a success."""
-    assert heard.status == 200
-    assert not heard.ended_well
+def recorded_as_broken(scenario: Scenario, response: ClientResponse, code: str = "provider_stream_broken") -> None:
+    """It is recorded as broken, not as a success."""
+    assert response.status == 200
+    assert not response.ended_well
     record = scenario.record
     assert (record.status, record.error_code, record.cost_state) == ("broken", code, "estimated")
     assert record.cost_nano
@@ -55,51 +55,51 @@ def recorded_as_broken(scenario: Scenario, heard: ClientResponse, code: str = "p
 async def test_s08_a_cut_stream_ends_in_an_error_event(streams: Scenario) -> None:
     await streams.configure()
     streams.a.script(Step(text=LONG, cut_after=4, frame_s=0.01))
-    heard = await streams.ask()
-    broken(streams, heard)
-    assert heard.text.startswith(THREE)
+    response = await streams.ask()
+    broken(streams, response)
+    assert response.text.startswith(THREE)
     assert streams.outcomes == [("a", "broken")]
 
 
 async def test_s08_a_provider_that_reports_an_error_in_its_stream_is_quoted(streams: Scenario) -> None:
     await streams.configure()
     streams.a.script(Step(text=LONG, error_after=4, message="the machine caught fire"))
-    heard = await streams.ask()
+    response = await streams.ask()
     if streams.variant.passthrough:
-        recorded_as_broken(streams, heard)
-        assert heard.message == "the machine caught fire", "in the provider's own frame"
+        recorded_as_broken(streams, response)
+        assert response.message == "the machine caught fire", "in the provider's own frame"
     else:
-        broken(streams, heard)
-        assert "the machine caught fire" in heard.message
-    assert heard.raw.count(b"the machine caught fire") == 1
+        broken(streams, response)
+        assert "the machine caught fire" in response.message
+    assert response.raw.count(b"the machine caught fire") == 1
     assert "the machine caught fire" in streams.record.error_text
 
 
-async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_blotted_out(streams: Scenario) -> None:
+async def test_s08_a_credential_quoted_in_the_middle_of_a_stream_is_redacted(streams: Scenario) -> None:
     await streams.configure()
     streams.a.script(Step(text=LONG, error_after=4, message=f"the key {API_KEY} was withdrawn"))
-    heard = await streams.ask()
-    broken(streams, heard)
-    assert "the key [credential] was withdrawn" in heard.message
-    assert API_KEY.encode() not in heard.raw
+    response = await streams.ask()
+    broken(streams, response)
+    assert "the key [credential] was withdrawn" in response.message
+    assert API_KEY.encode() not in response.raw
 
 
-async def test_s08_a_cut_whole_answer_is_asked_for_again(wholes: Scenario) -> None:
+async def test_s08_a_cut_whole_answer_is_requested_again(wholes: Scenario) -> None:
     await wholes.configure()
     wholes.a.script(Step(cut_after=1))
-    heard = await wholes.ask()
-    assert heard.by == "b"
-    assert heard.ended_well
+    response = await wholes.ask()
+    assert response.by == "b"
+    assert response.ended_well
     assert wholes.outcomes[0] == ("a", "broken")
 
 
 async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Scenario) -> None:
     await streams.configure(timeouts={"idle_s": 0.4})
     streams.a.script(Step(text=LONG, stall_after=4))
-    heard = await streams.ask()
-    broken(streams, heard, "provider_timeout")
-    assert heard.text.startswith(THREE)
-    assert 0.4 <= heard.times[-1] < 5, "not the 30 s that the whole request may take"
+    response = await streams.ask()
+    broken(streams, response, "provider_timeout")
+    assert response.text.startswith(THREE)
+    assert 0.4 <= response.times[-1] < 5, "not the 30 s that the whole request may take"
     async with asyncio.timeout(WITHIN_S):
         await streams.a.requests[0].ended.wait()
     assert streams.a.requests[0].outcome == "hung up"
@@ -108,36 +108,36 @@ async def test_s09_a_stalled_stream_ends_in_an_error_event(streams: Scenario) ->
 async def test_s09_a_stalled_whole_answer_is_stood_in_for(wholes: Scenario) -> None:
     await wholes.configure(timeouts={"first_token_s": 1.0})  # within which the other target has to answer
     wholes.a.script(Step(stall_after=1))
-    heard = await wholes.ask()
-    assert heard.by == "b"
-    assert heard.ended_well
+    response = await wholes.ask()
+    assert response.by == "b"
+    assert response.ended_well
 
 
 @pytest.mark.parametrize("frame_s", [0.0, 0.01], ids=["in-one-piece", "frame-by-frame"])
 async def test_s10_a_malformed_frame_after_content_ends_in_an_error_event(streams: Scenario, frame_s: float) -> None:
     await streams.configure()
     streams.a.script(Step(text=LONG, malformed_after=4, frame_s=frame_s))
-    heard = await streams.ask()
-    broken(streams, heard)
-    assert heard.text.startswith(THREE)
-    assert b"oops" not in heard.raw
+    response = await streams.ask()
+    broken(streams, response)
+    assert response.text.startswith(THREE)
+    assert b"oops" not in response.raw
     assert streams.outcomes == [("a", "malformed")]
 
 
 async def test_s11_an_end_without_the_terminal_event_is_no_success(streams: Scenario) -> None:
     await streams.configure()
     streams.a.script(Step(no_end=True))
-    heard = await streams.ask()
-    broken(streams, heard)
-    assert LONG in heard.text
+    response = await streams.ask()
+    broken(streams, response)
+    assert LONG in response.text
 
 
 async def test_s11_nothing_but_a_beginning_is_stood_in_for(streams: Scenario) -> None:
     await streams.configure()
     streams.a.script(Step(cut_after=0))
-    heard = await streams.ask()
-    assert heard.by == "b"
-    assert heard.ended_well
+    response = await streams.ask()
+    assert response.by == "b"
+    assert response.ended_well
 
 
 SHORT = {"short-of-its-length": Step(cut_after=1), "without-its-last-chunk": Step(no_end=True)}
@@ -161,9 +161,9 @@ async def test_s17_a_hang_up_in_a_stream_stops_the_upstream_and_is_billed_as_an_
     streams.a.script(Step(text=LONG, frame_s=0.05))
     loop = asyncio.get_running_loop()
     async with streams.post() as response:
-        heard = b""
-        while b"two" not in heard:
-            heard += await response.content.readany()
+        received = b""
+        while b"two" not in received:
+            received += await response.content.readany()
         left = loop.time()
         response.close()
     call = streams.a.requests[0]
@@ -212,9 +212,9 @@ async def test_s17_a_hang_up_before_the_first_token_stops_the_upstream(streams: 
 async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream(wholes: Scenario) -> None:
     await wholes.configure()
     wholes.a.script(Step(think_s=60))
-    asking = asyncio.ensure_future(wholes.ask())
+    pending = asyncio.ensure_future(wholes.ask())
     await until(lambda: wholes.a.requests)
-    await hang_up(asking)
+    await hang_up(pending)
     left = asyncio.get_running_loop().time()
     call = wholes.a.requests[0]
     async with asyncio.timeout(WITHIN_S):
@@ -231,10 +231,10 @@ async def test_s18_a_hang_up_while_waiting_for_a_whole_answer_stops_the_upstream
 async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scenario) -> None:
     await scenario.configure()
     scenario.a.script(Step(status=429, headers={"retry-after": "15"}))
-    asking = asyncio.ensure_future(scenario.ask("a"))
+    pending = asyncio.ensure_future(scenario.ask("a"))
     credentials = scenario.gateway.health.credentials
     await until(lambda: any(credential.cooldowns for credential in credentials.values()))  # the gateway has read the 429, and waits
-    await hang_up(asking)
+    await hang_up(pending)
     await scenario.settled()
     assert scenario.record.status == "cancelled"
     assert (scenario.record.cost_nano, scenario.record.cost_state) == (0, "final")
@@ -244,36 +244,36 @@ async def test_s18_a_hang_up_between_two_attempts_ends_the_search(scenario: Scen
 async def test_s27_pings_come_from_the_first_second_on_and_before_the_first_token(streams: Scenario) -> None:
     await streams.configure(keepalive_s=0.1)
     streams.a.script(Step(think_s=1.2))
-    heard = await streams.ask()
-    assert heard.ended_well
-    assert LONG in heard.text
-    assert heard.pings >= 4
-    pauses = [later - earlier for earlier, later in zip([0.0, *heard.times], heard.times, strict=False)]
+    response = await streams.ask()
+    assert response.ended_well
+    assert LONG in response.text
+    assert response.pings >= 4
+    pauses = [later - earlier for earlier, later in zip([0.0, *response.times], response.times, strict=False)]
     # The median: a busy machine delays a ping now and then, a wrong schedule delays each.
     assert median(pauses) < 0.35
-    first = heard.raw.index(b"ping")
-    assert first < heard.raw.index(b"one")
+    first = response.raw.index(b"ping")
+    assert first < response.raw.index(b"one")
 
 
 async def test_s27_pings_go_on_while_one_target_after_the_other_fails(streams: Scenario) -> None:
     await streams.configure(keepalive_s=0.1, timeouts={"first_token_s": 1})
     streams.a.script(Step(hang=True))
     streams.b.script(Step(status=500, message="beta fell over"))
-    heard = await streams.ask()
-    assert heard.status == 200, "the headers were sent with the first ping"
-    assert heard.pings >= 3
-    assert not heard.ended_well
-    assert "b/beta: server, beta fell over" in heard.message
+    response = await streams.ask()
+    assert response.status == 200, "the headers were sent with the first ping"
+    assert response.pings >= 3
+    assert not response.ended_well
+    assert "b/beta: server, beta fell over" in response.message
     assert (streams.record.status, streams.record.cost_nano) == ("error", 0)
 
 
 async def test_s27_pings_come_in_the_middle_of_an_answer(streams: Scenario) -> None:
     await streams.configure(keepalive_s=0.1)
     streams.a.script(Step(text="one two three", frame_s=0.6))
-    heard = await streams.ask()
-    assert heard.ended_well
-    assert heard.text == "one two three"
-    assert heard.pings >= 4
+    response = await streams.ask()
+    assert response.ended_well
+    assert response.text == "one two three"
+    assert response.pings >= 4
 
 
 async def test_a_slow_reader_slows_the_upstream_down(streams: Scenario) -> None:

@@ -36,11 +36,11 @@ async def test_a_stream_is_one_whatever_it_is_called(context: GatewayFixture, ve
 
 
 @pytest.mark.parametrize("called", ["application/octet-stream", "text/plain", "application/json"])
-async def test_a_whole_answer_to_who_asked_for_a_stream_is_streamed(context: GatewayFixture, vendor: Vendor, called: str) -> None:
+async def test_a_whole_answer_to_a_streamed_request_is_streamed(context: GatewayFixture, vendor: Vendor, called: str) -> None:
     vendor.script(Step(body=WHOLE, content_type=called))
-    said = await context.stream("oa/m")
-    assert b'"content":"hi"' in said
-    assert said.endswith(b"data: [DONE]\n\n")
+    stream = await context.stream("oa/m")
+    assert b'"content":"hi"' in stream
+    assert stream.endswith(b"data: [DONE]\n\n")
     assert (context.records[-1].status, context.records[-1].output) == ("success", 2)
 
 

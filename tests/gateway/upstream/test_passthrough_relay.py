@@ -41,15 +41,15 @@ def test_an_error_that_quotes_the_credential_is_not_handed_on(relay: Passthrough
     assert relay.raw_error(KEY) == b""
 
 
-def test_garbage_leaves_no_last_words(relay: PassthroughRelay) -> None:
+def test_garbage_is_not_relayed_as_an_error(relay: PassthroughRelay) -> None:
     assert relay.feed(CHUNK + b"data: {half\n\n" + ERROR, [], faulty=True) == CHUNK
     assert relay.raw_error(Secrets()) == b""
 
 
 def test_an_error_in_an_array_is_its_last_element() -> None:
-    speaks = dialect("gemini_array")
-    writer = speaks.writer(ChatRequest("gemini", "m", stream=True))
+    array_dialect = dialect("gemini_array")
+    writer = array_dialect.writer(ChatRequest("gemini", "m", stream=True))
     assert isinstance(writer, ReframingWriter)
-    relay = ReframedRelay(PassthroughRelay(speaks, hide_usage=False), writer)
-    said = relay.feed(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
-    assert said + relay.raw_error(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'
+    relay = ReframedRelay(PassthroughRelay(array_dialect, hide_usage=False), writer)
+    out = relay.feed(b'data: {"candidates":[]}\n\ndata: {"error":{"code":503}}\n\n', [], faulty=True)
+    assert out + relay.raw_error(Secrets()) == b'[{"candidates":[]},\r\n{"error":{"code":503}}]'

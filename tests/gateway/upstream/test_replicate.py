@@ -52,13 +52,13 @@ async def test_a_slow_answer_is_awaited(gateway: GatewayFixture) -> None:
         assert not vendor.cancelled.is_set()
 
 
-@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_a_stream_is_read_as_it_comes_and_counted(gateway: GatewayFixture, speaks: str) -> None:
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "anthropic_messages"])
+async def test_a_stream_is_read_as_it_comes_and_counted(gateway: GatewayFixture, client_dialect: str) -> None:
     async with ReplicateVendor(["Hel", "lo\n\nthere", " ü"], runs=1) as vendor:
         await furnish(gateway, vendor)
-        heard = (await gateway.stream("r", client_dialect=speaks)).decode()
-        assert all(orjson.dumps(piece).decode()[1:-1] in heard for piece in ("Hel", "lo\n\nthere", " ü"))
-        assert "[DONE]" in heard if speaks == "openai_chat" else "message_stop" in heard
+        data = (await gateway.stream("r", client_dialect=client_dialect)).decode()
+        assert all(orjson.dumps(piece).decode()[1:-1] in data for piece in ("Hel", "lo\n\nthere", " ü"))
+        assert "[DONE]" in data if client_dialect == "openai_chat" else "message_stop" in data
         assert vendor.inputs[0]["stream"] is True
         assert vendor.calls[1] == f"GET /stream/{ID}"
         assert not vendor.cancelled.is_set()
@@ -66,12 +66,12 @@ async def test_a_stream_is_read_as_it_comes_and_counted(gateway: GatewayFixture,
     assert (record.status, record.input, record.output, record.cost_state) == ("success", 11, 5, "final")
 
 
-async def test_a_model_that_cannot_stream_is_awaited_and_told_as_a_stream(gateway: GatewayFixture) -> None:
+async def test_a_model_that_cannot_stream_is_awaited_and_written_as_a_stream(gateway: GatewayFixture) -> None:
     async with ReplicateVendor(["Hello"], streams=False, runs=1) as vendor:
         await furnish(gateway, vendor)
-        heard = await gateway.stream("r")
-        assert b'"Hello"' in heard
-        assert heard.rstrip().endswith(b"data: [DONE]")
+        data = await gateway.stream("r")
+        assert b'"Hello"' in data
+        assert data.rstrip().endswith(b"data: [DONE]")
 
 
 async def test_a_hang_up_in_a_stream_cancels_the_prediction(gateway: GatewayFixture) -> None:
@@ -91,11 +91,11 @@ async def test_a_hang_up_while_waiting_cancels_the_prediction(gateway: GatewayFi
     monkeypatch.setattr(Replicate, "pause_s", 0.01)
     async with ReplicateVendor(["Hello"], runs=10_000) as vendor:
         await furnish(gateway, vendor)
-        asking = asyncio.create_task(gateway.ask("r"))
+        pending = asyncio.create_task(gateway.ask("r"))
         while len(vendor.calls) < 3:
             await asyncio.sleep(0.005)
-        asking.cancel()
-        await asyncio.wait({asking})
+        pending.cancel()
+        await asyncio.wait({pending})
         await asyncio.wait_for(vendor.cancelled.wait(), 5)
 
 
@@ -104,9 +104,9 @@ async def test_a_prediction_that_fails_is_no_success(gateway: GatewayFixture, st
     async with ReplicateVendor(["Hel"] if stream else [], fails="CUDA out of memory", runs=0 if stream else 1) as vendor:
         await furnish(gateway, vendor)
         if stream:
-            heard = await gateway.stream("r")
-            assert b"CUDA out of memory" in heard
-            assert b"[DONE]" not in heard
+            data = await gateway.stream("r")
+            assert b"CUDA out of memory" in data
+            assert b"[DONE]" not in data
             assert gateway.records[-1].status == "broken"
         else:
             with pytest.raises(GatewayError, match="CUDA out of memory"):

@@ -50,11 +50,11 @@ def test_thoughts_stand_before_their_calls_again_whole_and_in_order():
     ]  # fmt: skip
 
 
-def test_a_thought_alone_is_known_by_its_words():
+def test_thinking_without_a_call_is_found_by_its_text():
     store = seen([ThinkingDelta("hm"), ThinkingSigned("s"), TextDelta("ok"), Finished("stop")])
-    asked = request(Thinking("hm"), Text("ok"))
-    assert store.restored("me", "gemini", asked).messages[1].parts[0] == Thinking("hm", "s", dialect="gemini")
-    assert asked.messages[1].parts[0] == Thinking("hm")
+    original = request(Thinking("hm"), Text("ok"))
+    assert store.restored("me", "gemini", original).messages[1].parts[0] == Thinking("hm", "s", dialect="gemini")
+    assert original.messages[1].parts[0] == Thinking("hm")
 
 
 def test_what_is_not_signed_is_not_kept():
@@ -62,10 +62,10 @@ def test_what_is_not_signed_is_not_kept():
 
 
 @pytest.mark.parametrize(("scope", "dialect"), [("you", "gemini"), ("me", "anthropic_messages")])
-def test_nobody_else_and_no_other_dialect_gets_it(scope: str, dialect: str):
+def test_no_other_client_and_no_other_dialect_gets_it(scope: str, dialect: str):
     store = seen([ToolCallStarted("c", "f", signature="s")])
-    asked = request(ToolCall("c", "f", "{}"))
-    assert store.restored(scope, dialect, asked) is asked
+    original = request(ToolCall("c", "f", "{}"))
+    assert store.restored(scope, dialect, original) is original
 
 
 def test_the_oldest_goes_first_when_there_are_too_many():
@@ -144,16 +144,16 @@ async def test_a_claude_never_sees_a_thought_that_it_did_not_sign(gateway: Gatew
     await gateway.add_alias("c", "an/claude-x")
     await gateway.add_key()
     vendor.script(Step(thinking="so it is"), Step())
-    asked: dict[str, Any] = {"client_dialect": "anthropic_messages", "max_tokens": 99}
+    fields: dict[str, Any] = {"client_dialect": "anthropic_messages", "max_tokens": 99}
     user = {"role": "user", "content": "hello"}
     if stream:
-        events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **asked))
+        events = MESSAGES.reader().feed(await gateway.stream("g", messages=[user], **fields))
         content = MESSAGES.write_response(collect(events), ChatRequest("anthropic_messages", "g"))["content"]
     else:
-        content = (await gateway.ask("g", messages=[user], **asked))["content"]
+        content = (await gateway.ask("g", messages=[user], **fields))["content"]
     assert [block["type"] for block in content] == ["thinking", "text"]
-    await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **asked)
+    await gateway.ask("c", messages=[user, {"role": "assistant", "content": content}, user], **fields)
     assert vendor.requests[-1].body["messages"][1]["content"] == content[1:]
     assert gateway.records[-1].dropped == ("thoughts and sources of other providers",)
-    await gateway.ask("c", messages=[user], **asked)
+    await gateway.ask("c", messages=[user], **fields)
     assert gateway.records[-1].dropped == ()

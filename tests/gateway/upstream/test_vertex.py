@@ -56,14 +56,14 @@ async def context(home: Home, token_uri: str) -> AsyncIterator[tuple[GatewayFixt
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("speaks", ["openai_chat", "anthropic_messages"])
-async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], speaks: str, stream: bool):
+@pytest.mark.parametrize("client_dialect", ["openai_chat", "anthropic_messages"])
+async def test_both_families_answer(context: tuple[GatewayFixture, Vendor], client_dialect: str, stream: bool):
     gateway, vendor = context
     for alias in ("gem", "cla"):
         if stream:
-            assert b"hello" in await gateway.stream(alias, client_dialect=speaks)
+            assert b"hello" in await gateway.stream(alias, client_dialect=client_dialect)
         else:
-            assert "hello" in str(await gateway.ask(alias, client_dialect=speaks))
+            assert "hello" in str(await gateway.ask(alias, client_dialect=client_dialect))
     to_gemini, to_claude = vendor.requests
     method = "streamGenerateContent" if stream else "generateContent"
     assert to_gemini.path == f"{PLACE}/google/models/gemini-3-flash:{method}"
@@ -87,16 +87,16 @@ async def count_tokens(gateway: GatewayFixture, request: Call) -> bytes | None:
 
 async def test_tokens_are_counted_by_vertex_field_by_field(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
-    asked = call("gem", client_dialect="gemini")
+    count_call = call("gem", client_dialect="gemini")
     contents = [{"role": "user", "parts": [{"text": "hi"}]}]
-    asked.body = {"generateContentRequest": {"model": "models/gem", "contents": contents}}
-    counted = await count_tokens(gateway, asked)
+    count_call.body = {"generateContentRequest": {"model": "models/gem", "contents": contents}}
+    counted = await count_tokens(gateway, count_call)
     assert counted is not None
     assert orjson.loads(counted) == {"totalTokens": 20}
     assert vendor.requests[-1].body == {"contents": contents}
 
 
-async def test_claude_is_not_asked_to_count_for_gemini(context: tuple[GatewayFixture, Vendor]):
+async def test_gemini_tokens_are_not_counted_by_claude(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     assert await count_tokens(gateway, call("cla", client_dialect="gemini")) is None
     assert vendor.requests == []
@@ -124,7 +124,7 @@ async def test_a_disabled_credential_is_not_used_to_count(context: tuple[Gateway
     assert vendor.requests == []
 
 
-async def test_its_list_is_asked_for_with_the_token(context: tuple[GatewayFixture, Vendor]):
+async def test_the_list_of_models_is_requested_with_the_token(context: tuple[GatewayFixture, Vendor]):
     gateway, vendor = context
     with pytest.raises(Exception, match="no list of models"):
         await offered_models(gateway, "v")

@@ -19,8 +19,7 @@ from conduit_desktop.core.bus import Change
 from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
-from conduit_desktop.server.admin import feed
-from conduit_desktop.server.admin import operations as table
+from conduit_desktop.server.admin import feed, operations
 from tests.fakes.app_context import open_context
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
@@ -137,8 +136,8 @@ async def test_usage_comes_as_csv_too(context: AppContext, ask: Ask) -> None:
 
 
 async def test_too_large_a_body_is_refused(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "MAX_BODY", 100_000)
-    status, answer = await ask("POST", "/keys", b" " * (table.MAX_BODY + 1))
+    monkeypatch.setattr(operations, "MAX_BODY", 100_000)
+    status, answer = await ask("POST", "/keys", b" " * (operations.MAX_BODY + 1))
     assert (status, answer["error"]["code"]) == (413, "payload_too_large")
 
 

@@ -174,7 +174,9 @@ async def test_what_needs_the_process_is_refused_for_a_remote_gateway(remote: Ad
             await call()
 
 
-async def test_a_gateway_that_does_not_answer_and_a_wrong_key_are_told_apart(server: TestServer, unused_tcp_port: int) -> None:
+async def test_a_gateway_that_does_not_answer_and_a_wrong_key_are_different_errors(
+    server: TestServer, unused_tcp_port: int
+) -> None:
     away = AdminClient(RemoteTransport(f"http://127.0.0.1:{unused_tcp_port}", "k"))
     with pytest.raises(GatewayUnreachable, match=str(unused_tcp_port)):
         await away.status()

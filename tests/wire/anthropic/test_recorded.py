@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Opaque, RedactedThinking, Text, Thinking, ToolCall
-from tests.wire.messages_frames import ASKED, MESSAGES, heard, payloads, read, told, write
+from tests.wire.messages_frames import MESSAGES, REQUEST, answer_of, normalised, payloads, read, write
 
 Recording = dict[str, Any]
 
@@ -44,9 +44,9 @@ def bodies(recorded: list[Recording]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
-        asked = each["req"]
-        out = MESSAGES.write_request(MESSAGES.read_request(copy.deepcopy(asked), {}), asked["model"])
-        assert out.body == asked, each["cassette"]
+        sent = each["req"]
+        out = MESSAGES.write_request(MESSAGES.read_request(copy.deepcopy(sent), {}), sent["model"])
+        assert out.body == sent, each["cassette"]
         assert out.dropped == [], each["cassette"]
 
 
@@ -70,11 +70,11 @@ def test_a_stream_may_be_cut_anywhere(recorded: list[Recording], data: st.DataOb
 def naive_stream(data: bytes) -> dict[str, Any]:
     """A stream read in the plainest way: line by line, block by block."""
     blocks: dict[int, dict[str, Any]] = {}
-    told: dict[str, Any] = {}
+    message: dict[str, Any] = {}
     for payload in (orjson.loads(line[5:]) for line in data.splitlines() if line.startswith(b"data:")):
         match payload["type"]:
             case "message_start":
-                told.update(payload["message"])
+                message.update(payload["message"])
                 usage = dict(payload["message"]["usage"])
             case "content_block_start":
                 blocks[payload["index"]] = {**payload["content_block"], "json": ""}
@@ -88,13 +88,13 @@ def naive_stream(data: bytes) -> dict[str, Any]:
                     elif key != "type":
                         at[key] = at.get(key, "") + value
             case "message_delta":
-                told.update(payload["delta"])
+                message.update(payload["delta"])
                 usage.update(payload["usage"])
     for at in blocks.values():
         text = at.pop("json")
         if text:
             at["input"] = orjson.loads(text)
-    return {**told, "content": [blocks[index] for index in sorted(blocks)], "usage": usage}
+    return {**message, "content": [blocks[index] for index in sorted(blocks)], "usage": usage}
 
 
 def same(answer: Answer, body: dict[str, Any]) -> None:
@@ -139,19 +139,19 @@ def test_answers_agree_with_their_json(recorded: list[Recording]) -> None:
 def test_a_written_answer_is_the_body_it_was_read_from(recorded: list[Recording]) -> None:
     for name, body in bodies(recorded):
         answer = collect(MESSAGES.read_response(copy.deepcopy(body)))
-        written = MESSAGES.write_response(answer, ASKED)
+        written = MESSAGES.write_response(answer, REQUEST)
         assert {**written, "usage": None} == {**body, "usage": None}, name
         assert collect(MESSAGES.read_response(written)) == answer, name
 
 
 def test_streams_and_whole_bodies_carry_the_same_answer(recorded: list[Recording]) -> None:
     for name, data in streams(recorded):
-        answer = heard(data)
-        assert heard(write(read(data))) == answer, name
-        assert told(collect(MESSAGES.read_response(MESSAGES.write_response(answer, ASKED)))) == answer, name
+        answer = answer_of(data)
+        assert answer_of(write(read(data))) == answer, name
+        assert normalised(collect(MESSAGES.read_response(MESSAGES.write_response(answer, REQUEST)))) == answer, name
     for name, body in bodies(recorded):
         answer = collect(MESSAGES.read_response(body))
-        assert heard(write(list(answer.events()))) == told(answer), name
+        assert answer_of(write(list(answer.events()))) == normalised(answer), name
 
 
 def test_written_streams_have_contiguous_blocks(recorded: list[Recording]) -> None:

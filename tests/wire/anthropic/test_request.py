@@ -1,4 +1,4 @@
-"""Requests of Anthropic's Messages API: read into neutral words, and said again as they were."""
+"""Requests of Anthropic's Messages API: read into the neutral form, and written back unchanged."""
 
 from __future__ import annotations
 
@@ -17,33 +17,36 @@ MARK = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}
 
 
-def asked(*content: Any, role: str = "user", **rest: Any) -> dict[str, Any]:
+def request_with(*content: Any, role: str = "user", **rest: Any) -> dict[str, Any]:
     """A request of one message."""
-    said = content[0] if len(content) == 1 and isinstance(content[0], str) else list(content)
-    return {"model": "claude-x", "max_tokens": 64, "messages": [{"role": role, "content": said}], **rest}
+    text_or_blocks = content[0] if len(content) == 1 and isinstance(content[0], str) else list(content)
+    return {"model": "claude-x", "max_tokens": 64, "messages": [{"role": role, "content": text_or_blocks}], **rest}
 
 
 def again(body: dict[str, Any]) -> dict[str, Any]:
-    """The body after a trip through neutral words."""
+    """The body, read into the neutral form and written back."""
     out = MESSAGES.write_request(MESSAGES.read_request(copy.deepcopy(body), {}), body["model"])
     assert out.dropped == []
     return out.body
 
 
 EVERYTHING = {
-    "text": asked("hello"),
-    "blocks": asked({"type": "text", "text": "hello", "cache_control": MARK}, IMAGE),
-    "empty content": asked(role="assistant"),
-    "empty text": asked({"type": "text", "text": ""}),
-    "system text": asked("x", system="Be brief."),
-    "system blocks": asked("x", system=[{"type": "text", "text": "Be", "cache_control": HOUR}, {"type": "text", "text": "brief"}]),
-    "system in the middle": asked("x") | {"messages": [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}]},
-    "system that sets but says nothing": asked("x") | {"messages": [{"role": "system", "output_config": {"effort": "low"}}]},
-    "both systems": asked("x", role="system", system="top"),
-    "image by url": asked({"type": "image", "source": {"type": "url", "url": "https://x/y.png"}, "cache_control": MARK}),
-    "image file": asked({"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
-    "unknown image source": asked({"type": "image", "source": {"type": "hologram", "beam": 1}}),
-    "documents": asked(
+    "text": request_with("hello"),
+    "blocks": request_with({"type": "text", "text": "hello", "cache_control": MARK}, IMAGE),
+    "empty content": request_with(role="assistant"),
+    "empty text": request_with({"type": "text", "text": ""}),
+    "system text": request_with("x", system="Be brief."),
+    "system blocks": request_with(
+        "x", system=[{"type": "text", "text": "Be", "cache_control": HOUR}, {"type": "text", "text": "brief"}]
+    ),
+    "system in the middle": request_with("x")
+    | {"messages": [{"role": "system", "content": [{"type": "text", "text": "Be brief."}]}]},
+    "system that sets but says nothing": request_with("x") | {"messages": [{"role": "system", "output_config": {"effort": "low"}}]},
+    "both systems": request_with("x", role="system", system="top"),
+    "image by url": request_with({"type": "image", "source": {"type": "url", "url": "https://x/y.png"}, "cache_control": MARK}),
+    "image file": request_with({"type": "image", "source": {"type": "file", "file_id": "file_1"}}),
+    "unknown image source": request_with({"type": "image", "source": {"type": "hologram", "beam": 1}}),
+    "documents": request_with(
         {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}, "title": "A"},
         {"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}, "context": "c", "citations": {"enabled": True}},
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}, "title": None},
@@ -51,10 +54,10 @@ EVERYTHING = {
         {"type": "document", "source": {"type": "content", "content": "words"}},
         {"type": "document", "source": {"type": "file", "file_id": "file_1"}},
     ),
-    "tool calls": asked(
+    "tool calls": request_with(
         {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1.5}, "caller": {"type": "direct"}}, role="assistant"
     ),
-    "tool results": asked(
+    "tool results": request_with(
         {"type": "tool_result", "tool_use_id": "t1"},
         {"type": "tool_result", "tool_use_id": "t2", "content": ""},
         {"type": "tool_result", "tool_use_id": "t3", "content": [], "is_error": False},
@@ -65,13 +68,13 @@ EVERYTHING = {
             "content": [{"type": "text", "text": "see"}, IMAGE, {"type": "search_result"}],
         },
     ),
-    "thinking": asked(
+    "thinking": request_with(
         {"type": "thinking", "thinking": "hm", "signature": "c2ln"},
         {"type": "thinking", "thinking": "hm"},
         {"type": "redacted_thinking", "data": "eHg="},
         role="assistant",
     ),
-    "blocks of Anthropic alone": asked(
+    "blocks of Anthropic alone": request_with(
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "x"}},
         {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
         {"type": "container_upload", "file_id": "f"},
@@ -79,16 +82,18 @@ EVERYTHING = {
         {"type": "from_the_future", "x": [1]},
         role="assistant",
     ),
-    "cache marks": asked({"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "5m"}}, cache_control=HOUR),
-    "a scoped cache mark": asked({"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "scope": "global"}}),
-    "nulls": asked(
+    "cache marks": request_with(
+        {"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "5m"}}, cache_control=HOUR
+    ),
+    "a scoped cache mark": request_with({"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "scope": "global"}}),
+    "nulls": request_with(
         {"type": "text", "text": "a", "cache_control": None, "citations": None}, temperature=None, tools=None, thinking=None
     ),
-    "no citations": asked({"type": "text", "text": "a", "citations": []}),
-    "citations": asked(
+    "no citations": request_with({"type": "text", "text": "a", "citations": []}),
+    "citations": request_with(
         {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": "b"}]}, role="assistant"
     ),
-    "tools": asked(
+    "tools": request_with(
         "x",
         tools=[
             {"name": "f", "description": "d", "input_schema": SCHEMA, "strict": True, "cache_control": MARK},
@@ -99,24 +104,24 @@ EVERYTHING = {
         ],
         tool_choice={"type": "any", "disable_parallel_tool_use": True},
     ),
-    "no tools": asked("x", tools=[]),
-    "auto": asked("x", tool_choice={"type": "auto", "disable_parallel_tool_use": False}),
-    "none": asked("x", tool_choice={"type": "none"}),
-    "one tool": asked("x", tool_choice={"type": "tool", "name": "f", "disable_parallel_tool_use": True}),
-    "sampling": asked("x", temperature=0, top_p=0.9, top_k=5, stop_sequences=["a"], stream=False, service_tier="auto"),
-    "no stops": asked("x", stop_sequences=[], stream=True, max_tokens=0),
-    "budget": asked("x", thinking={"type": "enabled", "budget_tokens": 2048, "display": "omitted"}),
-    "adaptive": asked("x", thinking={"type": "adaptive"}, output_config={"effort": "xhigh"}),
-    "disabled": asked("x", thinking={"type": "disabled"}),
-    "between tools": asked("x", thinking={"type": "between_tools"}),
-    "format": asked("x", output_config={"format": {"type": "json_schema", "schema": SCHEMA}, "task_budget": {"total": 9}}),
-    "older format": asked("x", output_format={"type": "json_schema", "schema": SCHEMA}, output_config={}),
-    "user": asked("x", metadata={"user_id": "u"}),
-    "more metadata": asked("x", metadata={"user_id": "u", "more": 1}),
-    "no user": asked("x", metadata={"user_id": None}),
-    "no metadata": asked("x", metadata={}),
-    "unknown fields": asked("x", container="c", mcp_servers=[{"name": "m"}], context_management={"edits": []}, speed="fast"),
-    "unknown message field": asked("x") | {"messages": [{"role": "user", "content": "x", "clear_at": "later"}]},
+    "no tools": request_with("x", tools=[]),
+    "auto": request_with("x", tool_choice={"type": "auto", "disable_parallel_tool_use": False}),
+    "none": request_with("x", tool_choice={"type": "none"}),
+    "one tool": request_with("x", tool_choice={"type": "tool", "name": "f", "disable_parallel_tool_use": True}),
+    "sampling": request_with("x", temperature=0, top_p=0.9, top_k=5, stop_sequences=["a"], stream=False, service_tier="auto"),
+    "no stops": request_with("x", stop_sequences=[], stream=True, max_tokens=0),
+    "budget": request_with("x", thinking={"type": "enabled", "budget_tokens": 2048, "display": "omitted"}),
+    "adaptive": request_with("x", thinking={"type": "adaptive"}, output_config={"effort": "xhigh"}),
+    "disabled": request_with("x", thinking={"type": "disabled"}),
+    "between tools": request_with("x", thinking={"type": "between_tools"}),
+    "format": request_with("x", output_config={"format": {"type": "json_schema", "schema": SCHEMA}, "task_budget": {"total": 9}}),
+    "older format": request_with("x", output_format={"type": "json_schema", "schema": SCHEMA}, output_config={}),
+    "user": request_with("x", metadata={"user_id": "u"}),
+    "more metadata": request_with("x", metadata={"user_id": "u", "more": 1}),
+    "no user": request_with("x", metadata={"user_id": None}),
+    "no metadata": request_with("x", metadata={}),
+    "unknown fields": request_with("x", container="c", mcp_servers=[{"name": "m"}], context_management={"edits": []}, speed="fast"),
+    "unknown message field": request_with("x") | {"messages": [{"role": "user", "content": "x", "clear_at": "later"}]},
 }
 
 
@@ -178,7 +183,7 @@ def test_nulls_leave_nothing_behind_that_another_dialect_would_name() -> None:
 
 
 def test_the_model_may_stand_in_the_path() -> None:
-    body = asked("x")
+    body = request_with("x")
     del body["model"]
     request = MESSAGES.read_request(body, {"model": "claude-y", "stream": True})
     assert (request.model, request.stream) == ("claude-y", True)
@@ -246,13 +251,15 @@ def test_the_model_may_stand_in_the_path() -> None:
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], param: str, code: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        MESSAGES.read_request(asked("x") | change, {})
+        MESSAGES.read_request(request_with("x") | change, {})
     assert (caught.value.param, caught.value.code, caught.value.status) == (param, code, 400)
     assert param in caught.value.message
 
 
-def test_the_native_lane_shares_everything_but_the_model() -> None:
-    body = asked("x", system=[{"type": "text", "text": "s"}], tools=[{"name": "f", "input_schema": {}}], metadata={"user_id": "u"})
+def test_passthrough_shares_everything_but_the_model() -> None:
+    body = request_with(
+        "x", system=[{"type": "text", "text": "s"}], tools=[{"name": "f", "input_schema": {}}], metadata={"user_id": "u"}
+    )
     before = copy.deepcopy(body)
     out = MESSAGES.passthrough_request(body, "claude-y")
     assert body == before

@@ -282,12 +282,12 @@ def test_a_thinking_model_gets_nothing_that_it_refuses() -> None:
 
 
 def test_a_tool_loop_that_began_without_thinking_continues_without() -> None:
-    asked = [HELLO, Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x")])])]
-    out = written(*asked, reasoning=Reasoning("low"))
+    messages = [HELLO, Message("assistant", [ToolCall("c", "f", "{}")]), Message("tool", [ToolResult("c", [Text("x")])])]
+    out = written(*messages, reasoning=Reasoning("low"))
     assert "thinking" not in out.body
     assert out.dropped == ["reasoning"]
-    asked[1].parts.insert(0, Thinking("t", "c2ln"))
-    assert written(*asked, reasoning=Reasoning("low")).body["thinking"]["type"] == "enabled"
+    messages[1].parts.insert(0, Thinking("t", "c2ln"))
+    assert written(*messages, reasoning=Reasoning("low")).body["thinking"]["type"] == "enabled"
 
 
 def test_settings_are_written_or_reported_as_dropped() -> None:

@@ -196,8 +196,8 @@ def test_line_ends_of_any_kind_are_read() -> None:
 
 
 def test_a_delta_whose_block_never_began_is_read() -> None:
-    said = frame({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}})
-    assert content(said, said) == [TextDelta("a"), TextDelta("a")]
+    text_delta = frame({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}})
+    assert content(text_delta, text_delta) == [TextDelta("a"), TextDelta("a")]
 
 
 def test_the_type_may_be_in_the_event_name_alone() -> None:

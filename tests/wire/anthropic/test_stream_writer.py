@@ -33,7 +33,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from tests.wire.messages_frames import ASKED, MESSAGES, heard, payloads, read, told, write
+from tests.wire.messages_frames import MESSAGES, REQUEST, answer_of, normalised, payloads, read, write
 from tests.wire.strategies import Features, answers
 
 NAME = "anthropic_messages"
@@ -109,7 +109,7 @@ def test_usage_known_at_the_start_is_in_message_start() -> None:
 def test_an_empty_answer_is_a_message_too() -> None:
     assert [each["type"] for each in payloads(write([STARTED, DONE]))] == ["message_start", "message_delta", "message_stop"]
     assert payloads(write([]))[0]["message"]["id"].startswith("msg_")
-    assert MESSAGES.write_response(Answer(), ASKED)["content"] == []
+    assert MESSAGES.write_response(Answer(), REQUEST)["content"] == []
 
 
 def test_calls_with_interleaved_arguments_are_never_merged() -> None:
@@ -129,7 +129,7 @@ def test_calls_with_interleaved_arguments_are_never_merged() -> None:
 
 
 def test_a_complete_call_does_not_hold_back_later_events() -> None:
-    writer = MESSAGES.writer(ASKED)
+    writer = MESSAGES.writer(REQUEST)
     for event in (STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", '{"x":1}')):
         writer.write(event)
     assert [each["type"] for each in payloads(writer.write(TextDelta("on")))] == [
@@ -140,7 +140,7 @@ def test_a_complete_call_does_not_hold_back_later_events() -> None:
 
 
 def test_text_is_held_back_while_a_call_may_still_grow() -> None:
-    writer = MESSAGES.writer(ASKED)
+    writer = MESSAGES.writer(REQUEST)
     for event in (STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", '{"x":')):
         writer.write(event)
     assert writer.write(TextDelta("on")) == b""
@@ -166,7 +166,7 @@ def test_whitespace_around_arguments_is_ignored() -> None:
 
 
 def test_arguments_without_a_call_are_an_error() -> None:
-    writer = MESSAGES.writer(ASKED)
+    writer = MESSAGES.writer(REQUEST)
     with pytest.raises(ValueError, match="not open"):
         writer.write(ToolCallDelta("a", "{}"))
 
@@ -248,11 +248,11 @@ def test_every_finish_has_an_anthropic_stop_reason(finish: Finished, reason: str
 def test_an_answer_with_tool_calls_has_tool_use_whatever_its_vendors_reason() -> None:
     events = [STARTED, ToolCallStarted("a", "f"), ToolCallDelta("a", "{}"), DONE]
     assert payloads(write(events))[-2]["delta"]["stop_reason"] == "tool_use"
-    assert MESSAGES.write_response(collect(events), ASKED)["stop_reason"] == "tool_use"
+    assert MESSAGES.write_response(collect(events), REQUEST)["stop_reason"] == "tool_use"
 
 
 def test_an_error_never_looks_like_success() -> None:
-    writer = MESSAGES.writer(ASKED)
+    writer = MESSAGES.writer(REQUEST)
     sent = writer.ping() + writer.write(STARTED) + writer.write(TextDelta("a")) + writer.fail(ProviderFailed("gone"))
     stream = payloads(sent)
     assert stream[0] == {"type": "ping"}
@@ -288,7 +288,7 @@ def without_origin(answer: Answer) -> Answer:
     for choice in answer.choices:
         assert choice.finish is not None
         choice.finish = Finished(choice.finish.reason)
-    return told(answer)
+    return normalised(answer)
 
 
 @settings(max_examples=60)
@@ -301,18 +301,18 @@ def test_any_answer_survives_a_stream(answer: Answer, split: int) -> None:
 @settings(max_examples=60)
 @given(answer=answers(CARRIED))
 def test_any_answer_survives_a_body(answer: Answer) -> None:
-    again = collect(MESSAGES.read_response(orjson.loads(orjson.dumps(MESSAGES.write_response(answer, ASKED)))))
+    again = collect(MESSAGES.read_response(orjson.loads(orjson.dumps(MESSAGES.write_response(answer, REQUEST)))))
     assert without_origin(again) == without_origin(answer)
 
 
 @settings(max_examples=30)
 @given(answer=answers(Features(thinking=True, redacted=True, refusals=True, custom_tools=True, split_text=True)))
 def test_the_sdk_reads_what_is_written(answer: Answer) -> None:
-    said = SdkMessage.model_validate(MESSAGES.write_response(answer, ASKED), strict=True)
+    message = SdkMessage.model_validate(MESSAGES.write_response(answer, REQUEST), strict=True)
     for payload in payloads(write(list(answer.events()))):
         SDK_EVENT.validate_python(payload, strict=True)
-    assert said.usage.output_tokens == (answer.usage.output if answer.usage else 0)
-    assert [each.type for each in said.content] == [each["type"] for each in blocks(*list(answer.events())[1:])]
+    assert message.usage.output_tokens == (answer.usage.output if answer.usage else 0)
+    assert [each.type for each in message.content] == [each["type"] for each in blocks(*list(answer.events())[1:])]
 
 
 @settings(max_examples=40)
@@ -330,7 +330,7 @@ def test_calls_are_complete_whatever_the_order_of_their_pieces(data: st.DataObje
     while any(waiting):
         queue = data.draw(st.sampled_from([queue for queue in waiting if queue]))
         events.append(queue.pop(0))
-    made = heard(write([*events, Finished("tool_calls")])).first.tool_calls
+    made = answer_of(write([*events, Finished("tool_calls")])).first.tool_calls
     assert [(call.id, orjson.loads(call.arguments)) for call in made] == [(c.id, orjson.loads(c.arguments)) for c in calls]
 
 

@@ -33,8 +33,8 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, RateLimited, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted
 from conduit_desktop.wire import dialect
-from conduit_desktop.wire.framing import aws_eventstream as eventstream
-from tests.wire.speech import again, asked, heard, read, say
+from conduit_desktop.wire.framing import aws_eventstream
+from tests.wire.dialect_io import again, answer_of, client_request, read, write_stream
 from tests.wire.strategies import Features, answers, requests
 
 BEDROCK = dialect("bedrock")
@@ -45,19 +45,19 @@ CLAUDE = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 def frame(event: str, **payload: Any) -> bytes:
     headers = {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
-    return eventstream.write(orjson.dumps({**payload, "p": "abc"}), headers)
+    return aws_eventstream.write(orjson.dumps({**payload, "p": "abc"}), headers)
 
 
-def delta(index: int, **said: Any) -> bytes:
-    return frame("contentBlockDelta", contentBlockIndex=index, delta=said)
+def delta(index: int, **fields: Any) -> bytes:
+    return frame("contentBlockDelta", contentBlockIndex=index, delta=fields)
 
 
 def stop(index: int) -> bytes:
     return frame("contentBlockStop", contentBlockIndex=index)
 
 
-def text(index: int, *words: str) -> bytes:
-    return b"".join(delta(index, text=word) for word in words) + stop(index)
+def text(index: int, *pieces: str) -> bytes:
+    return b"".join(delta(index, text=word) for word in pieces) + stop(index)
 
 
 START = frame("messageStart", role="assistant")
@@ -208,9 +208,9 @@ def _with_bytes(value: Any) -> Any:
 @settings(max_examples=30)
 @given(request=requests(Features(custom_tools=True)))
 def test_whatever_openai_callers_ask_is_fit_for_converse(service: ServiceModel, request: ChatRequest) -> None:
-    told = OPENAI.read_request(OPENAI.write_request(request, "m").body, {})
+    parsed = OPENAI.read_request(OPENAI.write_request(request, "m").body, {})
     for model in (CLAUDE, "amazon.nova-lite-v1:0"):
-        body = orjson.loads(orjson.dumps(BEDROCK.write_request(told, model).body))
+        body = orjson.loads(orjson.dumps(BEDROCK.write_request(parsed, model).body))
         check(service, body)
         assert again(BEDROCK, body) == body
 
@@ -302,7 +302,7 @@ def test_a_signed_thought_goes_back_to_who_can_read_it(signer: str) -> None:
         ("deepseek.r1", Reasoning(effort="low"), None),
     ],
 )
-def test_thinking_is_asked_for_in_each_familys_words(model: str, reasoning: Reasoning, fields: dict[str, Any] | None) -> None:
+def test_thinking_is_requested_by_each_familys_own_field(model: str, reasoning: Reasoning, fields: dict[str, Any] | None) -> None:
     out = BEDROCK.write_request(question(reasoning=reasoning), model)
     assert out.body.get("additionalModelRequestFields") == fields
     assert ("reasoning" in out.dropped) == (fields is None and reasoning.mode != "disabled")
@@ -310,18 +310,18 @@ def test_thinking_is_asked_for_in_each_familys_words(model: str, reasoning: Reas
 
 def test_a_thinking_claude_gets_nothing_it_refuses() -> None:
     tools = [Tool("f", schema={"type": "object"})]
-    asked_for: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "temperature": 0.5,
         "top_p": 0.5,
         "top_k": 3,
         "tools": tools,
         "tool_choice": ToolChoice("required"),
     }
-    out = BEDROCK.write_request(question(max_tokens=100, reasoning=Reasoning(budget_tokens=2000), **asked_for), CLAUDE)
+    out = BEDROCK.write_request(question(max_tokens=100, reasoning=Reasoning(budget_tokens=2000), **settings), CLAUDE)
     assert out.body["inferenceConfig"] == {"maxTokens": 2100}
     assert out.body["toolConfig"]["toolChoice"] == {"auto": {}}
     assert set(out.dropped) == {"temperature", "top_p", "top_k", "tool_choice"}
-    new = BEDROCK.write_request(question(**asked_for), "anthropic.claude-opus-4-8")
+    new = BEDROCK.write_request(question(**settings), "anthropic.claude-opus-4-8")
     assert "inferenceConfig" not in new.body
     assert "additionalModelRequestFields" not in new.body
     plain = BEDROCK.write_request(question(top_k=3, temperature=1.5), CLAUDE)
@@ -331,11 +331,11 @@ def test_a_thinking_claude_gets_nothing_it_refuses() -> None:
     assert nova.body["additionalModelRequestFields"] == {"inferenceConfig": {"topK": 3}}
 
 
-def test_formats_tiers_and_labels_are_said_or_named() -> None:
+def test_formats_tiers_and_labels_are_written_or_named_as_dropped() -> None:
     schema = OutputFormat("schema", {"type": "object"}, "n", "d")
     out = BEDROCK.write_request(question(output=schema, metadata={"a": "x", "b": 1}, service_tier="flex", seed=1, user="u"), CLAUDE)
-    said = out.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
-    assert said == {"schema": '{"type":"object"}', "name": "n", "description": "d"}
+    json_schema = out.body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert json_schema == {"schema": '{"type":"object"}', "name": "n", "description": "d"}
     assert out.body["requestMetadata"] == {"a": "x"}
     assert out.body["serviceTier"] == {"type": "flex"}
     assert set(out.dropped) == {"metadata.b", "seed", "user"}
@@ -348,7 +348,7 @@ def test_a_stream_split_anywhere_makes_the_answer() -> None:
         delta(0, reasoningContent={"signature": "sig"}) + stop(0) + delta(1, reasoningContent={"redactedContent": "eHg="}) + stop(1)
     )
     cited = delta(3, text="c") + delta(3, citation={"title": "t", "location": {"web": {"url": "u"}}}) + stop(3)
-    answer = heard(BEDROCK, START + thought + text(2, "Hé", "!") + cited + end(cacheDetails=[{"inputTokens": 2, "ttl": "1h"}]))
+    answer = answer_of(BEDROCK, START + thought + text(2, "Hé", "!") + cited + end(cacheDetails=[{"inputTokens": 2, "ttl": "1h"}]))
     assert answer.first.parts[:2] == [Thinking("hm", "sig"), RedactedThinking("eHg=")]
     texts = [part for part in answer.first.parts if isinstance(part, Text)]
     assert [part.text for part in texts] == ["Hé!", "c"]
@@ -362,9 +362,9 @@ def test_a_stream_split_anywhere_makes_the_answer() -> None:
 def test_a_source_stands_for_its_whole_block_even_where_it_comes_first_and_the_block_stays_open() -> None:
     note = {"title": "t", "location": {"web": {"url": "u"}}}
     blocks = delta(0, citation=note) + delta(0, text="Hé") + delta(0, text="!") + delta(1, text="so") + delta(2, citation=note)
-    answer = heard(BEDROCK, START + blocks + end())
-    said = [(part.text, [(c.start, c.end) for c in part.citations]) for part in answer.first.parts if isinstance(part, Text)]
-    assert said == [("Hé!", [(0, 3)]), ("so", []), ("", [(None, None)])]
+    answer = answer_of(BEDROCK, START + blocks + end())
+    cited_texts = [(part.text, [(c.start, c.end) for c in part.citations]) for part in answer.first.parts if isinstance(part, Text)]
+    assert cited_texts == [("Hé!", [(0, 3)]), ("so", []), ("", [(None, None)])]
 
 
 def test_interleaved_calls_arrive_whole() -> None:
@@ -372,7 +372,7 @@ def test_interleaved_calls_arrive_whole() -> None:
         return frame("contentBlockStart", contentBlockIndex=index, start={"toolUse": {"toolUseId": f"t{index}", "name": "f"}})
 
     data = START + begin(0) + begin(1) + delta(0, toolUse={"input": '{"a"'}) + delta(1, toolUse={"input": ""})
-    answer = heard(BEDROCK, data + delta(0, toolUse={"input": ":1}"}) + stop(0) + stop(1) + end("tool_use"))
+    answer = answer_of(BEDROCK, data + delta(0, toolUse={"input": ":1}"}) + stop(0) + stop(1) + end("tool_use"))
     assert [(call.id, call.arguments) for call in answer.first.tool_calls] == [("t0", '{"a":1}'), ("t1", "{}")]
 
 
@@ -382,13 +382,13 @@ def test_a_tool_of_the_vendors_stays_whole() -> None:
         START + frame("contentBlockStart", contentBlockIndex=0, start={"toolUse": started}) + delta(0, toolUse={"input": '{"a":1}'})
     )
     data += stop(0) + frame("contentBlockStart", contentBlockIndex=1, start={"toolResult": {"toolUseId": "t", "type": "x"}})
-    answer = heard(BEDROCK, data + delta(1, toolResult=[{"json": {"b": 1}}]) + stop(1) + text(2, "so") + end())
+    answer = answer_of(BEDROCK, data + delta(1, toolResult=[{"json": {"b": 1}}]) + stop(1) + text(2, "so") + end())
     assert answer.first.parts == [
         Opaque("bedrock", "toolUse", {"toolUse": {**started, "input": {"a": 1}}}),
         Opaque("bedrock", "toolResult", {"toolResult": {"toolUseId": "t", "type": "x", "content": [{"json": {"b": 1}}]}}),
         Text("so"),
     ]
-    assert collect(BEDROCK.read_response(BEDROCK.write_response(answer, asked(BEDROCK)))).first.parts == answer.first.parts
+    assert collect(BEDROCK.read_response(BEDROCK.write_response(answer, client_request(BEDROCK)))).first.parts == answer.first.parts
 
 
 def test_without_message_stop_a_stream_is_broken() -> None:
@@ -418,7 +418,7 @@ def test_an_end_without_counts_is_an_end() -> None:
     ],
 )
 def test_an_exception_is_raised_after_what_stands_before_it(fault: str, reason: str, status: int) -> None:
-    bad = eventstream.write(b'{"message":"oh"}', {":exception-type": fault, ":message-type": "exception"})
+    bad = aws_eventstream.write(b'{"message":"oh"}', {":exception-type": fault, ":message-type": "exception"})
     reader = BEDROCK.reader()
     assert len(reader.feed(START + text(0, "a") + bad)) == 2
     with pytest.raises(UpstreamError, match="oh") as raised:
@@ -461,12 +461,12 @@ def test_errors_are_classified(status: int, kind: str, message: str, reason: str
 def test_our_errors_are_exceptions_in_a_stream() -> None:
     assert BEDROCK.write_error(BudgetExceeded("spent")) == (402, {"message": "spent"})
     with pytest.raises(UpstreamError, match="slow down") as raised:
-        read(BEDROCK, BEDROCK.writer(asked(BEDROCK)).fail(RateLimited("slow down")))
+        read(BEDROCK, BEDROCK.writer(client_request(BEDROCK)).fail(RateLimited("slow down")))
     assert raised.value.reason == "rate_limit"
 
 
 def test_a_sign_of_life_says_nothing() -> None:
-    assert heard(BEDROCK, BEDROCK.writer(asked(BEDROCK)).ping() + START + text(0, "a") + end()).first.text == "a"
+    assert answer_of(BEDROCK, BEDROCK.writer(client_request(BEDROCK)).ping() + START + text(0, "a") + end()).first.text == "a"
 
 
 SAYABLE = Features("bedrock", thinking=True, signatures=True, redacted=True, citations=True, split_text=True, cache_write=True)
@@ -491,14 +491,14 @@ def plain(answer: Answer) -> tuple[Any, ...]:
 @settings(max_examples=40)
 @given(answer=answers(SAYABLE))
 def test_what_is_written_is_read_again(answer: Answer) -> None:
-    assert plain(heard(BEDROCK, say(BEDROCK, list(answer.events())))) == plain(answer)
-    whole = orjson.loads(orjson.dumps(BEDROCK.write_response(answer, asked(BEDROCK))))
+    assert plain(answer_of(BEDROCK, write_stream(BEDROCK, list(answer.events())))) == plain(answer)
+    whole = orjson.loads(orjson.dumps(BEDROCK.write_response(answer, client_request(BEDROCK))))
     assert plain(collect(BEDROCK.read_response(whole))) == plain(answer)
 
 
 def test_free_text_is_wrapped() -> None:
     events: list[Event] = [Started(), ToolCallStarted("b", "g", "custom"), ToolCallDelta("b", "SELECT "), ToolCallDelta("b", "1")]
-    answer = heard(BEDROCK, say(BEDROCK, [*events, Finished("stop")]))
+    answer = answer_of(BEDROCK, write_stream(BEDROCK, [*events, Finished("stop")]))
     assert [call.arguments for call in answer.first.tool_calls] == ['{"input":"SELECT 1"}']
     assert answer.first.finish is not None
     assert answer.first.finish.raw == "tool_use"

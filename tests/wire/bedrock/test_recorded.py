@@ -19,7 +19,7 @@ from conduit_desktop.core.chat import (
 )
 from conduit_desktop.core.events import Usage
 from conduit_desktop.wire import dialect
-from tests.wire.speech import Recording, again, asked, heard, read, recorded, say
+from tests.wire.dialect_io import Recording, again, answer_of, client_request, read, recorded, write_stream
 
 BEDROCK = dialect("bedrock")
 OPENAI = dialect("openai_chat")
@@ -54,48 +54,50 @@ def test_every_recorded_request_is_written_as_it_was_read(cassettes: list[Record
 def test_a_recorded_answer_is_written_as_it_was_read(cassettes: list[Recording]) -> None:
     for name, body in bodies(cassettes):
         answer = collect(BEDROCK.read_response(copy.deepcopy(body)))
-        assert BEDROCK.write_response(answer, asked(BEDROCK)) == body, name
-        said = [block.get("text") or "" for block in body["output"]["message"]["content"]]
+        assert BEDROCK.write_response(answer, client_request(BEDROCK)) == body, name
+        texts = [block.get("text") or "" for block in body["output"]["message"]["content"]]
         cited = [block["citationsContent"] for block in body["output"]["message"]["content"] if "citationsContent" in block]
-        said += [part["text"] for content in cited for part in content.get("content", ())]
-        assert sorted(answer.first.text) == sorted("".join(said)), name
+        texts += [part["text"] for content in cited for part in content.get("content", ())]
+        assert sorted(answer.first.text) == sorted("".join(texts)), name
         assert answer.usage is not None
         assert (answer.usage.input, answer.usage.output) == (body["usage"]["inputTokens"], body["usage"]["outputTokens"]), name
-        assert heard(BEDROCK, say(BEDROCK, BEDROCK.read_response(body))).first.text == answer.first.text, name
+        assert answer_of(BEDROCK, write_stream(BEDROCK, BEDROCK.read_response(body))).first.text == answer.first.text, name
 
 
 def naive(data: bytes) -> dict[str, Any]:
     """A stream as botocore cuts it, read in the plainest way."""
     buffer = EventStreamBuffer()
     buffer.add_data(data)
-    said: dict[str, Any] = {"text": "", "thinking": "", "calls": {}}
+    expected: dict[str, Any] = {"text": "", "thinking": "", "calls": {}}
     for message in buffer:
         payload = orjson.loads(message.payload)
         kind = message.headers[":event-type"]
         if kind == "contentBlockStart" and payload["start"].get("toolUse", {}).get("type") in (None, "tool_use"):
             if "toolUse" in payload["start"]:
-                said["calls"][payload["contentBlockIndex"]] = [payload["start"]["toolUse"]["toolUseId"], ""]
+                expected["calls"][payload["contentBlockIndex"]] = [payload["start"]["toolUse"]["toolUseId"], ""]
         elif kind == "contentBlockDelta":
             part = payload["delta"]
-            said["text"] += part.get("text", "")
-            said["thinking"] += part.get("reasoningContent", {}).get("text", "")
-            if "toolUse" in part and payload["contentBlockIndex"] in said["calls"]:
-                said["calls"][payload["contentBlockIndex"]][1] += part["toolUse"]["input"]
+            expected["text"] += part.get("text", "")
+            expected["thinking"] += part.get("reasoningContent", {}).get("text", "")
+            if "toolUse" in part and payload["contentBlockIndex"] in expected["calls"]:
+                expected["calls"][payload["contentBlockIndex"]][1] += part["toolUse"]["input"]
         elif kind in ("messageStop", "metadata"):
-            said |= payload
-    return said
+            expected |= payload
+    return expected
 
 
 def test_a_recorded_stream_agrees_with_a_plain_reading(cassettes: list[Recording]) -> None:
     seen = 0
     for name, data in streams(cassettes):
-        said, answer = naive(data), heard(BEDROCK, data)
-        assert (answer.first.text, answer.first.thinking) == (said["text"], said["thinking"]), name
-        assert [[call.id, call.arguments] for call in answer.first.tool_calls] == list(said["calls"].values()), name
+        expected, answer = naive(data), answer_of(BEDROCK, data)
+        assert (answer.first.text, answer.first.thinking) == (expected["text"], expected["thinking"]), name
+        assert [[call.id, call.arguments] for call in answer.first.tool_calls] == list(expected["calls"].values()), name
         assert answer.first.finish is not None
-        assert answer.first.finish.raw == said["stopReason"], name
+        assert answer.first.finish.raw == expected["stopReason"], name
         assert answer.usage is not None
-        assert (answer.usage.input, answer.usage.output) == (said["usage"]["inputTokens"], said["usage"]["outputTokens"]), name
+        assert (answer.usage.input, answer.usage.output) == (expected["usage"]["inputTokens"], expected["usage"]["outputTokens"]), (
+            name
+        )
         reader = BEDROCK.reader()
         reader.feed(data)
         assert reader.done, name
@@ -105,9 +107,9 @@ def test_a_recorded_stream_agrees_with_a_plain_reading(cassettes: list[Recording
 
 def test_a_recorded_stream_survives_being_written(cassettes: list[Recording]) -> None:
     for name, data in streams(cassettes):
-        answer = heard(BEDROCK, data)
+        answer = answer_of(BEDROCK, data)
         if not any(isinstance(part, Opaque) for part in answer.first.parts):
-            assert heard(BEDROCK, say(BEDROCK, read(BEDROCK, data))) == answer, name
+            assert answer_of(BEDROCK, write_stream(BEDROCK, read(BEDROCK, data))) == answer, name
 
 
 def test_recorded_errors_are_classified(cassettes: list[Recording]) -> None:
@@ -126,7 +128,7 @@ def test_recorded_answers_reach_other_dialects(cassettes: list[Recording]) -> No
     for name, body in bodies(cassettes):
         answer = collect(BEDROCK.read_response(body))
         for other in (OPENAI, ANTHROPIC):
-            crossed = collect(other.read_response(orjson.loads(orjson.dumps(other.write_response(answer, asked(other))))))
+            crossed = collect(other.read_response(orjson.loads(orjson.dumps(other.write_response(answer, client_request(other))))))
             assert crossed.first.text == answer.first.text, name
             assert [call.id for call in crossed.first.tool_calls] == [call.id for call in answer.first.tool_calls], name
             assert crossed.usage is not None

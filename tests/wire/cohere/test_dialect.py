@@ -29,7 +29,7 @@ from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStr
 from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import sse
-from tests.wire.speech import Recording, again, asked, heard, read, recorded, say
+from tests.wire.dialect_io import Recording, again, answer_of, client_request, read, recorded, write_stream
 from tests.wire.strategies import Features, answers, requests
 
 COHERE = dialect("cohere")
@@ -42,9 +42,9 @@ def frame(kind: str, index: int | None = None, **delta: Any) -> bytes:
     return sse.write(orjson.dumps({"type": kind, **at, "delta": {"message": delta}}), kind)
 
 
-def content(index: int, kind: str, *words: str) -> bytes:
+def content(index: int, kind: str, *pieces: str) -> bytes:
     frames = [frame("content-start", index, content={"type": kind, kind: ""})]
-    frames += [frame("content-delta", index, content={kind: word}) for word in words]
+    frames += [frame("content-delta", index, content={kind: word}) for word in pieces]
     return b"".join([*frames, frame("content-end", index)])
 
 
@@ -136,7 +136,7 @@ def test_a_wrong_field_is_named(change: dict[str, Any], where: str) -> None:
     assert raised.value.param == where
 
 
-def test_another_dialects_request_is_said_as_far_as_cohere_can() -> None:
+def test_a_request_of_another_dialect_is_written_as_far_as_cohere_can() -> None:
     request = ChatRequest(
         "anthropic_messages",
         "claude",
@@ -182,12 +182,12 @@ def test_another_dialects_request_is_said_as_far_as_cohere_can() -> None:
 
 @settings(max_examples=40)
 @given(request=requests(Features("openai_chat", documents=False)))
-def test_whatever_openai_callers_ask_can_be_said_and_read_again(request: ChatRequest) -> None:
-    told = OPENAI.read_request(OPENAI.write_request(request, "m").body, {})
-    body = orjson.loads(orjson.dumps(COHERE.write_request(told, "command-a").body))
+def test_any_request_of_an_openai_client_can_be_written_and_read_back(request: ChatRequest) -> None:
+    parsed = OPENAI.read_request(OPENAI.write_request(request, "m").body, {})
+    body = orjson.loads(orjson.dumps(COHERE.write_request(parsed, "command-a").body))
     assert again(COHERE, body) == body
     back = COHERE.read_request(body, {})
-    calls = [[(p.id, p.name) for m in r.messages for p in m.parts if hasattr(p, "arguments")] for r in (back, told)]
+    calls = [[(p.id, p.name) for m in r.messages for p in m.parts if hasattr(p, "arguments")] for r in (back, parsed)]
     assert calls[0] == calls[1]
 
 
@@ -195,7 +195,7 @@ def test_a_stream_split_anywhere_makes_the_answer() -> None:
     document = {"title": "T", "url": "u", "snippet": "as said"}
     citation = {"start": 0, "end": 2, "text": "Hé", "sources": [{"type": "document", "document": document}]}
     data = START + content(0, "thinking", "h", "m") + content(1, "text", "Hé", "!") + frame("citation-start", 0, citations=citation)
-    answer = heard(COHERE, data + end())
+    answer = answer_of(COHERE, data + end())
     assert (answer.first.thinking, answer.first.text) == ("hm", "Hé!")
     cited = answer.first.parts[1].citations[0]  # type: ignore[union-attr]
     assert (cited.url, cited.title, cited.quote, cited.start, cited.end, cited.raw) == ("u", "T", "as said", 0, 2, citation)
@@ -211,7 +211,7 @@ def test_a_plan_and_parallel_calls_arrive_whole() -> None:
         return out + frame("tool-call-end", index)
 
     data = START + frame("tool-plan-delta", tool_plan="I ") + frame("tool-plan-delta", tool_plan="ask.")
-    answer = heard(COHERE, data + call(0, '{"a"', ":1}") + call(1, "{}") + end("TOOL_CALL"))
+    answer = answer_of(COHERE, data + call(0, '{"a"', ":1}") + call(1, "{}") + end("TOOL_CALL"))
     assert answer.first.thinking == "I ask."
     assert [(each.id, each.arguments) for each in answer.first.tool_calls] == [("c0", '{"a":1}'), ("c1", "{}")]
     assert answer.first.finish is not None
@@ -219,7 +219,7 @@ def test_a_plan_and_parallel_calls_arrive_whole() -> None:
 
 
 def test_two_blocks_of_one_kind_stay_two() -> None:
-    answer = heard(COHERE, START + content(0, "text", "a") + content(1, "text", "b") + end())
+    answer = answer_of(COHERE, START + content(0, "text", "a") + content(1, "text", "b") + end())
     assert [part.text for part in answer.first.parts if isinstance(part, Text)] == ["a", "b"]
 
 
@@ -283,10 +283,10 @@ def test_errors_are_classified(status: int, body: dict[str, str], reason: str) -
 
 def test_our_errors_are_a_message() -> None:
     assert COHERE.write_error(BudgetExceeded("spent")) == (402, {"message": "spent"})
-    said = COHERE.writer(asked(COHERE)).fail(BudgetExceeded("spent"))
-    assert b"[DONE]" not in said
+    ending = COHERE.writer(client_request(COHERE)).fail(BudgetExceeded("spent"))
+    assert b"[DONE]" not in ending
     with pytest.raises(UpstreamError, match="spent"):
-        read(COHERE, said)
+        read(COHERE, ending)
 
 
 SAYABLE = Features("cohere", thinking=True, citations=True, split_text=True, custom_tools=False)
@@ -305,8 +305,8 @@ def plain(answer: Answer) -> tuple[Any, ...]:
 @settings(max_examples=40)
 @given(answer=answers(SAYABLE))
 def test_what_is_written_is_read_again(answer: Answer) -> None:
-    assert plain(heard(COHERE, say(COHERE, list(answer.events())))) == plain(answer)
-    whole = collect(COHERE.read_response(orjson.loads(orjson.dumps(COHERE.write_response(answer, asked(COHERE))))))
+    assert plain(answer_of(COHERE, write_stream(COHERE, list(answer.events())))) == plain(answer)
+    whole = collect(COHERE.read_response(orjson.loads(orjson.dumps(COHERE.write_response(answer, client_request(COHERE))))))
     # A whole body names no place of a citation but the first text.
     assert plain(whole)[2:] == plain(answer)[2:]
     assert whole.first.text == answer.first.text
@@ -323,7 +323,7 @@ def test_interleaved_and_free_text_calls_are_kept_apart() -> None:
         ToolCallDelta("b", "1"),
         Finished("tool_calls"),
     ]
-    answer = heard(COHERE, say(COHERE, list(events)))
+    answer = answer_of(COHERE, write_stream(COHERE, list(events)))
     assert [(call.id, call.arguments) for call in answer.first.tool_calls] == [("a", "{}"), ("b", '{"input":"SELECT 1"}')]
 
 
@@ -352,7 +352,7 @@ def test_every_recorded_request_comes_out_as_it_went_in(cassettes: list[Recordin
 def test_a_recorded_answer_is_written_as_it_came(cassettes: list[Recording]) -> None:
     for name, body in bodies(cassettes):
         answer = collect(COHERE.read_response(copy.deepcopy(body)))
-        assert COHERE.write_response(answer, asked(COHERE)) == body, name
+        assert COHERE.write_response(answer, client_request(COHERE)) == body, name
         for part, block in zip(answer.first.parts, body["message"].get("content") or (), strict=False):
             assert part.text == block[block["type"]], name  # type: ignore[union-attr]
         assert answer.first.finish is not None
@@ -363,31 +363,31 @@ def test_a_recorded_answer_is_written_as_it_came(cassettes: list[Recording]) -> 
 
 def naive(data: bytes) -> dict[str, Any]:
     """A stream read line by line."""
-    said: dict[str, Any] = {"text": "", "thinking": "", "citations": []}
+    expected: dict[str, Any] = {"text": "", "thinking": "", "citations": []}
     for line in data.split(b"\n"):
         if line.startswith(b"data: {"):
             payload = orjson.loads(line[6:])
             message = payload.get("delta", {}).get("message", {})
             if payload["type"] == "content-delta":
                 for key, value in message["content"].items():
-                    said[key] += value
+                    expected[key] += value
             elif payload["type"] == "citation-start":
-                said["citations"].append(message["citations"])
+                expected["citations"].append(message["citations"])
             elif payload["type"] == "message-end":
-                said["usage"] = payload["delta"]["usage"]
-    return said
+                expected["usage"] = payload["delta"]["usage"]
+    return expected
 
 
 def test_a_recorded_stream_says_what_a_plain_reading_says(cassettes: list[Recording]) -> None:
     seen = 0
     for name, data in streams(cassettes):
-        said, answer = naive(data), heard(COHERE, data)
-        assert (answer.first.text, answer.first.thinking) == (said["text"], said["thinking"]), name
+        expected, answer = naive(data), answer_of(COHERE, data)
+        assert (answer.first.text, answer.first.thinking) == (expected["text"], expected["thinking"]), name
         found = [citation.raw for part in answer.first.parts if isinstance(part, Text) for citation in part.citations]
-        assert found == said["citations"], name
+        assert found == expected["citations"], name
         assert answer.usage is not None
-        assert answer.usage.extra == said["usage"], name
-        assert heard(COHERE, say(COHERE, read(COHERE, data))) == answer, name
+        assert answer.usage.extra == expected["usage"], name
+        assert answer_of(COHERE, write_stream(COHERE, read(COHERE, data))) == answer, name
         seen += 1
     assert seen >= 3
 
@@ -401,7 +401,7 @@ def test_recorded_answers_reach_other_dialects(cassettes: list[Recording]) -> No
     for name, body in bodies(cassettes):
         answer = collect(COHERE.read_response(body))
         for other in (OPENAI, ANTHROPIC):
-            crossed = collect(other.read_response(orjson.loads(orjson.dumps(other.write_response(answer, asked(other))))))
+            crossed = collect(other.read_response(orjson.loads(orjson.dumps(other.write_response(answer, client_request(other))))))
             assert crossed.first.text == answer.first.text, name
             assert [call.id for call in crossed.first.tool_calls] == [call.id for call in answer.first.tool_calls], name
 
@@ -409,21 +409,21 @@ def test_recorded_answers_reach_other_dialects(cassettes: list[Recording]) -> No
 def test_the_vendors_own_types_take_what_is_written(cassettes: list[Recording]) -> None:
     response = pytest.importorskip("cohere", reason="Cohere's SDK is not installed").V2ChatResponse
     for name, data in streams(cassettes):
-        written = say(COHERE, read(COHERE, data))
+        written = write_stream(COHERE, read(COHERE, data))
         kinds = [each.event for each in sse.SseSplitter().feed(written) if each.event]
         assert kinds[0] == "message-start", name
         assert kinds[-1] == "message-end", name
     for _, body in bodies(cassettes):
         answer = collect(COHERE.read_response(body))
-        response.model_validate(COHERE.write_response(answer, asked(COHERE)))
+        response.model_validate(COHERE.write_response(answer, client_request(COHERE)))
 
 
 def test_a_cut_answer_says_so() -> None:
-    answer = heard(COHERE, say(COHERE, [Started(), TextDelta("a"), Finished("length")]))
+    answer = answer_of(COHERE, write_stream(COHERE, [Started(), TextDelta("a"), Finished("length")]))
     assert answer.first.finish == Finished("length", "MAX_TOKENS")
 
 
-def test_a_foreign_source_is_cited_with_the_words_that_it_stands_for() -> None:
+def test_a_source_of_another_dialect_is_cited_with_the_text_it_covers() -> None:
     cited = Text("grün ist gut", citations=[Citation("https://a.example", "A", "as said", 0, 4, "gemini")])
     answer = Answer(Started("x", "m", dialect="gemini"), [Choice([cited], Finished("stop"))])
     body = COHERE.write_response(answer, ChatRequest("cohere", "m"))

@@ -1,4 +1,4 @@
-"""When a provider can be asked again: headers, texts and rate-limit resets of real vendors."""
+"""When a provider may be called again: headers, texts and rate-limit resets of real vendors."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def test_lengths_and_headers_that_cannot_be_are_malformed() -> None:
     for total, headers in ((15, 0), (16, 5), (2**31, 0)):
         with pytest.raises(MalformedStream):
             EventSplitter().feed(framed(total, headers))
-    for said in (b"\x01a\x63", b"\x01a\x07\x00\x09x", b"\x05a"):
-        start = framed(16 + len(said), len(said)) + said
+    for headers in (b"\x01a\x63", b"\x01a\x07\x00\x09x", b"\x05a"):
+        start = framed(16 + len(headers), len(headers)) + headers
         with pytest.raises(MalformedStream):
             EventSplitter().feed(start + struct.pack(">I", zlib.crc32(start)))
 

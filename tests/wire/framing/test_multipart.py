@@ -65,7 +65,7 @@ def test_any_form_keeps_its_file_when_the_model_is_exchanged(fields: dict[str, s
         (b"--xyzmore\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--xyz--", KIND),
     ],
 )  # fmt: skip
-def test_what_is_no_form_is_told_so(raw: bytes, kind: str) -> None:
+def test_a_body_that_is_not_a_form_is_refused(raw: bytes, kind: str) -> None:
     with pytest.raises(BadRequest) as refused:
         parse(raw, kind)
     assert refused.value.code == "invalid_multipart"

@@ -17,10 +17,10 @@ frames = st.lists(st.tuples(event_name, st.lists(payload, min_size=1, max_size=3
 line_end = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
-def told(said: list[tuple[str | None, list[bytes], bool]], end: bytes) -> bytes:
-    """A stream in the given line ending; where asked for, a comment stands before the data."""
+def stream_of(events: list[tuple[str | None, list[bytes], bool]], end: bytes) -> bytes:
+    """A stream with the given line ending; an event may have a comment before its data."""
     written = b""
-    for event, lines, commented in said:
+    for event, lines, commented in events:
         written += b": still here" + end if commented else b""
         written += b"event: " + event.encode() + end if event else b""
         written += b"".join(b"data: " + line + end for line in lines) + end
@@ -35,13 +35,13 @@ def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
 
 @given(frames, line_end, st.lists(st.integers(0, 10_000), max_size=20), st.booleans())
 def test_frames_do_not_depend_on_how_the_bytes_were_split(
-    said: list[tuple[str | None, list[bytes], bool]], end: bytes, cuts: list[int], marked: bool
+    events: list[tuple[str | None, list[bytes], bool]], end: bytes, cuts: list[int], marked: bool
 ) -> None:
-    data = (b"\xef\xbb\xbf" if marked else b"") + told(said, end)
+    data = (b"\xef\xbb\xbf" if marked else b"") + stream_of(events, end)
     splitter = SseSplitter()
     found = [frame for piece in pieces(data, cuts) for frame in splitter.feed(piece)]
-    spoken = [frame for frame in found if frame.raw.strip()]
-    assert [(frame.event, frame.data) for frame in spoken] == [(event, b"\n".join(lines)) for event, lines, _ in said]
+    nonempty = [frame for frame in found if frame.raw.strip()]
+    assert [(frame.event, frame.data) for frame in nonempty] == [(event, b"\n".join(lines)) for event, lines, _ in events]
     assert b"".join(frame.raw for frame in found) + splitter.rest == data.removeprefix(b"\xef\xbb\xbf")
 
 

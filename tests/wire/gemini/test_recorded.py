@@ -18,7 +18,7 @@ from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 
 GEMINI = dialect("gemini")
-ASKED = ChatRequest("gemini", "gemini-x")
+REQUEST = ChatRequest("gemini", "gemini-x")
 Recording = dict[str, Any]
 
 
@@ -50,7 +50,7 @@ def chunks(text: str) -> list[dict[str, Any]]:
     return [orjson.loads(line[5:]) for line in text.splitlines() if line.startswith("data:")]
 
 
-def said(candidates: list[dict[str, Any]]) -> dict[str, Any]:
+def summary_of_candidates(candidates: list[dict[str, Any]]) -> dict[str, Any]:
     """What pieces of one candidate say, put together naively."""
     parts = [part for each in candidates for part in (each.get("content") or {}).get("parts", ())]
     return {
@@ -61,7 +61,7 @@ def said(candidates: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def heard(answer: Answer) -> dict[str, Any]:
+def summary_of_answer(answer: Answer) -> dict[str, Any]:
     """The same of an answer of ours."""
     first = answer.first
     signatures = [
@@ -82,8 +82,8 @@ def test_there_are_recordings(recorded: list[Recording]) -> None:
 
 def test_a_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
-        asked = GEMINI.read_request(copy.deepcopy(each["req"]), {"model": "gemini-x", "stream": False})
-        out = GEMINI.write_request(asked, "gemini-x")
+        request = GEMINI.read_request(copy.deepcopy(each["req"]), {"model": "gemini-x", "stream": False})
+        out = GEMINI.write_request(request, "gemini-x")
         assert (out.body, out.dropped) == (each["req"], []), each["cassette"]
 
 
@@ -98,7 +98,9 @@ def test_streams_agree_with_a_plain_reading(recorded: list[Recording]) -> None:
     for name, text in good(recorded, "streamGenerateContent"):
         found = chunks(text)
         answer = collect(read(text.encode()))
-        assert heard(answer) == said([candidate for chunk in found for candidate in chunk.get("candidates", ())]), name
+        assert summary_of_answer(answer) == summary_of_candidates(
+            [candidate for chunk in found for candidate in chunk.get("candidates", ())]
+        ), name
         check_usage(answer, found[-1]["usageMetadata"])
         assert answer.started.id == found[0]["responseId"]
 
@@ -116,7 +118,7 @@ def test_answers_agree_with_their_json(recorded: list[Recording]) -> None:
     for name, text in good(recorded, "generateContent"):
         body = orjson.loads(text)
         answer = collect(GEMINI.read_response(copy.deepcopy(body)))
-        assert heard(answer) == said(body.get("candidates", [])), name
+        assert summary_of_answer(answer) == summary_of_candidates(body.get("candidates", [])), name
         check_usage(answer, body["usageMetadata"])
         assert answer.first.finish is not None, name
         called = answer.first.finish.reason == "tool_calls"
@@ -126,9 +128,9 @@ def test_answers_agree_with_their_json(recorded: list[Recording]) -> None:
 def test_a_written_answer_is_the_body_it_was_read_from(recorded: list[Recording]) -> None:
     for name, text in good(recorded, "generateContent"):
         body = orjson.loads(text)
-        written = GEMINI.write_response(collect(GEMINI.read_response(copy.deepcopy(body))), ASKED)
+        written = GEMINI.write_response(collect(GEMINI.read_response(copy.deepcopy(body))), REQUEST)
         for candidate in body.get("candidates", ()):
-            if candidate["finishReason"] == 1:  # asked for with enums as numbers
+            if candidate["finishReason"] == 1:  # requested with enums as numbers
                 candidate["finishReason"] = "STOP"
         assert written == body, name
 
@@ -137,12 +139,12 @@ def test_a_written_answer_is_the_body_it_was_read_from(recorded: list[Recording]
 def test_a_written_stream_has_the_same_answer_and_validates_against_googles_types(recorded: list[Recording], framing: str) -> None:
     for name, text in good(recorded, "streamGenerateContent"):
         events = read(text.encode())
-        writer = dialect(framing).writer(ASKED)
+        writer = dialect(framing).writer(REQUEST)
         data = b"".join([writer.write(event) for event in events]) + writer.end()
         for chunk in chunks(data.decode()):
             types.GenerateContentResponse.model_validate({**chunk, "usageMetadata": None}, extra="ignore")
         again = collect(read(data, 5))
-        assert heard(again) == heard(collect(events)), name
+        assert summary_of_answer(again) == summary_of_answer(collect(events)), name
         assert again.usage == collect(events).usage, name
 
 

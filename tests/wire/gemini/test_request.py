@@ -21,11 +21,11 @@ def read(body: dict[str, Any]) -> ChatRequest:
 
 def unchanged(body: dict[str, Any]) -> ChatRequest:
     """Read, after it came out of the writer as it went in."""
-    asked = read(body)
-    out = GEMINI.write_request(asked, "gemini-x")
+    request = read(body)
+    out = GEMINI.write_request(request, "gemini-x")
     assert out.body == body
     assert out.dropped == []
-    return asked
+    return request
 
 
 def call(name: str, **more: Any) -> dict[str, Any]:
@@ -37,23 +37,23 @@ def result(name: str, response: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_the_model_and_the_stream_stand_in_the_path():
-    asked = unchanged({"contents": [HELLO]})
-    assert (asked.model, asked.stream) == ("gemini-x", True)
-    assert asked.messages[0].plain
+    request = unchanged({"contents": [HELLO]})
+    assert (request.model, request.stream) == ("gemini-x", True)
+    assert request.messages[0].plain
 
 
 def test_both_spellings_mean_the_same_and_come_back_as_they_were():
     camel = unchanged({"contents": [HELLO], "generationConfig": {"maxOutputTokens": 5, "topP": 0.5, "stopSequences": ["x"]}})
     snake = unchanged({"contents": [HELLO], "generation_config": {"max_output_tokens": 5, "top_p": 0.5, "stop_sequences": ["x"]}})
-    for asked in (camel, snake):
-        assert (asked.max_tokens, asked.top_p, asked.stop) == (5, 0.5, ["x"])
+    for request in (camel, snake):
+        assert (request.max_tokens, request.top_p, request.stop) == (5, 0.5, ["x"])
 
 
 def test_keys_of_the_callers_own_are_not_respelled():
     args = {"first_name": "a", "lastName": None}
     part = {"function_call": {"id": "c", "name": "f", "args": args}}
-    asked = unchanged({"contents": [HELLO, {"role": "model", "parts": [part]}], "labels": {"my_label": "x"}})
-    assert '"first_name"' in asked.messages[1].parts[0].arguments  # type: ignore[union-attr]
+    request = unchanged({"contents": [HELLO, {"role": "model", "parts": [part]}], "labels": {"my_label": "x"}})
+    assert '"first_name"' in request.messages[1].parts[0].arguments  # type: ignore[union-attr]
 
 
 def test_nulls_single_objects_and_numbers_as_text_come_back():
@@ -93,7 +93,7 @@ def test_calls_without_ids_get_the_same_ones_each_time_and_results_find_them():
 
 
 def test_a_result_with_an_id_belongs_to_that_call():
-    asked = unchanged(
+    request = unchanged(
         {
             "contents": [
                 {"role": "model", "parts": [call("f", id="one"), call("f", id="two")]},
@@ -101,10 +101,10 @@ def test_a_result_with_an_id_belongs_to_that_call():
             ]
         }
     )
-    results = [part for part in asked.messages[1].parts if isinstance(part, ToolResult)]
+    results = [part for part in request.messages[1].parts if isinstance(part, ToolResult)]
     assert [each.call_id for each in results] == ["two", "one"]
     assert [each.is_error for each in results] == [None, True]
-    assert asked.messages[1].role == "tool"
+    assert request.messages[1].role == "tool"
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_result_with_an_id_belongs_to_that_call():
         ({"result": 3}, '{"result":3}'),
     ],
 )
-def test_what_a_function_said_is_text_where_it_is_only_that(response: dict[str, Any], text: str):
-    asked = unchanged({"contents": [{"parts": [result("f", response)]}]})
-    (found,) = asked.messages[0].parts
+def test_a_function_result_with_one_string_is_text(response: dict[str, Any], text: str):
+    request = unchanged({"contents": [{"parts": [result("f", response)]}]})
+    (found,) = request.messages[0].parts
     assert isinstance(found, ToolResult)
     assert found.parts == [Text(text)]
 
@@ -128,10 +128,10 @@ def test_files_in_results_and_everywhere_else():
     picture = {"inlineData": {"mimeType": "image/png", "data": "aGk=", "displayName": "a.png"}}
     film = {"fileData": {"fileUri": "https://youtu.be/x"}, "videoMetadata": {"fps": 1, "startOffset": "5s"}}
     stored = {"fileData": {"fileUri": "gs://bucket/a.pdf", "mimeType": "application/pdf"}}
-    asked = unchanged({"contents": [{"parts": [picture, film, stored, result("f", {"result": "x"}, id="c", parts=[picture])]}]})
-    kinds = [(part.kind, bool(part.url), part.file_id) for part in asked.messages[0].parts if isinstance(part, Media)]
+    request = unchanged({"contents": [{"parts": [picture, film, stored, result("f", {"result": "x"}, id="c", parts=[picture])]}]})
+    kinds = [(part.kind, bool(part.url), part.file_id) for part in request.messages[0].parts if isinstance(part, Media)]
     assert kinds == [("image", False, None), ("video", True, None), ("document", False, "gs://bucket/a.pdf")]
-    found = asked.messages[0].parts[3]
+    found = request.messages[0].parts[3]
     assert isinstance(found, ToolResult)
     assert [type(part) for part in found.parts] == [Text, Media]
 
@@ -145,10 +145,10 @@ def test_thoughts_signatures_and_parts_of_googles_own():
         {"thoughtSignature": "czU="},
         {},
     ]
-    asked = unchanged({"contents": [{"role": "model", "parts": parts}]})
-    thought, said, called, code, *_ = asked.messages[0].parts
+    request = unchanged({"contents": [{"role": "model", "parts": parts}]})
+    thought, text, called, code, *_ = request.messages[0].parts
     assert thought == Thinking("hm", "czE=", dialect="gemini")
-    assert isinstance(said, Text)
+    assert isinstance(text, Text)
     assert isinstance(called, ToolCall)
     assert called.signature == "czM="
     assert isinstance(code, Opaque)
@@ -156,7 +156,7 @@ def test_thoughts_signatures_and_parts_of_googles_own():
 
 
 def test_tools_keep_their_places():
-    asked = unchanged(
+    request = unchanged(
         {
             "contents": [HELLO],
             "tools": [
@@ -177,24 +177,24 @@ def test_tools_keep_their_places():
             },
         }
     )
-    assert [(tool.kind, tool.name) for tool in asked.tools] == [
+    assert [(tool.kind, tool.name) for tool in request.tools] == [
         ("hosted", "googleSearch"),
         ("function", "a"),
         ("function", "b"),
         ("hosted", "codeExecution"),
     ]
-    assert asked.tools[1].schema == {"type": "object", "properties": {"x": {"type": ["string", "null"]}}}
-    assert asked.tool_choice is not None
-    assert (asked.tool_choice.mode, asked.tool_choice.name) == ("tool", "a")
+    assert request.tools[1].schema == {"type": "object", "properties": {"x": {"type": ["string", "null"]}}}
+    assert request.tool_choice is not None
+    assert (request.tool_choice.mode, request.tool_choice.name) == ("tool", "a")
 
 
 @pytest.mark.parametrize(
     ("mode", "neutral"), [("AUTO", "auto"), ("none", "none"), ("VALIDATED", "auto"), (2, "required"), ("any", "required")]
 )
 def test_every_way_to_choose_tools(mode: Any, neutral: str):
-    asked = unchanged({"contents": [HELLO], "toolConfig": {"functionCallingConfig": {"mode": mode}}})
-    assert asked.tool_choice is not None
-    assert asked.tool_choice.mode == neutral
+    request = unchanged({"contents": [HELLO], "toolConfig": {"functionCallingConfig": {"mode": mode}}})
+    assert request.tool_choice is not None
+    assert request.tool_choice.mode == neutral
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_every_way_to_choose_tools(mode: Any, neutral: str):
     ],
 )
 def test_thinking_in_budgets_and_levels(config: dict[str, Any], mode: str | None, budget: int | None, effort: str | None):
-    asked = unchanged({"contents": [HELLO], "generationConfig": {"thinkingConfig": config}})
-    assert asked.reasoning is not None
-    assert (asked.reasoning.mode, asked.reasoning.budget_tokens, asked.reasoning.effort) == (mode, budget, effort)
+    request = unchanged({"contents": [HELLO], "generationConfig": {"thinkingConfig": config}})
+    assert request.reasoning is not None
+    assert (request.reasoning.mode, request.reasoning.budget_tokens, request.reasoning.effort) == (mode, budget, effort)
 
 
 @pytest.mark.parametrize(
@@ -225,8 +225,8 @@ def test_thinking_in_budgets_and_levels(config: dict[str, Any], mode: str | None
     ],
 )
 def test_formats_of_the_answer(config: dict[str, Any], kind: str | None):
-    asked = unchanged({"contents": [HELLO], "generationConfig": config})
-    assert (asked.output.kind if asked.output else None) == kind
+    request = unchanged({"contents": [HELLO], "generationConfig": config})
+    assert (request.output.kind if request.output else None) == kind
 
 
 def test_what_only_google_knows_is_kept_and_named_where_it_is_lost():
@@ -236,9 +236,9 @@ def test_what_only_google_knows_is_kept_and_named_where_it_is_lost():
         "cachedContent": "cachedContents/x",
         "generationConfig": {"responseModalities": ["TEXT"], "speechConfig": {"languageCode": "de"}, "candidateCount": 2},
     }
-    asked = unchanged(body)
-    assert asked.n == 2
-    dropped = dialect("openai_chat").write_request(asked, "gpt-x").dropped
+    request = unchanged(body)
+    assert request.n == 2
+    dropped = dialect("openai_chat").write_request(request, "gpt-x").dropped
     assert dropped == ["safetySettings", "cachedContent", "generationConfig.speechConfig"] or set(dropped) == {
         "safetySettings",
         "cachedContent",

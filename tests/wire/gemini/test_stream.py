@@ -270,10 +270,10 @@ def test_calls_are_written_when_complete_and_usage_comes_last():
     assert writer.write(ToolCallDelta("a", '{"x"')) == b""
     assert writer.write(ToolCallStarted("b", "g")) == b""
     assert writer.write(ToolCallDelta("a", ":1}")) == b""
-    said = writer.write(TextDelta("done"))
-    assert said.index(b'"name":"f"') < said.index(b"done")
+    written = writer.write(TextDelta("done"))
+    assert written.index(b'"name":"f"') < written.index(b"done")
     rest = writer.write(Finished("tool_calls")) + writer.write(UsageReported(Usage(3, output=2))) + writer.end()
-    answer = read(said + rest)
+    answer = read(written + rest)
     assert [(call.id, call.name, call.arguments) for call in answer.first.tool_calls] == [("a", "f", '{"x":1}'), ("b", "g", "{}")]
     assert answer.usage is not None
     assert answer.usage.total_output == 2

@@ -58,12 +58,12 @@ def check_rules(body: dict[str, Any]) -> None:
 @settings(max_examples=30)
 @given(request=requests(Features(custom_tools=True)))
 def test_any_openai_request_is_valid_for_gemini(request: ChatRequest) -> None:
-    asked = OPENAI.read_request(OPENAI.write_request(request, "gpt-x").body, {})
-    body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
+    parsed = OPENAI.read_request(OPENAI.write_request(request, "gpt-x").body, {})
+    body = orjson.loads(orjson.dumps(GEMINI.write_request(parsed, "gemini-x").body))
     check_rules(body)
     again = GEMINI.read_request(body, {"model": "gemini-x"})
-    assert called(again) == called(asked)
-    assert texts_by_role(again) == texts_by_role(asked)
+    assert called(again) == called(parsed)
+    assert texts_by_role(again) == texts_by_role(parsed)
 
 
 CLAUDES = Features(
@@ -74,12 +74,12 @@ CLAUDES = Features(
 @settings(max_examples=30)
 @given(request=requests(CLAUDES))
 def test_any_anthropic_request_is_valid_for_gemini(request: ChatRequest) -> None:
-    asked = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
-    body = orjson.loads(orjson.dumps(GEMINI.write_request(asked, "gemini-x").body))
+    parsed = ANTHROPIC.read_request(ANTHROPIC.write_request(request, "claude-x").body, {})
+    body = orjson.loads(orjson.dumps(GEMINI.write_request(parsed, "gemini-x").body))
     check_rules(body)
     again = GEMINI.read_request(body, {"model": "gemini-x"})
-    assert called(again) == called(asked)
-    assert (again.max_tokens, again.top_k, again.temperature) == (asked.max_tokens, asked.top_k, asked.temperature)
+    assert called(again) == called(parsed)
+    assert (again.max_tokens, again.top_k, again.temperature) == (parsed.max_tokens, parsed.top_k, parsed.temperature)
 
 
 def texts_by_role(request: ChatRequest) -> dict[str, str]:
@@ -110,7 +110,7 @@ def called(request: ChatRequest) -> list[tuple[str, str]]:
 )
 @pytest.mark.parametrize("to", [OPENAI, ANTHROPIC], ids=lambda to: to.name)
 def test_an_answer_survives_translation_to_gemini_and_back(to: Dialect, answer: Answer) -> None:
-    asked = ChatRequest(to.name, "alias", [HELLO], stream=True, include_usage=True)
+    request = ChatRequest(to.name, "alias", [HELLO], stream=True, include_usage=True)
     body = GEMINI.write_response(answer, ChatRequest("gemini", "gemini-x"))
     types.GenerateContentResponse.model_validate(body)
     back = collect(GEMINI.read_response(orjson.loads(orjson.dumps(body))))
@@ -122,7 +122,7 @@ def test_an_answer_survives_translation_to_gemini_and_back(to: Dialect, answer: 
     if not answer.first.tool_calls:  # sources come last, when a call has closed the text already
         assert kept(streamed)["sources"] == kept(answer)["sources"]
     assert {**kept(streamed), "sources": []} == {**kept(answer), "sources": []}
-    other = collect(to.read_response(to.write_response(back, asked)))
+    other = collect(to.read_response(to.write_response(back, request)))
     assert [(call.id, call.name) for call in other.first.tool_calls] == [(call.id, call.name) for call in answer.first.tool_calls]
     assert other.first.text == answer.first.text
 

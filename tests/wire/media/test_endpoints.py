@@ -41,17 +41,17 @@ def test_a_vector_is_the_same_in_either_encoding(vector: list[float]) -> None:
 
 @given(st.lists(FLOATS, min_size=1, max_size=3), st.booleans(), st.booleans())
 def test_vectors_have_the_requested_encoding_whichever_the_vendor_sends(
-    vectors: list[list[float]], asked: bool, given_base64: bool
+    vectors: list[list[float]], wants_base64: bool, given_base64: bool
 ) -> None:
     rows = [
         {"object": "embedding", "index": n, "embedding": floats_to_base64(v) if given_base64 else v} for n, v in enumerate(vectors)
     ]
     answer = {"object": "list", "data": rows, "model": "m", "usage": {"prompt_tokens": 3, "total_tokens": 3}}
     body, made = read_back(
-        "embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if asked else "float"
+        "embeddings", "openai", [answer], input=["x"] * len(vectors), encoding_format="base64" if wants_base64 else "float"
     )
     got = [row["embedding"] for row in body["data"]]
-    assert [base64_to_floats(value) if asked else value for value in got] == vectors
+    assert [base64_to_floats(value) if wants_base64 else value for value in got] == vectors
     assert made.usage.input == 3
 
 
@@ -117,8 +117,8 @@ def test_each_family_on_bedrock_has_its_own_format() -> None:
     bodies, _ = written("embeddings", "bedrock_titan", input=["a", "b"], dimensions=256, normalize=True)
     assert bodies == [{"inputText": text, "dimensions": 256, "normalize": True} for text in "ab"]
     (nova,), dropped = written("embeddings", "bedrock_nova", input="a", dimensions=256, embeddingPurpose="CLUSTERING", user="u")
-    asked = {"embeddingPurpose": "CLUSTERING", "embeddingDimension": 256, "text": {"truncationMode": "END", "value": "a"}}
-    assert (nova, dropped) == ({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": asked}, ["user"])
+    params = {"embeddingPurpose": "CLUSTERING", "embeddingDimension": 256, "text": {"truncationMode": "END", "value": "a"}}
+    assert (nova, dropped) == ({"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": params}, ["user"])
     (cohere,), _ = written("embeddings", "bedrock_cohere", input=["a", "b"], dimensions=512)
     assert cohere == {"input_type": "search_document", "output_dimension": 512, "texts": ["a", "b"]}
 

@@ -27,7 +27,7 @@ from conduit_desktop.core.chat import (
 from conduit_desktop.core.errors import BadRequest, BudgetExceeded, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire import dialect
-from tests.wire.speech import again, asked, heard, read, recorded, say
+from tests.wire.dialect_io import again, answer_of, client_request, read, recorded, write_stream
 from tests.wire.strategies import Features, answers, requests
 
 CHAT = dialect("ollama")
@@ -142,7 +142,7 @@ def test_a_wrong_field_is_named(change: dict[str, Any], where: str) -> None:
     assert raised.value.param == where
 
 
-def test_another_dialects_request_is_said_as_far_as_ollama_can() -> None:
+def test_a_request_of_another_dialect_is_written_as_far_as_ollama_can() -> None:
     request = ChatRequest(
         "openai_chat",
         "gpt",
@@ -203,7 +203,7 @@ def test_another_dialects_request_is_said_as_far_as_ollama_can() -> None:
     assert "tools" not in out.body
 
 
-def test_a_prompt_is_the_last_thing_a_user_said() -> None:
+def test_the_prompt_is_the_last_user_message() -> None:
     request = CHAT.read_request(FULL, {})
     out = GENERATE.write_request(request, "m")
     assert (out.body["prompt"], out.body["system"], out.body["images"]) == ("look", "be brief", ["aGk="])
@@ -221,7 +221,7 @@ def test_whatever_openai_callers_ask_ollamas_own_client_takes(request: ChatReque
 
 def test_lines_split_anywhere_make_the_answer() -> None:
     data = line({"thinking": "h"}) + line({"thinking": "m"}) + line({"content": "Hé"}) + line({"content": "!"}) + end()
-    answer = heard(CHAT, data)
+    answer = answer_of(CHAT, data)
     assert (answer.first.thinking, answer.first.text) == ("hm", "Hé!")
     assert answer.first.finish == Finished("stop", "stop", extra={"total_duration": 5, "eval_duration": 3})
     assert answer.usage == Usage(input=11, output=7)
@@ -231,18 +231,20 @@ def test_lines_split_anywhere_make_the_answer() -> None:
 
 def test_calls_without_ids_get_the_same_ones_every_time() -> None:
     calls = [{"function": {"name": "f", "arguments": {"a": 1}}}, {"function": {"name": "f", "arguments": {}}}]
-    answer = heard(CHAT, line({"tool_calls": calls[:1]}) + line({"tool_calls": calls[1:]}) + end())
+    answer = answer_of(CHAT, line({"tool_calls": calls[:1]}) + line({"tool_calls": calls[1:]}) + end())
     ids = [call.id for call in answer.first.tool_calls]
     assert len(set(ids)) == 2
     assert [call.arguments for call in answer.first.tool_calls] == ['{"a":1}', "{}"]
     assert answer.first.finish is not None
     assert (answer.first.finish.reason, answer.first.finish.raw) == ("tool_calls", "stop")
-    given = heard(CHAT, line({"tool_calls": [{"id": "call_x", "function": {"name": "f", "arguments": "{}"}}]}) + end())
+    given = answer_of(CHAT, line({"tool_calls": [{"id": "call_x", "function": {"name": "f", "arguments": "{}"}}]}) + end())
     assert given.first.tool_calls == [ToolCall("call_x", "f", "{}")]
 
 
 def test_logprobs_of_all_lines_come_with_the_end() -> None:
-    answer = heard(CHAT, line({"content": "a"}, logprobs=[{"token": "a"}]) + line({}, done=True, logprobs=[{"token": "b"}], **LAST))
+    answer = answer_of(
+        CHAT, line({"content": "a"}, logprobs=[{"token": "a"}]) + line({}, done=True, logprobs=[{"token": "b"}], **LAST)
+    )
     assert answer.first.finish is not None
     assert answer.first.finish.extra["logprobs"] == [{"token": "a"}, {"token": "b"}]
 
@@ -297,14 +299,14 @@ def test_errors_are_classified(status: int, body: bytes, reason: str) -> None:
 
 def test_our_errors_are_one_text() -> None:
     assert CHAT.write_error(BudgetExceeded("spent")) == (402, {"error": "spent"})
-    assert CHAT.writer(asked(CHAT)).fail(BudgetExceeded("spent")) == b'{"error":"spent"}\n'
+    assert CHAT.writer(client_request(CHAT)).fail(BudgetExceeded("spent")) == b'{"error":"spent"}\n'
 
 
 def test_a_sign_of_life_is_a_line_that_says_nothing() -> None:
-    for speaks in (CHAT, GENERATE):
-        ping = speaks.writer(asked(speaks)).ping()
+    for own_dialect in (CHAT, GENERATE):
+        ping = own_dialect.writer(client_request(own_dialect)).ping()
         assert orjson.loads(ping)["done"] is False
-        assert heard(speaks, ping + end()).first.text == ""
+        assert answer_of(own_dialect, ping + end()).first.text == ""
 
 
 ANSWERS = Features("ollama", thinking=True)
@@ -321,19 +323,19 @@ def plain(answer: Answer) -> tuple[Any, ...]:
 
 @settings(max_examples=40)
 @given(answer=answers(ANSWERS))
-@pytest.mark.parametrize("speaks", [CHAT, GENERATE])
-def test_what_is_written_is_read_again(speaks: Any, answer: Answer) -> None:
-    whole = orjson.loads(orjson.dumps(speaks.write_response(answer, asked(speaks))))
-    assert plain(collect(speaks.read_response(whole))) == plain(answer)
-    data = say(speaks, list(answer.events()))
-    assert plain(heard(speaks, data)) == plain(answer)
+@pytest.mark.parametrize("own_dialect", [CHAT, GENERATE])
+def test_what_is_written_is_read_again(own_dialect: Any, answer: Answer) -> None:
+    whole = orjson.loads(orjson.dumps(own_dialect.write_response(answer, client_request(own_dialect))))
+    assert plain(collect(own_dialect.read_response(whole))) == plain(answer)
+    data = write_stream(own_dialect, list(answer.events()))
+    assert plain(answer_of(own_dialect, data)) == plain(answer)
     for each in data.splitlines():
-        kind = ollama.ChatResponse if speaks is CHAT else ollama.GenerateResponse
+        kind = ollama.ChatResponse if own_dialect is CHAT else ollama.GenerateResponse
         kind.model_validate(orjson.loads(each))
     assert orjson.loads(data.splitlines()[-1])["done"] is True
 
 
-def test_calls_that_come_interleaved_are_said_whole() -> None:
+def test_interleaved_calls_are_written_whole() -> None:
     events = [
         Started(),
         ToolCallStarted("a", "f"),
@@ -343,7 +345,7 @@ def test_calls_that_come_interleaved_are_said_whole() -> None:
         ToolCallDelta("a", ":1}"),
         Finished("tool_calls"),
     ]
-    answer = heard(CHAT, say(CHAT, list(events)))
+    answer = answer_of(CHAT, write_stream(CHAT, list(events)))
     assert [(call.id, call.arguments) for call in answer.first.tool_calls] == [("a", '{"x":1}'), ("b", "{}")]
 
 
@@ -352,10 +354,10 @@ def test_the_recorded_call_survives_every_way(recordings: Path) -> None:
         assert again(CHAT, each["req"]) == each["req"]
         body = orjson.loads(each["text"])
         events = CHAT.read_response(body)
-        assert CHAT.write_response(collect(events), asked(CHAT)) == body
-        streamed = heard(CHAT, each["text"].encode() + b"\n")
+        assert CHAT.write_response(collect(events), client_request(CHAT)) == body
+        streamed = answer_of(CHAT, each["text"].encode() + b"\n")
         assert streamed == collect(events)
-        assert collect(read(CHAT, say(CHAT, events))) == streamed
+        assert collect(read(CHAT, write_stream(CHAT, events))) == streamed
 
 
 def test_a_tool_that_is_translated_in_full_is_not_named_as_dropped() -> None:

@@ -15,7 +15,7 @@ from conduit_desktop.core.events import Finished, Started, TextDelta, ToolCallSt
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 
-SPEAKS = dialect("openai_completions")
+COMPLETIONS = dialect("openai_completions")
 
 
 def chunk(text: str, finish: str | None = None, **more: Any) -> bytes:
@@ -32,7 +32,7 @@ STREAM = (
 
 @given(st.integers(1, 40))
 def test_a_stream_is_the_same_however_it_is_split(size: int) -> None:
-    reader = SPEAKS.reader()
+    reader = COMPLETIONS.reader()
     events = [event for at in range(0, len(STREAM), size) for event in reader.feed(STREAM[at : at + size])]
     assert reader.done
     answer = collect([*events, *reader.close()])
@@ -44,18 +44,18 @@ def test_a_stream_is_the_same_however_it_is_split(size: int) -> None:
 
 
 def test_a_stream_without_its_end_is_broken_and_an_error_in_it_is_one() -> None:
-    reader = SPEAKS.reader()
+    reader = COMPLETIONS.reader()
     reader.feed(chunk("One"))
     with pytest.raises(StreamBroken):
         reader.close()
-    reader = SPEAKS.reader()
+    reader = COMPLETIONS.reader()
     with pytest.raises(UpstreamError):
         reader.feed(b'data: {"error": {"message": "overloaded", "type": "server_error"}}\n\n')
 
 
 @given(st.binary(max_size=80))
 def test_odd_bytes_make_no_other_fault(data: bytes) -> None:
-    reader = SPEAKS.reader()
+    reader = COMPLETIONS.reader()
     try:
         for piece in (b"data: " + data + b"\n\n", b'data: {"choices": [' + data + b"]}\n\n"):
             reader.feed(piece)
@@ -68,11 +68,11 @@ def test_odd_bytes_make_no_other_fault(data: bytes) -> None:
 
 def test_what_is_written_can_be_read_again() -> None:
     request = ChatRequest("openai_completions", "alias", stream=True, include_usage=True)
-    writer = SPEAKS.writer(request)
+    writer = COMPLETIONS.writer(request)
     events = [Started("id", "m", 5), TextDelta("One "), ToolCallStarted("c", "t"), TextDelta("two"), Finished("stop"),
               UsageReported(Usage(input=3, output=2))]  # fmt: skip
     written = b"".join(writer.write(event) for event in events) + writer.end()
-    reader = SPEAKS.reader()
+    reader = COMPLETIONS.reader()
     answer = collect([*reader.feed(written), *reader.close()])
     assert (answer.first.text, answer.usage and answer.usage.input) == ("One two", 3)
     assert b"[DONE]" not in writer.fail(ProviderFailed("gone"))
@@ -80,7 +80,7 @@ def test_what_is_written_can_be_read_again() -> None:
 
 def test_a_prompt_becomes_a_users_message_and_settings_stay() -> None:
     body = {"model": "m", "prompt": ["hello"], "max_tokens": 5, "stop": "x", "echo": True, "logprobs": 2, "stream": True}
-    request = SPEAKS.read_request(body, {})
+    request = COMPLETIONS.read_request(body, {})
     outgoing = dialect("anthropic_messages").write_request(request, "claude")
     assert outgoing.body["messages"][0]["role"] == "user"
     assert "hello" in orjson.dumps(outgoing.body["messages"]).decode()
@@ -89,15 +89,15 @@ def test_a_prompt_becomes_a_users_message_and_settings_stay() -> None:
 
 
 @pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1, 2]], {"a": 1}, None, 5])
-def test_what_no_chat_model_can_be_asked_names_the_prompt(prompt: Any) -> None:
+def test_a_prompt_that_no_chat_model_takes_is_refused_by_name(prompt: Any) -> None:
     with pytest.raises(BadRequest) as refused:
-        SPEAKS.read_request({"model": "m", "prompt": prompt}, {})
+        COMPLETIONS.read_request({"model": "m", "prompt": prompt}, {})
     assert refused.value.param == "prompt"
 
 
 def test_a_conversation_can_be_put_as_a_prompt() -> None:
     body = {"model": "m", "messages": [{"role": "system", "content": "be short"}, {"role": "user", "content": "hi"}], "seed": 3}
-    outgoing = SPEAKS.write_request(dialect("openai_chat").read_request(body, {}), "base")
+    outgoing = COMPLETIONS.write_request(dialect("openai_chat").read_request(body, {}), "base")
     assert (outgoing.body["prompt"], outgoing.body["model"], outgoing.body["seed"]) == ("be short\n\nhi", "base", 3)
 
 
@@ -108,7 +108,7 @@ def test_recorded_completions_are_read(recordings: Path) -> None:
             continue
         count += 1
         body = orjson.loads(one["text"])
-        answer = collect(SPEAKS.read_response(body))
+        answer = collect(COMPLETIONS.read_response(body))
         assert answer.first.text == body["choices"][0]["text"]
         assert answer.usage is not None
         assert answer.usage.total_output == body["usage"]["completion_tokens"]

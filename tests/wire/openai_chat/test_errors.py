@@ -18,47 +18,49 @@ def error(status: int, body: Any, **headers: str) -> UpstreamError:
     return CHAT.read_error(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
 
 
-def said(message: str, **more: Any) -> dict[str, Any]:
+def error_body(message: str, **more: Any) -> dict[str, Any]:
     return {"error": {"message": message, **more}}
 
 
-AZURE = said("The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}, status=400)
+AZURE = error_body(
+    "The response was filtered", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}, status=400
+)
 GEMINI = [{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}]
 
 
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (400, said("too many", code="context_length_exceeded"), "context_length"),
-        (400, said("This model's maximum context length is 8192 tokens."), "context_length"),
-        (400, said("prompt is too long: 210000 tokens > 200000 maximum"), "context_length"),
+        (400, error_body("too many", code="context_length_exceeded"), "context_length"),
+        (400, error_body("This model's maximum context length is 8192 tokens."), "context_length"),
+        (400, error_body("prompt is too long: 210000 tokens > 200000 maximum"), "context_length"),
         (422, {"detail": "Input length 9000 exceeds the maximum allowed token count"}, "context_length"),
-        (400, said("Please reduce the length of the messages or completion."), "context_length"),
-        (413, said("Request too large", code="rate_limit_exceeded"), "rate_limit"),
+        (400, error_body("Please reduce the length of the messages or completion."), "context_length"),
+        (413, error_body("Request too large", code="rate_limit_exceeded"), "rate_limit"),
         (413, b"<html>413</html>", "too_large"),
         (400, AZURE, "content_filter"),
-        (400, said("Rejected by our safety system", code="content_policy_violation"), "content_filter"),
-        (400, said("filtered", innererror={"code": "ResponsibleAIPolicyViolation"}), "content_filter"),
-        (403, said("Your input was flagged by moderation", code=403), "content_filter"),
-        (429, said("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), "money"),
-        (402, said("Insufficient credits"), "money"),
-        (402, said("Insufficient Balance", code="invalid_request_error"), "money"),
-        (400, said("Your credit balance is too low"), "money"),
-        (429, said("You exceeded your current quota. Please retry in 33.5s."), "rate_limit"),
-        (401, said("Incorrect API key provided", code="invalid_api_key"), "auth"),
+        (400, error_body("Rejected by our safety system", code="content_policy_violation"), "content_filter"),
+        (400, error_body("filtered", innererror={"code": "ResponsibleAIPolicyViolation"}), "content_filter"),
+        (403, error_body("Your input was flagged by moderation", code=403), "content_filter"),
+        (429, error_body("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), "money"),
+        (402, error_body("Insufficient credits"), "money"),
+        (402, error_body("Insufficient Balance", code="invalid_request_error"), "money"),
+        (400, error_body("Your credit balance is too low"), "money"),
+        (429, error_body("You exceeded your current quota. Please retry in 33.5s."), "rate_limit"),
+        (401, error_body("Incorrect API key provided", code="invalid_api_key"), "auth"),
         (401, b"", "auth"),
         (400, GEMINI, "auth"),
-        (403, said("You are not allowed to do this"), "permission"),
-        (404, said("no such model", code="model_not_found"), "model_not_found"),
+        (403, error_body("You are not allowed to do this"), "permission"),
+        (404, error_body("no such model", code="model_not_found"), "model_not_found"),
         (404, b"404 page not found", "model_not_found"),
-        (400, said("The model `x` does not exist"), "model_not_found"),
-        (400, said("Unknown parameter: foo", param="foo"), "bad_request"),
-        (409, said("conflict"), "bad_request"),
-        (429, said("slow down", type="tokens", code="rate_limit_exceeded"), "rate_limit"),
+        (400, error_body("The model `x` does not exist"), "model_not_found"),
+        (400, error_body("Unknown parameter: foo", param="foo"), "bad_request"),
+        (409, error_body("conflict"), "bad_request"),
+        (429, error_body("slow down", type="tokens", code="rate_limit_exceeded"), "rate_limit"),
         (429, {"message": "Requests rate limit exceeded", "object": "error"}, "rate_limit"),
-        (429, said("The engine is currently overloaded", type="engine_overloaded"), "overloaded"),
-        (500, said("oops", type="server_error"), "server"),
-        (500, said("This model's context window was exceeded"), "context_length"),
+        (429, error_body("The engine is currently overloaded", type="engine_overloaded"), "overloaded"),
+        (500, error_body("oops", type="server_error"), "server"),
+        (500, error_body("This model's context window was exceeded"), "context_length"),
         (502, b"<!DOCTYPE html><html>secret</html>", "server"),
         (503, {"error": "Service unavailable"}, "overloaded"),
         (504, b"", "timeout"),
@@ -73,10 +75,10 @@ def test_errors_are_classified(status: int, body: Any, reason: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message", "kind", "param"),
     [
-        (said("no", type="t", code="c", param="p"), "no", "c", "p"),
-        (said("no", type="t", code=None), "no", "t", None),
-        (said("no", type="t", code=401), "no", "t", None),
-        (said("no", code="1211"), "no", "1211", None),
+        (error_body("no", type="t", code="c", param="p"), "no", "c", "p"),
+        (error_body("no", type="t", code=None), "no", "t", None),
+        (error_body("no", type="t", code=401), "no", "t", None),
+        (error_body("no", code="1211"), "no", "1211", None),
         ({"error": "plain words"}, "plain words", None, None),
         ({"message": "flat", "type": "t", "object": "error"}, "flat", "t", None),
         ({"detail": [{"loc": ["body", "x"], "msg": "is required"}, {"msg": "b"}]}, "body.x: is required; b", None, None),
@@ -84,7 +86,7 @@ def test_errors_are_classified(status: int, body: Any, reason: str) -> None:
         ({"errors": [{"message": "a"}, {"message": "b"}]}, "a; b", None, None),
         ({"error": "not_found", "message": "words"}, "words", None, None),
         (
-            said("Provider returned error", code=429, metadata={"raw": "slow down"}),
+            error_body("Provider returned error", code=429, metadata={"raw": "slow down"}),
             "Provider returned error: slow down",
             None,
             None,
@@ -102,22 +104,22 @@ def test_message_and_code_of_an_error_are_read(body: Any, message: str, kind: st
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(error(400, said("x" * 100_000)).message) < 2_100
+    assert len(error(400, error_body("x" * 100_000)).message) < 2_100
 
 
 def test_the_wait_is_read_for_errors_that_waiting_resolves() -> None:
-    assert error(429, said("slow"), retry_after="3").retry_after == 3
-    assert error(429, said("Please try again in 1.2s.")).retry_after == 1.2
-    assert error(401, said("no"), retry_after="3").retry_after is None
+    assert error(429, error_body("slow"), retry_after="3").retry_after == 3
+    assert error(429, error_body("Please try again in 1.2s.")).retry_after == 1.2
+    assert error(401, error_body("no"), retry_after="3").retry_after is None
 
 
 def test_openrouter_quotes_the_headers_of_the_limit() -> None:
     date = "Sun, 22 Nov 2026 00:00:00 GMT"
     headers = {"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795305630000"}
-    body = said("Rate limit exceeded: free-models-per-day", code=429, metadata={"headers": headers})
+    body = error_body("Rate limit exceeded: free-models-per-day", code=429, metadata={"headers": headers})
     assert error(429, body, date=date).retry_after == 30
     assert error(429, body, date=date, retry_after="2").retry_after == 2
-    assert error(429, said("slow", metadata={"headers": None})).retry_after is None
+    assert error(429, error_body("slow", metadata={"headers": None})).retry_after is None
 
 
 def test_our_errors_in_openais_shape() -> None:

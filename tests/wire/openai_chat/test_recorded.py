@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.errors import Reason, UpstreamError
-from tests.wire.chat_frames import CHAT, read, told
+from tests.wire.chat_frames import CHAT, read, stream_of
 
 Recording = dict[str, Any]
 
@@ -64,9 +64,9 @@ def settled(answer: Answer) -> Answer:
 
 def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> None:
     for each in recorded:
-        asked = each["req"]
-        out = CHAT.write_request(CHAT.read_request(copy.deepcopy(asked), {}), asked["model"])
-        assert out.body == asked, each["cassette"]
+        sent = each["req"]
+        out = CHAT.write_request(CHAT.read_request(copy.deepcopy(sent), {}), sent["model"])
+        assert out.body == sent, each["cassette"]
         assert out.dropped == [], each["cassette"]
 
 
@@ -147,7 +147,7 @@ def test_an_answer_survives_being_written_and_read_again(recorded: list[Recordin
     for name, answer in answers(recorded):
         body = orjson.loads(orjson.dumps(CHAT.write_response(answer, CHAT_REQUEST)))
         assert settled(collect(CHAT.read_response(body))) == settled(answer), name
-        assert settled(collect(read(told(answer)))) == settled(answer), name
+        assert settled(collect(read(stream_of(answer)))) == settled(answer), name
 
 
 CHAT_REQUEST = CHAT.read_request({"model": "m", "messages": [{"role": "user", "content": "hi"}]}, {})

@@ -39,7 +39,7 @@ def body(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"model": "m", "messages": list(messages or (USER,)), **fields}
 
 
-def asked(given: dict[str, Any]) -> ChatRequest:
+def parsed(given: dict[str, Any]) -> ChatRequest:
     """The request as read; and it is given back as it came."""
     request = CHAT.read_request(copy.deepcopy(given), {})
     out = CHAT.write_request(request, given["model"])
@@ -49,11 +49,11 @@ def asked(given: dict[str, Any]) -> ChatRequest:
 
 
 def parts(content: Any, role: str = "user") -> list[Any]:
-    return asked(body({"role": role, "content": content})).messages[0].parts
+    return parsed(body({"role": role, "content": content})).messages[0].parts
 
 
-def test_roles_names_and_words() -> None:
-    request = asked(
+def test_roles_names_and_texts() -> None:
+    request = parsed(
         body({"role": "system", "content": "be"}, {"role": "developer", "content": [{"type": "text", "text": "x"}], "name": "d"})
     )
     assert request.messages == [
@@ -107,7 +107,7 @@ def test_cache_marks_are_understood(ttl: dict[str, str]) -> None:
     (part,) = parts([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", **ttl}}])
     assert (part.cache, part.extra) == (ttl.get("ttl", "5m"), {})
     mark = {"type": "ephemeral", **ttl}
-    request = asked(body(tools=[{"type": "function", "function": {"name": "f"}, "cache_control": mark}]))
+    request = parsed(body(tools=[{"type": "function", "function": {"name": "f"}, "cache_control": mark}]))
     assert request.tools[0].cache == ttl.get("ttl", "5m")
 
 
@@ -118,13 +118,13 @@ CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{
 def test_an_assistants_calls_with_any_sort_of_content(content: dict[str, Any]) -> None:
     custom = {"id": "b", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
     bare = {"id": "c", "function": {"name": "f", "arguments": "{}"}, "index": 0}
-    said = asked(body(USER, {"role": "assistant", **content, "tool_calls": [CALL, custom, bare]})).messages[1].parts
-    said = [part for part in said if isinstance(part, ToolCall)]
-    assert said == [ToolCall("a", "f", "{}"), ToolCall("b", "sh", "ls", "custom"), ToolCall("c", "f", "{}", extra={"index": 0})]
+    parts = parsed(body(USER, {"role": "assistant", **content, "tool_calls": [CALL, custom, bare]})).messages[1].parts
+    parts = [part for part in parts if isinstance(part, ToolCall)]
+    assert parts == [ToolCall("a", "f", "{}"), ToolCall("b", "sh", "ls", "custom"), ToolCall("c", "f", "{}", extra={"index": 0})]
 
 
 def test_tool_results_plain_and_in_parts() -> None:
-    request = asked(
+    request = parsed(
         body(
             USER,
             {"role": "assistant", "content": None, "tool_calls": [CALL]},
@@ -139,7 +139,7 @@ def test_tool_results_plain_and_in_parts() -> None:
 
 
 def test_refusals_in_their_field_and_in_parts() -> None:
-    request = asked(
+    request = parsed(
         body(
             {"role": "assistant", "content": None, "refusal": "no"},
             {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
@@ -150,7 +150,7 @@ def test_refusals_in_their_field_and_in_parts() -> None:
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
 def test_thinking_goes_back_by_the_field_it_came_in(field: str) -> None:
-    (message,) = asked(body({"role": "assistant", "content": "4", field: "2+2"})).messages
+    (message,) = parsed(body({"role": "assistant", "content": "4", field: "2+2"})).messages
     thought = message.parts[0]
     assert isinstance(thought, Thinking)
     assert (thought.text, thought.dialect) == ("2+2", "openai_chat")
@@ -160,13 +160,13 @@ def test_reasoning_details_go_back_as_they_came() -> None:
     signed = {"type": "reasoning.text", "text": "2+2", "signature": "s", "format": "anthropic-claude-v1", "index": 0}
     hidden = {"type": "reasoning.encrypted", "data": "x", "format": "anthropic-claude-v1", "index": 1}
     foreign = {"type": "reasoning.encrypted", "data": "y", "format": "google-gemini-v1", "id": "1", "index": 0}
-    (message,) = asked(
+    (message,) = parsed(
         body({"role": "assistant", "content": "4", "reasoning": "2+2", "reasoning_details": [signed, hidden]})
     ).messages
     assert [type(part) for part in message.parts] == [Thinking, RedactedThinking, Text]
     assert isinstance(message.parts[0], Thinking)
     assert message.parts[0].signature == "s"
-    (message,) = asked(body({"role": "assistant", "content": "4", "reasoning": None, "reasoning_details": [foreign]})).messages
+    (message,) = parsed(body({"role": "assistant", "content": "4", "reasoning": None, "reasoning_details": [foreign]})).messages
     assert [type(part) for part in message.parts] == [Opaque, Text]
 
 
@@ -178,7 +178,7 @@ def test_mistrals_thinking_parts_go_back_in_their_place() -> None:
 
 def test_tools_of_every_kind() -> None:
     schema = {"type": "object", "properties": {}}
-    request = asked(
+    request = parsed(
         body(
             tools=[
                 {"type": "function", "function": {"name": "f", "description": "d", "parameters": schema, "strict": True, "x": 1}},
@@ -205,7 +205,7 @@ ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("value", "expected"),
     [
         ("auto", ToolChoice("auto")),
         ("none", ToolChoice("none")),
@@ -217,9 +217,9 @@ ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools
         (ALLOWED, ToolChoice("required", extra=ALLOWED)),
     ],
 )
-def test_tool_choices(said: Any, meant: ToolChoice) -> None:
+def test_tool_choices(value: Any, expected: ToolChoice) -> None:
     tools = [{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "sh"}}]
-    assert asked(body(tools=tools, tool_choice=said, parallel_tool_calls=False)).tool_choice == meant
+    assert parsed(body(tools=tools, tool_choice=value, parallel_tool_calls=False)).tool_choice == expected
 
 
 def test_settings() -> None:
@@ -227,24 +227,24 @@ def test_settings() -> None:
         "temperature": 0, "top_p": 0.5, "top_k": 3, "seed": 1, "frequency_penalty": 0.1, "presence_penalty": -0.1, "n": 2,
         "logprobs": True, "top_logprobs": 3, "user": "u", "service_tier": "flex", "metadata": {"a": "b"},
     }  # fmt: skip
-    request = asked(body(**settings, verbosity="low", safety_identifier="s"))
+    request = parsed(body(**settings, verbosity="low", safety_identifier="s"))
     assert {name: getattr(request, name) for name in settings} == settings
     assert request.extra == {"verbosity": "low", "safety_identifier": "s"}
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_both_spellings_of_max_tokens(name: str) -> None:
-    assert asked(body(**{name: 5})).max_tokens == 5
-    assert asked(body(max_tokens=4, max_completion_tokens=5)).max_tokens == 5
+    assert parsed(body(**{name: 5})).max_tokens == 5
+    assert parsed(body(max_tokens=4, max_completion_tokens=5)).max_tokens == 5
 
 
 def test_stop_as_one_and_as_many() -> None:
-    assert asked(body(stop="a")).stop == ["a"]
-    assert asked(body(stop=["a"])).stop == ["a"]
+    assert parsed(body(stop="a")).stop == ["a"]
+    assert parsed(body(stop=["a"])).stop == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("value", "expected"),
     [
         ({"type": "text"}, OutputFormat("text")),
         ({"type": "json_object"}, OutputFormat("json")),
@@ -255,16 +255,16 @@ def test_stop_as_one_and_as_many() -> None:
         ({"type": "grammar", "grammar": "x"}, None),
     ],
 )
-def test_response_formats(said: Any, meant: OutputFormat | None) -> None:
-    assert asked(body(response_format=said)).output == meant
+def test_response_formats(value: Any, expected: OutputFormat | None) -> None:
+    assert parsed(body(response_format=value)).output == expected
 
 
 def test_reasoning_in_both_spellings() -> None:
-    assert asked(body(reasoning_effort="low")).reasoning == Reasoning("low")
-    assert asked(body(reasoning={"max_tokens": 9, "exclude": True})).reasoning == Reasoning(
+    assert parsed(body(reasoning_effort="low")).reasoning == Reasoning("low")
+    assert parsed(body(reasoning={"max_tokens": 9, "exclude": True})).reasoning == Reasoning(
         budget_tokens=9, extra={"exclude": True}
     )
-    assert asked(body(reasoning={"enabled": False})).reasoning == Reasoning(mode="disabled")
+    assert parsed(body(reasoning={"enabled": False})).reasoning == Reasoning(mode="disabled")
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_reasoning_in_both_spellings() -> None:
 )
 def test_streaming_and_its_options(options: Any, wanted: bool) -> None:
     given = body(stream=True, stream_options=options)
-    request = asked(given)
+    request = parsed(given)
     assert (request.stream, request.include_usage, CHAT.asks_for_usage(given)) == (True, wanted, wanted)
 
 
@@ -280,10 +280,10 @@ def test_nulls_and_legacy_fields_come_back() -> None:
     nulls = dict.fromkeys(
         ["temperature", "tools", "tool_choice", "stop", "max_tokens", "response_format", "user", "metadata", "stream"]
     )
-    asked(body({"role": "user", "content": "x", "name": None}, **nulls, stream_options=None))
-    asked(body(stream=False, tools=[]))
+    parsed(body({"role": "user", "content": "x", "name": None}, **nulls, stream_options=None))
+    parsed(body(stream=False, tools=[]))
     legacy = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
-    request = asked(
+    request = parsed(
         body(legacy, {"role": "function", "name": "f", "content": "ok"}, functions=[{"name": "f"}], function_call="auto")
     )
     assert request.extra == {"functions": [{"name": "f"}], "function_call": "auto"}
@@ -360,10 +360,10 @@ def test_what_is_written_is_what_the_sdk_would_send(request: ChatRequest) -> Non
     ACCEPTED.validate_python({name: value for name, value in out.body.items() if name != "stream"})
 
 
-def test_the_native_lane_asks_for_usage_and_leaves_the_callers_body_alone() -> None:
+def test_passthrough_requests_usage_and_does_not_change_the_clients_body() -> None:
     given = body(stream=True, stream_options={"include_obfuscation": False}, unknown=1)
     before = copy.deepcopy(given)
-    native = CHAT.passthrough_request(given, "real")
-    assert native == {**before, "model": "real", "stream_options": {"include_obfuscation": False, "include_usage": True}}
+    sent = CHAT.passthrough_request(given, "real")
+    assert sent == {**before, "model": "real", "stream_options": {"include_obfuscation": False, "include_usage": True}}
     assert given == before
     assert CHAT.passthrough_request(body(), "real") == {**body(), "model": "real"}

@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
     Usage,
     UsageReported,
 )
-from tests.wire.chat_frames import ASKED, CHAT, DONE, payloads, read, told
+from tests.wire.chat_frames import CHAT, DONE, REQUEST, payloads, read, stream_of
 from tests.wire.strategies import Features, answers
 
 SAYABLE = Features(
@@ -42,7 +42,7 @@ ANSWER = Answer(Started("id-1", "gpt-x", 7), [Choice([Text("hi")], Finished("sto
 
 
 def settled(answer: Answer) -> Answer:
-    """The answer but for the marks that reading leaves: whose words they were, and that a refusal is how it ended."""
+    """The answer without what only reading sets: the dialect of the thinking, and the finish reason of a refusal."""
     settled = copy.deepcopy(answer)
     settled.started.dialect = ""
     if settled.usage is not None:
@@ -59,18 +59,18 @@ def settled(answer: Answer) -> Answer:
 
 
 def whole(answer: Answer) -> Answer:
-    return collect(CHAT.read_response(orjson.loads(orjson.dumps(CHAT.write_response(answer, ASKED)))))
+    return collect(CHAT.read_response(orjson.loads(orjson.dumps(CHAT.write_response(answer, REQUEST)))))
 
 
 @given(answers(SIGNED))
 def test_any_answer_survives_being_written_and_read_again(answer: Answer) -> None:
     assert settled(whole(answer)) == settled(answer)
-    assert settled(collect(read(told(answer)))) == settled(answer)
+    assert settled(collect(read(stream_of(answer)))) == settled(answer)
 
 
 @given(answers(SAYABLE))
 def test_the_sdk_reads_whole_answers(answer: Answer) -> None:
-    body = CHAT.write_response(answer, ASKED)
+    body = CHAT.write_response(answer, REQUEST)
     understood = ChatCompletion.model_validate(body)
     assert understood.choices[0].message.content == (answer.first.text or None)
     assert len(understood.choices[0].message.tool_calls or []) == len(answer.first.tool_calls)
@@ -81,17 +81,17 @@ def test_the_sdk_reads_whole_answers(answer: Answer) -> None:
 
 @given(answers(replace(SAYABLE, custom_tools=False)))  # the SDK knows no custom calls in chunks
 def test_the_sdk_reads_chunks(answer: Answer) -> None:
-    found = [ChatCompletionChunk.model_validate(chunk) for chunk in payloads(told(answer))]
+    found = [ChatCompletionChunk.model_validate(chunk) for chunk in payloads(stream_of(answer))]
     assert found[0].choices[0].delta.role == "assistant"
     assert found[-1].choices == []
     assert found[-1].usage is not None
-    words = [choice.delta.content or "" for chunk in found for choice in chunk.choices if choice.index == 0]
-    assert "".join(words) == answer.first.text
+    texts = [choice.delta.content or "" for chunk in found for choice in chunk.choices if choice.index == 0]
+    assert "".join(texts) == answer.first.text
 
 
 @given(answers(FOREIGN))
 def test_content_that_openai_cannot_express_does_not_change_the_text(answer: Answer) -> None:
-    for again in (whole(answer), collect(read(told(answer)))):
+    for again in (whole(answer), collect(read(stream_of(answer)))):
         assert again.first.text == answer.first.text
         assert again.first.thinking == answer.first.thinking
         assert again.first.tool_calls == answer.first.tool_calls
@@ -100,7 +100,7 @@ def test_content_that_openai_cannot_express_does_not_change_the_text(answer: Ans
 
 
 def test_a_stream_ends_with_finish_usage_and_done() -> None:
-    data = told(ANSWER)
+    data = stream_of(ANSWER)
     assert data.endswith(DONE)
     first, finish, usage = payloads(data)
     head = {"id": "id-1", "object": "chat.completion.chunk", "created": 7, "model": "gpt-x"}
@@ -112,12 +112,12 @@ def test_a_stream_ends_with_finish_usage_and_done() -> None:
 
 
 def test_usage_is_written_only_if_the_client_requested_it() -> None:
-    assert all("usage" not in chunk for chunk in payloads(told(ANSWER, ChatRequest("openai_chat", "m"))))
+    assert all("usage" not in chunk for chunk in payloads(stream_of(ANSWER, ChatRequest("openai_chat", "m"))))
 
 
 def test_a_tool_call_has_its_name_once_and_then_arguments() -> None:
     answer = Answer(choices=[Choice([ToolCall("a", "f", "{}"), ToolCall("b", "sh", "ls", "custom")], Finished("tool_calls"))])
-    deltas = [chunk["choices"][0]["delta"] for chunk in payloads(told(answer))]
+    deltas = [chunk["choices"][0]["delta"] for chunk in payloads(stream_of(answer))]
     assert [delta["tool_calls"][0] for delta in deltas[:4]] == [
         {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}},
         {"index": 0, "function": {"arguments": "{}"}},
@@ -127,22 +127,22 @@ def test_a_tool_call_has_its_name_once_and_then_arguments() -> None:
 
 
 def test_a_hosted_call_is_not_written() -> None:
-    writer = CHAT.writer(ASKED)
+    writer = CHAT.writer(REQUEST)
     assert writer.write(ToolCallStarted("s", "web_search", "hosted")) == b""
     assert writer.write(ToolCallDelta("s", "{}")) == b""
     assert writer.write(TextStarted()) == b""
 
 
 def test_an_answer_without_a_finish_gets_one_at_its_end() -> None:
-    writer = CHAT.writer(ASKED)
+    writer = CHAT.writer(REQUEST)
     assert writer.write(Started("x")) == b""
     data = writer.write(TextDelta("a")) + writer.end()
     assert collect(read(data)).first == Choice([Text("a")], Finished("stop", "stop"))
-    assert collect(read(CHAT.writer(ASKED).end())).first.finish == Finished("stop", "stop")
+    assert collect(read(CHAT.writer(REQUEST).end())).first.finish == Finished("stop", "stop")
 
 
 def test_a_failed_stream_has_no_done_and_is_read_as_an_error() -> None:
-    writer = CHAT.writer(ASKED)
+    writer = CHAT.writer(REQUEST)
     data = writer.write(TextDelta("a")) + writer.fail(ProviderFailed("it broke", code="provider_stream_broken"))
     assert b"[DONE]" not in data
     with pytest.raises(UpstreamError, match="it broke") as raised:
@@ -151,7 +151,7 @@ def test_a_failed_stream_has_no_done_and_is_read_as_an_error() -> None:
 
 
 def test_a_ping_is_a_comment() -> None:
-    writer = CHAT.writer(ASKED)
+    writer = CHAT.writer(REQUEST)
     data = writer.ping() + writer.write(TextDelta("a")) + writer.ping() + writer.end()
     assert data.startswith(b": ")
     assert collect(read(data, 3)).first.text == "a"
@@ -166,8 +166,8 @@ REASONS: list[tuple[FinishReason, str]] = [
 @pytest.mark.parametrize(("reason", "word"), REASONS)
 def test_every_finish_has_a_finish_reason(reason: FinishReason, word: str) -> None:
     answer = Answer(choices=[Choice([Text("a")], Finished(reason, "end_turn"))])
-    assert CHAT.write_response(answer, ASKED)["choices"][0]["finish_reason"] == word
-    assert payloads(told(answer))[-1]["choices"][0]["finish_reason"] == word
+    assert CHAT.write_response(answer, REQUEST)["choices"][0]["finish_reason"] == word
+    assert payloads(stream_of(answer))[-1]["choices"][0]["finish_reason"] == word
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_vendors_finish_reasons_are_read(word: str, reason: str) -> None:
 
 def test_signatures_are_written_as_openrouters_reasoning_details() -> None:
     answer = Answer(Started("x"), [Choice([Thinking("hm", "sig"), RedactedThinking("zzz"), Text("4")], Finished("stop"))])
-    message = CHAT.write_response(answer, ASKED)["choices"][0]["message"]
+    message = CHAT.write_response(answer, REQUEST)["choices"][0]["message"]
     assert message["reasoning_content"] == "hm"
     assert [detail.get("signature") or detail["data"] for detail in message["reasoning_details"]] == ["sig", "zzz"]
     history = {"model": "m", "messages": [{"role": "user", "content": "q"}, message]}
@@ -203,15 +203,15 @@ def test_further_fields_are_written_only_if_the_answer_was_read_in_this_dialect(
     head = {"id": "x", "object": "chat.completion", "created": 7, "model": "m", "provider": "P", "system_fingerprint": None}
     body = {**head, "choices": [{"index": 0, "message": message, **ending}]}
     answer = collect(CHAT.read_response(body))
-    assert CHAT.write_response(answer, ASKED) == body
+    assert CHAT.write_response(answer, REQUEST) == body
     answer.started.dialect = "anthropic_messages"
-    said = CHAT.write_response(answer, ASKED)
-    assert set(said) == {"id", "object", "created", "model", "choices"}
-    assert set(said["choices"][0]["message"]) == {"role", "content", "refusal"}
+    written = CHAT.write_response(answer, REQUEST)
+    assert set(written) == {"id", "object", "created", "model", "choices"}
+    assert set(written["choices"][0]["message"]) == {"role", "content", "refusal"}
 
 
 def test_opaque_blocks_of_other_dialects_and_citations_without_a_url_are_left_out() -> None:
-    writer = CHAT.writer(ASKED)
+    writer = CHAT.writer(REQUEST)
     assert writer.write(OpaqueBlock(Opaque("anthropic_messages", "server_tool_use", {}))) == b""
     assert writer.write(Cited(Citation(quote="x", dialect="anthropic_messages", raw={}))) == b""
 

@@ -10,7 +10,7 @@ from conduit_desktop.core.errors import BudgetExceeded, StreamBroken, UpstreamEr
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.aws_eventstream import write
 from tests.wire.chat_frames import DONE, chunk
-from tests.wire.speech import asked, heard, read, say
+from tests.wire.dialect_io import answer_of, client_request, read, write_stream
 
 SAGEMAKER = dialect("sagemaker")
 OPENAI = dialect("openai_chat")
@@ -24,18 +24,18 @@ def parts(data: bytes, size: int = 11) -> bytes:
 
 
 def test_chunks_cut_over_frames_make_the_answer() -> None:
-    answer = heard(SAGEMAKER, parts(CHUNKS))
+    answer = answer_of(SAGEMAKER, parts(CHUNKS))
     assert answer.first.text == "Hello"
-    assert answer == heard(OPENAI, CHUNKS)
+    assert answer == answer_of(OPENAI, CHUNKS)
 
 
 def test_what_is_written_is_read_again() -> None:
-    answer: Answer = heard(OPENAI, CHUNKS)
-    assert heard(SAGEMAKER, say(SAGEMAKER, list(answer.events()))).first.text == "Hello"
-    failed = SAGEMAKER.writer(asked(SAGEMAKER)).fail(BudgetExceeded("spent"))
+    answer: Answer = answer_of(OPENAI, CHUNKS)
+    assert answer_of(SAGEMAKER, write_stream(SAGEMAKER, list(answer.events()))).first.text == "Hello"
+    failed = SAGEMAKER.writer(client_request(SAGEMAKER)).fail(BudgetExceeded("spent"))
     with pytest.raises(UpstreamError, match="spent"):
         read(SAGEMAKER, failed)
-    assert heard(SAGEMAKER, SAGEMAKER.writer(asked(SAGEMAKER)).ping() + parts(CHUNKS)).first.text == "Hello"
+    assert answer_of(SAGEMAKER, SAGEMAKER.writer(client_request(SAGEMAKER)).ping() + parts(CHUNKS)).first.text == "Hello"
 
 
 def test_a_stream_that_stops_is_broken() -> None:

@@ -10,11 +10,11 @@ import pytest
 from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Text, Thinking, ToolCall
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, Started, TextDelta
-from tests.wire.chat_frames import CHAT, DONE, call, chunk, heard, read
+from tests.wire.chat_frames import CHAT, DONE, answer_of, call, chunk, read
 
 
 def calls(*frames: bytes) -> list[ToolCall]:
-    return heard(*frames).first.tool_calls
+    return answer_of(*frames).first.tool_calls
 
 
 def pairs(*frames: bytes) -> list[tuple[str, str]]:
@@ -22,7 +22,7 @@ def pairs(*frames: bytes) -> list[tuple[str, str]]:
 
 
 def test_text_comes_in_order() -> None:
-    answer = heard(
+    answer = answer_of(
         chunk({"role": "assistant", "content": ""}), chunk({"content": "Hel"}), chunk({"content": "lo"}), chunk({}, "stop")
     )
     assert answer.first.parts == [Text("Hello")]
@@ -128,7 +128,7 @@ def test_an_empty_custom_next_to_a_function_is_ignored() -> None:
 
 
 def test_a_legacy_function_call_is_a_call() -> None:
-    answer = heard(
+    answer = answer_of(
         chunk({"function_call": {"name": "f", "arguments": ""}}),
         chunk({"function_call": {"arguments": "{}"}}),
         chunk({}, "function_call"),
@@ -144,23 +144,25 @@ def test_a_thought_signature_on_a_call_is_kept() -> None:
 
 
 def test_the_reason_stop_with_a_tool_call_means_tool_calls() -> None:
-    answer = heard(call(index=0, id="a", function={"name": "f", "arguments": "{}"}), chunk({}, "stop"))
+    answer = answer_of(call(index=0, id="a", function={"name": "f", "arguments": "{}"}), chunk({}, "stop"))
     assert answer.first.finish == Finished("tool_calls", "stop")
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_thinking_is_read_from_either_field(field: str) -> None:
-    answer = heard(chunk({field: "Let me "}), chunk({field: "see.", "content": None}), chunk({"content": "4"}), chunk({}, "stop"))
+    answer = answer_of(
+        chunk({field: "Let me "}), chunk({field: "see.", "content": None}), chunk({"content": "4"}), chunk({}, "stop")
+    )
     assert answer.first.parts == [Thinking("Let me see."), Text("4")]
 
 
 def test_openrouters_details_are_not_read_twice_and_keep_the_signature() -> None:
-    said = {"type": "reasoning.text", "text": "Hm.", "format": "anthropic-claude-v1", "index": 0}
+    detail = {"type": "reasoning.text", "text": "Hm.", "format": "anthropic-claude-v1", "index": 0}
     signed = {"type": "reasoning.text", "signature": "sig", "format": "anthropic-claude-v1", "index": 0}
     hidden = {"type": "reasoning.encrypted", "data": "xyz", "format": "anthropic-claude-v1", "index": 1}
     foreign = {"type": "reasoning.encrypted", "data": "abc", "format": "openai-responses-v1", "id": "rs_1", "index": 2}
-    answer = heard(
-        chunk({"reasoning": "Hm.", "reasoning_details": [said]}),
+    answer = answer_of(
+        chunk({"reasoning": "Hm.", "reasoning_details": [detail]}),
         chunk({"reasoning": None, "reasoning_details": [signed, hidden, foreign]}),
         chunk({"content": "4"}, "stop"),
     )
@@ -175,12 +177,12 @@ def test_openrouters_details_are_not_read_twice_and_keep_the_signature() -> None
 def test_mistrals_content_lists_hold_thinking_and_text() -> None:
     thought = {"type": "thinking", "thinking": [{"type": "text", "text": "2+2"}], "closed": True}
     reference = {"type": "reference", "reference_ids": [1]}
-    answer = heard(chunk({"content": [thought, {"type": "text", "text": "4"}, reference]}), chunk({"content": "."}, "stop"))
+    answer = answer_of(chunk({"content": [thought, {"type": "text", "text": "4"}, reference]}), chunk({"content": "."}, "stop"))
     assert answer.first.parts == [Thinking("2+2"), Text("4"), Opaque("openai_chat", "content", reference), Text(".")]
 
 
 def test_choices_are_kept_apart() -> None:
-    answer = heard(
+    answer = answer_of(
         chunk({"content": "a"}),
         chunk({"content": "b"}, index=1),
         chunk({"content": "c"}),
@@ -196,7 +198,7 @@ def test_citations_before_the_text_belong_to_the_text() -> None:
         "type": "url_citation",
         "url_citation": {"url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2},
     }
-    answer = heard(
+    answer = answer_of(
         chunk({"content": "", "annotations": [annotation]}), chunk({"reasoning": "Hm"}), chunk({"content": "ok"}, "stop")
     )
     source = Citation("https://a.example", "A", None, 0, 2, "openai_chat", annotation)
@@ -204,7 +206,7 @@ def test_citations_before_the_text_belong_to_the_text() -> None:
 
 
 def test_fields_without_a_neutral_event_are_in_the_finish() -> None:
-    answer = heard(
+    answer = answer_of(
         chunk({"content": "a", "audio": {"id": "x", "data": "QQ=="}, "images": [1]}, native_finish_reason=None),
         chunk({"audio": {"data": "Qg==", "transcript": "hi"}, "images": [2]}),
         chunk({}, "stop", citations=["https://a.example"]),
@@ -218,7 +220,7 @@ def test_log_probabilities_are_joined() -> None:
     def probable(token: str) -> dict[str, Any]:
         return {"index": 0, "delta": {"content": token}, "logprobs": {"content": [{"token": token}], "refusal": None}}
 
-    answer = heard(chunk(None, choices=[probable("a")]), chunk(None, choices=[probable("b")]), chunk({}, "stop"))
+    answer = answer_of(chunk(None, choices=[probable("a")]), chunk(None, choices=[probable("b")]), chunk({}, "stop"))
     assert answer.first.finish is not None
     assert answer.first.finish.extra == {"logprobs": {"content": [{"token": "a"}, {"token": "b"}], "refusal": None}}
 
@@ -233,13 +235,13 @@ def test_azures_first_chunk_without_id_is_joined_with_the_next() -> None:
 @pytest.mark.parametrize("usage", [{"choices": []}, {}])
 def test_usage_is_read_with_the_last_choice_and_alone(usage: dict[str, Any]) -> None:
     counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    answer = heard(chunk({"content": "a"}, usage=None), chunk({}, "stop", **usage, usage=counts), chunk({}, "stop"))
+    answer = answer_of(chunk({"content": "a"}, usage=None), chunk({}, "stop", **usage, usage=counts), chunk({}, "stop"))
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output) == (3, 2)
 
 
 def test_groqs_usage_is_read_from_x_groq() -> None:
-    answer = heard(
+    answer = answer_of(
         chunk({"content": "a"}), chunk({}, "stop", x_groq={"id": "r", "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
     )
     assert answer.usage is not None

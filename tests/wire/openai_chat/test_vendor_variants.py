@@ -14,10 +14,10 @@ from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.errors import BadRequest, MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.wire.framing import sse
-from tests.wire.chat_frames import ASKED, CHAT, DONE, read, told
+from tests.wire.chat_frames import CHAT, DONE, REQUEST, read, stream_of
 
 CALL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"google": {}}}
-SAID = {
+VARIANTS = {
     "role": "assistant",
     "content": [{"type": "text", "text": "a"}, {"type": "thinking", "thinking": [{"type": "text", "text": "b"}]}],
     "refusal": "no",
@@ -36,8 +36,8 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 1},
 }  # fmt: skip
 HEAD = {"id": "x", "object": "o", "created": 1, "model": "m", "x_groq": {"usage": USAGE}, "usage": USAGE}
-CHUNK = {**HEAD, "choices": [{"index": 0, "delta": SAID, "logprobs": {"content": []}, "finish_reason": "stop"}]}
-BODY = {**HEAD, "choices": [{"index": 0, "message": SAID, "logprobs": {"content": []}, "finish_reason": "stop"}]}
+CHUNK = {**HEAD, "choices": [{"index": 0, "delta": VARIANTS, "logprobs": {"content": []}, "finish_reason": "stop"}]}
+BODY = {**HEAD, "choices": [{"index": 0, "message": VARIANTS, "logprobs": {"content": []}, "finish_reason": "stop"}]}
 ERROR = {
     "error": {
         "message": "m",
@@ -49,11 +49,11 @@ ERROR = {
     }
 }
 PICTURE = {"type": "image_url", "image_url": {"url": "u"}}
-REQUEST = {
+VENDOR_REQUEST = {
     "model": "m",
     "messages": [
         {"role": "user", "content": [PICTURE, {"type": "file", "file": {"file_id": "f"}}], "name": "n"},
-        {**SAID, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {**VARIANTS, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"role": "tool", "tool_call_id": "a", "content": "ok"},
     ],
     "tools": [
@@ -78,7 +78,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(part, (*path, key))
 
 
-def spoilt(value: Any) -> st.SearchStrategy[Any]:
+def damaged(value: Any) -> st.SearchStrategy[Any]:
     """The value with something odd, or nothing, in one of its places."""
 
     def spoil(path: tuple[Any, ...], odd: Any) -> Any:
@@ -95,7 +95,7 @@ def spoilt(value: Any) -> st.SearchStrategy[Any]:
     return st.builds(spoil, st.sampled_from(list(places(value))), st.sampled_from([*ODD, places]))
 
 
-def _asked(body: dict[str, Any]) -> tuple[ChatRequest | None, str | None]:
+def _parsed(body: dict[str, Any]) -> tuple[ChatRequest | None, str | None]:
     """The request, or the field for which it was refused."""
     try:
         return CHAT.read_request(body, {}), None
@@ -104,9 +104,9 @@ def _asked(body: dict[str, Any]) -> tuple[ChatRequest | None, str | None]:
 
 
 @settings(max_examples=200)
-@given(spoilt(REQUEST), st.sampled_from(["openai_chat", "anthropic_messages"]))
+@given(damaged(VENDOR_REQUEST), st.sampled_from(["openai_chat", "anthropic_messages"]))
 def test_odd_requests(body: dict[str, Any], dialect: str) -> None:
-    request, refused = _asked(body)
+    request, refused = _parsed(body)
     if request is None:
         assert refused
         return
@@ -118,28 +118,28 @@ def test_odd_requests(body: dict[str, Any], dialect: str) -> None:
 
 
 @settings(max_examples=200)
-@given(spoilt(CHUNK))
+@given(damaged(CHUNK))
 def test_odd_chunks(chunk: dict[str, Any]) -> None:
     try:
         answer = collect(read(sse.write(orjson.dumps(chunk)) + DONE))
     except (MalformedStream, UpstreamError, StreamBroken):
         return
-    assert collect(read(told(answer))).first.text == answer.first.text
+    assert collect(read(stream_of(answer))).first.text == answer.first.text
 
 
 @settings(max_examples=200)
-@given(spoilt(BODY))
+@given(damaged(BODY))
 def test_odd_bodies(body: dict[str, Any]) -> None:
     try:
         answer = collect(CHAT.read_response(body))
     except (MalformedStream, UpstreamError):
         return
     assert orjson.loads(orjson.dumps(CHAT.write_response(answer, ChatRequest("openai_chat", "m"))))["choices"]
-    assert CHAT.writer(ASKED).end().endswith(DONE)
+    assert CHAT.writer(REQUEST).end().endswith(DONE)
 
 
 @settings(max_examples=100)
-@given(spoilt(ERROR), st.sampled_from([400, 429, 500]))
+@given(damaged(ERROR), st.sampled_from([400, 429, 500]))
 def test_odd_errors(body: Any, status: int) -> None:
     found = CHAT.read_error(status, {}, orjson.dumps(body))
     assert found.message

@@ -16,7 +16,7 @@ from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.wire import dialect
 from tests.fakes.replay import interactions
 from tests.wire.messages_frames import check_rules
-from tests.wire.responses_frames import ASKED, RESPONSES, read, told
+from tests.wire.responses_frames import REQUEST, RESPONSES, read, stream_of
 
 Recording = dict[str, Any]
 CHAT, MESSAGES = dialect("openai_chat"), dialect("anthropic_messages")
@@ -49,7 +49,7 @@ def answers(recorded: list[Recording]) -> Iterator[tuple[str, Answer]]:
 
 
 def settled(answer: Answer) -> Answer:
-    """The answer, with the fields that came late beside those that came early."""
+    """The answer, with the fields of its last event added to those of its first."""
     settled = copy.deepcopy(answer)
     for choice in settled.choices:
         assert choice.finish is not None
@@ -66,13 +66,13 @@ def test_every_request_is_written_as_it_was_read(recorded: list[Recording]) -> N
 
 def test_every_request_can_be_written_in_other_dialects(recorded: list[Recording]) -> None:
     for each in recorded:
-        asked = RESPONSES.read_request(copy.deepcopy(each["req"]), {})
-        chat = CHAT.write_request(asked, "gpt-x").body
+        request = RESPONSES.read_request(copy.deepcopy(each["req"]), {})
+        chat = CHAT.write_request(request, "gpt-x").body
         if any(message["role"] == "user" for message in chat["messages"]):
             CHAT.read_request(orjson.loads(orjson.dumps(chat)), {})
         assert all(tool["type"] == "function" for tool in chat.get("tools", []))
         if each["status"] == 200:  # a temperature of -1 is refused everywhere
-            check_rules(MESSAGES.write_request(asked, "claude-x").body)
+            check_rules(MESSAGES.write_request(request, "claude-x").body)
 
 
 def test_any_split_of_a_stream_gives_the_same_events(recorded: list[Recording]) -> None:
@@ -124,9 +124,9 @@ def test_the_cost_reported_by_xai_is_read(recorded: list[Recording]) -> None:
 
 def test_an_answer_survives_being_written_and_read_again(recorded: list[Recording]) -> None:
     for name, answer in answers(recorded):
-        body = orjson.loads(orjson.dumps(RESPONSES.write_response(answer, ASKED)))
+        body = orjson.loads(orjson.dumps(RESPONSES.write_response(answer, REQUEST)))
         assert settled(collect(RESPONSES.read_response(body))) == settled(answer), name
-        assert settled(collect(read(told(answer)))) == settled(answer), name
+        assert settled(collect(read(stream_of(answer)))) == settled(answer), name
 
 
 def test_every_answer_can_be_written_in_other_dialects(recorded: list[Recording]) -> None:

@@ -169,9 +169,9 @@ def test_a_whole_conversation_comes_out_as_it_went_in() -> None:
         assert again(body) == body
 
 
-@pytest.mark.parametrize("said", SETTINGS, ids=lambda said: ",".join(said))
-def test_every_setting_comes_out_as_it_went_in(said: dict[str, Any]) -> None:
-    body = {"model": "m", "input": "hello", **said}
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda settings: ",".join(settings))
+def test_every_setting_comes_out_as_it_went_in(settings: dict[str, Any]) -> None:
+    body = {"model": "m", "input": "hello", **settings}
     assert again(body) == body
 
 
@@ -189,7 +189,7 @@ PLAIN = Features(
 
 @settings(max_examples=60)
 @given(request=requests(PLAIN))
-def test_what_can_be_said_is_read_as_it_was_meant(request: ChatRequest) -> None:
+def test_a_written_request_is_read_back_equal(request: ChatRequest) -> None:
     request.stop = None
     out = RESPONSES.write_request(request, request.model)
     assert out.dropped == []
@@ -199,7 +199,7 @@ def test_what_can_be_said_is_read_as_it_was_meant(request: ChatRequest) -> None:
     assert replace(got, source_form={}) == request
 
 
-def test_thoughts_words_and_calls_between_two_user_turns_are_one_turn() -> None:
+def test_thinking_text_and_calls_between_two_user_messages_are_one_message() -> None:
     request = RESPONSES.read_request(
         {"model": "m", "input": ITEMS[:1] + ITEMS[6:8] + ITEMS[11:12] + ITEMS[14:17] + ITEMS[20:21]}, {}
     )
@@ -211,14 +211,14 @@ def test_thoughts_words_and_calls_between_two_user_turns_are_one_turn() -> None:
 
 def test_parts_are_what_they_say() -> None:
     request = RESPONSES.read_request({"model": "m", "input": [ITEMS[5], *ITEMS[9:11], ITEMS[13]]}, {})
-    asked = request.messages[0].parts
-    assert asked[1] == Media("image", data="aGk=", media_type="image/png", detail="low")
-    assert asked[4] == Media("document", data="aGk=", media_type="application/pdf", name="a.pdf")
-    assert asked[9] == Media("audio", data="aGk=", media_type="audio/mpeg")
-    assert isinstance(asked[10], Opaque)
-    said = request.messages[1].parts
-    assert said[:2] == [Thinking("claude", "c2ln", dialect="anthropic_messages"), RedactedThinking("aGlkZGVu")]
-    assert said[-1] == Refusal("no")
+    user_parts = request.messages[0].parts
+    assert user_parts[1] == Media("image", data="aGk=", media_type="image/png", detail="low")
+    assert user_parts[4] == Media("document", data="aGk=", media_type="application/pdf", name="a.pdf")
+    assert user_parts[9] == Media("audio", data="aGk=", media_type="audio/mpeg")
+    assert isinstance(user_parts[10], Opaque)
+    assistant_parts = request.messages[1].parts
+    assert assistant_parts[:2] == [Thinking("claude", "c2ln", dialect="anthropic_messages"), RedactedThinking("aGlkZGVu")]
+    assert assistant_parts[-1] == Refusal("no")
 
 
 def test_settings_are_neutral() -> None:
@@ -266,7 +266,7 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
     assert raised.value.param == param
 
 
-def test_what_others_say_is_said_here() -> None:
+def test_requests_of_other_dialects_can_be_written() -> None:
     own = mark(MarkedContent("openai_responses", "gAAA"))
     request = ChatRequest(
         "openai_chat",
@@ -310,7 +310,7 @@ def test_what_others_say_is_said_here() -> None:
     assert b"c2ln" not in orjson.dumps(out.body), "another provider's proof is nothing for this one"
 
 
-def test_thoughts_of_other_providers_stay_behind_in_the_native_lane() -> None:
+def test_passthrough_removes_the_thinking_of_other_providers() -> None:
     body = {"model": "alias", "input": [ITEMS[0], ITEMS[6], ITEMS[9], ITEMS[10]], "x": 1}
     assert RESPONSES.passthrough_request(body, "gpt-x") == {"model": "gpt-x", "input": [ITEMS[0], ITEMS[6]], "x": 1}
     untouched = {"model": "alias", "input": [ITEMS[0], ITEMS[6]]}

@@ -11,7 +11,7 @@ from conduit_desktop.core.chat import Citation, Opaque, RedactedThinking, Refusa
 from conduit_desktop.core.errors import MalformedStream, StreamBroken, UpstreamError
 from conduit_desktop.core.events import Finished, TextDelta, Usage
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, completed, delta, done, event, heard, read, response
+from tests.wire.responses_frames import CREATED, RESPONSES, USAGE, added, answer_of, completed, delta, done, event, read, response
 
 URL = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
 
@@ -21,7 +21,7 @@ def part(text: str, annotations: list[Any] | None = None) -> dict[str, Any]:
 
 
 def test_text_comes_in_deltas_and_the_usage_with_the_end() -> None:
-    answer = heard(
+    answer = answer_of(
         event("in_progress", response=response()),
         added(0, "message", role="assistant", content=[]),
         event("content_part.added", output_index=0, item_id="i0", content_index=0, part=part("")),
@@ -38,7 +38,7 @@ def test_text_comes_in_deltas_and_the_usage_with_the_end() -> None:
 
 
 def test_items_and_parts_are_blocks_of_their_own() -> None:
-    answer = heard(
+    answer = answer_of(
         added(0, "message"), delta("output_text", "a"), delta("output_text", "b", at=1), done(0, "message"),
         added(1, "message"), delta("output_text", "c", 1), done(1, "message"),
     )  # fmt: skip
@@ -47,7 +47,7 @@ def test_items_and_parts_are_blocks_of_their_own() -> None:
 
 def test_interleaved_calls_stay_apart() -> None:
     family = "function_call_arguments"
-    answer = heard(
+    answer = answer_of(
         added(0, "function_call", call_id="c0", name="f", arguments=""),
         added(1, "function_call", call_id="c1", name="f", arguments="", namespace="crm"),
         delta(family, '{"a"', 0),
@@ -74,7 +74,7 @@ def test_content_without_deltas_is_not_lost(late: str) -> None:
     call = {"call_id": "c0", "name": "f", "arguments": '{"a":1}'}
     message = {"role": "assistant", "content": [part("hi", [URL])]}
     if late == "done event":
-        answer = heard(
+        answer = answer_of(
             added(0, "function_call", call_id="c0", name="f", arguments=""),
             event("function_call_arguments.done", output_index=0, item_id="i0", arguments='{"a":1}'),
             added(1, "message"),
@@ -82,7 +82,7 @@ def test_content_without_deltas_is_not_lost(late: str) -> None:
             event("content_part.done", output_index=1, item_id="i1", content_index=0, part=part("hi", [URL])),
         )
     elif late == "item":
-        answer = heard(added(0, "function_call", **call), done(0, "function_call", **call), done(1, "message", **message))
+        answer = answer_of(added(0, "function_call", **call), done(0, "function_call", **call), done(1, "message", **message))
     else:
         output = [{"type": "function_call", **call}, {"type": "message", **message}]
         end = response("completed", usage=USAGE) | {"output": output}
@@ -94,7 +94,7 @@ def test_content_without_deltas_is_not_lost(late: str) -> None:
 
 
 def test_citations_belong_to_their_text_part() -> None:
-    answer = heard(
+    answer = answer_of(
         added(0, "message"),
         delta("output_text", "ab"),
         event("output_text.annotation.added", output_index=0, item_id="i0", content_index=0, annotation_index=0, annotation=URL),
@@ -106,14 +106,14 @@ def test_citations_belong_to_their_text_part() -> None:
 
 
 def test_a_refusal_is_read() -> None:
-    answer = heard(added(0, "message"), delta("refusal", "I "), delta("refusal", "can't"), done(0, "message", content=[]))
+    answer = answer_of(added(0, "message"), delta("refusal", "I "), delta("refusal", "can't"), done(0, "message", content=[]))
     assert answer.first.parts == [Refusal("I can't")]
     assert answer.first.finish == Finished("refusal", "completed")
 
 
 def test_summaries_are_thinking_and_encrypted_content_is_marked() -> None:
     family = "reasoning_summary_text"
-    answer = heard(
+    answer = answer_of(
         added(0, "reasoning", summary=[]),
         event(
             "reasoning_summary_part.added", output_index=0, item_id="i0", summary_index=0, part={"type": "summary_text", "text": ""}
@@ -138,7 +138,7 @@ def test_summaries_are_thinking_and_encrypted_content_is_marked() -> None:
 
 
 def test_thinking_that_comes_raw_and_as_a_summary_is_read_once() -> None:
-    answer = heard(
+    answer = answer_of(
         added(0, "reasoning"),
         delta("reasoning_text", "raw"),
         delta("reasoning_summary_text", "short"),
@@ -149,7 +149,7 @@ def test_thinking_that_comes_raw_and_as_a_summary_is_read_once() -> None:
 
 def test_hosted_tools_are_opaque_blocks() -> None:
     search = {"id": "i0", "type": "web_search_call", "status": "completed", "action": {"query": "x"}}
-    answer = heard(
+    answer = answer_of(
         added(0, "web_search_call", status="in_progress"),
         event("web_search_call.searching", output_index=0, item_id="i0"),
         event("output_item.done", output_index=0, item=search),

@@ -15,7 +15,7 @@ from conduit_desktop.core.chat import ChatRequest, Citation, Opaque, RedactedThi
 from conduit_desktop.core.errors import BudgetExceeded, GatewayError, ProviderFailed, RateLimited, UpstreamError
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ToolCallDelta, ToolCallStarted, Usage
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from tests.wire.responses_frames import ASKED, RESPONSES, payloads, read, told
+from tests.wire.responses_frames import REQUEST, RESPONSES, payloads, read, stream_of
 from tests.wire.strategies import Features, answers
 
 STREAM: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -30,8 +30,8 @@ CALLER = RESPONSES.read_request(
 )
 
 
-def written(events: list[Event], asked: ChatRequest = CALLER, end: bool = True) -> list[dict[str, Any]]:
-    writer = RESPONSES.writer(asked)
+def written(events: list[Event], request: ChatRequest = CALLER, end: bool = True) -> list[dict[str, Any]]:
+    writer = RESPONSES.writer(request)
     data = b"".join([writer.write(event) for event in events]) + (writer.end() if end else b"")
     return payloads(data)
 
@@ -98,15 +98,15 @@ FEATURES = Features(
 @given(made=answers(FEATURES))
 def test_the_sdk_reads_every_answer_as_it_was_written(made: Answer) -> None:
     made.started.id = "resp_" + made.started.id
-    for data in (told(made), told(made, CALLER)):
+    for data in (stream_of(made), stream_of(made, CALLER)):
         check(payloads(data))
         got = collect(read(data))
         assert [shape(part) for part in got.first.parts] == [shape(part) for part in made.first.parts]
         assert got.usage is not None
         assert made.usage is not None
         assert (got.usage.total_input, got.usage.output) == (made.usage.total_input, made.usage.output)
-    body = orjson.loads(orjson.dumps(RESPONSES.write_response(made, ASKED)))
-    assert collect(RESPONSES.read_response(body)).first.parts == collect(read(told(made))).first.parts
+    body = orjson.loads(orjson.dumps(RESPONSES.write_response(made, REQUEST)))
+    assert collect(RESPONSES.read_response(body)).first.parts == collect(read(stream_of(made))).first.parts
 
 
 def shape(part: Any) -> Any:
@@ -118,13 +118,13 @@ def shape(part: Any) -> Any:
 def test_the_same_response_has_the_same_item_ids() -> None:
     made = answer(Text("a"), ToolCall("c1", "f", "{}"))
     made.started.id = "resp_1"
-    first, second = (RESPONSES.write_response(made, ASKED) for _ in range(2))
+    first, second = (RESPONSES.write_response(made, REQUEST) for _ in range(2))
     assert first == second
     assert len({item["id"] for item in first["output"]}) == 2
 
 
 def test_two_answers_of_a_vendor_that_repeats_its_ids_are_two_responses() -> None:
-    ids = {RESPONSES.write_response(answer(Text("a")), ASKED)["id"] for _ in range(3)}
+    ids = {RESPONSES.write_response(answer(Text("a")), REQUEST)["id"] for _ in range(3)}
     assert len(ids) == 3
 
 
@@ -175,7 +175,7 @@ def test_a_call_that_was_cut_off_is_incomplete() -> None:
 
 
 def test_signatures_and_redacted_blocks_of_another_provider_are_marked() -> None:
-    output = RESPONSES.write_response(answer(Thinking("a", "c2ln"), RedactedThinking("x"), Refusal("no")), ASKED)["output"]
+    output = RESPONSES.write_response(answer(Thinking("a", "c2ln"), RedactedThinking("x"), Refusal("no")), REQUEST)["output"]
     proofs = [item["encrypted_content"] for item in output[:2]]
     assert proofs == [mark(MarkedContent("anthropic_messages", "c2ln")), mark(MarkedContent("anthropic_messages", "x", "hidden"))]
     assert output[2]["content"] == [{"type": "refusal", "refusal": "no"}]
@@ -195,11 +195,11 @@ def test_openais_further_fields_are_written_again() -> None:
         ],
         Usage(input=1, extra={"num_sources_used": 2}),
     )
-    body = RESPONSES.write_response(own, ASKED)
+    body = RESPONSES.write_response(own, REQUEST)
     assert body["output"][0] == item
     assert body["output"][1]["encrypted_content"] == "gAAA"
     assert (body["billing"], body["usage"]["num_sources_used"]) == ({"payer": "me"}, 2)
-    foreign = RESPONSES.write_response(answer(Opaque("anthropic_messages", "server_tool_use", {})), ASKED)
+    foreign = RESPONSES.write_response(answer(Opaque("anthropic_messages", "server_tool_use", {})), REQUEST)
     assert foreign["output"] == []
 
 

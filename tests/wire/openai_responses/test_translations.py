@@ -22,7 +22,7 @@ OTHERS = [CHAT, MESSAGES]
 NAMES = ["chat", "Anthropic"]
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": 'start: "*** Begin"'}
-ASKED: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "model": "alias",
     "instructions": "You are a coding agent.",
     "input": [
@@ -59,12 +59,12 @@ def read(source: Dialect, data: bytes) -> list[Event]:
     return reader.feed(data) + reader.close()
 
 
-def asked_in(to: Dialect) -> ChatRequest:
+def request_in(to: Dialect) -> ChatRequest:
     return ChatRequest(to.name, "alias", [Message("user", [Text("hello")], plain=True)], stream=True, include_usage=True)
 
 
 def test_a_coding_agents_request_reaches_chat_vendors_as_functions() -> None:
-    out = CHAT.write_request(RESPONSES.read_request(ASKED, {}), "m")
+    out = CHAT.write_request(RESPONSES.read_request(REQUEST, {}), "m")
     assert [message["role"] for message in out.body["messages"]] == ["system", "user", "assistant", "tool", "tool"]
     assert [call["function"] for call in out.body["messages"][2]["tool_calls"]] == [
         {"name": "crm__find", "arguments": '{"id":1}'},
@@ -87,7 +87,7 @@ def test_a_coding_agents_request_reaches_chat_vendors_as_functions() -> None:
 
 
 def test_a_coding_agents_request_reaches_anthropic() -> None:
-    out = MESSAGES.write_request(RESPONSES.read_request(ASKED, {}), "claude-x")
+    out = MESSAGES.write_request(RESPONSES.read_request(REQUEST, {}), "claude-x")
     check_rules(out.body)
     assert out.body["system"] == "You are a coding agent."
     assert [block["type"] for block in out.body["messages"][0]["content"]] == ["text", "image"]
@@ -98,24 +98,24 @@ def test_a_coding_agents_request_reaches_anthropic() -> None:
     assert [tool["name"] for tool in out.body["tools"]] == ["shell", "crm__find", "patch"]
     assert GRAMMAR["definition"] in out.body["tools"][2]["description"]
     assert "tools[web_search]" in out.dropped
-    assert not {"store", "include"} & set(out.dropped), "the house does what these ask for"
+    assert not {"store", "include"} & set(out.dropped), "the gateway applies these itself"
 
 
 @pytest.mark.parametrize("name", ["bedrock", "cohere", "gemini", "ollama"])
-def test_the_grammar_of_a_free_text_tool_is_told_in_words_where_tools_are_functions(name: str) -> None:
+def test_the_grammar_of_a_custom_tool_is_in_its_description_where_tools_are_functions(name: str) -> None:
     """Without it a model could only guess the form."""
-    out = dialect(name).write_request(RESPONSES.read_request(ASKED, {}), "m")
-    assert any(GRAMMAR["definition"] in text for text in said_of_tools(out.body))
+    out = dialect(name).write_request(RESPONSES.read_request(REQUEST, {}), "m")
+    assert any(GRAMMAR["definition"] in text for text in tool_texts(out.body))
 
 
-def said_of_tools(value: Any) -> list[str]:
+def tool_texts(value: Any) -> list[str]:
     """Every description within a value."""
     if isinstance(value, list):
-        return [found for each in value for found in said_of_tools(each)]
+        return [found for each in value for found in tool_texts(each)]
     if not isinstance(value, dict):
         return []
     own = [value["description"]] if isinstance(value.get("description"), str) else []
-    return own + [found for each in value.values() for found in said_of_tools(each)]
+    return own + [found for each in value.values() for found in tool_texts(each)]
 
 
 @pytest.mark.parametrize("source", OTHERS, ids=NAMES)
@@ -123,10 +123,10 @@ def said_of_tools(value: Any) -> list[str]:
 @given(answer=answers(Features(thinking=True)))
 def test_answers_of_others_become_responses(source: Dialect, answer: Answer) -> None:
     answer.started = Started("x", answer.started.model, 1)
-    upstream = streamed(source.writer(asked_in(source)), list(answer.events()))
+    upstream = streamed(source.writer(request_in(source)), list(answer.events()))
     events = read(source, upstream)
-    crossed = collect(read(RESPONSES, streamed(RESPONSES.writer(asked_in(RESPONSES)), events)))
-    whole = collect(RESPONSES.read_response(RESPONSES.write_response(collect(events), asked_in(RESPONSES))))
+    crossed = collect(read(RESPONSES, streamed(RESPONSES.writer(request_in(RESPONSES)), events)))
+    whole = collect(RESPONSES.read_response(RESPONSES.write_response(collect(events), request_in(RESPONSES))))
     for got in (crossed, whole):
         assert (got.first.text, got.first.thinking) == (answer.first.text, answer.first.thinking)
         assert [(call.id, call.name, orjson.loads(call.arguments)) for call in got.first.tool_calls] == [
@@ -144,8 +144,8 @@ def test_answers_of_others_become_responses(source: Dialect, answer: Answer) -> 
 @settings(max_examples=30)
 @given(answer=answers(Features("openai_responses", thinking=True)))
 def test_responses_become_answers_of_others(to: Dialect, answer: Answer) -> None:
-    upstream = streamed(RESPONSES.writer(asked_in(RESPONSES)), list(answer.events()))
-    crossed = collect(read(to, streamed(to.writer(asked_in(to)), read(RESPONSES, upstream))))
+    upstream = streamed(RESPONSES.writer(request_in(RESPONSES)), list(answer.events()))
+    crossed = collect(read(to, streamed(to.writer(request_in(to)), read(RESPONSES, upstream))))
     assert (crossed.first.text, crossed.first.thinking) == (answer.first.text, answer.first.thinking)
     assert [(call.id, call.name) for call in crossed.first.tool_calls] == [(call.id, call.name) for call in answer.first.tool_calls]
 
@@ -168,14 +168,14 @@ def test_anthropic_requests_become_requests_here(request: ChatRequest) -> None:
 
 
 def check_request(source: Dialect, request: ChatRequest) -> None:
-    asked = source.read_request(orjson.loads(orjson.dumps(source.write_request(request, "m").body)), {})
-    got = RESPONSES.read_request(orjson.loads(orjson.dumps(RESPONSES.write_request(asked, "gpt-x").body)), {})
-    assert "".join(words(got)) == "".join(words(asked))
-    assert [tool.name for tool in got.tools] == [tool.name for tool in asked.tools]
-    assert (got.temperature, got.stream) == (asked.temperature, asked.stream)
+    parsed = source.read_request(orjson.loads(orjson.dumps(source.write_request(request, "m").body)), {})
+    got = RESPONSES.read_request(orjson.loads(orjson.dumps(RESPONSES.write_request(parsed, "gpt-x").body)), {})
+    assert "".join(texts_of(got)) == "".join(texts_of(parsed))
+    assert [tool.name for tool in got.tools] == [tool.name for tool in parsed.tools]
+    assert (got.temperature, got.stream) == (parsed.temperature, parsed.stream)
 
 
-def words(request: ChatRequest) -> list[str]:
+def texts_of(request: ChatRequest) -> list[str]:
     return [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
 
 
@@ -189,7 +189,7 @@ def test_claudes_thoughts_find_their_way_home_through_a_responses_client() -> No
              {"type": "tool_use", "id": "t1", "name": "shell", "input": {}}]}
     )  # fmt: skip
     stream = collect(body)
-    output = RESPONSES.write_response(stream, asked_in(RESPONSES))["output"]
+    output = RESPONSES.write_response(stream, request_in(RESPONSES))["output"]
     again = {"model": "alias", "input": [
         {"role": "user", "content": "go"}, *output, {"type": "function_call_output", "call_id": "t1", "output": "ok"},
     ]}  # fmt: skip
@@ -207,7 +207,7 @@ def test_openais_thoughts_find_their_way_home_through_an_anthropic_client() -> N
         {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAA"},
         {"type": "function_call", "call_id": "t1", "name": "f", "arguments": "{}"},
     ]}))  # fmt: skip
-    content = MESSAGES.write_response(made, asked_in(MESSAGES))["content"]
+    content = MESSAGES.write_response(made, request_in(MESSAGES))["content"]
     again = {"model": "alias", "max_tokens": 50, "messages": [
         {"role": "user", "content": "go"}, {"role": "assistant", "content": content},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}]},
@@ -222,7 +222,7 @@ def test_openais_thoughts_find_their_way_home_through_an_anthropic_client() -> N
     assert out.dropped == []
 
 
-def test_a_proof_whose_id_nobody_kept_goes_home_without_one() -> None:
+def test_a_signature_without_a_known_id_is_sent_back_without_one() -> None:
     """OpenAI takes a proof without an id, and refuses one under another's."""
     kept = Thinking("hm", mark(MarkedContent("openai_responses", "gAAA", id="no id of OpenAI's.")))
     out = RESPONSES.write_request(ChatRequest("anthropic_messages", "m", [Message("assistant", [kept])]), "gpt-x")
@@ -236,15 +236,15 @@ def test_thoughts_of_others_never_reach_openai_under_an_id_it_does_not_know() ->
     made = collect(CHAT.read_response({"id": "x", "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {
         "role": "assistant", "content": "hello", "reasoning_content": "hm",
     }}]}))  # fmt: skip
-    output = RESPONSES.write_response(made, asked_in(RESPONSES))["output"]
+    output = RESPONSES.write_response(made, request_in(RESPONSES))["output"]
     again = {"model": "alias", "input": [*output, {"role": "user", "content": "go on"}]}
     assert [item["type"] for item in output] == ["reasoning", "message"]
     assert RESPONSES.passthrough_request(again, "gpt-x")["input"] == again["input"][1:]
-    asked = RESPONSES.read_request(again, {})
-    assert asked.messages[0].parts[0] == Thinking("hm", dialect="openai_chat")
+    parsed = RESPONSES.read_request(again, {})
+    assert parsed.messages[0].parts[0] == Thinking("hm", dialect="openai_chat")
 
 
-def test_thoughts_that_nobody_signed_are_named_as_dropped() -> None:
+def test_unsigned_thinking_is_named_as_dropped() -> None:
     request = ChatRequest(
         "anthropic_messages", "m", [Message("assistant", [Thinking("a", "c2ln"), RedactedThinking("x"), Text("b")])]
     )
@@ -253,7 +253,7 @@ def test_thoughts_that_nobody_signed_are_named_as_dropped() -> None:
 
 
 def test_calls_of_flattened_tools_come_back_in_the_callers_own_terms() -> None:
-    asked = RESPONSES.read_request(ASKED, {})
+    parsed = RESPONSES.read_request(REQUEST, {})
     chunks = [
         {"tool_calls": [{"index": 0, "id": "c8", "type": "function", "function": {"name": "crm__find", "arguments": "{}"}}]},
         {"tool_calls": [{"index": 1, "id": "c9", "type": "function", "function": {"name": "patch", "arguments": '{"input":'}}]},
@@ -261,18 +261,21 @@ def test_calls_of_flattened_tools_come_back_in_the_callers_own_terms() -> None:
     ]
     data = b"".join(b"data: " + orjson.dumps({"id": "x", "choices": [{"index": 0, "delta": one}]}) + b"\n\n" for one in chunks)
     end = b'data: {"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\ndata: [DONE]\n\n'
-    output = payloads(streamed(RESPONSES.writer(asked), read(CHAT, data + end)))[-1]["response"]["output"]
+    output = payloads(streamed(RESPONSES.writer(parsed), read(CHAT, data + end)))[-1]["response"]["output"]
     assert [(item["type"], item["name"], item.get("namespace"), item.get("input")) for item in output] == [
         ("function_call", "find", "crm", None),
         ("custom_tool_call", "patch", None, "*** Begin"),
     ]
 
 
-def test_what_foreign_assistants_said_needs_no_id_and_pictures_say_their_detail() -> None:
-    """The API's own type for what an assistant wrote in parts wants an id and a status, which nobody has."""
-    said = {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+def test_assistant_messages_of_other_dialects_need_no_id_and_images_have_a_detail() -> None:
+    """The API's own type for an assistant message in parts requires an id and a status, which other dialects lack."""
+    assistant_message = {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    body = {"model": "m", "messages": [{"role": "user", "content": [picture]}, said, {"role": "user", "content": "go on"}]}
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": [picture]}, assistant_message, {"role": "user", "content": "go on"}],
+    }
     out = dialect("openai_responses").write_request(dialect("openai_chat").read_request(body, {}), "m").body
     assert out["input"][0]["content"] == [{"type": "input_image", "image_url": "https://example.com/a.png", "detail": "auto"}]
     assert out["input"][1] == {"role": "assistant", "content": "ab"}

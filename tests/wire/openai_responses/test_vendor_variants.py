@@ -37,7 +37,7 @@ ODD: list[Any] = [
     [None],
     {"type": "input_text"},
 ]
-BODIES = [{"model": "m", "input": ITEMS, **said} for said in SETTINGS]
+BODIES = [{"model": "m", "input": ITEMS, **settings} for settings in SETTINGS]
 OUTPUT = [
     {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "a"}], "encrypted_content": "gAAA"},
     {"type": "message", "id": "m", "role": "assistant", "content": [
@@ -108,7 +108,7 @@ def test_a_bent_request_is_refused_by_name_or_comes_out_as_it_went_in(body: Any)
 
 @settings(max_examples=200)
 @given(body=bent([ANSWER]))
-def test_a_bent_answer_is_malformed_or_can_be_told(body: Any) -> None:
+def test_a_damaged_answer_is_malformed_or_can_be_written(body: Any) -> None:
     try:
         answer = collect(RESPONSES.read_response(body))
     except (MalformedStream, UpstreamError):

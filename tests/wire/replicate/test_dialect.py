@@ -22,7 +22,7 @@ STREAM = (
 )
 
 
-def asked(*messages: Message, **fields: Any) -> ChatRequest:
+def request(*messages: Message, **fields: Any) -> ChatRequest:
     return ChatRequest("openai_chat", "m", list(messages), **fields)
 
 
@@ -56,7 +56,7 @@ def test_a_stream_without_done_is_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "words"),
+    ("end", "message"),
     [
         (b'event: error\ndata: {"detail":"Prediction failed: out of memory"}\n\n', "out of memory"),
         (b"event: error\ndata: it broke\n\n", "it broke"),
@@ -65,19 +65,19 @@ def test_a_stream_without_done_is_broken() -> None:
         (b'event: done\ndata: {}\n\nevent: prediction\ndata: {"status":"failed","error":"boom"}\n\n', "boom"),
     ],
 )
-def test_a_failed_prediction_is_an_error(end: bytes, words: str) -> None:
-    with pytest.raises(UpstreamError, match=words) as caught:
+def test_a_failed_prediction_is_an_error(end: bytes, message: str) -> None:
+    with pytest.raises(UpstreamError, match=message) as caught:
         read(b"event: output\ndata: x\n\n" + end, 1000)
     assert caught.value.dialect == "replicate"
     assert caught.value.status == 500
 
 
 def test_one_question_goes_as_it_is_and_a_conversation_as_a_transcript() -> None:
-    plain = REPLICATE.write_request(asked(Message("system", [Text("Be brief.")]), user("Hi")), "meta/llama")
+    plain = REPLICATE.write_request(request(Message("system", [Text("Be brief.")]), user("Hi")), "meta/llama")
     assert plain.body == {"input": {"prompt": "Hi", "system_prompt": "Be brief."}}
     call, result = ToolCall("c1", "look", '{"a":1}'), ToolResult("c1", [Text("seen")])
     turns = [user("Hi"), Message("assistant", [Text("Yes?"), call]), Message("tool", [result]), user("Go on")]
-    talk = REPLICATE.write_request(asked(*turns, stream=True), "meta/llama")
+    talk = REPLICATE.write_request(request(*turns, stream=True), "meta/llama")
     assert talk.body["input"]["prompt"] == (
         'User: Hi\n\nAssistant: Yes?\n[called look with {"a":1}]\n\nTool: seen\n\nUser: Go on\n\nAssistant:'
     )
@@ -94,14 +94,14 @@ def test_one_question_goes_as_it_is_and_a_conversation_as_a_transcript() -> None
     ],
 )
 def test_inputs_are_named_as_the_family_names_them(model: str, inputs: dict[str, Any], dropped: list[str]) -> None:
-    out = REPLICATE.write_request(asked(user("Hi"), max_tokens=5, temperature=0.5, seed=1, stop=["a", "b"]), model)
+    out = REPLICATE.write_request(request(user("Hi"), max_tokens=5, temperature=0.5, seed=1, stop=["a", "b"]), model)
     assert out.body["input"] == inputs
     assert out.dropped == dropped
 
 
 def test_fields_that_a_prediction_cannot_have_are_reported_as_dropped() -> None:
     audio = Message("user", [Text("Hi"), Media("audio", data="AAAA"), Media("image", file_id="f")])
-    out = REPLICATE.write_request(asked(audio, tools=[Tool("t")], output=OutputFormat("json"), n=2), "meta/llama")
+    out = REPLICATE.write_request(request(audio, tools=[Tool("t")], output=OutputFormat("json"), n=2), "meta/llama")
     assert out.dropped == ["messages.audio", "messages.image", "tools", "n", "response_format"]
 
 
@@ -109,22 +109,22 @@ def test_images_are_inputs_of_their_own() -> None:
     seen = Message(
         "user", [Text("What?"), Media("image", data="AAAA", media_type="image/png"), Media("image", url="https://h/b.png")]
     )
-    several = REPLICATE.write_request(asked(seen), "openai/gpt-4o")
+    several = REPLICATE.write_request(request(seen), "openai/gpt-4o")
     assert several.body["input"]["image_input"] == ["data:image/png;base64,AAAA", "https://h/b.png"]
-    one = REPLICATE.write_request(asked(seen), "yorickvp/llava-13b")
+    one = REPLICATE.write_request(request(seen), "yorickvp/llava-13b")
     assert one.body["input"]["image"] == "https://h/b.png"
     assert one.dropped == ["messages.image"]
 
 
 @pytest.mark.parametrize("model", ["meta/llama", "openai/gpt-4o", "google/gemini-2.5-flash"])
 def test_a_request_is_written_as_it_was_read(model: str) -> None:
-    said = REPLICATE.write_request(
-        asked(Message("system", [Text("s")]), Message("user", [Text("Hi"), Media("image", url="https://h/a.png")]), max_tokens=3),
+    written = REPLICATE.write_request(
+        request(Message("system", [Text("s")]), Message("user", [Text("Hi"), Media("image", url="https://h/a.png")]), max_tokens=3),
         model,
     ).body
-    said["input"]["verbosity"] = "low"
-    again = REPLICATE.write_request(REPLICATE.read_request(said, {"model": model}), model)
-    assert again.body == said
+    written["input"]["verbosity"] = "low"
+    again = REPLICATE.write_request(REPLICATE.read_request(written, {"model": model}), model)
+    assert again.body == written
     assert again.dropped == []
 
 
@@ -140,7 +140,7 @@ def test_a_whole_prediction_is_read_and_written(output: Any) -> None:
             "metrics": {"input_token_count": 1, "output_token_count": 2}}  # fmt: skip
     answer = collect(REPLICATE.read_response(body))
     assert (answer.first.text, answer.started.id, answer.usage) == ("Hello", "p", Usage(input=1, output=2))
-    assert collect(REPLICATE.read_response(REPLICATE.write_response(answer, asked()))).first.text == "Hello"
+    assert collect(REPLICATE.read_response(REPLICATE.write_response(answer, request()))).first.text == "Hello"
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled", "processing"])
@@ -156,12 +156,12 @@ def test_the_reader_reads_the_writers_stream() -> None:
         UsageReported(Usage(input=5, output=6)),
         Finished("stop"),
     ]
-    writer = REPLICATE.writer(asked())
+    writer = REPLICATE.writer(request())
     data = writer.ping() + b"".join(writer.write(event) for event in events) + writer.end()
     answer: Answer = collect(read(data, 3))
     assert answer.first.text == "two\n\nlines"
     assert answer.usage == Usage(input=5, output=6)
-    failed = REPLICATE.writer(asked()).fail(ProviderFailed("it broke"))
+    failed = REPLICATE.writer(request()).fail(ProviderFailed("it broke"))
     with pytest.raises(UpstreamError, match="it broke"):
         read(failed, 1000)
 

@@ -1,4 +1,4 @@
-"""Any dialect read and written in the plainest way, and what was recorded of it."""
+"""Reads and writes streams, answers and requests of any dialect, and loads recorded calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from conduit_desktop.wire import Dialect
 Recording = dict[str, Any]
 
 
-def read(speaks: Dialect, data: bytes, split: int = 0) -> list[Event]:
+def read(dialect: Dialect, data: bytes, split: int = 0) -> list[Event]:
     """The events of a whole stream, fed in pieces of `split` bytes (0: at once)."""
-    reader = speaks.reader()
+    reader = dialect.reader()
     events: list[Event] = []
     step = split or max(len(data), 1)
     for at in range(0, len(data), step):
@@ -27,28 +27,28 @@ def read(speaks: Dialect, data: bytes, split: int = 0) -> list[Event]:
     return events + reader.close()
 
 
-def heard(speaks: Dialect, data: bytes) -> Answer:
+def answer_of(dialect: Dialect, data: bytes) -> Answer:
     """The answer a stream makes, the same whatever its split."""
-    events = read(speaks, data)
+    events = read(dialect, data)
     for split in (1, 7):
-        assert read(speaks, data, split) == events, split
+        assert read(dialect, data, split) == events, split
     return collect(events)
 
 
-def asked(speaks: Dialect, **fields: Any) -> ChatRequest:
-    """A caller of that dialect."""
-    return ChatRequest(speaks.name, "alias", [Message("user", [Text("hello")], plain=True)], include_usage=True, **fields)
+def client_request(dialect: Dialect, **fields: Any) -> ChatRequest:
+    """A request of a client of this dialect."""
+    return ChatRequest(dialect.name, "alias", [Message("user", [Text("hello")], plain=True)], include_usage=True, **fields)
 
 
-def say(speaks: Dialect, events: list[Event]) -> bytes:
-    """A whole stream that says `events`."""
-    writer = speaks.writer(asked(speaks, stream=True))
+def write_stream(dialect: Dialect, events: list[Event]) -> bytes:
+    """The whole stream that this dialect writes for `events`."""
+    writer = dialect.writer(client_request(dialect, stream=True))
     return b"".join([writer.write(event) for event in events]) + writer.end()
 
 
-def again(speaks: Dialect, body: dict[str, Any], model: str = "", path: dict[str, Any] | None = None) -> dict[str, Any]:
+def again(dialect: Dialect, body: dict[str, Any], model: str = "", path: dict[str, Any] | None = None) -> dict[str, Any]:
     """The request `body`, read and written; nothing of it may be dropped."""
-    out = speaks.write_request(speaks.read_request(copy.deepcopy(body), path or {}), model or body.get("model", ""))
+    out = dialect.write_request(dialect.read_request(copy.deepcopy(body), path or {}), model or body.get("model", ""))
     assert out.dropped == []
     orjson.dumps(out.body)
     return out.body
