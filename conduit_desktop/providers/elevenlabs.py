@@ -39,7 +39,7 @@ class ElevenLabs(ProviderKind):
     endpoints = frozenset({"speech"})
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"speech": "elevenlabs"}
     price_provider = "elevenlabs"
-    # quota_exceeded comes with status 401: https://help.elevenlabs.io/hc/en-us/articles/19572237925521
+    # quota_exceeded comes with status 401, as a wrong key does; the codes: https://elevenlabs.io/docs/eleven-api/resources/errors
     reasons: ClassVar[Mapping[str, Reason]] = {"quota_exceeded": "money", "system_busy": "overloaded"}
 
     def __init__(self, config: Provider) -> None:

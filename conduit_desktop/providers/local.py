@@ -99,7 +99,7 @@ class Jan(LocalServer):
 
     kind = "jan"
     label = "Jan"
-    docs = "https://jan.ai/docs/desktop/api-preference"
+    docs = "https://jan.ai/docs/local-api"
     default_base_url = "http://localhost:1337/v1"
     endpoints = frozenset({"chat"})
     unsupported = ("user", "metadata", "service_tier", "store", "parallel_tool_calls")

@@ -156,7 +156,7 @@ class DeepInfra(OpenAICompatible):
 
     kind = "deepinfra"
     label = "DeepInfra"
-    docs = "https://deepinfra.com/docs/openai_api"
+    docs = "https://deepinfra.com/docs/advanced/openai_api"
     default_base_url = "https://api.deepinfra.com/v1/openai"
     fields = (key_from("deepinfra.com/dash/api_keys"), BASE_URL)
     endpoints = frozenset({"chat", "completions", "embeddings", "images", "speech", "transcriptions"})
@@ -252,7 +252,7 @@ class GitHubModels(OpenAICompatible):
     version = ""
     endpoints = frozenset({"chat", "embeddings"})
     models_url = "https://models.github.ai/catalog/models"
-    # https://github.com/actions/ai-inference/issues/116; gpt-4o: https://github.com/heshengtao/super-agent-party/issues/384
+    # https://github.com/actions/ai-inference/issues/116; `gpt-4o` refuses `max_tokens` here too, unlike at OpenAI.
     needs_max_completion_tokens = rf"{OPENAI_REASONING_MODELS}|openai/gpt-(?:5|4o$)"
     model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
     not_reasoning = r"openai/gpt-(4|[5-9][^:]*-chat)"

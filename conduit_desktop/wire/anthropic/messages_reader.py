@@ -52,7 +52,7 @@ def read_cache(fields: FieldReader) -> CacheTtl | None:
 def cache_mark(ttl: CacheTtl) -> Fields:
     """`cache_control` for that lifetime. No `ttl` means five minutes.
 
-    https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
+    https://platform.claude.com/docs/en/build-with-claude/prompt-caching
     """
     return {"type": "ephemeral", "ttl": "1h"} if ttl == "1h" else {"type": "ephemeral"}
 
