@@ -79,7 +79,7 @@ Job = Callable[[Edit], T]
 """Reads, checks and writes in one transaction. Runs on the store's writer thread: it must not touch the loop's objects."""
 
 
-class Change:
+class PendingChange:
     """A change in progress, with the write lock held.
 
     `secrets` are written before the row that names them: put back when the change fails, and the old ones removed after it.
@@ -113,7 +113,7 @@ class Change:
             self.context.bus.publish(topic, subject)
 
 
-async def change(context: AppContext, actor: Actor, work: Callable[[Change], Awaitable[T]]) -> T:
+async def change(context: AppContext, actor: Actor, work: Callable[[PendingChange], Awaitable[T]]) -> T:
     """Run `work` alone among all changes: its asynchronous part (secrets, network), then one or more `commit`s.
 
     A caller that is cancelled leaves early; the change itself always runs to its end, so that a row never names a secret
@@ -132,10 +132,10 @@ async def apply(context: AppContext, actor: Actor, job: Job[T]) -> T:
     return await change(context, actor, lambda started: started.commit(job))
 
 
-def _change(context: AppContext, actor: Actor, work: Callable[[Change], Awaitable[T]]) -> Coroutine[Any, Any, T]:
+def _change(context: AppContext, actor: Actor, work: Callable[[PendingChange], Awaitable[T]]) -> Coroutine[Any, Any, T]:
     async def run() -> T:
         async with context.write_lock:
-            started = Change(context, actor)
+            started = PendingChange(context, actor)
             try:
                 async with started.secrets:
                     return await work(started)

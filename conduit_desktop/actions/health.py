@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, change
+from conduit_desktop.actions.dispatch import Edit, PendingChange, change
 from conduit_desktop.actions.schemas.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.clock import now_ms
@@ -102,7 +102,7 @@ async def resume(context: AppContext, target: str, actor: Actor) -> None:
 
 
 async def _set_paused(context: AppContext, target: str, actor: Actor, *, paused: bool) -> None:
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         if target not in {one.name for one in targets(context)}:
             raise NotFound(f"There is no target {target!r}.")
         names = context.gateway.health.paused
@@ -135,7 +135,7 @@ def _saved(context: AppContext, action: str, subject: str) -> Callable[[Edit], N
 async def release(context: AppContext, provider: str, label: str, actor: Actor) -> None:
     """Use a disabled credential, or one in cooldown, again for every model. Raises NotFound."""
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         bound = context.gateway.snapshot.providers.get(provider.lower())
         if bound is None or label not in {credential.label for credential in bound.credentials}:
             raise NotFound(f"There is no credential {label!r} of a provider {provider!r}.")

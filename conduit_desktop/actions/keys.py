@@ -9,7 +9,7 @@ from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, apply, change
+from conduit_desktop.actions.dispatch import Edit, PendingChange, apply, change
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewKey, epoch_ms
 from conduit_desktop.actions.schemas.views import KeyStatus, KeyView, NewKeyView, chosen_time, rfc3339
 from conduit_desktop.core.clock import now_ms
@@ -187,7 +187,7 @@ async def rotate(context: AppContext, key_id: str, actor: Actor) -> NewKeyView:
 async def reset_spend(context: AppContext, key_id: str, actor: Actor) -> KeyView:
     """Set the spend of the current period to zero; records and totals stay. Raises NotFound."""
 
-    async def work(started: Change) -> VirtualKey:
+    async def work(started: PendingChange) -> VirtualKey:
         key = await find(context, key_id)
         account = context.gateway.account(key.id)
         spent, period_start = account.spend_nano, account.period_start or 0

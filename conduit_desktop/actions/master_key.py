@@ -9,7 +9,7 @@ import secrets
 from base64 import urlsafe_b64encode
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, change
+from conduit_desktop.actions.dispatch import PendingChange, change
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.store.secrets.store import SecretStore
 
@@ -45,7 +45,7 @@ async def rotate(context: AppContext, actor: Actor) -> str:
     if os.environ.get(VARIABLE, "").strip():
         raise Conflict(f"The master key is set by {VARIABLE}; change it there.")
 
-    async def work(started: Change) -> str:
+    async def work(started: PendingChange) -> str:
         key = fresh()
         await started.secrets.put(NAME, key)
         await started.commit(lambda edit: edit.record("master-key.rotate", NAME))

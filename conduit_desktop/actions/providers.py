@@ -7,7 +7,7 @@ from typing import Any
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
-from conduit_desktop.actions.dispatch import Change, Edit, Job, change
+from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
     CredentialView,
@@ -86,7 +86,7 @@ async def get(context: AppContext, name: str) -> ProviderView:
 async def create(context: AppContext, new: NewProvider, actor: Actor, source: Source = "user") -> ProviderView:
     """Add a provider; its keys and header values go to the secret store. Raises Conflict, Invalid."""
 
-    async def work(started: Change) -> Provider:
+    async def work(started: PendingChange) -> Provider:
         return await started.commit(await prepare_insert(started.secrets, new, source))
 
     return view(await change(context, actor, work))
@@ -122,7 +122,7 @@ async def prepare_insert(draft: SecretDraft, new: NewProvider, source: Source = 
 async def edit(context: AppContext, name: str, patch: ProviderPatch, actor: Actor) -> ProviderView:
     """Change the fields sent; a new name is carried into the aliases. Raises NotFound, Conflict, Invalid."""
 
-    async def work(started: Change) -> Provider:
+    async def work(started: PendingChange) -> Provider:
         before = await find(context, name)
         check_unlocked(before.source, f"The provider {before.name!r}")
         return await started.commit(await prepare_update(started.secrets, before, patch))
@@ -161,7 +161,7 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
 async def remove(context: AppContext, name: str, actor: Actor) -> None:
     """Remove a provider and its secrets. Aliases that name it keep the name, and skip it. Raises NotFound, Conflict."""
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         provider = await find(context, name)
         check_unlocked(provider.source, f"The provider {provider.name!r}")
         await started.commit(prepare_delete(started.secrets, provider))

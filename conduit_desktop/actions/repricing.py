@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, change
-from conduit_desktop.core.clock import now_ms
+from conduit_desktop.actions.dispatch import Edit, PendingChange, change
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
@@ -29,7 +28,7 @@ async def reprice(context: AppContext, actor: Actor) -> int:
     return await change(context, actor, _reprice)
 
 
-async def _reprice(started: Change) -> int:
+async def _reprice(started: PendingChange) -> int:
     context = started.context
     known: dict[str, CompiledPrice | None] = {}
     count, entry = 0, await started.commit(partial(_record, count=0))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit
+from conduit_desktop.actions.dispatch import Edit, PendingChange
 from conduit_desktop.actions.dispatch import change as run_change
 from conduit_desktop.actions.schemas.validation import complaint
 from conduit_desktop.actions.schemas.views import SettingView
@@ -49,7 +49,7 @@ def view(name: str, value: Any, locked: bool) -> SettingView:
 async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -> list[SettingView]:
     """Set the options given; null restores the default. Raises Invalid, and Conflict for one that is fixed."""
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         checked = check(values)
         for name in values:
             if name in context.gateway.state.overrides:

@@ -14,7 +14,7 @@ import pytest
 
 from conduit_desktop.actions import ip_rules, keys, models, providers
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.actions.dispatch import TOPICS, Change, Edit, apply, change
+from conduit_desktop.actions.dispatch import TOPICS, Edit, PendingChange, apply, change
 from conduit_desktop.actions.schemas.inputs import KeyPatch, NewIpRule, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Conflict, Invalid
@@ -88,7 +88,7 @@ async def test_a_job_that_fails_leaves_no_audit_entry_and_publishes_nothing(cont
 async def test_what_was_committed_before_a_failure_takes_effect(context: AppContext) -> None:
     changes = published(context)
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         await started.commit(_insert)
         raise Conflict("the second step fails")
 
@@ -102,13 +102,13 @@ async def test_changes_run_one_after_the_other(context: AppContext) -> None:
     order: list[str] = []
     entered, release = asyncio.Event(), asyncio.Event()
 
-    async def slow(started: Change) -> None:
+    async def slow(started: PendingChange) -> None:
         order.append("slow begins")
         entered.set()
         await release.wait()
         order.append("slow ends")
 
-    async def quick(started: Change) -> None:
+    async def quick(started: PendingChange) -> None:
         order.append("quick")
 
     first = asyncio.ensure_future(change(context, "gui", slow))

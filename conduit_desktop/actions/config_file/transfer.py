@@ -14,7 +14,7 @@ from conduit_desktop.actions.config_file.document import ConfigFile, parse
 from conduit_desktop.actions.config_file.merge import Merge, MergeStep
 from conduit_desktop.actions.config_file.writer import document
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, Job, change
+from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
 from conduit_desktop.actions.schemas.inputs import ImportRequest
 from conduit_desktop.actions.schemas.reports import ChangeView, ImportView
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
@@ -39,7 +39,7 @@ async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> 
     What the file does not name stays as it is.
     """
 
-    async def work(started: Change) -> ImportView:
+    async def work(started: PendingChange) -> ImportView:
         try:
             config = await asyncio.to_thread(parse, request.toml, "import")
         except ConfigFileBroken as error:
@@ -75,7 +75,7 @@ async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]
     return await change(context, "file", lambda started: _sync(started, config))
 
 
-async def _sync(started: Change, config: ConfigFile) -> list[ChangeView]:
+async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
     context = started.context
     merge = Merge(context, "file")
     try:
@@ -103,7 +103,7 @@ def _change_view(step: MergeStep) -> ChangeView:
     return ChangeView(kind=step.kind, name=step.name, change=step.change, fields=list(step.fields))
 
 
-async def _prepare(started: Change, steps: Sequence[MergeStep]) -> list[tuple[str, Job[str | None]]]:
+async def _prepare(started: PendingChange, steps: Sequence[MergeStep]) -> list[tuple[str, Job[str | None]]]:
     """Write the secrets of every step that changes something; the jobs that write their rows, by name."""
     return [(step.name, await step.prepare(started.secrets)) for step in steps if step.change in ("add", "change")]
 
@@ -124,7 +124,7 @@ def _setting_changes(context: AppContext, config: ConfigFile) -> list[ChangeView
     return changes
 
 
-async def _absent(started: Change, config: ConfigFile) -> list[tuple[ChangeView, Job[None]]]:
+async def _absent(started: PendingChange, config: ConfigFile) -> list[tuple[ChangeView, Job[None]]]:
     """What an earlier version of the file defined and this one does not, with the jobs that remove it."""
     store = started.context.store
     gone: list[tuple[ChangeView, Job[None]]] = []

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from conduit_desktop.actions import providers
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, change
+from conduit_desktop.actions.dispatch import Edit, PendingChange, change
 from conduit_desktop.actions.onboarding.discovery import FoundKey, FoundServer, found_keys, found_servers
 from conduit_desktop.actions.publishing import publish_in
 from conduit_desktop.actions.schemas.inputs import AddDiscovered, NewProvider, read
@@ -50,7 +50,7 @@ async def add_found(context: AppContext, keys: Iterable[FoundKey], servers: Iter
         *((server.kind, {"base_url": server.base_url}, server.models[:MOST_MODELS]) for server in servers),
     ]
 
-    async def work(started: Change) -> list[str]:
+    async def work(started: PendingChange) -> list[str]:
         taken = {one.name.lower() for one in await context.store.providers.all()}
         jobs, names = [], []
         for kind, values, _ in wanted:
@@ -72,7 +72,7 @@ async def add_found(context: AppContext, keys: Iterable[FoundKey], servers: Iter
 async def add_demo(context: AppContext, actor: Actor) -> str:
     """Publish the demo's models, adding its provider where there is none; returns the alias to try first."""
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         rows = await context.store.providers.all()
         existing = next((one for one in rows if one.kind == "demo"), None)
         body = _body(_free_name("demo", {one.name.lower() for one in rows}), "demo", {})
