@@ -93,6 +93,7 @@ class HttpServer:
     async def _listen(self, context: AppContext) -> None:
         settings = context.gateway.snapshot.settings
         ssl_context = self._tls.context() if self._tls else None
+        # In a thread: naming the program that holds a taken port reads /proc or runs a command.
         sockets = await asyncio.to_thread(bind, settings.host, settings.port)
         # Without handler_cancellation a client's disconnect would be noticed only at the next write.
         runner = web.AppRunner(
@@ -115,6 +116,7 @@ class HttpServer:
                 self._lag.cancel()
                 self._lag = None
             if runner is not None:
+                # First no new connections, then the streams: a client must not be accepted only to be cut off.
                 for site in tuple(runner.sites):
                     await site.stop()
                 if self._context is not None:
@@ -122,6 +124,7 @@ class HttpServer:
                     # The grace period is over: streams get an error event, all other requests are cancelled.
                     self._context.gateway.state.close_streams()
                     await self._context.gateway.state.drain(CUT_S)
+                # The grace period has been spent in `drain`: aiohttp must not wait for it a second time.
                 runner._shutdown_timeout = 0.5
                 await runner.cleanup()
             self.address = None
@@ -168,6 +171,7 @@ def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> soc
         else:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
+            # Else a socket on `::` would also take the IPv4 port, where the system has dual-stack sockets.
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((host, port))
         made.listen(1024)

@@ -66,11 +66,11 @@ async def test_a_circuits_turns_and_the_speed_are_told(open_gateway: AppContext)
 
 async def test_a_paused_target_is_passed_over_until_it_is_resumed(open_gateway: AppContext):
     await call(open_gateway, "POST", f"/health/{A}/pause")
-    assert not open_gateway.gateway.health.may_ask(A)
-    assert open_gateway.gateway.health.may_ask(B)
+    assert not open_gateway.gateway.health.may_try(A)
+    assert open_gateway.gateway.health.may_try(B)
     assert _one(open_gateway, A).state == "paused"
     await call(open_gateway, "POST", f"/health/{A}/resume")
-    assert open_gateway.gateway.health.may_ask(A)
+    assert open_gateway.gateway.health.may_try(A)
     assert _one(open_gateway, A).state == "unused"
 
 

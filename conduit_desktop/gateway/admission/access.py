@@ -64,6 +64,7 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
 def _anonymous(call: Call, snapshot: Snapshot) -> VirtualKey:
     name = snapshot.settings.anonymous_key
     key = None
+    # The address alone is not enough: a web page in a browser on this computer comes from loopback, too.
     if name and _normal(call.client_ip) in _LOOPBACK and not call.foreign_page:
         key = snapshot.keys_by_name.get(name.lower())
     if key is None:
@@ -88,6 +89,7 @@ def check_address(address: str, snapshot: Snapshot) -> None:
     if not snapshot.rules:
         return
     parsed = _parsed(address)
+    # Fail closed: an address that cannot be parsed would match no rule, not even a denying one.
     if parsed is None:
         raise Forbidden(_ADDRESS_REFUSED, code="ip_not_allowed")
     matches = [rule.allow for rule in snapshot.rules if parsed.version == rule.network.version and parsed in rule.network]

@@ -84,6 +84,7 @@ class Budgets:
         if account is None:
             account = self._accounts[key_id] = BudgetAccount()
         if account.next_reset is not None and (now := self.now_ms()) >= account.next_reset:
+            # Reservations stay: what is in flight is settled in the new period.
             account.spend_nano = 0
             account.period_start, account.next_reset = period(self._periods[key_id], now)
         return account

@@ -145,9 +145,11 @@ class RateLimiter:
         if key is None:
             return reservation
         use, account, now = self._use(key), self.budgets.account(key.id), time.time()
+        # No `await` between the checks and the bookkeeping: this is what makes admission atomic on one event loop.
         _check_parallel(key, use)
         _check_tokens(key, use, expected, now)
         _check_budget(key, account, expected)
+        # Last of the checks, because it counts: a request refused by another limit must not use up this one.
         _take_request(key, use, now)
         account.reserved_nano += reservation.cost_nano
         use.parallel += 1
@@ -193,6 +195,7 @@ class RateLimiter:
     def forget(self, keep: Iterable[str]) -> None:
         """Drop what is known of keys that are gone and have nothing in flight."""
         kept = set(keep)
+        # A key with requests in flight is kept: `release` needs its entry.
         self._uses = {key_id: use for key_id, use in self._uses.items() if key_id in kept or use.parallel}
 
     def _use(self, key: VirtualKey) -> KeyUsage:
@@ -214,6 +217,7 @@ def _check_tokens(key: VirtualKey, use: KeyUsage, expected: CostEstimate, now: f
         return
     if expected.input_tokens > key.tpm:
         raise RateLimited(f"This request alone is over the {key.tpm} tokens a minute of the key {key.name!r}.", retry_after=60.0)
+    # At least one token, or requests without input would pass a full window.
     needed = max(1, expected.input_tokens)
     if use.minute_tokens.used(now) + use.tokens + needed > key.tpm:
         raise _limited(key, f"{key.tpm} tokens per minute", use.minute_tokens.wait_s(now, key.tpm, needed))

@@ -56,8 +56,9 @@ class Health:
     def _is_idle(self, one: TargetHealth) -> bool:
         return one.state == "closed" and not one.in_flight and one.cooldown_until <= self.now()
 
-    def may_ask(self, name: str) -> bool:
+    def may_try(self, name: str) -> bool:
         """Whether a request may go to the target now. An open circuit becomes half-open when its time is over."""
+        # The order is that of cost: this runs for every target of every request, and most have no entry at all.
         if self.paused and name in self.paused:
             return False
         health = self.targets.get(name)
@@ -73,7 +74,7 @@ class Health:
         return health.state == "half_open" and not health.probing
 
     def why_not(self, name: str) -> str:
-        """The reason why `may_ask` is False, as text."""
+        """The reason why `may_try` is False, as text."""
         if name in self.paused:
             return "not tried, the operator paused it"
         error = self.targets[name].last_error if name in self.targets else ""
@@ -208,6 +209,7 @@ class Health:
         elif not probe:
             return
         first = health.state == "closed"
+        # Random, so that circuits which opened together do not probe their provider together.
         pause = min(OPEN_BASE_S * 2**health.openings, OPEN_MAX_S) * random.uniform(0.8, 1.2)
         health.openings += 1
         health.open_until = self.now() + pause
@@ -225,6 +227,7 @@ class Health:
         if credential.disabled or _model(name) in credential.disabled_models:
             return
         why = error.message[:300] or error.reason
+        # A key without permission for one model may still serve the others; a wrong or unpaid key serves none.
         if error.reason == "permission":
             credential.disabled_models[_model(name)] = why
         else:

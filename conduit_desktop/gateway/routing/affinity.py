@@ -58,6 +58,7 @@ def key_of(alias: ModelAlias, call: Call) -> bytes | None:
         if session is None:
             return None
         mark = session.encode("utf-8", "replace")
+    # With the caller in the key, no client can steer or observe another one's sessions.
     caller = call.credential or call.client_ip
     return blake2b(b"\0".join((alias.id.encode(), caller.encode("utf-8", "replace"), mark)), digest_size=16).digest()
 

@@ -74,7 +74,7 @@ def _explained(
         usable, reason = False, target.bound.problem
     elif target.name in unfit:
         usable, reason = False, f"cannot serve this request: {unfit[target.name]}"
-    elif not state.health.may_ask(target.name):
+    elif not state.health.may_try(target.name):
         usable, reason = False, state.health.why_not(target.name).removeprefix("not tried, ")
     elif waits and all(wait is None for wait in waits):
         usable, reason = False, "all its credentials are disabled: the provider refused them"

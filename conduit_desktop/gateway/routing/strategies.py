@@ -114,7 +114,7 @@ def order(route: Route, round_robin: RoundRobinCounters, health: Health, prices:
 
 def is_available(target: BoundTarget, health: Health) -> bool:
     """Whether the target's circuit and one of its credentials let a request through now, and not only as a probe."""
-    if not health.may_ask(target.name):
+    if not health.may_try(target.name):
         return False
     if not health.credentials:
         return True

@@ -66,6 +66,7 @@ class HttpResponse:
     async def read(self) -> bytes:
         limit = ERROR_BODY_LIMIT if self.status >= 400 else WHOLE_LIMIT
         length = self._response.content_length
+        # A small body of known length needs no counting; a compressed one may be far larger than its length.
         if length is not None and length <= LARGE and "content-encoding" not in self.headers:
             with _READING:
                 return await self._response.content.read()
@@ -138,10 +139,15 @@ class Upstream:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
+                # No limit of connections: the limits of keys bound what is in flight. Idle ones are closed after 30 s, because a
+                # request on a connection that the provider is just closing fails.
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+                # Cookies of one client's answer must never be sent with another client's request.
                 cookie_jar=aiohttp.DummyCookieJar(),
+                # aiohttp's default of 5 minutes in total would cut long answers; the attempt has its own deadlines.
                 timeout=aiohttp.ClientTimeout(total=None),
                 trust_env=self._use_system_proxy,
+                # With aiohttp's 64 KiB, reading a large answer pauses the socket several times as often.
                 read_bufsize=2**18,
                 max_line_size=2**16,
                 max_field_size=2**16,
@@ -162,6 +168,7 @@ class Upstream:
                 _url(outbound.url),
                 data=_payload(outbound.body),
                 headers=headers,
+                # A redirect would send the credential to another host.
                 allow_redirects=False,
                 timeout=_timeout(connect_s),
             )
@@ -181,6 +188,7 @@ class Upstream:
     def replace_connections(self) -> None:
         """Use new connections from now on, as after the computer slept; answers in progress keep theirs."""
         if self._session is not None:
+            # Not closed here: answers in progress still read from its connections.
             self._retired.append(self._session)
             self._session = None
 

@@ -75,6 +75,7 @@ class FailoverRun:
     async def first_answer(self) -> UpstreamAnswer:
         """The first target's answer; raises the GatewayError for the client where none answers."""
         call, route, state = self._call, self._route, self._state
+        # A fallback is mostly another provider's, for which the client's own key is not meant.
         routes = [route] if self._own_key else [route, *route.fallbacks]
         by_cause = {} if self._own_key else dict(route.by_cause)
         chat = call.media_request is None
@@ -164,7 +165,7 @@ class FailoverRun:
 
     async def _try_target(self, target: BoundTarget, others: bool) -> UpstreamAnswer | None:
         tries, pause = 0, None
-        while self._may_ask(target):
+        while self._may_try(target):
             error = await self._try_credentials(target)
             if isinstance(error, UpstreamAnswer):
                 return error
@@ -175,10 +176,10 @@ class FailoverRun:
             await asyncio.sleep(pause)
         return None
 
-    def _may_ask(self, target: BoundTarget) -> bool:
+    def _may_try(self, target: BoundTarget) -> bool:
         if target.bound.problem:
             why = target.bound.problem
-        elif not self._health.may_ask(target.name):
+        elif not self._health.may_try(target.name):
             why = self._health.why_not(target.name)
             wait = self._health.wait_s(target.name)
             if wait is not None:
@@ -203,6 +204,7 @@ class FailoverRun:
                 return None
             failure = result
             self._failures.append((target, result))
+            # Another target would refuse the same request: the client has to change it.
             if result.callers_fault:
                 raise self._with_earlier_causes(result, target)
             if result.reason not in _CREDENTIAL_FAULTS:
@@ -211,6 +213,7 @@ class FailoverRun:
 
     def _credentials(self, target: BoundTarget) -> Iterator[Credential]:
         """The target's credentials that may be used now, heavier ones more often first; one with a probe under way comes last."""
+        # The operator's credentials are never used for a client that sent its own key.
         if self._own_key is not None:
             yield self._own_key
             return
@@ -220,6 +223,7 @@ class FailoverRun:
             key = {
                 credential.label: (
                     self._health.may_use(owner, credential.label, target.model),
+                    # Weighted order without replacement: sort by u^(1/weight) (Efraimidis and Spirakis, 2006).
                     random.random() ** (1 / max(credential.weight, 1e-9)),
                 )
                 for credential in credentials
@@ -319,6 +323,7 @@ class FailoverRun:
     def _verdict(self) -> GatewayError:
         """The error for the client when no target answered."""
         errors = [error for _, error in self._failures]
+        # From the most to the least precise error: unfit request, rate limits, health, then the last failure.
         if self._unfit and not errors and self._skipped.keys() == self._unfit.keys():
             return self._all_unfit()
         if self._cooldowns and all(error.reason == "rate_limit" for error in errors):
@@ -352,7 +357,7 @@ class FailoverRun:
             other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self._failures if other.name != target.name
         }
         for other in self._targets:
-            if other.name != target.name and not self._health.may_ask(other.name):
+            if other.name != target.name and not self._health.may_try(other.name):
                 causes.setdefault(other.name, f"{other.name}: {self._health.why_not(other.name)}")
         if causes:
             error.message = f"{error.message} (sent to {target.name} because of {'; '.join(causes.values())})"
@@ -369,6 +374,7 @@ class FailoverRun:
 def backoff(tries: int, before: float) -> float:
     """Seconds to wait after `tries` retries: anything up to a span that doubles, yet longer than the pause before."""
     span = min(BACKOFF_S * 2**tries, BACKOFF_MAX_S)
+    # Random, so that requests that failed together do not come back together.
     return random.uniform(min(before * 1.2, span), span)
 
 

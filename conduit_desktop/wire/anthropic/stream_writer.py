@@ -158,6 +158,7 @@ class AnthropicWriter(SingleChoiceWriter):
         return opened + self._delta({"type": "citations_delta", "citation": written})
 
     def _start_tool(self, event: ToolCallStarted) -> bytes:
+        # A second start of the same call would be a second block with its id, which the API refuses in the next request.
         if event.id in self._calls:
             return b""
         self._calls.add(event.id)

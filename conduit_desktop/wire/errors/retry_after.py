@@ -52,6 +52,7 @@ def retry_hint(headers: Mapping[str, str], text: str = "", now: float | None = N
     """
     if now is None:
         now = _epoch(headers)
+    # From the most to the least reliable source: the header, its non-standard form, then the text of the error.
     found = retry_after(headers)
     if found is None:
         found = duration(headers.get("retry-after", ""))
@@ -131,6 +132,7 @@ def _parse_time(text: str | None) -> datetime | None:
             found = parse(text.strip())
         except ValueError:
             continue
+        # `parsedate_to_datetime` returns a time without zone for `-0000`; HTTP dates are always GMT.
         return found if found.tzinfo else found.replace(tzinfo=UTC)
     return None
 
@@ -163,5 +165,6 @@ def _reset(text: str, now: float | None, headers: Mapping[str, str]) -> float | 
         return found if found is not None else until(text, headers)
     if number < 1e9:
         return _capped(number)
+    # 1e9 s is the year 2001 and 1e11 s the year 5138: numbers tell durations, seconds and milliseconds apart.
     at = number / 1000 if number > 1e11 else number
     return None if now is None else _capped(max(0.0, at - now))

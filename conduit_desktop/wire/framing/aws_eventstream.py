@@ -80,6 +80,7 @@ def _length(buffer: bytes, at: int) -> int:
     total, headers, crc = _PRELUDE.unpack_from(buffer, at)
     if zlib.crc32(buffer[at : at + 8]) != crc:
         raise MalformedStream("the checksum of a frame's prelude is wrong")
+    # Checked before waiting for the bytes: a false length of 4 GiB would otherwise be buffered.
     if total < _LEAST + headers or total > MAX_FRAME:
         raise MalformedStream(f"a frame of {total} bytes")
     return int(total)

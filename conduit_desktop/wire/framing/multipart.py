@@ -109,6 +109,7 @@ def _boundary(content_type: str) -> bytes:
 
 def _part(body: bytes, at: int, delimiter: bytes) -> Part:
     head = at + len(delimiter)
+    # Bounded, so that a body without blank lines is not searched to its end for every part.
     blank = body.find(b"\r\n\r\n", head, head + _MAX_HEADERS)
     end = body.find(b"\r\n" + delimiter, max(head, blank + 2))
     if blank < 0 or end < 0 or not body[head : head + 80].lstrip(b" \t").startswith(b"\r\n"):

@@ -28,9 +28,11 @@ class SseSplitter(Splitter):
             if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
                 self._hold(data)
                 return []
+            # The standard allows one byte-order mark, and only at the start of the stream.
             data = data.removeprefix(b"\xef\xbb\xbf")
             self._first = False
         if self._held:
+            # Only the last 3 bytes are searched again: searching all held bytes would be quadratic in the size of a frame.
             if _frame_end(self._tail + data, 0) is None:
                 self._tail = (self._tail + data)[-3:]
                 self._hold_more(data)
@@ -64,6 +66,7 @@ class SseSplitter(Splitter):
 def _frame_end(data: bytes, start: int) -> int | None:
     """The end of the frame that begins at `start`, its blank line included; None where it is not whole."""
     lf = data.find(b"\n\n", start)
+    # The fast path: nearly every vendor ends lines in LF, and one search is then enough.
     if data.find(b"\r", start, lf + 1 if lf >= 0 else len(data)) < 0:
         return lf + 2 if lf >= 0 else None
     ends = [at + len(mark) for mark in _BLANK_LINES if (at := data.find(mark, start)) >= 0]

@@ -61,38 +61,38 @@ def succeed(health: Health, times: int = 1, probe: Probe | None = None) -> None:
 def half_opened(health: Health, clock: Clock) -> None:
     fail(health, 5)
     clock.advance(5.0)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 # When a circuit opens.
 
 
 def test_an_unknown_target_is_tried(health: Health) -> None:
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     assert not health.targets, "a check stores nothing"
 
 
 def test_the_fifth_failure_opens_the_circuit_and_the_fourth_does_not(health: Health) -> None:
     fail(health, 4)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     fail(health)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     assert health.target(TARGET).state == "open"
 
 
 def test_five_failures_among_the_last_ten_answers_open_the_circuit(health: Health) -> None:
     succeed(health, 5)
     fail(health, 4)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     fail(health)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
 
 
 def test_failures_before_the_last_ten_answers_do_not_count(health: Health) -> None:
     fail(health, 4)
     succeed(health, 7)
     fail(health, 4)
-    assert health.may_ask(TARGET), "the last ten: six successes, four failures"
+    assert health.may_try(TARGET), "the last ten: six successes, four failures"
 
 
 def test_fewer_than_half_failures_leave_the_circuit_closed_however_many_they_are(
@@ -101,9 +101,9 @@ def test_fewer_than_half_failures_leave_the_circuit_closed_however_many_they_are
     monkeypatch.setattr(circuit, "MIN_SAMPLES", 2)
     succeed(health, 4)
     fail(health, 3)
-    assert health.may_ask(TARGET), "three of seven"
+    assert health.may_try(TARGET), "three of seven"
     fail(health)
-    assert not health.may_ask(TARGET), "four of eight"
+    assert not health.may_try(TARGET), "four of eight"
 
 
 @pytest.mark.parametrize("reason", get_args(Reason))
@@ -126,8 +126,8 @@ def test_a_wait_that_is_over_is_none_and_never_less(health: Health, clock: Clock
 
 def test_one_targets_failures_say_nothing_of_another(health: Health) -> None:
     fail(health, 9)
-    assert health.may_ask("a/other")
-    assert health.may_ask("b/m")
+    assert health.may_try("a/other")
+    assert health.may_try("b/m")
 
 
 def test_the_opening_and_the_closing_are_published_once_each(
@@ -136,7 +136,7 @@ def test_the_opening_and_the_closing_are_published_once_each(
     half_opened(health, clock)
     fail(health, probe=health.begin(TARGET))
     clock.advance(10.0)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     assert changes == [("target", TARGET, "down")], "a failed probe is no news"
     succeed(health, probe=health.begin(TARGET))
     assert changes[1:] == [("target", TARGET, "answers again")]
@@ -155,10 +155,10 @@ def test_an_open_circuit_lets_nothing_through_until_its_pause_is_over_to_the_mom
     fail(health, 5)
     assert health.next_probe_s(TARGET) == 5.0
     clock.advance(4.999)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     clock.advance(0.001)
     assert health.next_probe_s(TARGET) == 0.0
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     assert health.target(TARGET).state == "half_open"
 
 
@@ -177,7 +177,7 @@ def test_the_pause_doubles_with_each_failed_probe_up_to_five_minutes(health: Hea
     for _ in range(9):
         pauses.append(health.next_probe_s(TARGET))
         clock.advance(pauses[-1] or 0)
-        assert health.may_ask(TARGET)
+        assert health.may_try(TARGET)
         probe = health.begin(TARGET)
         fail(health, probe=probe)
         health.end(TARGET, probe)
@@ -203,13 +203,13 @@ def test_the_reason_names_the_last_error(health: Health) -> None:
 
 def test_a_half_open_circuit_admits_exactly_one_request(health: Health, clock: Clock) -> None:
     half_opened(health, clock)
-    assert health.may_ask(TARGET), "a check takes no entry"
+    assert health.may_try(TARGET), "a check takes no entry"
     probe = health.begin(TARGET)
     assert probe is not None
     assert probe.circuit
-    assert [health.may_ask(TARGET) for _ in range(3)] == [False] * 3
+    assert [health.may_try(TARGET) for _ in range(3)] == [False] * 3
     clock.advance(10_000)
-    assert not health.may_ask(TARGET), "time frees no place"
+    assert not health.may_try(TARGET), "time frees no place"
     assert health.begin(TARGET) is None, "a second one that comes through all the same is no probe"
 
 
@@ -223,10 +223,10 @@ def test_a_probe_that_succeeds_closes_the_circuit_and_clears_what_was_counted(he
     half_opened(health, clock)
     succeed(health, probe=health.begin(TARGET))
     assert health.target(TARGET).state == "closed"
-    assert [health.may_ask(TARGET) for _ in range(3)] == [True] * 3
+    assert [health.may_try(TARGET) for _ in range(3)] == [True] * 3
     assert health.next_probe_s(TARGET) is None
     fail(health, 4)
-    assert health.may_ask(TARGET), "failures before the opening are over"
+    assert health.may_try(TARGET), "failures before the opening are over"
     fail(health)
     assert health.next_probe_s(TARGET) == 5.0, "the pause begins anew"
 
@@ -273,18 +273,18 @@ def test_a_probe_that_ends_without_a_result_frees_its_place(health: Health, cloc
     probe = health.begin(TARGET)
     health.end(TARGET)
     health.end(TARGET, Probe(False, None))
-    assert not health.may_ask(TARGET), "the end of another request frees nothing"
+    assert not health.may_try(TARGET), "the end of another request frees nothing"
     health.end(TARGET, probe)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 def test_a_hint_that_the_target_is_well_lets_one_probe_through_early(health: Health) -> None:
     fail(health, 5)
     health.half_open(TARGET)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     health.begin(TARGET)
     health.half_open(TARGET)
-    assert not health.may_ask(TARGET), "a second hint admits no second probe"
+    assert not health.may_try(TARGET), "a second hint admits no second probe"
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -304,9 +304,9 @@ def test_a_target_that_names_a_wait_is_left_alone_until_then_to_the_moment(healt
     assert health.target(TARGET).state == "closed"
     assert health.why_not(TARGET) == "not tried, its provider asked for a pause of 30 s more (down)"
     clock.advance(29.999)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     clock.advance(0.001)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     assert health.target_cooldown_s(TARGET) == 0.0
 
 
@@ -319,16 +319,16 @@ def test_a_wait_of_a_target_is_cut_to_a_day(health: Health) -> None:
 def test_a_wait_named_with_another_fault_is_not_the_targets(health: Health, reason: Reason) -> None:
     fail(health, 1, reason, 30)
     assert health.target_cooldown_s(TARGET) == 0.0
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 def test_a_rest_holds_while_the_circuit_would_let_a_probe_through(health: Health, clock: Clock) -> None:
     fail(health, 5, "overloaded", 30)
     clock.advance(29)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     assert health.wait_s(TARGET) == 1.0
     clock.advance(1)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health: Health) -> None:
@@ -344,21 +344,21 @@ def test_the_wait_for_a_target_is_the_longer_of_its_rest_and_its_circuits(health
 
 def test_a_paused_target_is_not_tried_until_it_is_resumed(health: Health, clock: Clock) -> None:
     health.paused.add(TARGET)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     assert health.why_not(TARGET) == "not tried, the operator paused it"
     assert health.wait_s(TARGET) is None
-    assert health.may_ask("a/other")
+    assert health.may_try("a/other")
     clock.advance(10_000_000)
     succeed(health)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     health.paused.discard(TARGET)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 def test_a_pause_holds_when_its_provider_is_changed(health: Health) -> None:
     health.paused.add(TARGET)
     health.forget(PROVIDER, "a")
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
 
 
 def test_a_pause_follows_the_name_of_its_provider_and_no_other(health: Health) -> None:
@@ -401,7 +401,7 @@ def test_a_rest_is_the_credentials_for_that_model_and_not_the_targets(health: He
     assert usable(health, "other")
     assert usable(health, label="1")
     assert health.may_use("prov_b", LABEL, MODEL)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
 
 
 def test_without_a_named_wait_the_rest_doubles_up_to_a_minute(health: Health, clock: Clock) -> None:
@@ -459,7 +459,7 @@ def test_one_request_may_try_out_a_circuit_and_a_credential(health: Health, cloc
     assert probe.circuit
     assert probe.cooldown is not None
     health.end(TARGET, probe)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     assert usable(health)
 
 
@@ -571,9 +571,9 @@ def test_a_target_that_was_failing_before_a_restart_waits_and_then_admits_one_pr
     health.reopen(TARGET, 20, 2, "was down")
     assert health.why_not(TARGET) == "not tried, its circuit is open (was down)"
     clock.advance(19.999)
-    assert not health.may_ask(TARGET)
+    assert not health.may_try(TARGET)
     clock.advance(0.001)
-    assert health.may_ask(TARGET)
+    assert health.may_try(TARGET)
     fail(health, probe=health.begin(TARGET))
     assert health.next_probe_s(TARGET) == 20.0, "two openings came before"
 

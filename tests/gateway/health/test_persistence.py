@@ -288,26 +288,26 @@ def test_what_is_left_of_an_open_circuits_pause_is_waited_for_after_a_restart() 
     assert after.next_probe_s("a/m") == 40.0
     assert (after.target("a/m").openings, after.target("a/m").last_error) == (3, "was down")
     clock.advance(39.5)
-    assert not after.may_ask("a/m")
+    assert not after.may_try("a/m")
     clock.advance(0.5)
-    assert after.may_ask("a/m")
+    assert after.may_try("a/m")
 
 
 @pytest.mark.parametrize("later_s", [60, 61, 1e6])
 def test_an_open_circuit_whose_pause_ended_while_nothing_ran_admits_one_probe(later_s: float) -> None:
     after, _ = restarted(opened(), later_s=later_s)
-    assert after.may_ask("a/m")
+    assert after.may_try("a/m")
     assert after.begin("a/m") is not None
-    assert not after.may_ask("a/m")
+    assert not after.may_try("a/m")
 
 
 def test_a_half_open_circuit_admits_one_probe_after_a_restart() -> None:
     before = opened(0.0)
-    assert before.may_ask("a/m")
+    assert before.may_try("a/m")
     before.begin("a/m")
     after, _ = restarted(before)
     assert after.target("a/m").state == "open"
-    assert after.may_ask("a/m"), "the probe ended with its process"
+    assert after.may_try("a/m"), "the probe ended with its process"
 
 
 def test_a_closed_circuit_with_failures_is_not_kept() -> None:

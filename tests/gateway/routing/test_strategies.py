@@ -193,14 +193,14 @@ def test_s15_a_half_open_breaker_lets_one_through_and_latecomers_do_not_count() 
     early = health.begin("a/m")
     assert early is None
     fail(health, "a")
-    assert not health.may_ask("a/m")
+    assert not health.may_try("a/m")
     clock.advance(circuit.OPEN_BASE_S * 1.3)
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     probe = health.begin("a/m")
     assert probe
-    assert not health.may_ask("a/m")
+    assert not health.may_try("a/m")
     health.end("a/m", early)  # had requests before the circuit opened
-    assert not health.may_ask("a/m"), "the probe is still out"
+    assert not health.may_try("a/m"), "the probe is still out"
     fail(health, "a", times=1)
     health.succeeded("a/m", "prov_a", "0", 5.0)
     assert health.target("a/m").state == "half_open", "neither says anything new"
@@ -214,14 +214,14 @@ def test_s15_the_end_of_a_stream_that_closed_the_circuit_frees_no_later_probes_p
     health, clock, _ = breaker()
     fail(health, "a")
     clock.advance(60)
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     health.succeeded("a/m", "prov_a", "0", 5.0, health.begin("a/m"))  # its stream goes on for long
     fail(health, "a")
     clock.advance(60)
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     health.begin("a/m")
     health.end("a/m")
-    assert not health.may_ask("a/m"), "the later probe is still out"
+    assert not health.may_try("a/m"), "the later probe is still out"
 
 
 def test_s15_every_failed_probe_doubles_the_wait() -> None:
@@ -232,11 +232,11 @@ def test_s15_every_failed_probe_doubles_the_wait() -> None:
         target = health.target("a/m")
         waits.append(target.open_until - clock())
         clock.advance(waits[-1])
-        assert health.may_ask("a/m")
+        assert health.may_try("a/m")
         probe = health.begin("a/m")
         health.failed("a/m", "prov_a", "0", UpstreamError("down", status=500, reason="server"), probe)
         health.end("a/m", probe)
-        assert not health.may_ask("a/m")
+        assert not health.may_try("a/m")
     for place, wait in enumerate(waits):
         wanted = min(circuit.OPEN_BASE_S * 2**place, circuit.OPEN_MAX_S)
         assert 0.8 * wanted <= wait <= 1.2 * wanted
@@ -247,16 +247,16 @@ def test_s15_a_probe_whose_caller_hung_up_frees_the_place() -> None:
     health, clock, _ = breaker()
     fail(health, "a")
     clock.advance(60)
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     health.end("a/m", health.begin("a/m"))
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
 
 
 def test_s15_a_probe_that_is_refused_was_answered() -> None:
     health, clock, _ = breaker()
     fail(health, "a")
     clock.advance(60)
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     probe = health.begin("a/m")
     health.failed("a/m", "prov_a", "0", UpstreamError("too long", status=400, reason="context_length"), probe)
     assert health.target("a/m").state == "closed"
@@ -287,7 +287,7 @@ def test_the_turns_of_a_circuit_are_remembered() -> None:
     health, clock, _ = breaker()
     fail(health, "a")
     clock.advance(60)
-    health.may_ask("a/m")
+    health.may_try("a/m")
     health.succeeded("a/m", "prov_a", "0", 5.0, health.begin("a/m"))
     clock.advance(5)
     assert health.transitions("a/m", 3600) == [(65.0, "open"), (5.0, "closed")]
@@ -299,7 +299,7 @@ def test_a_changed_providers_requests_in_flight_are_counted_to_their_end() -> No
     fail(health, "a")
     health.begin("a/m")
     health.forget("prov_a", "a")
-    assert health.may_ask("a/m")
+    assert health.may_try("a/m")
     health.begin("a/m")
     health.end("a/m")
     assert health.target("a/m").in_flight == 1
