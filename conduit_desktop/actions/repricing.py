@@ -8,6 +8,7 @@ from typing import Any
 
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, PendingChange, change
+from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.events import Usage
 from conduit_desktop.core.media import Units
