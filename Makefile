@@ -35,7 +35,7 @@ bench-peers: setup
 
 # An hour of mixed faults at 200 calls a second: make soak SOAK="--seconds 120".
 soak: setup
-	$(PY) -m benchmarks.endurance $(SOAK)
+	$(PY) -m tests.endurance $(SOAK)
 
 # Runs the gateway against llmock, a server that breaks answers and checks its client; skips where it is not installed.
 llmock: setup
@@ -47,7 +47,7 @@ failover: setup
 
 # Replays recorded traffic of real providers (CONDUIT_RECORDINGS) through the gateway and writes docs/conformance.md.
 conformance: setup
-	$(PY) -m tools.conformance $(RECORDINGS)
+	$(PY) -m tests.conformance $(RECORDINGS)
 
 bundle: setup
 	$(PY) -m PyInstaller --noconfirm --clean conduit.spec

@@ -1,6 +1,9 @@
-"""Rules of imports that import-linter's contracts cannot express: dialects stay apart, and no two modules need each other."""
+"""Rules of imports that import-linter's contracts cannot express: dialects, import cycles, and the folders outside the package."""
 
 from __future__ import annotations
+
+import ast
+from pathlib import Path
 
 import grimp
 import pytest
@@ -37,3 +40,21 @@ def test_no_modules_of_a_package_import_each_other_in_a_circle(graph: grimp.Impo
     while free := {module for module, imports in rest.items() if not imports}:
         rest = {module: imports - free for module, imports in rest.items() if module not in free}
     assert rest == {}
+
+
+@pytest.mark.parametrize("folder", ["tools", "benchmarks"])
+def test_tools_and_benchmarks_do_not_import_tests(folder: str) -> None:
+    """They run without pytest and its plugins; tests may import them."""
+    files = sorted((Path(__file__).parents[1] / folder).rglob("*.py"))
+    assert files
+    assert [(path.name, name) for path in files for name in imported_names(path) if name.partition(".")[0] == "tests"] == []
+
+
+def imported_names(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+    return names

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
+from tests.conformance.request_types import core_schema
 from tests.wire.strategies import json_objects, schemas
-from tools.conformance.request_types import core_schema
 
 Fields = dict[str, Any]
 Strategy = st.SearchStrategy[Any]

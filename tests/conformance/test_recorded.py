@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 from conduit_desktop.core.paths import Home
+from tests.conformance import media, passthrough, translated
+from tests.conformance import recordings as recorded_traffic
+from tests.conformance.gateway import open_setup
+from tests.conformance.known_losses import UNKNOWN, name_of
 from tests.fakes.replay import interactions
-from tools.conformance import media, passthrough, translated
-from tools.conformance import recordings as recorded_traffic
-from tools.conformance.gateway import open_setup
-from tools.conformance.known_losses import UNKNOWN, name_of
 
 EVERY = 12
 """One recorded chat in so many."""

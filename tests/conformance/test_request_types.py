@@ -15,12 +15,12 @@ from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import BadRequest
 from conduit_desktop.providers.mistral import Mistral
 from conduit_desktop.wire import WrittenRequest, dialect
+from tests.conformance import recordings as recorded_traffic
 from tests.conformance import request_strategies
+from tests.conformance.request_types import PACKAGES, invalid_request, is_known
 from tests.conformance.undropped_fields import undropped_fields
 from tests.fakes.replay import interactions
 from tests.wire.strategies import Features, requests
-from tools.conformance import recordings as recorded_traffic
-from tools.conformance.request_types import PACKAGES, invalid_request, is_known
 
 CALLERS = {
     "openai_chat": Features("openai_chat", custom_tools=True, refusals=True, cache=True),

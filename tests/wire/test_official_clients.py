@@ -16,14 +16,14 @@ from openai import OpenAI
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import dialect
+from tests.conformance.answer_readers import READ_WHOLE
+from tests.conformance.answer_summary import AnswerSummary
 from tests.wire import responses_frames
 from tests.wire.dialect_io import read, write_stream
 from tests.wire.strategies import Features, answers
 from tests.wire.test_vendor_types import first, kept
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Vendor
-from tools.conformance.answer_readers import READ_WHOLE
-from tools.conformance.answer_summary import AnswerSummary
 
 ANY = Features(
     thinking=True, signatures=True, redacted=True, refusals=True, citations=True, text_after_tools=True, split_text=True,

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Refusal, Text
 from conduit_desktop.wire import dialect
-from tests.wire.dialect_io import client_request, read, write_stream
+from tests.conformance import sdk
+from tests.conformance.answer_readers import READ_STREAM, READ_WHOLE
+from tests.conformance.answer_summary import AnswerSummary, parsed
+from tests.wire.speech import asked, read, say
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Fields, Vendor
-from tools.conformance import sdk
-from tools.conformance.answer_readers import READ_STREAM, READ_WHOLE
-from tools.conformance.answer_summary import AnswerSummary, parsed
 
 CALLERS = ["openai_chat", "openai_responses", "anthropic_messages", "gemini"]
 ENDS = {"length": "length", "content_filter": "filtered", "refusal": "filtered"}

@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from tools.conformance import media
-from tools.conformance.known_losses import UNKNOWN, name_of
-from tools.conformance.media import MediaResult
-from tools.conformance.passthrough import PassthroughResult
-from tools.conformance.recordings import Recording, reason_left_out
-from tools.conformance.translated import CALLERS, TranslatedResult
+from tests.conformance import media
+from tests.conformance.known_losses import UNKNOWN, name_of
+from tests.conformance.media import MediaResult
+from tests.conformance.passthrough import PassthroughResult
+from tests.conformance.recordings import Recording, reason_left_out
+from tests.conformance.translated import CALLERS, TranslatedResult
 
 NAMES = {
     "openai_chat": "OpenAI chat", "openai_responses": "Responses", "anthropic_messages": "Anthropic", "gemini": "Gemini",

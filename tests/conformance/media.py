@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.conformance import embeddings
-from tools.conformance.embeddings import Embeddings
-from tools.conformance.gateway import ClientResponse, ReplaySetup
-from tools.conformance.passthrough import request_differences
-from tools.conformance.recordings import Fields, Recording, parse
+from tests.conformance import embeddings
+from tests.conformance.embeddings import Embeddings
+from tests.conformance.gateway import ClientResponse, ReplaySetup
+from tests.conformance.passthrough import request_differences
+from tests.conformance.recordings import Fields, Recording, parse
 
 CALLERS = ("OpenAI", "OpenAI, base64", "Gemini", "Ollama")
 _CLIENT_PATHS = {"Gemini": "/v1beta/models/{model}:batchEmbedContents", "Ollama": "/api/embed"}

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from tools.conformance.recordings import Fields, Recording, parse
+from tests.conformance.recordings import Fields, Recording, parse
 
 
 @dataclass

@@ -10,8 +10,8 @@ import orjson
 
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing import splitter_of
-from tools.conformance.gateway import ClientResponse, ReplaySetup
-from tools.conformance.recordings import Recording, parse
+from tests.conformance.gateway import ClientResponse, ReplaySetup
+from tests.conformance.recordings import Recording, parse
 
 _OURS = (".model", ".stream_options")
 """What the gateway sets itself: the model's name, and the request for usage."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tools.conformance.answer_readers_google_cohere_aws import bedrock, bedrock_stream, cohere, cohere_stream, gemini, gemini_stream
-from tools.conformance.answer_summary import AnswerSummary, Fields, number
+from tests.conformance.answer_readers_google_cohere_aws import bedrock, bedrock_stream, cohere, cohere_stream, gemini, gemini_stream
+from tests.conformance.answer_summary import AnswerSummary, Fields, number
 
 CHAT = {
     "stop": "stop", "length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls",

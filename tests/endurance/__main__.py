@@ -1,12 +1,14 @@
 """The headless gateway for a long time under mixed faults: checks for leaks, and that every request is recorded.
 
-    python -m benchmarks.endurance [--seconds 3600] [--rate 200]
+    python -m tests.endurance [--seconds 3600] [--rate 200]
 
 Calls come at a steady rate, in five dialects, streamed and not, to aliases of every strategy with targets in three dialects:
 passthrough and translated. Some clients disconnect in mid-stream or before any answer. Checked at the end: memory flat over the
 second half, file descriptors, threads and tasks as before, nothing in flight, nothing reserved, as many records as requests, and
 every stream ended either in success or in an error. Exits with 1 where one of these does not hold. Linux only.
 """
+
+# ruff: noqa: T201 (a command that prints its result)
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ from typing import Any
 import aiohttp
 
 from benchmarks.conduit import Admin
-from benchmarks.mixed_calls import MODELS, one_call
 from benchmarks.subjects import Process, module, start
+from tests.endurance.mixed_calls import MODELS, one_call
 from tests.fakes.client_dialects import CLIENT_DIALECTS
 from tests.fakes.vendor import API_KEY
 
@@ -178,8 +180,8 @@ def judge(
     for name in CLIENT_DIALECTS:
         mine = [(what, count) for what, count in seen.outcomes.most_common() if what.startswith(name)]
         print(f"{name:<12} " + ", ".join(f"{count:,} {what.removeprefix(name).strip()}" for what, count in mine))
-    turns = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
-    print(f"circuits     {sum(turns)} turns remembered, of {sum(map(bool, turns))} of {len(turns)} targets")
+    transitions = [len(target["turns"]) for target in admin.send("GET", "/health")["data"]]
+    print(f"circuits     {sum(transitions)} transitions, at {sum(map(bool, transitions))} of {len(transitions)} targets")
     for line, holds in checks.items():
         print(f"{line}{'' if holds else '   BROKEN'}")
     return sum(not holds for holds in checks.values())
@@ -194,7 +196,7 @@ def main() -> int:
     env = {"CONDUIT_MASTER_KEY": "endurance-master", "CONDUIT_SECRETS": "vault", "CONDUIT_VAULT_KEY": "endurance"}
     with tempfile.TemporaryDirectory(prefix="conduit-endurance-") as name:
         folder = Path(name)
-        vendor = start(module("benchmarks.faulty_vendor", "--port", "0"), folder / "vendor.log")
+        vendor = start(module("tests.endurance.faulty_vendor", "--port", "0"), folder / "vendor.log")
         conduit: Process | None = None
         try:
             conduit = start(

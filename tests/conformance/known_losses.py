@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.conformance.translated import TranslatedResult
+from tests.conformance.translated import TranslatedResult
 
 UNKNOWN = "unexplained"
 

@@ -10,11 +10,11 @@ import orjson
 
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.wire import dialect
-from tools.conformance import frames, request_types, sdk
-from tools.conformance.answer_readers import READ_STREAM, READ_WHOLE
-from tools.conformance.answer_summary import AnswerSummary, differences
-from tools.conformance.gateway import ClientResponse, ReplaySetup
-from tools.conformance.recordings import Endpoint, Recording, parse
+from tests.conformance import frames, request_types, sdk
+from tests.conformance.answer_readers import READ_STREAM, READ_WHOLE
+from tests.conformance.answer_summary import AnswerSummary, differences
+from tests.conformance.gateway import ClientResponse, ReplaySetup
+from tests.conformance.recordings import Endpoint, Recording, parse
 
 Fields = dict[str, Any]
 

@@ -1,7 +1,9 @@
 """Replays recorded traffic of real providers through the running gateway and writes `docs/conformance.md`.
 
-python -m tools.conformance [FOLDER]    (a folder with recordings.jsonl.gz and replay.py; else CONDUIT_RECORDINGS)
+python -m tests.conformance [FOLDER]    (a folder with recordings.jsonl.gz and replay.py; else CONDUIT_RECORDINGS)
 """
+
+# ruff: noqa: T201 (a command that prints its result)
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conduit_desktop.core.paths import Home
-from tools.conformance import media, passthrough, translated
-from tools.conformance.gateway import ReplaySetup, open_setup
-from tools.conformance.page import page
+from tests.conformance import media, passthrough, translated
+from tests.conformance.gateway import ReplaySetup, open_setup
+from tests.conformance.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "conformance.md"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from tools.conformance import frames
+from tests.conformance import frames
 
 Fields = dict[str, Any]
 

@@ -1,12 +1,13 @@
 """A scripted vendor that cycles through every known fault of providers, with good answers between; it keeps no calls.
 
-python -m benchmarks.faulty_vendor --port 0
+python -m tests.endurance.faulty_vendor --port 0
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections import deque
 
 from tests.fakes.script import Step
@@ -50,7 +51,8 @@ async def serve(port: int) -> None:
         vendor.script(*steps(7), model=f"first-{number}", cycle=True)
     vendor.script(*OUTAGE, model="first-7", cycle=True)
     await vendor.start(port)
-    print(f"Vendor listening on {vendor.anthropic_url}", flush=True)
+    sys.stdout.write(f"Vendor listening on {vendor.anthropic_url}\n")
+    sys.stdout.flush()
     await asyncio.Event().wait()
 
 

@@ -19,11 +19,11 @@ from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.call import Call, WholeReply
 from conduit_desktop.server.application import build
 from conduit_desktop.wire import dialect
+from tests.conformance.answer_readers import READ_WHOLE
+from tests.conformance.recordings import GOOGLE_KEY, Recording, recordings
 from tests.fakes.app_context import IdleServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
 from tests.fakes.replay import interactions, replaying
-from tools.conformance.answer_readers import READ_WHOLE
-from tools.conformance.recordings import GOOGLE_KEY, Recording, recordings
 
 Fields = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""A long run of the headless gateway under mixed faults: `python -m tests.endurance`."""
