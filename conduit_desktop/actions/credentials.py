@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import TracebackType
 
 from conduit_desktop.actions.schemas.inputs import NewCredential
@@ -69,22 +69,30 @@ class SecretDraft:
                 log.warning("the secret %s could not be removed: %s", name, describe(error))
 
 
+def check_credentials(wanted: Sequence[NewCredential], known: Container[str] = ()) -> None:
+    """Raises Invalid for a repeated label, and for a missing key where the label is not one of `known`."""
+    labels: set[str] = set()
+    for index, one in enumerate(wanted):
+        if one.label in labels:
+            raise Invalid(f"api_keys[{index}].label: {one.label!r} is there twice", f"api_keys[{index}].label")
+        if one.api_key is None and one.label not in known:
+            raise Invalid(f"api_keys[{index}].api_key: is required", f"api_keys[{index}].api_key")
+        labels.add(one.label)
+
+
 async def keep_credentials(
     draft: SecretDraft, provider_id: str, wanted: Sequence[NewCredential], old: Sequence[CredentialRef] = ()
 ) -> tuple[CredentialRef, ...]:
-    """The credentials `wanted`, with new secrets kept; one without `api_key` keeps the secret its label has."""
+    """The credentials `wanted`, with new secrets kept; one without `api_key` keeps the secret its label has. Raises Invalid."""
     known = {credential.label: credential for credential in old}
+    check_credentials(wanted, known)
     kept: dict[str, CredentialRef] = {}
-    for index, one in enumerate(wanted):
-        if one.label in kept:
-            raise Invalid(f"api_keys[{index}].label: {one.label!r} is there twice", f"api_keys[{index}].label")
+    for one in wanted:
         if one.api_key is not None:
             secret = await draft.put(f"provider/{provider_id}/{one.label}", one.api_key)
             kept[one.label] = CredentialRef(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
-        elif one.label in known:
-            kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
         else:
-            raise Invalid(f"api_keys[{index}].api_key: is required", f"api_keys[{index}].api_key")
+            kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
     named = {credential.secret for credential in kept.values()}
     draft.drop({credential.secret for credential in old} - named)
     return tuple(kept.values())

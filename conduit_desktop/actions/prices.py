@@ -46,12 +46,17 @@ async def put(context: AppContext, pattern: str, new: NewPrice, actor: Actor, so
     return view(await apply(context, actor, lambda edit: put_in(edit, pattern, new, source)))
 
 
+def check_rates(new: NewPrice) -> None:
+    """Raises Invalid for a price that has only rates of token classes which never occur alone, such as `cache_read`."""
+    if all(getattr(new, name) is None for name in _UNIT_RATES):
+        raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
+
+
 def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> Price:
     """Set a price inside a transaction; raises Conflict, Invalid."""
     if new.pattern is not None and new.pattern != pattern:
         raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
-    if all(getattr(new, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
-        raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
+    check_rates(new)
     starts = epoch_ms(new.valid_from) if new.valid_from else 0
     before = next((one for one in edit.tx.prices.history(pattern) if one.valid_from == starts), None)
     if before is not None and source == "user":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.credentials import SecretDraft, keep_credentials, keep_headers
-from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
+from conduit_desktop.actions.credentials import SecretDraft, check_credentials, keep_credentials, keep_headers
+from conduit_desktop.actions.dispatch import Change, Edit, Job, change
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
     CredentialView,
@@ -92,8 +93,19 @@ async def create(context: AppContext, new: NewProvider, actor: Actor, source: So
     return view(await change(context, actor, work))
 
 
+def check_new(new: NewProvider, labels: Container[str] = ()) -> None:
+    """Every check of a provider that needs neither store nor secrets; `labels` have a key already. Raises Invalid."""
+    kind_of(new.kind)
+    _base_url(new.base_url)
+    _options({}, new.options, new.kind)
+    wanted = wanted_credentials(new) or []
+    check_credentials(wanted, labels)
+    _check_complete(new, has_key=bool(wanted))
+
+
 async def prepare_insert(draft: SecretDraft, new: NewProvider, source: Source = "user") -> Job[Provider]:
-    """Write the secrets of a new provider; the job returned adds its row. Raises Invalid."""
+    """Write the secrets of a new provider; the job returned adds its row. Raises Invalid, with nothing written."""
+    check_new(new)
     provider_id = new_id("prov")
     provider = Provider(
         id=provider_id,
@@ -109,7 +121,6 @@ async def prepare_insert(draft: SecretDraft, new: NewProvider, source: Source = 
         created_at=now_ms(),
         updated_at=now_ms(),
     )
-    _check_complete(provider)
 
     def job(edit: Edit) -> Provider:
         edit.tx.providers.insert(provider)
@@ -145,7 +156,7 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
         values["options"] = _options(before.options, patch.options, kind) if patch.options is not None else {}
     await _change_secrets(draft, before, patch, values)
     after = replaced(before, {**values, "source": source})
-    _check_complete(after)
+    _check_complete(after, has_key=bool(after.credentials))
 
     def job(edit: Edit) -> Provider:
         edit.tx.providers.replace(after)
@@ -234,7 +245,7 @@ async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderP
         values["headers"] = await keep_headers(draft, before.id, patch.headers or {}, keeping)
 
 
-def _check_complete(provider: Provider) -> None:
+def _check_complete(provider: Provider | NewProvider, has_key: bool) -> None:
     """Raises Invalid for a missing field that this kind requires."""
     kind = kind_of(provider.kind)
     for field in kind.fields:
@@ -242,7 +253,7 @@ def _check_complete(provider: Provider) -> None:
             continue
         if field.name == "api_key":
             # A private server behind a vendor's protocol may need no key.
-            given = bool(provider.credentials) or provider.accept_client_keys or provider.base_url is not None
+            given = has_key or provider.accept_client_keys or provider.base_url is not None
         else:
             given = bool(provider.base_url if field.name == "base_url" else provider.options.get(field.name))
         if not given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -62,7 +62,7 @@ async def change(context: AppContext, values: Mapping[str, Any], actor: Actor) -
 
 def put_in(edit: Edit, checked: Mapping[str, Any]) -> None:
     """Set options that `check` returned, inside a transaction; raises Invalid."""
-    _check_names(edit, checked)
+    check_names(checked, [key.name for key in edit.tx.keys.all()], [alias.alias for alias in edit.tx.models.all()])
     edit.tx.settings.put(checked)
     edit.record("settings.change", ", ".join(sorted(checked)), checked)
 
@@ -80,12 +80,12 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(settings, name) if name in given else None for name in values}
 
 
-def _check_names(edit: Edit, values: Mapping[str, Any]) -> None:
-    """Settings that name a key or an alias must name one that exists."""
-    if (name := values.get("anonymous_key")) and not any(key.name.casefold() == name.casefold() for key in edit.tx.keys.all()):
-        raise Invalid(f"anonymous_key: there is no virtual key {name!r}", "anonymous_key")
-    if (name := values.get("default_alias")) and edit.tx.models.get(name) is None:
-        raise Invalid(f"default_alias: there is no model alias {name!r}", "default_alias")
+def check_names(values: Mapping[str, Any], keys: Iterable[str], aliases: Iterable[str]) -> None:
+    """Raises Invalid where a setting names a virtual key or an alias that is not among those given (in any case)."""
+    for setting, known, what in (("anonymous_key", keys, "virtual key"), ("default_alias", aliases, "model alias")):
+        name = values.get(setting)
+        if name and name.casefold() not in {one.casefold() for one in known}:
+            raise Invalid(f"{setting}: there is no {what} {name!r}", setting)
 
 
 def _kind(annotation: Any) -> tuple[str, list[str] | None]:

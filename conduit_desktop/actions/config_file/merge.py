@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from conduit_desktop.actions import keys, models, prices, providers
+from conduit_desktop.actions import keys, models, prices, providers, settings
 from conduit_desktop.actions.config_file.document import ConfigFile, FileKey, FileModel, FilePrice, secret_of
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.credentials import SecretDraft, hint
@@ -28,11 +29,9 @@ from conduit_desktop.actions.schemas.inputs import (
 )
 from conduit_desktop.actions.schemas.inputs import NewKey as KeyInput
 from conduit_desktop.core.entities import Provider, Source, VirtualKey
-from conduit_desktop.core.errors import Invalid
+from conduit_desktop.core.errors import ActionError, Invalid
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.gateway.admission.access import digest
-from conduit_desktop.providers.address import check_base_url
-from conduit_desktop.providers.catalog import kind_of
 
 Kind = Literal["provider", "model", "key", "price", "setting"]
 Verdict = Literal["add", "change", "same", "locked"]
@@ -46,6 +45,8 @@ _ADDED_LAST = frozenset({"fallbacks", *models.BY_CAUSE})
 class MergeStep:
     """One entity of the file. `prepare` writes its secrets; the job it returns writes the row, and returns a generated key."""
 
+    path: str
+    """Where the file defines it: `providers[0]`."""
     kind: Kind
     name: str
     change: Verdict
@@ -63,10 +64,10 @@ class Merge:
     async def plan(self, config: ConfigFile) -> list[MergeStep]:
         """Every step; raises Invalid, with the field's path in the file, for a value that cannot be used."""
         await self._check(config)
-        steps = [await self._provider(one) for one in config.providers]
-        steps += [await self._model(one) for one in config.models]
-        steps += [await self._key(index, one) for index, one in enumerate(config.keys)]
-        return steps + [await self._price(one) for one in config.prices]
+        steps = [await self._provider(f"providers[{index}]", one) for index, one in enumerate(config.providers)]
+        steps += [await self._model(f"models[{index}]", one) for index, one in enumerate(config.models)]
+        steps += [await self._key(f"keys[{index}]", one) for index, one in enumerate(config.keys)]
+        return steps + [await self._price(f"prices[{index}]", one) for index, one in enumerate(config.prices)]
 
     def _verdict(self, source: Source | None, fields: set[str]) -> Verdict:
         if source is None:
@@ -76,12 +77,16 @@ class Merge:
         return "change" if fields or source != self.source else "same"
 
     async def _check(self, config: ConfigFile) -> None:
-        vendors = {one.name.lower() for one in await self.context.store.providers.all()}
+        store = self.context.store
+        vendors = {one.name.lower() for one in await store.providers.all() if self._stays(one.source)}
         vendors |= {one.name.lower() for one in config.providers}
-        known = {one.alias.lower(): list(one.fallbacks) for one in await self.context.store.models.all()}
-        known |= {one.alias.lower(): list(one.fallbacks) for one in config.models}
+        aliases = [one for one in await store.models.all() if self._stays(one.source)]
+        known: dict[str, Sequence[str]] = {one.alias.lower(): one.fallbacks for one in aliases}
+        known |= {one.alias.lower(): one.fallbacks for one in config.models}
         for index, provider in enumerate(config.providers):
-            _check_provider(provider, f"providers[{index}]")
+            before = await store.providers.get(provider.name)
+            with located(f"providers[{index}]"):
+                providers.check_new(provider, {one.label for one in before.credentials} if before else ())
         for index, model in enumerate(config.models):
             for at, target in enumerate(model.targets):
                 if target.provider.lower() not in vendors:
@@ -90,13 +95,23 @@ class Merge:
             models.check_fallbacks(model.alias, model.fallbacks, known, f"models[{index}].fallbacks")
             for field in models.BY_CAUSE:
                 models.check_fallbacks(model.alias, getattr(model, field), dict.fromkeys(known, ()), f"models[{index}].{field}")
+        for index, price in enumerate(config.prices):
+            with located(f"prices[{index}]"):
+                prices.check_rates(price)
+        names = [one.name for one in await store.keys.all() if self._stays(one.source)] + [one.name for one in config.keys]
+        settings.check_names(config.settings, names, known)
 
-    async def _provider(self, new: NewProvider) -> MergeStep:
+    def _stays(self, source: Source) -> bool:
+        """Whether an entity of the store that the file does not name is still there after the merge."""
+        return self.source == "user" or source != "file"
+
+    async def _provider(self, path: str, new: NewProvider) -> MergeStep:
         before = await self.context.store.providers.get(new.name)
         if before is None:
             return MergeStep(
-                "provider", new.name, "add", (), lambda draft: _without_result(providers.prepare_insert(draft, new, self.source))
-            )
+                path, "provider", new.name, "add", (),
+                lambda draft: _without_result(providers.prepare_insert(draft, new, self.source)),
+            )  # fmt: skip
         wanted = self._kept_credentials(new, before)
         headers = self._new_headers(new, before)
         patch = _provider_patch(new, wanted, headers, before)
@@ -106,7 +121,7 @@ class Merge:
         if await asyncio.to_thread(_other_headers, self.context, headers, before):
             fields.add("headers")
         return MergeStep(
-            "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
+            path, "provider", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
             lambda draft: _without_result(providers.prepare_update(draft, before, patch, self.source)),
         )  # fmt: skip
 
@@ -130,19 +145,19 @@ class Merge:
         headers: dict[str, str | None] = {header.name: None for header in before.headers if header.name.lower() not in named}
         return headers | {name: value for name, value in wanted.items() if name.lower() not in staying}
 
-    async def _model(self, new: FileModel) -> MergeStep:
+    async def _model(self, path: str, new: FileModel) -> MergeStep:
         before = await self.context.store.models.get(new.alias)
         values = {name: getattr(new, name) for name in NewModel.model_fields}
         values["overrides"] = new.overrides | dict.fromkeys(new.remove_parameters)
         if before is None:
             # Fallbacks may come later in the file: `add_fallbacks` sets them when every alias exists.
             first = NewModel.model_construct(**{**values, **{field: [] for field in _ADDED_LAST}})
-            return MergeStep("model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)))
+            return MergeStep(path, "model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)))
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
         patch = ModelPatch.model_construct(_fields_set=set(values) - _ADDED_LAST, **values)
         return MergeStep(
-            "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
+            path, "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),
             _prepared(lambda edit: models.update(edit, models.find_in(edit, before.alias), patch, self.source)),
         )  # fmt: skip
 
@@ -156,19 +171,18 @@ class Merge:
                 patch = ModelPatch.model_validate(changed)
                 models.update(edit, alias, patch, self.source)
 
-    async def _key(self, index: int, new: FileKey) -> MergeStep:
-        path = f"keys[{index}].key"
+    async def _key(self, path: str, new: FileKey) -> MergeStep:
         before = next((k for k in await self.context.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
         unset = self.source == "user" and _is_unset(new.key)
-        secret = None if unset else secret_of(new, path)
+        secret = None if unset else secret_of(new, f"{path}.key")
         body = _key_body(new)
         if before is None:
-            return MergeStep("key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)))
+            return MergeStep(path, "key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)))
         fields = _key_fields(new, before)
         if secret is not None and digest(secret) != before.digest:
             fields.add("key")
         return MergeStep(
-            "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
+            path, "key", before.name, self._verdict(before.source, fields), tuple(sorted(fields)),
             _prepared(lambda edit: keys.update(edit, before, body, self.source, secret)),
         )  # fmt: skip
 
@@ -177,7 +191,7 @@ class Merge:
         keys.insert(edit, body, secret or generated or "", self.source)
         return generated
 
-    async def _price(self, new: FilePrice) -> MergeStep:
+    async def _price(self, path: str, new: FilePrice) -> MergeStep:
         starts = epoch_ms(new.valid_from) if new.valid_from else 0
         before = next((one for one in await self.context.store.prices.history(new.pattern) if one.valid_from == starts), None)
         body = NewPrice.model_construct(**{name: getattr(new, name) for name in NewPrice.model_fields})
@@ -185,7 +199,7 @@ class Merge:
         have = before.model_dump() if before else {}
         fields = {name for name, value in wanted.items() if before and _listed(have)[name] != _listed(wanted)[name]}
         return MergeStep(
-            "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
+            path, "price", new.pattern, self._verdict(before.source if before else None, fields), tuple(sorted(fields)),
             _prepared(lambda edit: prices.put_in(edit, new.pattern, body, self.source)),
         )  # fmt: skip
 
@@ -217,14 +231,14 @@ async def _without_result(prepared: Awaitable[Job[Any]]) -> Job[str | None]:
     return job
 
 
-def _check_provider(provider: NewProvider, path: str) -> None:
+@contextmanager
+def located(path: str) -> Iterator[None]:
+    """Errors raised inside become Invalid, with the field's path in the file: `providers[0]` before `options.region`."""
     try:
-        kind_of(provider.kind)
-        if provider.base_url:
-            check_base_url(provider.base_url)
-    except Invalid as error:
-        field = f"{path}.{error.field}"
-        raise Invalid(f"{field}: {error.message}", field) from None
+        yield
+    except ActionError as error:
+        field = f"{path}.{error.field}" if error.field else path
+        raise Invalid(f"{field}: {error.message.removeprefix(f'{error.field}: ')}", field) from error
 
 
 def _provider_patch(

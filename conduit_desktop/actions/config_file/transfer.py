@@ -11,7 +11,7 @@ from typing import Any
 from conduit_desktop.actions import keys, models, prices, providers
 from conduit_desktop.actions import settings as options
 from conduit_desktop.actions.config_file.document import ConfigFile, parse
-from conduit_desktop.actions.config_file.merge import Merge, MergeStep
+from conduit_desktop.actions.config_file.merge import Merge, MergeStep, located
 from conduit_desktop.actions.config_file.writer import document
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
@@ -44,27 +44,31 @@ async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> 
             config = await asyncio.to_thread(parse, request.toml, "import")
         except ConfigFileBroken as error:
             raise Invalid(str(error), "toml") from error
-        merge = Merge(context, "user")
         try:
-            steps = await merge.plan(config)
+            return await _import(started, config, request.apply)
         except ActionError as error:
             raise Invalid(str(config.complain(error)), "toml") from error
-        changes = [_change_view(step) for step in steps]
-        changes += _setting_changes(context, config)
-        if not request.apply:
-            return ImportView(applied=False, changes=changes, new_keys={})
-        settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
-        jobs = await _prepare(started, steps)
-
-        def write(edit: Edit) -> dict[str, str]:
-            made = _write_steps(edit, jobs, merge, config)
-            if settings:
-                options.put_in(edit, options.check(settings))
-            return made
-
-        return ImportView(applied=True, changes=changes, new_keys=await started.commit(write))
 
     return await change(context, actor, work)
+
+
+async def _import(started: Change, config: ConfigFile, apply: bool) -> ImportView:
+    merge = Merge(started.context, "user")
+    steps = await merge.plan(config)
+    changes = [_change_view(step) for step in steps]
+    changes += _setting_changes(started.context, config)
+    if not apply:
+        return ImportView(applied=False, changes=changes, new_keys={})
+    settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
+    jobs = await _prepare(started, steps)
+
+    def write(edit: Edit) -> dict[str, str]:
+        made = _write_steps(edit, jobs, merge, config)
+        if settings:
+            options.put_in(edit, options.check(settings))
+        return made
+
+    return ImportView(applied=True, changes=changes, new_keys=await started.commit(write))
 
 
 async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]:
@@ -72,16 +76,20 @@ async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]
 
     Raises ConfigFileBroken with file, line and field; nothing is changed then. Returns what was changed.
     """
-    return await change(context, "file", lambda started: _sync(started, config))
+
+    async def work(started: Change) -> list[ChangeView]:
+        try:
+            return await _sync(started, config)
+        except ActionError as error:
+            raise config.complain(error) from error
+
+    return await change(context, "file", work)
 
 
 async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
     context = started.context
     merge = Merge(context, "file")
-    try:
-        steps = await merge.plan(config)
-    except ActionError as error:
-        raise config.complain(error) from error
+    steps = await merge.plan(config)
     jobs = await _prepare(started, steps)
     absent = await _absent(started, config)
 
@@ -103,14 +111,26 @@ def _change_view(step: MergeStep) -> ChangeView:
     return ChangeView(kind=step.kind, name=step.name, change=step.change, fields=list(step.fields))
 
 
-async def _prepare(started: PendingChange, steps: Sequence[MergeStep]) -> list[tuple[str, Job[str | None]]]:
-    """Write the secrets of every step that changes something; the jobs that write their rows, by name."""
-    return [(step.name, await step.prepare(started.secrets)) for step in steps if step.change in ("add", "change")]
+Written = tuple[MergeStep, Job[str | None]]
 
 
-def _write_steps(edit: Edit, jobs: Sequence[tuple[str, Job[str | None]]], merge: Merge, config: ConfigFile) -> dict[str, str]:
+async def _prepare(started: Change, steps: Sequence[MergeStep]) -> list[Written]:
+    """Write the secrets of every step that changes something; those steps, each with the job that writes its row."""
+    prepared = []
+    for step in steps:
+        if step.change in ("add", "change"):
+            with located(step.path):
+                prepared.append((step, await step.prepare(started.secrets)))
+    return prepared
+
+
+def _write_steps(edit: Edit, jobs: Sequence[Written], merge: Merge, config: ConfigFile) -> dict[str, str]:
     """Write every row; returns the keys that had to be generated, by name."""
-    made = {name: key for name, job in jobs if (key := job(edit)) is not None}
+    made = {}
+    for step, job in jobs:
+        with located(step.path):
+            if (key := job(edit)) is not None:
+                made[step.name] = key
     merge.add_fallbacks(edit, config)
     return made
 

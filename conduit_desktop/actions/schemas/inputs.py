@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field, StringConstraints
 
 from conduit_desktop.actions.schemas.checks import (
     alias_name,
@@ -209,7 +209,8 @@ class BackupRequest(Body):
 class ImportRequest(Body):
     """POST /import: the text of a `conduit.toml`; nothing is changed unless `apply` is true."""
 
-    toml: str
+    # Not stripped: errors name the lines of the text as it was given.
+    toml: Annotated[str, StringConstraints(strip_whitespace=False)]
     apply: bool = False
 
 

@@ -11,7 +11,7 @@ from conduit_desktop.actions.config_file.document import parse
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.errors import ConfigFileBroken, Invalid
 from tests.actions.conftest import Do
-from tests.fakes.app_context import published
+from tests.fakes.app_context import DictSecrets, published
 
 ALL = """
 [[providers]]
@@ -85,10 +85,104 @@ async def test_a_key_that_the_file_leaves_to_rotation_is_logged_by_name_alone(
     ]
 
 
-async def test_an_import_that_names_a_missing_default_model_is_refused(do: Do) -> None:
+GOOD = """
+[[providers]]
+name = "good"
+kind = "openai"
+api_key = "sk-good-0123456789abcdef"
+headers = { X-A = "header-0123456789" }
+[[keys]]
+name = "ci"
+"""
+"""A part of the file without faults, which comes first: eight lines, with secrets to write."""
+MISFITS = [
+    (
+        '[[providers]]\nname = "b"\nkind = "openai"\napi_key = "sk-b"\noptions = { regoin = "x" }\n',
+        13, "providers[1].options.regoin",
+    ),
+    ('[[providers]]\nname = "b"\nkind = "openai"\n', 9, "providers[1].api_key"),
+    (
+        '[[providers]]\nname = "b"\nkind = "openai"\napi_key = "sk-b"\napi_keys = [{ label = "x", api_key = "sk-c" }]\n',
+        12, "providers[1].api_key",
+    ),
+    (
+        '[[providers]]\nname = "b"\nkind = "openai"\n'
+        'api_keys = [{ label = "x", api_key = "sk-b" }, { label = "x", api_key = "sk-c" }]\n',
+        12, "providers[1].api_keys[1].label",
+    ),
+    ('[[providers]]\nname = "b"\nkind = "openai"\napi_keys = [{ label = "x" }]\n', 12, "providers[1].api_keys[0].api_key"),
+    ('[[prices]]\npattern = "p"\ncache_read = 1\n', 9, "prices[0].input"),
+    ('[settings]\ndefault_alias = "missing"\n', 10, "default_alias"),
+    ('[settings]\nanonymous_key = "missing"\n', 10, "anonymous_key"),
+]  # fmt: skip
+
+
+def stored(context: AppContext) -> dict[str, str]:
+    assert isinstance(context.secrets, DictSecrets)
+    return context.secrets.kept
+
+
+@pytest.mark.parametrize(("part", "line", "field"), MISFITS)
+async def test_a_followed_file_that_does_not_fit_changes_nothing_and_is_named_by_line(
+    context: AppContext, do: Do, part: str, line: int, field: str
+) -> None:
+    with pytest.raises(ConfigFileBroken) as raised:
+        await transfer.sync_file(context, parse(GOOD + part, "here.toml"))
+    assert str(raised.value).startswith(f"here.toml, line {line}: {field}: ")
+    assert stored(context) == {}
+    for path in ("/providers", "/keys", "/prices", "/audit"):
+        assert (await do("GET", path))["data"] == [], path
+
+
+@pytest.mark.parametrize("apply", [False, True])
+@pytest.mark.parametrize(("part", "line", "field"), MISFITS)
+async def test_an_import_that_does_not_fit_is_refused_as_a_preview_too_and_changes_nothing(
+    context: AppContext, do: Do, part: str, line: int, field: str, apply: bool
+) -> None:
     with pytest.raises(Invalid) as raised:
-        await do("POST", "/import", {"toml": '[settings]\ndefault_alias = "nothing"\n', "apply": True})
-    assert raised.value.field == "default_alias"
+        await do("POST", "/import", {"toml": GOOD + part, "apply": apply})
+    assert raised.value.field == "toml"
+    assert raised.value.message.startswith(f"import, line {line}: {field}: ")
+    assert stored(context) == {}
+    for path in ("/providers", "/keys", "/prices", "/audit"):
+        assert (await do("GET", path))["data"] == [], path
+
+
+@pytest.mark.parametrize(("part", "line", "field"), MISFITS[:5])
+async def test_a_provider_of_the_file_that_no_longer_fits_keeps_what_it_had(
+    context: AppContext, part: str, line: int, field: str
+) -> None:
+    before_text = GOOD + '[[providers]]\nname = "b"\nkind = "openai"\napi_key = "sk-before-0123456789"\n'
+    await transfer.sync_file(context, parse(before_text))
+    before, secrets = await context.store.providers.all(), dict(stored(context))
+    with pytest.raises(ConfigFileBroken, match=f"line {line}: "):
+        await transfer.sync_file(context, parse(GOOD + part))
+    assert (await context.store.providers.all(), stored(context)) == (before, secrets)
+
+
+async def test_a_fault_that_only_the_store_finds_changes_nothing_and_is_named_by_line(context: AppContext) -> None:
+    key = "condt_" + "a" * 43
+    text = GOOD + f'key = "{key}"\n[[keys]]\nname = "same text"\nkey = "{key}"\n'
+    with pytest.raises(ConfigFileBroken, match=r"^here\.toml, line 10: keys\[1\]"):
+        await transfer.sync_file(context, parse(text, "here.toml"))
+    assert (await context.store.providers.all(), stored(context)) == ([], {})
+
+
+async def test_a_setting_and_a_target_cannot_name_what_this_file_no_longer_defines(context: AppContext) -> None:
+    await transfer.sync_file(context, parse(ALL))
+    with pytest.raises(ConfigFileBroken, match="there is no model alias 'fast'"):
+        await transfer.sync_file(context, parse('[settings]\ndefault_alias = "fast"\n'))
+    model = '[[models]]\nalias = "Fast"\ntargets = [{ provider = "demo", model = "demo-chat" }]\n'
+    with pytest.raises(ConfigFileBroken, match="there is no provider 'demo'"):
+        await transfer.sync_file(context, parse(model))
+    assert [one.alias for one in await context.store.models.all()] == ["Fast"]
+
+
+async def test_a_default_alias_may_be_one_of_the_user_in_any_case(context: AppContext, do: Do) -> None:
+    await do("POST", "/providers", {"name": "mine", "kind": "demo"})
+    await do("POST", "/models", {"alias": "Mine", "targets": [{"provider": "mine", "model": "demo-chat"}]})
+    await transfer.sync_file(context, parse('[settings]\ndefault_alias = "mine"\n'))
+    assert context.gateway.snapshot.settings.default_alias == "mine"
 
 
 async def test_an_import_changes_only_the_settings_that_differ_and_are_not_fixed(context: AppContext, do: Do) -> None:
