@@ -23,7 +23,7 @@ class Display:
     picture: Path | None = None
     popen: subprocess.Popen[str] | None = None
 
-    def look(self) -> bytes | None:
+    def capture(self) -> bytes | None:
         """A sample of the screen's bytes; None without a frame buffer (offscreen)."""
         return self.picture.read_bytes()[::SAMPLE_STEP] if self.picture else None
 
@@ -36,7 +36,7 @@ class Display:
     def seconds_until_changed(self, before: bytes, begun: float, within_s: float = 30) -> float:
         """Seconds from `begun` (perf_counter) until a twentieth of the screen differs from `before`."""
         while time.perf_counter() - begun < within_s:
-            now = self.look() or b""
+            now = self.capture() or b""
             if sum(a != b for a, b in zip(before, now, strict=False)) > len(before) * VISIBLE_SHARE:
                 return time.perf_counter() - begun
             time.sleep(0.005)

@@ -37,7 +37,7 @@ def _start_seconds(home: Home) -> float:
 def _window_seconds(bench: Bench, home: Home) -> float:
     assert bench.display is not None
     time.sleep(0.5)  # let the last window's place be cleared
-    before = bench.display.look() or b""
+    before = bench.display.capture() or b""
     begun = time.perf_counter()
     process = home.desktop(bench.display.env)
     try:

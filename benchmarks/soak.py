@@ -24,7 +24,7 @@ from benchmarks.subjects import Process, module, start
 
 LAG_MS = 50.0
 GROWTH_MB = 5.0
-LOOK_EVERY_S = 0.5
+CHECK_EVERY_S = 0.5
 
 
 def watch(home: Home, process: Process, seconds: float, connections: int) -> tuple[list[Load], list[float], list[float]]:
@@ -39,7 +39,7 @@ def watch(home: Home, process: Process, seconds: float, connections: int) -> tup
     memory: list[float] = []
     loading.start()
     while loading.is_alive():
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(CHECK_EVERY_S)
         lags.append(float(str(admin.send("GET", "/status")["loop_lag_ms"])))
         memory.append(process.memory_mb)
     loading.join()

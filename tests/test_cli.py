@@ -29,13 +29,13 @@ class Shell:
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def __call__(self, *words: str, input: str | None = None, code: int = 0) -> Result:
-        result = CliRunner().invoke(cli, ["--home", str(self.home), *words], input=input, prog_name="conduit-desktop")
+    def __call__(self, *arguments: str, input: str | None = None, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, ["--home", str(self.home), *arguments], input=input, prog_name="conduit-desktop")
         assert result.exit_code == code, f"{result.output}\n{result.stderr}\n{result.exception!r}"
         return result
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self(*words, "--json").stdout)
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json").stdout)
 
 
 @pytest.fixture
@@ -104,18 +104,18 @@ def test_providers_models_keys_and_prices_are_added_changed_and_removed(sh: Shel
     )
     changed = sh.json("keys", "edit", "ci", "--budget", "none", "--models", "none", "--metadata", "team=x")
     assert (changed["budget_usd"], changed["models"], changed["rpm"], changed["metadata"]) == (None, [], 60, {"team": "x"})
-    for words in (
+    for arguments in (
         ["models", "remove", "talk"],
         ["providers", "remove", "gpus"],
         ["keys", "remove", "ci"],
         ["prices", "remove", "gpus/*"],
     ):
-        sh(*words)
+        sh(*arguments)
     assert [row["name"] for row in sh.json("providers", "list")] == ["demo"]
     assert [sh.json(what, "list") for what in ("models", "keys", "prices")] == [[], [], []]
 
 
-def test_a_target_is_paused_and_resumed_whoever_serves_the_home(sh: Shell) -> None:
+def test_a_target_is_paused_and_resumed_with_and_without_a_running_gateway(sh: Shell) -> None:
     sh("providers", "add", "demo", "--kind", "demo")
     sh("models", "add", "chat", "--target", "demo/demo-chat", "--sticky", "session", "--trim", "--context-fallback", "none")
     assert [(one["name"], one["state"]) for one in sh.json("health", "list")] == [("demo/demo-chat", "unused")]
@@ -154,13 +154,13 @@ def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("arguments", "code", "message"),
     [
-        (["keys", "show", "nobody"], 1, "There is no virtual key 'nobody'."),
+        (["keys", "show", "missing"], 1, "There is no virtual key 'missing'."),
         (["providers", "add", "x", "--kind", "nothing"], 1, "no provider kind 'nothing'"),
         (["providers", "add", "x", "--kind", "vllm", "--base-url", "ftp://x"], 1, "must begin with http"),
-        (["models", "add", "x", "--target", "nobody/m"], 1, "targets[0].provider"),
-        (["models", "add", "x", "--target", "nobody"], 2, "PROVIDER/MODEL"),
+        (["models", "add", "x", "--target", "missing/m"], 1, "targets[0].provider"),
+        (["models", "add", "x", "--target", "missing"], 2, "PROVIDER/MODEL"),
         (["prices", "add", "x", "--input", "-1"], 1, "input: must be greater than or equal to 0"),
         (["prices", "add", "x", "--input", "cheap"], 2, "is no number"),
         (["keys", "create"], 2, "--name"),
@@ -174,8 +174,8 @@ def test_the_last_home_given_wins(sh: Shell, tmp_path: Path, monkeypatch: pytest
         (["nonsense"], 2, "nonsense"),
     ],
 )
-def test_a_failure_is_one_line_and_its_exit_code(sh: Shell, words: list[str], code: int, message: str) -> None:
-    result = sh(*words, code=code)
+def test_a_failure_is_one_line_and_its_exit_code(sh: Shell, arguments: list[str], code: int, message: str) -> None:
+    result = sh(*arguments, code=code)
     assert message in result.stderr
     assert "Traceback" not in result.output
     if code == 1:
@@ -299,7 +299,7 @@ def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served
     sh("models", "add", "talk", "--target", "demo/demo-chat")
     key = sh("keys", "create", "--name", "ci").stdout.strip()
     assert sh("models", "explain", "talk").stdout.count("demo-chat") == 1
-    assert "There is no virtual key" in sh("keys", "show", "nobody", code=1).stderr
+    assert "There is no virtual key" in sh("keys", "show", "missing", code=1).stderr
     follow = subprocess.Popen(
         [*PYTHON, "requests", "--follow", "--json", "--home", str(sh.home)], stdout=subprocess.PIPE, text=True
     )
@@ -319,7 +319,7 @@ def test_commands_act_through_the_process_that_serves_the_home(sh: Shell, served
     assert sh.json("keys", "list")[0]["name"] == "ci"
 
 
-def test_whoever_has_the_home_needs_no_master_key(
+def test_the_owner_of_the_home_needs_no_master_key(
     sh: Shell, served: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server may have been given one that this shell does not know."""
@@ -347,7 +347,7 @@ def _chat(address: str, key: str) -> None:
 
 
 def _first_line(process: subprocess.Popen[str], poke: Any) -> str:
-    """What the process prints first; asked again until it listens."""
+    """What the process prints first; read again until it listens."""
     import select
 
     assert isinstance(process.stdout, io.TextIOBase)

@@ -18,7 +18,7 @@ def pins() -> dict[str, set[str]]:
     return {name.lower().replace("_", "-"): set(filter(None, extras.split(","))) for name, extras in lines}
 
 
-def asked_for() -> Iterator[tuple[str, str, set[str]]]:
+def required() -> Iterator[tuple[str, str, set[str]]]:
     """(who, whom, with which extras) for what the packages installed here ask of each other, without extras of their own."""
     for distribution in importlib.metadata.distributions():
         for text in distribution.requires or ():
@@ -28,10 +28,10 @@ def asked_for() -> Iterator[tuple[str, str, set[str]]]:
 
 
 def test_an_extra_that_a_package_asks_for_is_pinned_with_it() -> None:
-    """With hashes, pip looks at the newest release of what is asked for with an extra unless the extra is pinned, too."""
+    """With hashes, pip looks at the newest release of what is required with an extra unless the extra is pinned, too."""
     known = pins()
     assert len(known) > 50
     missing = [
-        (who, whom, extras) for who, whom, extras in asked_for() if who in known and whom in known and not extras <= known[whom]
+        (who, whom, extras) for who, whom, extras in required() if who in known and whom in known and not extras <= known[whom]
     ]
     assert missing == []

@@ -1,6 +1,6 @@
 """Makes `resources/prices.json` from the package genai-prices: `python -m tools.prices`.
 
-The gateway reads that file and not the package, which would cost it a hundred megabytes. What the file cannot say is
+The gateway reads that file and not the package, which would cost it a hundred megabytes. What the file cannot express is
 left out and listed under `skipped`: a model without a price is shown as unknown, one with half a price would be wrong.
 """
 
@@ -155,7 +155,7 @@ def _flat(clause: genai.ClauseOr) -> Iterator[Any]:
 
 
 def main() -> None:
-    """Write the file and say what is in it."""
+    """Write the file and print a summary of it."""
     made = catalog(datetime.now(UTC).date())
     TARGET.write_bytes(orjson.dumps(made) + b"\n")
     count = sum(len(provider["models"]) for provider in made["providers"].values())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Edit, PendingChange, change
-from conduit_desktop.actions.schemas.reports import CircuitTurnView, CredentialHealthView, TargetHealthView, TargetState
+from conduit_desktop.actions.dispatch import Change, Edit, change
+from conduit_desktop.actions.schemas.reports import CircuitTransitionView, CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.errors import NotFound
@@ -14,7 +14,7 @@ from conduit_desktop.gateway.health.state import TargetHealth
 from conduit_desktop.gateway.snapshot import BoundProvider
 
 ERRORS_WITHIN_S = 3600.0
-TURNS_WITHIN_S = 86_400.0
+TRANSITIONS_WITHIN_S = 86_400.0
 _STATES: dict[str, TargetState] = {"closed": "answering", "open": "failing", "half_open": "probing"}
 
 
@@ -59,15 +59,15 @@ def _view(context: AppContext, name: str, aliases: list[str]) -> TargetHealthVie
         last_error=known.last_error,
         next_probe_s=health.next_probe_s(name),
         rest_s=health.target_cooldown_s(name),
-        turns=_turns(context, name),
+        turns=_transitions(context, name),
         credentials=[_credential(context, bound, credential.label, model) for credential in bound.credentials],
     )
 
 
-def _turns(context: AppContext, name: str) -> list[CircuitTurnView]:
+def _transitions(context: AppContext, name: str) -> list[CircuitTransitionView]:
     now = now_ms()
-    found = context.gateway.health.transitions(name, TURNS_WITHIN_S)
-    return [CircuitTurnView(state=state, at=str(rfc3339(now - round(ago * 1000)))) for ago, state in found]
+    found = context.gateway.health.transitions(name, TRANSITIONS_WITHIN_S)
+    return [CircuitTransitionView(state=state, at=str(rfc3339(now - round(ago * 1000)))) for ago, state in found]
 
 
 def _state(context: AppContext, name: str, bound: BoundProvider, known: TargetHealth) -> tuple[TargetState, str]:
@@ -87,7 +87,7 @@ def _credential(context: AppContext, bound: BoundProvider, label: str, model: st
     wait = health.credential_wait_s(owner, label, model)
     if wait is None:
         return CredentialHealthView(label=label, state="parked", reason=health.disabled_reason(owner, label, model), wait_s=None)
-    reason = "rests after a rate limit" if wait else ""
+    reason = "in cooldown after a rate limit" if wait else ""
     return CredentialHealthView(label=label, state="resting" if wait else "ready", reason=reason, wait_s=wait)
 
 

@@ -137,7 +137,7 @@ async def edit(context: AppContext, key_id: str, patch: KeyPatch, actor: Actor) 
 
 
 def update(edit: Edit, before: VirtualKey, patch: KeyPatch, source: Source = "user", secret: str | None = None) -> VirtualKey:
-    """Apply `patch` to a key inside a transaction, without a look at its owner; `secret` replaces the key's value."""
+    """Apply `patch` to a key inside a transaction, even where the config file locks it; `secret` replaces the key's value."""
     values = {**_fields(patch), "source": source}
     if secret is not None:
         values |= {"digest": digest(secret), "hint": key_hint(secret)}
@@ -159,7 +159,7 @@ async def remove(context: AppContext, key_id: str, actor: Actor) -> None:
 
 
 def discard(edit: Edit, key: VirtualKey) -> None:
-    """Remove a key inside a transaction, without a look at its owner."""
+    """Remove a key inside a transaction, even where the config file locks it."""
     edit.tx.keys.delete(key.id)
     edit.record("key.remove", key.name, {"hint": key.hint})
 

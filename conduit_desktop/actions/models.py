@@ -90,7 +90,7 @@ async def edit(context: AppContext, alias: str, patch: ModelPatch, actor: Actor)
 
 
 def update(edit: Edit, before: ModelAlias, patch: ModelPatch, source: Source = "user") -> ModelAlias:
-    """Apply `patch` to an alias inside a transaction, without a look at its owner; raises Conflict, Invalid."""
+    """Apply `patch` to an alias inside a transaction, even where the config file locks it; raises Conflict, Invalid."""
     values = sent(patch, ModelAlias)
     if patch.timeouts is not None:
         values["timeouts"] = before.timeouts.model_copy(update=patch.timeouts.model_dump(exclude_unset=True))
@@ -118,7 +118,7 @@ async def remove(context: AppContext, alias: str, actor: Actor) -> None:
 
 
 def discard(edit: Edit, alias: ModelAlias) -> None:
-    """Remove an alias inside a transaction, without a look at its owner."""
+    """Remove an alias inside a transaction, even where the config file locks it."""
     edit.tx.models.delete(alias.alias)
     edit.record("model.remove", alias.alias)
 

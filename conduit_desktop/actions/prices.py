@@ -85,7 +85,7 @@ async def remove(context: AppContext, pattern: str, actor: Actor) -> None:
 
 
 def discard(edit: Edit, pattern: str) -> None:
-    """Remove every price of `pattern` inside a transaction, without a look at its owner."""
+    """Remove every price of `pattern` inside a transaction, even where the config file locks it."""
     edit.tx.prices.delete(pattern)
     edit.record("price.remove", pattern)
 

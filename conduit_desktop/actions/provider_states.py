@@ -34,11 +34,11 @@ def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, st
         if owner == bound.provider.id and credential.disabled
     ]
     if refused:
-        keys = "its key" if len(bound.credentials) == 1 else f"{len(refused)} of its {len(bound.credentials)} keys"
-        return "troubled", f"Refuses {keys}: {refused[0]}"
+        keys = "Key disabled" if len(bound.credentials) == 1 else f"{len(refused)} of {len(bound.credentials)} keys disabled"
+        return "troubled", f"{keys}: {refused[0]}"
     targets = [target for path, target in health.targets.items() if path.startswith(f"{bound.name}/")]
-    resting = [target for target in targets if target.state != "closed"]
-    if resting:
-        return "troubled", resting[0].last_error or "Failing"
+    failing = [target for target in targets if target.state != "closed"]
+    if failing:
+        return "troubled", failing[0].last_error or "Circuit open"
     latencies = [target.latency_ms for target in targets if target.latency_ms is not None]
-    return ("answering", f"Answers in {min(latencies):,.0f} ms") if latencies else ("unused", "Not called yet")
+    return ("answering", f"Latency {min(latencies):,.0f} ms") if latencies else ("unused", "No requests yet")

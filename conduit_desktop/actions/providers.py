@@ -142,7 +142,7 @@ async def edit(context: AppContext, name: str, patch: ProviderPatch, actor: Acto
 
 
 async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPatch, source: Source = "user") -> Job[Provider]:
-    """Write the secrets of a patch; the job returned changes the row, without a look at its owner. Raises Invalid.
+    """Write the secrets of a patch; the job returned changes the row, even where the config file locks it. Raises Invalid.
 
     `before` is read under the write lock, so the row is still the same when the job runs.
     """
@@ -181,7 +181,7 @@ async def remove(context: AppContext, name: str, actor: Actor) -> None:
 
 
 def prepare_delete(draft: SecretDraft, provider: Provider) -> Job[None]:
-    """Have the secrets of a provider removed at the end; the job returned removes its row, without a look at its owner."""
+    """Have the secrets of a provider removed at the end; the job returned removes its row, even where the config file locks it."""
     draft.drop({one.secret for one in provider.credentials} | {header.secret for header in provider.headers})
 
     def job(edit: Edit) -> None:

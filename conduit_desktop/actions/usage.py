@@ -65,7 +65,7 @@ async def usage(context: AppContext, query: UsageQuery) -> list[dict[str, Any]]:
 
 
 def as_csv(rows: Iterable[dict[str, Any]], group_by: str) -> str:
-    """The rows as CSV with a heading; texts that a spreadsheet would take for a formula are disarmed."""
+    """The rows as CSV with a heading; text that a spreadsheet would read as a formula is quoted."""
     out = io.StringIO()
     writer = csv.DictWriter(out, list(view(UsageRow(), groups(group_by))), lineterminator="\n")
     writer.writeheader()

@@ -36,7 +36,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
 
 
 def details(row: Mapping[str, Any]) -> None:
-    """One thing, a line for each field."""
+    """One entity, a line for each field."""
     width = max(map(len, row), default=0)
     for name, value in row.items():
         click.echo(f"{name:<{width}}  {cell(value)}")

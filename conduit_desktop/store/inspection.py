@@ -1,4 +1,4 @@
-"""A read-only look at a home's database while it may be in use, for `conduit-desktop doctor`."""
+"""Read-only inspection of a home's database while it may be in use, for `conduit-desktop doctor`."""
 
 from __future__ import annotations
 

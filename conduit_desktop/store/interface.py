@@ -51,7 +51,7 @@ class RequestFilter:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Payload:
-    """The bodies of one request and its response; the flags tell which was cut off."""
+    """The bodies of one request and its response; the flags mark which was cut off."""
 
     request: bytes
     response: bytes
@@ -62,7 +62,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StoredResponse:
-    """A response that a client asked to keep, with every item of its conversation."""
+    """A response that a client requested to keep, with every item of its conversation."""
 
     conversation: list[Any]
     response: dict[str, Any]
@@ -210,7 +210,7 @@ class Payloads(Protocol):
 
 
 class Responses(Protocol):
-    """Responses that clients asked to keep. `owner` is the key a response was made for: to others it does not exist."""
+    """Responses that clients requested to keep. `owner` is the key a response was made for: to others it does not exist."""
 
     async def put(self, id: str, owner: str, kept: StoredResponse, at: int) -> bool: ...
     async def get(self, id: str, owner: str) -> StoredResponse | None: ...

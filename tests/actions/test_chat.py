@@ -49,7 +49,7 @@ async def test_leaving_early_is_recorded_as_cancelled(context: AppContext) -> No
     assert context.gateway.in_flight == 0
 
 
-async def test_an_unknown_model_is_said_at_the_first_step(context: AppContext) -> None:
+async def test_an_unknown_model_is_an_error_at_the_first_event(context: AppContext) -> None:
     with pytest.raises(ModelNotFound):
         await anext(aiter(stream_chat(context, "nothing", HELLO)))
 

@@ -49,7 +49,7 @@ async def test_a_change_whose_audit_entry_cannot_be_written_is_not_made(
     changes, before = published(context), dict(context.secrets.kept)  # type: ignore[attr-defined]
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise OSError("no room for the entry")
+        raise OSError("no space for the entry")
 
     monkeypatch.setattr(audit, "add_in", refuse)
     alias = read(NewModel, {"alias": "a", "targets": [{"provider": "openai", "model": "m"}]})
@@ -61,7 +61,7 @@ async def test_a_change_whose_audit_entry_cannot_be_written_is_not_made(
         lambda: providers.remove(context, "openai", "gui"),
         lambda: ip_rules.create(context, read(NewIpRule, {"action": "deny", "network": "::1"}), "gui"),
     ):
-        with pytest.raises(OSError, match="no room"):
+        with pytest.raises(OSError, match="no space"):
             await attempt()
     assert (await keys.get(context, made.id)).rpm == 1
     assert [one.name for one in await context.store.providers.all()] == ["openai"]
@@ -127,11 +127,11 @@ async def test_a_caller_that_is_cancelled_leaves_a_row_with_its_secret(context: 
     loop = asyncio.get_running_loop()
     original = secrets.set
 
-    def set_and_tell(name: str, value: str) -> None:
+    def set_and_signal(name: str, value: str) -> None:
         original(name, value)
         loop.call_soon_threadsafe(stored.set)
 
-    secrets.set = set_and_tell  # type: ignore[method-assign]
+    secrets.set = set_and_signal  # type: ignore[method-assign]
     creating = asyncio.ensure_future(providers.create(context, read(NewProvider, OPENAI), "gui"))
     await stored.wait()
     creating.cancel()

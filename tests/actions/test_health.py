@@ -32,7 +32,7 @@ async def test_a_target_that_was_never_called_is_listed_with_its_aliases(open_ga
     assert (one.state, one.aliases, one.in_flight, one.next_probe_s) == ("unused", ["both"], 0, None)
 
 
-async def test_answers_and_failures_are_told_by_class(open_gateway: AppContext):
+async def test_successes_and_failures_are_counted_by_class(open_gateway: AppContext):
     known, owner = open_gateway.gateway.health, open_gateway.gateway.snapshot.providers["one"].provider.id
     known.succeeded(A, owner, "default", 120.0)
     known.succeeded(A, owner, "default", 80.0)
@@ -51,7 +51,7 @@ async def test_an_open_breaker_says_when_it_is_probed(open_gateway: AppContext):
     assert 3 < one.next_probe_s < 7
 
 
-async def test_a_circuits_turns_and_the_speed_are_told(open_gateway: AppContext):
+async def test_the_transitions_of_a_circuit_and_the_speed_are_shown(open_gateway: AppContext):
     known, owner = open_gateway.gateway.health, open_gateway.gateway.snapshot.providers["one"].provider.id
     for _ in range(5):
         known.failed(A, owner, None, UpstreamError("down", status=503, reason="server"))
@@ -59,7 +59,7 @@ async def test_a_circuits_turns_and_the_speed_are_told(open_gateway: AppContext)
     known.succeeded(A, owner, "default", 100.0, known.begin(A))
     known.target(A).finished(100.0, 500.0, 100)
     one = _one(open_gateway, A)
-    assert [turn.state for turn in one.turns] == ["open", "closed"]
+    assert [transition.state for transition in one.turns] == ["open", "closed"]
     assert one.turns[0].at <= one.turns[1].at
     assert one.tokens_per_s == pytest.approx(200)
 
@@ -82,7 +82,7 @@ async def test_explaining_an_alias_says_that_a_target_is_paused(open_gateway: Ap
     assert reasons["two"][0]
 
 
-async def test_a_parked_credential_is_released(open_gateway: AppContext):
+async def test_a_disabled_credential_is_released(open_gateway: AppContext):
     bound = open_gateway.gateway.snapshot.providers["one"]
     label = bound.credentials[0].label
     open_gateway.gateway.health.failed(A, bound.provider.id, label, UpstreamError("no such key", status=401, reason="auth"))
@@ -94,7 +94,7 @@ async def test_a_parked_credential_is_released(open_gateway: AppContext):
 
 
 async def test_what_does_not_exist_is_not_found(open_gateway: AppContext):
-    for path in ("/health/nobody/x/pause", "/health/nobody/x/resume", "/health/one/credentials/nothing/release"):
+    for path in ("/health/missing/x/pause", "/health/missing/x/resume", "/health/one/credentials/nothing/release"):
         with pytest.raises(NotFound):
             await call(open_gateway, "POST", path)
 
@@ -110,7 +110,7 @@ async def test_pausing_and_resuming_are_written_audited_and_published(open_gatew
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
-async def test_a_target_that_no_alias_names_and_nobody_called_cannot_be_paused(open_gateway: AppContext, verb: str):
+async def test_a_target_that_no_alias_names_and_no_request_reached_cannot_be_paused(open_gateway: AppContext, verb: str):
     with pytest.raises(NotFound):
         await call(open_gateway, "POST", f"/health/one/other/{verb}")
     assert open_gateway.gateway.health.paused == set()
@@ -148,7 +148,7 @@ async def test_a_failure_without_any_answer_is_failing_and_a_half_open_circuit_i
     assert _one(open_gateway, A).state == "probing"
 
 
-async def test_a_credential_after_a_rate_limit_is_resting_until_it_is_released(open_gateway: AppContext):
+async def test_a_credential_after_a_rate_limit_is_in_cooldown_until_it_is_released(open_gateway: AppContext):
     bound = open_gateway.gateway.snapshot.providers["one"]
     label = bound.credentials[0].label
     limited = UpstreamError("slow down", status=429, reason="rate_limit", retry_after=60.0)
@@ -157,7 +157,7 @@ async def test_a_credential_after_a_rate_limit_is_resting_until_it_is_released(o
     assert credential.state == "resting"
     assert credential.wait_s is not None
     assert 0 < credential.wait_s <= 60
-    for path in (f"/health/two/credentials/{label}x/release", "/health/nobody/credentials/default/release"):
+    for path in (f"/health/two/credentials/{label}x/release", "/health/missing/credentials/default/release"):
         with pytest.raises(NotFound):
             await call(open_gateway, "POST", path)
     await call(open_gateway, "POST", f"/health/ONE/credentials/{label}/release")

@@ -16,7 +16,7 @@ from tests.actions.conftest import OPENAI, Do
 from tests.fakes.app_context import DictSecrets, published
 
 
-async def test_the_first_look_makes_the_master_key(context: AppContext) -> None:
+async def test_the_master_key_is_made_when_first_read(context: AppContext) -> None:
     key = await master_key.current(context)
     assert key.startswith("condm_")
     assert isinstance(context.secrets, DictSecrets)

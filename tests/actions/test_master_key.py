@@ -12,12 +12,12 @@ from tests.fakes.app_context import DictSecrets
 
 
 @pytest.mark.parametrize("presented", ["", "condm_", "wrong", "env:CONDUIT_MASTER_KEY", "None"])
-async def test_a_wrong_or_empty_key_lets_nobody_in(context: AppContext, presented: str) -> None:
+async def test_a_wrong_or_empty_key_is_refused(context: AppContext, presented: str) -> None:
     await master_key.current(context)
     assert await master_key.opener(context, presented) is None
 
 
-async def test_the_beginning_of_a_key_lets_nobody_in(context: AppContext) -> None:
+async def test_the_beginning_of_a_key_is_refused(context: AppContext) -> None:
     key = await master_key.current(context)
     assert await master_key.opener(context, key[:-1]) is None
     assert await master_key.opener(context, context.local_token[:-1]) is None

@@ -43,7 +43,7 @@ async def test_a_new_name_is_carried_into_the_fallbacks_of_others(do: Do) -> Non
 @pytest.mark.parametrize("field", ["context_fallbacks", "content_filter_fallbacks"])
 async def test_fallbacks_by_cause_are_checked_and_follow_a_new_name(do: Do, field: str) -> None:
     await chain(do, ("b", []), ("a", []))
-    for wrong, message in (("a", "leads back"), ("nobody", "no model alias")):
+    for wrong, message in (("a", "leads back"), ("missing", "no model alias")):
         with pytest.raises(Invalid, match=message) as raised:
             await do("PATCH", "/models/a", {field: [wrong]})
         assert raised.value.field == f"{field}[0]"
@@ -100,7 +100,7 @@ async def test_a_new_name_that_another_alias_has_is_a_conflict_and_changes_no_fa
 async def test_targets_are_checked_in_a_change_too(do: Do) -> None:
     await chain(do, ("a", []))
     with pytest.raises(Invalid) as raised:
-        await do("PATCH", "/models/a", {"targets": [TARGETS[0], {"provider": "nobody", "model": "m"}]})
+        await do("PATCH", "/models/a", {"targets": [TARGETS[0], {"provider": "missing", "model": "m"}]})
     assert raised.value.field == "targets[1].provider"
     await do("PATCH", "/models/a", {"targets": [{"provider": "OpenAI", "model": "m"}]})
 
@@ -108,7 +108,7 @@ async def test_targets_are_checked_in_a_change_too(do: Do) -> None:
 @pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
 async def test_a_new_alias_may_name_neither_itself_nor_what_is_missing_as_a_fallback(do: Do, field: str) -> None:
     await chain(do, ("b", []))
-    for wrong, message in (("A", "leads back"), ("nobody", "there is no model alias")):
+    for wrong, message in (("A", "leads back"), ("missing", "there is no model alias")):
         with pytest.raises(Invalid, match=message) as raised:
             await do("POST", "/models", {"alias": "a", "targets": TARGETS, field: ["b", wrong]})
         assert raised.value.field == f"{field}[1]"

@@ -57,7 +57,7 @@ async def open_gateway(do: Do) -> dict[str, Any]:
         ("/prices/openai/gpt-4o-mini", {"pattern", "input", "output", "cache_read", "per_image", "valid_from", "created_at"}),
     ],
 )
-async def test_one_thing_has_the_fields_of_the_contract(do: Do, path: str, fields: set[str]) -> None:
+async def test_one_entity_has_the_fields_of_the_contract(do: Do, path: str, fields: set[str]) -> None:
     await open_gateway(do)
     assert fields <= set(await do("GET", path))
 
@@ -145,24 +145,24 @@ async def test_statuses_are_created_no_content_and_ok(context: AppContext) -> No
         ("PUT", "/prices/x", {"input": 1, "tiers": [{"above": 1, "rates": {"in": 1}}]}, Invalid, "tiers[0].rates.in"),
         ("PATCH", "/settings", {"prot": 1}, Invalid, "prot"),
         ("PATCH", "/settings", {"port": 70000}, Invalid, "port"),
-        ("PATCH", "/settings", {"anonymous_key": "nobody"}, Invalid, "anonymous_key"),
+        ("PATCH", "/settings", {"anonymous_key": "missing"}, Invalid, "anonymous_key"),
         ("PATCH", "/settings", {"default_alias": "nothing"}, Invalid, "default_alias"),
         ("POST", "/ip-rules", {"action": "deny", "network": "10.0.0.0/8"}, Conflict, "network"),
         ("POST", "/ip-rules", {"action": "deny", "network": "localhost"}, Invalid, "network"),
         ("POST", "/ip-rules", {"action": "maybe", "network": "::1"}, Invalid, "action"),
-        ("POST", "/keys/nobody/rotate", None, NotFound, None),
+        ("POST", "/keys/missing/rotate", None, NotFound, None),
         ("POST", "/master-key/rotate", {"key": "mine"}, Invalid, "key"),
         ("POST", "/backup", {"path": "relative.zip"}, Invalid, "path"),
         ("POST", "/backup", {"path": "/no/such/folder/b.zip"}, Invalid, "path"),
         ("GET", "/nothing", None, NotFound, None),
-        ("GET", "/keys/nobody", None, NotFound, None),
+        ("GET", "/keys/missing", None, NotFound, None),
         ("GET", "/requests/nothing", None, NotFound, None),
         ("DELETE", "/ip-rules/none", None, NotFound, None),
         ("POST", "/notifications/none/read", None, NotFound, None),
         ("DELETE", "/status", None, WrongMethod, None),
     ],
 )
-async def test_a_wrong_wish_is_refused_by_field(
+async def test_a_wrong_input_is_refused_by_field(
     do: Do, method: str, path: str, body: Any, error: type[ActionError], field: str | None
 ) -> None:
     await open_gateway(do)
@@ -242,7 +242,7 @@ async def test_requests_are_filtered_and_shown_with_their_cost(context: AppConte
     assert (detail["started_at"], detail["request_payload"]) == ("2026-09-21T14:13:20.000Z", None)
 
 
-async def test_usage_groups_by_what_was_asked(context: AppContext, do: Do) -> None:
+async def test_usage_groups_by_the_given_fields(context: AppContext, do: Do) -> None:
     await context.store.ledger.record(
         RequestRecord(id="a", started_at=1_790_000_000_000, model="fast", cost_nano=5_000_000_000, output=7)
     )
@@ -267,7 +267,7 @@ async def test_what_has_no_price_is_unknown_in_the_sums_and_never_nothing(contex
     assert [line.split(",")[at] for line in lines[1:]] == ["unknown", "0.0", "0.000034"]
 
 
-async def test_a_fixed_setting_is_refused_but_a_wrong_value_is_said_to_be_wrong(context: AppContext, do: Do) -> None:
+async def test_a_fixed_setting_is_a_conflict_but_a_wrong_value_is_invalid(context: AppContext, do: Do) -> None:
     context.gateway.state.overrides = {"port": 0}
     with pytest.raises(Conflict):
         await do("PATCH", "/settings", {"port": 5001})

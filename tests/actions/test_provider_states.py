@@ -27,21 +27,21 @@ def state(context: AppContext) -> ProviderStateView:
     return provider_states(context)["one"]
 
 
-async def test_the_fastest_target_speaks_for_a_provider_that_answers(context: AppContext, owner: str) -> None:
-    assert (state(context).state, state(context).text) == ("unused", "Not called yet")
+async def test_a_provider_shows_the_latency_of_its_fastest_target(context: AppContext, owner: str) -> None:
+    assert (state(context).state, state(context).text) == ("unused", "No requests yet")
     context.gateway.health.succeeded("oneself/x", "other", "a", 1.0)
     assert state(context).state == "unused"
     context.gateway.health.succeeded("one/x", owner, "a", 1250.0)
     context.gateway.health.succeeded("one/y", owner, "a", 2000.0)
-    assert (state(context).state, state(context).text) == ("answering", "Answers in 1,250 ms")
+    assert (state(context).state, state(context).text) == ("answering", "Latency 1,250 ms")
 
 
-async def test_a_refused_key_or_an_open_circuit_is_trouble(context: AppContext, owner: str) -> None:
+async def test_a_disabled_key_or_an_open_circuit_is_shown_as_a_fault(context: AppContext, owner: str) -> None:
     for _ in range(5):
         context.gateway.health.failed("one/x", owner, None, DOWN)
     assert (state(context).state, state(context).text) == ("troubled", "down")
     context.gateway.health.failed("one/x", owner, "a", REFUSED)
-    assert (state(context).state, state(context).text) == ("troubled", "Refuses 1 of its 2 keys: no such key")
+    assert (state(context).state, state(context).text) == ("troubled", "1 of 2 keys disabled: no such key")
     assert provider_states(context)["oneself"].state == "unused"
 
 

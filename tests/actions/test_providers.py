@@ -112,7 +112,7 @@ async def test_a_new_name_is_carried_into_the_aliases(do: Do) -> None:
     assert (await do("GET", "/models/fast"))["targets"][0]["provider"] == "work"
 
 
-async def test_removing_a_provider_removes_its_secrets_and_is_heard(context: AppContext, do: Do, kept: dict[str, str]) -> None:
+async def test_removing_a_provider_removes_its_secrets_and_is_published(context: AppContext, do: Do, kept: dict[str, str]) -> None:
     await do("POST", "/providers", {**OPENAI, "headers": {"A": "b"}})
     changes = published(context)
     await do("DELETE", "/providers/OPENAI")

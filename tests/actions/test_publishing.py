@@ -78,5 +78,5 @@ async def test_a_model_whose_name_cannot_be_an_alias_is_refused(context: AppCont
 
 async def test_a_model_of_an_unknown_provider_is_not_published(context: AppContext):
     with pytest.raises(Invalid):
-        await publish(context, "nobody", ["m"], "gui")
+        await publish(context, "missing", ["m"], "gui")
     assert await models.all_models(context) == []

@@ -64,7 +64,7 @@ async def test_a_repriced_request_counts_against_its_key(context: AppContext, do
     assert (found["spend_usd"], found["status"]) == (2, "budget_spent")
 
 
-async def test_the_catalog_is_not_asked_where_it_is_switched_off(context: AppContext, do: Do) -> None:
+async def test_the_catalog_is_not_read_where_it_is_switched_off(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {"name": "openai", "kind": "openai", "api_key": "k"})
     await record(context, "a", provider="openai", upstream_model="gpt-4o-mini")
     await do("PATCH", "/settings", {"catalog_prices": False})

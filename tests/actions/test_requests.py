@@ -29,7 +29,7 @@ async def log(context: AppContext) -> None:
     [
         ({"key": "key_b"}, "b"), ({"key": "name b"}, "b"), ({"model": "model-b"}, "b"), ({"provider": "provider-b"}, "b"),
         ({"status": "broken"}, "b"), ({"since": "2026-09-21T14:13:21Z"}, "cb"), ({"until": "2026-09-21T14:13:21Z"}, "a"),
-        ({"key": "nobody"}, ""), ({"limit": "1"}, "c"), ({"cursor": cursor_at(AT + 1000)}, "ba"),
+        ({"key": "missing"}, ""), ({"limit": "1"}, "c"), ({"cursor": cursor_at(AT + 1000)}, "ba"),
     ],
 )  # fmt: skip
 async def test_each_filter_keeps_what_fits(do: Do, query: dict[str, str], ids: str) -> None:

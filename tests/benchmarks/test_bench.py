@@ -66,7 +66,7 @@ def test_a_subjects_processor_time_grows_with_its_calls_and_stays_below_the_time
     assert used / seen.requests > 10e-6, "no server answers a call in ten microseconds"
 
 
-def test_a_program_that_does_not_listen_is_an_error_with_its_own_words(tmp_path):
+def test_a_program_that_does_not_listen_is_an_error_with_its_output(tmp_path):
     with pytest.raises(RuntimeError, match="unrecognized arguments"):
         start(module("benchmarks.upstream", "--nonsense"), tmp_path / "log")
 

@@ -40,7 +40,7 @@ SPARE_TASKS = 12
 """Allowed additional tasks: an idle connection has a task until it is closed."""
 REST_S = 35.0
 """Pause after the last call, until idle connections to providers are closed."""
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 WARM_UP_S = 5.0
 KINDS = {"openai": "openai-compatible", "anthropic": "anthropic-compatible", "google": "gemini"}
 STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
@@ -96,7 +96,7 @@ async def drive(address: str, key: str, process: Process, seconds: float, rate: 
                 running.add(task)
                 task.add_done_callback(running.discard)
                 made += 1
-            if now - looked >= LOOK_EVERY_S:
+            if now - looked >= CHECK_EVERY_S:
                 looked = now
                 seen.memory.append(process.memory_mb)
                 seen.descriptors.append(descriptors(process))
@@ -144,7 +144,7 @@ def idle(admin: Admin, within_s: float = 15) -> int:
 def slope(memory: list[float]) -> float:
     """MB an hour over the second half, as a straight line through it."""
     half = memory[len(memory) // 2 :]
-    return linear_regression([at * LOOK_EVERY_S / 3600 for at in range(len(half))], half).slope if len(half) > 1 else 0.0
+    return linear_regression([at * CHECK_EVERY_S / 3600 for at in range(len(half))], half).slope if len(half) > 1 else 0.0
 
 
 def judge(

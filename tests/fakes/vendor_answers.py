@@ -79,7 +79,7 @@ def _wanted(step: Step, tools: list[tuple[str, Json]]) -> list[tuple[str, Json]]
     return [(name, dict(arguments)) for name, arguments in step.calls.items() if name in offered][:1]
 
 
-def split_words(text: str) -> list[str]:
+def split_text(text: str) -> list[str]:
     """Pieces that join to `text`, one per word."""
     first, *rest = text.split(" ")
     return [first, *(" " + word for word in rest)] if text else []

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_in_three, split_words
+from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_in_three, split_text
 
 FINISH = {"stop": "end_turn", "length": "max_tokens", "tools": "tool_use"}
 MALFORMED = b'event: content_block_delta\ndata: {"type": "content_block_delta", oops\n\n'
@@ -94,9 +94,9 @@ def _pieces(block: Json) -> tuple[Json, list[Json]]:
     """A block as it opens, and the deltas that fill it."""
     match block["type"]:
         case "text":
-            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": word} for word in split_words(block["text"])]
+            return {"type": "text", "text": ""}, [{"type": "text_delta", "text": word} for word in split_text(block["text"])]
         case "thinking":
-            deltas: list[Json] = [{"type": "thinking_delta", "thinking": word} for word in split_words(block["thinking"])]
+            deltas: list[Json] = [{"type": "thinking_delta", "thinking": word} for word in split_text(block["thinking"])]
             return {"type": "thinking", "thinking": "", "signature": ""}, [
                 *deltas,
                 {"type": "signature_delta", "signature": SIGNATURE},

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_words
+from tests.fakes.vendor_answers import MODELS, Answer, Frames, Json, make_answer, split_text
 
 FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "tools": "STOP"}
 MALFORMED = b'data: {"candidates": [oops\r\n\r\n'
@@ -114,7 +114,7 @@ def stream(body: Json, step: Step) -> Frames:
     answer = answer_to(body, step)
     pieces: list[Json] = []
     for part in _parts(answer):
-        pieces += [{**part, "text": word} for word in split_words(part["text"])] if "text" in part else [part]
+        pieces += [{**part, "text": word} for word in split_text(part["text"])] if "text" in part else [part]
     content = [_chunk(answer, piece) for piece in pieces]
     return Frames([], content, [_chunk(answer, {"text": ""}, finishReason=FINISH[answer.finish], usage=usage(step.tokens))])
 

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from tests.fakes.script import Step
-from tests.fakes.vendor_answers import CREATED, split_words
+from tests.fakes.vendor_answers import CREATED, split_text
 
 Json = dict[str, Any]
 SOUND = bytes(range(256)) * 1200
@@ -56,10 +56,10 @@ def _transcription(body: Json, step: Step) -> Json:
     size = len(body["file"][1])
     if body["model"].startswith("gpt-4o"):
         usage: Json = {"type": "tokens", "input_tokens": 40, "input_token_details": {"audio_tokens": 30, "text_tokens": 10}}
-        return {"text": f"{size} bytes were heard", "usage": {**usage, "output_tokens": 5, "total_tokens": 45}}
+        return {"text": f"{size} bytes transcribed", "usage": {**usage, "output_tokens": 5, "total_tokens": 45}}
     if body["model"].startswith("silent"):
-        return {"text": f"{size} bytes were heard"}
-    return {"text": f"{size} bytes were heard", "usage": {"type": "duration", "seconds": SECONDS}}
+        return {"text": f"{size} bytes transcribed"}
+    return {"text": f"{size} bytes transcribed", "usage": {"type": "duration", "seconds": SECONDS}}
 
 
 def _scores(body: Json) -> list[Json]:
@@ -141,7 +141,7 @@ def _completion_frames(body: Json, step: Step) -> list[bytes]:
     whole = _completion(body, step)
     frames = [
         {**whole, "choices": [{**whole["choices"][0], "text": word, "finish_reason": None}]}
-        for word in split_words(whole["choices"][0]["text"])
+        for word in split_text(whole["choices"][0]["text"])
     ]
     for frame in frames:
         del frame["usage"]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from tests.fakes.script import Step, Tokens
-from tests.fakes.vendor_answers import CREATED, MODELS, Answer, Frames, Json, make_answer, split_in_three, split_words
+from tests.fakes.vendor_answers import CREATED, MODELS, Answer, Frames, Json, make_answer, split_in_three, split_text
 
 FINISH = {"stop": "stop", "length": "length", "tools": "tool_calls"}
 MALFORMED = b'data: {"choices": [{"delta": oops\n\n'
@@ -82,8 +82,8 @@ def stream(body: Json, step: Step) -> Frames:
     def chunk(delta: Json, finish: str | None = None) -> bytes:
         return _frame({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
-    content = [chunk({"reasoning_content": word}) for word in split_words(answer.thinking)]
-    content += [chunk({"content": word}) for word in split_words(answer.text)]
+    content = [chunk({"reasoning_content": word}) for word in split_text(answer.thinking)]
+    content += [chunk({"content": word}) for word in split_text(answer.text)]
     for index, call in enumerate(answer.calls):
         function = {"name": call.name, "arguments": ""}
         content.append(chunk({"tool_calls": [{"index": index, "id": call.id, "type": "function", "function": function}]}))

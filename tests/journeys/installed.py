@@ -16,7 +16,7 @@ import pytest
 from tests.journeys.conftest import Furnished
 from tests.journeys.processes import ROOT
 
-Say = Callable[[str, object], None]
+RecordProperty = Callable[[str, object], None]
 """What names the client of a journey to the table that `make clients` prints."""
 CLIENTS = Path(os.environ.get("CONDUIT_CLIENTS", ROOT / "build" / "clients"))
 NPM = CLIENTS / "node_modules"

@@ -187,7 +187,7 @@ def test_a_name_that_is_taken_is_a_conflict(open_gateway: Furnished) -> None:
         assert admin(open_gateway, "POST", path, body).status_code == 409
 
 
-def test_the_feed_tells_what_happens(open_gateway: Furnished) -> None:
+def test_the_feed_streams_events(open_gateway: Furnished) -> None:
     event_lines: list[str] = []
     ready, done = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""Limits, money and log from outside: what callers pay, what they are refused for, and what the records say of it."""
+"""Limits, money and log from outside: what callers pay, which requests are refused, and what the records show."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_of_200_at_once_with_room_for_3_exactly_3_pass(shop: Shop, stream: bool) -> None:
+def test_of_200_at_once_on_a_budget_for_3_exactly_3_pass(shop: Shop, stream: bool) -> None:
     # 2 tokens of input and 10 of output are $0.012: a little more than a third of the budget.
     key = shop.key(f"crowd {stream}", budget_usd=0.045)
     shop.script("dear", delay_s=1.0, tokens={"input": 2, "output": 10})
@@ -161,13 +161,13 @@ def test_what_broke_off_or_was_left_is_estimated(shop: Shop) -> None:
     assert (record["status"], record["cost_state"]) == ("broken", "estimated")
     assert record["cost_usd"] > 0
     shop.script("dear", delay_s=60)
-    asyncio.run(hang_up_once_asked(shop, key))
+    asyncio.run(disconnect_once_requested(shop, key))
     rows = read_until(lambda: shop.admin("GET", f"/requests?key={key['id']}&status=cancelled")["data"])
     assert (rows[0]["cost_state"], rows[0]["output"]) == ("estimated", 0)
     assert shop.account(key)["reserved_usd"] == 0
 
 
-async def hang_up_once_asked(shop: Shop, key: dict[str, Any]) -> None:
+async def disconnect_once_requested(shop: Shop, key: dict[str, Any]) -> None:
     """Ask for `dear`, and hang up when the vendor has the request: before that, nothing would have been spent."""
     body = {"model": "dear", "messages": [{"role": "user", "content": "hello you"}]}
     async with httpx.AsyncClient(timeout=60) as client:
@@ -177,15 +177,15 @@ async def hang_up_once_asked(shop: Shop, key: dict[str, Any]) -> None:
 
         before = await arrived()
         headers = {"Authorization": f"Bearer {key['key']}"}
-        asking = asyncio.ensure_future(client.post(shop.served.address + CHAT, json=body, headers=headers))
+        request = asyncio.ensure_future(client.post(shop.served.address + CHAT, json=body, headers=headers))
         async with asyncio.timeout(WITHIN_S):
             while await arrived() == before:
                 await asyncio.sleep(0.02)
-        asking.cancel()
-        await asyncio.wait({asking})
+        request.cancel()
+        await asyncio.wait({request})
 
 
-def test_rates_are_told_and_held(shop: Shop) -> None:
+def test_rate_limits_are_in_headers_and_enforced(shop: Shop) -> None:
     shop.script("free")
     key = shop.key("slow", rpm=2)
     answers = [shop.ask(key, "free") for _ in range(3)]

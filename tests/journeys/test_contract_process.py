@@ -192,7 +192,7 @@ def test_a_damaged_or_newer_database_is_named_and_left_alone(tmp_path: Path) -> 
     assert "newer" in error
 
 
-def test_the_vaults_passphrase_is_asked_for_by_name(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_passphrase_names_the_variable(tmp_path: Path) -> None:
     home = str(tmp_path / "home")
     code, out, _ = command("master-key", "show", "--home", home, CONDUIT_VAULT_KEY="a pass phrase")
     assert code == 0

@@ -18,7 +18,7 @@ from tests.journeys.processes import ROOT, environment, vendor
 
 PROVIDER_KEY = "sk-providersecret-abcdefghijkl0123456789"
 HEADER = "header-secret-value-987654321"
-FOREIGN = "sk-somebody-elses-key-0123456789abcdef"
+FOREIGN = "sk-another-accounts-key-0123456789abcdef"
 LISTS = (
     "/providers", "/models", "/keys", "/requests?limit=500", "/audit?limit=500", "/notifications", "/status", "/settings",
     "/usage?group_by=key,model",

@@ -40,7 +40,7 @@ async def fill(gateway: GatewayFixture) -> None:
     await gateway.store.database.write(cap)
 
 
-async def make_room(gateway: GatewayFixture) -> None:
+async def free_space(gateway: GatewayFixture) -> None:
     def lift(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA max_page_count = 1073741823")
 
@@ -64,7 +64,7 @@ async def until_refused(gateway: GatewayFixture) -> int:
 
 
 @pytest.mark.parametrize("policy", ["answer", "refuse"])
-async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(home: Home, policy: str) -> None:
+async def test_s25_a_full_database_follows_the_policy_notifies_and_loses_nothing(home: Home, policy: str) -> None:
     async with Vendor() as upstream, open_gateway(home, record_policy=policy) as gateway:
         await furnish(gateway, upstream)
         await fill(gateway)
@@ -80,7 +80,7 @@ async def test_s25_a_full_database_follows_the_policy_tells_and_loses_nothing(ho
                 await gateway.ask("m")
             assert len(upstream.requests) == before
         gateway.bus.subscribe(lambda change: notifications.append(change) if change.topic == "notifications" else None)
-        await make_room(gateway)
+        await free_space(gateway)
         await until(lambda: gateway.store.database.healthy)
         assert (await gateway.ask("m"))["choices"]
         await settled(gateway)

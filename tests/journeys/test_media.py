@@ -86,9 +86,9 @@ def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: Furnished, al
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_recording_is_heard(client: openai.OpenAI, open_gateway: Furnished) -> None:
+def test_a_recording_is_transcribed(client: openai.OpenAI, open_gateway: Furnished) -> None:
     transcription = client.audio.transcriptions.create(model="to-openai", file=("talk.mp3", SOUND), language="de")
-    assert transcription.text == f"{len(SOUND)} bytes were heard"
+    assert transcription.text == f"{len(SOUND)} bytes transcribed"
     assert open_gateway.newest()["cost_usd"] == pytest.approx(SECONDS / 60 * 0.006)
     assert client.audio.translations.create(model="to-openai", file=("talk.mp3", SOUND)).text == transcription.text
 

@@ -1,4 +1,4 @@
-"""The official Python SDK's Responses API, streamed and not, to vendors that speak chat and Anthropic's dialect."""
+"""The official Python SDK's Responses API, streamed and not, to vendors with the chat dialect and Anthropic's dialect."""
 
 from __future__ import annotations
 

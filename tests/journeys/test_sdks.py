@@ -173,7 +173,7 @@ def refusals(open_gateway: Furnished) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_openai_is_refused_in_its_own_words(open_gateway: Furnished) -> None:
+def test_openai_gets_its_own_error_type(open_gateway: Furnished) -> None:
     codes = {401: "invalid_api_key", 402: "billing_hard_limit_reached", 403: "model_not_allowed", 404: "model_not_found"}
     for key, model, status in refusals(open_gateway):
         client = openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=key, max_retries=0)
@@ -183,7 +183,7 @@ def test_openai_is_refused_in_its_own_words(open_gateway: Furnished) -> None:
         assert refused.value.code == codes[status]
 
 
-def test_anthropic_is_refused_in_its_own_words(open_gateway: Furnished) -> None:
+def test_anthropic_gets_its_own_error_type(open_gateway: Furnished) -> None:
     types = {401: "authentication_error", 402: "billing_error", 403: "permission_error", 404: "not_found_error"}
     for key, model, status in refusals(open_gateway):
         client = anthropic.Anthropic(base_url=open_gateway.served.address, api_key=key, max_retries=0)

@@ -22,7 +22,7 @@ from tests.store.samples import NOON, record, total, write
 async def _backup(home: Home, target: Path, count: int = 50) -> Path:
     store = SqliteStore.open(home)
     await write(store, *(record(number) for number in range(count)))
-    await store.payloads.put("r1", b"asked", b"answered", NOON)
+    await store.payloads.put("r1", b"request", b"response", NOON)
     await backup(home, target)
     await store.close()
     return target
@@ -38,7 +38,7 @@ async def test_a_backup_goes_to_a_new_home_whole(home: Home, tmp_path: Path):
     payload = await store.payloads.get("r1")
     await store.close()
     assert len(rows) == total(usage, "requests") == 50
-    assert payload.response == b"answered"
+    assert payload.response == b"response"
     assert not list(other.root.glob(".restore*"))
 
 
@@ -59,7 +59,7 @@ async def test_a_backup_is_private(home: Home, tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right of their own")
-async def test_a_link_that_waits_beside_a_backup_leads_nowhere(home: Home, tmp_path: Path):
+async def test_a_link_at_the_temporary_name_of_a_backup_is_not_followed(home: Home, tmp_path: Path):
     mine = tmp_path / "mine"
     mine.write_text("mine")
     (tmp_path / ".conduit.zip.part").symlink_to(mine)
@@ -94,7 +94,7 @@ async def test_a_backup_made_under_load_is_consistent(home: Home, tmp_path: Path
     assert records == requests > 0
 
 
-async def test_restoring_keeps_what_was_there_beside(home: Home, tmp_path: Path):
+async def test_restoring_keeps_the_replaced_files(home: Home, tmp_path: Path):
     target = await _backup(home, tmp_path / "conduit.zip", 10)
     store = SqliteStore.open(home)
     await write(store, record(99))

@@ -23,7 +23,7 @@ sys.stdin.read()
 """
 
 
-def test_a_second_one_is_told_who_holds_the_home(home: Home):
+def test_a_second_process_gets_the_holder_of_the_home(home: Home):
     first, second = HomeLock(home), HomeLock(home)
     assert second.holder() is None
     first.acquire({"address": "http://127.0.0.1:5000", "started_at": 5})
@@ -38,12 +38,12 @@ def test_a_second_one_is_told_who_holds_the_home(home: Home):
         assert first.holder() == {"pid": os.getpid()}
 
 
-def test_the_address_can_be_told_later(home: Home):
+def test_the_address_can_be_added_later(home: Home):
     lock = HomeLock(home).acquire({"address": "http://127.0.0.1:50000000"})
     lock.update(address="x")
     assert HomeLock(home).holder()["address"] == "x"
     lock.release()
-    lock.update(address="nobody reads this")
+    lock.update(address="not read")
     assert HomeLock(home).holder() is None
 
 
@@ -58,7 +58,7 @@ def test_looking_does_not_lose_the_lock(home: Home):
     lock.release()
 
 
-def test_the_lock_of_a_killed_process_is_free_though_its_words_remain(home: Home):
+def test_the_lock_of_a_killed_process_is_free_though_its_text_remains(home: Home):
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(home.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
@@ -72,7 +72,7 @@ def test_the_lock_of_a_killed_process_is_free_though_its_words_remain(home: Home
     HomeLock(home).acquire({}).release()
 
 
-def test_words_without_sense_are_no_holder_and_no_error(home: Home):
+def test_an_unreadable_lock_text_is_no_holder_and_no_error(home: Home):
     home.lock.write_text("not json")
     assert HomeLock(home).holder() is None
     lock = HomeLock(home).acquire({})

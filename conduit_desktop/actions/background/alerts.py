@@ -20,7 +20,7 @@ MOST_ADDRESSES = 1000
 
 
 class Alerts:
-    """Listens to the bus until `close`; `look` is called every few seconds."""
+    """Subscribed to the bus until `close`; `check_expiry` is called every few seconds."""
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
@@ -36,11 +36,11 @@ class Alerts:
             return
         record = change.payload
         if record.key_id:
-            self._look_at_budget(record.key_id)
+            self._check_budget(record.key_id)
         elif record.error_code == "invalid_api_key":
             self._note_try(record.client_ip)
 
-    def _look_at_budget(self, key_id: str) -> None:
+    def _check_budget(self, key_id: str) -> None:
         key = self._context.gateway.snapshot.keys.get(key_id)
         if key is None or not key.budget_nano:
             return
@@ -74,7 +74,7 @@ class Alerts:
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
             self._context.gateway.state.notify("security", "warning", f"Wrong API keys from {address}", text)
 
-    def look(self, now_ms: int) -> None:
+    def check_expiry(self, now_ms: int) -> None:
         """Notify of keys that expire soon or expired lately."""
         for key in self._context.gateway.snapshot.keys.values():
             if key.expires_at is None or not key.enabled or not -LATELY_MS <= key.expires_at - now_ms <= SOON_MS:

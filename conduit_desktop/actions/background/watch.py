@@ -19,7 +19,7 @@ from conduit_desktop.store.lock import HomeLock
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 2.0
+CHECK_EVERY_S = 2.0
 TIDY_EVERY_S = 3600.0
 
 
@@ -34,7 +34,7 @@ class BackgroundJobs:
         self._serves = serves
         self._seen: tuple[int, int] | None = None
         self._missing = 0
-        """How many looks in a row found no file: an editor that replaces it removes it for a moment."""
+        """How many checks in a row found no file: an editor that replaces it removes it for a moment."""
         self._alerts = Alerts(context)
         self._task: asyncio.Task[None] | None = None
         self._unsubscribe = context.bus.subscribe(self._on_change)
@@ -43,7 +43,7 @@ class BackgroundJobs:
         """Apply the config file, or raise ConfigFileBroken; then watch it."""
         if self._config is not None:
             self._seen = self._stamp()
-            await self._take_in(self._config)
+            await self._apply(self._config)
         elif self._serves:
             await release_file(self._context)
         self._task = asyncio.ensure_future(self._run())
@@ -60,31 +60,31 @@ class BackgroundJobs:
     async def _run(self) -> None:
         tidied = -TIDY_EVERY_S
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             try:
-                await self._look_at_file()
+                await self._check_file()
             except Exception:  # a fault of one round must not end the watch
                 log.exception("the config file could not be followed")
-            self._alerts.look(now_ms())
+            self._alerts.check_expiry(int(time.time() * 1000))
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
                 with suppress(ConduitError):  # the store reports a full disk itself
                     await self._context.store.tidy(self._context.gateway.snapshot.settings)
 
-    async def _look_at_file(self) -> None:
+    async def _check_file(self) -> None:
         stamp = self._stamp()
         self._missing = self._missing + 1 if stamp is None else 0
         if self._config is None or (stamp == self._seen if stamp is not None else self._missing != 2):
             return
         self._seen = stamp
         try:
-            await self._take_in(self._config)
+            await self._apply(self._config)
             log.info("the config file %s was read again", self._config)
         except ConduitError as error:
             log.error("the config file is not used: %s", error)
             self._context.gateway.state.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
 
-    async def _take_in(self, config: Path) -> None:
+    async def _apply(self, config: Path) -> None:
         # Without a config file, nothing of all that reads and compares one is loaded.
         from conduit_desktop.actions.config_file.document import load
         from conduit_desktop.actions.config_file.transfer import sync_file

@@ -32,9 +32,9 @@ def document(
     return "\n".join(["# Conduit Desktop. Secrets are not in here: set the environment variables named by env:NAME.\n", *tables])
 
 
-def variable(*words: str) -> str:
-    """The name of an environment variable made of `words`: `MY_OPENAI_API_KEY`."""
-    return re.sub(r"[^A-Z0-9]+", "_", "_".join(words).upper()).strip("_")
+def variable(*parts: str) -> str:
+    """The name of an environment variable made of `parts`: `MY_OPENAI_API_KEY`."""
+    return re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
 
 
 def _provider(provider: Provider) -> dict[str, Any]:

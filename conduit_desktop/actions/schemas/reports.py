@@ -34,7 +34,7 @@ class CredentialHealthView(View):
     wait_s: float | None
 
 
-class CircuitTurnView(View):
+class CircuitTransitionView(View):
     """When a target's circuit opened or closed."""
 
     state: Literal["open", "closed"]
@@ -62,7 +62,7 @@ class TargetHealthView(View):
     last_error: str
     next_probe_s: float | None
     rest_s: float
-    turns: list[CircuitTurnView]
+    turns: list[CircuitTransitionView]
     credentials: list[CredentialHealthView]
 
 
@@ -184,7 +184,7 @@ class BackupView(View):
 
 
 class ChangeView(View):
-    """One line of an import's preview: what would happen to the thing called `name`, and in which fields."""
+    """One line of an import's preview: what would happen to the entity `name`, and in which fields."""
 
     kind: Literal["provider", "model", "key", "price", "setting"]
     name: str

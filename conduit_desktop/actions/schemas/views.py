@@ -41,7 +41,7 @@ class ListEnvelope(View, Generic[T]):
 
 
 class StatusView(View):
-    """GET /status. Durations as their names say; `database_bytes` counts both databases with their logs."""
+    """GET /status. Durations are in the unit of their suffix; `database_bytes` counts both databases with their logs."""
 
     version: str
     state: str
@@ -108,7 +108,7 @@ class ProviderView(View):
 
 
 class ProviderStateView(View):
-    """`text` is the reason in a few words; `aliases` are the model aliases with a target at this provider."""
+    """`text` is the reason in one short sentence; `aliases` are the model aliases with a target at this provider."""
 
     state: ProviderState
     text: str
@@ -187,7 +187,7 @@ class ProviderTestView(View):
 
 
 class OfferedView(View):
-    """A model a provider offers; None where it does not say. Prices in US dollars per million tokens."""
+    """A model a provider offers; None where it does not report it. Prices in US dollars per million tokens."""
 
     id: str
     name: str | None

@@ -74,10 +74,10 @@ class Checkpoints:
         return self._helper is not None and self._helper.is_alive()
 
     def _help(self) -> None:
-        self._helper = threading.Thread(target=self._fold_beside, name=f"{self._path.name} checkpoint", daemon=True)
+        self._helper = threading.Thread(target=self._fold_in_thread, name=f"{self._path.name} checkpoint", daemon=True)
         self._helper.start()
 
-    def _fold_beside(self) -> None:
+    def _fold_in_thread(self) -> None:
         with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             self._fold(connection, "PASSIVE")
 

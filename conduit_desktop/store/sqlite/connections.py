@@ -79,7 +79,7 @@ def explain(path: Path, error: Exception) -> str:
             f"`conduit-desktop restore FILE`, or move it away to start anew."
         )
     if code == sqlite3.SQLITE_FULL:
-        return f"cannot write the database {path}: the disk is full. Make room on it."
+        return f"cannot write the database {path}: the disk is full. Free some space on it."
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"cannot write the database {path}: another program holds it. Close that program."
     return f"cannot use the database {path}: {error}. Check the disk and the permissions of the folder."

@@ -183,7 +183,7 @@ def _requests(db: Database) -> None:
 
 
 def _totals(db: Database) -> None:
-    # WITHOUT ROWID, which sqlite-utils cannot say: a batch then touches one tree, sorted as budgets ask for it.
+    # WITHOUT ROWID, which sqlite-utils cannot express: a batch then touches one tree, sorted as budgets ask for it.
     db.execute("""
         CREATE TABLE totals (
             key_id TEXT NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, key_name TEXT NOT NULL,

@@ -1,6 +1,6 @@
 """Prompts and answers of keys with payload logging: a file of their own, compressed, bounded in age and size.
 
-The responses that clients asked to keep are in the same file (`store/sqlite/responses.py`).
+The responses that clients requested to keep are in the same file (`store/sqlite/responses.py`).
 """
 
 from __future__ import annotations

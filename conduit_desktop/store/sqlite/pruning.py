@@ -15,7 +15,7 @@ MAX_FREED = 4000
 """Pages given back to the disk in one step."""
 
 Bounded = Literal["payloads", "responses"]
-"""Tables whose rows say when they were made (`at`) and how large they are (`bytes`)."""
+"""Tables whose rows have a time of creation (`at`, epoch milliseconds) and a size (`bytes`)."""
 
 
 async def prune(database: Database, table: Bounded, max_age_days: int, max_mb: int, now_ms: int | None = None) -> int:

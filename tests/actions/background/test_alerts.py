@@ -37,7 +37,7 @@ def spend(context: AppContext, key: Any, usd: float) -> None:
     context.bus.publish("requests", RequestRecord(id=f"r{next(_ids)}", started_at=NOW, key_id=key["id"]))
 
 
-async def test_a_budget_is_told_of_when_it_is_almost_spent_and_when_it_is(context: AppContext, do: Do, alerts: Alerts) -> None:
+async def test_a_budget_raises_a_notification_when_almost_spent_and_when_spent(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
     free = await do("POST", "/keys", {"name": "free"})
     spend(context, free, 100)
@@ -52,7 +52,7 @@ async def test_a_budget_is_told_of_when_it_is_almost_spent_and_when_it_is(contex
     assert await notified(context, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
 
 
-async def test_a_raised_budget_is_told_of_anew(context: AppContext, do: Do, alerts: Alerts) -> None:
+async def test_a_raised_budget_raises_a_new_notification(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
     spend(context, key, 0.9)
     assert len(await notified(context, do)) == 1
@@ -64,21 +64,21 @@ async def test_a_raised_budget_is_told_of_anew(context: AppContext, do: Do, aler
     assert len(await notified(context, do)) == 2
 
 
-async def test_a_key_is_told_of_before_and_after_it_expires(context: AppContext, do: Do, alerts: Alerts) -> None:
+async def test_a_key_raises_a_notification_before_and_after_it_expires(context: AppContext, do: Do, alerts: Alerts) -> None:
     await do("POST", "/keys", {"name": "app", "expires_at": "2026-09-21T14:13:20Z"})
     await do("POST", "/keys", {"name": "off", "expires_at": "2026-09-21T14:13:20Z", "enabled": False})
     for at in (NOW - SOON_MS - 1, NOW - SOON_MS, NOW - 1):
-        alerts.look(at)
+        alerts.check_expiry(at)
     assert await notified(context, do) == [("expiry", "info", "The key app expires soon")]
-    alerts.look(NOW)
-    alerts.look(NOW + LATELY_MS + 1)
+    alerts.check_expiry(NOW)
+    alerts.check_expiry(NOW + LATELY_MS + 1)
     # Notes of one millisecond come in any order.
     assert sorted(await notified(context, do)) == [
         ("expiry", "info", "The key app expires soon"), ("expiry", "warning", "The key app has expired"),
     ]  # fmt: skip
 
 
-async def test_many_wrong_keys_from_one_address_are_told_of(context: AppContext, do: Do, alerts: Alerts) -> None:
+async def test_many_wrong_keys_from_one_address_raise_a_notification(context: AppContext, do: Do, alerts: Alerts) -> None:
     def tried(address: str, times: int) -> None:
         for _ in range(times):
             wrong = RequestRecord(

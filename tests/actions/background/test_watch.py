@@ -1,4 +1,4 @@
-"""The config file is followed: read when it changes, kept through a broken version, given up after two looks without it."""
+"""The config file is followed: read when it changes, kept through a broken version, reported when missing twice."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ async def test_a_changed_file_is_read_and_an_unchanged_one_is_not(
         return await sync(context, config)
 
     monkeypatch.setattr(transfer, "sync_file", counted)
-    await watch._look_at_file()
+    await watch._check_file()
     assert taken == []
     write(DEMO.replace("demo", "other", 1))
-    await watch._look_at_file()
-    await watch._look_at_file()
+    await watch._check_file()
+    await watch._check_file()
     assert len(taken) == 1
     assert await names(do) == ["other"]
 
@@ -76,26 +76,26 @@ async def test_a_broken_file_changes_nothing_and_is_announced(
     do: Do, watch: BackgroundJobs, write: Write, caplog: pytest.LogCaptureFixture
 ) -> None:
     write("[[providers]")
-    await watch._look_at_file()
+    await watch._check_file()
     assert await names(do) == ["demo"]
     assert "the config file is not used" in caplog.text
 
 
-async def test_a_file_that_is_away_for_one_look_keeps_its_things(do: Do, watch: BackgroundJobs, config: Path, write: Write) -> None:
+async def test_a_file_missing_at_one_check_keeps_its_definitions(do: Do, watch: BackgroundJobs, config: Path, write: Write) -> None:
     config.unlink()
-    await watch._look_at_file()
+    await watch._check_file()
     write(DEMO)
-    await watch._look_at_file()
+    await watch._check_file()
     assert await names(do) == ["demo"]
 
 
-async def test_a_file_that_stays_away_is_announced_once_and_changes_nothing(
+async def test_a_file_that_stays_missing_is_reported_once_and_changes_nothing(
     do: Do, watch: BackgroundJobs, config: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config.unlink()
-    for looks in (0, 1, 1):
-        await watch._look_at_file()
-        assert caplog.text.count("the config file is not used") == looks
+    for reports in (0, 1, 1):
+        await watch._check_file()
+        assert caplog.text.count("the config file is not used") == reports
     assert await names(do) == ["demo"]
 
 

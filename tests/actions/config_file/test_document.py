@@ -67,7 +67,7 @@ async def sync(context: AppContext, text: str) -> list[tuple[str, str, str]]:
     return [(one.change, one.kind, one.name) for one in await transfer.sync_file(context, parse(text))]
 
 
-async def test_the_house_holds_what_the_file_says(context: AppContext, do: Do) -> None:
+async def test_the_store_has_what_the_file_defines(context: AppContext, do: Do) -> None:
     await sync(context, FILE)
     fast = await do("GET", "/models/fast")
     assert (fast["locked"], fast["fallbacks"], fast["overrides"]) == (True, ["safe"], {"logprobs": None})
@@ -80,14 +80,14 @@ async def test_the_house_holds_what_the_file_says(context: AppContext, do: Do) -
     assert (settings["port"]["locked"], settings["theme"]["locked"]) == (True, False)
 
 
-async def test_a_second_look_changes_nothing(context: AppContext) -> None:
+async def test_applying_the_same_file_again_changes_nothing(context: AppContext) -> None:
     assert len(await sync(context, FILE)) == 6
     entries = len((await context.store.audit.list(500))[0])
     assert await sync(context, FILE) == []
     assert len((await context.store.audit.list(500))[0]) == entries
 
 
-async def test_what_left_the_file_leaves_the_house(context: AppContext, do: Do) -> None:
+async def test_what_has_left_the_file_is_removed(context: AppContext, do: Do) -> None:
     await do("POST", "/providers", {**OPENAI, "name": "mine"})
     await sync(context, FILE)
     gone = await sync(context, '[[providers]]\nname = "demo"\nkind = "demo"\n')
@@ -123,7 +123,7 @@ async def test_what_the_file_defines_is_locked(context: AppContext, do: Do, meth
         (FILE.replace("weight = 2", "wieght = 2"), 18, "models[0].targets[0].wieght"),
         (FILE.replace("budget_usd = 5", "budget_usd = -5"), 29, "keys[0].budget_usd"),
         (FILE.replace("port = 5055", "prot = 5055"), 3, "prot"),
-        (FILE.replace('provider = "demo"', 'provider = "nobody"'), 24, "models[1].targets[0].provider"),
+        (FILE.replace('provider = "demo"', 'provider = "missing"'), 24, "models[1].targets[0].provider"),
         (FILE.replace('fallbacks = ["safe"]', 'fallbacks = ["none"]'), 19, "models[0].fallbacks[0]"),
         (FILE.replace('alias = "safe"', 'alias = "FAST"'), 23, "models[1].alias"),
         (FILE.replace('key = "env:CI_KEY"', 'key = "env:NOT_SET"'), 28, "NOT_SET"),
@@ -226,7 +226,7 @@ async def test_the_file_takes_over_what_the_user_had_made(context: AppContext, d
     assert context.secrets.kept == {}
 
 
-async def test_a_start_without_the_file_gives_its_things_to_the_user(context: AppContext, do: Do) -> None:
+async def test_a_start_without_the_file_unlocks_what_it_defined(context: AppContext, do: Do) -> None:
     await sync(context, FILE)
     assert await release_file(context) == 6
     assert await release_file(context) == 0
@@ -388,7 +388,7 @@ async def test_a_provider_that_does_not_fit_is_refused_before_anything_is_writte
 
 
 @pytest.mark.parametrize("field", ["fallbacks", "context_fallbacks", "content_filter_fallbacks"])
-@pytest.mark.parametrize(("name", "message"), [("a", "leads back"), ("nobody", "there is no model alias")])
+@pytest.mark.parametrize(("name", "message"), [("a", "leads back"), ("missing", "there is no model alias")])
 async def test_a_fallback_of_the_file_that_is_missing_or_leads_back_is_refused(
     context: AppContext, field: str, name: str, message: str
 ) -> None:

@@ -23,7 +23,7 @@ input = 1
 """
 
 
-async def test_each_kind_of_thing_is_released_and_audited_once(context: AppContext, do: Do) -> None:
+async def test_each_kind_of_entity_is_released_and_audited_once(context: AppContext, do: Do) -> None:
     await transfer.sync_file(context, parse(FILE))
     assert await release_file(context) == 4
     for path in ("/providers", "/models", "/keys", "/prices"):

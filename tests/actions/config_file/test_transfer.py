@@ -42,7 +42,7 @@ async def test_what_has_left_the_file_goes_and_what_the_user_made_stays(context:
         assert [row[field] for row in (await do("GET", path))["data"]] == ["mine"]
 
 
-async def test_a_name_in_another_case_is_the_same_thing(context: AppContext, do: Do) -> None:
+async def test_a_name_in_another_case_is_the_same_entity(context: AppContext, do: Do) -> None:
     await transfer.sync_file(context, parse(ALL))
     changes = await transfer.sync_file(context, parse(ALL.lower()))
     assert [one for one in changes if one.change == "remove"] == []
@@ -63,13 +63,13 @@ async def test_the_file_is_over_the_database_and_the_command_line_is_over_both(c
 
 async def test_a_file_that_does_not_fit_keeps_the_settings_of_the_one_before(context: AppContext) -> None:
     await transfer.sync_file(context, parse("[settings]\nport = 2\n"))
-    wrong = '[settings]\nport = 3\n[[models]]\nalias = "a"\ntargets = [{ provider = "nobody", model = "m" }]\n'
+    wrong = '[settings]\nport = 3\n[[models]]\nalias = "a"\ntargets = [{ provider = "missing", model = "m" }]\n'
     with pytest.raises(ConfigFileBroken):
         await transfer.sync_file(context, parse(wrong))
     assert context.gateway.snapshot.settings.port == 2
 
 
-async def test_a_file_waits_for_a_change_under_way_and_is_published(context: AppContext) -> None:
+async def test_a_file_waits_for_a_change_in_progress_and_is_published(context: AppContext) -> None:
     changes = published(context)
     await transfer.sync_file(context, parse("[settings]\nport = 2\n"))
     assert [one.topic for one in changes] == ["settings"]

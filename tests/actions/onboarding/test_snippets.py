@@ -26,9 +26,9 @@ def test_python_parses_and_names_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["curl", "env", "claude-code", "gemini-cli", "aider"])
 def test_shell_is_quoted(name: str) -> None:
-    words = shlex.split(named(name).text)
-    assert any("127.0.0.1:5055" in word for word in words)
-    assert name in ("curl", "env") or any(word.endswith(ODD) for word in words)
+    arguments = shlex.split(named(name).text)
+    assert any("127.0.0.1:5055" in word for word in arguments)
+    assert name in ("curl", "env") or any(word.endswith(ODD) for word in arguments)
 
 
 def test_codex_is_toml_that_asks_for_responses() -> None:

@@ -64,14 +64,14 @@ def test_a_header_of_the_connection_cannot_be_set(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "words"),
+    ("headers", "message"),
     [
         ({"X-A": "1", "Host": "x"}, "'Host' belongs"), ({"X-A": "a\nX-B: b"}, "line breaks"), ({"X-A": "a\rb"}, "line breaks"),
         ({"X-A": ""}, "'X-A' must not be empty"), ({"X-A": "env:1"}, "'X-A' must name"), ({"X-A": "a\x00"}, "control"),
     ],
 )  # fmt: skip
-def test_a_header_value_without_meaning_or_with_a_line_break_is_refused(headers: dict[str, str], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+def test_a_header_value_without_meaning_or_with_a_line_break_is_refused(headers: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         checks.header_values(headers)
 
 

@@ -29,7 +29,7 @@ class Page(Query):
 
 
 @pytest.mark.parametrize(
-    ("body", "field", "words"),
+    ("body", "field", "message"),
     [
         ({"innr": []}, "innr", "there is no such field"),
         ({"inner": [{"name": "a"}, {"name": "b", "sise": 1}]}, "inner[1].sise", "there is no such field"),
@@ -44,11 +44,11 @@ class Page(Query):
         ([], None, "must be an object"),
     ],
 )
-def test_the_first_fault_is_named_by_its_path(body: Any, field: str | None, words: str) -> None:
+def test_the_first_fault_is_named_by_its_path(body: Any, field: str | None, message: str) -> None:
     with pytest.raises(Invalid) as raised:
         read(Outer, body)
     assert raised.value.field == field
-    assert raised.value.message == (f"{field}: {words}" if field else words)
+    assert raised.value.message == (f"{field}: {message}" if field else message)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Crash(BaseException):
 
 
 class Small(MemoryKeyring):
-    """Takes what Windows takes, and breaks at the write asked for."""
+    """Has the length limit of Windows, and fails at the chosen write."""
 
     priority = 1.0  # type: ignore[assignment]
 
@@ -130,7 +130,7 @@ def test_a_crash_at_any_step_leaves_the_old_value_or_the_new_one(home: Home, rin
         assert KeyringSecrets(home, ring).get(NAME) in (old, new)
 
 
-def test_a_lost_piece_is_said_and_can_be_replaced(home: Home, ring: Small):
+def test_a_lost_piece_is_an_error_and_can_be_replaced(home: Home, ring: Small):
     ours = KeyringSecrets.open(home)
     ours.set(NAME, LONG)
     lost = next(key for key in ring.entries if key[1].endswith("#2"))

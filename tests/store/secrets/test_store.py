@@ -31,7 +31,7 @@ def test_auto_takes_the_keyring_where_there_is_one(home: Home, system_keyring: M
     assert "condm-1" in system_keyring.entries.values()
 
 
-def test_auto_takes_a_vault_where_there_is_no_keyring_and_says_what_that_means(home: Home, no_keyring: None):
+def test_auto_uses_a_vault_where_there_is_no_keyring_and_logs_what_that_means(home: Home, no_keyring: None):
     secrets = open_secrets(home)
     assert secrets.backend == "vault"
     assert "vault.key" in secrets.note
@@ -59,7 +59,7 @@ def test_a_home_in_the_keyring_does_not_seem_empty_when_the_keyring_is_away(home
     assert open_secrets(home, "vault").backend == "vault"
 
 
-def test_a_wish_for_the_keyring_is_not_met_with_a_vault(home: Home, no_keyring: None):
+def test_a_demanded_keyring_is_never_replaced_by_a_vault(home: Home, no_keyring: None):
     with pytest.raises(SecretsUnavailable):
         open_secrets(home, "keyring")
     assert not home.vault.exists()

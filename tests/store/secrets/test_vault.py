@@ -62,7 +62,7 @@ def test_the_shipped_scrypt_is_as_expensive_as_promised(monkeypatch: pytest.Monk
     assert (header["n"], header["r"], header["p"]) == (32_768, 8, 1)
 
 
-def test_a_wrong_passphrase_is_said_in_one_line(home: Home):
+def test_a_wrong_passphrase_is_an_error_of_one_line(home: Home):
     fresh(home, "correct horse").set("a", SECRET)
     with pytest.raises(SecretsUnavailable, match="CONDUIT_VAULT_KEY is not the vault's passphrase"):
         fresh(home, "wrong horse")
@@ -162,8 +162,8 @@ def test_a_first_write_that_fails_leaves_nothing(home: Home, monkeypatch: pytest
 def test_writers_in_many_threads_lose_nothing(home: Home):
     def write(number: int) -> None:
         mine = fresh(home)
-        for turn in range(5):
-            mine.set(f"{number}/{turn}", str(number * turn))
+        for index in range(5):
+            mine.set(f"{number}/{index}", str(number * index))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -179,8 +179,8 @@ from pathlib import Path
 from conduit_desktop.core.paths import Home
 from conduit_desktop.store.secrets.vault import Vault
 mine = Vault.open(Home(Path(sys.argv[1])), None)
-for turn in range(8):
-    mine.set(f"{sys.argv[2]}/{turn}", "x" * 2000)
+for index in range(8):
+    mine.set(f"{sys.argv[2]}/{index}", "x" * 2000)
 """
 
 

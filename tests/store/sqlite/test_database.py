@@ -93,7 +93,7 @@ async def _await(write, name: str) -> None:
     await write(_put(name))
 
 
-async def test_a_waiter_that_gave_up_harms_nobody(store: SqliteStore):
+async def test_a_cancelled_waiter_does_not_affect_others(store: SqliteStore):
     go = threading.Event()
     blocked = store.database.write(lambda c: go.wait(10))
     given_up = store.database.write(_put("a"))
@@ -125,7 +125,7 @@ async def test_closing_writes_what_waits(home: Home):
     assert len(rows) == 300
 
 
-def test_one_store_serves_several_loops_in_turn(home: Home):
+def test_one_store_serves_several_loops_one_after_another(home: Home):
     store = SqliteStore.open(home)
 
     async def once(name: str) -> int:
@@ -189,7 +189,7 @@ def test_a_database_that_cannot_be_opened_is_named(home: Home):
 
 
 def _helped(self: Checkpoints) -> None:
-    self._fold_beside()
+    self._fold_in_thread()
 
 
 def _never_helped(self: Checkpoints) -> None:
@@ -225,7 +225,7 @@ async def test_a_moment_of_rest_is_used_to_fold_the_wal(home: Home, monkeypatch:
     await store.close()
 
 
-async def test_a_job_that_runs_out_of_rows_blocks_nobody(store: SqliteStore):
+async def test_a_job_that_runs_out_of_rows_does_not_block_others(store: SqliteStore):
     """A future cannot hold StopIteration."""
     go = threading.Event()
     blocked = store.database.write(lambda c: go.wait(10))

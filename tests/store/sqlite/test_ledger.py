@@ -1,4 +1,4 @@
-"""Records, totals and what is asked of them."""
+"""Records and totals, and queries of both."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def test_a_cursor_that_is_none_of_ours_is_refused(store: SqliteStore, curs
     assert caught.value.field == "cursor"
 
 
-async def test_each_filter_holds_and_they_hold_together(store: SqliteStore):
+async def test_each_filter_applies_alone_and_with_others(store: SqliteStore):
     await write(
         store,
         record(1), record(2, key_id="key_b", key_name="other"), record(3, model="slow"),
@@ -113,7 +113,7 @@ async def test_each_filter_holds_and_they_hold_together(store: SqliteStore):
     assert await numbers(model="' OR 1=1 --") == []
 
 
-async def test_usage_groups_by_what_is_asked(store: SqliteStore):
+async def test_usage_groups_by_the_given_fields(store: SqliteStore):
     await write(
         store,
         record(1), record(2, model="slow", status="error"), record(3, started_at=NOON + DAY, key_id="key_b", key_name="b"),
@@ -137,7 +137,7 @@ async def test_usage_of_nothing_is_nothing(store: SqliteStore):
     assert await store.ledger.usage(["day"]) == []
 
 
-async def test_usage_begins_and_ends_at_the_moments_asked_for(store: SqliteStore):
+async def test_usage_begins_and_ends_at_the_given_times(store: SqliteStore):
     midnight = NOON - DAY // 2
     times = (midnight - 1, midnight, NOON, midnight + DAY, midnight + DAY + 5, midnight + 2 * DAY)
     await write(store, *(record(number, started_at=at) for number, at in enumerate(times)))
@@ -183,7 +183,7 @@ async def test_spent_counts_from_each_keys_own_day(store: SqliteStore):
     assert await store.ledger.spent({}) == {}
 
 
-async def test_strangers_cannot_grow_the_totals(store: SqliteStore):
+async def test_refused_requests_cannot_grow_the_totals(store: SqliteStore):
     """Model names of refused callers are theirs to choose, totals are kept for good."""
     refused = {"status": "refused", "cost_nano": None, "cost_state": "unknown", "key_id": "", "provider": ""}
     await write(store, *(record(n, model=f"m{n}", error_code="invalid_api_key", **refused) for n in range(20)))

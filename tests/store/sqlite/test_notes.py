@@ -13,7 +13,7 @@ from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, record, write
 
 
-async def test_the_same_is_said_once_until_it_was_read(store: SqliteStore):
+async def test_the_same_notification_is_added_once_until_it_was_read(store: SqliteStore):
     first = await store.notifications.add("budget", "warning", "Budget of app", "80 % spent")
     assert await store.notifications.add("budget", "warning", "Budget of app", "80 % spent") is None
     newer = await store.notifications.add("budget", "error", "Budget of app", "90 % spent")

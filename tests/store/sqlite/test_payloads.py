@@ -21,7 +21,7 @@ async def test_bodies_come_back_as_they_were(store: SqliteStore):
     assert await store.payloads.get("r2") is None
 
 
-async def test_a_long_body_is_cut_and_said_to_be(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+async def test_a_long_body_is_cut_and_marked_as_cut(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(payloads, "MAX_BODY", 100)
     await store.payloads.put("r1", b"a" * 100, b"b" * 101, NOON)
     kept = await store.payloads.get("r1")

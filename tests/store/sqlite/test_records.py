@@ -31,7 +31,7 @@ async def fill_the_disk(store: SqliteStore) -> None:
     await store.database.write(limit)
 
 
-async def make_room(store: SqliteStore) -> None:
+async def free_space(store: SqliteStore) -> None:
     await store.database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchall())
 
 
@@ -50,7 +50,7 @@ async def write_until_refused(store: SqliteStore, start: int) -> int:
     raise AssertionError("the disk never was full")
 
 
-async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_when_there_is_room(store: SqliteStore):
+async def test_records_wait_in_memory_while_the_disk_is_full_and_are_written_in_order_later(store: SqliteStore):
     reports: list[tuple[bool, str]] = []
     store.database.on_health = lambda healthy, text: reports.append((healthy, text))
     await write(store, record(0))
@@ -65,7 +65,7 @@ async def test_a_full_disk_refuses_records_keeps_them_and_writes_them_in_order_w
     assert "conduit.db" in str(outcomes[0])
     assert not store.database.healthy
     assert await numbers(store) == list(range(refused))
-    await make_room(store)
+    await free_space(store)
     await write(store, record(refused + 30))
     assert store.database.healthy
     assert await numbers(store) == list(range(refused + 31))
@@ -84,7 +84,7 @@ async def test_what_waits_is_written_without_a_next_record(store: SqliteStore, m
     await fill_the_disk(store)
     refused = await write_until_refused(store, 0)
     store.database.on_health = lambda healthy, text: well.set()
-    await make_room(store)
+    await free_space(store)
     await asyncio.wait_for(well.wait(), 10)
     assert await numbers(store) == list(range(refused + 1))
 
@@ -93,14 +93,14 @@ async def test_what_waits_is_written_at_the_end(home: Home):
     store = SqliteStore.open(home)
     await fill_the_disk(store)
     refused = await write_until_refused(store, 0)
-    await make_room(store)
+    await free_space(store)
     await store.close()
     again = SqliteStore.open(home)
     assert await numbers(again) == list(range(refused + 1))
     await again.close()
 
 
-async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
+async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_logged(store: SqliteStore, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "MAX_WAITING", 10)
     reports: list[str] = []
     store.database.on_health = lambda healthy, text: reports.append(text)
@@ -108,7 +108,7 @@ async def test_memory_is_bounded_while_the_disk_is_full_and_the_loss_is_told(sto
     refused = await write_until_refused(store, 0)
     futures = [store.ledger.record(record(number, error_text=LONG)) for number in range(refused + 1, refused + 25)]
     await asyncio.gather(*futures, return_exceptions=True)
-    await make_room(store)
+    await free_space(store)
     await write(store, record(refused + 25))
     assert await numbers(store) == [*range(refused), *range(refused + 15, refused + 26)]
     assert "15 records were lost" in reports[-1]

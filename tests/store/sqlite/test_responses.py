@@ -15,7 +15,7 @@ from tests.store.samples import DAY, NOON
 KEPT = StoredResponse([{"role": "user", "content": "hi"}], {"id": "r1", "output": []})
 
 
-async def test_a_response_comes_back_to_its_owner_alone(store: SqliteStore) -> None:
+async def test_a_response_is_returned_only_to_its_owner(store: SqliteStore) -> None:
     assert await store.responses.put("r1", "key_a", KEPT, NOON)
     assert await store.responses.get("r1", "key_a") == KEPT
     assert await store.responses.get("r1", "key_b") is None
@@ -24,7 +24,7 @@ async def test_a_response_comes_back_to_its_owner_alone(store: SqliteStore) -> N
     assert await store.responses.get("r1", "key_a") is None
 
 
-async def test_nobody_replaces_the_response_of_another(store: SqliteStore) -> None:
+async def test_a_response_of_another_key_is_not_replaced(store: SqliteStore) -> None:
     await store.responses.put("r1", "key_a", KEPT, NOON)
     await store.responses.put("r1", "key_b", StoredResponse([], {}), NOON)
     assert await store.responses.get("r1", "key_a") == KEPT
@@ -47,7 +47,7 @@ async def test_the_oldest_go_by_age_and_by_size(store: SqliteStore) -> None:
 
 async def test_a_file_of_the_first_version_gets_the_table_and_keeps_its_payloads(home: Home) -> None:
     first = SqliteStore.open(home)
-    await first.payloads.put("p1", b"asked", b"told", NOON)
+    await first.payloads.put("p1", b"request", b"response", NOON)
     await first.close()
     with sqlite3.connect(home.payloads) as connection:
         connection.execute("DROP TABLE responses")
@@ -58,6 +58,6 @@ async def test_a_file_of_the_first_version_gets_the_table_and_keeps_its_payloads
         assert await second.responses.put("r1", "key_a", KEPT, NOON)
         kept = await second.payloads.get("p1")
         assert kept is not None
-        assert kept.request == b"asked"
+        assert kept.request == b"request"
     finally:
         await second.close()
