@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -19,31 +20,45 @@ DIALECT = "openai_chat"
 CLIENT = "Conduit chat"
 
 
-class ChatStream:
-    """The answer, event by event: `async for event in stream`; then `record` has its tokens and cost.
+class ChatAnswer(ABC):
+    """An answer, event by event: `async for event in answer`; then `record` has its tokens and cost.
 
-    Raises GatewayError from the first step where no target answers, and in the middle where the upstream breaks. Leave it
-    early with `aclose`, which stops the upstream; the record's status is then `cancelled`.
+    Raises GatewayError from the first step where no target answers, and in the middle where the upstream breaks.
     """
 
-    def __init__(self, context: AppContext, call: Call) -> None:
-        self._context = context
-        self._call = call
+    def __init__(self) -> None:
         self._events = self._run()
         self.record: RequestRecord | None = None
         self.headers: dict[str, str] = {}
+        """Of the response, in lower case; empty before the first event."""
 
     @property
+    @abstractmethod
     def id(self) -> str:
-        """The request's id, as the log has it."""
-        return self._call.id
+        """The request's id in the log."""
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
 
     async def aclose(self) -> None:
-        """Stop; no effect at the end."""
+        """Stop the answer and its upstream, so that the record's status becomes `cancelled`; no effect at the end."""
         await self._events.aclose()
+
+    @abstractmethod
+    def _run(self) -> AsyncGenerator[Event]: ...
+
+
+class ChatStream(ChatAnswer):
+    """The answer of the gateway in this process."""
+
+    def __init__(self, context: AppContext, call: Call) -> None:
+        super().__init__()
+        self._context = context
+        self._call = call
+
+    @property
+    def id(self) -> str:
+        return self._call.id
 
     async def _run(self) -> AsyncGenerator[Event]:
         forget = self._context.bus.subscribe(self._on_change)
@@ -69,18 +84,6 @@ class ChatStream:
     def _on_change(self, change: Change) -> None:
         if change.topic == "requests" and isinstance(change.payload, RequestRecord) and change.payload.id == self.id:
             self.record = change.payload
-
-
-class ChatAnswer(Protocol):
-    """The answer of either transport: iterate its events, then read `record` and `headers`."""
-
-    record: RequestRecord | None
-    headers: dict[str, str]
-
-    @property
-    def id(self) -> str: ...
-    def __aiter__(self) -> AsyncIterator[Event]: ...
-    async def aclose(self) -> None: ...
 
 
 def chat_request(

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, get_args
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from conduit_desktop.actions.chat import CLIENT, DIALECT
+from conduit_desktop.actions.chat import CLIENT, DIALECT, ChatAnswer
 from conduit_desktop.actions.schemas.inputs import epoch_ms
 from conduit_desktop.actions.transport import PREFIX, GatewayUnreachable, http_request, http_result, segment
 from conduit_desktop.core.bus import Change, Topic
@@ -152,31 +152,18 @@ class RemoteTransport:
             listener(change)
 
 
-class RemoteChat:
-    """A streamed chat of the client API; implements `actions.chat.ChatAnswer`.
-
-    Raises GatewayError where the gateway refuses or the stream ends with an error, GatewayUnreachable where it breaks.
-    """
+class RemoteChat(ChatAnswer):
+    """A streamed chat over the client API of a gateway elsewhere; also raises GatewayUnreachable where the connection breaks."""
 
     def __init__(self, transport: RemoteTransport, body: dict[str, Any], key: str) -> None:
+        super().__init__()
         self._transport = transport
         self._body = body
         self._key = key
-        self._events = self._run()
-        self.record: RequestRecord | None = None
-        self.headers: dict[str, str] = {}
 
     @property
     def id(self) -> str:
-        """The request's id in the log; empty before the first event."""
-        return self.headers.get("x-conduit-request-id", "")
-
-    def __aiter__(self) -> AsyncIterator[Event]:
-        return self._events
-
-    async def aclose(self) -> None:
-        """Stop: closing the connection makes the gateway stop the upstream."""
-        await self._events.aclose()
+        return self.headers.get("x-conduit-request-id", "")  # empty before the first event
 
     async def _run(self) -> AsyncGenerator[Event]:
         url = f"{self._transport.address}/v1/chat/completions"

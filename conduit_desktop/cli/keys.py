@@ -8,8 +8,8 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, given_fields, merged, options
+from conduit_desktop.cli.options import CommandGroup, options
+from conduit_desktop.cli.values import INTEGER, NUMBER, Pair, body_option, given_fields, merged
 
 PERIODS = ("total", "daily", "weekly", "monthly")
 COLUMNS = (

@@ -10,8 +10,8 @@ import orjson
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import INTEGER, Pair, body_option, given_fields, merged, options
+from conduit_desktop.cli.options import CommandGroup, options
+from conduit_desktop.cli.values import INTEGER, Pair, body_option, given_fields, merged
 
 STRATEGIES = ("priority", "round_robin", "weighted", "random", "least_busy", "fastest", "cheapest")
 COLUMNS = (

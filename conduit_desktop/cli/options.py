@@ -98,13 +98,24 @@ def home_option(environment: bool = False) -> Callable[[F], F]:
     )
 
 
+def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in the order given."""
+
+    def decorate(command: F) -> F:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
 def serving_options(environment: bool = False) -> Callable[[F], F]:
     """The options of the server: `--host`, `--port`, `--config`, `--tls-cert`, `--tls-key`."""
 
     def variable(name: str) -> str | None:
         return f"CONDUIT_{name}" if environment else None
 
-    options = (
+    return options(
         click.option("--host", envvar=variable("HOST"), help="Address to listen on; 127.0.0.1 (only this computer) by default."),
         click.option("--port", type=_Port(0, 65535), envvar=variable("PORT"), help="Port; 5000 by default, 0 for any free one."),
         click.option(
@@ -116,13 +127,6 @@ def serving_options(environment: bool = False) -> Callable[[F], F]:
         click.option("--tls-cert", type=_FILE, envvar=variable("TLS_CERT"), help="Certificate chain (PEM)."),
         click.option("--tls-key", type=_FILE, envvar=variable("TLS_KEY"), help="The certificate's key (PEM)."),
     )
-
-    def decorate(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def _take_home(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:

@@ -9,8 +9,8 @@ import click
 
 from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
-from conduit_desktop.cli.options import CommandGroup
-from conduit_desktop.cli.values import NONE, Pair, body_option, given_fields, merged, options, secret
+from conduit_desktop.cli.options import CommandGroup, options
+from conduit_desktop.cli.values import NONE, Pair, body_option, given_fields, merged, secret
 
 Pairs = tuple[Any, ...]
 """What `Pair` makes of a repeatable option: names with their values, or the word `none` alone."""

@@ -87,17 +87,6 @@ def body_option(option: str, field: str | None = None, **more: Any) -> Callable[
     return click.option(option, field or option.lstrip("-").replace("-", "_"), **more)
 
 
-def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator, in the order given."""
-
-    def decorate(command: F) -> F:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
-
-
 def secret(text: str | None, what: str, ask: bool = False) -> str | None:
     """A credential: `-` reads one line of standard input, `env:NAME` stays a reference; with `ask` a terminal prompts for it."""
     if text == "-":
