@@ -74,6 +74,7 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
     lock = HomeLock(home)
     lock.acquire({"started_at": now_ms()})
     try:
+        # After the lock: two processes must not rotate the same log file.
         logs.set_up(home)
         secrets = await asyncio.to_thread(
             open_secrets, home, os.environ.get("CONDUIT_SECRETS", "auto"), os.environ.get("CONDUIT_VAULT_KEY") or None

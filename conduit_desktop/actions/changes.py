@@ -20,6 +20,7 @@ _HIDDEN = frozenset({"id", "digest", "created_at", "updated_at", "source", "secr
 
 def new_id(prefix: str) -> str:
     """A random id such as `key_3f9c…`."""
+    # 80 random bits: no lookup for a taken id is needed, and an id does not reveal how many there are.
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
@@ -34,6 +35,7 @@ def sent(patch: BaseModel, entity: type[Entity]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in patch.model_fields_set:
         value = getattr(patch, name)
+        # Null in a patch clears a field. What "cleared" means is the entity's own default, declared once there.
         if value is None and name in entity.model_fields:
             value = entity.model_fields[name].get_default(call_default_factory=True)
             if value is PydanticUndefined:

@@ -61,6 +61,7 @@ class ChatStream(ChatAnswer):
         return self._call.id
 
     async def _run(self) -> AsyncGenerator[Event]:
+        # Subscribed before the call: the record is published when the request is settled, which may be before the last event.
         forget = self._context.bus.subscribe(self._on_change)
         reader = self._call.dialect.reader()
         try:

@@ -31,6 +31,8 @@ class SecretDraft:
     async def __aenter__(self) -> SecretDraft:
         return self
 
+    # Secrets and rows are in two stores without a common transaction. The order makes every failure harmless: a new secret
+    # is written before its row is committed, an old one deleted only after it.
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
             await asyncio.to_thread(self._restore)
@@ -39,6 +41,7 @@ class SecretDraft:
 
     async def put(self, name: str, value: str) -> str:
         """Keep `value` under `name` and give the reference to it; `env:NAME` is itself the reference."""
+        # Read from the environment at each use, so that a changed variable needs no change here.
         if value.startswith("env:"):
             return value
         await asyncio.to_thread(self._set, name, value)
@@ -49,6 +52,7 @@ class SecretDraft:
         self._dropped |= {name for name in references if name and not name.startswith("env:")}
 
     def _set(self, name: str, value: str) -> None:
+        # Only the first write: a second one of the same name must not make the first the value to restore.
         if name not in self._before:
             self._before[name] = self._secrets.get(name)
         self._secrets.set(name, value)

@@ -120,6 +120,7 @@ async def change(context: AppContext, actor: Actor, work: Callable[[PendingChang
     that was taken back.
     """
     task = asyncio.ensure_future(_change(context, actor, work))
+    # Shielded: a client that disconnects must not leave a secret without its row, or a row whose gateway was not refreshed.
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -134,6 +135,7 @@ async def apply(context: AppContext, actor: Actor, job: Job[T]) -> T:
 
 def _change(context: AppContext, actor: Actor, work: Callable[[PendingChange], Awaitable[T]]) -> Coroutine[Any, Any, T]:
     async def run() -> T:
+        # One lock for all changes: `before` values read outside the transaction stay true until it commits.
         async with context.write_lock:
             started = PendingChange(context, actor)
             try:

@@ -22,6 +22,7 @@ def targets(context: AppContext) -> list[TargetHealthView]:
     """Every target that an alias names, that was called or is paused, by name; reads only memory."""
     users = _users(context)
     health, providers = context.gateway.health, context.gateway.snapshot.providers
+    # Health of a removed provider may still be in memory; its targets are not listed.
     called = [name for name in (*health.targets, *health.paused) if name.partition("/")[0].lower() in providers]
     return [_view(context, name, users.get(name, [])) for name in sorted({*users, *called}, key=str.lower)]
 

@@ -26,6 +26,7 @@ async def create(context: AppContext, new: NewIpRule, actor: Actor) -> IpRuleVie
     """Add a rule; raises Conflict for a network that has one."""
 
     def insert(edit: Edit) -> IpRule:
+        # Two rules of one network, one allowing and one denying, would contradict each other.
         if any(rule.network == new.network for rule in edit.tx.ip_rules.all()):
             raise Conflict(f"There is a rule for {new.network} already.", "network")
         rule = IpRule(id=new_id("rule"), action=new.action, network=new.network, created_at=now_ms())

@@ -66,6 +66,7 @@ def fresh() -> str:
 
 def key_hint(key: str) -> str:
     """What may be shown of a key: `condt_…Ab3d`."""
+    # Four of 43 characters: 24 of 256 bits, enough to recognise a key and useless to guess the rest.
     return f"{KEY_PREFIX}…{key[-4:]}"
 
 

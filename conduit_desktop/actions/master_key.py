@@ -25,6 +25,7 @@ def fresh() -> str:
 
 async def current(context: AppContext) -> str:
     """The master key in force: the environment's, else the stored one, made now if there is none yet."""
+    # Read at every call: the environment has precedence over a stored key, which is kept for a start without the variable.
     if given := os.environ.get(VARIABLE, "").strip():
         return given
     if context.master_key is None:
@@ -32,8 +33,9 @@ async def current(context: AppContext) -> str:
     return context.master_key
 
 
-async def opener(context: AppContext, presented: str) -> Actor | None:
+async def authenticate(context: AppContext, presented: str) -> Actor | None:
     """The actor for a presented key: `cli` for this home's local token, `admin` for the master key; compared in constant time."""
+    # compare_digest takes text only where it is ASCII; a header may hold any byte.
     given = presented.encode("utf-8", "surrogateescape")
     if hmac.compare_digest(given, context.local_token.encode()):
         return "cli"

@@ -70,6 +70,7 @@ def insert(edit: Edit, new: NewModel, source: Source = "user") -> ModelAlias:
     values = plain({name: getattr(new, name) for name in NewModel.model_fields})
     now = now_ms()
     alias = ModelAlias.model_validate({**values, "id": new_id("model"), "source": source, "created_at": now, "updated_at": now})
+    # Checked in the transaction that writes: a provider or alias removed in the meantime is seen.
     _check_targets(edit, alias.targets)
     _check_fallbacks(edit, alias.alias, alias.fallbacks)
     _check_by_cause(edit, alias, BY_CAUSE)

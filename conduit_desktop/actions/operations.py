@@ -335,12 +335,14 @@ async def perform(
     try:
         return await operation.run(OperationCall(context, actor, names, parameters, _body(operation, body)))
     except GatewayError as error:
+        # Errors of the client API keep their meaning here, without its dialects' shapes.
         kind = NotFound if error.status == 404 else Invalid if error.status == 400 else ProviderRefused
         raise kind(error.message, error.param) from error
 
 
 def match(method: str, path: str) -> tuple[Operation, dict[str, str]]:
     """The row for a request and the names in its path; raises NotFound, WrongMethod."""
+    # Several rows of one path differ by method; the first that fits wins, so special paths stand before `{name*}`.
     fitting = [(row, names) for row in OPERATIONS if (names := find(row.route, path)) is not None]
     for row, names in fitting:
         if row.method == method:

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 def part(items: Iterable[T], key: Callable[[T], str], query: PageQuery) -> tuple[list[T], str | None]:
     """The rows after the cursor, in the order of `key` (unique to each), and the cursor of the rest."""
+    # All in memory: configuration is small. Records, notifications and audit are paged by the store.
     rows = sorted(items, key=key)
     if query.cursor:
         [last] = read_cursor(query.cursor, str)

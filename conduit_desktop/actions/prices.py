@@ -58,6 +58,7 @@ def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> 
         raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
     check_rates(new)
     starts = epoch_ms(new.valid_from) if new.valid_from else 0
+    # A price with another `valid_from` is one more version: requests of the past keep the price that held then.
     before = next((one for one in edit.tx.prices.history(pattern) if one.valid_from == starts), None)
     if before is not None and source == "user":
         check_unlocked(before.source, f"The price of {pattern!r}")

@@ -28,6 +28,7 @@ def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, st
         return "disabled", "Disabled"
     if bound.problem:
         return "unready", bound.problem
+    # A disabled key comes before an open circuit: it stays until the operator acts, a circuit closes again.
     refused = [
         credential.disabled
         for (owner, _), credential in health.credentials.items()

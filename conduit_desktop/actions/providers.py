@@ -156,6 +156,7 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
         values["options"] = _options(before.options, patch.options, kind) if patch.options is not None else {}
     await _change_secrets(draft, before, patch, values)
     after = replaced(before, {**values, "source": source})
+    # After the patch, not before: a new kind may need what the old one did not.
     _check_complete(after, has_key=bool(after.credentials))
 
     def job(edit: Edit) -> Provider:

@@ -31,6 +31,7 @@ def publish_in(edit: Edit, provider: str, wanted: Iterable[str]) -> list[str]:
         existing = edit.tx.models.get(name)
         if existing is None:
             touched.append(models.insert(edit, read(NewModel, {"alias": name, "targets": [target]})).alias)
+        # A target that is there already changes nothing: publishing twice is harmless.
         elif not any(one.provider == provider and one.model == model for one in existing.targets):
             check_unlocked(existing.source, f"The alias {existing.alias!r}")
             targets = [*(one.model_dump() for one in existing.targets), target]

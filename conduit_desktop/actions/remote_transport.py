@@ -115,6 +115,7 @@ class RemoteTransport:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 log.debug("the event stream of %s ended: %s", self.address, describe(error))
             self.connected.clear()
+            # Also after an orderly end: the server closes its streams when it stops, and comes back.
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
 
@@ -184,6 +185,7 @@ class RemoteChat(ChatAnswer):
                     yield event
         except (aiohttp.ClientError, OSError) as error:
             raise GatewayUnreachable(f"{self._transport.address} does not answer: {describe(error)}") from error
+        # The gateway settles a record before the last byte of its stream, so it can be read now.
         self.record = record_of(await self._transport.perform("GET", f"/requests/{segment(self.id)}"))
 
 

@@ -33,6 +33,7 @@ async def _reprice(started: PendingChange) -> int:
     context = started.context
     known: dict[str, CompiledPrice | None] = {}
     count, entry = 0, await started.commit(partial(_record, count=0))
+    # In batches: one transaction over millions of records would hold up the durable records of live requests.
     last: RequestRecord | None = None
     while records := await context.store.ledger.unpriced(BATCH, after=last):
         wanted = {one.name: one for one in (_priced(context, record) for record in records) if one.name not in known}
@@ -43,6 +44,7 @@ async def _reprice(started: PendingChange) -> int:
         if batch:
             count += await started.commit(partial(_write, batch=batch, count=count, entry=entry))
         last = records[-1]
+    # Budgets count what records cost: the spend in memory is stale now.
     if count:
         await context.gateway.state.reload_spend()
     return count
@@ -66,6 +68,7 @@ def _cost(record: RequestRecord, compiled_price: CompiledPrice | None) -> int | 
     return cost_of(compiled_price, _usage(record))
 
 
+# Endpoints priced in images, characters or minutes, which records do not keep: only their tokens can be priced later.
 _IN_UNITS = frozenset({"images", "image_edits", "speech", "transcriptions", "translations"})
 
 

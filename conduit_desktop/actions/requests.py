@@ -45,6 +45,7 @@ async def page(context: AppContext, query: RequestQuery) -> tuple[list[RequestVi
 
 def cursor_at(at: int) -> str:
     """The cursor of the requests that started at `at` (epoch ms) or before."""
+    # A cursor names the last row shown, which is left out; one millisecond later with an empty id sorts just before `at`.
     return write_cursor(at + 1, "")
 
 

@@ -71,6 +71,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, validated and converted; raises Invalid with the first option that is unknown or has a wrong value."""
     given = {name: value for name, value in values.items() if value is not None}
     try:
+        # Strict: JSON's types as they are, so that "5000" is not taken for a port.
         settings = Settings.model_validate(given, strict=True)
     except ValidationError as error:
         raise complaint(error) from None

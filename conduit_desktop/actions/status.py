@@ -29,5 +29,6 @@ async def status(context: AppContext) -> StatusView:
 
 def database_bytes(home: Home) -> int:
     """Bytes of both databases with their write-ahead logs."""
+    # The WAL counts: under load it holds megabytes that are not in the database file yet.
     files = [path.with_name(path.name + end) for path in (home.database, home.payloads) for end in ("", "-wal")]
     return sum(file.stat().st_size for file in files if file.exists())

@@ -101,6 +101,7 @@ class OperationClient:
         queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE)
 
         def put(change: Change) -> None:
+            # A slow reader loses old changes and never holds up the bus, which calls its listeners on the loop.
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(change)
@@ -141,6 +142,7 @@ def http_request(path: str, query: Any, body: Any) -> tuple[str, bytes | None]:
 def http_result(status: int, content_type: str, data: bytes, origin: str) -> Any:
     """An operation's result from its HTTP response; raises the ActionError that the gateway sent, or GatewayUnreachable."""
     is_json = content_type.partition(";")[0].strip() == "application/json"
+    # First the status: a proxy's error page is neither JSON nor ours.
     if status >= 400:
         raise _error(status, data, origin)
     if not data:

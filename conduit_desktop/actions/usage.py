@@ -78,4 +78,6 @@ def _cell(value: Any) -> Any:
         return "unknown"
     if isinstance(value, float):
         return decimal_usd(to_nano(value))
+    # Model and key names come from outside: a cell that begins with one of these runs as a formula in a spreadsheet
+    # (https://owasp.org/www-community/attacks/CSV_Injection).
     return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value

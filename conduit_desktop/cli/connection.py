@@ -146,6 +146,7 @@ def server_of(options: Options) -> tuple[str | None, str]:
 def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnection:
     """A connection to our own server."""
     parts = urlsplit(address)
+    # A server that listens on every address is reached on loopback; Windows refuses to connect to 0.0.0.0.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(parts.hostname or "", parts.hostname or "127.0.0.1")  # noqa: S104
     if parts.scheme != "https":
         return http.client.HTTPConnection(host, parts.port or 80, timeout=timeout)

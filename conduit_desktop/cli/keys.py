@@ -119,6 +119,7 @@ def _show_key(connection: Connection, row: dict[str, Any]) -> None:
     if connection.as_json:
         printing.as_json(row)
         return
+    # Alone on standard output, so that KEY=$(conduit-desktop keys create …) works; the rest goes to standard error.
     click.echo(row["key"])
     click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
 

@@ -74,6 +74,7 @@ class LazyGroup(click.Group):
         """The command, loaded now."""
         if cmd_name in self._lazy:
             module, _, name = self._lazy[cmd_name].partition(":")
+            # Imported when called: `serve` must listen within 0.8 s, and needs none of the modules that print tables.
             command: click.Command = getattr(import_module(module), name)
             return command
         return super().get_command(ctx, cmd_name)
@@ -102,6 +103,7 @@ def options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     """Several options as one decorator, in the order given."""
 
     def decorate(command: F) -> F:
+        # Decorators apply from the last to the first; reversed, `--help` lists the options in the order given.
         for decorator in reversed(decorators):
             command = decorator(command)
         return command

@@ -32,6 +32,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         shown.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(cell(_value(row, source))) for _, source in columns))
+    # In a pipe rich assumes 80 columns and would fold cells: a script wants each row on one line.
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400, highlight=False).print(shown)
 
 

@@ -42,6 +42,7 @@ class Pair(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The name and the value; `none` stays text."""
+        # click may pass a value that is converted already, such as a default.
         if isinstance(value, tuple) or value == NONE:
             return value
         name, found, text = str(value).partition("=")

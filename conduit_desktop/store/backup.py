@@ -45,6 +45,7 @@ def backup_now(home: Home, target: Path) -> Path:
                 for path in (home.database, home.payloads):
                     archive.write(_copy(path, Path(folder)), path.name)
                 archive.writestr(MANIFEST, _manifest())
+            # In one step: a reader of `target` sees the earlier archive or the whole new one.
             os.replace(part, target)
     except OSError as error:
         raise Invalid(f"cannot write the backup {target}: {error.strerror or error}", "path") from error
@@ -81,6 +82,7 @@ def restore(archive: Path, home: Home) -> None:
     home.prepare()
     with HomeLock(home).acquire({}), tempfile.TemporaryDirectory(dir=home.root, prefix=".restore-") as folder:
         fresh = _unpack(archive, home, Path(folder))
+        # All are verified before the first is replaced: a damaged archive changes nothing.
         for path in fresh:
             _verify(path)
         for path in fresh:
@@ -93,6 +95,7 @@ def _unpack(archive: Path, home: Home, folder: Path) -> list[Path]:
             names = set(opened.namelist())
             if home.database.name not in names:
                 raise Invalid(f"{archive} is no backup of Conduit Desktop", "path")
+            # By name: whatever else an archive contains is not unpacked.
             wanted = [path.name for path in (home.database, home.payloads) if path.name in names]
             return [Path(opened.extract(name, folder)) for name in wanted]
     except (OSError, zipfile.BadZipFile) as error:

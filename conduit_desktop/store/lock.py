@@ -24,7 +24,7 @@ if sys.platform == "win32":
     # Windows locks are mandatory: a byte far behind the content is locked, so that others can read the content.
     _FAR = 1 << 30
 
-    def _take(handle: int, shared: bool) -> bool:
+    def _lock(handle: int, shared: bool) -> bool:
         os.lseek(handle, _FAR, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
@@ -32,7 +32,7 @@ if sys.platform == "win32":
             return False
         return True
 
-    def _give(handle: int) -> None:
+    def _unlock(handle: int) -> None:
         os.lseek(handle, _FAR, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
 
@@ -40,14 +40,14 @@ else:
     import fcntl
 
     # flock, not lockf: a POSIX record lock is lost as soon as its process closes any handle of the file.
-    def _take(handle: int, shared: bool) -> bool:
+    def _lock(handle: int, shared: bool) -> bool:
         try:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
-    def _give(handle: int) -> None:
+    def _unlock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_UN)
 
 
@@ -69,7 +69,7 @@ class HomeLock:
         """Take the lock and write `info` (pid, address, started_at) for others; raises HomeHeld, HomeUnusable."""
         handle = self._open()
         give_up = time.monotonic() + ACQUIRE_S
-        while not _take(handle, shared=False):
+        while not _lock(handle, shared=False):
             if time.monotonic() > give_up:
                 os.close(handle)
                 raise HomeHeld(_who(self._root, _read(self._path)))
@@ -93,8 +93,8 @@ class HomeLock:
             return None
         handle = self._open()
         try:
-            if _take(handle, shared=True):
-                _give(handle)
+            if _lock(handle, shared=True):
+                _unlock(handle)
                 return None
             return _read(self._path)
         finally:
@@ -104,8 +104,9 @@ class HomeLock:
         """Give the lock back. The file stays: removing it would let two hold locks on two files of one name."""
         if self._handle is not None:
             handle, self._handle = self._handle, None
+            # Before the lock is given back, so that no reader takes this process for the next holder.
             os.ftruncate(handle, 0)
-            _give(handle)
+            _unlock(handle)
             os.close(handle)
 
     def __enter__(self) -> Self:

@@ -23,6 +23,7 @@ def write_private(path: Path, data: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
+    # A rename is durable only once its folder is: without this, a power cut can bring the old file back.
     _sync_folder(path.parent)
 
 
@@ -44,7 +45,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file at `path` against other threads and processes; waits until it is free. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _take(descriptor)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)  # which gives the lock back
@@ -99,7 +100,7 @@ def _sync_folder(folder: Path) -> None:
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         while True:
             try:
                 msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
@@ -109,5 +110,5 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(descriptor: int) -> None:
+    def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

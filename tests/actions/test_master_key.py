@@ -14,13 +14,13 @@ from tests.fakes.app_context import DictSecrets
 @pytest.mark.parametrize("presented", ["", "condm_", "wrong", "env:CONDUIT_MASTER_KEY", "None"])
 async def test_a_wrong_or_empty_key_is_refused(context: AppContext, presented: str) -> None:
     await master_key.current(context)
-    assert await master_key.opener(context, presented) is None
+    assert await master_key.authenticate(context, presented) is None
 
 
 async def test_the_beginning_of_a_key_is_refused(context: AppContext) -> None:
     key = await master_key.current(context)
-    assert await master_key.opener(context, key[:-1]) is None
-    assert await master_key.opener(context, context.local_token[:-1]) is None
+    assert await master_key.authenticate(context, key[:-1]) is None
+    assert await master_key.authenticate(context, context.local_token[:-1]) is None
 
 
 async def test_the_key_of_the_environment_replaces_the_stored_one_and_its_spaces_do_not_count(
@@ -28,9 +28,9 @@ async def test_the_key_of_the_environment_replaces_the_stored_one_and_its_spaces
 ) -> None:
     stored = await master_key.current(context)
     monkeypatch.setenv("CONDUIT_MASTER_KEY", " mine\n")
-    assert await master_key.opener(context, "mine") == "admin"
-    assert await master_key.opener(context, stored) is None
-    assert await master_key.opener(context, context.local_token) == "cli"
+    assert await master_key.authenticate(context, "mine") == "admin"
+    assert await master_key.authenticate(context, stored) is None
+    assert await master_key.authenticate(context, context.local_token) == "cli"
 
 
 async def test_an_empty_variable_does_not_open_the_api_to_an_empty_key(
@@ -38,9 +38,9 @@ async def test_an_empty_variable_does_not_open_the_api_to_an_empty_key(
 ) -> None:
     stored = await master_key.current(context)
     monkeypatch.setenv("CONDUIT_MASTER_KEY", "  ")
-    assert await master_key.opener(context, "") is None
-    assert await master_key.opener(context, "  ") is None
-    assert await master_key.opener(context, stored) == "admin"
+    assert await master_key.authenticate(context, "") is None
+    assert await master_key.authenticate(context, "  ") is None
+    assert await master_key.authenticate(context, stored) == "admin"
 
 
 async def test_a_stored_key_is_used_again_and_not_made_anew(context: AppContext) -> None:
@@ -72,4 +72,4 @@ async def test_a_secret_store_that_fails_leaves_the_old_key_in_force(context: Ap
     context.secrets.broken = True
     with pytest.raises(OSError, match="locked"):
         await do("POST", "/master-key/rotate")
-    assert await master_key.opener(context, old) == "admin"
+    assert await master_key.authenticate(context, old) == "admin"

@@ -65,6 +65,7 @@ class Alerts:
             )
 
     def _note_try(self, address: str) -> None:
+        # Bounded: an IPv6 attacker has more addresses than memory. Clearing only delays the notification.
         if len(self._tries) >= MOST_ADDRESSES:
             self._tries.clear()
         tries, now = self._tries.setdefault(address, deque(maxlen=TRIES)), time.monotonic()

@@ -74,6 +74,7 @@ class BackgroundJobs:
     async def _check_file(self) -> None:
         stamp = self._stamp()
         self._missing = self._missing + 1 if stamp is None else 0
+        # Polled by modification time and size: this also works on network mounts and for a mounted Kubernetes ConfigMap.
         if self._config is None or (stamp == self._seen if stamp is not None else self._missing != 2):
             return
         self._seen = stamp

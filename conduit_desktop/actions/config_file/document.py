@@ -73,6 +73,7 @@ def load(path: Path) -> ConfigFile:
 def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
     """The file's text, checked; raises ConfigFileBroken. Of the environment it takes the `env:NAME` values."""
     try:
+        # Through JSON: the models are strict, and read TOML's dates and times only as the text that the admin API takes.
         values = _from_environment(tomllib.loads(text), "")
         config = ConfigFile.model_validate_json(orjson.dumps(values))
         config.settings.update(check(config.settings))
@@ -107,6 +108,7 @@ def line_of(text: str, field: str) -> int | None:
     wanted = next((str(step) for step in steps[1:] if isinstance(step, str)), None)
     start: int | None = None
     count = -1
+    # tomllib keeps no positions, so the line is found by the headings of tables and the names of fields.
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[\[?\s*([\w-]+)", line)
         if header and header[1] == table and "." not in line.partition("]")[0]:
@@ -137,6 +139,7 @@ def secret_of(key: FileKey, path: str) -> str | None:
 def _from_environment(value: Any, path: str, field: str = "") -> Any:
     """`env:NAME` in any other field than those for secrets is replaced by what the environment says."""
     if isinstance(value, dict):
+        # Values of `headers` are secrets: `env:NAME` stays a reference there, as in `api_key`.
         inside = "headers" if field == "headers" else ""
         return {
             name: one if inside else _from_environment(one, f"{path}.{name}" if path else name, name) for name, one in value.items()

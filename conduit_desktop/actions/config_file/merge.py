@@ -112,6 +112,7 @@ class Merge:
                 path, "provider", new.name, "add", (),
                 lambda draft: _without_result(providers.prepare_insert(draft, new, self.source)),
             )  # fmt: skip
+        # An exported file names `env:` variables in place of secrets. Importing it where they are stored must not lose them.
         wanted = self._kept_credentials(new, before)
         headers = self._new_headers(new, before)
         patch = _provider_patch(new, wanted, headers, before)
@@ -155,6 +156,7 @@ class Merge:
             return MergeStep(path, "model", new.alias, "add", (), _prepared(lambda edit: models.insert(edit, first, self.source)))
         after = {**before.model_dump(), **{name: _dumped(value) for name, value in values.items()}}
         fields = {name for name, value in _listed(before.model_dump()).items() if value != _listed(after)[name]}
+        # Every field is marked as sent: what the file does not mention gets its default back.
         patch = ModelPatch.model_construct(_fields_set=set(values) - _ADDED_LAST, **values)
         return MergeStep(
             path, "model", before.alias, self._verdict(before.source, fields), tuple(sorted(fields)),

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 async def export(context: AppContext) -> dict[str, str]:
     """`{"toml": text}`: the whole configuration, of the store and the config file, without secrets."""
     store, fixed = context.store, context.fixed_settings
+    # Options of the command line belong to one start and are not exported.
     in_file = {name: value for name, value in context.gateway.state.overrides.items() if name not in fixed}
     text = document(
         {**await store.settings.all(), **in_file}, await store.providers.all(), await store.models.all(), await store.keys.all(),
@@ -102,6 +103,7 @@ async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
     for name in await started.commit(write):
         log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and prints it", name)
     context.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
+    # Only after the commit: a file that fails must leave the former file's settings in force.
     context.gateway.state.overrides = {**config.settings, **context.fixed_settings}
     started.topics["settings"] = None
     return [_change_view(step) for step in steps if step.change != "same"] + [view for view, _ in absent]

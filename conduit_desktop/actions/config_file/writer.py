@@ -67,6 +67,7 @@ def _model(alias: ModelAlias) -> dict[str, Any]:
     )  # fmt: skip
     values = _changed(alias, names)
     values["targets"] = [target.model_dump(exclude_defaults=True) for target in alias.targets]
+    # TOML has no null; in the store a null override removes the parameter from requests.
     if removed := [name for name, value in alias.overrides.items() if value is None]:
         values["overrides"] = {name: value for name, value in alias.overrides.items() if value is not None}
         values["remove_parameters"] = removed

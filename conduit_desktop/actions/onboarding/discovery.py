@@ -98,6 +98,7 @@ async def found_servers(context: AppContext, ports: Iterable[tuple[int, str]] = 
 
 
 def _server(port: int, kind: str, offered: list[dict[str, object]], used: bool) -> FoundServer:
+    # llama.cpp's server names itself in `owned_by` of its model list; LocalAI, on the same port, does not.
     if kind == "llamacpp" and not any(one.get("owned_by") == "llamacpp" for one in offered):
         kind = "localai"
     names = tuple(str(one["id"]) for one in offered if isinstance(one.get("id"), str))
@@ -118,6 +119,7 @@ async def _models_at(port: int) -> list[dict[str, object]] | None:
         return None
     try:
         async with asyncio.timeout(ANSWER_S):
+            # By hand: this layer has no HTTP client, and one short GET does not need one.
             writer.write(b"GET /v1/models HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")
             await writer.drain()
             return _listed(await _all_of(reader))
@@ -143,6 +145,7 @@ def _listed(answer: bytes) -> list[dict[str, object]] | None:
     status = head.split(b" ", 2)
     if not head.startswith(b"HTTP/") or len(status) < 2 or status[1] != b"200":
         return None
+    # A server may chunk even its answer to HTTP/1.0. The body is one JSON object: from its first brace to its last.
     if b"transfer-encoding: chunked" in head.lower():
         body = body[body.find(b"{") : body.rfind(b"}") + 1]
     found = orjson.loads(body)

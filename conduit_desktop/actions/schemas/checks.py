@@ -10,6 +10,7 @@ _PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _ENV = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# RFC 9110 section 7.6.1, and the fields that aiohttp writes itself: a second one would make the request ambiguous.
 _HOP_BY_HOP = frozenset({"host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive"})
 
 
@@ -47,6 +48,7 @@ def secret_text(text: str) -> str:
         raise ValueError("must name an environment variable after `env:`, as in env:OPENAI_API_KEY")
     if not text:
         raise ValueError("must not be empty; use null for none")
+    # Line breaks are allowed: a Google service account key is a JSON document of several lines.
     if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
         raise ValueError("must not hold control characters")
     return text

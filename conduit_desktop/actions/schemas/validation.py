@@ -35,6 +35,7 @@ def read(model: type[M], values: Any) -> M:
     try:
         if issubclass(model, Query):
             return model.model_validate(values)
+        # Through JSON: a strict model accepts a list for a tuple, and text for a time, only when it reads JSON.
         return model.model_validate_json(orjson.dumps(values))
     except ValidationError as error:
         raise complaint(error) from None

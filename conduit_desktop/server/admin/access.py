@@ -31,7 +31,7 @@ async def check(request: web.Request, context: AppContext) -> Actor:
     presented = _presented(request)
     if not presented:
         raise AdminRefused(401, "missing_master_key", "Send the master key as 'Authorization: Bearer …' or 'X-Master-Key'.")
-    if (actor := await master_key.opener(context, presented)) is not None:
+    if (actor := await master_key.authenticate(context, presented)) is not None:
         return actor
     if presented.startswith(KEY_PREFIX):
         raise AdminRefused(403, "virtual_key", "A virtual key does not open the admin API; the master key does.")

@@ -188,10 +188,10 @@ def _write_read_delete(ring: KeyringBackend) -> None:
 
 
 @contextmanager
-def _plain_errors(media_request: str) -> Iterator[None]:
+def _plain_errors(operation: str) -> Iterator[None]:
     try:
         yield
     except SecretsUnavailable:
         raise
     except Exception as error:  # the backends raise D-Bus, OS and their own errors, none of one kind
-        raise SecretsUnavailable(f"cannot {media_request} the keyring: {type(error).__name__}") from error
+        raise SecretsUnavailable(f"cannot {operation} the keyring: {type(error).__name__}") from error

@@ -39,6 +39,7 @@ def open_secrets(home: Home, mode: str = "auto", passphrase: str | None = None) 
 
 
 def _auto(home: Home, passphrase: str | None) -> SecretStore:
+    # A vault with entries wins over a keyring that has appeared since, or its secrets would seem lost.
     if home.vault.exists():
         vault = _vault(home, passphrase)
         if vault.names():

@@ -96,6 +96,7 @@ class Vault(SecretStore):
     @contextmanager
     def _reading(self) -> Iterator[None]:
         with self._lock, _plain_errors(self._home):
+            # Another process, such as the command line, may have written since.
             if self._signature() != self._seen:
                 with locked(self._lock_path):
                     self._load()
@@ -138,6 +139,7 @@ class Vault(SecretStore):
 
         if self._key is None:
             self._key = self._new_key()
+        # A new nonce for each save: AES-GCM is broken by two messages with one key and nonce.
         nonce = os.urandom(_NONCE_BYTES)
         start = _MAGIC + self._key.header
         sealed = AESGCM(self._key.secret).encrypt(nonce, orjson.dumps(self._entries), start)

@@ -1,4 +1,4 @@
-"""Folding the WAL back into the database without making a writer wait for the disk."""
+"""Checkpoints: folding the WAL back into the database without making the writer wait for the disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HARD_LIMIT = 16_000
 """Pages in the WAL after which the writer itself folds, and waits for it."""
 
 WORTH_IT = 250
-"""Pages from which on a moment of rest is used."""
+"""Pages from which on an idle writer folds."""
 
 PAGES_A_BATCH = 4
 PAGES_A_RECORD = 1
@@ -41,7 +41,7 @@ class Checkpoints:
         self._length = 0
         """Pages in the WAL at the last fold."""
         self.due = False
-        """Something was written since the last moment of rest."""
+        """Something was written since the writer was last idle."""
 
     def wrote(self, connection: sqlite3.Connection, records: int) -> None:
         """A batch with so many records was committed on `connection`."""
@@ -50,18 +50,19 @@ class Checkpoints:
         if self._pages < STEP or self._busy:
             return
         self._pages = 0
+        # PASSIVE never waits for readers or the writer; it can fold only what no reader still needs.
         if self._length > HARD_LIMIT:
             self._fold(connection, "PASSIVE")
             self._length = 0  # the next write starts it anew
         else:
-            self._help()
+            self._start_helper()
 
-    def rest(self) -> None:
-        """Nothing is to be written just now."""
+    def idle(self) -> None:
+        """Nothing is to be written just now: fold, if there is enough."""
         self.due = False
         if self._pages > WORTH_IT and not self._busy:
             self._pages = 0
-            self._help()
+            self._start_helper()
 
     def end(self, connection: sqlite3.Connection) -> None:
         """The last checkpoint; leaves an empty WAL."""
@@ -73,7 +74,7 @@ class Checkpoints:
     def _busy(self) -> bool:
         return self._helper is not None and self._helper.is_alive()
 
-    def _help(self) -> None:
+    def _start_helper(self) -> None:
         self._helper = threading.Thread(target=self._fold_in_thread, name=f"{self._path.name} checkpoint", daemon=True)
         self._helper.start()
 

@@ -49,6 +49,7 @@ class Database:
         DatabaseUnusable for a full disk and the like.
         """
         future: asyncio.Future[T] = self._future()
+        # Records submitted earlier go first: a job sees them.
         self._hand_over()
         self._writer.queue.put((None, job, future))
         return future

@@ -19,6 +19,7 @@ class MetaTable:
     async def get(self, name: str) -> Any:
         """The value; None where there is none, or none that can be read."""
         row = await self._database.read(lambda c: c.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone())
+        # Health and the like can be learned again: a damaged value must not keep the gateway from starting.
         try:
             return orjson.loads(row[0]) if row else None
         except orjson.JSONDecodeError:

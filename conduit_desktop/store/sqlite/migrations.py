@@ -59,6 +59,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
 
 
 def _copy(path: Path, connection: sqlite3.Connection, version: int) -> None:
+    # A migration cannot be undone; with the copy, the earlier release can be started again.
     target = path.with_name(f"{path.name}.before-v{version + 1}")
     target.unlink(missing_ok=True)
     target.touch(mode=0o600)

@@ -78,6 +78,7 @@ def mark_all_read_in(connection: sqlite3.Connection) -> int:
 
 def _add(connection: sqlite3.Connection, note: Notification) -> str | None:
     """The id under which it is kept; None where nothing changed."""
+    # The partial index on unread rows makes a repeated warning update its row instead of filling the list.
     rows = connection.execute(
         "INSERT INTO notifications (id, kind, severity, title, text, read, created_at) VALUES (?, ?, ?, ?, ?, 0, ?)"
         " ON CONFLICT (kind, title) WHERE read = 0 DO UPDATE"

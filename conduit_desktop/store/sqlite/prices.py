@@ -36,6 +36,7 @@ class PriceTable(EntityTable[Price]):
 
     def replace_in(self, connection: sqlite3.Connection, entity: Price) -> None:
         """Add `entity`, or put it in the place of the one with its pattern and `valid_from`."""
+        # The key of a row is pattern and `valid_from`, which UPDATE by one identity column cannot express.
         connection.execute(
             "DELETE FROM prices WHERE pattern = ? COLLATE NOCASE AND valid_from = ?", (entity.pattern, entity.valid_from)
         )

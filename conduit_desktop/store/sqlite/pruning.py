@@ -29,6 +29,7 @@ async def prune(database: Database, table: Bounded, max_age_days: int, max_mb: i
 
 
 def _step(connection: sqlite3.Connection, table: Bounded, before_ms: int, max_bytes: int) -> int:
+    # A few rows at a time: the writer thread serves records of live requests between two steps.
     oldest = connection.execute(f"SELECT rowid, at, bytes FROM {table} ORDER BY at LIMIT ?", (PRUNE_STEP,)).fetchall()
     surplus = int(connection.execute(f"SELECT coalesce(sum(bytes), 0) FROM {table}").fetchone()[0]) - max_bytes
     gone: list[tuple[int]] = []

@@ -117,6 +117,7 @@ class EntityTable(Generic[E]):
 
     def _execute(self, connection: sqlite3.Connection, statement: str, values: tuple[Any, ...]) -> int:
         try:
+            # `_refuse_taken` gives the better message; the unique index also covers what it does not compare, such as digests.
             return connection.execute(statement, values).rowcount
         except sqlite3.IntegrityError as error:
             field = _column_at_fault(error)

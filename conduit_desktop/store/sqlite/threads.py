@@ -64,6 +64,7 @@ class Reader(threading.Thread):
 
     def _attempt(self, job: Job) -> tuple[Any, BaseException | None]:
         try:
+            # A read transaction: all statements of a job see the same snapshot, whatever the writer commits meanwhile.
             self._connection.execute("BEGIN")
             try:
                 return job(self._connection), None
@@ -101,7 +102,7 @@ class Writer(threading.Thread):
         try:
             first = self.queue.get(timeout=IDLE_S if self._checkpoints.due or self._waiting else None)
         except queue.Empty:
-            self._rest()
+            self._on_idle()
             return True
         batch = [first]
         # This thread alone takes from the queue, so what qsize counts is there.
@@ -141,6 +142,7 @@ class Writer(threading.Thread):
         try:
             for job, future in jobs:
                 if not self._connection.in_transaction:
+                    # IMMEDIATE takes the write lock now: a deferred transaction could fail with SQLITE_BUSY in its middle.
                     self._connection.execute("BEGIN IMMEDIATE")
                 self._run_job(job, future, outcomes)
             if self._connection.in_transaction:
@@ -152,6 +154,7 @@ class Writer(threading.Thread):
         return outcomes
 
     def _run_job(self, job: Job, future: asyncio.Future[Any], outcomes: list[Outcome]) -> None:
+        # Jobs of one batch share a commit; the savepoint keeps a failing one from undoing the others.
         self._connection.execute("SAVEPOINT job")
         try:
             result = job(self._connection)
@@ -171,11 +174,11 @@ class Writer(threading.Thread):
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
-    def _rest(self) -> None:
+    def _on_idle(self) -> None:
         if self._waiting and self._sink is not None:
             self._sink.retry(self._connection)
         elif self._checkpoints.due:
-            self._checkpoints.rest()
+            self._checkpoints.idle()
 
 
 def settle_done(futures: Iterable[asyncio.Future[None]]) -> None:
@@ -185,6 +188,7 @@ def settle_done(futures: Iterable[asyncio.Future[None]]) -> None:
 
 def settle(outcomes: list[Outcome]) -> None:
     """Resolve futures from another thread, with one wake-up for each loop they belong to."""
+    # call_soon_threadsafe wakes the loop through a socket: once for a group, not once for each record.
     loops = {outcome[0].get_loop() for outcome in outcomes}
     for loop in loops:
         mine = outcomes if len(loops) == 1 else [outcome for outcome in outcomes if outcome[0].get_loop() is loop]

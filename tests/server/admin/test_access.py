@@ -68,7 +68,7 @@ async def test_a_wrong_key_is_401(key: str) -> None:
 
 async def test_bytes_that_are_no_text_are_a_wrong_key() -> None:
     context: Any = SimpleNamespace(master_key=MASTER, local_token=LOCAL)
-    assert await master_key.opener(context, "\udce9") is None
+    assert await master_key.authenticate(context, "\udce9") is None
 
 
 async def test_a_virtual_key_is_403_whether_it_exists_or_not() -> None:
