@@ -53,7 +53,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "conduit_desktop/gateway/health/persistence.py": (),
     "conduit_desktop/server/middleware.py": ("tests/server/test_client_api.py", "tests/server/test_gemini.py"),
     "conduit_desktop/server/admin/access.py": ("tests/server/admin/test_admin.py",),
-    "conduit_desktop/actions": ("tests/actions", "tests/server/admin/test_admin.py"),
+    "conduit_desktop/actions": ("tests/actions", "tests/server/admin/test_admin.py", "tests/server/admin/test_clients.py"),
 }  # fmt: skip
 EQUIVALENT = "tools/mutants_equivalent.txt"
 """Mutants that change nothing a test could see, one a line: `path:qualified.function:operator:source line — reason`."""

@@ -142,6 +142,28 @@ async def test_a_caller_that_is_cancelled_leaves_a_row_with_its_secret(context: 
     assert secrets.kept[provider.credentials[0].secret] == OPENAI["api_key"]
 
 
+async def test_a_failure_after_the_caller_is_gone_is_logged(context: AppContext, caplog: pytest.LogCaptureFixture) -> None:
+    release, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(started: Change) -> None:
+        await release.wait()
+        ended.set()
+        raise Conflict("taken")
+
+    changing = asyncio.ensure_future(change(context, "gui", work))
+    await asyncio.sleep(0)
+    changing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert caplog.text == ""
+    release.set()
+    await ended.wait()
+    async with context.write_lock:
+        pass
+    await asyncio.sleep(0)
+    assert "a change failed after its caller was gone: Conflict: taken" in caplog.text
+
+
 def test_every_kind_of_change_has_its_topics() -> None:
     assert all(isinstance(topics, tuple) for topics in TOPICS.values())
     with pytest.raises(AssertionError):

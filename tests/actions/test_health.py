@@ -32,6 +32,12 @@ async def test_a_target_that_was_never_called_is_listed_with_its_aliases(open_ga
     assert (one.state, one.aliases, one.in_flight, one.next_probe_s) == ("unused", ["both"], 0, None)
 
 
+async def test_a_called_target_without_an_alias_is_listed_while_its_provider_exists(open_gateway: AppContext):
+    open_gateway.gateway.health.succeeded("one/direct", "prov", "default", 100.0)
+    open_gateway.gateway.health.succeeded("gone/model", "prov", "default", 100.0)
+    assert [(one.name, one.aliases) for one in health.targets(open_gateway)] == [(A, ["both"]), ("one/direct", []), (B, ["both"])]
+
+
 async def test_successes_and_failures_are_counted_by_class(open_gateway: AppContext):
     known, owner = open_gateway.gateway.health, open_gateway.gateway.snapshot.providers["one"].provider.id
     known.succeeded(A, owner, "default", 120.0)

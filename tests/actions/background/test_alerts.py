@@ -52,6 +52,12 @@ async def test_a_budget_raises_a_notification_when_almost_spent_and_when_spent(c
     assert await notified(context, do) == [almost, ("budget", "error", "The budget of the key app is spent")]
 
 
+async def test_a_budget_is_almost_spent_from_four_fifths_on(context: AppContext, do: Do, alerts: Alerts) -> None:
+    key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
+    spend(context, key, 0.8)
+    assert [severity for _, severity, _ in await notified(context, do)] == ["warning"]
+
+
 async def test_a_raised_budget_raises_a_new_notification(context: AppContext, do: Do, alerts: Alerts) -> None:
     key = await do("POST", "/keys", {"name": "app", "budget_usd": 1})
     spend(context, key, 0.9)

@@ -159,7 +159,8 @@ async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(
         "/models",
         {"alias": "a b", "targets": [{"provider": "openai", "model": 'x"y'}], "overrides": {"top_p": None, "n": 1}},
     )
-    made = await do("POST", "/keys", {"name": "lap top", "budget_usd": 0.5, "metadata": {"a.b": [1, True, "é\n"]}})
+    new_key = {"name": "lap top", "budget_usd": 0.5, "expires_at": "2030-01-01T00:00:00Z", "metadata": {"a.b": [1, True, "é\n"]}}
+    made = await do("POST", "/keys", new_key)
     await do("PATCH", "/settings", {"request_days": 30})
     text = (await do("GET", "/export"))["toml"]
     assert made["key"] not in text
@@ -167,6 +168,7 @@ async def test_export_names_variables_in_place_of_secrets_and_can_be_read_again(
     read = tomllib.loads(text)
     assert read["providers"][0]["api_key"] == "env:OPENAI_API_KEY"
     assert read["keys"][0]["key"] == "env:CONDUIT_KEY_LAP_TOP"
+    assert read["keys"][0]["expires_at"] == "2030-01-01T00:00:00Z"
     assert read["settings"] == {"request_days": 30}
     preview = await do("POST", "/import", {"toml": text})
     assert {row["change"] for row in preview["changes"]} == {"same"}, preview

@@ -517,6 +517,12 @@ def test_headers_show_the_limit_the_rest_and_the_seconds_until_there_is_room(clo
     assert limiter.headers(of) == {"requests": (3, 1, 86_390), "tokens": (100, 50, 50)}
 
 
+def test_headers_show_no_negative_rest_where_a_limit_was_lowered_below_what_is_used(clock: Clock) -> None:
+    limiter = RateLimiter(Budgets())
+    assert all(admits(limiter, limited(rpm=3, tpm=100)) for _ in range(3))
+    assert limiter.headers(limited(rpm=1, tpm=1)) == {"requests": (1, 0, 60), "tokens": (1, 0, 0)}
+
+
 def test_headers_show_of_minute_and_day_the_one_with_fewer_requests_left(clock: Clock) -> None:
     limiter, of = RateLimiter(Budgets()), limited(rpm=1, rpd=100)
     limiter.admit(of, of_tokens(1))

@@ -200,7 +200,7 @@ def _never_helped(self: Checkpoints) -> None:
 async def test_the_wal_starts_anew_while_records_are_written(home: Home, monkeypatch: pytest.MonkeyPatch, help: Callable):
     """Checkpointed by its own thread, or, where that never caught up, by the writer."""
     monkeypatch.setattr(checkpoints, "STEP", 50)
-    monkeypatch.setattr(Checkpoints, "_help", help)
+    monkeypatch.setattr(Checkpoints, "_start_helper", help)
     store = SqliteStore.open(home)
     sizes = []
     for number in range(400):
