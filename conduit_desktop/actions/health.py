@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from conduit_desktop.actions.context import Actor, AppContext
-from conduit_desktop.actions.dispatch import Change, Edit, change
+from conduit_desktop.actions.dispatch import Edit, PendingChange, change
 from conduit_desktop.actions.schemas.reports import CircuitTransitionView, CredentialHealthView, TargetHealthView, TargetState
 from conduit_desktop.actions.schemas.views import rfc3339
 from conduit_desktop.core.clock import now_ms

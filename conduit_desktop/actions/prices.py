@@ -48,7 +48,7 @@ async def put(context: AppContext, pattern: str, new: NewPrice, actor: Actor, so
 
 def check_rates(new: NewPrice) -> None:
     """Raises Invalid for a price that has only rates of token classes which never occur alone, such as `cache_read`."""
-    if all(getattr(new, name) is None for name in _UNIT_RATES):
+    if all(getattr(new, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
         raise Invalid("input: give a price for input, output or a unit; 0 is free", "input")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from conduit_desktop.actions.changes import check_unlocked, difference, new_id, replaced, sent
 from conduit_desktop.actions.context import Actor, AppContext
 from conduit_desktop.actions.credentials import SecretDraft, check_credentials, keep_credentials, keep_headers
-from conduit_desktop.actions.dispatch import Change, Edit, Job, change
+from conduit_desktop.actions.dispatch import Edit, Job, PendingChange, change
 from conduit_desktop.actions.schemas.inputs import NewCredential, NewProvider, ProviderPatch
 from conduit_desktop.actions.schemas.views import (
     CredentialView,

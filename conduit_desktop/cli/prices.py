@@ -10,6 +10,8 @@ from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import NUMBER, body_option, given_fields
+from conduit_desktop.core.media import UNIT_RATES
+from conduit_desktop.core.tokens import RATE_NAMES
 
 RATES = (*RATE_NAMES, *UNIT_RATES)
 COLUMNS = (

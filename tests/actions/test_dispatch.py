@@ -145,7 +145,7 @@ async def test_a_caller_that_is_cancelled_leaves_a_row_with_its_secret(context: 
 async def test_a_failure_after_the_caller_is_gone_is_logged(context: AppContext, caplog: pytest.LogCaptureFixture) -> None:
     release, ended = asyncio.Event(), asyncio.Event()
 
-    async def work(started: Change) -> None:
+    async def work(started: PendingChange) -> None:
         await release.wait()
         ended.set()
         raise Conflict("taken")

@@ -296,12 +296,12 @@ async def test_a_caller_that_hangs_up_stops_the_sound(served: ServedGateway) -> 
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
-async def test_a_recording_is_heard_and_priced_by_its_minutes(door: Door, path: str) -> None:
-    await door.price("*", per_minute=0.006)
-    status, body, headers = await door.post(path, sound_form(language="de"))
+async def test_a_recording_is_heard_and_priced_by_its_minutes(served: ServedGateway, path: str) -> None:
+    await served.price("*", per_minute=0.006)
+    status, body, headers = await served.post(path, sound_form(language="de"))
     assert (status, body["text"]) == (200, "8004 bytes transcribed")
-    assert door.vendor.requests[-1].body["model"] == "model-x"
-    assert door.vendor.requests[-1].body["language"] == "de"
+    assert served.vendor.requests[-1].body["model"] == "model-x"
+    assert served.vendor.requests[-1].body["language"] == "de"
     assert headers["x-conduit-cost-usd"] == f"{SECONDS / 60 * 0.006:.6f}".rstrip("0")
     _, _, headers = await served.post(path, sound_form("oa/silent"))
     assert (headers["x-conduit-cost-usd"], served.record.cost_nano) == ("unknown", None)

@@ -16,7 +16,7 @@ from conduit_desktop.wire import dialect
 from tests.conformance import sdk
 from tests.conformance.answer_readers import READ_STREAM, READ_WHOLE
 from tests.conformance.answer_summary import AnswerSummary, parsed
-from tests.wire.speech import asked, read, say
+from tests.wire.dialect_io import client_request, read, write_stream
 from tests.wire.vendor_streams import STREAMS
 from tests.wire.vendor_types import VENDORS, Fields, Vendor
 

@@ -65,7 +65,7 @@ class BackgroundJobs:
                 await self._check_file()
             except Exception:  # a fault of one round must not end the watch
                 log.exception("the config file could not be followed")
-            self._alerts.check_expiry(int(time.time() * 1000))
+            self._alerts.check_expiry(now_ms())
             if time.monotonic() - tidied > TIDY_EVERY_S:
                 tidied = time.monotonic()
                 with suppress(ConduitError):  # the store reports a full disk itself

@@ -53,7 +53,7 @@ async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> 
     return await change(context, actor, work)
 
 
-async def _import(started: Change, config: ConfigFile, apply: bool) -> ImportView:
+async def _import(started: PendingChange, config: ConfigFile, apply: bool) -> ImportView:
     merge = Merge(started.context, "user")
     steps = await merge.plan(config)
     changes = [_change_view(step) for step in steps]
@@ -78,7 +78,7 @@ async def sync_file(context: AppContext, config: ConfigFile) -> list[ChangeView]
     Raises ConfigFileBroken with file, line and field; nothing is changed then. Returns what was changed.
     """
 
-    async def work(started: Change) -> list[ChangeView]:
+    async def work(started: PendingChange) -> list[ChangeView]:
         try:
             return await _sync(started, config)
         except ActionError as error:
@@ -116,7 +116,7 @@ def _change_view(step: MergeStep) -> ChangeView:
 Written = tuple[MergeStep, Job[str | None]]
 
 
-async def _prepare(started: Change, steps: Sequence[MergeStep]) -> list[Written]:
+async def _prepare(started: PendingChange, steps: Sequence[MergeStep]) -> list[Written]:
     """Write the secrets of every step that changes something; those steps, each with the job that writes its row."""
     prepared = []
     for step in steps:

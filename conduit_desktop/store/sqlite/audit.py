@@ -39,7 +39,7 @@ class AuditTable:
 
     async def prune(self, now_ms: int | None = None) -> None:
         """Forget what is older than a year, and all but the newest `MAX_ROWS`."""
-        before = (int(time.time() * 1000) if now_ms is None else now_ms) - MAX_AGE_DAYS * 86_400_000
+        before = (clock.now_ms() if now_ms is None else now_ms) - MAX_AGE_DAYS * 86_400_000
         # Ids grow by one for each entry, so the newest MAX_ROWS are found without counting rows.
         statement = "DELETE FROM audit WHERE at < ? OR id <= (SELECT max(id) FROM audit) - ?"
         await self._database.write(lambda c: c.execute(statement, (before, MAX_ROWS)).rowcount)

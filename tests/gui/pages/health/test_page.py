@@ -123,12 +123,12 @@ async def test_a_target_is_paused_and_resumed(context: AppContext, page: HealthP
     child(card, QPushButton, "Pause").click()
     await ui.settle()
     await page.refresh()
-    assert not page.context.gateway.health.may_try(A)
+    assert not context.gateway.health.may_try(A)
     assert page.cards[A] is card
     child(card, QPushButton, "Resume").click()
     await ui.settle()
     await page.refresh()
-    assert page.context.gateway.health.may_try(A)
+    assert context.gateway.health.may_try(A)
     assert card.switch.text().strip() == "Pause"
 
 

@@ -54,7 +54,7 @@ async def test_a_card_with_long_texts_is_not_wider_than_the_page(
     await add(client, name="n" * 60, kind="openai-compatible", base_url=f"http://127.0.0.1/{'p' * 200}/v1")
     owner = context.gateway.snapshot.providers["openai"].provider.id
     context.gateway.health.failed("openai/m", owner, "private", UpstreamError("a long story " * 30, status=401, reason="auth"))
-    card, other = (await shown(context, ui)).cards.values()
+    card, other = sorted((await shown(client, feed, ui)).cards.values(), key=lambda one: one.provider.name, reverse=True)
     assert card.state.text().startswith("1 of 2 keys disabled: a long story")
     assert card.state.toolTip() == card.state.text()
     assert max(card.minimumSizeHint().width(), other.minimumSizeHint().width()) < 500
