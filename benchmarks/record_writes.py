@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from conduit_desktop.core.paths import Home
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.store.sqlite.store import SqliteStore
 
 ALONE = 3_000
@@ -27,7 +27,7 @@ def record() -> RequestRecord:
         provider="openai", upstream_model="gpt-5-mini", dialect="openai_chat", duration_ms=812.25, first_token_ms=301.5,
         upstream_ms=811.0, input=812, output=204, cost_nano=611_000, cost_state="final", finish="stop",
         client="openai-python", client_ip="127.0.0.1",
-        attempts=[Attempt("openai", "gpt-5-mini", "default", "ok", 200, "", now, 811.0)],
+        attempts=[AttemptRecord("openai", "gpt-5-mini", "default", "ok", 200, "", now, 811.0)],
     )  # fmt: skip
 
 

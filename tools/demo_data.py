@@ -14,7 +14,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import KeyPatch, ModelPatch, NewKey, NewModel, NewProvider, read
 from conduit_desktop.core.errors import Reason, UpstreamError
 from conduit_desktop.core.money import show_usd, to_usd
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 
 DAY_MS = 86_400_000
 PROVIDERS = (
@@ -171,7 +171,7 @@ def _record(rng: random.Random, at: int, ids: Mapping[str, str]) -> RequestRecor
         cost_nano=cost,
         cost_state="unknown" if cost is None else "final",
         finish="stop",
-        attempts=[Attempt(provider, model, "default", "ok", 200, "", at, duration)],
+        attempts=[AttemptRecord(provider, model, "default", "ok", 200, "", at, duration)],
     )
     return _with_outcome(rng, record)
 
@@ -181,7 +181,7 @@ def _with_outcome(rng: random.Random, record: RequestRecord) -> RequestRecord:
     chance = rng.random()
     unanswered = replace(record, input=0, cache_read=0, output=0, reasoning=0, cost_nano=0, first_token_ms=None, finish="")
     if chance < 0.015:
-        failed = Attempt(
+        failed = AttemptRecord(
             record.provider, record.upstream_model, "default", "overloaded", 529, "Overloaded", record.started_at, 640.0
         )
         text = f"Every target failed: {record.provider}/{record.upstream_model}: overloaded (529)."
@@ -194,7 +194,7 @@ def _with_outcome(rng: random.Random, record: RequestRecord) -> RequestRecord:
         refused = replace(unanswered, status="refused", http_status=402, error_code="billing_hard_limit_reached", error_text=text)
         return replace(refused, provider="", upstream_model="", attempts=[], upstream_ms=None, duration_ms=0.4)
     if chance < 0.08:
-        first = Attempt(
+        first = AttemptRecord(
             "openai", "gpt-5.1", "default", "rate_limit", 429, "Rate limit reached, try again in 2 s", record.started_at, 210.0
         )
         return replace(record, attempts=[first, *record.attempts])

@@ -20,7 +20,7 @@ from conduit_desktop.core.bus import Change, Topic
 from conduit_desktop.core.errors import Conflict, GatewayError, describe
 from conduit_desktop.core.events import Event
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.framing.sse import SseSplitter
 
@@ -214,7 +214,7 @@ def record_of(row: dict[str, Any]) -> RequestRecord:
             "started_at": _ms(row["started_at"]),
             "cost_nano": None if cost is None else to_nano(cost),
             "dropped": tuple(row["dropped"]),
-            "attempts": [Attempt(**{**one, "started_at": _ms(one["started_at"])}) for one in row["attempts"]],
+            "attempts": [AttemptRecord(**{**one, "started_at": _ms(one["started_at"])}) for one in row["attempts"]],
         }
     )
 

@@ -10,7 +10,7 @@ CostState = Literal["final", "estimated", "unknown"]
 
 
 @dataclass(slots=True)
-class Attempt:
+class AttemptRecord:
     """One request to one target. `outcome` is `ok`, `cancelled` or an UpstreamError reason; `started_at` is epoch ms."""
 
     provider: str
@@ -61,7 +61,7 @@ class RequestRecord:
     cost_state: CostState = "unknown"
     finish: str = ""
     dropped: tuple[str, ...] = ()
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[AttemptRecord] = field(default_factory=list)
 
 
 @dataclass(slots=True)

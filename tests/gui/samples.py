@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 
 _count = iter(range(1, 1_000_000))
 
@@ -19,7 +19,7 @@ def record(**values: Any) -> RequestRecord:
         "provider": "openai",
         "upstream_model": "gpt-5.1", "dialect": "openai_chat", "duration_ms": 1200.0, "first_token_ms": 300.0, "upstream_ms": 299.0,
         "input": 1000, "output": 200, "cost_nano": 2_500_000, "cost_state": "final", "finish": "stop",
-        "attempts": [Attempt("openai", "gpt-5.1", "default", "ok", 200, "", now, 1200.0)],
+        "attempts": [AttemptRecord("openai", "gpt-5.1", "default", "ok", 200, "", now, 1200.0)],
     }  # fmt: skip
     return RequestRecord(**{**given, **values})
 

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from conduit_desktop.actions.operations import OPERATIONS
 from conduit_desktop.core.paths import Home
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.server.application import build
 from conduit_desktop.server.docs import policy
 from conduit_desktop.server.metrics import Metrics, sample
@@ -92,7 +92,7 @@ def test_metrics_add_up() -> None:
     metrics = Metrics()
     metrics.count(_record(input=10, output=5, cost_nano=1_500_000, duration_ms=300.0, first_token_ms=60.0))
     metrics.count(_record(input=1, cost_nano=None, duration_ms=80_000.0, status="broken",
-                          attempts=[Attempt("p", "x", outcome="broken"), Attempt("q", "x")]))  # fmt: skip
+                          attempts=[AttemptRecord("p", "x", outcome="broken"), AttemptRecord("q", "x")]))  # fmt: skip
     metrics.count(_record(status="refused", model="made-up", error_code="model_not_found", cost_nano=0))
     lines = metrics.text(3, 9, 0.002, 60.0).splitlines()
     for line in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from conduit_desktop.core.records import Attempt, RequestRecord, UsageRow
+from conduit_desktop.core.records import AttemptRecord, RequestRecord, UsageRow
 from conduit_desktop.store.sqlite.store import SqliteStore
 
 NOON = 1_772_366_400_000
@@ -19,7 +19,7 @@ def record(number: int = 0, **values: Any) -> RequestRecord:
         "provider": "openai", "upstream_model": "gpt-5-mini", "dialect": "openai_chat", "duration_ms": 812.25,
         "first_token_ms": 301.5, "input": 10, "output": 5, "reasoning": 2, "cost_nano": 1000, "cost_state": "final",
         "finish": "stop", "dropped": ("top_k",),
-        "attempts": [Attempt("openai", "gpt-5-mini", "default", "rate_limit", 429, "slow down", NOON, 12.5)],
+        "attempts": [AttemptRecord("openai", "gpt-5-mini", "default", "rate_limit", 429, "slow down", NOON, 12.5)],
     }  # fmt: skip
     return RequestRecord(**(defaults | values))
 

@@ -27,7 +27,7 @@ from conduit_desktop.core.events import (
     UsageReported,
 )
 from conduit_desktop.core.media import Units
-from conduit_desktop.core.records import Attempt, RequestRecord, RequestStatus
+from conduit_desktop.core.records import AttemptRecord, RequestRecord, RequestStatus
 from conduit_desktop.core.tokens import total_input, total_output
 from conduit_desktop.gateway.accounting.cost import CompiledPrice, cost_of, cost_of_units
 from conduit_desktop.gateway.admission.access import Caller
@@ -94,7 +94,7 @@ class Meter:
         self.output_bytes, self.usage = 0, None
         self.record.provider, self.record.upstream_model = target.bound.name, target.model
 
-    def attempted(self, attempt: Attempt) -> None:
+    def attempted(self, attempt: AttemptRecord) -> None:
         """An attempt has failed, or its answer has begun."""
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
@@ -234,11 +234,11 @@ class Meter:
         return replace(reported, output=output, source="estimated", cost_nano=None, extra={})
 
 
-def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayError | None = None) -> Attempt:
+def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayError | None = None) -> AttemptRecord:
     """The attempt as the record holds it. `began` is monotonic seconds."""
     taken = time.monotonic() - began
     outcome = "ok" if error is None else (error.reason if isinstance(error, UpstreamError) else error.code)
-    return Attempt(
+    return AttemptRecord(
         provider=target.bound.name, model=target.model, credential=label, outcome=outcome, status=error.status if error else 200,
         detail=error.message[:500] if error else "", started_at=now_ms() - round(taken * 1000), duration_ms=taken * 1000,
     )  # fmt: skip

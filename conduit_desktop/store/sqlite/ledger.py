@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM requests"
 
 
-class Ledger:
+class SqliteLedger:
     """Records and totals, in one transaction each."""
 
     def __init__(self, database: Database) -> None:

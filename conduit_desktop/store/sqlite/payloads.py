@@ -20,14 +20,14 @@ MAX_BODY = 1_000_000
 """Bytes kept of one body; the rest is cut off, and a flag marks it."""
 
 
-class Payloads:
+class SqlitePayloads:
     """Bodies by request id."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     @classmethod
-    def open(cls, path: Path) -> Payloads:
+    def open(cls, path: Path) -> SqlitePayloads:
         """Open or make the file; raises DatabaseUnusable, DatabaseTooNew."""
         try:
             connection = connections.writing(path)

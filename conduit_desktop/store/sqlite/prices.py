@@ -8,10 +8,10 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.errors import Conflict
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.tables import EntityTable
+from conduit_desktop.store.sqlite.tables import SqliteEntityTable
 
 
-class PriceTable(EntityTable[Price]):
+class SqlitePriceTable(SqliteEntityTable[Price]):
     """Prices by pattern. What is unique is a pattern together with its `valid_from`."""
 
     def __init__(self, database: Database) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from conduit_desktop.core.errors import RecordsUnavailable
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.core.tokens import CLASS_NAMES
 from conduit_desktop.store.sqlite.connections import explain, is_trouble
 
@@ -27,7 +27,7 @@ RETRY_STEP = 250
 RETRY_EVERY_S = 2.0
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(RequestRecord))
-_ATTEMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(Attempt))
+_ATTEMPT_FIELDS = frozenset(field.name for field in dataclasses.fields(AttemptRecord))
 
 # A stranger chooses the model names of requests that were turned away; totals, which are kept for good, must not grow by them.
 TOTALS_MODEL = """CASE WHEN {0}status = 'refused' AND {0}error_code IN ('model_not_found', 'missing_api_key', 'invalid_api_key')
@@ -207,5 +207,5 @@ def read_record(row: sqlite3.Row) -> RequestRecord:
     values["streamed"] = bool(values["streamed"])
     values["dropped"] = tuple(orjson.loads(values["dropped"]))
     attempts = orjson.loads(values["attempts"])
-    values["attempts"] = [Attempt(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]
+    values["attempts"] = [AttemptRecord(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]
     return RequestRecord(**values)

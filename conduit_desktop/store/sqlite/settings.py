@@ -12,7 +12,7 @@ from conduit_desktop.core.clock import now_ms
 from conduit_desktop.store.sqlite.database import Database
 
 
-class SettingsTable:
+class SqliteSettingsTable:
     """Names with JSON values."""
 
     def __init__(self, database: Database) -> None:

@@ -17,16 +17,16 @@ from conduit_desktop.store.interface import HealthListener, Transaction
 from conduit_desktop.store.sqlite import connections
 from conduit_desktop.store.sqlite.audit import AuditTable
 from conduit_desktop.store.sqlite.database import Database
-from conduit_desktop.store.sqlite.ledger import Ledger
+from conduit_desktop.store.sqlite.ledger import SqliteLedger
 from conduit_desktop.store.sqlite.meta import MetaTable
 from conduit_desktop.store.sqlite.migrations import migrate
 from conduit_desktop.store.sqlite.notifications import NotificationTable
-from conduit_desktop.store.sqlite.payloads import Payloads
-from conduit_desktop.store.sqlite.prices import PriceTable
+from conduit_desktop.store.sqlite.payloads import SqlitePayloads
+from conduit_desktop.store.sqlite.prices import SqlitePriceTable
 from conduit_desktop.store.sqlite.records import RecordSink
 from conduit_desktop.store.sqlite.responses import StoredResponses
-from conduit_desktop.store.sqlite.settings import SettingsTable
-from conduit_desktop.store.sqlite.tables import EntityTable
+from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
+from conduit_desktop.store.sqlite.tables import SqliteEntityTable
 from conduit_desktop.store.sqlite.transaction import SqliteTransaction
 
 T = TypeVar("T")
@@ -35,18 +35,18 @@ T = TypeVar("T")
 class SqliteStore:
     """Everything one home persists, apart from its secrets; implements `store.interface.Store`."""
 
-    def __init__(self, home: Home, database: Database, payloads: Payloads) -> None:
+    def __init__(self, home: Home, database: Database, payloads: SqlitePayloads) -> None:
         self.home = home
         self.database = database
         self.payloads = payloads
         self.responses = StoredResponses(payloads.database)
-        self.providers = EntityTable(database, "providers", Provider, key="name", unique="name")
-        self.models = EntityTable(database, "models", ModelAlias, key="alias", unique="alias")
-        self.keys = EntityTable(database, "keys", VirtualKey, key="id", unique="name")
-        self.prices = PriceTable(database)
-        self.ip_rules = EntityTable(database, "ip_rules", IpRule, key="id")
-        self.settings = SettingsTable(database)
-        self.ledger = Ledger(database)
+        self.providers = SqliteEntityTable(database, "providers", Provider, key="name", unique="name")
+        self.models = SqliteEntityTable(database, "models", ModelAlias, key="alias", unique="alias")
+        self.keys = SqliteEntityTable(database, "keys", VirtualKey, key="id", unique="name")
+        self.prices = SqlitePriceTable(database)
+        self.ip_rules = SqliteEntityTable(database, "ip_rules", IpRule, key="id")
+        self.settings = SqliteSettingsTable(database)
+        self.ledger = SqliteLedger(database)
         self.notifications = NotificationTable(database)
         self.audit = AuditTable(database)
         self.meta = MetaTable(database)
@@ -58,7 +58,7 @@ class SqliteStore:
         Raises HomeUnusable, DatabaseTooNew, DatabaseUnusable.
         """
         home.prepare()
-        payloads = Payloads.open(home.payloads)
+        payloads = SqlitePayloads.open(home.payloads)
         try:
             database = _open_database(home)
         except BaseException:

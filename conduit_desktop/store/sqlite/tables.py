@@ -18,7 +18,7 @@ E = TypeVar("E", bound=Entity)
 _SCALARS = {str, int, float, bool, type(None)}
 
 
-class EntityTable(Generic[E]):
+class SqliteEntityTable(Generic[E]):
     """The entities of one kind, in the order they were added.
 
     `key` is the field `get` and `delete` take, `unique` the field no two may share, `identity` the one that never changes.

@@ -8,17 +8,17 @@ from typing import Any, Generic, TypeVar
 
 from conduit_desktop.core.entities import Entity, IpRule, ModelAlias, Price, Provider, VirtualKey
 from conduit_desktop.store.sqlite import audit, ledger, meta, notifications
-from conduit_desktop.store.sqlite.prices import PriceTable
-from conduit_desktop.store.sqlite.settings import SettingsTable
-from conduit_desktop.store.sqlite.tables import EntityTable
+from conduit_desktop.store.sqlite.prices import SqlitePriceTable
+from conduit_desktop.store.sqlite.settings import SqliteSettingsTable
+from conduit_desktop.store.sqlite.tables import SqliteEntityTable
 
 E = TypeVar("E", bound=Entity)
 
 
-class Rows(Generic[E]):
+class SqliteRows(Generic[E]):
     """The rows of one entity table."""
 
-    def __init__(self, table: EntityTable[E], connection: sqlite3.Connection) -> None:
+    def __init__(self, table: SqliteEntityTable[E], connection: sqlite3.Connection) -> None:
         self._table = table
         self._connection = connection
 
@@ -38,10 +38,10 @@ class Rows(Generic[E]):
         return self._table.delete_in(self._connection, key)
 
 
-class PriceRows(Rows[Price]):
+class SqlitePriceRows(SqliteRows[Price]):
     """The rows of the price table."""
 
-    def __init__(self, table: PriceTable, connection: sqlite3.Connection) -> None:
+    def __init__(self, table: SqlitePriceTable, connection: sqlite3.Connection) -> None:
         super().__init__(table, connection)
         self._prices = table
 
@@ -49,10 +49,10 @@ class PriceRows(Rows[Price]):
         return self._prices.history_in(self._connection, pattern)
 
 
-class SettingRows:
+class SqliteSettingRows:
     """The rows of the settings table."""
 
-    def __init__(self, table: SettingsTable, connection: sqlite3.Connection) -> None:
+    def __init__(self, table: SqliteSettingsTable, connection: sqlite3.Connection) -> None:
         self._table = table
         self._connection = connection
 
@@ -60,7 +60,7 @@ class SettingRows:
         self._table.put_in(self._connection, values)
 
 
-class AuditRows:
+class SqliteAuditRows:
     """The rows of the audit log."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -73,7 +73,7 @@ class AuditRows:
         audit.amend_in(self._connection, entry_id, changes)
 
 
-class MetaRows:
+class SqliteMetaRows:
     """The rows of the table of internal values."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -83,7 +83,7 @@ class MetaRows:
         meta.put_in(self._connection, name, value)
 
 
-class NotificationRows:
+class SqliteNotificationRows:
     """The rows of the notifications."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -96,7 +96,7 @@ class NotificationRows:
         return notifications.mark_all_read_in(self._connection)
 
 
-class LedgerRows:
+class SqliteLedgerRows:
     """The rows of the request log and its totals."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -113,20 +113,20 @@ class SqliteTransaction:
         self,
         connection: sqlite3.Connection,
         *,
-        providers: EntityTable[Provider],
-        models: EntityTable[ModelAlias],
-        keys: EntityTable[VirtualKey],
-        prices: PriceTable,
-        ip_rules: EntityTable[IpRule],
-        settings: SettingsTable,
+        providers: SqliteEntityTable[Provider],
+        models: SqliteEntityTable[ModelAlias],
+        keys: SqliteEntityTable[VirtualKey],
+        prices: SqlitePriceTable,
+        ip_rules: SqliteEntityTable[IpRule],
+        settings: SqliteSettingsTable,
     ) -> None:
-        self.providers = Rows(providers, connection)
-        self.models = Rows(models, connection)
-        self.keys = Rows(keys, connection)
-        self.prices = PriceRows(prices, connection)
-        self.ip_rules = Rows(ip_rules, connection)
-        self.settings = SettingRows(settings, connection)
-        self.audit = AuditRows(connection)
-        self.meta = MetaRows(connection)
-        self.notifications = NotificationRows(connection)
-        self.ledger = LedgerRows(connection)
+        self.providers = SqliteRows(providers, connection)
+        self.models = SqliteRows(models, connection)
+        self.keys = SqliteRows(keys, connection)
+        self.prices = SqlitePriceRows(prices, connection)
+        self.ip_rules = SqliteRows(ip_rules, connection)
+        self.settings = SqliteSettingRows(settings, connection)
+        self.audit = SqliteAuditRows(connection)
+        self.meta = SqliteMetaRows(connection)
+        self.notifications = SqliteNotificationRows(connection)
+        self.ledger = SqliteLedgerRows(connection)

@@ -16,7 +16,7 @@ from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewModel, NewProvider, read
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.records import Attempt
+from conduit_desktop.core.records import AttemptRecord
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.dashboard.page import DashboardPage
 from conduit_desktop.gui.pages.requests.page import RequestsPage
@@ -211,8 +211,8 @@ async def test_the_inspector_shows_a_request_and_its_route(
     context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
     attempts = [
-        Attempt("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
-        Attempt("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
+        AttemptRecord("anthropic", "claude", "default", "overloaded", 529, "Overloaded", 1, 600.0),
+        AttemptRecord("openai", "gpt-5.1", "second", "ok", 200, "", 1, 600.0),
     ]
     await keep(context, record(id="req_x", attempts=attempts, cache_read=400, reasoning=50, cost_nano=None, cost_state="unknown"))
     await context.store.payloads.put("req_x", b'{"model":"smart","messages":[]}', b"data: it was a stream", 1)

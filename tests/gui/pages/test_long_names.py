@@ -9,7 +9,7 @@ from conduit_desktop.actions import keys, models, providers
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, NewModel, NewProvider, read
-from conduit_desktop.core.records import Attempt
+from conduit_desktop.core.records import AttemptRecord
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.pages.models.dialogs import ModelDialog
 from conduit_desktop.gui.pages.models.page import ModelsPage
@@ -34,7 +34,7 @@ async def _create_long_names(context: AppContext) -> None:
 async def test_the_inspector_is_not_wider_than_its_pane(
     context: AppContext, client: AdminClient, feed: Feed, ui: RecordingUi, qtbot: QtBot
 ):
-    attempt = Attempt(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
+    attempt = AttemptRecord(LONG, LONG, "default", "server", 500, LONG * 3, 0, 3.0)
     await keep(context, record(id=ID, model=LONG, status="error", error_text=LONG * 3, attempts=[attempt]))
     page = RequestsPage(client, feed, ui)
     qtbot.addWidget(page)

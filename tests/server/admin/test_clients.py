@@ -34,7 +34,7 @@ from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import ActionError, Conflict, GatewayError, Invalid, NotFound
 from conduit_desktop.core.paths import Home
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.server.application import build
 from tests.fakes.app_context import open_context
 
@@ -44,7 +44,7 @@ EDITS = 1000
 RECORD = RequestRecord(
     id="r1", started_at=1_790_000_000_123, key_id="key_1", key_name="laptop", model="fast", provider="openai", upstream_model="m",
     input=5, output=7, cost_nano=1_234_567, cost_state="final", dropped=("seed",), duration_ms=12.5, first_token_ms=3.25,
-    attempts=[Attempt("openai", "m", "default", started_at=1_790_000_000_125, duration_ms=9.5)],
+    attempts=[AttemptRecord("openai", "m", "default", started_at=1_790_000_000_125, duration_ms=9.5)],
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import Invalid
 from conduit_desktop.core.paths import Home
-from conduit_desktop.core.records import Attempt, RequestRecord
+from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.store.interface import RequestFilter
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.store.samples import DAY, NOON, record, total, write
@@ -43,7 +43,7 @@ async def test_a_record_written_twice_counts_once(store: SqliteStore):
 
 async def test_odd_bytes_of_one_caller_spoil_no_other_record(store: SqliteStore):
     """aiohttp hands a header's odd bytes on as lone surrogates, which are no text."""
-    odd = record(2, client="curl\udcff", output=10**30, attempts=[Attempt("p\ud800", "m")])
+    odd = record(2, client="curl\udcff", output=10**30, attempts=[AttemptRecord("p\ud800", "m")])
     await write(store, record(1), odd, record(3))
     rows, _ = await store.ledger.list()
     assert [row.id for row in rows] == [record(3).id, odd.id, record(1).id]
