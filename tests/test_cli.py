@@ -241,7 +241,7 @@ def test_a_providers_several_keys_are_added_replaced_and_taken_away(sh: Shell, m
     assert [(one["label"], one["hint"]) for one in changed["keys"]] == [("a", "sk-…89AA"), ("c", "sk-…89CC")]
 
 
-def test_doctor_says_a_line_about_everything(sh: Shell) -> None:
+def test_doctor_prints_a_line_for_each_check(sh: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

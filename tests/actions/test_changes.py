@@ -50,7 +50,7 @@ def test_ids_are_random_and_begin_with_their_kind() -> None:
     assert len(new_id("key")) == len("key_") + 20
 
 
-def test_an_audit_entry_of_something_new_names_no_secret_digest_or_bookkeeping() -> None:
+def test_an_audit_entry_of_a_new_entity_names_no_secret_digest_or_internal_field() -> None:
     for entity in (PROVIDER, KEY):
         text = str(difference(None, entity))
         for hidden in ("secret", "prov_1", "digest", "ddd", "created_at", "updated_at", "baseline", "source", "'id'"):

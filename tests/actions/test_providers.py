@@ -121,7 +121,7 @@ async def test_removing_a_provider_removes_its_secrets_and_is_published(context:
     assert "openai" not in context.gateway.snapshot.providers
 
 
-async def test_the_demo_can_be_tested_and_says_what_it_offers(do: Do) -> None:
+async def test_the_demo_can_be_tested_and_lists_its_models(do: Do) -> None:
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
     offered = (await do("GET", "/providers/demo/models"))["data"]
     assert "demo-chat" in [one["id"] for one in offered]

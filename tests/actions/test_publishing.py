@@ -37,7 +37,7 @@ async def test_the_demo_is_added_once(context: AppContext):
     assert {row.alias for row in await models.all_models(context)} == {"demo-chat", "demo-thinking", "demo-tools"}
 
 
-async def test_a_providers_state_says_what_is_wrong_and_who_uses_it(context: AppContext):
+async def test_a_providers_state_shows_the_fault_and_its_aliases(context: AppContext):
     await add_demo(context, "gui")
     await providers.create(context, read(NewProvider, {**OPENAI, "api_key": "env:NOT_SET"}), "gui")
     states = provider_states(context)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 from tests.journeys.processes import ROOT
 
 RecordProperty = Callable[[str, object], None]
@@ -91,7 +91,7 @@ def installed(program: Path, folder: Path) -> Client:
 
 
 def play(
-    open_gateway: Furnished,
+    open_gateway: ConfiguredGateway,
     alias: str,
     calls: Mapping[str, Mapping[str, Any]] | None = None,
     text: str | None = None,
@@ -106,7 +106,7 @@ def play(
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def last_requests(open_gateway: Furnished, count: int = 10) -> list[Any]:
+def last_requests(open_gateway: ConfiguredGateway, count: int = 10) -> list[Any]:
     """The newest records, newest first."""
     found: list[Any] = open_gateway.served.admin("GET", f"/requests?limit={count}")["data"]
     return found

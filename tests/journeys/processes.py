@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Served:
+class RunningGateway:
     """A running gateway."""
 
     address: str
@@ -54,12 +54,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
-def conduit(home: Path, *options: str, **env: str) -> Iterator[Served]:
+def conduit(home: Path, *options: str, **env: str) -> Iterator[RunningGateway]:
     """`conduit-desktop serve` on a free port."""
     command = [sys.executable, "-m", "conduit_desktop", "serve", "--home", str(home), "--port", "0", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(CONDUIT_MASTER_KEY=MASTER_KEY, **env))
     try:
-        yield Served(_announced(process), process, home)
+        yield RunningGateway(_announced(process), process, home)
     finally:
         _end(process)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.coding_agents import AGENTS
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 from tests.journeys.installed import CLIENTS, MODELS, NPM, Client, RecordProperty, installed, last_requests, play
 
 WORD = "rhubarb-4711"
@@ -29,7 +29,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     shutil.rmtree(tmp_path, ignore_errors=True)
 
 
-def check(open_gateway: Furnished, printed: str, dialect: str, alias: str) -> None:
+def check(open_gateway: ConfiguredGateway, printed: str, dialect: str, alias: str) -> None:
     """The agent printed its tool's result, and all its requests, in its own dialect, were answered."""
     assert "The tool said" in printed
     records = [record for record in last_requests(open_gateway) if record["model"] == alias and record["dialect"] == dialect]
@@ -40,7 +40,7 @@ def check(open_gateway: Furnished, printed: str, dialect: str, alias: str) -> No
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_reads_a_file_and_says_its_word(
-    open_gateway: Furnished, make: Make, record_property: RecordProperty, name: str, alias: str
+    open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
@@ -55,7 +55,7 @@ def test_an_agent_reads_a_file_and_says_its_word(
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_writes_a_file_after_thinking(
-    open_gateway: Furnished, make: Make, record_property: RecordProperty, name: str, alias: str
+    open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, name: str, alias: str
 ) -> None:
     record_property("client", name)
     agent = AGENTS[name]
@@ -76,7 +76,7 @@ hello.txt
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_aider_writes_a_file(open_gateway: Furnished, make: Make, record_property: RecordProperty, alias: str) -> None:
+def test_aider_writes_a_file(open_gateway: ConfiguredGateway, make: Make, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "aider")
     aider = make(CLIENTS / "aider" / "bin" / "aider")
     play(open_gateway, alias, text=EDIT)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.fakes.waiting import read_until
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 from tests.journeys.processes import MASTER_KEY
 
 LISTS = (
@@ -19,12 +19,12 @@ LISTS = (
 )  # fmt: skip
 
 
-def admin(open_gateway: Furnished, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+def admin(open_gateway: ConfiguredGateway, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
     given = headers or {"Authorization": f"Bearer {MASTER_KEY}"}
     return httpx.request(method, f"{open_gateway.served.address}/admin/v1{path}", json=body, headers=given, timeout=20)
 
 
-def ask(open_gateway: Furnished, key: str, model: str = "to-openai", **fields: Any) -> httpx.Response:
+def ask(open_gateway: ConfiguredGateway, key: str, model: str = "to-openai", **fields: Any) -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], **fields}
     headers = {"Authorization": f"Bearer {key}"}
     return httpx.post(f"{open_gateway.served.address}/v1/chat/completions", json=body, headers=headers, timeout=20)
@@ -34,7 +34,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
-def test_only_the_master_key_opens(open_gateway: Furnished) -> None:
+def test_only_the_master_key_opens(open_gateway: ConfiguredGateway) -> None:
     for headers, status in (
         ({"X-Other": ""}, 401), ({"X-Master-Key": "wrong"}, 401), ({"Authorization": f"Bearer {open_gateway.key}"}, 403),
         ({"X-Master-Key": open_gateway.key}, 403), ({"X-Master-Key": MASTER_KEY}, 200),
@@ -44,7 +44,7 @@ def test_only_the_master_key_opens(open_gateway: Furnished) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_has_data_and_next_and_bounds(open_gateway: Furnished, path: str) -> None:
+def test_a_list_has_data_and_next_and_bounds(open_gateway: ConfiguredGateway, path: str) -> None:
     answer = admin(open_gateway, "GET", path).json()
     assert set(answer) == {"data", "next"}
     assert isinstance(answer["data"], list)
@@ -54,7 +54,7 @@ def test_a_list_has_data_and_next_and_bounds(open_gateway: Furnished, path: str)
         assert refusal.json()["error"]["field"] == field
 
 
-def test_pages_join_to_the_whole(open_gateway: Furnished) -> None:
+def test_pages_join_to_the_whole(open_gateway: ConfiguredGateway) -> None:
     for _ in range(5):
         assert ask(open_gateway, open_gateway.key).status_code == 200
     for path in ("/requests", "/settings", "/providers", "/prices", "/audit"):
@@ -68,7 +68,7 @@ def test_pages_join_to_the_whole(open_gateway: Furnished) -> None:
         assert rows == whole, path
 
 
-def test_requests_and_sums_are_those_of_the_filters(open_gateway: Furnished) -> None:
+def test_requests_and_sums_are_those_of_the_filters(open_gateway: ConfiguredGateway) -> None:
     made = open_gateway.served.add("keys", name="filtered", models=["to-*"])
     began = now()
     answer = ask(open_gateway, made["key"])
@@ -103,7 +103,7 @@ def test_requests_and_sums_are_those_of_the_filters(open_gateway: Furnished) -> 
     assert admin(open_gateway, "GET", "/usage?group_by=colour").json()["error"]["field"] == "group_by"
 
 
-def test_a_key_has_an_account_and_dies_at_once(open_gateway: Furnished) -> None:
+def test_a_key_has_a_spend_and_is_refused_once_removed(open_gateway: ConfiguredGateway) -> None:
     made = open_gateway.served.add("keys", name="short", budget_usd=1, budget_period="monthly")
     assert made["key"].startswith("condt_")
     assert len(made["key"]) == 6 + 43
@@ -124,7 +124,7 @@ def test_a_key_has_an_account_and_dies_at_once(open_gateway: Furnished) -> None:
     assert ask(open_gateway, rotated).status_code == 401
 
 
-def test_the_newest_and_nearest_price_holds(open_gateway: Furnished) -> None:
+def test_the_newest_and_nearest_price_holds(open_gateway: ConfiguredGateway) -> None:
     costs = []
     for pattern, rate, more in (
         ("oa/*", 100, {}), ("oa/priced*", 200, {}), ("priced-model", 300, {}), ("oa/priced-model", 400, {}),
@@ -167,7 +167,7 @@ def test_the_newest_and_nearest_price_holds(open_gateway: Furnished) -> None:
     ],
 )
 def test_bad_input_names_its_field_and_changes_nothing(
-    open_gateway: Furnished, method: str, path: str, body: Any, field: str
+    open_gateway: ConfiguredGateway, method: str, path: str, body: Any, field: str
 ) -> None:
     before = [admin(open_gateway, "GET", one).text for one in ("/providers", "/models", "/keys", "/prices", "/settings", "/audit")]
     refusal = admin(open_gateway, method, path, body)
@@ -179,7 +179,7 @@ def test_bad_input_names_its_field_and_changes_nothing(
     ] == before
 
 
-def test_a_name_that_is_taken_is_a_conflict(open_gateway: Furnished) -> None:
+def test_a_name_that_is_taken_is_a_conflict(open_gateway: ConfiguredGateway) -> None:
     for path, body in (
         ("/providers", {"name": "OA", "kind": "demo"}), ("/keys", {"name": "ALL"}),
         ("/models", {"alias": "To-OpenAI", "targets": [{"provider": "oa", "model": "x"}]}),
@@ -187,7 +187,7 @@ def test_a_name_that_is_taken_is_a_conflict(open_gateway: Furnished) -> None:
         assert admin(open_gateway, "POST", path, body).status_code == 409
 
 
-def test_the_feed_streams_events(open_gateway: Furnished) -> None:
+def test_the_feed_streams_events(open_gateway: ConfiguredGateway) -> None:
     event_lines: list[str] = []
     ready, done = threading.Event(), threading.Event()
 
@@ -210,7 +210,7 @@ def test_the_feed_streams_events(open_gateway: Furnished) -> None:
     assert [line for line in event_lines if line.startswith("event: ")] == ["event: models", "event: requests"]
 
 
-def test_explain_gives_each_target_its_reason(open_gateway: Furnished) -> None:
+def test_explain_gives_each_target_its_reason(open_gateway: ConfiguredGateway) -> None:
     body = {"model": "to-openai", "messages": [{"role": "user", "content": "hi"}]}
     [row] = open_gateway.served.admin("POST", "/models/to-openai/explain", body)["data"]
     assert (row["provider"], row["model"], row["usable"]) == ("oa", "gpt-x", True)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.fakes.vendor import API_KEY
-from tests.journeys.processes import Served, conduit, vendor
+from tests.journeys.processes import RunningGateway, conduit, vendor
 
 KEY = "condt_" + "f" * 43
 FILE = """
@@ -47,7 +47,7 @@ output = 2
 class Followed:
     """A gateway and the file it follows."""
 
-    def __init__(self, served: Served, path: Path) -> None:
+    def __init__(self, served: RunningGateway, path: Path) -> None:
         self.served = served
         self.path = path
         self.text = path.read_text()

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.fakes.vendor import API_KEY
-from tests.journeys.processes import MASTER_KEY, Served, conduit, environment, vendor
+from tests.journeys.processes import MASTER_KEY, RunningGateway, conduit, environment, vendor
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def test_the_end_lets_streams_finish_and_settles_them(tmp_path: Path) -> None:
         assert (record["status"], record["cost_state"]) == ("success", "final")
 
 
-def furnish(served: Served, upstream: str) -> str:
+def furnish(served: RunningGateway, upstream: str) -> str:
     """A provider, the alias `m`, a price; the key."""
     served.add("providers", name="oa", kind="openai-compatible", base_url=upstream, api_key=API_KEY)
     served.add("models", alias="m", targets=[{"provider": "oa", "model": "gpt-x"}], retries=0)

@@ -17,7 +17,7 @@ from conduit_desktop.core.paths import Home
 from tests.fakes.gateway import GatewayFixture, open_gateway
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import read_until, settled
-from tests.journeys.processes import Served, conduit, vendor
+from tests.journeys.processes import RunningGateway, conduit, vendor
 from tests.journeys.test_killed import Received, all_records, call
 
 KEY = "condt_" + "k" * 43
@@ -116,7 +116,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-async def ask_many(served: Served, key: str, count: int, received: Received) -> None:
+async def ask_many(served: RunningGateway, key: str, count: int, received: Received) -> None:
     import aiohttp
 
     async with aiohttp.ClientSession() as session:
@@ -151,7 +151,7 @@ def test_s25_a_real_full_disk_is_survived(small_disk: Path) -> None:
     connection.close()
 
 
-def recorded_again(served: Served) -> None:
+def recorded_again(served: RunningGateway) -> None:
     """Wait until what waited has been written."""
     read_until(lambda: served.admin("GET", "/notifications")["data"], lambda notes: "Requests are recorded again" in {
         note["title"] for note in notes

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from tests.fakes.vendor import API_KEY
-from tests.journeys.processes import Served, conduit, vendor
+from tests.journeys.processes import RunningGateway, conduit, vendor
 
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 
@@ -50,7 +50,7 @@ async def call(
         received.in_flight -= 1
 
 
-async def reap(served: Served, key: str) -> Received:
+async def reap(served: RunningGateway, key: str) -> Received:
     """Quick calls over and over, fifty slow ones in flight, and then the kill."""
     received = Received()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as session:
@@ -79,7 +79,7 @@ async def reap(served: Served, key: str) -> Received:
     return received
 
 
-def furnish(served: Served, upstream: str) -> str:
+def furnish(served: RunningGateway, upstream: str) -> str:
     """Two providers, three aliases, prices, and a key with a budget; the key."""
     served.add("providers", name="oa", kind="openai-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)
     served.add("providers", name="an", kind="anthropic-compatible", base_url=upstream, api_key=API_KEY)
@@ -121,12 +121,12 @@ def test_s24_a_kill_loses_no_record_of_a_whole_answer_and_keeps_no_reservation(t
             assert served.admin("GET", "/status")["in_flight"] == 0
 
 
-def states(served: Served) -> dict[str, str]:
+def states(served: RunningGateway) -> dict[str, str]:
     """How every target fares, by name."""
     return {target["name"]: target["state"] for target in served.admin("GET", "/health")["data"]}
 
 
-def status_of(served: Served, key: str, model: str) -> int:
+def status_of(served: RunningGateway, key: str, model: str) -> int:
     """The status of one whole answer."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "hi"}]}).encode()
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
@@ -158,7 +158,7 @@ def test_s24_what_failed_and_what_was_paused_is_known_after_a_kill(tmp_path: Pat
             assert status_of(served, key, "to-anthropic") == 200
 
 
-def all_records(served: Served) -> dict[str, dict[str, Any]]:
+def all_records(served: RunningGateway) -> dict[str, dict[str, Any]]:
     """Every record, by id."""
     found: dict[str, dict[str, Any]] = {}
     cursor = ""

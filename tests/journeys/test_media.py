@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes.vendor import API_KEY
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
-from tests.journeys.processes import Served, conduit, vendor
+from tests.journeys.processes import RunningGateway, conduit, vendor
 
 TARGETS = {
     "to-openai": "oa/model-x",
@@ -25,10 +25,10 @@ TARGETS = {
 
 
 @dataclass
-class Furnished:
+class ConfiguredGateway:
     """A running gateway and its key."""
 
-    served: Served
+    served: RunningGateway
     key: str
 
     def newest(self) -> Any:
@@ -37,7 +37,7 @@ class Furnished:
 
 
 @pytest.fixture(scope="module")
-def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
+def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConfiguredGateway]:
     with vendor() as upstream, conduit(tmp_path_factory.mktemp("home")) as served:
         served.add("providers", name="oa", kind="openai-compatible", base_url=f"{upstream}/v1", api_key=API_KEY)
         for name, kind in (("co", "cohere"), ("ge", "gemini"), ("vo", "voyage"), ("el", "elevenlabs")):
@@ -47,11 +47,11 @@ def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished
             provider, _, model = target.partition("/")
             served.add("models", alias=alias, targets=[{"provider": provider, "model": model}])
         served.admin("PUT", "/prices/*", {"input": 1, "per_image": 0.04, "per_minute": 0.006, "per_1k_chars": 15})
-        yield Furnished(served, served.add("keys", name="all", budget_usd=5)["key"])
+        yield ConfiguredGateway(served, served.add("keys", name="all", budget_usd=5)["key"])
 
 
 @pytest.fixture
-def client(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+def client(open_gateway: ConfiguredGateway) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as made:
         yield made
 
@@ -68,7 +68,7 @@ def test_embeddings_are_the_vendors_floats_in_both_encodings(client: openai.Open
     assert [list(struct.unpack("<8f", base64.b64decode(str(row.embedding)))) for row in packed.data] == wanted
 
 
-def test_pictures_are_drawn_and_changed(client: openai.OpenAI, open_gateway: Furnished) -> None:
+def test_pictures_are_drawn_and_changed(client: openai.OpenAI, open_gateway: ConfiguredGateway) -> None:
     drawn = client.images.generate(model="to-openai", prompt="a cat", n=2)
     assert [row.b64_json for row in drawn.data or []] == [PICTURE] * 2
     assert open_gateway.newest()["cost_usd"] == pytest.approx(0.08)
@@ -78,7 +78,7 @@ def test_pictures_are_drawn_and_changed(client: openai.OpenAI, open_gateway: Fur
 
 
 @pytest.mark.parametrize("alias", ["to-openai", "to-eleven"])
-def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
+def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: ConfiguredGateway, alias: str) -> None:
     assert client.audio.speech.create(model=alias, voice="alloy", input="hello").content == SOUND
     with client.audio.speech.with_streaming_response.create(model=alias, voice="alloy", input="hello") as response:
         assert b"".join(response.iter_bytes(7000)) == SOUND
@@ -86,7 +86,7 @@ def test_speech_arrives_whole(client: openai.OpenAI, open_gateway: Furnished, al
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_recording_is_transcribed(client: openai.OpenAI, open_gateway: Furnished) -> None:
+def test_a_recording_is_transcribed(client: openai.OpenAI, open_gateway: ConfiguredGateway) -> None:
     transcription = client.audio.transcriptions.create(model="to-openai", file=("talk.mp3", SOUND), language="de")
     assert transcription.text == f"{len(SOUND)} bytes transcribed"
     assert open_gateway.newest()["cost_usd"] == pytest.approx(SECONDS / 60 * 0.006)

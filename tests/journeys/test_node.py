@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 from tests.journeys.installed import CLIENTS, MODELS, NPM, Client, RecordProperty, play
 from tests.journeys.processes import ROOT
 
@@ -26,7 +26,7 @@ def run(folder: Path, script: str, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_openai_for_node(open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_openai_for_node(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "OpenAI Node")
     saw = run(tmp_path, "openai.mjs", f"{open_gateway.served.address}/v1", open_gateway.key, alias)
     assert "hello node" in saw["whole"]
@@ -38,7 +38,7 @@ def test_openai_for_node(open_gateway: Furnished, tmp_path: Path, record_propert
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_anthropic_for_node(open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_anthropic_for_node(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "Anthropic Node")
     saw = run(tmp_path, "anthropic.mjs", open_gateway.served.address, open_gateway.key, alias)
     assert "hello node" in saw["whole"]
@@ -59,7 +59,7 @@ LOOPS = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LOOPS)
 def test_a_library_calls_a_tool_and_says_its_result(
-    open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
+    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
 ) -> None:
     record_property("client", library)
     package, script = LOOPS[library]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 from tests.journeys.installed import CLIENTS, MODELS, RecordProperty, installed, play
 from tests.journeys.processes import ROOT
 
@@ -29,7 +29,7 @@ LIBRARIES = {
 @pytest.mark.parametrize("alias", MODELS)
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_calls_a_tool_and_says_its_result(
-    open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
+    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, library: str, alias: str
 ) -> None:
     record_property("client", library)
     python = installed(OWN.get(library, PYTHON) / "python", tmp_path)
@@ -40,7 +40,7 @@ def test_a_library_calls_a_tool_and_says_its_result(
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_llm(open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_llm(open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
     record_property("client", "llm")
     llm = installed(PYTHON / "llm", tmp_path)
     play(open_gateway, alias)
@@ -58,7 +58,9 @@ def test_llm(open_gateway: Furnished, tmp_path: Path, record_property: RecordPro
 
 
 @pytest.mark.parametrize("alias", MODELS)
-def test_instructor_gets_an_object(open_gateway: Furnished, tmp_path: Path, record_property: RecordProperty, alias: str) -> None:
+def test_instructor_gets_an_object(
+    open_gateway: ConfiguredGateway, tmp_path: Path, record_property: RecordProperty, alias: str
+) -> None:
     record_property("client", "instructor")
     python = installed(CLIENTS / "instructor" / "bin" / "python", tmp_path)
     play(open_gateway, alias)

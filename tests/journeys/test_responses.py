@@ -9,7 +9,7 @@ import openai
 import pytest
 from openai.types.responses import ResponseCompletedEvent
 
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 
 ALIASES = ["to-openai", "to-anthropic"]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
@@ -17,13 +17,13 @@ TOOL: Any = {"type": "function", "name": "weather", "description": "The weather.
 
 
 @pytest.fixture
-def client(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+def client(open_gateway: ConfiguredGateway) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as made:
         yield made
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_a_whole_answer(client: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
+def test_a_whole_answer(client: openai.OpenAI, open_gateway: ConfiguredGateway, alias: str) -> None:
     raw = client.responses.with_raw_response.create(model=alias, input="hello there", instructions="Be brief.")
     answer = raw.parse()
     assert "hello there" in answer.output_text

@@ -10,7 +10,7 @@ import anthropic
 import openai
 import pytest
 
-from tests.journeys.conftest import Furnished
+from tests.journeys.conftest import ConfiguredGateway
 
 ALIASES = ["to-openai", "to-anthropic"]
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
@@ -21,18 +21,18 @@ FRAGMENT_OF_COST = {"to-openai": (1, 2), "to-anthropic": (3, 15)}
 
 
 @pytest.fixture
-def chat(open_gateway: Furnished) -> Iterator[openai.OpenAI]:
+def chat(open_gateway: ConfiguredGateway) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=open_gateway.key, max_retries=0) as client:
         yield client
 
 
 @pytest.fixture
-def messages(open_gateway: Furnished) -> Iterator[anthropic.Anthropic]:
+def messages(open_gateway: ConfiguredGateway) -> Iterator[anthropic.Anthropic]:
     with anthropic.Anthropic(base_url=open_gateway.served.address, api_key=open_gateway.key, max_retries=0) as client:
         yield client
 
 
-def newest(open_gateway: Furnished) -> Any:
+def newest(open_gateway: ConfiguredGateway) -> Any:
     return open_gateway.served.admin("GET", "/requests?limit=1")["data"][0]
 
 
@@ -46,7 +46,7 @@ def check_cost(record: Any, alias: str) -> None:
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_openai_answers_whole(chat: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
+def test_openai_answers_whole(chat: openai.OpenAI, open_gateway: ConfiguredGateway, alias: str) -> None:
     raw = chat.chat.completions.with_raw_response.create(model=alias, messages=[{"role": "user", "content": "hello there"}])
     answer = raw.parse()
     assert "hello there" in (answer.choices[0].message.content or "")
@@ -61,7 +61,7 @@ def test_openai_answers_whole(chat: openai.OpenAI, open_gateway: Furnished, alia
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_openai_streams(chat: openai.OpenAI, open_gateway: Furnished, alias: str) -> None:
+def test_openai_streams(chat: openai.OpenAI, open_gateway: ConfiguredGateway, alias: str) -> None:
     stream = chat.chat.completions.create(model=alias, messages=[{"role": "user", "content": "hello stream"}], stream=True)
     chunks = list(stream)
     assert "hello stream" in "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -73,7 +73,7 @@ def test_openai_streams(chat: openai.OpenAI, open_gateway: Furnished, alias: str
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_anthropic_answers_whole(messages: anthropic.Anthropic, open_gateway: Furnished, alias: str) -> None:
+def test_anthropic_answers_whole(messages: anthropic.Anthropic, open_gateway: ConfiguredGateway, alias: str) -> None:
     answer = messages.messages.create(model=alias, max_tokens=200, messages=[{"role": "user", "content": "hello there"}])
     assert answer.content[0].type == "text"
     assert "hello there" in answer.content[0].text
@@ -84,7 +84,7 @@ def test_anthropic_answers_whole(messages: anthropic.Anthropic, open_gateway: Fu
 
 
 @pytest.mark.parametrize("alias", ALIASES)
-def test_anthropic_streams(messages: anthropic.Anthropic, open_gateway: Furnished, alias: str) -> None:
+def test_anthropic_streams(messages: anthropic.Anthropic, open_gateway: ConfiguredGateway, alias: str) -> None:
     with messages.messages.stream(model=alias, max_tokens=200, messages=[{"role": "user", "content": "hello stream"}]) as stream:
         text = "".join(stream.text_stream)
         final = stream.get_final_message()
@@ -145,7 +145,7 @@ def test_pictures_arrive_from_either_sdk(chat: openai.OpenAI, messages: anthropi
     assert "1 image" in answer.content[0].text
 
 
-def test_usage_adds_up_in_the_admin_api(chat: openai.OpenAI, open_gateway: Furnished) -> None:
+def test_usage_adds_up_in_the_admin_api(chat: openai.OpenAI, open_gateway: ConfiguredGateway) -> None:
     def total() -> tuple[int, float]:
         rows = open_gateway.served.admin("GET", "/usage?group_by=model")["data"]
         row = next((row for row in rows if row["model"] == "to-openai"), {"requests": 0, "cost_usd": 0.0})
@@ -160,7 +160,7 @@ def test_usage_adds_up_in_the_admin_api(chat: openai.OpenAI, open_gateway: Furni
     assert after[1] == pytest.approx(before[1] + 3 * cost)
 
 
-def refusals(open_gateway: Furnished) -> list[tuple[str, str, int]]:
+def refusals(open_gateway: ConfiguredGateway) -> list[tuple[str, str, int]]:
     """Key, model and the status each must get."""
     served = open_gateway.served
     poor = served.add("keys", name=f"poor-{len(served.admin('GET', '/keys')['data'])}", budget_usd=0)["key"]
@@ -173,7 +173,7 @@ def refusals(open_gateway: Furnished) -> list[tuple[str, str, int]]:
     ]
 
 
-def test_openai_gets_its_own_error_type(open_gateway: Furnished) -> None:
+def test_openai_gets_its_own_error_type(open_gateway: ConfiguredGateway) -> None:
     codes = {401: "invalid_api_key", 402: "billing_hard_limit_reached", 403: "model_not_allowed", 404: "model_not_found"}
     for key, model, status in refusals(open_gateway):
         client = openai.OpenAI(base_url=f"{open_gateway.served.address}/v1", api_key=key, max_retries=0)
@@ -183,7 +183,7 @@ def test_openai_gets_its_own_error_type(open_gateway: Furnished) -> None:
         assert refused.value.code == codes[status]
 
 
-def test_anthropic_gets_its_own_error_type(open_gateway: Furnished) -> None:
+def test_anthropic_gets_its_own_error_type(open_gateway: ConfiguredGateway) -> None:
     types = {401: "authentication_error", 402: "billing_error", 403: "permission_error", 404: "not_found_error"}
     for key, model, status in refusals(open_gateway):
         client = anthropic.Anthropic(base_url=open_gateway.served.address, api_key=key, max_retries=0)

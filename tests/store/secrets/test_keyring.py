@@ -177,7 +177,7 @@ def test_a_chain_counts_as_the_first_that_can_be_used(home: Home):
         Chain.backends = []
 
 
-def test_a_keyring_that_forgets_is_found_out(home: Home):
+def test_a_keyring_that_loses_values_is_refused(home: Home):
     class Forgetful(MemoryKeyring):
         priority = 1.0  # type: ignore[assignment]
 
@@ -204,7 +204,7 @@ def test_a_locked_keyring_is_an_error_that_names_no_secret(
     assert "KeyringLocked" in str(caught.value)
 
 
-def test_a_keyring_that_never_answers_is_given_up(home: Home, monkeypatch: pytest.MonkeyPatch):
+def test_a_keyring_that_does_not_answer_in_time_is_refused(home: Home, monkeypatch: pytest.MonkeyPatch):
     import threading
 
     from conduit_desktop.store.secrets import keyring as keyring_secrets

@@ -72,7 +72,7 @@ def test_the_passphrase_comes_from_the_environment(home: Home, monkeypatch: pyte
     assert open_secrets(home, "vault", "correct horse").get("a") == "b"
 
 
-def test_an_unknown_place_is_refused(home: Home):
+def test_an_unknown_kind_of_secret_store_is_refused(home: Home):
     with pytest.raises(SecretsUnavailable, match="auto, keyring or vault"):
         open_secrets(home, "envelope")
 

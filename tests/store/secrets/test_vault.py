@@ -204,7 +204,7 @@ names = st.text(min_size=1, max_size=20)
 
 @settings(max_examples=25)
 @given(st.dictionaries(names, st.text(max_size=3000), max_size=6))
-def test_any_text_comes_back_as_it_went_in(tmp_path_factory: pytest.TempPathFactory, entries: dict[str, str]):
+def test_any_text_is_read_back_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, entries: dict[str, str]):
     home = Home(tmp_path_factory.mktemp("vault"))
     ours = Vault.open(home, None)
     for name, value in entries.items():
