@@ -568,3 +568,9 @@ async def test_each_operation_publishes_the_topics_it_declares_and_no_other(
     assert (TOPICS[action] if action else ()) == () or topics & set(TOPICS[action])
     if len(row.changes) == 1:
         assert topics == row.topics
+
+
+def test_every_operation_that_creates_an_entity_answers_201_and_every_removal_204() -> None:
+    created = {one.path for one in operations.OPERATIONS if one.status == 201}
+    assert created == {"/providers", "/models", "/keys", "/ip-rules", "/discovery", "/demo"}
+    assert {one.status for one in operations.OPERATIONS if one.method == "DELETE"} == {204}

@@ -79,3 +79,11 @@ async def test_an_endpoint_billed_by_unit_stays_unknown_without_tokens(context: 
     await do("PUT", "/prices/gpu/m", {"input": 2, "output": 2})
     await do("POST", "/prices/reprice")
     assert await costs(do) == {"a": None}
+
+
+@pytest.mark.parametrize("tokens", ["output", "audio_in"])
+async def test_an_endpoint_billed_by_unit_is_priced_by_tokens_it_reported(context: AppContext, do: Do, tokens: str) -> None:
+    await record(context, "a", endpoint="speech", input=1_000_000, **{tokens: 1_000_000})
+    await do("PUT", "/prices/gpu/m", {"input": 2, "output": 3, "audio_in": 3})
+    await do("POST", "/prices/reprice")
+    assert await costs(do) == {"a": 5}

@@ -69,6 +69,12 @@ async def test_a_server_that_a_provider_points_at_is_used(context: AppContext, d
         assert [one.used for one in await discovery.found_servers(context, [(port, "vllm")])] == [True]
 
 
+async def test_a_server_at_another_port_than_a_providers_is_not_used(context: AppContext, do: Do) -> None:
+    await do("POST", "/providers", {"name": "gpu", "kind": "vllm", "base_url": "http://localhost:9/v1"})
+    async with answering(http(b'{"data":[{"id":"a"}]}')) as port:
+        assert [one.used for one in await discovery.found_servers(context, [(port, "vllm")])] == [False]
+
+
 async def test_silence_is_no_server(context: AppContext) -> None:
     async with answering(http(b'{"data":[]}')) as port:
         free = port
