@@ -21,10 +21,10 @@ async def test_the_master_key_is_made_when_first_read(context: AppContext) -> No
     assert key.startswith("condm_")
     assert isinstance(context.secrets, DictSecrets)
     assert context.secrets.kept == {"master-key": key}
-    assert await master_key.opener(context, key) == "admin"
-    assert await master_key.opener(context, f"{key}x") is None
-    assert await master_key.opener(context, "\udcff") is None
-    assert await master_key.opener(context, context.local_token) == "cli"
+    assert await master_key.authenticate(context, key) == "admin"
+    assert await master_key.authenticate(context, f"{key}x") is None
+    assert await master_key.authenticate(context, "\udcff") is None
+    assert await master_key.authenticate(context, context.local_token) == "cli"
     assert context.local_token not in repr(context)
     assert key not in repr(context)
 
@@ -32,13 +32,13 @@ async def test_the_master_key_is_made_when_first_read(context: AppContext) -> No
 async def test_a_rotated_master_key_opens_and_the_old_one_does_not(context: AppContext, do: Do) -> None:
     old = await master_key.current(context)
     new = (await do("POST", "/master-key/rotate"))["master_key"]
-    assert await master_key.opener(context, new) == "admin"
-    assert await master_key.opener(context, old) is None
+    assert await master_key.authenticate(context, new) == "admin"
+    assert await master_key.authenticate(context, old) is None
 
 
 async def test_the_environments_master_key_wins(context: AppContext, do: Do, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONDUIT_MASTER_KEY", "mine")
-    assert await master_key.opener(context, "mine") == "admin"
+    assert await master_key.authenticate(context, "mine") == "admin"
     with pytest.raises(Conflict, match="CONDUIT_MASTER_KEY"):
         await do("POST", "/master-key/rotate")
 
