@@ -73,7 +73,7 @@ async def test_an_error_is_removed_after_the_next_success(context: AppContext, c
     health.half_open("demo/demo-chat")
     answer = client.chat("demo/demo-chat", [Message("user", [Text("Hi")], plain=True)])
     assert [event async for event in answer]
-    await until(lambda: card.state.text().startswith("Answers in"))
+    await until(lambda: card.state.text().startswith("Latency"))
 
 
 async def test_the_latency_is_refreshed_after_a_request(client: AdminClient, feed: Feed, ui: RecordingUi):
@@ -81,12 +81,12 @@ async def test_the_latency_is_refreshed_after_a_request(client: AdminClient, fee
     page = await shown(client, feed, ui)
     page._requests_timer.setInterval(1)
     (card,) = page.cards.values()
-    assert card.state.text().startswith("Not called yet")
+    assert card.state.text().startswith("No requests yet")
     await until(lambda: not feed._timer.isActive())  # the batch of the new provider would refresh the page too
     await ui.settle()
     answer = client.chat("demo/demo-chat", [Message("user", [Text("Hi")], plain=True)])
     assert [event async for event in answer]
-    await until(lambda: card.state.text().startswith("Answers in"))
+    await until(lambda: card.state.text().startswith("Latency"))
 
 
 async def test_a_provider_of_the_config_file_has_a_lock(client: AdminClient, feed: Feed, ui: RecordingUi):
