@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from typing import Any
 
 import aiohttp
 import pytest
@@ -54,3 +56,19 @@ async def test_a_bug_of_our_own_is_no_failure_of_a_provider() -> None:
         with pytest.raises(ZeroDivisionError):
             await upstream.send(OutboundRequest("POST", URL, {}, b"{}"), connect_s=5)
     await upstream.close()
+
+
+async def never(*args: Any, **kwargs: Any) -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [(aiohttp.ThreadedResolver, "resolve"), (aiohttp.connector.aiohappyeyeballs, "start_connection")]
+)
+async def test_looking_up_a_host_and_connecting_to_it_are_bounded(place: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, name, never)
+    upstream = Upstream()
+    with pytest.raises(UpstreamError) as raised:
+        await upstream.send(OutboundRequest("POST", "http://localhost:9/v1", {}, b"{}"), connect_s=0.05)
+    await upstream.close()
+    assert (raised.value.reason, raised.value.status) == ("timeout", 504)
