@@ -19,7 +19,9 @@ _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
     """The headers of an answer; `answer` is None while no target has answered yet."""
     limits = limits_of(call, caller, limiter)
-    headers = {**limits, "x-conduit-request-id": call.id}
+    headers = dict(limits)
+    if call.recorded:  # the id is that of a record
+        headers["x-conduit-request-id"] = call.id
     if call.trimmed:
         headers["x-conduit-trimmed"] = f"{call.trimmed} messages"
     if answer is None:

@@ -11,6 +11,7 @@ from conduit_desktop.core.errors import BadRequest, UnknownPath
 from conduit_desktop.gateway.call import Call
 from conduit_desktop.server import media, request_fields
 from conduit_desktop.server.chat import answer, make_call
+from conduit_desktop.server.middleware import REQUEST_ID
 from conduit_desktop.server.models import model_handler, models_handler
 from conduit_desktop.wire import dialect
 from conduit_desktop.wire.media.endpoints import MediaRequest
@@ -68,6 +69,7 @@ async def _generate(request: web.Request, gateway: Gateway, call: Call) -> web.S
 async def _count(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
     """The count of a target that can count; else an estimate, labelled by a header. It is free and leaves no record."""
     call.endpoint, call.media_request, call.recorded = "count_tokens", MediaRequest("count_tokens", call.body), False
+    del request[REQUEST_ID]  # an answer names the id of its record, and there is none
     return await media.answer(request, gateway, call)
 
 

@@ -238,6 +238,7 @@ async def test_tokens_are_counted_by_gemini_or_estimated(served: ServedGateway) 
     assert served.vendor.requests[-1].path.endswith(":countTokens")
     status, raw, headers = await served.call("/v1beta/models/to-openai:countTokens", HELLO)
     assert (status, headers["x-conduit-token-count"]) == (200, "estimated")
+    assert "x-conduit-request-id" not in headers, "there is no record of that id"
     assert 0 < orjson.loads(raw)["totalTokens"] < 20
     whole = {"generateContentRequest": {"model": "models/to-gemini", **HELLO}}
     await served.call("/v1beta/models/to-gemini:countTokens", whole)

@@ -17,6 +17,9 @@ from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.pills import Dot
 
 WIDE, NARROW = 212, 60
+DIGITS = 9
+"""The first pages have the shortcuts Ctrl+1 to Ctrl+9; further ones have none."""
+
 STATES = {
     "running": ("success", "Running"),
     "starting": ("warning", "Starting…"),
@@ -51,7 +54,7 @@ class NavItem(QPushButton):
         self.setIcon(theme.icon(entry.icon, "text_muted", "accent_text"))
         self.setIconSize(QSize(18, 18))
         self.setAccessibleName(entry.title)
-        self.setToolTip(f"{entry.title}  ({shortcut})")
+        self.setToolTip(f"{entry.title}  ({shortcut})" if shortcut else entry.title)
         self.set_narrow(False)
 
     def set_narrow(self, narrow: bool) -> None:
@@ -130,7 +133,7 @@ class Sidebar(QFrame):
         column.addLayout(self._brand())
         column.addSpacing(theme.L)
         for place, entry in enumerate(entries, 1):
-            item = NavItem(entry, f"Ctrl+{place}")
+            item = NavItem(entry, f"Ctrl+{place}" if place <= DIGITS else "")
             item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
             self.items[entry.name] = item
             column.addWidget(item)

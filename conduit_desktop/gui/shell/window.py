@@ -24,7 +24,7 @@ from conduit_desktop.gui.shell.error_reporting import error_text
 from conduit_desktop.gui.shell.notifications_panel import NotificationPanel
 from conduit_desktop.gui.shell.page_registry import PAGES, page_class
 from conduit_desktop.gui.shell.server_controls import ServerControls
-from conduit_desktop.gui.shell.sidebar import Sidebar
+from conduit_desktop.gui.shell.sidebar import DIGITS, Sidebar
 from conduit_desktop.gui.shell.tray import Tray, app_icon
 from conduit_desktop.gui.shell.window_state import WindowState
 from conduit_desktop.gui.theme.theme import theme
@@ -94,7 +94,7 @@ class MainWindow(QWidget):
         self.tray.quit_requested.connect(self.quit_requested)
 
     def _shortcuts(self) -> None:
-        for place, entry in enumerate(PAGES, 1):
+        for place, entry in enumerate(PAGES[:DIGITS], 1):
             self._shortcut(f"Ctrl+{place}", lambda name=entry.name: self.navigate(name))
         self._shortcut("Ctrl+F", lambda: self.pages[self.current].focus_filter())
         self._shortcut("F5", lambda: self.pages[self.current].request_refresh())

@@ -23,6 +23,7 @@ from conduit_desktop.gui.feed import BATCH_MS
 from conduit_desktop.gui.shell.error_reporting import install_error_handlers
 from conduit_desktop.gui.shell.page_registry import PAGES
 from conduit_desktop.gui.shell.server_actions import next_free_port
+from conduit_desktop.gui.shell.sidebar import DIGITS
 from conduit_desktop.gui.shell.single_instance import InstanceListener, activate_running_instance
 from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
@@ -67,9 +68,10 @@ async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtb
         qtbot.mouseClick(window.sidebar.items[entry.name], Qt.MouseButton.LeftButton)
         await window.settle()
         assert window.stack.currentWidget() is window.pages[entry.name]
-        window.navigate("dashboard")
-        qtbot.keyClick(window, getattr(Qt.Key, f"Key_{place}"), Qt.KeyboardModifier.ControlModifier)
-        await until(lambda entry=entry: window.current == entry.name)
+        if place <= DIGITS:
+            window.navigate("dashboard")
+            qtbot.keyClick(window, getattr(Qt.Key, f"Key_{place}"), Qt.KeyboardModifier.ControlModifier)
+            await until(lambda entry=entry: window.current == entry.name)
     qapp.removeEventFilter(strays)
     assert window.toaster.toasts == []
     assert strays.seen == []
