@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from conduit_desktop.core.entities import VirtualKey
 from conduit_desktop.core.errors import BudgetExceeded, Forbidden, RateLimited
@@ -179,14 +178,15 @@ class RateLimiter:
         if key is None or (key.rpm is None and key.rpd is None and key.tpm is None):
             return found
         use, now = self._use(key), time.time()
-        windows = [
-            (limit - one.used(now), limit, one)
-            for limit, one in ((key.rpm, use.minute), (key.rpd, use.day))
-            if limit is not None and one is not None
-        ]
-        if windows:
-            left, limit, one = min(windows, key=itemgetter(0))
-            found["requests"] = (limit, max(0, left), one.reset_s(now))
+        tightest: tuple[int, int, UsageWindow] | None = None
+        for limit, window in ((key.rpm, use.minute), (key.rpd, use.day)):
+            if limit is not None and window is not None:
+                left = limit - window.used(now)
+                if tightest is None or left < tightest[0]:
+                    tightest = (left, limit, window)
+        if tightest is not None:
+            left, limit, window = tightest
+            found["requests"] = (limit, max(0, left), window.reset_s(now))
         if key.tpm is not None:
             left = key.tpm - use.minute_tokens.used(now) - use.tokens
             found["tokens"] = (key.tpm, max(0, left), use.minute_tokens.reset_s(now))

@@ -8,9 +8,9 @@ from typing import Any
 from conduit_desktop.core.answer import Answer, Choice
 from conduit_desktop.core.chat import ChatRequest, Citation, Json, Opaque, Refusal, Text, ToolCall
 from conduit_desktop.core.errors import MalformedStream
-from conduit_desktop.core.events import Event, Finished, UsageReported
+from conduit_desktop.core.events import Event, Finished, FinishReason, TextDelta, UsageReported
 from conduit_desktop.wire.citations import sources
-from conduit_desktop.wire.event_validation import validated
+from conduit_desktop.wire.event_validation import FAULTS, validated
 from conduit_desktop.wire.openai_chat.choice_reader import ChoiceReader
 from conduit_desktop.wire.openai_chat.citations import read_sources, write_span
 from conduit_desktop.wire.openai_chat.errors import base_response_fault, choice_error, read_error_object
@@ -20,10 +20,55 @@ from conduit_desktop.wire.openai_chat.stream_reader import CHUNK, started
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
 from conduit_desktop.wire.openai_chat.usage import own_extra, read_usage, write_finish, write_usage
 
+_EMPTY_IN_PLAIN_MESSAGE = frozenset({"refusal", "annotations", "tool_calls"})
+"""Fields that OpenAI sends empty with every text."""
+_PLAIN_FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
-@validated
+
 def read_response(body: dict[str, Json]) -> list[Event]:
     """The events of a whole answer; raises UpstreamError for an error body, MalformedStream for anything but an answer."""
+    return read_plain_text(body) or read_any(body)
+
+
+def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
+    """The events of an answer with one choice that is text alone; None for any other, which `read_any` reads.
+
+    Nearly every answer is one, and reading it this way takes half the time.
+    """
+    choices = body.get("choices")
+    if type(choices) is not list or len(choices) != 1 or body.get("error") or body.get("object") == "error":
+        return None
+    choice = choices[0]
+    message = choice.get("message") if type(choice) is dict else None
+    if type(message) is not dict:
+        return None
+    text = message.get("content")
+    if type(text) is not str or not text or "search_results" in body or "citations" in body:
+        return None
+    finish = choice.get("finish_reason")
+    reason = _PLAIN_FINISHES.get(finish) if type(finish) is str else None
+    usage = body.get("usage")
+    if reason is None or not (usage is None or type(usage) is dict):
+        return None
+    for name, value in choice.items():
+        if value is not None and name not in ("index", "message", "finish_reason"):
+            return None
+    for name, value in message.items():
+        if name not in ("role", "content") and (value or name not in _EMPTY_IN_PLAIN_MESSAGE):
+            return None
+    begin = started(body, {name: value for name, value in body.items() if name not in CHUNK})
+    events: list[Event] = [begin, TextDelta(text), Finished(reason, finish)]
+    if usage:
+        try:
+            events.append(UsageReported(read_usage(usage)))
+        except FAULTS:
+            return None
+    return events
+
+
+@validated
+def read_any(body: dict[str, Json]) -> list[Event]:
+    """The events of any whole answer; raises as `read_response`."""
     if body.get("error") or body.get("object") == "error":
         raise read_error_object(body)
     choices = body.get("choices")
