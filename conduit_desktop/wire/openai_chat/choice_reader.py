@@ -67,6 +67,7 @@ class ChoiceReader:
             delta = raw.get("message")  # some vendors send a whole message in a stream for models that do not stream
         if isinstance(delta, dict):
             content = delta.get("content")
+            # Most deltas are text alone: finding that out first saves looking for every other field.
             if type(content) is str and len(delta) == 1 and not self._held_citations:
                 if content:
                     self._has_text = True
@@ -76,6 +77,7 @@ class ChoiceReader:
         finish = raw.get("finish_reason")
         if finish and self.finish is None:
             self.finish = str(finish)
+        # `logprobs` is null in most chunks, and only a filled one is worth keeping.
         if not _CHOICE.issuperset(raw) or raw.get("logprobs"):
             self.keep(raw)
 
@@ -106,6 +108,7 @@ class ChoiceReader:
             if value is None or name in ("index", "delta", "message", "finish_reason"):
                 continue
             known = self._extra.get(name)
+            # A chunk has the log probabilities of its own tokens only; any other field is whole each time it comes.
             if name == "logprobs" and isinstance(known, dict) and isinstance(value, dict):
                 self._extra[name] = {key: _joined(known.get(key), value.get(key)) for key in {**known, **value}}
             else:
@@ -122,6 +125,7 @@ class ChoiceReader:
         events += self._held_citations
         self._held_citations = []
         raw = self.finish or None
+        # `[DONE]` without a finish reason is a complete answer too: not every vendor sends one.
         reason = _FINISH.get(raw.lower(), "other") if raw else "stop"
         if reason == "stop":
             # With tool calls too, "stop" is sent by Ollama, by Gemini, and by OpenAI for a forced tool.
@@ -134,6 +138,7 @@ class ChoiceReader:
         if isinstance(content, str):
             self._text(content, events)
             return
+        # Mistral sends a list where the model thinks, with the thinking as a part of it.
         for part in content if isinstance(content, list) else ():
             kind = part.get("type") if isinstance(part, dict) else None
             if kind == "text" and isinstance(part.get("text"), str):
@@ -199,5 +204,6 @@ def _joined(before: Json, value: Json) -> Json:
 
 
 def _piece(key: str, before: Json, value: Json) -> Json:
+    # Audio comes as pieces of base64 and of its transcript; its id and expiry are whole in every chunk.
     grows = key in ("data", "transcript") and isinstance(before, str) and isinstance(value, str)
     return before + value if grows else value if value is not None else before

@@ -36,9 +36,11 @@ class OpenAICompletions(OpenAIChat):
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         """The prompt as a user message; raises BadRequest for a prompt that only a completions endpoint can take."""
+        # `logprobs` is a number here and a boolean in chat, whose reader would refuse it.
         settings = {name: value for name, value in body.items() if name not in ("prompt", "logprobs")}
         request = read_request({**settings, "messages": [{"role": "user", "content": prompt_of(body)}]})
         request.dialect = NAME
+        # The notes are about the chat body made here, which the client never sent.
         request.source_form.clear()
         if body.get("logprobs") is not None:
             request.extra["logprobs"] = body["logprobs"]
@@ -103,6 +105,7 @@ def _read_choice(raw: Any, position: int, events: list[Event]) -> None:
     if not isinstance(raw, dict):
         raise MalformedStream("a choice is not an object")
     index = raw.get("index")
+    # The index comes from the vendor and sizes a list later, so only a bounded one is taken.
     index = index if type(index) is int and 0 <= index < MOST_CHOICES else position
     if isinstance(text := raw.get("text"), str) and text:
         events.append(TextDelta(text, index))

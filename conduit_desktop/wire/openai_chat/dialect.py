@@ -57,7 +57,9 @@ class OpenAIChat(BaseDialect):
 
     def is_usage_only(self, data: bytes) -> bool:
         """Whether it is the last chunk, with usage and empty `choices`."""
+        # `[DONE]` is not JSON.
         chunk = orjson.loads(data) if data.startswith(b"{") else {}
+        # Either alone is not enough: some vendors send usage with the last choice, and Azure a first chunk without choices.
         return bool(chunk.get("usage")) and chunk.get("choices") == []
 
     def reader(self) -> StreamReader:

@@ -45,6 +45,7 @@ def base_response_fault(value: dict[str, Json]) -> UpstreamError | None:
     """The error in MiniMax's `base_resp`, which comes with status 200. https://platform.minimax.io/docs/api-reference/errorcode"""
     fields = value.get("base_resp")
     code = fields.get("status_code") if isinstance(fields, dict) else None
+    # MiniMax sends `base_resp` with successful answers too; 0 means success.
     if not isinstance(fields, dict) or not isinstance(code, int) or code == 0:
         return None
     status = _MINIMAX.get(code, 500)
@@ -81,6 +82,7 @@ def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
 def write_error_body(error: GatewayError) -> dict[str, Json]:
     """`{"error": {message, type, param, code}}`."""
     kind, code = error.type, error.code
+    # Clients branch on OpenAI's codes, so another vendor's own code would mean nothing to them.
     if isinstance(error, UpstreamError) and (error.kind is None or error.dialect not in _OPENAI):
         kind, code = _CODES.get(error.reason, (kind, error.kind or "provider_error"))
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}

@@ -35,12 +35,14 @@ def read_cache(fields: FieldReader) -> CacheTtl | None:
 
     OpenAI has no such field: OpenRouter and LiteLLM take Anthropic's in the chat dialect.
     """
+    # A form with further fields stays whole: the neutral mark could not give them back.
     match fields.rest.get("cache_control"):
         case {"type": "ephemeral", **rest} if not rest:
             del fields.rest["cache_control"]
             return "5m"
         case {"type": "ephemeral", "ttl": "5m" | "1h" as ttl, **rest} if not rest:
             del fields.rest["cache_control"]
+            # Five minutes are the default and mostly left out, so a request that names them needs a note to be written the same.
             if ttl == "5m":
                 fields.note("cache_control", "5m")
             return "1h" if ttl == "1h" else "5m"

@@ -17,6 +17,7 @@ Written = tuple[dict[str, Json] | None, list[str]]
 def write_media(media: Media, own: bool, bare: bool = False) -> Written:
     """One part. `own`: it was read from this dialect; `bare`: its URL was not wrapped in an object."""
     dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
+    # The client's own form goes out unchanged; from other dialects come alphabets and paddings that not every vendor decodes.
     part = _part(media if own else with_standard_base64(media), own, bare)
     if part is None:
         source = "file_id" if media.file_id else "url" if media.url else media.media_type or "data"
@@ -37,6 +38,7 @@ def _part(media: Media, own: bool, bare: bool) -> dict[str, Json] | None:
         case "image":
             return _linked(media, "image_url", bare)
         case "video":
+            # `video_url` is an extension of compatible vendors; OpenAI takes no video.
             return _linked(media, "video_url", bare) if own else None
         case "audio":
             return _audio(media, own)
@@ -63,6 +65,7 @@ def _linked(media: Media, name: str, bare: bool) -> dict[str, Json] | None:
 
 def _audio(media: Media, own: bool) -> dict[str, Json] | None:
     audio_format = _FORMATS.get(media.media_type or "")
+    # Compatible vendors take more formats than OpenAI, so a format that a client of this dialect names is kept.
     if audio_format is None and own and media.media_type:
         audio_format = media.media_type.removeprefix("audio/")
     if media.data is None or (audio_format is None and not own):

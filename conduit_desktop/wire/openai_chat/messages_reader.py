@@ -45,6 +45,7 @@ def _message(fields: FieldReader) -> Message:
     message = Message(role, name=fields.string("name"))  # type: ignore[arg-type]  # narrowed by ROLES
     if role == "assistant":
         message.parts += _thinking(fields)
+    # An assistant message that only calls tools may leave its content out.
     parts, message.plain = _content(fields, required=role != "assistant")
     message.parts += parts
     if role == "assistant":
@@ -79,6 +80,7 @@ def _thinking(fields: FieldReader) -> list[Part]:
     neutral: list[Part] = [part for part in parts if not isinstance(part, Opaque)]
     for part in neutral:
         if isinstance(part, Thinking):
+            # A vendor expects its reasoning back in the fields it came in, so they are kept together with one part.
             part.dialect, part.raw = NAME, {"message": raw}
             return neutral
     return [Opaque(NAME, "reasoning", raw), *neutral]
@@ -107,6 +109,7 @@ def _content(fields: FieldReader, required: bool) -> tuple[list[Part], bool]:
 
 def _refusal(fields: FieldReader, message: Message) -> None:
     refusal = fields.filled_string("refusal")
+    # A list of parts may hold refusals itself, from which the writer could not tell the field's.
     if refusal is not None and message.plain:
         message.parts.append(Refusal(refusal))
     elif refusal is not None:
@@ -149,6 +152,7 @@ def _part(fields: FieldReader) -> Part:
             return audio
         case "file":
             return _file(fields)
+        # A neutral refusal is text alone; a part with further fields is kept whole as opaque.
         case "refusal" if len(raw) == 2 and isinstance(raw.get("refusal"), str):
             return Refusal(raw["refusal"])
         case "thinking":
@@ -182,6 +186,7 @@ def _file(fields: FieldReader) -> Media:
     data = inner.string("file_data")
     media = Media("document", file_id=inner.string("file_id"), name=inner.string("filename"), cache=read_cache(fields))
     if data is not None:
+        # OpenAI takes data only; a URL is an extension of compatible vendors.
         if data.startswith(("data:", "http:", "https:")):
             set_location(media, data)
         else:

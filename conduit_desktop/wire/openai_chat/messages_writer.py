@@ -53,6 +53,7 @@ class ChatMessagesWriter:
         for message in messages:
             results = [part for part in message.parts if isinstance(part, ToolResult)]
             rest: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
+            # A user message takes the held images into itself; before any other message they need one of their own.
             if not results and message.role != "user":
                 self._flush_result_media()
             for result in results:
@@ -124,6 +125,7 @@ class ChatMessagesWriter:
             else:
                 media.append(part)
         if media:
+            # Apart from its tool message, an image no longer shows which call it answers.
             label = f"[From the result of the tool call {result.call_id}]"
             self._result_media += [{"type": "text", "text": label}, *media]
         body["content"] = "\n".join(texts)
@@ -139,6 +141,7 @@ class ChatMessagesWriter:
         content = self._assistant_content([part for part in parts if not isinstance(part, ToolCall)], body, path)
         if content:
             body["content"] = _plain(content) if message.plain or not self.own else content
+        # Null content is accepted only with calls or a refusal.
         elif not self.own and not calls and "refusal" not in body:
             body["content"] = ""
         written = [made for call in calls if (made := self._call(call)) is not None]
@@ -150,6 +153,7 @@ class ChatMessagesWriter:
         """The parts of `content`. Thinking that was read from this dialect goes into its own fields of `body`."""
         if not self.own:
             for part in parts:
+                # OpenAI takes no media from the assistant.
                 if isinstance(part, Media):
                     self.dropped.append(f"assistant.{part.kind}")
             return self._parts([part for part in parts if not isinstance(part, Media)], path)

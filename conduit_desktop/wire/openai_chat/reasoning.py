@@ -53,6 +53,7 @@ class ThinkingReader:
             if isinstance(signature, str) and signature:
                 events.append(ThinkingSigned(signature, self.choice))
                 self.signed = True
+        # Only Claude's blocks are valid at another provider too; other formats mean something to OpenRouter alone.
         elif kind == "reasoning.encrypted" and detail.get("format") == CLAUDE and isinstance(detail.get("data"), str):
             events.append(ThinkingRedacted(detail["data"], self.choice))
         else:
@@ -69,6 +70,7 @@ def signature_detail(signature: str, index: int, dialect: str, text: str | None 
     """A signed block of a provider of `dialect` as an entry of `reasoning_details`."""
     fields = {} if text is None else {"text": text}
     signature = mark_foreign(signature, dialect, CLAUDE_DIALECTS)
+    # A marked signature is another provider's and must not pass for Claude's.
     origin = "unknown" if unmark(signature) else CLAUDE
     return {"type": "reasoning.text", **fields, "signature": signature, "format": origin, "index": index}
 
@@ -97,6 +99,7 @@ def thinking_fields(parts: Iterable[AnswerPart], dialect: str = NAME) -> dict[st
         elif isinstance(part, Opaque) and part.dialect == NAME and part.name == "reasoning_details":
             details.append(part.value)
             needs_details = True
+    # Details repeat the text: they are written only where the plain field would lose a signature or a hidden block.
     fields: dict[str, Json] = {"reasoning_content": "".join(text)} if any(text) else {}
     return {**fields, "reasoning_details": details} if needs_details else fields
 

@@ -54,6 +54,7 @@ def _streaming(fields: FieldReader, request: ChatRequest) -> None:
     request.include_usage = bool(usage)
     if usage is False:
         options.note("include_usage", "false")
+    # Kept even if empty, so that the written request has the object again.
     if options.rest or not usage:
         request.extra["stream_options"] = options.rest
 
@@ -67,6 +68,7 @@ def _stop(fields: FieldReader) -> list[str] | None:
         return [value]
     if not isinstance(value, list):
         raise fields.invalid("stop", "a string or an array of strings", value)
+    # Put back for `strings`, which names the element that is wrong by its path.
     fields.rest["stop"] = value
     return fields.strings("stop")
 
@@ -122,6 +124,7 @@ def _tool_choice(fields: FieldReader) -> ToolChoice | None:
             return ToolChoice("tool", name)
         case {"type": "custom", "custom": {"name": str(name)}}:
             return ToolChoice("tool", name)
+        # The mode is read as well: a translated request loses the list of tools, but not the demand that one be called.
         case {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}:
             return ToolChoice("required", extra=value)
         case {"type": "function"}:
@@ -141,6 +144,7 @@ def _output(fields: FieldReader) -> OutputFormat | None:
     if kind in ("text", "json_object"):
         return OutputFormat("text" if kind == "text" else "json", extra=inner.rest)
     if kind != "json_schema":
+        # A vendor's own kind of format is left for that vendor to judge.
         fields.rest["response_format"] = inner.raw
         return None
     schema = inner.required_child("json_schema")
@@ -154,6 +158,7 @@ def _reasoning(fields: FieldReader) -> Reasoning | None:
     effort = fields.string("reasoning_effort")
     if effort is not None:
         return Reasoning(effort)
+    # Any other type of `reasoning` is not OpenRouter's and stays an unknown field.
     inner = fields.child("reasoning") if isinstance(fields.rest.get("reasoning"), dict) else None
     if inner is None:
         return None

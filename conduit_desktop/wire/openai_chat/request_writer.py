@@ -102,6 +102,7 @@ class _Settings:
 
     def sampling(self) -> None:
         request, source_form = self.request, self.request.source_form
+        # The client's own spelling is kept, since a compatible vendor may know only one of the two.
         self.put(source_form.get("max_tokens", "max_completion_tokens"), request.max_tokens)
         for name in (
             "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "top_logprobs", "user",
@@ -109,6 +110,7 @@ class _Settings:
             self.put(name, getattr(request, name))
         if request.stop is not None:
             self.body["stop"] = request.stop[0] if source_form.get("stop") == "string" and len(request.stop) == 1 else request.stop
+        # OpenAI has no `top_k`, but compatible vendors do: only their own clients can rely on it.
         self._put_if(self.own, "top_k", request.top_k)
         self._put_if(self.own or request.service_tier in TIERS, "service_tier", request.service_tier)
         self.put("metadata", write_metadata(request.metadata, self.own, self.dropped))

@@ -43,6 +43,7 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
     if type(message) is not dict:
         return None
     text = message.get("content")
+    # Perplexity's sources become events of their own, which only the full reader makes.
     if type(text) is not str or not text or "search_results" in body or "citations" in body:
         return None
     finish = choice.get("finish_reason")
@@ -61,6 +62,7 @@ def read_plain_text(body: dict[str, Json]) -> list[Event] | None:
     if usage:
         try:
             events.append(UsageReported(read_usage(usage)))
+        # The full reader meets the same fault and reports it in the form that callers expect.
         except FAULTS:
             return None
     return events
@@ -78,6 +80,7 @@ def read_any(body: dict[str, Json]) -> list[Event]:
     begin = started(body, extra)
     events: list[Event] = [begin]
     readers = [_choice(raw, index, begin.id, events) for index, raw in enumerate(choices)]
+    # The sources name no choice; the first is the one that clients read.
     readers[0].cite(read_sources(extra))
     for reader in readers:
         reader.end(events)

@@ -20,6 +20,7 @@ from conduit_desktop.wire.openai_chat.usage import read_usage
 
 CHUNK = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "p"})
 """The fields of a chunk that are read or ignored; `obfuscation` and Mistral's `p` are padding against side channels."""
+# An error's message needs no more, and a page without end must not fill the memory.
 _BODY_LIMIT = 1024 * 1024
 
 
@@ -125,6 +126,7 @@ class ChatReader:
         if not data:
             return
         if data[:6] == b"[DONE]":
+            # `[DONE]` alone would otherwise pass for a complete, empty answer.
             if not self._choices:
                 raise MalformedStream("the stream had no answer")
             self._end(events)
@@ -155,6 +157,7 @@ class ChatReader:
             for raw in choices:
                 self._choice(raw, chunk, events)
         usage = chunk.get("usage")
+        # Groq puts the usage and the late errors of a stream into a field of its own.
         if type(groq := chunk.get("x_groq")) is dict:
             usage = usage or groq.get("usage")
             if groq.get("error"):
@@ -186,14 +189,17 @@ class ChatReader:
     def _keep_fields(self, chunk: dict[str, Any]) -> None:
         """Keep fields that no neutral event has; those after the start go with the finish."""
         for name, value in chunk.items():
+            # Vendors repeat such fields in every chunk (Perplexity its sources), so each is kept once.
             if name not in self._seen and (value is not None or not self._started):
                 self._seen.add(name)
+                # The usage is an event of its own and would be written twice.
                 if name == "x_groq" and isinstance(value, dict):
                     value = {key: part for key, part in value.items() if key != "usage"}
                 self._extra[name] = value
 
     def _end(self, events: list[Event]) -> None:
         self.done = True
+        # Only now is the list of sources complete: any chunk may have brought it.
         if 0 in self._choices:
             self._choices[0].cite(read_sources({**self._first, **self._extra}))
         for index in sorted(self._choices):

@@ -110,6 +110,7 @@ class ChatWriter:
 
     def end(self) -> bytes:
         """A finish for each choice without one, the usage if the client requested it, and `[DONE]`."""
+        # Even an empty answer gets a choice: clients read the first without a check.
         open_choices = [index for index, choice in self._choices.items() if not choice.ended] if self._choices else [0]
         written = b"".join(self._finish(Finished("stop", choice=index)) for index in open_choices)
         if self._request.include_usage and self._usage is not None:
@@ -138,6 +139,7 @@ class ChatWriter:
         return b"data: " + orjson.dumps({**self._head, **fields, **first}) + b"\n\n"
 
     def _delta(self, index: int, delta: dict[str, Json]) -> bytes:
+        # Held while text goes on: the SDK for Node keeps only the last list of annotations.
         before = self._cite(index) if index in self._citations and "content" not in delta else b""
         if index not in self._choices:
             before = self._begin_choices_before(index)

@@ -133,6 +133,7 @@ class CallReader:
         """The call that this delta continues; None for a new call."""
         unnumbered = self._by_id.get(given) if given else self._last
         call = unnumbered if index is None else self._by_index.get(index)
+        # A new id under a known index is a new call: some vendors send every call under the same index.
         if call is None or (given and call.given and given != call.given):
             return None
         if not name or not call.name:
@@ -144,6 +145,7 @@ class CallReader:
 
     def _open(self, index: int | None, given: str, name: str, kind: ToolKind, extra: dict[str, Json]) -> _Call:
         call_id = given
+        # An id that another call has is replaced too: clients match results to calls by id alone.
         while not call_id or call_id in self._by_id:
             tail = "".join(letter for letter in self._answer_id if letter.isalnum())[-8:]
             call_id = f"call_{self._new_ids}_{tail}" if tail else f"call_{self._new_ids}"
@@ -163,6 +165,7 @@ class CallReader:
         if text:
             call.pieces.append(text)
         if not call.started:
+            # A start carries the name, which some vendors send only after the first arguments.
             if call.name:
                 self._begin(call, events)
         elif text:

@@ -70,6 +70,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
     reasoning = count(completion_details.get("reasoning_tokens"))
     outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
+    # Mistral counts audio outside the prompt. The surplus must match exactly, as otherwise it is thinking.
     if audio_in and outside in (audio_in, audio_in + reasoning):
         prompt += audio_in
         outside -= audio_in
