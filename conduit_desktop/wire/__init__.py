@@ -94,6 +94,7 @@ _DIALECTS = {
 @cache
 def dialect(name: str) -> Dialect:
     """The dialect of that name; its modules are imported on the first call."""
+    # Imported late: start-up does not wait for dialects that no call needs.
     module, cls = _DIALECTS[name]
     made: Dialect = getattr(import_module(module), cls)()
     return made

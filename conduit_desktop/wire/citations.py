@@ -33,6 +33,7 @@ class TextPosition:
             if not self.is_open:
                 self.begin, self.is_open = self.end, True
             self.end += len(event.text)
+        # A citation without an open text opens an empty block in `collect`, so it must do so here.
         elif isinstance(event, TextStarted) or (isinstance(event, Cited) and not self.is_open):
             self.begin, self.is_open = self.end, True
         elif not isinstance(event, Cited):

@@ -21,6 +21,7 @@ _TAKES_SAMPLING = re.compile(r"claude-(?:v?\d|instant|(?:opus|sonnet|haiku)-(?:3
 
 def takes_sampling(model: str) -> bool:
     """Whether the model accepts temperature, top_p, top_k and a thinking budget; True for other models than Claude."""
+    # An unknown Claude counts as a new one: a dropped parameter is reported, a refused one fails the call.
     return not model.startswith("claude") or _TAKES_SAMPLING.match(model) is not None
 
 

@@ -37,6 +37,7 @@ def unwrap(arguments: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
+        # A model may name the one argument otherwise; its text is what the tool takes all the same.
         texts = [value["input"]] if "input" in value else list(value.values())
         if len(texts) == 1 and isinstance(texts[0], str):
             return texts[0]

@@ -80,6 +80,7 @@ class EventValidator:
 
         Some vendors number the calls of each frame from 0 again.
         """
+        # Numbers start at the count of calls, so that the search does not begin at 0 for each of many equal ids.
         unique, number = given, len(self._ids)
         while (choice, unique) in self._ids:
             unique, number = f"{given}_{number}", number + 1
@@ -125,6 +126,7 @@ def _valid_citation(citation: Citation) -> Citation:
     """`citation` without the fields that have a wrong type, and without a span that is none."""
     start, end = citation.start, citation.end
     has_span = type(start) is int and type(end) is int and 0 <= start <= end
+    # A citation is an extra: a wrong field of it is left out, where a wrong text fails the answer.
     texts = (text_or_none(citation.url), text_or_none(citation.title), text_or_none(citation.quote))
     if has_span and texts == (citation.url, citation.title, citation.quote):
         return citation

@@ -37,6 +37,7 @@ class BaseRequestWriter(DroppingWriter):
         if (description := custom_tools.described(tool)) is not None:
             inner["description"] = description
         schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
+        # Foreign tools always get a schema, since other dialects may leave it out.
         if schema is not None or not self.own:
             inner["parameters"] = schema or {"type": "object", "properties": {}}
         if self.own:

@@ -99,6 +99,7 @@ class FieldReader:
         self.path = path
         self.name = path.rpartition(".")[2]
         self.raw: dict[str, Json] = value
+        # A copy, as reads take fields out of it and `raw` must stay as it came.
         self.rest: dict[str, Json] = dict(value)
         self.source_form = source_form
         self.style = style

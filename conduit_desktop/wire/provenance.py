@@ -41,6 +41,7 @@ class MarkedContent:
 
 def mark(content: MarkedContent) -> str:
     """The content as one marked string."""
+    # An id with other characters would break the form with dots, and OpenAI accepts an item without one.
     kind = f"{content.kind}@{content.id}"
     return f"{_MARK}{content.dialect}.{kind if _KIND.fullmatch(kind) else content.kind}.{content.data}"
 
@@ -54,6 +55,7 @@ def unmark(text: Json) -> MarkedContent | None:
     """The content of a marked string; None for any other value."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return None
+    # Split twice only, as the data may hold dots itself; padded, as the text comes from a client.
     dialect, kind, data = [*text.removeprefix(_MARK).split(".", 2), "", ""][:3]
     found = _KIND.fullmatch(kind)
     return MarkedContent(dialect, data, cast(Kind, found[1]), found[2] or "") if found else None

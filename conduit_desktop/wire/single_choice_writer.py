@@ -101,6 +101,7 @@ class BlockWriter(SingleChoiceWriter):
         return self._block_stop(self._index)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
+        # A hosted call was run by its vendor already; the client would run it again.
         if event.kind == "hosted" or event.id in self._calls:
             return b""
         out = self._begin() + self._close_block()

@@ -26,6 +26,7 @@ def read_part(fields: FieldReader, text_type: TextType) -> Part:
     match kind:
         case "input_text" | "output_text" | "text":
             return _text(fields, kind, text_type)
+        # A neutral refusal is text alone; a part with further fields is kept whole as opaque.
         case "refusal" if len(raw) == 2 and isinstance(raw.get("refusal"), str):
             return Refusal(raw["refusal"])
         case "input_image":
@@ -48,6 +49,7 @@ def _text(fields: FieldReader, kind: str, usual: str) -> Text:
     if isinstance(annotations, list) and all(isinstance(raw, dict) for raw in annotations):
         part.citations = [read_citation(raw) for raw in fields.rest.pop("annotations")]
     for name, value in (("annotations", annotations), ("logprobs", fields.rest.get("logprobs"))):
+        # OpenAI's own output has both lists empty, and clients send it back: without a note they would be lost.
         if value == []:
             fields.note(name, "list")
             fields.rest.pop(name, None)
@@ -69,6 +71,7 @@ def write_citation(citation: Citation) -> Json:
     if citation.dialect == NAME and citation.raw is not None:
         return citation.raw
     if not citation.url:
+        # The mark says that there is no such file at OpenAI, so that the citation is removed when the client sends it back.
         no_file = mark(MarkedContent(citation.dialect, "", "cited"))
         written = {"type": "file_citation", "file_id": no_file, "filename": citation.title, "index": citation.end or 0}
         return written if citation.title else None
@@ -159,6 +162,7 @@ def _write_image(media: Media, own: bool) -> dict[str, Json] | None:
     if media.file_id is not None and own:
         written["file_id"] = media.file_id
     if media.detail is not None or not own:
+        # OpenAI's type for an image requires a detail, but a request of this dialect stays as the client wrote it.
         written["detail"] = media.detail if own else media.detail or "auto"
     return written
 

@@ -39,10 +39,12 @@ def is_applied_here(name: str, value: Json) -> bool:
     match name:
         case "store":
             return isinstance(value, bool)
+        # Thoughts of other providers reach the client as encrypted content whether it asks or not.
         case "include":
             return isinstance(value, list) and all(item == "reasoning.encrypted_content" for item in value)
         case "stream_options":
             return isinstance(value, dict) and set(value) <= {"include_obfuscation"}
+        # Only the default needs nothing: an answer in the background is for the target to make.
         case "background":
             return bool(value is False)
         case "truncation":

@@ -48,6 +48,7 @@ class ItemReader:
         raw = fields.raw
         kind = raw.get("type")
         if kind is None and "role" not in raw:
+            # An item reference may leave its type out.
             if not isinstance(raw.get("id"), str):
                 raise fields.missing("type")
             kind = "item_reference"
@@ -110,6 +111,7 @@ class ItemReader:
         if sealed is None:
             part = Thinking(reasoning_text(raw), _text(raw.get("encrypted_content")), dialect=NAME, raw=raw)
         else:
+            # A writer of this dialect needs the item as it came; the neutral part no longer shows the mark.
             note_json(self._source_form, path, {"raw": raw})
             if sealed.kind == "hidden":
                 part = RedactedThinking(sealed.data)
@@ -120,6 +122,7 @@ class ItemReader:
     def _opaque(self, kind: str, raw: dict[str, Json]) -> None:
         part = Opaque(NAME, kind, raw)
         role = raw.get("role")
+        # What the client adds ends the model's turn; other unknown items, such as hosted calls, are the model's own.
         if kind.endswith("_output") or kind == "mcp_approval_response":
             self.messages.append(Message("user", [part]))
         elif role in ("user", "system", "developer"):

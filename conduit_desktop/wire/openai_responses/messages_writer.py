@@ -95,6 +95,7 @@ class ItemsWriter:
         plain = envelope["plain"] if envelope else not self.own or (message.plain and role != "assistant")
         if plain and all(part["type"] == kind for part in content):
             body: Json = "".join(part["text"] for part in content)
+            # Plain text has no place for annotations, but an assistant's message in parts would need an id from OpenAI.
             self.dropped += ["citations" for part in content if "annotations" in part]
         elif not content and not envelope and message.parts:
             return  # none of its parts could be expressed
@@ -119,6 +120,7 @@ class ItemsWriter:
             case Refusal():  # a refusal from another dialect lacks the message id that OpenAI requires
                 return {"type": "refusal", "refusal": part.text} if self.own else {"type": kind, "text": part.text}
             case Media():
+                # An assistant's message of this API holds text and refusals only.
                 if kind == "output_text" and not self.own:
                     self.dropped.append(f"assistant.{part.kind}")
                     return None
@@ -157,6 +159,7 @@ class ItemsWriter:
         custom = call.kind == "custom"
         arguments = call.arguments or ("" if custom or self.own else "{}")
         if custom:
+            # The result's type must match the call's, and a neutral result does not say which kind of tool it came from.
             self._custom.add(call.id)
         item = {"call_id": call.id, "name": name, "input" if custom else "arguments": arguments, **namespace}
         if not self.own:

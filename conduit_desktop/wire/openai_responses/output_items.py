@@ -52,6 +52,7 @@ class MessageItem:
     def cite(self, citation: Citation) -> ItemEvents:
         """Add a citation to the open text; nothing for one without a URL, which annotations require."""
         annotation = write_citation(citation)
+        # Before the part is opened: a citation that is not written must not leave an empty part.
         if annotation is None:
             return []
         events = self.open("output_text")
@@ -134,11 +135,13 @@ class CallItem:
     def write(self, arguments: str) -> ItemEvents:
         """Add arguments; wrapped ones are kept until they can be unwrapped."""
         self._pieces.append(arguments)
+        # A piece of JSON cannot be unwrapped, as it may end within an escape.
         return [] if self._wrapped else self._delta(arguments)
 
     def close(self) -> ItemEvents:
         """Close the item: `incomplete` if its arguments are not JSON, which means that they were cut off."""
         text = "".join(self._pieces)
+        # No arguments at all is a call without parameters, not one that was cut off.
         complete = self._is_free_text or _is_json(text or "{}")
         events: ItemEvents = []
         if self._wrapped:

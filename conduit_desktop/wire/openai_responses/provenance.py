@@ -24,6 +24,7 @@ def _is_foreign_thought(item: Json) -> bool:
 
 
 def _item(item: Json) -> Json:
+    # Only the assistant's content holds annotations, which the client got from an answer.
     content = item.get("content") if isinstance(item, dict) and item.get("role") == "assistant" else None
     if not isinstance(content, list) or not any(_foreign_notes(part) for part in content):
         return item

@@ -22,6 +22,7 @@ def read_request(body: dict[str, Json]) -> ChatRequest:
     source_form: SourceForm = {}
     fields = FieldReader(body, "", source_form)
     request = ChatRequest(NAME, fields.required_string("model"), source_form=source_form)
+    # Before the tools and the items: the names outside all namespaces decide how the others may be flattened.
     names = FlatToolNames(source_form, _plain_names(fields.rest.get("tools")))
     request.tools = _tools(fields, names)
     request.messages = [*_instructions(fields), *_input(fields, names)]
@@ -126,6 +127,7 @@ def _tool_choice(fields: FieldReader, names: FlatToolNames) -> ToolChoice | None
             fields.note("tool_choice.type", kind)
             namespace = rest.pop("namespace") if isinstance(rest.get("namespace"), str) else None
             return ToolChoice("tool", names.flatten(namespace, name), extra=cast(_Rest, rest))
+        # The mode is read as well: a translated request loses the list of tools, but not the demand that one be called.
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, **rest} if rest:
             return ToolChoice(mode, extra=cast(_Rest, rest))
         case {"type": str()}:
@@ -144,6 +146,7 @@ def _text(fields: FieldReader, request: ChatRequest) -> None:
     form = text.child("format")
     request.output = _output(form) if form is not None else None
     if form is not None and request.output is None:
+        # A kind of format that is not known is left for OpenAI to judge.
         request.extra["text.format"] = form.raw
     request.extra |= {f"text.{name}": value for name, value in text.rest.items()}
 

@@ -24,6 +24,7 @@ def write_request(request: ChatRequest, model: str) -> WrittenRequest:
     if items.own and request.source_form.get("instructions") == "top":
         body["instructions"] = items.instructions(messages[:1])
         messages = messages[1:]
+    # Instructions at the start have a field of their own; later ones keep their place in the conversation.
     elif not items.own:
         leading = _leading_instructions(messages)
         if leading:
@@ -91,6 +92,7 @@ class _Settings:
                 break
         if written:
             self.body["tools"] = written
+        # OpenAI refuses a tool choice, or `parallel_tool_calls`, without tools.
         choice = self.request.tool_choice
         if choice is not None and (written or self.own):
             self.put("tool_choice", self._choice(choice))

@@ -88,6 +88,7 @@ def ended(response: dict[str, Any], state: AnswerState, extra: dict[str, Json], 
     """Add the finish and the usage."""
     status = str(response.get("status") or "completed")
     reason: FinishReason = "stop"
+    # A response that was cut off may hold calls too: their arguments may be cut off, so the status counts first.
     if status == "incomplete":
         details = response.get("incomplete_details")
         why = details.get("reason") if isinstance(details, dict) else None
@@ -128,6 +129,7 @@ def item_events(item: Json, state: AnswerState, events: list[Event]) -> None:
 
 def call_started(item: dict[str, Any]) -> ToolCallStarted:
     """The start of a call; raises MalformedStream without an id or a name: its result could not be sent back."""
+    # Results refer to `call_id`, which is not the id of the item.
     call_id, name = item.get("call_id") or item.get("id"), item.get("name")
     if not isinstance(call_id, str) or not isinstance(name, str):
         raise MalformedStream("a tool call without id or name")
@@ -137,6 +139,7 @@ def call_started(item: dict[str, Any]) -> ToolCallStarted:
 
 def open_text(state: AnswerState, events: list[Event]) -> None:
     """Begin a text block."""
+    # Only after another text: a delta opens its block by itself otherwise.
     if state.last == "text":
         events.append(TextStarted())
     state.last = "text"
@@ -169,6 +172,7 @@ def encrypted_events(item: dict[str, Any], state: AnswerState, events: list[Even
     if marked is not None and marked.kind == "hidden":
         events.append(ThinkingRedacted(marked.data))
         state.last = "hidden"
+    # The id goes with the signature: OpenAI refuses encrypted content under the id of another item.
     elif marked is None:
         events.append(ThinkingSigned(mark(MarkedContent(NAME, encrypted, id=str(item.get("id") or "")))))
     elif marked.data:
@@ -197,6 +201,7 @@ def part_events(part: Json, state: AnswerState, events: list[Event]) -> None:
 
 def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     """The whole response, with which a stream of the same answer ends. It has the first choice only."""
+    # One writer for both, so that a whole answer and the last event of a stream cannot differ.
     writer = ResponsesWriter(request)
     for event in answer.events():
         writer.write(event)

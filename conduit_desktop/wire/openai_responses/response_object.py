@@ -41,6 +41,7 @@ def initial_response(request: ChatRequest, started: Started) -> dict[str, Json]:
     """The response as it begins: in progress, without output."""
     own = started.dialect == NAME
     body: dict[str, Json] = {
+        # A new id where the vendor's is not of this form: some vendors repeat theirs, and item ids are derived from it.
         "id": started.id if started.id.startswith("resp_") or (own and started.id) else f"resp_{uuid4().hex}",
         "object": "response",
         "created_at": started.created or 0,
@@ -50,6 +51,7 @@ def initial_response(request: ChatRequest, started: Started) -> dict[str, Json]:
         "output": [],
         "usage": None,
     }
+    # OpenAI's own answer echoes the settings itself.
     if is_own(request) and not own:
         body |= {name: value for name, value in write_settings(request)[0].items() if name not in _NOT_ECHOED}
         first = request.messages[0] if request.messages else None

@@ -68,6 +68,7 @@ class ResponsesReader(FrameReader):
     def close(self) -> list[Event]:
         """End the stream; raises the error of a whole body (JSON or HTML) that was sent in place of a stream."""
         rest = self._splitter.rest.strip()
+        # A body without a blank line is never a frame, so it is all still in the splitter.
         if self._fault is None and not self._over and rest[:1] in (b"{", b"<", b"["):
             self._fault = _in_this_dialect(unexpected_body(rest))
         return super().close()
@@ -115,6 +116,7 @@ class ResponsesReader(FrameReader):
         for index, item in enumerate(response.get("output") or ()):
             if index not in self._items:
                 item_events(item, self._state, events)
+        # Clients get the fields of the beginning with the start; only those that have changed since are sent again.
         begun = self._begun or {}
         late = {name: value for name, value in unknown_fields(response).items() if begun.get(name, ...) != value}
         ended(response, self._state, late, events)
@@ -144,6 +146,7 @@ class ResponsesReader(FrameReader):
         """Add what the finished item has and its deltas did not have."""
         if item.kind == "message":
             for index, part in enumerate(raw.get("content") or ()):
+                # Some vendors send parts only with the finished item; one that came in deltas would be doubled.
                 if not any(at == index for _, at in item.lengths) and index not in item.citations:
                     self._open = None
                     part_events(part, self._state, events)
@@ -151,6 +154,7 @@ class ResponsesReader(FrameReader):
             self._arguments_without_deltas(item, raw.get("input" if item.kind == "custom_tool_call" else "arguments"), events)
         elif item.kind == "reasoning":
             self._open = None
+            # The encrypted content comes only with the finished item, where the text is repeated.
             (encrypted_events if item.lengths else reasoning_events)(raw, self._state, events)
         else:
             self._open = None
@@ -224,6 +228,7 @@ class ResponsesReader(FrameReader):
         if step == "done" and item.lengths.get((source, at)):
             return
         self._open_block(payload, "thinking", 0, events)
+        # Summary parts are paragraphs, which nothing else would separate in one thought.
         if (source, at) not in item.lengths and item.lengths:
             text = f"\n\n{text}"
         item.lengths[source, at] = len(text)

@@ -88,6 +88,7 @@ class ResponsesWriter(SingleChoiceWriter):
         fields = write_error_body(error)["error"]
         # OpenAI's reference has the fields on the top level, its SDKs read `error`.
         written = self._frame("error", {**{name: fields[name] for name in ("code", "message", "param")}, "error": fields})
+        # A failure may come before the first event, and the SDKs require a whole response in it.
         body = self._body or initial_response(self._request, self._started)
         failure = {"code": failure_code(error), "message": error.message}
         return written + self._frame("response.failed", {"response": {**body, "status": "failed", "error": failure}})
@@ -182,6 +183,7 @@ class ResponsesWriter(SingleChoiceWriter):
         return {"encrypted_content": mark(MarkedContent(self._started.dialect, signature))}
 
     def _redacted(self, data: str) -> bytes:
+        # An item has one encrypted content only, so a hidden thought is an item of its own.
         closed = self._close_open()
         index, reasoning, opened = self._open_item(ReasoningItem, "rs")
         reasoning.item["encrypted_content"] = mark(MarkedContent(self._started.dialect, data, "hidden"))
@@ -189,10 +191,12 @@ class ResponsesWriter(SingleChoiceWriter):
         return closed + opened + self._done(index, reasoning.item)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
+        # Clients would run a hosted call, which its vendor has run already.
         if event.kind == "hosted" or event.id in self._known_calls:
             return b""
         self._known_calls.add(event.id)
         out = self._begin() + self._close_before_next()
+        # Vendors without custom tools call them as functions; the client waits for the kind that it declared.
         declared = event.name in self._custom
         custom = declared or event.kind == "custom"
         name, namespace = self._names.restore(event.name)

@@ -48,5 +48,6 @@ class FlatToolNames:
         kept = self._source_form.get(_KEY + name)
         if kept is None:
             return name, {}
+        # Kept rather than split again: a cut or replaced name cannot be undone.
         namespace, own = orjson.loads(kept)
         return own, {"namespace": namespace}
