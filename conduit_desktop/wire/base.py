@@ -107,5 +107,6 @@ class DroppingWriter:
         """`fields` with those that only the caller's dialect has; from another dialect they are dropped as `path.name`."""
         if self.own:
             return {**fields, **extra}
+        # A null asks for nothing, so its loss is none.
         self.drop(*(f"{path}.{name}" for name, value in extra.items() if value is not None))
         return fields

@@ -60,6 +60,7 @@ class EventValidator:
         if isinstance(event, ToolCallStarted):
             self._start_call(event)
         elif isinstance(event, ToolCallDelta):
+            # Ids are unique only within a choice, so both make the key.
             if (event.choice, event.id) not in self._ids:
                 raise MalformedStream("arguments of a tool call that never began")
             event.id = self._ids[event.choice, event.id]

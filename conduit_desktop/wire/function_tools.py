@@ -45,6 +45,7 @@ class BaseRequestWriter(DroppingWriter):
             inner |= extra.pop("function", {})
             return {**({} if tool.type is None else {"type": tool.type}), "function": inner, **extra}
         self.drop(*(f"tools.{name}" for name in tool.extra))
+        # A `strict` of false is the default, so only a true one is lost.
         self.drop(*(["cache_control"] if tool.cache else []), *(["tools.strict"] if tool.strict else []))
         return {"type": "function", "function": inner}
 

@@ -39,6 +39,7 @@ class SingleChoiceWriter:
             case UsageReported():
                 self._usage = event.usage
                 return b""
+            # Such a dialect has one answer only: a second choice would be mixed into its text.
             case _ if event.choice != 0:
                 return b""
             case Finished():

@@ -107,6 +107,7 @@ class ChatMessagesWriter:
                 body["content"] = None
         else:
             self._foreign_result(result, body)
+        # Once for the whole message, which may become several tool messages.
         if isinstance(message.parts[0], ToolResult) and result is message.parts[0]:
             self._extra(message, body)
         self._written.append(body)
@@ -132,6 +133,7 @@ class ChatMessagesWriter:
 
     def _assistant(self, message: Message, parts: list[Part], path: str) -> dict[str, Json]:
         body: dict[str, Json] = {"role": "assistant", "content": None}
+        # Only a client that wrote parts had its refusal among them; otherwise it has a field.
         if message.plain or not self.own:
             for part in parts:
                 if isinstance(part, Refusal):
@@ -157,6 +159,7 @@ class ChatMessagesWriter:
                 if isinstance(part, Media):
                     self.dropped.append(f"assistant.{part.kind}")
             return self._parts([part for part in parts if not isinstance(part, Media)], path)
+        # What the vendor sent goes back as it came; fields made anew could miss some that it checks.
         raw: list[Json] = [part.raw for part in parts if isinstance(part, Thinking) and part.dialect == NAME and part.raw]
         raw += [{"message": part.value} for part in parts if isinstance(part, Opaque) and part.name == "reasoning"]
         for fields in raw:
@@ -180,6 +183,7 @@ class ChatMessagesWriter:
         """A call as that of a function, because compatible vendors have no custom tools."""
         self.dropped += [f"tool_calls.{name}" for name in call.extra]
         self.dropped += [name for name, value in (("cache_control", call.cache), ("thought_signature", call.signature)) if value]
+        # Free text is no JSON object, which the arguments of a function must be.
         arguments = custom_tools.wrap(call.arguments) if call.kind == "custom" else call.arguments or "{}"
         return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 

@@ -107,6 +107,7 @@ def thinking_fields(parts: Iterable[AnswerPart], dialect: str = NAME) -> dict[st
 def without_foreign(body: dict[str, Json]) -> dict[str, Json]:
     """`body` without marked signatures, which the vendor cannot verify; the same object where there are none."""
     messages = body.get("messages")
+    # Looked for first, as nearly every request has none and need not be copied.
     if not isinstance(messages, list) or not any(_is_foreign(detail) for message in messages for detail in _details(message)):
         return body
     return {**body, "messages": [_own(message) for message in messages]}

@@ -88,6 +88,7 @@ class _Settings:
         return {**kind, tool.kind: inner, **write_cache(tool.cache, f"tools[{index}]", self.request.source_form), **extra}
 
     def _choice(self, choice: ToolChoice) -> Json:
+        # The whole choice as the client wrote it; its mode is only for other dialects.
         if choice.extra and self.own:
             return choice.extra
         self.dropped += [f"tool_choice.{name}" for name in choice.extra]
@@ -96,6 +97,7 @@ class _Settings:
             if kind == "hosted" and not self.own:
                 self.dropped.append("tool_choice")
                 return None
+            # Must agree with `_tool`, which writes a foreign custom tool as a function.
             kind = "custom" if kind == "custom" and self.own else "function"
             return {"type": kind, kind: {"name": choice.name}}
         return self.request.source_form.get("tool_choice", choice.mode)

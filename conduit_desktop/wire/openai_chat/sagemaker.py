@@ -39,6 +39,7 @@ class SageMakerChat(OpenAIChat):
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """An error of SageMaker, or the error of the container that SageMaker wraps as `OriginalMessage`."""
         fields = parse_json(body)
+        # SageMaker answers 424 for a 400 of its container: only the inner error shows what is wrong with the request.
         if isinstance(fields, dict) and isinstance(fields.get("OriginalMessage"), str):
             code = fields.get("OriginalStatusCode")
             error = super().read_error(code if isinstance(code, int) else status, {}, fields["OriginalMessage"].encode())
@@ -77,6 +78,7 @@ class PayloadReader(FrameReader):
 def _fault(frame: EventFrame) -> UpstreamError:
     fields = parse_json(frame.data)
     message = next((fields[key] for key in ("Message", "message") if fields.get(key)), "") if isinstance(fields, dict) else ""
+    # Both services write exceptions into AWS's event streams in the same way.
     error = bedrock_errors.error_in_answer(frame.fault, {"message": message or frame.fault})
     error.dialect = NAME
     return error
@@ -107,4 +109,5 @@ class PayloadWriter:
 
 def _wrapped(data: bytes) -> bytes:
     headers = {":event-type": "PayloadPart", ":content-type": "application/octet-stream", ":message-type": "event"}
+    # No bytes, no frame: an event that chunks cannot express must not become an empty one.
     return write(data, headers) if data else b""

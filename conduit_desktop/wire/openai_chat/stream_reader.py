@@ -134,6 +134,7 @@ class ChatReader:
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
+            # An error event may be plain text; any other frame that is not JSON is a fault of the stream.
             if frame.event == "error":
                 raise read_error_object(data.decode("utf-8", "replace")) from None
             raise MalformedStream("a frame of the stream is not JSON") from None
@@ -141,6 +142,7 @@ class ChatReader:
             raise MalformedStream("a frame of the stream is not an object")
         if frame.event == "error" or chunk.get("error") or (chunk.get("object") == "error"):
             raise read_error_object(chunk)
+        # Checked only without choices, as MiniMax sends the field with successful chunks too.
         if not chunk.get("choices") and (fault := base_response_fault(chunk)) is not None:
             raise fault
         self._chunk(chunk, events)
@@ -169,6 +171,7 @@ class ChatReader:
         if type(raw) is not dict:
             raise MalformedStream("a choice that is not an object")
         index = raw.get("index") or 0
+        # `type` and not `isinstance`: `true` is an int in Python.
         if type(index) is not int or not 0 <= index < MOST_CHOICES:
             raise MalformedStream("a choice with an invalid index")
         choice = self._choices.get(index)

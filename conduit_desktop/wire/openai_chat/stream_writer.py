@@ -73,6 +73,7 @@ class ChatWriter:
 
     def write(self, event: Event) -> bytes:  # noqa: C901  # one line a kind of event
         """The chunk of `event`; empty if it comes later, or if chunks cannot express it."""
+        # These two belong to the answer and not to a choice.
         if not isinstance(event, (Started, UsageReported)):
             self._positions[event.choice].see(event)
         match event:
@@ -169,6 +170,7 @@ class ChatWriter:
         return written
 
     def _call(self, event: ToolCallStarted) -> bytes:
+        # Clients would run the call, which its vendor has run already.
         if event.kind == "hosted":
             return b""
         number = len(self._state(event.choice).calls)
@@ -183,12 +185,14 @@ class ChatWriter:
         written = self._delta(event.choice, delta)
         self._choices[event.choice].calls[event.id] = (number, "legacy" if legacy else event.kind)
         if event.kind == "function":
+            # Empty free text of a custom tool is valid; only a function's arguments must be JSON.
             self._choices[event.choice].without_arguments.add(event.id)
         return written
 
     def _arguments(self, event: ToolCallDelta) -> bytes:
         state = self._state(event.choice)
         number, kind = state.calls.get(event.id, (-1, ""))
+        # An empty delta adds nothing, and the call still lacks the JSON that clients parse.
         if event.arguments:
             state.without_arguments.discard(event.id)
         if kind == "legacy":

@@ -99,6 +99,7 @@ class CallReader:
 
     def read_legacy(self, delta: dict[str, Json], events: list[Event]) -> None:
         """Read a legacy `function_call`, which has no id. With `tool_calls` it repeats one of them and is ignored."""
+        # Read after `tool_calls`, so that a repetition can be seen as one.
         if self._last is not None and not self._last.extra.get("function_call"):
             return
         name = delta.get("name")
@@ -138,6 +139,7 @@ class CallReader:
             return None
         if not name or not call.name:
             return call
+        # Another name, or an id where the call had none, cannot continue it: two calls are never merged.
         if name != call.name or (given and not call.given):
             return None
         # The same name again: a vendor that repeats it in each delta, or a second call of the same tool.
@@ -147,6 +149,7 @@ class CallReader:
         call_id = given
         # An id that another call has is replaced too: clients match results to calls by id alone.
         while not call_id or call_id in self._by_id:
+            # Clients keep the calls of several answers in one conversation, so a number alone would repeat.
             tail = "".join(letter for letter in self._answer_id if letter.isalnum())[-8:]
             call_id = f"call_{self._new_ids}_{tail}" if tail else f"call_{self._new_ids}"
             self._new_ids += 1

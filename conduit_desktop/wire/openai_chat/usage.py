@@ -40,6 +40,7 @@ _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
 
 def _first(*values: Json) -> int:
     """The first of the values that is a positive number."""
+    # The first that is not 0: a vendor may send OpenAI's name with 0 and its own with the count.
     for value in values:
         if value is not None and (found := count(value)):
             return found
@@ -72,9 +73,11 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
     # Mistral counts audio outside the prompt. The surplus must match exactly, as otherwise it is thinking.
     if audio_in and outside in (audio_in, audio_in + reasoning):
+        # Made to look like the others, which count audio inside the prompt: it is taken out again below.
         prompt += audio_in
         outside -= audio_in
     completion += outside
+    # Never negative, even if a vendor counts cached tokens outside the prompt: that would lower the price.
     fresh = max(0, prompt - cached - audio_in)
     if written <= fresh:
         fresh -= written
@@ -115,6 +118,7 @@ def _extra(raw: dict[str, Json], prompt_details: dict[str, Any], completion_deta
 def _cost(raw: dict[str, Json]) -> int | None:
     """The cost that the vendor reports, in nano-dollars: OpenRouter (a number), Perplexity (an object), xAI (ticks)."""
     cost = raw.get("cost")
+    # Most vendors report no cost, which is not a cost of 0: the price list applies then.
     if cost is None and "cost_in_usd_ticks" not in raw:
         return None
     nano = _nano(cost.get("total_cost") if isinstance(cost, dict) else cost)
@@ -157,5 +161,6 @@ def write_finish(finish: Finished, own: bool) -> str:
 def own_extra(finish: Finished | None, own: bool) -> tuple[dict[str, Json], dict[str, Json]]:
     """The further fields of the choice, and those of its message, if the answer was read in this dialect (`own`)."""
     extra = dict(finish.extra) if finish is not None and own else {}
+    # Fields of the body, not of the choice: the writers put them where they came from.
     extra.pop("response", None)
     return extra, extra.pop("message", {})

@@ -38,6 +38,7 @@ def error_in_answer(value: Any) -> UpstreamError:
 def failed_response(response: dict[str, Json]) -> UpstreamError:
     """The error of a failed response; its status is 400 unless the code is one of the server's."""
     raw = response.get("error")
+    # A vendor may send the error as bare text or leave it out.
     found = raw if isinstance(raw, dict) else {"message": raw or "the response failed without a message"}
     code = found.get("code")
     status = 400 if isinstance(code, str) and code not in _SERVER_CODES else 500
@@ -48,6 +49,7 @@ def failure_code(error: GatewayError) -> str:
     """The `error.code` of a failed response."""
     if isinstance(error, UpstreamError):
         return _CODES.get(error.reason, "server_error")
+    # A code that clients do not retry: waiting does not refill a budget.
     if isinstance(error, BudgetExceeded):
         return "insufficient_quota"
     if isinstance(error, RateLimited):

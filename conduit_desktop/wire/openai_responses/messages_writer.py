@@ -66,6 +66,7 @@ class ItemsWriter:
         parts = deque(message.parts)
         started = False
         while True:
+            # The path of an item is its place in the list, so notes fit only while every item read is written again.
             envelope = noted_json(self.source_form, self._path) if self.own else {}
             count = self._content_ahead(message, parts, envelope, started)
             if count is not None:
@@ -97,6 +98,7 @@ class ItemsWriter:
             body: Json = "".join(part["text"] for part in content)
             # Plain text has no place for annotations, but an assistant's message in parts would need an id from OpenAI.
             self.dropped += ["citations" for part in content if "annotations" in part]
+        # An empty message that the client sent is written again, but none is made out of dropped parts.
         elif not content and not envelope and message.parts:
             return  # none of its parts could be expressed
         else:

@@ -14,6 +14,7 @@ def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(items, list):
         return body
     kept = [_item(item) for item in items if not _is_foreign_thought(item)]
+    # Compared by identity, which costs nothing however long the conversation is.
     if len(kept) == len(items) and all(new is old for new, old in zip(kept, items, strict=True)):
         return body
     return {**body, "input": kept}

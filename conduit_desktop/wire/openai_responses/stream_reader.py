@@ -130,6 +130,7 @@ class ResponsesReader(FrameReader):
                 self._start_call(item, raw, events)
         elif step == "done":
             known = self._items.get(index)
+            # A vendor that does not stream an item sends it only when it is done.
             if known is None:
                 self._items[index] = _Item(raw["type"])
                 item_events(raw, self._state, events)

@@ -208,6 +208,7 @@ class ResponsesWriter(SingleChoiceWriter):
 
     def _arguments(self, event: ToolCallDelta) -> bytes:
         if event.id not in self._calls:
+            # More arguments after the end are a fault in the order of events, and would be lost in silence.
             if event.id in self._known_calls and event.arguments.strip():
                 raise ValueError(f"arguments for a tool call that has ended: {event.id!r}")
             return b""  # whitespace after the end, or the arguments of a hosted call, which is not written
