@@ -45,6 +45,7 @@ class AnthropicMessages(BaseDialect):
             rest = request_writer.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
         body = _body(model, layout) | request_writer.write_tools(request, parts) | rest
         if parts.own:
+            # Last, because it can only rename fields that are already written.
             restore_source_form(body, request.source_form)
         else:
             request_writer.drop_refused_while_thinking(body, parts)

@@ -76,6 +76,7 @@ def error_in_answer(fields: Fields) -> UpstreamError:
 
 def write_error(error: GatewayError) -> tuple[int, Fields]:
     """The status and the body `{"type": "error", "error": {"type", "message"}}`. Anthropic's own errors are passed on whole."""
+    # An own error may hold fields that the neutral one does not (`details`), and a client may act on them.
     if isinstance(error, UpstreamError) and error.dialect == NAME:
         fields = parse_json(error.body)
         if isinstance(fields, dict) and fields.get("type") == "error" and isinstance(fields.get("error"), dict):
@@ -128,7 +129,9 @@ def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) ->
         if _FILTERED.search(message, 0, SEARCHED):
             return "content_filter"
     if reason == "bad_request":
+        # The type is too coarse here: `invalid_request_error` also covers lack of money, a wrong key and an unknown model.
         return classify(400, None, message)  # compatible vendors have texts of their own
+    # A 429 whose text speaks of capacity: the limit is the vendor's, not that of the caller's account.
     if reason == "rate_limit" and otherwise == "overloaded":
         return "overloaded"
     return "content_filter" if _FILTERED.search(message, 0, SEARCHED) else reason
@@ -152,10 +155,12 @@ def _wait(headers: Mapping[str, str], reason: Reason) -> float | None:
         return wait
     exhausted: list[float] = []
     for name, value in headers.items():
+        # The limits are not listed by name, so that a kind of limit that Anthropic adds later counts too.
         limit = name.removeprefix("anthropic-ratelimit-").removesuffix("-reset")
         if len(limit) != len(name) - len("anthropic-ratelimit--reset"):
             continue
         seconds = until(value, headers)
         if seconds is not None and headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0":
             exhausted.append(seconds)
+    # The last of them: a request that meets only one of two exhausted limits is refused again.
     return max(exhausted, default=None)

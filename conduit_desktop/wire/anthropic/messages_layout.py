@@ -58,6 +58,7 @@ def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layou
             continue
         role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
         content = parts.content(_allowed(message, parts))
+        # The API refuses two turns of one role in succession; other vendors allow them.
         if turns and turns[-1].role == role:
             turns[-1].content.extend(content)
         elif content:
@@ -74,6 +75,7 @@ def open_tool_loop_without_thinking(messages: list[Fields]) -> bool:
     """
     if len(messages) < 2 or "tool_result" not in _types(messages[-1]):
         return False
+    # Only the first block counts, because the API requires thinking at the start of the message.
     return _types(messages[-2])[:1] not in (["thinking"], ["redacted_thinking"])
 
 
@@ -112,6 +114,7 @@ def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[F
     blocks = parts.content(texts)
     if not blocks:
         return None
+    # Bare text only where nothing is lost: a block of more than two fields has a cache mark, which text cannot carry.
     if len(blocks) == 1 and messages[0].plain and len(blocks[0]) == 2:
         return str(blocks[0]["text"])
     return blocks

@@ -43,6 +43,7 @@ def read_cache(fields: FieldReader) -> CacheTtl | None:
         return None
     ttl: CacheTtl = "1h" if mark.get("ttl") == "1h" else "5m"
     if mark == {"type": "ephemeral", "ttl": "5m"}:
+        # Five minutes is also what no `ttl` means: only the note lets the request be written as it was.
         fields.note("cache_control.ttl", "5m")
     elif mark != cache_mark(ttl):
         fields.rest["cache_control"] = mark
@@ -163,11 +164,13 @@ def _thinking(fields: FieldReader) -> Part:
     sealed = unmark(signature)
     if sealed is None:
         return Thinking(text, signature, fields.rest)
+    # OpenAI refuses a thought under another id than its item's, so a mark that holds an id is kept whole.
     return Thinking(text, signature if sealed.id else sealed.data or None, fields.rest, sealed.dialect)
 
 
 def _redacted(fields: FieldReader) -> Part:
     data = fields.required_string("data")
+    # The neutral part holds no further fields, so a block with any stays whole.
     return RedactedThinking(data) if len(fields.raw) == 2 else Opaque(NAME, "redacted_thinking", fields.raw)
 
 

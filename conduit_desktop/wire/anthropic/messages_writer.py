@@ -130,6 +130,7 @@ class AnthropicPartWriter(DroppingWriter):
         if source is None:
             return None
         block: Fields = {"type": part.kind, "source": source}
+        # Only documents have a title; an image's name is not known to the API.
         if part.name is not None and (self.own or part.kind == "document"):
             block["title"] = part.name
         if part.detail not in (None, "auto"):
@@ -166,6 +167,7 @@ class AnthropicPartWriter(DroppingWriter):
         media_type = part.media_type or "application/pdf"
         if media_type == "application/pdf":
             return {"type": "base64", "media_type": media_type, "data": part.data}
+        # Besides PDF the API takes documents as plain text only, so text formats are decoded and any other is dropped.
         text = _decoded(part.data or "") if media_type.startswith("text/") or media_type == "application/json" else None
         if text is None:
             self.drop(f"document.{media_type}")
@@ -183,6 +185,7 @@ def _plain_source(part: Media) -> Fields | None:
         source = {"type": "file", "file_id": part.file_id}
     else:
         source = {"type": "text", "media_type": "text/plain", "data": part.text or ""}
+    # A source of type `url` has no `media_type` (see the reader).
     if part.media_type is not None and part.url is None:
         source["media_type"] = part.media_type
     return source

@@ -14,6 +14,7 @@ from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark
 
 def portable_signature(signature: str, dialect: str) -> str:
     """The signature for a thought from a provider of `dialect`: Claude's unchanged, another or an empty one with a mark."""
+    # Without a signature there is nothing of Claude's to keep valid, so only this dialect's own thoughts stay unmarked.
     return mark_foreign(signature, dialect, CLAUDE_DIALECTS if signature else ("", NAME))
 
 
@@ -45,6 +46,7 @@ def without_foreign(body: Fields) -> Fields:
     kept = [_message(message) for message in messages]
     if all(new is old for new, old in zip(kept, messages, strict=True)):
         return body
+    # A message whose blocks were all foreign has nothing left to send, so it is removed as a whole.
     cleaned = {**body, "messages": [new for new, old in zip(kept, messages, strict=True) if new is old or new["content"]]}
     thinking = body.get("thinking")
     by_budget = isinstance(thinking, dict) and thinking.get("type") == "enabled"

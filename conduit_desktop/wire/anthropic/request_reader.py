@@ -147,6 +147,7 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
         if config.rest or not config.raw:
             request.extra["output_config"] = config.rest
     older = fields.child("output_format")
+    # The current place counts where a client fills both.
     if older is not None and request.output is None:
         request.source_form["output"] = "output_format"
         request.output = _format(older)

@@ -58,6 +58,7 @@ def write_tools(request: ChatRequest, parts: AnthropicPartWriter) -> Fields:
     choice = _choice(request, parts)
     if choice is None:
         return body
+    # Tools of other vendors were dropped above, so a choice that was valid may have lost its tool.
     if not parts.own and not _possible(choice, tools):
         if request.tool_choice is not None and request.tool_choice.demands:
             parts.drop("tool_choice")
@@ -71,6 +72,7 @@ def _choice(request: ChatRequest, parts: AnthropicPartWriter) -> Fields | None:
     if choice is None:
         if parallel is not False:
             return None
+        # Anthropic has the setting inside `tool_choice` only, so one is made for it.
         return {"type": "auto", "disable_parallel_tool_use": True}
     written: Fields = {"type": _CHOICES[choice.mode]}
     if choice.name is not None:
@@ -98,6 +100,7 @@ def write_own(request: ChatRequest) -> Fields:
     if request.reasoning is not None and request.reasoning.mode is not None:
         body["thinking"] = _own_thinking(request.reasoning)
     body.update(request.extra)
+    # After `extra`, whose `output_config` lacks the effort and the format that the reader took out of it.
     body.update(_own_output(request))
     return body
 
@@ -172,6 +175,7 @@ def _think_by_budget(body: Fields, reasoning: Reasoning, max_tokens: int | None)
     budget = reasoning.budget_tokens or EFFORT_BUDGETS.get(reasoning.effort or "medium", EFFORT_BUDGETS["medium"])
     budget = max(budget, MIN_BUDGET)
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    # The caller's limit is meant for the answer, so the budget is added to it instead of taken out of it.
     if max_tokens is None or max_tokens <= budget:
         body["max_tokens"] += budget
 
@@ -224,6 +228,7 @@ def _drop_unsupported(request: ChatRequest, parts: AnthropicPartWriter) -> None:
     names = ("seed", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "metadata")
     for name in names:
         value = getattr(request, name)
+        # Zero is the default of the penalties, but a seed like any other.
         if value is not None and (value or name == "seed"):
             parts.drop(name)
     if request.n is not None and request.n > 1:

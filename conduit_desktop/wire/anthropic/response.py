@@ -100,6 +100,7 @@ def write_block(part: AnswerPart, dialect: str) -> Fields | None:
                 "id": part.id,
                 "name": part.name,
                 "input": arguments,
+                # Extra fields have a meaning only in the dialect that they were read from.
                 **(part.extra if dialect == NAME else {}),
             }
         case Opaque():

@@ -70,6 +70,7 @@ class AnthropicReader(FrameReader):
         self._event(payload.get("type") or frame.event, payload, events)
 
     def _event(self, kind: str | None, payload: Fields, events: list[Event]) -> None:
+        # First, because nearly every event of a stream is a delta.
         if kind == "content_block_delta":
             self._delta(payload, events)
         elif kind == "content_block_start":
@@ -103,15 +104,18 @@ class AnthropicReader(FrameReader):
 
     def _report(self, usage: Fields | None, events: list[Event]) -> None:
         if usage:
+            # `message_start` has the input and `message_delta` the output: neither report is complete on its own.
             merge_usage(self._usage, usage)
             events.append(UsageReported(read_usage(self._usage)))
 
     def _start_block(self, index: int, raw: Fields, events: list[Event]) -> None:
         kind = _BLOCK_KINDS.get(raw["type"], "opaque")
         if kind == "tool":
+            # Clients match results to calls by id alone, and some vendors give two calls the same one.
             raw = {**raw, "id": self.validator.new_id(raw["id"])}
         block = self._blocks[index] = _Block(kind, raw)  # type: ignore[arg-type]  # the table's values are the kinds
         if kind == "text":
+            # Neutral deltas carry no index: without a start event two blocks of text in succession would become one.
             if self._last_kind == "text":
                 self._add(block, TextStarted(), events)
             self._delta_of(block, {"type": "text_delta", "text": raw.get("text") or ""}, events)

@@ -85,8 +85,10 @@ class AnthropicWriter(SingleChoiceWriter):
 
     def _must_wait(self, event: BlockEvent) -> bool:
         """Whether `event` belongs to a block after the open tool call, and that call may still grow."""
+        # Blocks are written one after the other, but the events of other dialects may mix the arguments of several calls.
         if self._tool is None or (isinstance(event, ToolCallDelta) and event.id == self._tool.id):
             return False
+        # Once one event is held, all later ones are, or the answer would change its order.
         return bool(self._held) or not self._tool.complete
 
     def _release(self) -> bytes:
@@ -121,6 +123,7 @@ class AnthropicWriter(SingleChoiceWriter):
                 return self._close() if self._open == "thinking" else b""
             case ThinkingSigned():
                 opened = self._thinking("")
+                # Kept until the block closes: a mark wraps the whole signature and cannot be applied to pieces of it.
                 self._signature += event.signature
                 return opened
             case ToolCallStarted():

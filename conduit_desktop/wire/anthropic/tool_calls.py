@@ -30,6 +30,7 @@ class OpenTool:
         self._pieces.append(arguments)
         if not self._free_text:
             return arguments
+        # Each piece is escaped on its own, which is safe because JSON escapes a string character by character.
         return ('{"input":"' if first else "") + orjson.dumps(arguments).decode()[1:-1]
 
     def rest(self) -> str:

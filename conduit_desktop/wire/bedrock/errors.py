@@ -61,6 +61,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     fields = error_body.parse_json(body)
     kind = headers.get("x-amzn-errortype") or (fields.get("__type") if isinstance(fields, dict) else None)
     if isinstance(kind, str) and kind:
+        # AWS writes the type as `namespace#Type`, or as `Type:` with a URL after it.
         error.kind = error.code = kind.partition(":")[0].rpartition("#")[2]
     _classify(error)
     return error
@@ -80,6 +81,7 @@ def error_in_answer(fault: str | None, fields: Json) -> UpstreamError:
 
 def _classify(error: UpstreamError) -> None:
     reason = _REASONS.get((error.kind or "").lower(), (error.reason, 0))[0]
+    # Exception types are coarse: a ValidationException also stands for a prompt that is too long.
     if reason in ("bad_request", "server", "permission") and error.reason in _FROM_TEXT:
         reason = error.reason
     if reason in ("bad_request", "permission"):

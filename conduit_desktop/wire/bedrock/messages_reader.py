@@ -56,6 +56,7 @@ def read_content(fields: FieldReader, name: str) -> list[Part]:
 
 def _mark(parts: list[Part], point: dict[str, str]) -> bool:
     last = parts[-1] if parts else None
+    # A point without such a part before it stays a block of its own, so that its place is not lost.
     if not isinstance(last, Text | Media | ToolCall | ToolResult) or last.cache is not None:
         return False
     last.cache = "1h" if point.get("ttl") == "1h" else "5m"
@@ -66,6 +67,7 @@ def read_block(fields: FieldReader) -> Part:
     """One block; a kind that no neutral part fits stays whole, as `Opaque`."""
     block = fields.raw
     kind = next(iter(block))
+    # A block has one kind; a second key is something newer that no neutral part could keep.
     if len(block) > 1:
         return Opaque(NAME, kind, block)
     if kind == "text":

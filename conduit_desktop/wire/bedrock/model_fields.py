@@ -46,6 +46,7 @@ def write_model_fields(body: dict[str, Json], request: ChatRequest, model: str, 
 def _family(model: str) -> tuple[str, str]:
     """The family, and the name at its vendor. `eu.anthropic.claude-…` is Claude, as is an ARN that contains it."""
     for mark, family in (("anthropic.claude", "claude"), ("amazon.nova", "nova"), ("gpt-oss", "gpt-oss")):
+        # Not a prefix: inference profiles put a region before the name, and ARNs hold it in the middle.
         at = model.find(mark)
         if at >= 0:
             return family, model[at:].partition(".")[2]
@@ -70,6 +71,7 @@ def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest
     if thinks and reasoning is not None:
         _claude_thinks(config, fields, reasoning, name, request.max_tokens)
         _allow_text(body, drop)
+    # After thinking is written, because what is refused depends on whether the model thinks.
     if not takes_sampling(name):
         _drop(config, fields, ("temperature", "topP", "top_k"), drop)
     elif thinks:
@@ -84,6 +86,7 @@ def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest
 
 
 def _claude_thinks(config: dict[str, Json], fields: dict[str, Json], reasoning: Reasoning, name: str, limit: int | None) -> None:
+    # Models that refuse sampling parameters get no budget either, so one is turned into an effort.
     if reasoning.mode == "adaptive" or not takes_sampling(name):
         fields["thinking"] = {"type": "adaptive"}
         if reasoning.effort is not None or reasoning.budget_tokens is not None:

@@ -72,6 +72,7 @@ def _tools(request: ChatRequest, parts: BedrockPartWriter) -> Block:
         config["toolChoice"] = {mode: {"name": choice.name} if choice.mode == "tool" else {}}
         if not parts.own:
             parts.drop(*(f"tool_choice.{name}" for name in choice.extra))
+    # Converse has no choice `none`, so that one is lost even where the tools are written.
     elif choice is not None and (choice.mode == "none" or choice.demands):
         parts.drop("tool_choice")
     return config
@@ -126,6 +127,7 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
     _write_format(body, request.output, parts)
     _write_metadata(body, request, parts)
     _drop_unsupported(request, parts)
+    # Last: it reads the messages, and drops what the model refuses from what is written by then.
     write_model_fields(body, request, model, parts.drop)
     return body
 
@@ -181,6 +183,7 @@ def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWr
     if output.kind == "json" or output.schema is None:
         parts.drop("response_format")  # JSON without a schema cannot be requested
         return
+    # OpenAI's clients name the schema, those of other vendors may not.
     schema = OutputFormat("schema", None, output.name or "answer", output.description)
     body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
 

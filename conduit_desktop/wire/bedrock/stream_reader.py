@@ -158,6 +158,7 @@ class ConverseReader(FrameReader):
         block = self._blocks.pop(index, None)
         if block is None:
             return
+        # A call without arguments has no delta at all, and clients parse an empty text as broken JSON.
         if block.kind == "tool" and not block.pieces:
             events.append(ToolCallDelta(block.start["toolUseId"], "{}"))
         elif block.kind == "opaque":
@@ -180,6 +181,7 @@ class ConverseReader(FrameReader):
         self._over = True
 
     def _metadata(self, payload: dict[str, Json], events: list[Event]) -> None:
+        # Only after `messageStop`: metadata that comes before it does not end the stream.
         self._has_metadata = self._over
         if self._finish is not None:
             self._finish.extra.update({name: value for name, value in payload.items() if name not in ("usage", "p")})

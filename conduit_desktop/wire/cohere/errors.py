@@ -23,6 +23,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     kind = fields.get("error_type") if isinstance(fields, dict) else None
     if isinstance(kind, str):
         error.kind = error.code = kind
+    # Cohere's own types and statuses are exact, so they go before the guess from the text.
     error.set_reason(_BY_TYPE.get(error.kind or "") or _BY_STATUS.get(status) or error.reason)
     return error
 

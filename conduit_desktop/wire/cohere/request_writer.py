@@ -74,6 +74,7 @@ class _Writer(BaseRequestWriter):
             written["content"] = "".join(block["text"] for block in content)
         elif content:
             written["content"] = content
+        # Cohere takes an assistant message without content only where it has calls.
         elif not self.own and not calls:
             written["content"] = ""
         if plan:
@@ -161,6 +162,7 @@ class _Writer(BaseRequestWriter):
         if call.signature is not None:
             self.drop("thought_signature")
         self.drop(*(f"tool_calls.{name}" for name in call.extra))
+        # Valid arguments are sent as the model wrote them: writing them again would change their white space.
         unchanged = lossless and call.kind == "function" and call.arguments.strip()
         arguments = call.arguments if unchanged else orjson.dumps(value).decode()
         return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}

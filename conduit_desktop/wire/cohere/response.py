@@ -49,11 +49,13 @@ def _answer(body: dict[str, Json], message: dict[str, Json]) -> Answer:
     parts = [_read_part(block) for block in message.get("content") or ()]
     extra = {name: value for name, value in body.items() if name not in _KNOWN}
     if plan := message.get("tool_plan"):
+        # A plan is a thought for other dialects; only its index tells it from one when it is written for Cohere.
         extra[PLAN_AT] = len(parts)
         parts.append(Thinking(plan))
     parts += [read_call(call) for call in message.get("tool_calls") or ()]
     texts = [part for part in parts if isinstance(part, Text)]
     for raw in message.get("citations") or ():
+        # Citations belong to a text, and an answer may have sources without one.
         if not texts:
             texts = [Text("")]
             parts.append(texts[0])

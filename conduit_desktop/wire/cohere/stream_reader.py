@@ -45,6 +45,7 @@ class CohereReader(FrameReader):
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for an error."""
         if frame.data.strip() == b"[DONE]":
+            # Only after `message-end`: a `[DONE]` alone does not make the answer complete.
             self._has_done = self._over
             return
         payload = json_object(frame)
@@ -60,6 +61,7 @@ class CohereReader(FrameReader):
             events.append(Started(payload.get("id") or "", dialect=NAME))
         elif kind == "tool-plan-delta":
             if plan := payload["delta"]["message"]["tool_plan"]:
+                # A plan and a thought are both thinking events: without a start they would become one block.
                 if self._last == "thinking":
                     events.append(ThinkingStarted())
                 self._add("plan", ThinkingDelta(plan), events)

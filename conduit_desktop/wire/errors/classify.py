@@ -124,9 +124,11 @@ SEARCHED = 8_192
 
 def classify(status: int, kind: str | None, text: str) -> Reason:
     """The reason of an error with `status`. `kind` is the vendor's code or type, `text` its whole text."""
+    # A code is unambiguous; texts change, and may quote the caller's prompt.
     known = _BY_CODE.get(kind.lower()) if kind else None
     if known is not None:
         return known
+    # Vendors disagree on the status of an invalid request, so 409 and 422 are searched for the same causes.
     row = 400 if status in (400, 409, 422) else 500 if status >= 500 else status
     for pattern, reason in _BY_TEXT.get(row, ()):
         if pattern.search(text, 0, SEARCHED):

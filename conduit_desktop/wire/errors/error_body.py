@@ -37,6 +37,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes, dialect: st
     reason = classify(status, kind, text)
     wait = None
     if reason in _WAITABLE:
+        # The answer's real headers win over those quoted in its body, which are the vendor's behind it.
         wait = retry_hint({**_headers_in_body(parsed), **headers}, text, limited=reason == "rate_limit")
     return UpstreamError(
         message or f"the provider answered with status {status}",
@@ -117,6 +118,7 @@ def _kind(error: dict[str, Any]) -> str | None:
     if code is None and isinstance(listed, list) and listed and isinstance(listed[0], dict):
         code = listed[0].get("code")  # Cloudflare
     code = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    # Longer numbers are codes of the vendor's own and say more than the type.
     if code and not (code.isdigit() and len(code) <= 3):
         return code
     return kind if isinstance(kind, str) and kind else None
@@ -138,6 +140,7 @@ def _status(value: Any) -> int | None:
 
 def _plain(status: int, body: bytes) -> str:
     """The message of a body that is not JSON; a web page is never quoted."""
+    # Four bytes are the most that a character takes in UTF-8.
     text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
     if not text:
         return f"the provider answered with status {status} and no body"

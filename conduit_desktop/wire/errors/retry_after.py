@@ -74,6 +74,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return min(milliseconds / 1000, LONGEST_S)
     value = headers.get("retry-after")
     seconds = _non_negative(value)
+    # The header may hold seconds or a date, and a date never parses as a number.
     return min(seconds, LONGEST_S) if seconds is not None else until(value, headers)
 
 
@@ -153,6 +154,7 @@ def _resets(headers: Mapping[str, str], now: float | None) -> float | None:
             (exhausted if _number(headers.get(remaining)) == 0 else others).append(wait)
     for left, seconds in _STRUCTURED.findall(headers.get("ratelimit", "")):
         (exhausted if left == "0" else others).append(min(float(seconds), LONGEST_S))
+    # All exhausted limits must be full again; without any, the cause is unknown and the shortest wait costs the least.
     return max(exhausted) if exhausted else min(others, default=None)
 
 

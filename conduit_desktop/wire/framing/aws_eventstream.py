@@ -39,6 +39,7 @@ class EventSplitter(Splitter):
     def feed(self, data: bytes) -> list[Frame]:
         self._held.append(data)
         self._size += len(data)
+        # Without this every chunk of a large frame would join and check all bytes held so far.
         if self._size < self._need:
             return []
         buffer, frames, at = self.rest, list[Frame](), 0
@@ -62,6 +63,7 @@ class EventSplitter(Splitter):
         at = 0
         while len(buffer) - at >= _PRELUDE.size:
             total = int(_PRELUDE.unpack_from(buffer, at)[0])
+            # No checksums here: they are checked once, where the frames are read.
             if total < _LEAST or len(buffer) - at < total:
                 break
             at += total
@@ -100,6 +102,7 @@ def parse(raw: bytes) -> EventFrame:
     if kind == "event":
         return EventFrame(headers.get(":event-type"), payload, raw)
     fault = headers.get(":exception-type") or headers.get(":error-code") or kind
+    # An exception without a payload would otherwise look like a frame without data, which readers skip.
     return EventFrame("error", payload or b"{}", raw, str(fault))
 
 

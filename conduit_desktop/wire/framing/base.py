@@ -53,6 +53,7 @@ class Splitter:
 
     def _hold(self, data: bytes) -> None:
         """Keep `data` alone, in place of what was held."""
+        # No empty entry, so that `if self._held` alone shows whether a frame is open.
         self._held = [data] if data else []
         self._size = len(data)
 

@@ -67,6 +67,7 @@ class FrameReader:
             try:
                 self.read(frame, read)
             finally:
+                # In `finally`: the events that precede an error in the same frame were valid, and reach the client before it.
                 for event in read:
                     self.validator.check(event)
                     events.append(event)
@@ -77,6 +78,7 @@ class FrameReader:
         """The last frame, if only its end was missing; raises StreamBroken if the terminal event never came."""
         self._raise_pending()
         events: list[Event] = []
+        # Some servers close without the last line break; the terminal event may be whole all the same.
         if not self._over and self._splitter.end and self._splitter.rest.strip():
             try:
                 events = self.feed(self._splitter.end)

@@ -26,11 +26,13 @@ class ArraySplitter(Splitter):
         start = 0
         at = 1 if self._skip else 0
         self._skip = False
+        # A regular expression scans in C; a loop over the bytes in Python would be far slower for inline images.
         while (found := (_IN_TEXT if self._in_text else _OUTSIDE).search(data, at)) is not None:
             at = found.end()
             mark = found[0]
             if mark == b"\\":
                 at += 1
+                # The escaped character may only come with the next chunk.
                 self._skip = at > len(data)
             elif mark == b'"':
                 self._in_text = not self._in_text

@@ -68,6 +68,7 @@ class Multipart:
         replaced = [part for part in self.parts if part.filename is None and part.name.removesuffix("[]") in changed]
         kept = b"".join(self._without(replaced))
         added = b"".join(self._written(name, value) for name, value in changed.items() if value is not None)
+        # In front, because the closing delimiter is at the end of the form.
         return added + kept
 
     def _without(self, parts: Iterable[Part]) -> Iterator[bytes]:
@@ -86,12 +87,14 @@ def parse(body: bytes, content_type: str) -> Multipart:
     """The parts of a form; raises BadRequest for a body that is not a form of that content type."""
     form = Multipart(body, _boundary(content_type))
     delimiter = b"--" + form.boundary
+    # A form may have a preamble, so the first delimiter need not be at the start.
     at = 0 if body.startswith(delimiter) else body.find(b"\r\n" + delimiter) + 2
     if at < 2 and not body.startswith(delimiter):
         raise _broken("its boundary is not in the body")
     while not body.startswith(b"--", at + len(delimiter)):
         part = _part(body, at, delimiter)
         form.parts.append(part)
+        # A small body can hold very many tiny parts, and each costs an object and several searches.
         if len(form.parts) > _MAX_PARTS:
             raise _broken(f"it has more than {_MAX_PARTS} parts")
         at = part.end + 2

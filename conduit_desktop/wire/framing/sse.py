@@ -25,6 +25,7 @@ class SseSplitter(Splitter):
         if self._first:
             data = self.rest + data
             self._hold(b"")
+            # Too short to decide: the mark may be split between chunks.
             if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
                 self._hold(data)
                 return []
@@ -77,6 +78,7 @@ def parse(raw: bytes) -> Frame:
     """The frame of one event's bytes. Its data lines are joined by newlines."""
     event: str | None = None
     data: list[bytes] = []
+    # `splitlines` is needed for CR alone; nearly every vendor ends lines in LF.
     lines = raw.splitlines() if b"\r" in raw else raw.split(b"\n")
     for line in lines:
         if line.startswith(b"data:"):

@@ -67,11 +67,13 @@ class CandidateReader:
             for part in parts if isinstance(parts, list) else ():
                 self._part(part, seed, events)
             self._keep_content(content)
+        # A later chunk may repeat the reason; a choice can finish only once.
         if candidate.get("finishReason") is not None and not self.finished:
             self._finish(candidate["finishReason"], events)
 
     def _keep_content(self, content: Fields) -> None:
         further = {key: value for key, value in content.items() if key != "parts" or not value}
+        # In a stream each piece has a `content` of its own, so one of them says nothing about the answer.
         if further != _USUAL_CONTENT and self._whole:
             self._extra["content"] = further
 
@@ -154,6 +156,7 @@ class CandidateReader:
         """Add the citations of the open text. Google's offsets count from the start of the answer, ours from that of the text."""
         for number, citation in enumerate(read_citations(self._extra, "".join(self._text))):
             at = citation.start
+            # Grounding comes again with later chunks, and may point at text that has not arrived yet.
             if number in self._cited or (at is not None and at >= self._length and not last):
                 continue
             self._cited.add(number)
@@ -175,6 +178,7 @@ class CandidateReader:
         extra: Fields = {key: value for key, value in part.items() if key not in ("functionCall", "thoughtSignature")}
         call_id = inner.get("id")
         if not isinstance(call_id, str) or not call_id:
+            # Gemini may leave the id out, and clients match results to calls by id alone.
             call_id = "call_" + hashlib.sha256(f"{seed} {self._index} {self._calls}".encode()).hexdigest()[:20]
             extra["id"] = None
         self._calls += 1
@@ -187,6 +191,7 @@ class CandidateReader:
             if not inner.get("willContinue"):
                 self._end_partial(events)
             return
+        # Marks for the writer that the field was absent, so that Google's clients get the call as it came.
         if inner.get("args") is None:
             extra["args"] = None
         events.append(ToolCallDelta(call_id, orjson.dumps(inner.get("args") or {}).decode(), self._index))

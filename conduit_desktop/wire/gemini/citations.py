@@ -37,6 +37,7 @@ def _grounded(grounding: Fields, encoded: bytes) -> Iterator[Citation]:
                 used.add(index)
                 yield _citation(chunks[index], start, end)
     for index, chunk in enumerate(chunks):
+        # A source that supports no segment was still used for the answer, so it is cited without a place.
         if index not in used:
             yield _citation(chunk, None, None)
 

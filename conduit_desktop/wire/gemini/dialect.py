@@ -44,8 +44,10 @@ class GeminiContent(BaseDialect):
         if field is None:
             owner, key = body, name
         else:
+            # The client's spelling is kept, or the body would have the object twice.
             spelled = "generation_config" if "generation_config" in body else "generationConfig"
             owner = body[spelled] = dict(body.get(spelled) or {})
+            # Google takes both spellings: the old value must not stay under the other one.
             snake = "max_output_tokens" if field == "maxOutputTokens" else "stop_sequences" if name == "stop" else name
             owner.pop(snake, None)
             key = field

@@ -101,6 +101,7 @@ def error_in_answer(fields: Fields) -> UpstreamError:
     kind = error.get("status") if isinstance(error.get("status"), str) else None
     code = error.get("code")
     status = code if isinstance(code, int) and code >= 400 else _STATUSES.get(kind or "", ("server", 500))[1]
+    # The headers are those of an answer that began as a success, and say nothing about this error.
     return read_error(status, {}, orjson.dumps(fields))
 
 
@@ -123,6 +124,7 @@ def _details(error: GatewayError) -> Iterator[Fields]:
         violation = {"field": error.param, "description": error.message}
         yield {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     if error.retry_after is not None:
+        # At least one second: rounded down to zero it would ask for a retry at once.
         yield {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{max(1, round(error.retry_after))}s"}
 
 
@@ -137,6 +139,7 @@ def _error_of(fields: Json) -> Fields:
 
 def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
     for detail in _rows(error):
+        # First, because Google reports an invalid key with status 400, which would pass for a bad request.
         known = _REASONS.get(str(detail.get("reason")))
         if known is not None:
             return known

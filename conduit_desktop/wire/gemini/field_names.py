@@ -76,6 +76,7 @@ def normalise(value: Json, source_form: SourceForm, path: str = "") -> Json:
             continue
         if name != key:
             note(source_form, inner_path, "key", key)
+        # Keys in there are the client's own: renaming them would change arguments and schemas.
         renamed[name] = inner if name in _OPAQUE else normalise(inner, source_form, inner_path)
     return renamed
 
@@ -99,6 +100,7 @@ def as_list(value: Json, source_form: SourceForm, path: str) -> list[Json]:
     """The list at `path`; a single object counts as a list of one."""
     if isinstance(value, dict):
         for key in [key for key in source_form if key.startswith(f"{path}.")]:
+            # The object becomes element 0, and the notes on its fields must find it there.
             source_form[f"{path}.0{key[len(path) :]}"] = source_form.pop(key)
         note(source_form, path, "single")
         return [value]

@@ -96,6 +96,7 @@ def _read_schema(config: FieldReader, name: str) -> Json:
     note_name(config.source_form, config.path, "responseJsonSchema", name)
     schema = to_json_schema(given)
     if schema != given:
+        # The conversion loses Google's own keywords, so the original is kept for Gemini itself.
         note_value(config.source_form, config.at("responseJsonSchema"), given)
     return schema
 
@@ -189,6 +190,7 @@ def _thinking(reasoning: Reasoning, dropped: list[str]) -> Fields:
     if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
         return {"thinkingBudget": 0}
     if reasoning.budget_tokens is not None:
+        # A budget is the caller's exact number, so it goes before a level.
         return {"includeThoughts": True, "thinkingBudget": reasoning.budget_tokens}
     if reasoning.effort in LEVELS:
         return {"includeThoughts": True, "thinkingLevel": LEVELS[reasoning.effort]}

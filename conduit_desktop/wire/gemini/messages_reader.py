@@ -50,6 +50,7 @@ class ContentReader:
             raise fields.invalid("role", "user or model", given)
         if role == "assistant":
             self._open_calls = []
+        # The writer has `function` for results, so only the note brings this role back.
         if given == "tool":
             note_value(self._source_form, fields.at("role"), given)
         parts = self.parts(fields)
@@ -104,6 +105,7 @@ class ContentReader:
         name, call_id = inner.required_string("name"), inner.take("id")
         if not isinstance(call_id, str) or not call_id:
             self._note_no_id(inner)
+            # Results without an id are matched by name, in the order of the calls; other dialects need the id.
             call_id = self._open_call(name) or _made_id(fields.path, name)
         self._open_calls = [call for call in self._open_calls if call[0] != call_id]
         result = ToolResult(call_id, name=name)
@@ -170,6 +172,7 @@ def is_public(uri: str) -> bool:
 
 def media_kind(mime: str | None, uri: str = "") -> MediaKind:
     """The kind of a media type, or else of a URL."""
+    # A YouTube address has no file extension to guess from.
     if mime is None and "youtu" in uri:
         return "video"
     kind = (mime or guess_type(uri.partition("?")[0])[0] or "").partition("/")[0]

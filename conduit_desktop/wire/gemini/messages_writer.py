@@ -96,6 +96,7 @@ class GeminiPartWriter:
     def _media(self, part: Media) -> Fields | None:
         if not self.own and part.text is not None:
             return {"text": part.text}
+        # A file id of another vendor means nothing to Google; a storage bucket's address does.
         if not self.own and part.data is None and part.url is None and not (part.file_id or "").startswith("gs://"):
             self.dropped.append("file_id" if part.file_id else part.kind)
             return None

@@ -51,6 +51,7 @@ def without_foreign(body: Fields) -> Fields:
     kept = [_content(content) for content in contents]
     if all(new is old for new, old in zip(kept, contents, strict=True)):
         return body
+    # A content whose parts were all foreign has nothing left to send, so it is removed as a whole.
     return {**body, "contents": [new for new, old in zip(kept, contents, strict=True) if new is old or new["parts"]]}
 
 

@@ -85,6 +85,7 @@ def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
                 request.tools.append(Tool(kind, kind="hosted", type=kind, extra=value if isinstance(value, dict) else {"": value}))
         for at in range(before, len(request.tools)):
             request.source_form[f"tool {at}"] = str(index)
+        # An entry without tools leaves nothing behind from which it could be written again.
         if len(request.tools) == before or entry.raw.get("functionDeclarations") == []:
             note_value(request.source_form, "tools", entries)
         before = len(request.tools)
@@ -95,6 +96,7 @@ def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
 def _function(fields: FieldReader) -> Tool:
     tool = Tool(fields.required_string("name"), fields.string("description"), extra=fields.rest)
     field = "parametersJsonSchema" if "parametersJsonSchema" in fields.rest else "parameters"
+    # Where both are there, the JSON Schema counts: it can express more.
     schema = fields.mapping(field, "a Schema")
     fields.rest.pop("parameters", None)
     if schema is None:
@@ -127,6 +129,7 @@ def _read_choice(request: ChatRequest, fields: FieldReader) -> None:
         neutral = "auto"
     names = calling.rest.pop("allowedFunctionNames", None)
     choice = ToolChoice(neutral, extra=calling.rest)  # type: ignore[arg-type]  # the table's values are the modes
+    # One allowed name is what other dialects call a forced tool; several have no counterpart there.
     if mode == "ANY" and isinstance(names, list) and len(names) == 1 and isinstance(names[0], str):
         choice.mode, choice.name = "tool", names[0]
     elif names is not None:

@@ -64,6 +64,7 @@ def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
             turns.append({"role": role, "parts": content})
     for turn in turns:
         if turn["role"] == "user":
+            # The sort is stable: results keep their order, and so does the rest.
             turn["parts"].sort(key=lambda part: "functionResponse" not in part)
     body: Fields = {"systemInstruction": {"parts": system}} if system else {}
     return {**body, "contents": turns or [{"role": "user", "parts": [{"text": FILLER}]}]}
@@ -78,6 +79,7 @@ def _tools(request: ChatRequest, parts: GeminiPartWriter) -> Fields:
     if not parts.own:
         parts.dropped += [f"tool_choice.{name}" for name in choice.extra]
         names = {each["name"] for entry in tools for each in entry.get("functionDeclarations", ())}
+        # Tools of other vendors were dropped above, so a choice that was valid may have lost its tool.
         if not names or (choice.name is not None and choice.name not in names):
             if choice.demands:
                 parts.dropped.append("tool_choice")

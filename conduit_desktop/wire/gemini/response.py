@@ -51,6 +51,7 @@ class AnswerReader:
         candidates = chunk.get("candidates")
         for position, candidate in enumerate(candidates if isinstance(candidates, list) else ()):
             index = position if candidate.get("index") is None else candidate["index"]
+            # `type`, because a bool is an int; the bound keeps a false index from creating any number of choices.
             if type(index) is not int or not 0 <= index < MOST_CHOICES:
                 raise MalformedStream("a candidate with an invalid index")
             if index not in self._candidates:
@@ -61,6 +62,7 @@ class AnswerReader:
             self._block(feedback, events)
         if isinstance(chunk.get("usageMetadata"), dict):
             events.append(UsageReported(read_usage(chunk["usageMetadata"])))
+            # Only with usage: it may come in a chunk after the finish, and a reader that stopped there would lose it.
             self.complete = self.finished
 
     def _block(self, feedback: Fields, events: list[Event]) -> None:

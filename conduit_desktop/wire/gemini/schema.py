@@ -107,6 +107,7 @@ class _Writer:
         for low, high, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):
             bound = schema.get(low)
             if high not in result and isinstance(bound, int) and not isinstance(bound, bool) and result.get("type") == "integer":
+                # Gemini has no exclusive bounds; for integers the neighbour says the same, for other numbers nothing does.
                 result[high] = bound + step
         return _within(result, lambda inner: self.write(inner, within))
 
@@ -116,6 +117,7 @@ class _Writer:
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         if target is None:  # a reference to the whole schema, or to another document
             return {key: value for key, value in siblings.items() if key in _KEPT} or {"type": "object"}
+        # Replacing a recursive reference would never end.
         if name in within:
             self.kept[name] = target
             return {"$ref": f"#/$defs/{name}"}

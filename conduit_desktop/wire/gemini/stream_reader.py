@@ -49,6 +49,7 @@ class EitherSplitter(Splitter):
         """The frames that these bytes complete."""
         if self._chosen is None:
             self._head += data
+            # The content type is not known here, and the first bytes may be blank or a byte-order mark.
             first = self._head.lstrip(_BLANK)[:1]
             if not first:
                 return []
@@ -79,6 +80,7 @@ class GeminiReader(FrameReader):
             chunk = orjson.loads(frame.data)
         except orjson.JSONDecodeError as error:
             raise MalformedStream(f"a chunk is not JSON: {error}") from error
+        # Google sends an error as an array of one in streams without `alt=sse`.
         for each in chunk if isinstance(chunk, list) else (chunk,):
             if not isinstance(each, dict):
                 raise MalformedStream("a chunk is not a JSON object")

@@ -123,6 +123,7 @@ class GeminiWriter:
         own = self._started.dialect == NAME
         parts: list[Fields] = []
         for key in [key for key in self._calls if key[0] == choice]:
+            # Calls keep the order in which they began, so an incomplete one also holds back those after it.
             if not every and (self._calls[key].kind == "custom" or not is_complete(self._arguments[key])):
                 break
             call = self._calls.pop(key)

@@ -46,6 +46,7 @@ def _put(at: Json, steps: list[str | int], value: Json, grows: bool) -> None:
         if isinstance(step, int) != isinstance(at, list):
             return
         if isinstance(step, int):
+            # The index comes from the vendor: without the bound a single piece could ask for a list of any size.
             at.extend([None] * (step + 1 - len(at)) if step < len(at) + 64 else [])
             if step >= len(at):
                 return

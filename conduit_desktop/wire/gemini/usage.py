@@ -76,6 +76,7 @@ def read_usage(raw: Fields) -> Usage:
     cached, thoughts = _count(raw, "cachedContentTokenCount"), _count(raw, "thoughtsTokenCount")
     written = _count(raw, "candidatesTokenCount") or _count(raw, "responseTokenCount")
     audio_in = max(0, _audio(raw.get("promptTokensDetails")) - _audio(raw.get("cacheTokensDetails")))
+    # Counts by modality may not add up with the totals, and no class may become negative.
     audio_in = min(audio_in, max(0, prompt - cached))
     audio_out = min(_audio(raw.get("candidatesTokensDetails")), written)
     extra = {key: value for key, value in raw.items() if key not in _COUNTED or not isinstance(value, int) or value == 0}
@@ -109,6 +110,7 @@ def write_usage(usage: Usage, own: bool) -> Fields:
         "thoughtsTokenCount": usage.reasoning,
     }
     if own:
+        # `extra` holds the counts that were 0, so that they come back where Google sent them.
         return {**{name: count for name, count in counts.items() if count > 0}, **usage.extra}
     always = ("promptTokenCount", "candidatesTokenCount")
     written: Fields = {name: count for name, count in counts.items() if count > 0 or name in always}

@@ -71,6 +71,7 @@ class StabilityImages:
         }
         size = _size(body)
         if size is not None:
+            # A ratio that the caller gave counts before one that is only derived from the size.
             fields.setdefault("aspect_ratio", min(_RATIOS, key=lambda ratio: abs(_RATIOS[ratio] - size[0] / size[1])))
         if body.get("output_format") in _FORMATS:
             fields["output_format"] = body["output_format"]

@@ -37,6 +37,7 @@ class ElevenLabsSpeech:
         fields.setdefault("output_format", _FORMATS.get(audio_format))
         if body.get("speed") is not None:
             settings = fields.get("voice_settings")
+            # The vendor's own `voice_settings.speed` wins: a caller who sets it means this vendor.
             fields["voice_settings"] = {"speed": body["speed"], **(settings if isinstance(settings, dict) else {})}
         dropped += [name for name in body if name not in _OPENAI | _FIELDS]
         return [OutgoingBody(orjson.dumps(fields))]

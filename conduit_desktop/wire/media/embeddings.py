@@ -61,6 +61,7 @@ class OpenAIEmbeddings:
     def read(self, answers: Sequence[dict[str, Json]], raw: bytes, media_request: MediaRequest, model: str) -> MediaAnswer:
         """The vendor's bytes where its vectors have the requested encoding, else its response with converted vectors."""
         rows = [row for answer in answers for row in _rows(answer)]
+        # A missing row would shift all later vectors to the wrong texts without an error.
         if len(rows) != len(inputs_of(media_request.body)):
             raise MalformedStream(f"it holds {len(rows)} embeddings for {len(inputs_of(media_request.body))} inputs")
         wanted = str if wants_base64(media_request.body) else list
@@ -165,8 +166,10 @@ def base64_to_floats(text: str) -> list[float]:
 
 def _sum(usages: Sequence[Usage | None]) -> Usage | None:
     counted = [usage for usage in usages if usage is not None]
+    # A sum over a part of the batches would be billed as the whole.
     if len(counted) < len(usages) or not counted:
         return None
+    # As with tokens: a cost that lacks one batch is worse than none.
     costs = [usage.cost_nano for usage in counted if usage.cost_nano is not None]
     cost = sum(costs) if len(costs) == len(counted) else None
     return Usage(input=sum(usage.input for usage in counted), cost_nano=cost, extra=counted[-1].extra)

@@ -121,6 +121,7 @@ def format_for(
     a request that has some is converted even where it could be passed through.
     """
     caller_format = media_request.caller_format
+    # Unchanged where possible: a conversion loses what OpenAI's format cannot hold.
     if caller_format is not None and caller_format.name in passthrough_formats and not overrides:
         return media_request, caller_format.passthrough_format
     body = media_request.body if caller_format is None else caller_format.to_openai(media_request.body, model)

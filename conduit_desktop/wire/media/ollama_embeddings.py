@@ -30,6 +30,7 @@ class OllamaEmbeddingsCaller:
     def to_openai(self, body: Fields, model: str) -> Fields:
         """The request in OpenAI's format; raises BadRequest for inputs other than text."""
         dimensions = {"dimensions": body["dimensions"]} if isinstance(body.get("dimensions"), int) else {}
+        # Ollama's answers hold numbers, never base64.
         return {"model": model, "input": read_input(body, self._older), "encoding_format": "float", **dimensions}
 
     def from_openai(self, body: bytes) -> bytes:

@@ -43,6 +43,7 @@ def _changes(media_request: MediaRequest) -> dict[str, str | None]:
     before = media_request.form.fields()
     changed: dict[str, str | None] = {name: None for name in before if name not in media_request.body}
     for name, value in media_request.body.items():
+        # Equal fields stay untouched, so that the vendor gets the bytes that the client sent.
         if name != "model" and before.get(name) != value:
             changed[name] = value if isinstance(value, str) else orjson.dumps(value).decode()
     return changed

@@ -57,6 +57,7 @@ class Rerank:
             raise MalformedStream("it holds no results")
         usage = read_media_usage(media_request.endpoint, answer) or _billed(answer)
         wants_documents = media_request.body.get("return_documents") is True
+        # Already Cohere's format: the vendor's bytes spare the cost of writing the JSON again.
         if "results" in answer and not wants_documents:
             return MediaAnswer(raw, usage)
         given = documents(media_request.body)

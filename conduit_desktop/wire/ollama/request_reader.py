@@ -148,6 +148,7 @@ def _read_options(request: ChatRequest, fields: FieldReader) -> None:
     left = dict(options)
     for option, (name, kind) in OPTIONS.items():
         value = left.get(option)
+        # In Python a bool is an int. Values for "no limit" stay behind, as other vendors would take them for a limit.
         if isinstance(value, kind) and not isinstance(value, bool) and value not in _UNBOUNDED.get(option, ()):
             setattr(request, name, left.pop(option))
     stop: Any = left.get("stop")

@@ -29,6 +29,7 @@ def read_response(body: dict[str, Json]) -> list[Event]:
 def write_response(answer: Answer, request: ChatRequest, chat: bool) -> dict[str, Json]:
     """The first choice as the body of `/api/chat` (`chat`) or `/api/generate`."""
     writer = OllamaWriter(request, chat)
+    # Written through the stream's writer, so that a whole answer cannot differ from a streamed one.
     stream = b"".join(map(writer.write, answer.events())) + writer.end()
     body: dict[str, Json] = {}
     for line in stream.splitlines():

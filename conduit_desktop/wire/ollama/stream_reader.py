@@ -74,6 +74,7 @@ class LineReader:
 
     def _call(self, call: dict[str, Json], events: list[Event]) -> None:
         inner = call["function"]
+        # Older versions of Ollama send no id, and clients match results to calls by id alone.
         call_id = call.get("id") or f"call_{self._id[-8:]}{self._calls}"
         self._calls += 1
         extra = {name: value for name, value in call.items() if name not in ("id", "function")}
@@ -88,6 +89,7 @@ class LineReader:
         extra = {name: value for name, value in line.items() if name not in _KNOWN}
         if self._logprobs:
             extra["logprobs"] = self._logprobs
+        # Ollama ends with `stop` after tool calls too, and clients of other dialects act on the reason alone.
         events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, text_or_none(raw), extra=extra))
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
             usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))

@@ -120,6 +120,7 @@ def _head(started: Started, request: ChatRequest) -> dict[str, Json]:
 def _done(finish: Finished, usage: Usage | None, own: bool) -> dict[str, Json]:
     """The further fields of the last line."""
     fields: dict[str, Json] = {"done": True}
+    # Without a fallback: some of Ollama's answers have no `done_reason`.
     reason = finish.raw if own else _DONE_REASONS.get(finish.reason, "stop")
     if reason:
         fields["done_reason"] = reason

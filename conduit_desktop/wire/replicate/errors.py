@@ -32,6 +32,7 @@ def prediction_failed(status: str, detail: Json) -> UpstreamError:
     """The error of a prediction that ended in `status` (failed, canceled, aborted); `detail` is its `error` field."""
     message = str(detail) if detail else f"the prediction ended as {status}"
     error = error_body.read_error_object({"message": message}, NAME)
+    # The request was accepted, so a failure of unknown cause is not the caller's and may be tried elsewhere.
     if error.reason == "bad_request":
         error.reason = "server"
     return error

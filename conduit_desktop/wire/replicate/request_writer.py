@@ -95,6 +95,7 @@ def _prompt(turns: list[Message], dropped: list[str]) -> str:
     if len(turns) == 1 and turns[0].role == "user":
         return _text(turns[0], dropped)
     transcript = [f"{_ROLES[turn.role]}: {_text(turn, dropped)}" for turn in turns]
+    # Replicate's models take one prompt, so the open last turn shows the model that it is to answer.
     return "\n\n".join([*transcript, "Assistant:"])
 
 

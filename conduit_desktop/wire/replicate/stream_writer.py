@@ -22,6 +22,7 @@ class ReplicateWriter(SingleChoiceWriter):
     def _write_content(self, event: BlockEvent) -> bytes:
         if not isinstance(event, TextDelta | Refused) or not event.text:
             return b""
+        # Not `sse.write`: the text is sent bare here and may hold line breaks, each of which needs its own `data:`.
         return b"event: output\n" + b"".join(b"data: " + line + b"\n" for line in event.text.encode().split(b"\n")) + b"\n"
 
     def end(self) -> bytes:
