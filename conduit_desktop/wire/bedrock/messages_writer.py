@@ -167,7 +167,6 @@ class BedrockPartWriter(DroppingWriter):
         if part.data is not None:
             return {"bytes": part.data}
         if part.text is not None:
-            # Plain text is written as a file's bytes, with the format `txt` that `_format` gives it.
             return {"text": part.text} if self.own else {"bytes": base64.b64encode(part.text.encode()).decode()}
         if part.url is not None and part.url.startswith("s3://"):
             return {"s3Location": {"uri": part.url, **part.extra.get("s3Location", {})}}

@@ -183,7 +183,7 @@ def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWr
     if output.kind == "json" or output.schema is None:
         parts.drop("response_format")  # JSON without a schema cannot be requested
         return
-    # OpenAI's clients name the schema, those of other vendors may not.
+    # Other dialects may leave the schema without a name.
     schema = OutputFormat("schema", None, output.name or "answer", output.description)
     body["outputConfig"] = _format(schema, orjson.dumps(output.schema).decode())
 

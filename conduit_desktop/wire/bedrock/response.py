@@ -66,7 +66,7 @@ def write_response(answer: Answer, request: ChatRequest) -> dict[str, Json]:
     first = answer.first
     content = [block for part in first.parts if (block := _write_part(part, own)) is not None]
     called = any(isinstance(part, ToolCall) and part.kind != "hosted" for part in first.parts)
-    # Converse answers always hold `metrics`, and no other dialect reports a latency.
+    # Converse answers always hold `metrics`, and the neutral answer has no latency to report.
     extra = first.finish.extra if own and first.finish is not None else {"metrics": {"latencyMs": 0}}
     return {
         "output": {"message": {"role": "assistant", "content": content}},

@@ -78,7 +78,7 @@ def parse(raw: bytes) -> Frame:
     """The frame of one event's bytes. Its data lines are joined by newlines."""
     event: str | None = None
     data: list[bytes] = []
-    # `splitlines` is needed for CR alone; nearly every vendor ends lines in LF.
+    # `splitlines` is for CR and CRLF; nearly every vendor ends lines in LF.
     lines = raw.splitlines() if b"\r" in raw else raw.split(b"\n")
     for line in lines:
         if line.startswith(b"data:"):

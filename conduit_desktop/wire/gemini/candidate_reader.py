@@ -67,7 +67,7 @@ class CandidateReader:
             for part in parts if isinstance(parts, list) else ():
                 self._part(part, seed, events)
             self._keep_content(content)
-        # A later chunk may repeat the reason; a choice can finish only once.
+        # A choice can finish only once, whatever later chunks hold.
         if candidate.get("finishReason") is not None and not self.finished:
             self._finish(candidate["finishReason"], events)
 

@@ -32,7 +32,7 @@ def read_units(endpoint: str, answer: dict[str, Json], requested: Units) -> Unit
     """The units of a response: its images, or the seconds of audio that it reports; else those requested."""
     data = answer.get("data")
     if endpoint in ("images", "image_edits") and isinstance(data, list):
-        # A vendor may return fewer images than requested, and only those are billed.
+        # A vendor may return fewer images than were requested.
         return Units(images=len(data))
     if endpoint in ("transcriptions", "translations"):
         usage = answer.get("usage")
@@ -49,7 +49,7 @@ def read_media_usage(endpoint: str, answer: dict[str, Json]) -> Usage | None:
         return None
     counted = _read_input_tokens(raw) if "input_tokens" in raw or "output_tokens" in raw else read_usage(raw)
     if endpoint in READ_ONLY:
-        # Some vendors report only a total or an output for such models; it is all input.
+        # Some rerankers report nothing but `total_tokens`.
         tokens = counted.total_input + counted.total_output
         counted = Usage(input=tokens, cost_nano=counted.cost_nano, extra=counted.extra)
     has_tokens = any(isinstance(value, (int, float)) for name, value in raw.items() if name.endswith("_tokens"))

@@ -74,7 +74,7 @@ class LineReader:
 
     def _call(self, call: dict[str, Json], events: list[Event]) -> None:
         inner = call["function"]
-        # Older versions of Ollama send no id, and clients match results to calls by id alone.
+        # Ids of calls are optional in Ollama, and clients of other dialects match results to calls by id alone.
         call_id = call.get("id") or f"call_{self._id[-8:]}{self._calls}"
         self._calls += 1
         extra = {name: value for name, value in call.items() if name not in ("id", "function")}
