@@ -133,8 +133,10 @@ class AnthropicPartWriter(DroppingWriter):
         # Only documents have a title; an image's name is not known to the API.
         if part.name is not None and (self.own or part.kind == "document"):
             block["title"] = part.name
+        # `auto` is OpenAI's default, so nothing is lost with it.
         if part.detail not in (None, "auto"):
             self.drop(f"{part.kind}.detail")
+        # `source` in `extra` is for `_source`; here it would become a field of the block.
         extra = {key: value for key, value in part.extra.items() if key != "source"}
         return self.marks(block, part.cache, extra, "content")
 

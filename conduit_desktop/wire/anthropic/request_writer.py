@@ -32,6 +32,7 @@ def write_tool(tool: Tool, parts: AnthropicPartWriter) -> Fields | None:
         parts.drop("tools.custom")
     elif tool.type is not None and parts.own:
         written["type"] = tool.type
+    # False is the default, so it is written only where the client wrote it.
     if tool.strict is not None and (tool.strict or parts.own):
         written["strict"] = tool.strict
     return _with_extra(written, tool, parts)
@@ -90,6 +91,7 @@ def _possible(choice: Fields, tools: list[Fields]) -> bool:
 def write_own(request: ChatRequest) -> Fields:
     """The parameters of a request of this dialect, as they were read."""
     body: Fields = {"max_tokens": request.max_tokens}
+    # Absent, not null: the body must come out as it was read.
     body.update({name: value for name in (*_PLAIN, "service_tier") if (value := getattr(request, name)) is not None})
     if request.stop is not None:
         body["stop_sequences"] = request.stop
@@ -188,6 +190,7 @@ def drop_refused_while_thinking(body: Fields, parts: AnthropicPartWriter) -> Non
     choice = body.get("tool_choice", {})
     if choice.get("type") in ("any", "tool"):
         parts.drop("tool_choice")
+        # The limit to one call is no forced call, so it stays.
         single = {"disable_parallel_tool_use": True} if choice.get("disable_parallel_tool_use") else {}
         body["tool_choice"] = {"type": "auto", **single}
 

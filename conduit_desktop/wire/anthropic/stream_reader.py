@@ -182,6 +182,7 @@ class AnthropicReader(FrameReader):
         elif block.kind == "opaque":
             self._add(block, OpaqueBlock(Opaque(NAME, block.raw["type"], _complete_block(block))), events)
         elif block.silent:
+            # An empty block has no delta, and without an event it would be missing from the answer.
             self._add(block, TextStarted() if block.kind == "text" else ThinkingStarted(), events)
 
 

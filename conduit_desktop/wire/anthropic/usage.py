@@ -49,6 +49,7 @@ def read_usage(raw: Fields) -> Usage:
     return Usage(
         input=count(raw.get("input_tokens")),
         cache_read=count(raw.get("cache_read_input_tokens")),
+        # The larger of the two, because a report may have only the total or only the split.
         cache_write_5m=max(total - one_hour, five_minutes),
         cache_write_1h=one_hour,
         output=count(raw.get("output_tokens")),
@@ -104,6 +105,7 @@ def write_finish(finish: Finished | None, called: bool, refused: bool) -> Fields
     if finish is None:
         finish = Finished("stop")
     sequence = finish.stop_sequence
+    # The vendor's own word is more exact than the neutral reason, but only where it is one of Anthropic's.
     if finish.raw is not None and FINISH.get(finish.raw) == finish.reason:
         reason = finish.raw
     elif finish.reason == "stop" and sequence is not None:

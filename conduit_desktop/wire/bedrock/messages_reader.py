@@ -86,6 +86,7 @@ def read_block(fields: FieldReader) -> Part:
     elif kind == "citationsContent":
         part = _cited(block[kind])
     elif kind == "json":
+        # Other dialects have no JSON in a result, so it becomes text; the note brings it back for Bedrock.
         fields.source_form[fields.path] = "json"
         part = Text(orjson.dumps(block[kind]).decode())
     return Opaque(NAME, kind, block) if part is None else part
@@ -119,6 +120,7 @@ def _call(fields: FieldReader) -> Part | None:
 
 
 def _result(fields: FieldReader) -> Part | None:
+    # A result of a tool that Bedrock runs itself, as with the calls.
     if "type" in fields.rest and fields.rest["type"] != "tool_result":
         return None
     call_id, status = fields.required_string("toolUseId"), fields.string("status")

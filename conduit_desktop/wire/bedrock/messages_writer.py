@@ -111,6 +111,7 @@ class BedrockPartWriter(DroppingWriter):
             self.drop("thought_signature")
         value: Json
         if self.own:
+            # Not `as_object`: Bedrock's input may be any JSON value, and an own one must not change.
             value = orjson.loads(part.arguments or "{}")
         else:
             value, lossless = as_object(part)
@@ -138,6 +139,7 @@ class BedrockPartWriter(DroppingWriter):
         part = part if self.own else with_standard_base64(part)
         format_name = self._format(part)
         source = self._source(part)
+        # Bedrock lets a document go without a format, and an own request must not gain one.
         without_format = self.own and part.kind == "document" and part.media_type is None
         if (format_name is None and not without_format) or source is None:
             self.drop(f"{part.kind}.{'file_id' if part.file_id else 'url' if part.url else part.media_type or 'data'}")

@@ -122,10 +122,12 @@ def _drop(config: dict[str, Json], fields: dict[str, Json], names: tuple[str, ..
 
 def _nova(fields: dict[str, Json], request: ChatRequest, name: str, drop: Drop) -> None:
     if request.top_k is not None:
+        # Nova has `topK` in an `inferenceConfig` of its own, apart from Converse's.
         fields["inferenceConfig"] = {"topK": request.top_k}
     reasoning = request.reasoning
     if reasoning is None:
         return
+    # The first Nova generation does not reason.
     if not name.startswith("nova-2"):
         drop("reasoning")
     elif disables_reasoning(reasoning):

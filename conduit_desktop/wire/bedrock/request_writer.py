@@ -90,6 +90,7 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
         spec["description"] = description
     schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
     if not parts.own:
+        # Other vendors allow a function without a schema.
         schema = {"type": "object", **(schema or {})}
         parts.drop(*(f"tools.{name}" for name in tool.extra))
     if schema is not None:
@@ -135,6 +136,7 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
 def _called(messages: list[Message]) -> list[str]:
     names = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
     if not names and any(isinstance(part, ToolResult) for message in messages for part in message.parts):
+        # A result without its call names no function, and the API only asks that there is a tool.
         names = ["tool"]
     return list(dict.fromkeys(names))
 
@@ -190,6 +192,7 @@ def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWr
 
 def _write_metadata(body: Block, request: ChatRequest, parts: BedrockPartWriter) -> None:
     if request.metadata is not None:
+        # Bedrock's metadata holds texts that are not empty; other dialects allow any value.
         texts = {name: value for name, value in request.metadata.items() if isinstance(value, str) and value}
         parts.drop(*(f"metadata.{name}" for name in request.metadata if name not in texts))
         if texts:

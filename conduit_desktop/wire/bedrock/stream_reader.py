@@ -176,6 +176,7 @@ class ConverseReader(FrameReader):
         for index in list(self._blocks):  # recorded streams have no contentBlockStop for text; tools may lack it too
             self._stop(index, events)
         self._cite(events)
+        # `p` is AWS's padding, which hides the length of a frame.
         extra = {name: value for name, value in payload.items() if name not in ("stopReason", "p")}
         self._finish = read_finish(payload["stopReason"], extra)
         self._over = True

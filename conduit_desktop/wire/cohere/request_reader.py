@@ -56,6 +56,7 @@ def _message(fields: FieldReader) -> Message:
     if role == "tool":
         parts = [ToolResult(fields.required_string("tool_call_id"), parts, plain=plain)]
     if plan := fields.filled_string("tool_plan"):
+        # First, because a plan precedes the calls that it explains.
         parts.insert(0, Thinking(plan, dialect=NAME, raw=PLAN))
     parts += [_call(call) for call in fields.children("tool_calls")]
     return Message(cast(Role, role), parts, plain=plain, extra=fields.rest)

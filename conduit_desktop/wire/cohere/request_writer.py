@@ -61,6 +61,7 @@ class _Writer(BaseRequestWriter):
         return written
 
     def _message(self, message: Message, parts: list[Part]) -> dict[str, Json]:
+        # Results of a tool are messages of their own by now: what else its message held can only be the user's.
         role = {"developer": "system", "tool": "user"}.get(message.role, message.role)
         written: dict[str, Json] = {"role": role}
         if message.name is not None:
@@ -223,6 +224,7 @@ class _Writer(BaseRequestWriter):
             fields: dict[str, Json] = {"type": "disabled"}
         else:
             fields = {"type": "enabled"}
+            # Cohere has a budget but no levels; with a budget the level adds nothing.
             if reasoning.effort is not None and reasoning.budget_tokens is None:
                 self.drop("reasoning.effort")
         if reasoning.budget_tokens is not None and (self.own or fields["type"] == "enabled"):

@@ -101,6 +101,7 @@ class CohereWriter(BlockWriter):
         return len(self._calls)
 
     def _call_start(self, index: int, event: ToolCallStarted) -> bytes:
+        # Without arguments: they follow as deltas, and clients join both.
         call = write_call(ToolCall(event.id, event.name, "", extra=event.extra), self._own)
         return _frame({"type": "tool-call-start", "index": index, "delta": {"message": {"tool_calls": call}}})
 

@@ -24,6 +24,7 @@ def holds_error(frame: Frame) -> bool:
 def is_recognised(frame: Frame, dialect: str) -> bool:
     """Whether the SDKs of `dialect` raise for the error in the frame: they ignore errors in another form."""
     value = _value(frame)
+    # No SDK raises for an error that is bare text or a list.
     if not isinstance(value, dict):
         return False
     match dialect:

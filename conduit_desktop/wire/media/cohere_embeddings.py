@@ -47,6 +47,7 @@ class CohereEmbeddings:
         counts: list[Json] = []
         for answer in answers:
             found = answer.get("embeddings")
+            # By encoding where `embedding_types` was sent, else a bare list.
             vectors += rows_in(found.get("float") if isinstance(found, dict) else found)
             meta = answer.get("meta")
             billed = meta.get("billed_units") if isinstance(meta, dict) else None

@@ -50,6 +50,7 @@ class OpenAIEmbeddings:
             if value is not None:
                 body.setdefault(self._dimensions, value)
         for name in self._refused:
+            # No loss: vectors are converted to the requested encoding when they are read.
             if body.pop(name, None) is not None and name != "encoding_format":
                 dropped.append(name)
         if self._omit_float and not wants_base64(body):

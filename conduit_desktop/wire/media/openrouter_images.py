@@ -56,6 +56,7 @@ def _files(media_request: MediaRequest) -> list[str]:
     form = media_request.form
     assert form is not None
     files = [part for part in form.parts if part.filename is not None and part.name.removesuffix("[]") == "image"]
+    # A form's file may have any content type or none, and a data URL needs that of an image.
     kinds = [part.content_type if part.content_type.startswith("image/") else "image/png" for part in files]
     data = [base64.b64encode(form.body[part.start : part.end]).decode() for part in files]
     return [f"data:{kind};base64,{text}" for kind, text in zip(kinds, data, strict=True)]

@@ -85,6 +85,7 @@ def _is_result(row: Json) -> bool:
 
 
 def _with_document(row: dict[str, Json], given: list[Any]) -> dict[str, Json]:
+    # The index is the vendor's: a false one must not fail the whole response.
     document = given[row["index"]] if 0 <= row["index"] < len(given) else None
     shown = document if isinstance(document, dict) else {"text": document}
     return {**row, "document": row["document"] if isinstance(row.get("document"), dict) else shown}

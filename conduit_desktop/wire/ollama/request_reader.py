@@ -110,6 +110,7 @@ class _MessageReader:
         if role == "tool":
             parts = [self._result(fields, parts)]
         calls = fields.children("tool_calls")
+        # Results belong to the latest calls: those of an earlier turn can get none any more.
         if calls:
             self._open = []
         parts += [self._call(call) for call in calls]

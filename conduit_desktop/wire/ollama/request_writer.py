@@ -52,6 +52,7 @@ def write_generate(request: ChatRequest, model: str, own: bool) -> WrittenReques
             body["images"] = last["images"]
     if system or (own and any(message.role == "system" for message in request.messages)):
         body["system"] = system
+    # `/api/generate` has one prompt and no history.
     if len(questions) > 1 or any(message.role in ("assistant", "tool") for message in request.messages):
         writer.drop("messages")
     if request.tools:

@@ -63,6 +63,7 @@ class OllamaWriter(SingleChoiceWriter):
             case ThinkingDelta():
                 return self._line({"content": "", "thinking": event.text}) if event.text else b""
             case ToolCallStarted():
+                # The first start counts, so that a call is written once.
                 self._calls.setdefault(event.id, ToolCall(event.id, event.name, "", event.kind, extra=event.extra))
                 return b""
             case ToolCallDelta():

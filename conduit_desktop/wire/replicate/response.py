@@ -59,6 +59,7 @@ def read_usage(metrics: Json) -> Usage | None:
     if not isinstance(metrics, dict):
         return None
     read, written = metrics.get("input_token_count"), metrics.get("output_token_count")
+    # Zeros would look like a free answer.
     if read is None and written is None:
         return None
     extra = {name: value for name, value in metrics.items() if name not in ("input_token_count", "output_token_count")}

@@ -25,6 +25,7 @@ class ReplicateReader(FrameReader):
 
     def read(self, frame: Frame, events: list[Event]) -> None:
         """Read one event; raises UpstreamError for `error`, and for a prediction that was cancelled."""
+        # Replicate has no start event, so the first frame stands for it.
         if not self._begun:
             self._begun = True
             events.append(Started(dialect=NAME))
