@@ -88,6 +88,7 @@ class Gateway:
             await meter.settle("error", internal.status, internal)
             raise internal from error
         finally:
+            # A stream stays in flight until its consumer closes it.
             if not isinstance(exchange, StreamReply):
                 self.state.end(call)
 
@@ -105,6 +106,7 @@ class Gateway:
         if prices is None:
             prices = await state.compiled_prices.find(targets, snapshot)
         alias = route.alias
+        # Before the estimate: messages that are not sent must not be reserved for.
         if alias is not None and alias.trim and alias.max_context_tokens and call.media_request is None:
             trim(call, alias.max_context_tokens)
         expected = CostEstimate.of_call(call, snapshot.settings.reserve_output_tokens, prices.values())
@@ -154,6 +156,7 @@ class Gateway:
         """The stream of the first target that answers; after `keepalive_s` without an answer, pings until one does."""
         call, meter, keepalive_s = admitted.call, admitted.meter, admitted.snapshot.settings.keepalive_s
         answer = await run.answer_within(keepalive_s)
+        # Where no target has answered yet, the later answer may need a translation.
         writer = client_writer(call, passthrough=answer is not None and answer.prepared.passthrough)
 
         def frames_of(answer: UpstreamAnswer) -> AsyncGenerator[bytes]:

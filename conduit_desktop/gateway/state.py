@@ -69,6 +69,7 @@ class GatewayState:
         self._idle.set()
         self.store.on_health = self._on_records
         await self.refresh()
+        # Made again: only the settings say whether the system's proxy is used.
         self.upstream = Upstream(self.snapshot.settings.use_system_proxy)
         await self.health_monitor.start()
 
@@ -89,10 +90,12 @@ class GatewayState:
         await self.health_monitor.stop()
         if self._side_work:
             await asyncio.wait(self._side_work, timeout=5)
+        # Last, because calls in flight and health checks use the connections.
         await self.upstream.close()
 
     async def refresh(self) -> None:
         """Take a new snapshot of the store; the next call uses it."""
+        # One at a time: an older reading of the store must not replace a newer one.
         async with self._refreshing:
             stored = await self.store.settings.all()
             settings = Settings.model_validate({**stored, **self.overrides})
@@ -176,6 +179,7 @@ class GatewayState:
 
     def _in_background(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
+        # The loop holds tasks weakly: without this reference one could be collected before its end.
         self._side_work.add(task)
         task.add_done_callback(self._side_work_done)
 

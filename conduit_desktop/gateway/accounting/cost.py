@@ -31,6 +31,7 @@ class RateTier:
 
     def millionths(self, usage: Usage) -> int:
         """The cost in millionths of a nano-dollar, exact."""
+        # Reasoning is part of the output: a report of more than that would make the rest negative.
         reasoning = min(usage.reasoning, usage.output)
         return (
             usage.input * self.input

@@ -160,6 +160,7 @@ class Health:
         """The target answered: its first content came after `latency_ms`. A probe has succeeded."""
         health = self.target(name)
         health.answered(latency_ms)
+        # While the circuit is open only the probe counts: other answers are to requests sent before it opened.
         if health.state == "closed":
             health.outcomes.append(True)
         elif probe is not None and probe.circuit:
@@ -191,6 +192,7 @@ class Health:
             self._close(name, health)  # a refusal shows that the target works
         if label is None:
             return
+        # A rate limit concerns the credential: another one may still use the target, so its circuit stays as it is.
         if error.reason == "rate_limit":
             self._cool(self._credential(provider_id, label), _model(name), error.retry_after)
         elif error.reason in _CREDENTIAL_FAULTS:
@@ -214,6 +216,7 @@ class Health:
         health.openings += 1
         health.open_until = self.now() + pause
         health.set_state("open", self.now())
+        # Only then: a failed probe would notify the operator again after every pause.
         if first:
             self._on_change("target", name, health.last_error)
 
@@ -221,9 +224,11 @@ class Health:
         cooldown = credential.cooldowns.setdefault(model, Cooldown())
         cooldown.strikes += 1
         pause = retry_after if retry_after is not None else min(COOLDOWN_S * 2 ** (cooldown.strikes - 1), 60.0)
+        # Requests in flight together are refused together: a shorter Retry-After must not end a longer pause.
         cooldown.until = max(cooldown.until, self.now() + min(pause, COOLDOWN_MAX_S))
 
     def _disable(self, credential: CredentialHealth, name: str, label: str, error: UpstreamError) -> None:
+        # Requests in flight together are refused together: the operator is notified once.
         if credential.disabled or _model(name) in credential.disabled_models:
             return
         why = error.message[:300] or error.reason

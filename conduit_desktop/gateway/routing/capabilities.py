@@ -85,6 +85,7 @@ def _why_not(call: Call, facts: ModelFacts) -> GatewayError | None:
     size = facts.context_tokens
     if size is not None and call.input_tokens > size * GUESS:
         return _too_long(f"the request has about {call.input_tokens:,} tokens, and the model takes {size:,}")
+    # Only then: `needs` reads the whole request, which passthrough otherwise does without.
     if facts.lacks:
         for need in needs(call):
             if need in facts.lacks:

@@ -85,6 +85,7 @@ def star(pattern: str, name: str) -> str | None:
     """What the first `*` of `pattern` stands for in `name`, None where they do not match (any case)."""
     head, _, tail = pattern.lower().partition("*")
     lower = name.lower()
+    # By length first, because head and tail must not overlap: `a*a` does not match `a`.
     if len(lower) < len(head) + len(tail.replace("*", "")) or not lower.startswith(head):
         return None
     if "*" not in tail:
@@ -147,6 +148,7 @@ def _by_cause(route: Route, snapshot: Snapshot) -> dict[str, tuple[Route, ...]]:
 def _fallbacks(route: Route, snapshot: Snapshot) -> Iterator[Route]:
     if route.alias is None or not route.alias.fallbacks:
         return
+    # Aliases may name each other as fallbacks, in a circle.
     seen = {route.name.lower()}
     queue = list(route.alias.fallbacks)
     while queue:

@@ -68,6 +68,7 @@ def _weighted(targets: Targets, context: StrategyContext) -> Targets:
 
 
 def _least_busy(targets: Targets, context: StrategyContext) -> Targets:
+    # `sorted` is stable: targets that are equally busy keep the order of the alias.
     return sorted(targets, key=lambda target: context.health.target(target.name).in_flight)
 
 
@@ -80,6 +81,7 @@ def _fastest(targets: Targets, context: StrategyContext) -> Targets:
 def _cheapest(targets: Targets, context: StrategyContext) -> Targets:
     def price(target: BoundTarget) -> tuple[bool, int]:
         rate = context.prices.rate(target.name)
+        # Unpriced targets come last: an unknown price is not a low one.
         return rate is None, rate or 0
 
     return sorted(targets, key=price)

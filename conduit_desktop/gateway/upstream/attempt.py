@@ -211,6 +211,7 @@ class ChatAttempt(TargetAttempt):
         response = await self._send(prepared.body, "chat", prepared.relayed_headers(self.target))
         content_type = content_type_of(response)
         first = b""
+        # A wrong base URL often leads to a web page with status 200: read whole, it is named as that in the error.
         if not stream or content_type == "text/html":
             return self._whole(response, await response.read())
         if content_type != _EVENT_STREAM:
@@ -231,6 +232,7 @@ class ChatAttempt(TargetAttempt):
             raise self._error_in(response, body, value)
         with answer_errors():
             events = self._events_of(value)
+        # A failure, so that another target is tried before the client gets an empty answer.
         if not any(isinstance(event, CONTENT_EVENTS) for event in events):
             raise UpstreamError("the provider's answer holds no answer", status=502, reason="malformed")
         response.finish()
@@ -267,6 +269,7 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
     held: list[bytes] = []
     size = 0
     while not any(isinstance(event, CONTENT_EVENTS) for event in answer.events):
+        # A fault before the first content still lets another target answer.
         answer.check()
         data, first = first or await answer.response.chunk(), b""
         answer.events += answer.take(data)

@@ -79,6 +79,7 @@ class HttpResponse:
             size += len(data)
         if size > limit:
             self.abort()
+            # The beginning of an error says enough to classify it; half an answer would pass for a whole one.
             if self.status < 400:
                 raise UpstreamError(f"the answer is longer than {limit >> 20} MiB", status=502, reason="malformed")
         return b"".join(pieces)
@@ -87,6 +88,7 @@ class HttpResponse:
         if self._response.content.at_eof():
             self._response.release()
         else:
+            # A connection with unread bytes cannot be reused: they would be taken for the beginning of the next answer.
             self._response.close()
 
     def abort(self) -> None:
@@ -240,6 +242,7 @@ def _timeout(connect_s: float) -> aiohttp.ClientTimeout:
 
 def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
     """The UpstreamError for an exception of aiohttp; None for any other. `reset`: the reason of a lost connection."""
+    # Subclasses first: TLS and DNS errors of aiohttp are ClientConnectorErrors, and those are ClientConnectionErrors.
     match error:
         case aiohttp.ConnectionTimeoutError():
             return UpstreamError("the connection timed out", status=504, reason="timeout")

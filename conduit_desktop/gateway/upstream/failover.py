@@ -97,7 +97,9 @@ class FailoverRun:
                 # A larger window or a laxer filter may take what this one refused; any other refusal is the client's to mend.
                 if error.reason not in ("context_length", "content_filter"):
                     raise
+                # The first refusal is the one shown: it is about the model that the client named.
                 refusal = refusal or error
+                # `pop`: a cause leads to its fallbacks once, or two refusing fallbacks could be tried for ever.
                 routes = list(by_cause.pop(error.reason, routes))
                 continue
             if answer is not None:
@@ -145,6 +147,7 @@ class FailoverRun:
         """The answer's stream broke: that counts in the health of its target and credential."""
         bound = answer.target.bound
         bound.kind.judge(error)
+        # A client's own key has no health here, and the failure of an older version says nothing of its new credentials.
         label = answer.credential.label if answer.credential in bound.credentials and self._state.is_current(bound) else None
         self._health.failed(answer.target.name, bound.provider.id, label, error)
 
@@ -231,6 +234,7 @@ class FailoverRun:
             credentials = tuple(sorted(credentials, key=lambda credential: key[credential.label], reverse=True))
         why: list[str] = []
         for credential in credentials:
+            # Looked up only when its turn comes: another request may have been refused with it meanwhile.
             wait = self._health.credential_wait_s(target.bound.provider.id, credential.label, target.model)
             if wait == 0:
                 yield credential
@@ -287,6 +291,7 @@ class FailoverRun:
         """The request is settled: measure the target's speed."""
         self._health.end(name)
         record = self._meter.record
+        # The time of a broken or cancelled answer is not that of a whole one.
         if record.status != "success":
             return
         if answer.reader is not None:

@@ -96,6 +96,7 @@ class MediaAttempt(TargetAttempt):
         try:
             return await asyncio.gather(*tasks)
         finally:
+            # `gather` leaves the others running when one fails: they would cost money for answers that are not read.
             for task in tasks:
                 task.cancel()
 

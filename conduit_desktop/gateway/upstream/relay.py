@@ -215,6 +215,7 @@ class ChatAnswerStream:
         try:
             events = self.answer.take(data)
         except UpstreamError as failure:
+            # Not raised here: sound frames before the fault in the same bytes are still passed on; `check` raises it then.
             events, self.answer.failure = [], failure
         return self._feed(data, events)
 
@@ -376,6 +377,7 @@ async def relay(
             out = stream.ping() if data is None else stream.take(data)
         stream.check()
         out += stream.end()
+        # Before the record is written: the connection need not wait for the disk.
         response.finish()
         meter.streamed_ms = reader.waited_s * 1000
         await meter.settle("success")
@@ -399,6 +401,7 @@ def _broken(answer: UpstreamAnswer, meter: Meter, on_break: OnBreak, error: Exce
     """What the client is sent for a stream that could not be relayed to its end: our code, the target's name, the cause."""
     if not isinstance(error, UpstreamError):
         return own_error(error)
+    # Before the message is recorded and quoted: a provider may repeat the credential in it.
     redact(error, answer.secrets)
     meter.broke(error)
     on_break(answer, error)
@@ -433,6 +436,7 @@ async def ping_until(
     """Pings until a target answers, then its stream; where none does, the dialect's error event."""
     while not searching.done():
         yield writer.ping()
+        # `wait` leaves the search running at its time-out, where `wait_for` would cancel it.
         await asyncio.wait({searching}, timeout=keepalive_s)
     try:
         answer = searching.result()
@@ -446,4 +450,5 @@ async def ping_until(
         async for data in frames:
             yield data
     finally:
+        # Closing this generator does not close the inner one: it would go on holding its connection until it is collected.
         await frames.aclose()

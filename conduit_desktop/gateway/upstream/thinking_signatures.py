@@ -61,6 +61,7 @@ class ThinkingSignatures:
 
     def keep(self, scope: str, dialect: str, what: str, proof: Proof) -> None:
         """Keep `proof` for `what` (a tool call's id, or a thinking block's text) of an answer in `dialect`."""
+        # It would push out every other entry, and then itself.
         if proof.size > self._max_bytes:
             return
         key = _key(scope, dialect, what)
@@ -115,6 +116,7 @@ class ThinkingSignatures:
 
 
 def _key(scope: str, dialect: str, what: str) -> bytes:
+    # A digest, so that the size of a key does not grow with the thinking block it stands for.
     text = "\0".join((scope, dialect, what))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -68,6 +68,7 @@ class PassthroughRelay:
             # At the end of the stream, only the frame end of an error may be missing.
             fit, self._unfit = _until_unfit(self._splitter.split(whole if data else buffer + self._splitter.end))
             return b"".join(fit) if data else b""
+        # Frames are split only where usage has come: all other bytes are passed on without being parsed a second time.
         if self._hide_usage and any(isinstance(event, UsageReported) for event in events):
             is_usage_only = self._upstream.is_usage_only
             return b"".join(frame.raw for frame in self._splitter.split(whole) if not is_usage_only(frame.data))
@@ -125,6 +126,7 @@ class ReframedRelay:
 
     def end(self) -> bytes:
         rest = self._passthrough.end()
+        # The last frame may lack its end, without which the splitter would not return it.
         return (self._reframed(rest + b"\n\n") if rest.strip() else b"") + self._writer.close()
 
     def raw_error(self, secrets: Secrets) -> bytes:
@@ -202,6 +204,7 @@ def prepare(
         upstream = dialect(dialects[0])
         request = call.neutral
         if signatures is not None:
+            # The scope keeps callers apart: those without a key differ in their address alone.
             scope = call.credential or ("operator" if call.operator else f"anonymous {call.client_ip}")
             request = signatures.restored(scope, upstream.name, request)
             watch = signatures.watch(scope, upstream.name)
