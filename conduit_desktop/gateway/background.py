@@ -44,6 +44,7 @@ class HealthMonitor:
         saved = await self._meta.get(_NAME)
         if saved is not None:
             persistence.restore(self._health, self._snapshot(), saved, now_ms())
+        # What was restored is written anew, because its marks have the salt of the last process.
         self._written = persistence.SavedHealth(salt=self._salt) if saved is None else None
         self._checked_at = time.monotonic()
         self._task = asyncio.create_task(self._run())
@@ -98,6 +99,7 @@ class HealthMonitor:
         failing: dict[str, list[str]] = {}
         for name, target in self._health.targets.items():
             if target.state == "open":
+                # By provider: one request shows whether it answers, however many of its targets fail.
                 failing.setdefault(name.partition("/")[0].lower(), []).append(name)
         owners = [(bound, names) for key, names in failing.items() if (bound := self._snapshot().providers.get(key)) is not None]
         answers = await asyncio.gather(*(self._answers(bound) for bound, _ in owners))

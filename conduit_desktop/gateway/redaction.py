@@ -21,6 +21,7 @@ def redact(error: UpstreamError, secrets: Secrets) -> None:
     for form in _all_forms(secrets):
         error.message = _without(form, error.message)
         if error.body:
+            # `surrogateescape` keeps bytes that are not UTF-8 as they were.
             error.body = _without(form, error.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     error.args = (error.message,)
 

@@ -70,7 +70,9 @@ async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> 
     response = web.StreamResponse(headers=reply.headers)
     response.headers["Content-Type"] = reply.content_type
     response.headers["Cache-Control"] = "no-cache"
+    # nginx would hold events back until its buffer is full.
     response.headers["X-Accel-Buffering"] = "no"
+    # Here, because the middleware sees the response only after its headers have been sent.
     response.headers.update(cors_headers(request, gateway))
     try:
         await response.prepare(request)

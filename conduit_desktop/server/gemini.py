@@ -41,6 +41,7 @@ def handler(gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamRes
     """Handles every method of a model."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
+        # From the right, because model names may hold a colon, as in `llama3:latest`.
         model, _, method = request.match_info["target"].rpartition(":")
         answerer = METHODS.get(method)
         if answerer is None or not model:

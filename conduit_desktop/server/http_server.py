@@ -151,6 +151,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
     sockets = [first]
     try:
         sockets.append(_listening_socket(socket.AF_INET6, "::1", first.getsockname()[1]))
+    # Not IPv4 alone: clients that look up localhost as ::1 first would reach the other program.
     except PortTaken:
         first.close()
         if port == 0:
@@ -158,6 +159,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             return bind(host, port)
         raise
     except OSError as error:
+        # A computer without IPv6 is no reason not to start.
         log.info("not listening on ::1: %s", describe(error))
     return sockets
 
@@ -197,6 +199,7 @@ def _port_taken_text(host: str, port: int, error: OSError) -> str:
 
 def port_holder(port: int) -> str | None:
     """The program that listens on `port`, such as `ControlCenter (pid 412)`; None where the system does not show it. Blocks."""
+    # Only a detail of the error text: failing to find it must not hide that the port is taken.
     with suppress(OSError, ValueError, subprocess.SubprocessError):
         if sys.platform == "linux":
             return _port_holder_linux(port)

@@ -47,6 +47,7 @@ def handler(gateway: Gateway, endpoint: Endpoint, form: str, check: Check) -> Ha
         media_request = await _media_request(request, gateway, endpoint, form)
         if endpoint == "moderations":
             media_request.body.setdefault("model", _DEFAULT_MODERATION)
+        # Before the check: its refusal, too, names the id of the request.
         call = make_call(request, gateway, dialect("openai_chat"), _typed_fields(media_request))
         check(media_request.body)
         call.endpoint, call.body, call.media_request = endpoint, media_request.body, media_request

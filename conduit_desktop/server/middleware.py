@@ -82,6 +82,7 @@ def client_api_middleware(gateway: Gateway) -> Middleware:
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
             response = error_response(request, Internal("Internal error of the gateway; see its log."))
+        # A stream has sent its headers by now; `chat.stream` adds these itself.
         if "Origin" in request.headers and not response.prepared:
             response.headers.update(cors_headers(request, gateway))
         return response
@@ -113,6 +114,7 @@ def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
             "Access-Control-Request-Headers", "authorization, content-type"
         )
         headers["Access-Control-Max-Age"] = "600"
+        # Chrome asks for this where a page of the public internet calls a private address.
         if request.headers.get("Access-Control-Request-Private-Network") == "true":
             headers["Access-Control-Allow-Private-Network"] = "true"
     return web.Response(status=204, headers=headers)
@@ -210,10 +212,12 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
         headers["x-conduit-request-id"] = request[REQUEST_ID]
     if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
+        # aiohttp takes no parameters in `content_type`.
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]
         return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
     status, body = client_dialect.write_error(error)
     if error.retry_after is not None:
+        # Rounded up: a client that comes back a moment too early is refused again.
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json", headers=headers)
 

@@ -30,6 +30,7 @@ def credential(request: web.Request) -> str | None:
 async def read_body(request: web.Request, max_mb: int) -> bytes:
     """The whole body, decompressed; raises PayloadTooLarge as soon as it is over `max_mb` MiB."""
     limit = max_mb * _MB
+    # A stated length is refused before anything is read; one that is not stated, or is compressed, is counted below.
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(max_mb)
     # Most bodies arrive in one piece: then nothing is copied.

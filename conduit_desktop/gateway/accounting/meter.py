@@ -98,6 +98,7 @@ class Meter:
         """An attempt has failed, or its answer has begun."""
         self.record.attempts.append(attempt)
         self.upstream_ms += attempt.duration_ms
+        # A failed attempt is taken as free; one that is cut off earlier counts as paid, as its provider may have begun to work.
         self._tried = self._answered = attempt.outcome == "ok"
 
     def broke(self, error: UpstreamError) -> None:
@@ -245,4 +246,5 @@ def attempt_of(target: BoundTarget, label: str, began: float, error: GatewayErro
 
 
 def _size(text: str) -> int:
+    # Nearly every piece of an answer is ASCII, whose size needs no encoding.
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))

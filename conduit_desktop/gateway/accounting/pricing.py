@@ -85,6 +85,7 @@ def _matches(pattern: str, names: Iterable[str]) -> bool:
 
 def _compiled_price(query: PriceQuery, prices: Sequence[Price], at_ms: int, catalog: PriceCatalog | None) -> CompiledPrice | None:
     listed = resolve(prices, query, at_ms, catalog)
+    # Of every pattern: a price that begins later may be the one that holds from then on.
     to_come = (price.valid_from for price in prices if price.valid_from > at_ms)
     changes = [at for at in (listed.valid_until if listed else None, *to_come) if at is not None]
     return compile_price(listed.price, min(changes, default=None)) if listed else None

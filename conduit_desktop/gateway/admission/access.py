@@ -43,11 +43,13 @@ def digest(key: str) -> str:
 
 def identify(call: Call, snapshot: Snapshot) -> Caller:
     """The caller; raises Unauthorized or Forbidden. Only for a known key does the text give the reason."""
+    # Before the key: a barred address must not learn whether a key is valid.
     check_address(call.client_ip, snapshot)
     if call.operator:
         return Caller(snapshot.keys.get(call.path.get("key_id", "")))
     if not call.credential:
         return Caller(_checked(_anonymous(call, snapshot), call))
+    # By prefix first: a mistyped or revoked key of the gateway must never be sent on to a provider.
     if not call.credential.startswith(KEY_PREFIX):
         if any(bound.provider.accept_client_keys and bound.provider.enabled for bound in snapshot.providers.values()):
             return Caller(own_key=call.credential)

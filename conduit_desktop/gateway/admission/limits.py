@@ -208,6 +208,7 @@ class RateLimiter:
 
 
 def _check_parallel(key: VirtualKey, use: KeyUsage) -> None:
+    # When one of them will end is unknown, so the pause is the shortest that clients take as one.
     if key.max_parallel is not None and use.parallel >= key.max_parallel:
         raise RateLimited(f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.", retry_after=1.0)
 
@@ -230,6 +231,7 @@ def _check_budget(key: VirtualKey, account: BudgetAccount, expected: CostEstimat
         return
     left = key.budget_nano - account.spend_nano - account.reserved_nano
     cost = expected.cost_nano
+    # An unpriced request reserves nothing: it passes only while something is left.
     if cost > max(0, left) or (expected.unpriced and left <= 0):
         need = f"; this request may cost {show_usd(cost)}" if 0 < left < cost else ""
         raise BudgetExceeded(

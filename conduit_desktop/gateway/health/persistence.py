@@ -73,6 +73,7 @@ def new_salt() -> str:
 
 def remembered(health: Health, snapshot: Snapshot, salt: str, now_ms: int) -> SavedHealth:
     """The open circuits, pauses, disabled credentials and cooldowns of existing providers."""
+    # Sorted, so that the same set compares equal and is not written again.
     kept = SavedHealth(salt=salt, paused=sorted(name for name in health.paused if _owner(name, snapshot) is not None))
     for name, target in health.targets.items():
         left_s, cooldown_s, bound = health.next_probe_s(name), health.target_cooldown_s(name), _owner(name, snapshot)

@@ -99,7 +99,7 @@ class FailoverRun:
                     raise
                 # The first refusal is the one shown: it is about the model that the client named.
                 refusal = refusal or error
-                # `pop`: a cause leads to its fallbacks once, or two refusing fallbacks could be tried for ever.
+                # `pop`: a cause leads to its fallbacks once, or their own refusals would lead to them again without end.
                 routes = list(by_cause.pop(error.reason, routes))
                 continue
             if answer is not None:
@@ -268,6 +268,7 @@ class FailoverRun:
             self._meter.record.attempts.append(attempt)
             raise
         finally:
+            # An answer that was found stays in flight until it is settled: `_settled` ends it.
             if answer is None:
                 self._health.end(target.name, probe)
         if answer.streamed:

@@ -26,6 +26,7 @@ class AdminRefused(ActionError):
 
 async def check(request: web.Request, context: AppContext) -> Actor:
     """The caller's actor; raises AdminRefused: 401 without or with a wrong key, 403 for a virtual key or a foreign page."""
+    # Before the key, so that a foreign page cannot try keys.
     if _foreign_page(request):
         raise AdminRefused(403, "origin_not_allowed", "Web pages of another origin may not use the admin API.")
     presented = _presented(request)
@@ -47,6 +48,7 @@ def _presented(request: web.Request) -> str:
 
 def _foreign_page(request: web.Request) -> bool:
     """Browsers name the page's origin; the admin API serves no pages, so only its own origin would do."""
+    # `same-site` too: browsers leave the port out of a site, so that any local web server is one of the same site.
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         return True
     origin = request.headers.get("Origin")
@@ -55,4 +57,5 @@ def _foreign_page(request: web.Request) -> bool:
     try:
         return urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower()
     except ValueError:
+        # Fail closed: an origin that cannot be parsed is a foreign one.
         return True

@@ -85,6 +85,7 @@ class Feeds:
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         listener = Listener()
+        # Before the first byte is sent: a client that reads `connected` misses nothing after it.
         forget = self._bus.subscribe(listener.put)
         self._listeners.add(listener)
         try:
