@@ -27,6 +27,7 @@ def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer 
     if answer is None:
         return headers
     if answer.prepared.passthrough:
+        # Only in passthrough: an SDK of another dialect does not know these names.
         headers |= _relayed(answer, with_limits=not limits)
     headers["x-conduit-provider"] = answer.target.bound.name
     headers["x-conduit-model"] = _printable(answer.target.model)
@@ -60,6 +61,7 @@ def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str
     anthropic = call.dialect.name == "anthropic_messages"
     headers: dict[str, str] = {}
     for what, (limit, remaining, reset_s) in limiter.headers(caller.key).items():
+        # Anthropic states a moment, OpenAI a duration.
         if anthropic:
             at = datetime.now(UTC) + timedelta(seconds=reset_s)
             prefix = f"anthropic-ratelimit-{what}"

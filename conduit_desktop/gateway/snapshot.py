@@ -78,6 +78,7 @@ class Snapshot:
 async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapshot:
     """Read the store and the secrets into a new snapshot; a provider that cannot be bound stays, with its problem."""
     providers = await store.providers.all()
+    # In a thread, because reading a keyring blocks.
     bound = await asyncio.to_thread(lambda: [_bind(provider, secrets) for provider in providers])
     aliases = await store.models.all()
     keys = await store.keys.all()
@@ -85,6 +86,7 @@ async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapsh
         settings=settings,
         providers={one.name.lower(): one for one in bound if one is not None},
         aliases={alias.alias.lower(): alias for alias in aliases if "*" not in alias.alias},
+        # Sorted once here, because every unknown model name is compared with them in this order.
         patterns=tuple(sorted((a for a in aliases if "*" in a.alias), key=lambda a: (-len(a.alias), a.alias))),
         keys={key.id: key for key in keys},
         keys_by_digest={key.digest: key for key in keys},
@@ -102,6 +104,7 @@ def _bind(provider: Provider, secrets: SecretStore) -> BoundProvider | None:
     try:
         kind = bind(provider)
     except (ConduitError, KeyError, ValueError) as error:
+        # One provider that cannot be bound must not keep the gateway from starting with the others.
         log.error("provider %s cannot be used: %s", provider.name, describe(error))
         return None
     problem = ""
@@ -114,12 +117,14 @@ def _bind(provider: Provider, secrets: SecretStore) -> BoundProvider | None:
             try:
                 value = _need(secrets, credential.secret, f"credential {credential.label}") if credential.secret else ""
             except ConduitError as error:
+                # One missing secret leaves the provider's other credentials in use.
                 problem = str(error)
                 continue
             credentials.append(Credential(credential.label, Secrets(value, headers), credential.weight))
     except ConduitError as error:
         problem = str(error)
     if not provider.credentials and not problem:
+        # Local servers need no key; a credential without a value lets them take the same path.
         credentials.append(Credential("default", Secrets("", headers)))
     return BoundProvider(provider, kind, tuple(credentials), problem if not credentials else "")
 

@@ -62,6 +62,7 @@ async def _health(request: web.Request) -> web.Response:
 
 def _ready(context: AppContext) -> Handler:
     async def ready(request: web.Request) -> web.Response:
+        # Without space for records it is not ready: a load balancer should use another instance.
         writable = context.store.healthy
         providers = sum(bound.provider.enabled and not bound.problem for bound in context.gateway.snapshot.providers.values())
         body = {"status": "ok" if writable else "degraded", "records": writable, "providers": providers}

@@ -81,6 +81,7 @@ class Metrics:
 
     def count(self, record: RequestRecord) -> None:
         """Add one record to every counter it belongs to."""
+        # Names that callers made up, also without a key, would fill the series.
         model = "" if record.error_code in _WITHOUT_MODEL_LABEL else record.model
         labels: Labels = (("model", model), ("provider", record.provider))
         _add(self.requests, (*labels, ("endpoint", record.endpoint), ("status", record.status)), 1)
@@ -89,6 +90,7 @@ class Metrics:
                 _add(self.tokens, (*labels, ("class", name)), count)
         if record.cost_nano:
             _add(self.cost_nano, labels, record.cost_nano)
+        # None is an unknown price, 0 a known one.
         elif record.cost_nano is None:
             _add(self.unpriced, labels, 1)
         for attempt in record.attempts:
@@ -202,6 +204,7 @@ def _handler(context: AppContext, metrics: Metrics) -> Handler:
 
 def _is_local(request: web.Request) -> bool:
     """Whether a program on this computer sends the request: not a web page, and not a client of a reverse proxy."""
+    # A reverse proxy and a browser on this computer call from loopback, too, for others.
     if "Origin" in request.headers or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     address = request.remote or ""

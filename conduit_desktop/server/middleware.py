@@ -212,7 +212,7 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
         headers["x-conduit-request-id"] = request[REQUEST_ID]
     if isinstance(error, UpstreamError) and error.body and error.dialect == client_dialect.name and error.status >= 400:
         headers |= {name: value for name, value in error.headers.items() if name in _RELAYED_ERROR_HEADERS}
-        # aiohttp takes no parameters in `content_type`.
+        # Without parameters: aiohttp refuses a charset in `content_type`.
         content_type = error.headers.get("content-type", "application/json").partition(";")[0]
         return web.Response(status=error.status, body=error.body, content_type=content_type or "application/json", headers=headers)
     status, body = client_dialect.write_error(error)

@@ -47,6 +47,7 @@ def model_handler(gateway: Gateway) -> Handler:
                 if ANTHROPIC_VERSION_HEADER in request.headers:
                     return json_response(_anthropic_row(alias))
                 return json_response((await openai_rows(gateway, [alias]))[0])
+        # One error for both, so that a key cannot find out the names that it may not use.
         raise ModelNotFound(f"The model {name!r} does not exist, or this key may not use it.", param="model")
 
     return model
@@ -95,6 +96,7 @@ async def openai_rows(gateway: Gateway, aliases: list[ModelAlias]) -> list[Row]:
     snapshot = gateway.snapshot
     first = {alias.alias: target for alias in aliases if (target := _first_target(alias, snapshot)) is not None}
     wanted = list(first.values())
+    # First without a thread: the prices are mostly known.
     compiled_prices = gateway.state.compiled_prices.known(wanted)
     if compiled_prices is None:
         compiled_prices = await gateway.state.compiled_prices.find(wanted, snapshot)

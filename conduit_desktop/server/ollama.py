@@ -123,6 +123,7 @@ def _tag(alias: ModelAlias) -> dict[str, Any]:
         "model": alias.alias,
         "modified_at": _changed(alias),
         "size": 0,
+        # Ollama's digests are SHA-256 in hex; this one needs only to have their form.
         "digest": hashlib.sha256(alias.alias.encode()).hexdigest(),
         "details": {**_DETAILS, **_SIZES},
     }
@@ -163,6 +164,7 @@ async def _known(gateway: Gateway, route: Route) -> list[OfferedModel]:
 def _shown(route: Route, known: list[OfferedModel]) -> dict[str, Any]:
     """The capabilities that every listed target has. Where none is listed, tools are assumed: most current models have them."""
     listed = [model for model in known if model.features]
+    # Every target, because any of them may answer the request.
     features = [name for name in _FEATURES if listed and all(name in model.features for model in listed)]
     sizes = [model.context_tokens for model in known if model.context_tokens]
     size = (route.alias.max_context_tokens if route.alias else None) or min(sizes, default=None)

@@ -81,8 +81,8 @@ def _need_input(body: dict[str, Any]) -> None:
 
 def _owner(call: Call, gateway: Gateway) -> str:
     """Whose responses the caller may see; raises Unauthorized or Forbidden."""
-    # A digest of the client's own key, because the owner is stored.
     caller = access.identify(call, gateway.snapshot)
+    # A digest of the client's own key, because the owner is stored.
     return f"client:{access.digest(caller.own_key)}" if caller.own_key else caller.id
 
 

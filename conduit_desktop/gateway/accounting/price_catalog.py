@@ -48,6 +48,7 @@ class PriceCatalog:
         if row is None:
             return None
         name = model.lower()
+        # The catalog has some dates with hyphens where a provider may write none (`gpt-4o-20240806`); the exact name comes first.
         for spelled in dict.fromkeys((name, _COMPACT_DATE.sub(r"-\1-\2-\3", name))):
             variants = self._variants(row, spelled)
             if variants is not None:
@@ -108,6 +109,7 @@ def _holds(variant: dict[str, Any], now: datetime) -> bool:
     if "between" in variant:
         start, end = (time.fromisoformat(text) for text in variant["between"])
         clock = now.time()
+        # A span may go over midnight.
         return start <= clock < end if start <= end else clock >= start or clock < end
     return True
 

@@ -96,6 +96,7 @@ class Budgets:
     def forget(self, keep: Iterable[str]) -> None:
         """Drop the accounts of keys that are gone and have nothing in flight."""
         kept = set(keep)
+        # Else the reservation would be settled in a new account that never held it.
         for key_id in [k for k, account in self._accounts.items() if k not in kept and not account.reserved_nano]:
             del self._accounts[key_id]
             self._baselines.pop(key_id, None)

@@ -39,6 +39,7 @@ _SOUND_BYTES_S = 16_000
 def _measure(body: Json) -> tuple[int, int]:
     """UTF-8 bytes of all texts, and the number of pictures and documents."""
     size = media = 0
+    # A stack, not recursion: clients choose how deep a body is nested.
     stack = [body]
     while stack:
         item = stack.pop()
@@ -70,6 +71,7 @@ def max_output_tokens(body: dict[str, Json]) -> int:
             value = place.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 n = place.get("n")
+                # Each of the `n` choices may be as long as the maximum.
                 return value * n if isinstance(n, int) and n > 1 else value
     return UNBOUNDED
 

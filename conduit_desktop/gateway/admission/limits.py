@@ -208,7 +208,7 @@ class RateLimiter:
 
 
 def _check_parallel(key: VirtualKey, use: KeyUsage) -> None:
-    # When one of them will end is unknown, so the pause is the shortest that clients take as one.
+    # When one of them will end is unknown: a second is the shortest wait that a Retry-After can state.
     if key.max_parallel is not None and use.parallel >= key.max_parallel:
         raise RateLimited(f"The key {key.name!r} may have {key.max_parallel} requests in flight, and has them.", retry_after=1.0)
 

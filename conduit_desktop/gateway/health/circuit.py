@@ -192,7 +192,7 @@ class Health:
             self._close(name, health)  # a refusal shows that the target works
         if label is None:
             return
-        # A rate limit concerns the credential: another one may still use the target, so its circuit stays as it is.
+        # A rate limit is the credential's, not a fault of the target: another credential may still get an answer.
         if error.reason == "rate_limit":
             self._cool(self._credential(provider_id, label), _model(name), error.retry_after)
         elif error.reason in _CREDENTIAL_FAULTS:

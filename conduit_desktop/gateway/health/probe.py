@@ -66,6 +66,7 @@ async def _list_models(gateway: Gateway, bound: BoundProvider, name: str) -> lis
         async with asyncio.timeout(LIST_S):
             secrets = await bound.kind.credentials(bound.credentials[0].secrets)
             lists = bound.kind.model_lists(secrets)
+            # A fuller list may be missing or refused; the last one is what every server of the kind has.
             for fuller in lists[:-1]:
                 with suppress(UpstreamError, ValueError):
                     return await _listed(gateway, bound, fuller, secrets)
@@ -163,6 +164,7 @@ async def _some_models(gateway: Gateway, bound: BoundProvider) -> list[str]:
     """Chat models of the provider: one that an alias uses, else those it offers; raises Invalid where there is none."""
     for alias in gateway.snapshot.aliases.values():
         for target in alias.targets:
+            # A model in use comes first: a key may have access to some of the listed models only.
             if target.provider.lower() == bound.name.lower() and "*" not in target.model and _may_chat(target.model):
                 return [target.model]
     offered = await offered_models(gateway, bound.name)
@@ -202,6 +204,7 @@ async def _test_stream(gateway: Gateway, model: str) -> tuple[Tested, bool]:
                     events += reader.feed(data)
                 events += reader.close()
             finally:
+                # Also after a time-out: the request would stay in flight, with its reservation.
                 await exchange.close()
     except TimeoutError:
         tested.error = f"No answer within {PROBE_S:g} s."

@@ -193,6 +193,7 @@ def prepare(
     kind = target.bound.kind
     dialects = kind.dialects_for(target.model)
     watch: SignatureRecorder | None = None
+    # OpenAI serves some models by the Responses API alone: what the provider speaks, a model need not.
     passthrough = kind.supports(call.dialect.name) and (dialects is kind.dialects or call.dialect.name in dialects)
     if passthrough:
         upstream = call.dialect

@@ -32,6 +32,7 @@ async def answer(request: web.Request, path: str, context: AppContext, actor: Ac
 async def _body(request: web.Request) -> Any:
     """The JSON sent, None where nothing was; raises Refused."""
     data = bytearray()
+    # Counted as it comes: a body sent in chunks states no length.
     async for part in request.content.iter_chunked(65536):
         data += part
         if len(data) > MAX_BODY:
