@@ -170,6 +170,7 @@ async def rotate(context: AppContext, key_id: str, actor: Actor) -> NewKeyView:
 
     A key that the config file defines without its value gets one here.
     """
+    # Read here: `replace` runs on the writer thread, which must not touch the loop's objects.
     secret, in_file = fresh(), context.keys_in_file
 
     def replace(edit: Edit) -> VirtualKey:
@@ -191,6 +192,7 @@ async def reset_spend(context: AppContext, key_id: str, actor: Actor) -> KeyView
     async def work(started: PendingChange) -> VirtualKey:
         key = await find(context, key_id)
         account = context.gateway.account(key.id)
+        # Read on the loop, where requests change the account; `replace` runs on the writer thread.
         spent, period_start = account.spend_nano, account.period_start or 0
 
         def replace(edit: Edit) -> VirtualKey:

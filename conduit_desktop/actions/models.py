@@ -195,6 +195,7 @@ def _renamed_fallbacks(edit: Edit, before: ModelAlias, name: str) -> list[ModelA
             if any(other.lower() == before.alias.lower() for other in others)
         }
         if one.id != before.id and changed:
+            # The config file would bring the old name back: the rename is refused rather than undone later.
             check_unlocked(one.source, f"The alias {one.alias!r}, which falls back on this one,")
             followers.append(replaced(one, changed))
     return followers

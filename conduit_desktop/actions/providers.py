@@ -234,6 +234,7 @@ async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderP
     values.pop("api_keys", None)
     if "api_keys" in fields or "api_key" in fields:
         if "api_keys" not in fields:
+            # `api_key` alone stands for the first key: callers that know only that field must not lose the others.
             first = before.credentials[:1]
             label, weight = (first[0].label, first[0].weight) if first else ("default", 1)
             replacing = [NewCredential(label=label, api_key=patch.api_key, weight=weight)] if patch.api_key is not None else []
@@ -268,6 +269,7 @@ def _renamed_targets(edit: Edit, old: str, new: str) -> list[ModelAlias]:
     renamed = []
     for alias in edit.tx.models.all():
         if any(target.provider.lower() == old.lower() for target in alias.targets):
+            # The config file would bring the old name back: the rename is refused rather than undone later.
             check_unlocked(alias.source, f"The alias {alias.alias!r}, which names this provider,")
             targets = tuple(
                 target.model_copy(update={"provider": new}) if target.provider.lower() == old.lower() else target

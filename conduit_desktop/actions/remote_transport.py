@@ -149,6 +149,7 @@ class RemoteTransport:
             self._notify(Change(topic))
 
     def _notify(self, change: Change) -> None:
+        # A copy: a listener may unsubscribe while it is called.
         for listener in tuple(self._listeners):
             listener(change)
 
@@ -168,7 +169,9 @@ class RemoteChat(ChatAnswer):
 
     async def _run(self) -> AsyncGenerator[Event]:
         url = f"{self._transport.address}/v1/chat/completions"
+        # In place of the session's master key, which is for the admin API alone.
         headers = {"Authorization": f"Bearer {self._key}", "User-Agent": CLIENT}
+        # No limit in all: a long answer may stream for many minutes.
         timeout = aiohttp.ClientTimeout(total=None)
         try:
             async with self._transport.session.post(
@@ -193,6 +196,7 @@ def _refusal(status: int, data: bytes) -> GatewayError:
     try:
         error = orjson.loads(data)["error"]
         refusal = GatewayError(str(error["message"]), code=str(error.get("code") or "gateway_error"))
+    # A proxy in between may answer with a page of its own.
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         refusal = GatewayError(f"the gateway answers {status}")
     refusal.status = status

@@ -32,9 +32,11 @@ async def reprice(context: AppContext, actor: Actor) -> int:
 async def _reprice(started: PendingChange) -> int:
     context = started.context
     known: dict[str, CompiledPrice | None] = {}
+    # The entry first: each batch amends it in its own transaction, so it is right even if a later batch fails.
     count, entry = 0, await started.commit(partial(_record, count=0))
     # In batches: one transaction over millions of records would hold up the durable records of live requests.
     last: RequestRecord | None = None
+    # Behind the last one: records that stay unpriced would otherwise be listed again without end.
     while records := await context.store.ledger.unpriced(BATCH, after=last):
         wanted = {one.name: one for one in (_priced(context, record) for record in records) if one.name not in known}
         if wanted:

@@ -175,6 +175,7 @@ def _given(query: Any) -> Any:
 
 def _values(model: BaseModel | Any) -> Any:
     """Only the fields that were set: in a patch, an unset field is one that does not change."""
+    # Not by isinstance: importing pydantic would slow down a command that sends plain values.
     return model.model_dump(mode="json", exclude_unset=True) if hasattr(model, "model_dump") else model
 
 

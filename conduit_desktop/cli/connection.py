@@ -56,6 +56,7 @@ class BlockingTransport:
 
     def events(self) -> Iterator[tuple[str, Any]]:
         """Topic and payload of every change, until the server stops. Blocks."""
+        # The server sends a ping every 10 s: a minute without a byte means that it is gone.
         connection = connect(self.address, timeout=60)
         try:
             connection.request("GET", f"{PREFIX}/events", headers=self._authorization)
@@ -84,6 +85,7 @@ class Connection:
         self.options = options
         self.as_json = as_json
         self._stack = AsyncExitStack()
+        # One loop for the whole command: a home that is opened here is bound to the loop it was opened on.
         self._runner = asyncio.Runner()
         self._client: OperationClient | None = None
         self.address, self._token = server_of(options)

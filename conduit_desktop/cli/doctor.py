@@ -135,6 +135,7 @@ def _port(options: Options) -> Finding:
     if served and str(served).endswith(f":{port}"):
         return "ok", "port", f"{port} is this home's own server"
     with socket.socket() as trial:
+        # On Windows, SO_REUSEADDR would bind a port in use; elsewhere it passes over connections that are still closing.
         if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

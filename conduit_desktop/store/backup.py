@@ -38,6 +38,7 @@ def backup_now(home: Home, target: Path) -> Path:
         if not target.name or (target.exists() and not zipfile.is_zipfile(target)):
             raise Invalid(f"path: {target} is there already, and is no backup", "path")
         # Made in a private folder, which no other user can read or prepare.
+        # In the target's folder: `os.replace` works only within one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".conduit-backup-") as folder:
             part = Path(folder) / "backup.zip"
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -60,8 +61,10 @@ def _copy(path: Path, folder: Path) -> Path:
             contextlib.closing(sqlite3.connect(copy)) as target,
         ):
             source.execute("BEGIN")  # one snapshot: without it, each write starts the copy again
+            # BEGIN alone takes no snapshot: SQLite takes it at the first read.
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             source.backup(target, pages=PAGES_A_STEP, sleep=0)
+            # The copied header asks for WAL; the archive gets one file, so nothing may be left in a `-wal` file.
             target.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
         raise connections.trouble(path, error) from error
@@ -112,11 +115,13 @@ def _verify(path: Path) -> None:
         raise DatabaseUnusable(f"the backup's {path.name} is damaged: {error}") from error
     except ConduitError as error:
         raise type(error)(str(error).replace(str(path), f"{path.name} of the backup")) from error
+    # An empty database passes SQLite's check, but restoring it would lose everything.
     if verdict != "ok" or version == 0:
         raise DatabaseUnusable(f"the backup's {path.name} is damaged: {verdict}")
 
 
 def _replace(fresh: Path, path: Path) -> None:
+    # zipfile ignores the modes in an archive: the umask might let other users read the file.
     fresh.chmod(0o600)
     aside = path.with_name(f"{path.name}.before-restore")
     # The WAL that a killed process left holds its newest records, and SQLite finds it by name.

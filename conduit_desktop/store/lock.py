@@ -89,10 +89,12 @@ class HomeLock:
         """The content that the holding process wrote (empty where it wrote none); None where the lock is free."""
         if self._handle is not None:
             return dict(self._info)
+        # `_open` would make the file, and a question needs no write to a home that was never served.
         if not self._path.exists():
             return None
         handle = self._open()
         try:
+            # Shared, where the system can: two processes that only look do not take each other for the holder.
             if _lock(handle, shared=True):
                 _unlock(handle)
                 return None
@@ -117,6 +119,7 @@ class HomeLock:
 
     def _open(self) -> int:
         try:
+            # For the user alone: a server writes the token into it with which the command line calls it.
             return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise HomeUnusable(self._root, error) from error

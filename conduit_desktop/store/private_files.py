@@ -37,6 +37,7 @@ def create_private(path: Path, data: bytes) -> bytes:
     finally:
         with suppress(OSError):
             temporary.unlink()
+    # Read back: where another process was first, its content is the one that holds.
     return path.read_bytes()
 
 
@@ -52,16 +53,19 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _write_new(path: Path, data: bytes) -> None:
+    # O_EXCL refuses a file or link that is there already; without O_BINARY, Windows would convert line ends.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
+        # Before the rename, or a power cut could leave the new name with empty content.
         os.fsync(file.fileno())
 
 
 def _move_new(source: Path, target: Path) -> None:
     """Raises FileExistsError where there is a file at `target`."""
     if sys.platform == "win32":
+        # Unlike elsewhere, a rename on Windows never replaces a file.
         source.rename(target)
         return
     try:

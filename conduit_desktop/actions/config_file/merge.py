@@ -93,6 +93,7 @@ class Merge:
                     path = f"models[{index}].targets[{at}].provider"
                     raise Invalid(f"{path}: there is no provider {target.provider!r}", path)
             models.check_fallbacks(model.alias, model.fallbacks, known, f"models[{index}].fallbacks")
+            # Followed one step only, so a longer cycle does no harm: the names count, not what lies behind them.
             for field in models.BY_CAUSE:
                 models.check_fallbacks(model.alias, getattr(model, field), dict.fromkeys(known, ()), f"models[{index}].{field}")
         for index, price in enumerate(config.prices):
@@ -117,6 +118,7 @@ class Merge:
         headers = self._new_headers(new, before)
         patch = _provider_patch(new, wanted, headers, before)
         fields = {name for name in ("kind", "base_url", "options", "accept_client_keys", "enabled") if _differs(name, new, before)}
+        # In a thread: a keyring or vault blocks.
         if await asyncio.to_thread(_other_keys, self.context, wanted, before):
             fields.add("api_keys")
         if await asyncio.to_thread(_other_headers, self.context, headers, before):

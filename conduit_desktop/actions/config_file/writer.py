@@ -84,6 +84,7 @@ def _key(key: VirtualKey) -> dict[str, Any]:
         values["budget_usd"] = to_usd(key.budget_nano)
     if key.expires_at is not None:
         values["expires_at"] = chosen_time(key.expires_at)
+    # The store has a digest only, so the key itself cannot be exported.
     values["key"] = f"env:{variable('CONDUIT_KEY', key.name)}"
     return values
 

@@ -86,10 +86,12 @@ class KeyringSecrets(SecretStore):
         with self._lock, _plain_errors("write to"):
             old = _Pieces.read(self._ring.get_password(service, name))
             size = PIECE if value.isascii() else PIECE // 2
+            # A value that itself starts with the mark goes into pieces, or it would be read as an entry that names some.
             if len(value) <= size and not value.startswith(_MARK):
                 self._ring.set_password(service, name, value)
             else:
                 self._set_pieces(service, name, [value[start : start + size] for start in range(0, len(value), size)])
+            # Only now: until the new entry is written, readers follow the old one to its pieces.
             self._remove(service, old.names(name) if old else [])
 
     def delete(self, name: str) -> None:
@@ -99,6 +101,7 @@ class KeyringSecrets(SecretStore):
             entry = self._ring.get_password(service, name)
             if entry is None:
                 return
+            # The entry before its pieces: a reader never finds an entry whose pieces are gone.
             self._ring.delete_password(service, name)
             pieces = _Pieces.read(entry)
             self._remove(service, pieces.names(name) if pieces else [])
@@ -149,6 +152,7 @@ def usable_keyring() -> KeyringBackend:
     with _plain_errors("find"):
         ring = keyring.get_keyring()
         rings = list(getattr(ring, "backends", [ring]))
+    # One backend of a chain is taken, not the chain: that could fall back on one that keeps plain text.
     for each in rings:
         kind = type(each)
         if not kind.__module__.startswith(_USELESS) and "plaintext" not in kind.__name__.lower():
@@ -168,6 +172,7 @@ def _probe(ring: KeyringBackend) -> None:
         except Exception as error:  # see _plain_errors; with a trial value, its text gives nothing away
             failure.append(SecretsUnavailable(f"the keyring cannot be used ({describe(error)})"))
 
+    # A daemon: a keyring that never answers must not keep the process from ending.
     thread = threading.Thread(target=try_it, name="keyring-probe", daemon=True)
     thread.start()
     thread.join(_PROBE_PATIENCE_S)
@@ -194,4 +199,5 @@ def _plain_errors(operation: str) -> Iterator[None]:
     except SecretsUnavailable:
         raise
     except Exception as error:  # the backends raise D-Bus, OS and their own errors, none of one kind
+        # The type alone: the text of a backend's error could repeat the secret.
         raise SecretsUnavailable(f"cannot {operation} the keyring: {type(error).__name__}") from error

@@ -78,6 +78,7 @@ def resolve(secrets: SecretStore, reference: str) -> str | None:
 
 def hint(secret: str) -> str:
     """Enough to recognise a secret: `sk-…9f3a`. One of less than 16 characters shows nothing."""
+    # Four characters are too large a part of a short secret to be shown.
     if len(secret) < _SHORTEST_HINTED:
         return "…"
     prefix = _PREFIX.match(secret)

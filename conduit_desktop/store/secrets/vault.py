@@ -69,6 +69,7 @@ class Vault(SecretStore):
         with vault._writing():
             if vault._key is not None and passphrase and _how(vault._key.header)["kdf"] == "file":
                 vault._key = None
+                # Before the key file goes: a crash in between must not leave a vault that nothing opens.
                 vault._save()
                 home.vault_key.unlink(missing_ok=True)
         return vault
@@ -114,6 +115,7 @@ class Vault(SecretStore):
 
     @property
     def _lock_path(self) -> Any:
+        # A file of its own: each save replaces the vault, and a lock on it would stay with the old file.
         return self._home.vault.with_name(self._home.vault.name + ".lock")
 
     def _signature(self) -> tuple[int, int, int] | None:
@@ -121,6 +123,7 @@ class Vault(SecretStore):
             found = self._home.vault.stat()
         except FileNotFoundError:
             return None
+        # The inode too: each save puts a new file in place, also where size and time stay the same.
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _load(self) -> None:
@@ -129,6 +132,7 @@ class Vault(SecretStore):
             self._entries, self._key, self._seen = {}, None, None
         elif signature != self._seen:
             header, sealed = _split(self._home.vault.read_bytes())
+            # scrypt is slow by design: the key is derived again only where the header changed.
             if self._key is None or self._key.header != header:
                 self._key = self._known_key(header)
             self._entries = _unseal(self._key, sealed)
@@ -188,6 +192,7 @@ def _how(header: bytes) -> dict[str, Any]:
 
 
 def _derive(passphrase: str, how: dict[str, Any]) -> bytes:
+    # The header is used before it can be authenticated: its numbers must not decide how much memory is taken.
     for name, (least, most) in _SCRYPT_BOUNDS.items():
         if not isinstance(how.get(name), int) or not least <= how[name] <= most or (name == "n" and how[name] & (how[name] - 1)):
             raise SecretsUnavailable(f"secrets.vault is damaged: scrypt's {name} is out of bounds")
@@ -196,6 +201,7 @@ def _derive(passphrase: str, how: dict[str, Any]) -> bytes:
     except (KeyError, TypeError, ValueError) as error:
         raise SecretsUnavailable("secrets.vault is damaged: it has no salt") from error
     memory = 128 * how["r"] * (how["n"] + how["p"] + 2)
+    # OpenSSL refuses to use more than 32 MB unless `maxmem` allows it.
     return hashlib.scrypt(
         passphrase.encode(), salt=salt, n=how["n"], r=how["r"], p=how["p"], maxmem=memory + 2**20, dklen=_KEY_BYTES
     )

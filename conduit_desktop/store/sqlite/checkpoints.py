@@ -67,6 +67,7 @@ class Checkpoints:
     def end(self, connection: sqlite3.Connection) -> None:
         """The last checkpoint; leaves an empty WAL."""
         if self._helper is not None:
+            # SQLite allows one checkpoint at a time: the last one would fail as busy and leave the WAL.
             self._helper.join()
         self._fold(connection, "TRUNCATE")
 
@@ -79,6 +80,7 @@ class Checkpoints:
         self._helper.start()
 
     def _fold_in_thread(self) -> None:
+        # A connection of its own: the writer uses the other one at the same time.
         with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
             self._fold(connection, "PASSIVE")
 

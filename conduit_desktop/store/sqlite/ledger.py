@@ -67,6 +67,7 @@ class SqliteLedger:
         now = clock.now_ms() if now_ms is None else now_ms
         count = await self._database.read(lambda c: int(c.execute("SELECT count(*) FROM requests").fetchone()[0]))
         before, surplus, removed = now - max_age_days * DAY_MS, max(0, count - max_rows), 0
+        # Small steps with pauses: the writer thread makes the records of live requests durable between them.
         while gone := await self._database.write(partial(_prune_step, before_ms=before, surplus=surplus)):
             removed, surplus = removed + gone, max(0, surplus - gone)
             await asyncio.sleep(PRUNE_PAUSE_S)
@@ -85,6 +86,7 @@ class SqliteLedger:
 def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[Any]]:
     parts: list[tuple[str, tuple[Any, ...]]] = []
     if filters.key is not None:
+        # Also by name: that of a removed or renamed key is found in its records alone.
         parts.append(("(key_id = ? OR key_name = ?)", (filters.key, filters.key)))
     if filters.model is not None:
         parts.append(("model = ?", (filters.model,)))
@@ -97,6 +99,7 @@ def _conditions(filters: RequestFilter, cursor: str | None) -> tuple[str, list[A
     if filters.until_ms is not None:
         parts.append(("started_at < ?", (filters.until_ms,)))
     if cursor is not None:
+        # A pair: requests may start in the same millisecond, and a page that ends between two must lose neither.
         parts.append(("(started_at, id) < (?, ?)", tuple(read_cursor(cursor, int, str))))
     where = "WHERE " + " AND ".join(sql for sql, _ in parts) if parts else ""
     return where, [value for _, values in parts for value in values]
@@ -108,6 +111,7 @@ def reprice_in(connection: sqlite3.Connection, costs: Iterable[tuple[str, int]])
 
 
 def _reprice(connection: sqlite3.Connection, id: str, cost_nano: int) -> int:
+    # UNPRICED once more: a record that was priced since it was listed must not be added to the totals twice.
     rows = connection.execute(
         f"""
         UPDATE requests SET cost_nano = ?,

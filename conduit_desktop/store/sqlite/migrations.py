@@ -48,6 +48,7 @@ def check(path: Path, connection: sqlite3.Connection) -> int:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
     tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+    # SQLite makes an empty file when it opens a new path: one without tables and version is not foreign.
     if not ours and (tables or version):
         raise DatabaseUnusable(f"the file {path} is a database of another program. It was left as it is; move it away.")
     if version > VERSION:
@@ -62,9 +63,11 @@ def _copy(path: Path, connection: sqlite3.Connection, version: int) -> None:
     # A migration cannot be undone; with the copy, the earlier release can be started again.
     target = path.with_name(f"{path.name}.before-v{version + 1}")
     target.unlink(missing_ok=True)
+    # Ahead of SQLite, which would make the file with the umask's mode.
     target.touch(mode=0o600)
     copy = sqlite3.connect(target)
     try:
+        # Through SQLite, not as a file: the newest pages may still be in the WAL.
         connection.backup(copy)
     finally:
         copy.close()
@@ -82,6 +85,7 @@ def _apply(connection: sqlite3.Connection) -> None:
     steps = Migrations("conduit")
     for migration in MIGRATIONS:
         steps()(migration)
+    # Without plugins: code installed for sqlite-utils elsewhere on the machine must not run in this process.
     steps.apply(Database(connection, execute_plugins=False))
 
 

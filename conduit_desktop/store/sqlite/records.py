@@ -135,6 +135,7 @@ class RecordSink:
     def _write_backlog(self, connection: sqlite3.Connection) -> BaseException | None:
         self._tried_at = time.monotonic()
         while self._backlog:
+            # Copied, not taken: a record leaves the backlog only once it is written or found unwritable.
             step = [self._backlog[i] for i in range(min(RETRY_STEP, len(self._backlog)))]
             for error in self._write_step(connection, step):
                 if error is not None and is_trouble(error):
@@ -189,6 +190,7 @@ def _mend(value: Any) -> Any:
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()
+        # Before int, of which bool is a subclass: a flag must stay a flag.
         case bool():
             return value
         case int():
@@ -207,5 +209,6 @@ def read_record(row: sqlite3.Row) -> RequestRecord:
     values["streamed"] = bool(values["streamed"])
     values["dropped"] = tuple(orjson.loads(values["dropped"]))
     attempts = orjson.loads(values["attempts"])
+    # Unknown fields are skipped: the row may have been written by another release.
     values["attempts"] = [AttemptRecord(**{k: v for k, v in attempt.items() if k in _ATTEMPT_FIELDS}) for attempt in attempts]
     return RequestRecord(**values)

@@ -62,6 +62,7 @@ class SqliteStore:
         try:
             database = _open_database(home)
         except BaseException:
+            # Its threads run already; left alone, they would keep the file open.
             payloads.database.abandon()
             raise
         return cls(home, database, payloads)
@@ -122,5 +123,6 @@ def _open_database(home: Home) -> Database:
         if connection is not None:
             connection.close()
         raise
+    # Last, since each needs the other: the database is built with the sink.
     sink.report = database.report
     return database

@@ -100,6 +100,7 @@ class Writer(threading.Thread):
 
     def _round(self) -> bool:
         try:
+            # No timeout where nothing is due: an idle process does not wake up once a second.
             first = self.queue.get(timeout=IDLE_S if self._checkpoints.due or self._waiting else None)
         except queue.Empty:
             self._on_idle()

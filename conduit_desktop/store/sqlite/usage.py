@@ -18,6 +18,7 @@ DAY_MS = 86_400_000
 
 _COLUMN = {"day": "t.day", "model": "t.model", "key": "t.key_id", "provider": "t.provider"}
 _SUMS = ("requests", "errors", *CLASS_NAMES, "cost_nano")
+# A removed key has no row any more; its totals keep the name it had last.
 _KEY_NAME = """coalesce(
     (SELECT name FROM keys WHERE id = t.key_id),
     (SELECT key_name FROM totals WHERE key_id = t.key_id ORDER BY day DESC LIMIT 1))"""
@@ -42,16 +43,19 @@ def usage(connection: sqlite3.Connection, group_by: Sequence[Group], since_ms: i
     source, values = _source(connection, since_ms, until_ms)
     keys = ", ".join(_COLUMN[name] for name in groups)
     statement = f"SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())} FROM ({source}) AS t"
+    # Without GROUP BY, SQL returns a row of NULLs where nothing matches; HAVING removes it.
     statement += f" GROUP BY {keys} ORDER BY {keys}" if groups else " HAVING count(*) > 0"
     return [UsageRow(**dict(zip(columns, row, strict=True))) for row in connection.execute(statement, values)]
 
 
 def _source(connection: sqlite3.Connection, since_ms: int | None, until_ms: int | None) -> tuple[str, list[Any]]:
     """The totals of the whole days of a range, and the single requests of its first and last day where it cuts them."""
+    # The end is exclusive: a range until midnight does not touch the day that begins then.
     first, last = (None if at is None else at // DAY_MS for at in (since_ms, None if until_ms is None else until_ms - 1))
     parts: list[str] = []
     values: list[Any] = []
     for day in {day for day, at in ((first, since_ms), (last, until_ms)) if day is not None and at is not None and at % DAY_MS}:
+        # Pruned records remain in the totals alone: a sum over the rest of their day would be too low.
         if not _is_whole(connection, day):
             continue
         parts.append(_REQUESTS)
