@@ -100,8 +100,10 @@ async def open_app(options: Options) -> AsyncIterator[AppContext]:
                 await server.stop()
                 await gateway.stop(GRACE_S)
         finally:
+            # After the gateway: requests that end during its grace period still write their records.
             await store.close()
     finally:
+        # Last: the next process must not open the databases while this one still writes.
         lock.release()
 
 
@@ -171,6 +173,7 @@ def _exit_now(code: int) -> NoReturn:
 
     In an orderly shutdown Python destroys Qt's objects in arbitrary order, which sometimes crashes.
     """
+    # `os._exit` runs no exit handlers, so what is buffered is written here.
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

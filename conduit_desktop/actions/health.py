@@ -108,6 +108,7 @@ async def _set_paused(context: AppContext, target: str, actor: Actor, *, paused:
             raise NotFound(f"There is no target {target!r}.")
         names = context.gateway.health.paused
         before = target in names
+        # In memory first, since what is saved is made of it; undone where the write fails.
         _toggle(names, target, paused)
         try:
             await started.commit(_saved(context, "target.pause" if paused else "target.resume", target))

@@ -99,6 +99,7 @@ def import_(connection: Connection, file: Any, yes: bool) -> None:
         click.echo("Nothing to change.", err=True)
         return
     if not yes:
+        # FILE may be standard input, which then has no answer to give; a script must say --yes.
         if not sys.stdin.isatty():
             raise CliError("nothing was changed: give --yes to import.")
         click.confirm("Import this?", abort=True, err=True)

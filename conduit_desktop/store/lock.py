@@ -89,7 +89,7 @@ class HomeLock:
         """The content that the holding process wrote (empty where it wrote none); None where the lock is free."""
         if self._handle is not None:
             return dict(self._info)
-        # `_open` would make the file, and a question needs no write to a home that was never served.
+        # `_open` would make the file, and a question should not write to the home.
         if not self._path.exists():
             return None
         handle = self._open()

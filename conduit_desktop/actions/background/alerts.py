@@ -48,6 +48,7 @@ class Alerts:
         share = account.spend_nano / key.budget_nano
         level = 2 if share >= 1 else 1 if share >= ALMOST else 0
         period, budget, before = self._notified.get(key_id, (account.period_start, key.budget_nano, 0))
+        # A new period or another budget starts from nothing: the earlier notification says nothing about it.
         if (period, budget) != (account.period_start, key.budget_nano):
             before = 0
         self._notified[key_id] = account.period_start, key.budget_nano, level
@@ -71,6 +72,7 @@ class Alerts:
         tries, now = self._tries.setdefault(address, deque(maxlen=TRIES)), time.monotonic()
         tries.append(now)
         if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
+            # Without this, each further try within the minute would notify again.
             tries.clear()
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
             self._context.gateway.state.notify("security", "warning", f"Wrong API keys from {address}", text)

@@ -77,6 +77,7 @@ class BackgroundJobs:
         # Polled by modification time and size: this also works on network mounts and for a mounted Kubernetes ConfigMap.
         if self._config is None or (stamp == self._seen if stamp is not None else self._missing != 2):
             return
+        # Before the file is read: a change during the reading gives another stamp, and is seen in the next round.
         self._seen = stamp
         try:
             await self._apply(self._config)

@@ -81,6 +81,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
     except tomllib.TOMLDecodeError as error:
         raise ConfigFileBroken(f"{name}: is not valid TOML: {error}") from error
     except ValidationError as error:
+        # Without its cause: pydantic's error repeats the input, which may be a secret.
         raise broken(name, text, complaint(error)) from None
     except ActionError as error:
         raise broken(name, text, error) from error

@@ -135,6 +135,7 @@ async def _all_of(reader: asyncio.StreamReader) -> bytes:
     parts = bytearray()
     while part := await reader.read(65536):
         parts += part
+        # Any program may listen on these ports, and may send without end.
         if len(parts) > MAX_ANSWER:
             raise ValueError("longer than a list of models")
     return bytes(parts)

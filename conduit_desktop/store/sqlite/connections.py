@@ -59,6 +59,7 @@ def _make_private(path: Path) -> None:
 
 def primary_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code of `error` (https://sqlite.org/rescode.html); 0 where it has none."""
+    # The low byte: extended codes such as SQLITE_IOERR_WRITE carry their detail above it.
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 

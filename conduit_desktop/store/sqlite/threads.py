@@ -69,6 +69,7 @@ class Reader(threading.Thread):
             try:
                 return job(self._connection), None
             finally:
+                # Nothing was written; the end of the snapshot lets checkpoints fold the pages that it held.
                 self._connection.execute("ROLLBACK")
         except Exception as error:
             return None, trouble(self._path, error) if is_trouble(error) else error
