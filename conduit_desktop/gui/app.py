@@ -41,6 +41,7 @@ class App(QApplication):
     """An application that does not quit on a quit event (session end, dock menu) but calls `on_quit_request`."""
 
     def __init__(self) -> None:
+        # Qt takes this only before the application object exists.
         QGuiApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
         super().__init__(sys.argv[:1])
         self.on_quit_request: Callable[[], None] | None = None
@@ -84,6 +85,7 @@ async def _run_sessions(app: App, home: Home, open_context: OpenContext, announc
     end = SessionEnd()
     app.on_quit_request = end.quit
     _install_signal_handlers(end.quit)
+    # The user's choice is known only once the context is open; each session then sets it.
     theme().start("system")
     while True:
         async with open_context() as context:
@@ -103,6 +105,7 @@ class SessionEnd:
 
     def quit(self) -> None:
         """End the app."""
+        # Quitting takes precedence over a restore that was requested and has not begun.
         self.archive = None
         self.requested.set()
 

@@ -65,6 +65,7 @@ class Feed(QObject):
         if len(self._pending) == 1:
             self._timer.start()
         elif len(self._pending) > MAX_PENDING:
+            # Only requests are dropped: a page that misses a change of another topic would go on showing the old state.
             older, newer = self._pending[: MAX_PENDING // 2], self._pending[MAX_PENDING // 2 :]
             self._pending = [change for change in older if change.topic != "requests"] + newer
 

@@ -51,6 +51,7 @@ class _Drain(QObject):
             self._posted = False
             return True
         try:
+            # Only the handles pending at the start, as in asyncio: a callback that schedules itself would keep Qt from painting.
             for _ in range(len(self.pending)):
                 handle = self.pending.popleft()
                 if not handle.cancelled():
@@ -107,6 +108,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
         now = self.time()
         while self._scheduled and self._scheduled[0].when() <= now:
             handle = heapq.heappop(self._scheduled)
+            # As in asyncio: a later cancellation of this handle must not count as one in the heap.
             handle._scheduled = False
             if not handle.cancelled():
                 self._drain.add(handle)
@@ -116,6 +118,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
         due = self._scheduled[0].when() if self._scheduled else math.inf
         if due < self._due:
             self._due = due
+            # Rounded up: an alarm that came early would find nothing due and be set again.
             self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
 
     def _drop_cancelled(self) -> None:

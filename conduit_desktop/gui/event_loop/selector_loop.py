@@ -89,6 +89,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def _take_selector(self) -> None:
         """Replace qasync's selector of Qt notifiers by a real one."""
+        # qasync has registered the self-pipe with its own selector; unless it moves over, no other thread could wake the loop.
         self._remove_reader(self._ssock.fileno())
         self._selector.close()
         self._selector = _BoundedSelector(selectors.DefaultSelector())
@@ -97,6 +98,8 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
         """As in asyncio; a call from Qt (a click) also wakes the loop."""
         handle: asyncio.Handle = _AsyncioLoop.call_soon(self, callback, *args, context=context)
+        # Within a slice `_prepare_wait` looks at the queue at the end; outside, one byte is enough, and each write is a system
+        # call.
         if not self._in_slice and not self._awake:
             self._awake = True
             self._write_to_self()
@@ -105,11 +108,13 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
         """As in asyncio; the Qt timer is set to the earliest entry."""
         handle: asyncio.TimerHandle = _AsyncioLoop.call_at(self, when, callback, *args, context=context)
+        # A server sets many timers within one slice: the Qt timer is set once, at the end of it.
         if not self._in_slice and when < self._due:
             self._set_alarm()
         return handle
 
     def _on_alarm(self) -> None:
+        # The alarm is single-shot: with the old time kept, `_set_alarm` would take a later entry for one already covered.
         self._due = math.inf
         self._run_slice()
 
@@ -144,6 +149,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         due = self._scheduled[0].when() if self._scheduled else math.inf
         if due < self._due:
             self._due = due
+            # Rounded up: an alarm that came early would find nothing due and run an empty slice.
             self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
 
     def _before_run_forever(self) -> None:

@@ -40,6 +40,7 @@ async def use_free_port(client: AdminClient, taken: int) -> int:
 
 def next_free_port(first: int) -> int:
     """The first free port of the loopback interface, from `first` on; 0 (any port) if there is none."""
+    # Ports below 1024 need privileges on most systems.
     for port in range(max(first, 1024), LAST_PORT + 1):
         with socket.socket() as probe:
             try:

@@ -58,6 +58,7 @@ class ServerControls(QObject):
 
     async def _use_free_port(self) -> None:
         port = await server_actions.use_free_port(self.client, self.state.settings["port"])
+        # A failed start is in the status, which the banner shows: a message of success would contradict it.
         if (await self.client.status()).state == "running":
             self.window.notify(f"Listening on port {port}")
 
@@ -88,6 +89,7 @@ class ServerControls(QObject):
     async def copy_entries(self) -> list[Entry]:
         """Menu entries that copy the base URL and the setup of client apps, with the current address."""
         address = self.state.address or ""
+        # A pattern such as `gpt-*` is not a name that a client can send.
         aliases = [model.alias for model in oldest_first(await self.client.models()) if model.enabled and "*" not in model.alias]
         model = next(iter(aliases), _MODEL_PLACEHOLDER)
         copy = self.window.copy

@@ -161,6 +161,7 @@ class Sidebar(QFrame):
     def show_page(self, name: str) -> None:
         """Highlight the current page; the welcome page is not in the list."""
         for item in self.items.values():
+            # Qt keeps one button of an exclusive group checked, but the welcome page has none.
             item.setAutoExclusive(name in self.items)
             item.setChecked(item is self.items.get(name))
 

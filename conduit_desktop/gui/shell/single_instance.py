@@ -13,6 +13,7 @@ _WAIT_MS = 500
 
 
 def _name(home: Home) -> str:
+    # A path can be longer than the name of a local socket may be, and hold characters that it may not.
     digest = hashlib.sha256(str(home.root.resolve()).encode()).hexdigest()[:16]
     return f"conduit-desktop-{digest}"
 
@@ -37,6 +38,7 @@ class InstanceListener(QObject):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._server = QLocalServer(self)
+        # Other users of the computer must not be able to connect.
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
         if not self._server.listen(_name(home)):
@@ -45,6 +47,7 @@ class InstanceListener(QObject):
             self._server.listen(_name(home))
 
     def _on_connection(self) -> None:
+        # The connection itself is the request: what it sends is not read, so that it cannot be malformed.
         while (socket := self._server.nextPendingConnection()) is not None:
             socket.disconnected.connect(socket.deleteLater)
             self.activation_requested.emit()

@@ -153,6 +153,7 @@ class MainWindow(QWidget):
     def run(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start a task; an exception is shown to the user, an unexpected one is logged too."""
         task = asyncio.get_event_loop().create_task(work)
+        # asyncio keeps only weak references to tasks: one without another reference may be collected before it is done.
         self._tasks.add(task)
         task.add_done_callback(self._on_done)
         return task
@@ -195,6 +196,7 @@ class MainWindow(QWidget):
             self.run(self._load_unread())
 
     def _apply_theme(self) -> None:
+        # Each new style sheet styles every widget again, and this follows every change of any setting.
         if theme().mode != self.state.settings["theme"]:
             theme().set_mode(self.state.settings["theme"])
 
@@ -266,5 +268,6 @@ class MainWindow(QWidget):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        # A minimised window stays visible to Qt, and is not hidden by an event.
         if event.type() == QEvent.Type.WindowStateChange and self.isVisible():
             self.feed.pause() if self.isMinimized() else self.feed.resume()

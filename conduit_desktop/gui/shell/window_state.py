@@ -48,6 +48,7 @@ class WindowState(QObject):
     def _on_change(self, change: Change) -> None:
         if change.topic not in ("server", "settings"):
             return
+        # Changes that arrive during a load lead to one more load, however many they are.
         self._stale = True
         if self._loading is None or self._loading.done():
             self._loading = self._run(self._load_until_fresh())

@@ -56,6 +56,7 @@ class Theme(QObject):
 
     def start(self, mode: Mode) -> None:
         """Set style, font and palette of the application; in mode `system`, follow the system's colour scheme."""
+        # Native styles apply only parts of a style sheet; Fusion looks the same on every system.
         QApplication.setStyle("Fusion")
         QApplication.setFont(font(13))
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
@@ -99,6 +100,7 @@ def _family(mono: bool) -> str:
     wanted = _MONO_FAMILIES if mono else _FAMILIES
     kind = QFontDatabase.SystemFont.FixedFont if mono else QFontDatabase.SystemFont.GeneralFont
     system = QFontDatabase.systemFont(kind).family()
+    # On Linux the system font can be an alias or a font that is not installed, which Qt would replace by any other.
     if system.lower() not in ("sans serif", "monospace", "sans") and QFontInfo(QFont(system)).exactMatch():
         return system
     known = set(QFontDatabase.families())

@@ -50,5 +50,6 @@ class Banner(QFrame):
         self.text.setText(text)
         self._icon.set_icon(ICONS[tone], tone)
         self.setProperty("tone", tone)
+        # Qt does not apply a style sheet again when a property that its selectors use changes.
         self.style().unpolish(self)
         self.style().polish(self)

@@ -77,6 +77,7 @@ class Figure(QFrame):
             self._note.setText(note)
         if self._note.property("tone") != tone:
             self._note.setProperty("tone", tone)
+            # Qt does not apply a style sheet again when a property that its selectors use changes.
             self._note.style().unpolish(self._note)
             self._note.style().polish(self._note)
 

@@ -29,5 +29,6 @@ def clear(layout: QVBoxLayout | QHBoxLayout) -> None:
     while (item := layout.takeAt(0)) is not None:
         widget = item.widget()
         if widget is not None:
+            # Deletion waits for the event loop; until then the widget would be painted over what replaces it.
             widget.hide()
             widget.deleteLater()

@@ -156,6 +156,7 @@ def describe_error(error: ConduitError, started: bool = False) -> ChatError:
     if not isinstance(error, GatewayError):  # only from a gateway elsewhere
         title = "Gateway unreachable" if isinstance(error, GatewayUnreachable) else "Chat is not available"
         return ChatError(title, str(error), "")
+    # A budget can run out in the middle of a response: then its own advice helps more than to try again.
     if started and error.code != BudgetExceeded.code:
         return ChatError("Response interrupted", error.message, "The response is incomplete. Regenerate to try again.")
     status = BudgetExceeded.status if error.code == BudgetExceeded.code else error.status
@@ -173,6 +174,7 @@ def figures(record: RequestRecord) -> str:
     if record.first_token_ms is not None:
         parts.append(f"first token {record.first_token_ms:,.0f} ms")
         generation_s = (record.duration_ms - record.first_token_ms) / 1000
+        # A response that arrived in one piece has no generation time, and its speed would mean nothing.
         if tokens_out and generation_s > 0.001:
             parts.append(f"{tokens_out / generation_s:,.0f} tokens/s")
     if record.status == "cancelled":

@@ -64,6 +64,7 @@ class ProvidersCard(Card):
         """Show the state of each provider."""
         order = ("unready", "troubled", "answering", "unused", "disabled")
         states = sorted(by_name.items(), key=lambda pair: (order.index(pair[1].state), pair[0]))
+        # Called twice a second while requests arrive: the rows are built again only for a change.
         if states == self._shown:
             return
         self._shown = states

@@ -49,6 +49,7 @@ class LiveCounters:
         self._per_minute.clear()
         self.first_tokens.clear()
         self.durations.clear()
+        # The medians keep the last values that were added, so that the order matters.
         for request in sorted(recent, key=lambda one: one.at):
             self._note(request.at, request.status, request.first_token_ms, request.duration_ms)
 
@@ -61,6 +62,7 @@ class LiveCounters:
             self.errors += record.status in FAILED
             self.tokens += total_input(record) + total_output(record)
             if record.cost_nano is None:
+                # No provider answered these, so that there is no cost to be unknown.
                 self.unpriced += record.status not in ("refused", "error")
             else:
                 self.spend[record.model] = self.spend.get(record.model, 0) + record.cost_nano
@@ -69,6 +71,7 @@ class LiveCounters:
     def _note(self, at: int, status: RequestStatus, first_token_ms: float | None, duration_ms: float) -> None:
         bucket = self._per_minute.setdefault(at // MINUTE_MS, [0, 0])
         bucket[status in FAILED] += 1
+        # At twice the length, so that the clean-up runs once an hour and not with every request.
         if len(self._per_minute) > 2 * self.minutes:
             newest = max(self._per_minute)
             self._per_minute = {minute: n for minute, n in self._per_minute.items() if minute > newest - self.minutes}

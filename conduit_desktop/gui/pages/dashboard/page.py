@@ -171,6 +171,7 @@ class DashboardPage(Page):
                 await self._load_cards()
 
     async def _load_cards(self) -> None:
+        # Before the queries: a request that ends while they run makes the cards stale again.
         self._cards_stale = False
         self.providers.show_providers(await self.client.provider_states())
         self.budgets.show_keys(await self.client.keys())
@@ -180,6 +181,7 @@ class DashboardPage(Page):
 
     def show_numbers(self) -> None:
         """Update the widgets from the counters."""
+        # Even without a change: the chart moves on with time.
         self.minutes.show_minutes(self.counters.series(now_ms()))
         if not self._changed:
             return
@@ -198,6 +200,7 @@ class DashboardPage(Page):
             f"{counters.requests - counters.errors:,} without error" if counters.requests else "",
         )
         unpriced = f"{counters.unpriced:,} without a price" if counters.unpriced else ""
+        # Never $0 when there were only requests without a known price.
         known = show_usd(counters.spent_nano) if counters.spent_nano or not counters.unpriced else "unknown"
         self.spend.show_value(known, unpriced, "warning" if unpriced else "")
         self.tokens.show_value(formatting.count(counters.tokens))

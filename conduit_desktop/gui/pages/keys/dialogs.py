@@ -23,6 +23,7 @@ from conduit_desktop.gui.widgets.labels import label
 PERIODS = [("Never", "total"), ("Daily", "daily"), ("Weekly", "weekly"), ("Monthly", "monthly")]
 UNPRICED = [("Allow", "allow"), ("Block", "block")]
 
+# A date without a time is stored as midnight UTC, and is shown again as it was typed.
 _MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 
 

@@ -137,6 +137,7 @@ def _shown(provider: ProviderView) -> dict[str, Any]:
 
 def _credential(row: dict[str, Any]) -> dict[str, Any]:
     one = {"label": row["label"] or "default", "weight": row["weight"] or 1}
+    # Left out, not empty: the stored key of this label is then kept.
     return one | ({"api_key": row["api_key"]} if row["api_key"] else {})
 
 
@@ -144,6 +145,7 @@ def _option_value(text: str, before: Any) -> Any:
     """None for an empty text; a number if the stored value is a number."""
     if not text:
         return None
+    # A bool is an int in Python, and `bool` of any text, even `false`, is True.
     if isinstance(before, bool) or not isinstance(before, int | float):
         return text
     try:

@@ -159,6 +159,7 @@ class ProviderModelsDialog(Dialog):
 
     def submit(self) -> None:
         """Publish the selected models."""
+        # Not through `_do`: closing the dialog must not stop the publication halfway.
         self.ui.run(self._publish())
 
     async def _publish(self) -> None:

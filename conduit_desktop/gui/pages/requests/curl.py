@@ -35,9 +35,11 @@ def as_curl(detail: RequestDetailView, address: str) -> str:
         path = f"/v1beta/models/{detail.model}:{'streamGenerateContent?alt=sse' if detail.streamed else 'generateContent'}"
     body = detail.request_payload
     if body is None:
+        # Anthropic Messages requires `max_tokens`; the other APIs accept it.
         body = {"model": detail.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 256}
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
     parts = [
+        # A proxy of the environment usually cannot reach a gateway on the user's own computer.
         f"curl --noproxy '*' {shlex.quote(address + path)}",
         f"-H {shlex.quote(f'Authorization: Bearer {PLACEHOLDER}')}",
         "-H 'Content-Type: application/json'",

@@ -126,6 +126,7 @@ class Inspector(QFrame):
         before = max(0.0, first - detail.upstream_ms) if detail.upstream_ms is not None else 0.0
         generation = max(0.0, detail.duration_ms - first)
         self.bar.show_parts([(before, "warning"), (first - before, "info"), (generation, "accent")])
+        # Below 50 ms the response arrived in one piece, and a speed would mean nothing.
         speed = detail.output / (generation / 1000) if generation > 50 and detail.output else 0
         self.times.show_facts(
             [

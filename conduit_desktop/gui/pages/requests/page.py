@@ -140,6 +140,7 @@ class RequestsPage(Page):
         """Load the next page of the log and append it."""
         found, self._cursor = await self.client.records(self._query(self._cursor))
         self.table.model.upsert(row_of(record) for record in found)
+        # Rows that the user asked for must not be removed again by new requests.
         self._most = max(MOST_LIVE, len(self.table.model.rows))
         self.older.setVisible(self._cursor is not None)
 
@@ -186,6 +187,7 @@ class RequestsPage(Page):
             self.table.model.upsert(rows, at_top=True)
             gone = self.table.model.trim(self._most)
         if gone:
+            # From the newest row that was removed: the old cursor would leave a gap in the table.
             self._cursor = self.client.cursor_at(max(row.at for row in gone))
             self.older.show()
 
@@ -217,6 +219,7 @@ class RequestsPage(Page):
         for name, combo in (("status", self.status), ("key", self.key), ("model", self.model)):
             if name in context:
                 at = combo.findData(context[name])
+                # The choices may not be loaded yet, or the key or alias may have been deleted since.
                 if at < 0:
                     combo.addItem(str(context[name]), context[name])
                 combo.setCurrentIndex(combo.findData(context[name]))

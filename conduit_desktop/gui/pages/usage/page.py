@@ -129,6 +129,7 @@ class UsagePage(Page):
     def _query(self) -> UsageQuery:
         first, last = self.span()
         return UsageQuery(
+            # `until` is exclusive.
             group_by="day,model,key,provider", since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500
         )
 

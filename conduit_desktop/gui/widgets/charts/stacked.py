@@ -119,6 +119,7 @@ class Bars(QWidget):
         painter.setPen(theme.colour("text_faint"))
         last, every = len(self.days) - 1, max(1, math.ceil(56 / self._step()))
         for at, day in enumerate(self.days):
+            # Counted from the last day, so that the current day always has its label.
             if (last - at) % every == 0:
                 middle = min(_SCALE + (at + 0.5) * self._step(), self.width() - 24)
                 painter.drawText(QRectF(middle - 40, self.height() - _AXIS + 6, 80, 16), int(Qt.AlignmentFlag.AlignHCenter), day)

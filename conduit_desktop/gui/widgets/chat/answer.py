@@ -97,6 +97,7 @@ class ToolCard(QFrame):
     def append(self, arguments: str) -> None:
         """Append a fragment of the arguments."""
         self.arguments += arguments
+        # Not restarted by each fragment: a steady stream would otherwise postpone the painting to its end.
         if not self._repaint_timer.isActive():
             self._repaint_timer.start()
 

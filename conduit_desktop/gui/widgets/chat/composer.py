@@ -48,6 +48,7 @@ class MessageEdit(QPlainTextEdit):
         return has_images(source) or super().canInsertFromMimeData(source)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
+        # A program that copies text may add a picture of it: then the text is what is meant.
         if has_images(source) and (source.hasUrls() or not source.hasText()):
             self.pictures_offered.emit(source)
         else:

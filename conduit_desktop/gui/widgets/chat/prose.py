@@ -46,6 +46,7 @@ class ProseView(QTextBrowser):
         self._size = size
         self._ink = ink
         self.setFrameShape(QFrame.Shape.NoFrame)
+        # QTextBrowser would follow any link by itself, whatever its scheme.
         self.setOpenLinks(False)
         self.anchorClicked.connect(open_link)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -151,8 +152,10 @@ class ProseView(QTextBrowser):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        # `_fit` sets the height, which is a resize too: only another width changes the lines.
         if event.oldSize().width() != event.size().width():
             self._fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
+        # The view is as tall as its text: the wheel has to scroll the transcript around it.
         event.ignore()

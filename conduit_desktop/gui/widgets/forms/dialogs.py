@@ -20,6 +20,7 @@ async def answer(dialog: QDialog) -> bool:
     Cancelling the waiting task closes the dialog.
     """
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    # After a cancelled wait, `close` below emits `finished` with the future already done.
     dialog.finished.connect(lambda result: None if done.done() else done.set_result(result))
     dialog.open()
     try:

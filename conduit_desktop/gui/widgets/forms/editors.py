@@ -112,11 +112,13 @@ class Number(TextLine):
         try:
             number = float(text)
         except ValueError:
+            # Not None, which would be saved as empty: the action rejects the text and names the field.
             return self.line.text().strip()
         return int(number) if number.is_integer() and not self._decimals else number
 
     def set_value(self, value: Any) -> None:
         if isinstance(value, float):
+            # Python writes small prices with an exponent (1e-07); nine decimals are a nano-dollar.
             value = f"{value:.9f}".rstrip("0").rstrip(".")
         super().set_value(value)
 
@@ -166,6 +168,7 @@ class ComboBox(QComboBox):
 
     def __init__(self) -> None:
         super().__init__()
+        # With Qt's default for combo boxes, the wheel itself would give the focus.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMaxVisibleItems(14)
         self.view().setTextElideMode(Qt.TextElideMode.ElideRight)

@@ -56,6 +56,7 @@ class FormField(QWidget):
         self.help.setVisible(bool(self.help.text()) and not text)
         target = self.editor.focus_target()
         target.setProperty("invalid", bool(text))
+        # Qt does not apply a style sheet again when a property that its selectors use changes.
         target.style().unpolish(target)
         target.style().polish(target)
 

@@ -75,6 +75,7 @@ class FormDialog(Dialog):
 
     def submit(self) -> None:
         """Save in a task; the dialog closes once that succeeds."""
+        # Submitting again while a save is running must not create a second object.
         if self.primary.isEnabled():
             self.primary.setEnabled(False)
             self.ui.run(self._submit())

@@ -37,6 +37,7 @@ class TargetRow(Editor):
 
     def _fill(self, target: dict[str, Any]) -> None:
         name = target.get("provider")
+        # The provider may have been deleted: without an entry for it, saving would move the target to another provider.
         if name and self.provider.combo.findData(name) < 0:
             self.provider.combo.addItem(f"{name} (deleted)", name)
         self.provider.set_value(name or self.provider.value())

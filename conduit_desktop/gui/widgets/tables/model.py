@@ -77,6 +77,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
 
     def remove(self, keys: Iterable[Hashable]) -> None:
         """Remove rows; unknown keys are ignored."""
+        # From the end, so that removing one run does not move the rows of the next.
         places = sorted((self._at[key] for key in keys if key in self._at), reverse=True)
         for last, first in _runs(places):
             self.beginRemoveRows(QModelIndex(), first, last)
@@ -105,6 +106,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
 
     def _update(self, changes: list[tuple[int, T]]) -> None:
         for place, row in changes:
+            # Pages refresh every second under load: an unchanged row must not be filtered, sorted and painted again.
             if self.rows[place] != row:
                 self.rows[place] = row
                 self.dataChanged.emit(self.index(place, 0), self.index(place, len(self.columns) - 1))

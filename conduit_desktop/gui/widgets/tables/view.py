@@ -63,6 +63,7 @@ class TableView(QFrame, Generic[T]):
     def _connect(self) -> None:
         for signal in (self.proxy.rowsInserted, self.proxy.rowsRemoved, self.proxy.modelReset, self.proxy.layoutChanged):
             signal.connect(self._show_layer)
+        # The proxy does not report rows that its filter hides, and these too decide which empty state is right.
         self.model.rowsRemoved.connect(self._show_layer)
         self.model.rowsInserted.connect(self._show_layer)
         self.table.activated.connect(lambda index: self.activated.emit(self._key(index)))
