@@ -154,6 +154,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def _before_run_forever(self) -> None:
         super()._before_run_forever()
+        # asyncio sets these in `run_forever`, which qasync replaces: without them, the generators left open would not be closed.
         self._old_hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook)
         self._notifier.setEnabled(True)

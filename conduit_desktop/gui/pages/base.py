@@ -120,6 +120,7 @@ class Page(QWidget):
         shown = [change for change in changes if change.topic in self.topics]
         if any(not isinstance(change.payload, RequestRecord) for change in shown):
             self.request_refresh()
+        # Not restarted by each batch: under constant load the page would otherwise never refresh.
         elif shown and not self._requests_timer.isActive():
             self._requests_timer.start()
 
@@ -130,6 +131,7 @@ class Page(QWidget):
     def request_refresh(self) -> None:
         """Refresh soon. Any number of calls during a running refresh cause one more refresh after it."""
         self._stale = True
+        # The refresh that starts now includes the requests that the timer waits for.
         self._requests_timer.stop()
         if self._refreshing is None or self._refreshing.done():
             self._refreshing = self.ui.run(self._refresh_until_fresh())
@@ -142,6 +144,7 @@ class Page(QWidget):
 
     async def _refresh_until_fresh(self) -> None:
         while self._stale:
+            # Before loading: a change that arrives meanwhile may not be in what is loaded, and needs another refresh.
             self._stale = False
             await self.refresh()
 

@@ -151,6 +151,7 @@ class ChatPage(Page):
     def _send(self, turn: Turn) -> None:
         parameters = self.panel.parameters()
         model = self.picker.model_name()
+        # The message goes back into the editor, so that it is not lost while the parameters are corrected.
         if parameters is None:
             self.panel_button.setChecked(True)
             self.on_edit(turn)
@@ -167,6 +168,7 @@ class ChatPage(Page):
         task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
+        # A response that was stopped ends after the next one has started, which must stay stoppable.
         if task is self._task:
             self._task = None
             self.composer.set_busy(False)
@@ -196,6 +198,7 @@ class ChatPage(Page):
         self.picker.offer(await self._aliases(), found)
 
     async def _aliases(self) -> list[str]:
+        # A pattern such as `gpt-*` is not a name that can be sent.
         return [row.alias for row in oldest_first(await self.client.models()) if row.enabled and "*" not in row.alias]
 
     async def _offered(self, provider: str) -> list[str]:

@@ -155,6 +155,7 @@ class DashboardPage(Page):
         if records:
             self._changed = self._cards_stale = True
             self._new_rows = [row_of(record) for record in reversed(records[-RECENT:])] + self._new_rows[:RECENT]
+        # Changes without a record are rare or stand for a missed batch: only then are the totals queried again.
         if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
             self.request_refresh()
 

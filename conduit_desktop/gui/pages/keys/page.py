@@ -206,6 +206,7 @@ class KeysPage(Page):
         await answer(NewKeyDialog(self, self.ui, key, await self._example_model()))
 
     async def _example_model(self) -> str:
+        # A pattern such as `gpt-*` is not a name that a client can send.
         names = [alias.alias for alias in oldest_first(await self.client.models()) if "*" not in alias.alias and alias.enabled]
         return names[0] if names else "your-model"
 
@@ -216,6 +217,7 @@ class KeysPage(Page):
 
     def _update(self) -> None:
         key = self.view.current()
+        # The spend of a locked key can still be reset: the config file does not define it.
         locked = frozenset({"edit", "toggle", "rotate", "delete"}) if key is not None and key.locked else frozenset()
         self.bar.show_for(key is not None, locked)
         if key is not None:

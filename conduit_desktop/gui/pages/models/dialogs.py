@@ -70,7 +70,9 @@ class ModelDialog(FormDialog):
         self.client = client
         self.alias = alias
         self.targets = TargetList(known)
+        # Without a dialog to fill, the answer of a slow provider is of no use.
         self.targets.models_wanted.connect(lambda name: cancel_on_close(self, self.ui.run(self._offer(name))))
+        # An alias cannot be its own fallback.
         self._build([name for name in aliases if alias is None or name != alias.alias])
         if alias is None:
             first = list(targets) or [{"provider": known[0] if known else None, "model": ""}]

@@ -159,7 +159,7 @@ class ProviderModelsDialog(Dialog):
 
     def submit(self) -> None:
         """Publish the selected models."""
-        # Not through `_do`: closing the dialog must not stop the publication halfway.
+        # Not through `_do`, which cancels on close: a publication that fails later still has to be reported.
         self.ui.run(self._publish())
 
     async def _publish(self) -> None:

@@ -120,12 +120,14 @@ class DataCard(Card):
 
     async def import_text(self, text: str) -> None:
         """Preview the changes, apply them once confirmed, and show the keys that were created."""
+        # The text itself is applied later, not the file again: the file could change after its preview.
         preview = await self.client.import_config(text)
         if not await answer(ImportPreviewDialog(self, preview.changes)):
             return
         done = await self.client.import_config(text, apply=True)
         self.ui.notify("Imported")
         if done.new_keys:
+            # Only hashes of the new keys are stored: this is the only time to copy them.
             await answer(ImportedKeysDialog(self, self.ui, done.new_keys))
 
 

@@ -128,8 +128,8 @@ class UsagePage(Page):
 
     def _query(self) -> UsageQuery:
         first, last = self.span()
+        # `until` is exclusive: one day more, so that the last day counts.
         return UsageQuery(
-            # `until` is exclusive.
             group_by="day,model,key,provider", since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500
         )
 

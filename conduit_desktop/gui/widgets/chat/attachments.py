@@ -60,6 +60,7 @@ async def from_file(path: Path) -> AttachedImage:
 def _read(path: Path) -> AttachedImage:
     try:
         size = path.stat().st_size
+        # The size is checked first: a file of any size can be dropped, and it would be read into memory.
         data = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
         raise UnreadableImage(f"{path.name} cannot be read: {error.strerror or error}") from error
@@ -69,6 +70,7 @@ def _read(path: Path) -> AttachedImage:
         raise UnreadableImage(f"{path.name} {why}.")
     if max(image.width(), image.height()) > LARGEST_EDGE:
         return _from_image(image, f"{path.stem}.png")
+    # The original bytes: encoding a photo again as PNG would make it several times larger.
     return AttachedImage(path.name, _TYPES[path.suffix.lower()], base64.b64encode(data).decode(), _small(image))
 
 

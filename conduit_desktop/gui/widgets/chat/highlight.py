@@ -19,6 +19,7 @@ _WORDS = (
     "use var void when where while with yield SELECT FROM WHERE INSERT UPDATE DELETE JOIN GROUP ORDER BY"
 )
 _HASH = r"(?<![\w$&])\#[^\n]*"
+# Not after a colon, as in a URL.
 _SLASHES = r"(?<!:)//[^\n]*|/\*.*?\*/"
 _TOKENS = (
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>{comment})|(?P<number>\b\d[\d_.]*(?:[eE][+-]?\d+)?\b)"""

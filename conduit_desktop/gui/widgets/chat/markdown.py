@@ -37,6 +37,7 @@ class MarkdownView(QWidget):
     def append(self, text: str) -> None:
         """Append text; it is drawn within REPAINT_MS."""
         self._pending.append(text)
+        # Not restarted by each fragment: a steady stream would otherwise postpone the painting to its end.
         if not self._repaint_timer.isActive():
             self._repaint_timer.start()
 
@@ -87,6 +88,7 @@ class MarkdownView(QWidget):
 
     def _put(self, index: int, block: Block) -> None:
         kind: type[QWidget] = CodeBlock if isinstance(block, CodeChunk) else ProseView
+        # The unfinished block was drawn as prose and has become code, or the reverse.
         if index < len(self._views) and not isinstance(self._views[index], kind):
             self._drop_from(index)
         if index == len(self._views):

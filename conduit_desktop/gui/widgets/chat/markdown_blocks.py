@@ -81,6 +81,7 @@ class MarkdownSplitter:
 
     def _take_code(self, line: str) -> None:
         bare = line.strip()
+        # A shorter or different fence belongs to the code, such as a markdown example that contains a fence.
         if len(bare) >= len(self._fence) and set(bare) == {self._fence[0]}:
             self._settle()
         else:
@@ -95,6 +96,7 @@ class MarkdownSplitter:
     def _may_split(self, line: str) -> bool:
         """Whether a split before `line` keeps the rendering: at a paragraph or, in a very long list, at an item."""
         after_blank = bool(self._lines) and not self._lines[-1].strip()
+        # A list that is split would be numbered anew, and a table would lose its header.
         if after_blank and line.strip() and not _CONTINUES.match(line):
             return True
         return self._size > LONG_LIST and _ITEM.match(line) is not None
