@@ -28,7 +28,7 @@ def install_error_handlers(loop: asyncio.AbstractEventLoop, show: Show) -> Calla
     before = sys.excepthook
 
     def on_slot(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        # Ctrl+C in a terminal is the user's wish and no error to show.
+        # Ctrl+C in a terminal is meant by the user, and no error to show.
         if issubclass(kind, KeyboardInterrupt):
             before(kind, error, trace)
             return

@@ -160,6 +160,7 @@ class MainWindow(QWidget):
 
     async def settle(self) -> None:
         """Wait until all tasks of the pages are done, including those they start."""
+        # Without the calling task, which would wait for itself.
         while pending := [task for task in self._tasks if task is not asyncio.current_task() and not task.done()]:
             await asyncio.wait(pending)
 
@@ -188,6 +189,7 @@ class MainWindow(QWidget):
         if error is None:
             return
         if not isinstance(error, ConduitError):
+            # An expected error is the user's to correct; in the log it would hide the real faults.
             log.error("unexpected error in the window", exc_info=(type(error), error, error.__traceback__))
         self.notify(error.message if isinstance(error, ActionError) else error_text(error), "error")
 
@@ -234,6 +236,7 @@ class MainWindow(QWidget):
         geometry = self._window_settings().value("geometry")
         if geometry is None or not self.restoreGeometry(geometry):
             screen = QGuiApplication.primaryScreen().availableSize()
+            # A small screen must still show the whole window with its frame.
             self.resize(QSize(min(1280, screen.width() - 40), min(800, screen.height() - 40)))
         self.sidebar.set_narrow(self._window_settings().value("narrow", False, bool) is True)
 

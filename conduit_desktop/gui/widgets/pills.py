@@ -40,6 +40,7 @@ def fitting(names: Sequence[str], width: int) -> list[str]:
     shown: list[str] = []
     for at, name in enumerate(names):
         more = f"+{len(names) - at}"
+        # Space for the count is kept free first, so that it is never cut.
         reserve = _width(metrics, more) + _GAP if at < len(names) - 1 else 0
         if shown and _width(metrics, name) + reserve > width:
             return [*shown, more]

@@ -52,6 +52,7 @@ class ChatPanel(QFrame):
         temperature, max_tokens = values["temperature"], values["max_tokens"]
         if temperature is not None and (isinstance(temperature, str) or not 0 <= temperature <= 2):
             errors["temperature"] = "A number from 0 to 2"
+        # A Number returns what is not a number as text, and a fraction as a float.
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             errors["max_tokens"] = "A whole number, at least 1"
         self.form.show_errors(errors)

@@ -85,6 +85,7 @@ class HealthPage(Page):
 
     def _show_figures(self, targets: list[TargetHealthView]) -> None:
         states = Counter(one.state for one in targets)
+        # A half-open circuit has not succeeded yet, so that its target still counts as failing.
         failing = states["failing"] + states["probing"] + states["unready"]
         # A set: the keys of a provider appear at each of its targets and must be counted once.
         disabled = {(one.provider, key.label) for one in targets for key in one.credentials if key.state == "parked"}

@@ -73,6 +73,7 @@ class ProviderDialog(FormDialog):
         self.primary.show()
         self.back.setVisible(self.provider is None)
         self.form.fields[
+            # The first field to be filled in; the name of a new provider already has a suggestion.
             "api_key" if self.provider is None and "api_key" in self.form.fields else "name"
         ].editor.focus_target().setFocus()
 
@@ -86,6 +87,7 @@ class ProviderDialog(FormDialog):
     def submit(self) -> None:
         """Save, if a kind was chosen."""
         if isinstance(self.form, ProviderForm):
+            # Enter reaches this in the catalog too, where there is nothing to save yet.
             super().submit()
 
     async def save(self) -> None:

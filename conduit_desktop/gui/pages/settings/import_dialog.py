@@ -33,6 +33,7 @@ class ImportPreviewDialog(Dialog):
 
     def __init__(self, parent: QWidget | None, changes: Sequence[ChangeView]) -> None:
         super().__init__(parent, "Import this configuration?", "Import", width=680)
+        # Entries defined by the config file are locked: an import cannot change them.
         real = [one for one in changes if one.change not in ("same", "locked")]
         self.body.addWidget(
             label(f"{len(real)} of {len(changes)} entries would change. Entries that are not in the file are kept.", "muted")

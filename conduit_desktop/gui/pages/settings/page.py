@@ -75,6 +75,7 @@ class SettingsPage(Page):
         """Show the current value of every option, except for one that is being edited."""
         views = [view for view in await self.client.settings() if view.name not in HIDDEN]
         await self._load_choices()
+        # The rows are kept: building them again would take the focus from the text that is being edited.
         if not self.rows:
             await self._build(views)
         for view in views:
@@ -104,6 +105,7 @@ class SettingsPage(Page):
 
     async def _load_choices(self) -> None:
         keys = [(key.name, key.name) for key in await self.client.keys()]
+        # A pattern cannot be the default: it names no single alias.
         aliases = [(row.alias, row.alias) for row in oldest_first(await self.client.models()) if "*" not in row.alias]
         self.choices = {
             "anonymous_key": [("None (key required)", None), *keys],
@@ -122,6 +124,7 @@ class SettingsPage(Page):
             row.show_error(next(iter(errors_of(error).values())))
             return
         row.show_saved()
+        # A stopped server uses the new address when it is next started.
         if name in NEEDS_RESTART and (await self.client.status()).state == "running":
             restart: tuple[str, Kind, Callable[[], Any]] = ("Restart now", "primary", lambda: self.ui.run(self._restart()))
             # A gateway elsewhere has to be restarted there.

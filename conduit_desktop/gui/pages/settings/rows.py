@@ -70,6 +70,7 @@ class SettingRow(QWidget):
     def value(self) -> Any:
         """The editor's value in the type of the option; an empty text is None if None is the default."""
         value = self.editor.value()
+        # An editor returns 30 for the stored 30.0.
         if self.view.type == "number" and isinstance(value, int):
             return float(value)
         return None if value == "" and self.view.default is None else value
@@ -81,6 +82,7 @@ class SettingRow(QWidget):
         self.editor.set_locked(view.locked)
         if isinstance(self.editor, Combo) and choices is not None:
             self.editor.set_choices(choices)
+        # Each saved setting refreshes all rows: text that is being typed, or was rejected, must not be replaced.
         if not self.pause.isActive() and self.error.isHidden() and self.value() != view.value:
             self.editor.set_value(view.value)
 
@@ -90,6 +92,7 @@ class SettingRow(QWidget):
         self.error.setVisible(bool(text))
         target = self.editor.focus_target()
         target.setProperty("invalid", bool(text))
+        # Qt does not apply a style sheet again when a property that its selectors use changes.
         target.style().unpolish(target)
         target.style().polish(target)
 
@@ -97,6 +100,7 @@ class SettingRow(QWidget):
         """Show for a moment that the value was saved."""
         self.show_error("")
         self.saved.show()
+        # With the pill as context: the timer is dropped if the page is closed first.
         QTimer.singleShot(SAVED_MS, self.saved, self.saved.hide)
 
     def _on_edited(self) -> None:

@@ -148,6 +148,7 @@ class AnswerCard(QWidget):
         self.figures.setText(figures)
         self.request_id = request_id
         self.request_button.setVisible(bool(request_id))
+        # A response of tool calls alone, or an error, has no text to copy.
         self.copy_button.setVisible(bool(self.body.markdown()))
         self.foot.show()
 

@@ -54,6 +54,7 @@ class CodeText(QPlainTextEdit):
         """Show `text`. If it continues the shown text, only the new part is laid out."""
         if text == self.shown:
             return
+        # A streaming block grows ten times a second: only the new part is laid out and coloured.
         if self.shown and text.startswith(self.shown):
             cursor = QTextCursor(self.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
@@ -72,11 +73,13 @@ class CodeText(QPlainTextEdit):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        # `_fit` sets the height, which is a resize too: only another width can add or remove the scroll bar.
         if event.oldSize().width() != event.size().width():
             self._fit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         sideways = abs(event.angleDelta().x()) > abs(event.angleDelta().y())
+        # Without the focus, the wheel scrolls the conversation, and a long block under the pointer does not stop it.
         if sideways or (self.verticalScrollBar().maximum() > 0 and self.hasFocus()):
             super().wheelEvent(event)
         else:

@@ -96,7 +96,7 @@ class MarkdownSplitter:
     def _may_split(self, line: str) -> bool:
         """Whether a split before `line` keeps the rendering: at a paragraph or, in a very long list, at an item."""
         after_blank = bool(self._lines) and not self._lines[-1].strip()
-        # A list that is split would be numbered anew, and a table would lose its header.
+        # A line that continues a list, a quote or a table would be rendered as the start of another.
         if after_blank and line.strip() and not _CONTINUES.match(line):
             return True
         return self._size > LONG_LIST and _ITEM.match(line) is not None

@@ -73,6 +73,7 @@ class Transcript(QScrollArea):
 
     def on_scrolled(self, value: int) -> None:
         """The position changed: within _NEAR pixels of the end, follow the end."""
+        # A few pixels are tolerated: a scroll by wheel or touchpad rarely ends exactly at the end.
         self.following = value >= self.verticalScrollBar().maximum() - _NEAR
         self._show_latest()
 

@@ -76,6 +76,7 @@ async def confirm(
     dialog.body.addWidget(message)
     dialog.cancel.setText(cancel)
     if danger:
+        # Return, pressed out of habit, must not delete anything.
         dialog.primary.setDefault(False)
         dialog.cancel.setDefault(True)
         dialog.cancel.setFocus()

@@ -20,6 +20,7 @@ class ModelPicker(ComboBox):
         super().__init__()
         self.setParent(parent)
         self.setEditable(True)
+        # A name that was only typed is not a model of any provider, and does not belong in the list.
         self.setInsertPolicy(ComboBox.InsertPolicy.NoInsert)
         self.setMinimumWidth(300)
         self.setAccessibleName("Model")

@@ -125,6 +125,7 @@ class _RowLine(Editor):
         self.row.addLayout(outer)
 
     def value(self) -> Any:
+        # Values without a column are kept: saving must not drop what this editor does not show.
         return {**self._kept, **{name: editor.value() for name, editor in self.editors.items()}}
 
     def focus_target(self) -> QWidget:

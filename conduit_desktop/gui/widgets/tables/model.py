@@ -120,6 +120,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
         self.endInsertRows()
 
     def _number(self) -> None:
+        # Before `endInsertRows` and `endRemoveRows`: views read the rows, by key, while these run.
         self._at = {self.key(row): place for place, row in enumerate(self.rows)}
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008

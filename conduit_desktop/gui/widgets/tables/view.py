@@ -96,6 +96,7 @@ class TableView(QFrame, Generic[T]):
     def kept_scroll_position(self) -> Iterator[None]:
         """Keep the visible rows in place while rows are inserted and removed; a view at its top stays at the top."""
         bar, table = self.table.verticalScrollBar(), self.table
+        # Not at the top: there, new rows are what the user wants to see.
         first = self._key(table.indexAt(QPoint(1, 1))) if bar.value() else None
         before = table.rowViewportPosition(self.index(first).row())
         yield
