@@ -198,6 +198,7 @@ class ProviderKind:
     def all_headers(self, secrets: Secrets, dialect: str, relayed: Mapping[str, str]) -> dict[str, str]:
         """Every header of a call. Later ones win: defaults, the caller's, authentication, those configured for the provider."""
         headers = {"content-type": "application/json", **self.default_headers}
+        # The caller's headers come before authentication, so that they cannot replace the operator's credential.
         for more in (relayed, self.headers(secrets, dialect), secrets.headers):
             if more:
                 # Header names ignore case: in lower case a later value replaces an earlier one.
@@ -240,6 +241,7 @@ class ProviderKind:
 
     def judge(self, error: UpstreamError) -> None:
         """Correct the reason of `error`, in place, by `reasons`. Called for every error that a dialect read."""
+        # In lower case, because vendors write their codes in different ways (Qwen: `Arrearage`).
         reason = self.reasons.get((error.kind or "").lower())
         if reason is not None:
             error.set_reason(reason)

@@ -85,6 +85,7 @@ def _use_adaptive(body: dict[str, Json], thinking: Any) -> None:
     body["thinking"] = {"type": "adaptive", **kept}
     budget = thinking.get("budget_tokens")
     if isinstance(budget, int):
+        # An effort that the request names itself wins over the one derived from its budget.
         body["output_config"] = {"effort": effort_for_budget(budget), **(body.get("output_config") or {})}
 
 

@@ -55,6 +55,7 @@ class Azure(OpenAI):
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
         version = str(config.options.get("api_version") or "").strip()
+        # Names of the v1 API, which has its version in the path and needs no `api-version`.
         self.api_version = "" if version in ("v1", "latest") else version
         self.dated = _DATED.fullmatch(self.api_version) is not None
         self.deployments = read_mapping(config.options.get("deployments"))
@@ -63,10 +64,12 @@ class Azure(OpenAI):
 
     def upstream_model(self, model: str) -> str:
         """The deployment that serves `model`."""
+        # `read_mapping` keeps its keys in lower case.
         return self.deployments.get(model.lower(), model)
 
     def supports(self, dialect: str) -> bool:
         """As OpenAI, but for the Responses API in dated versions before 2025-03-01."""
+        # Cut to the date, without `-preview`: ISO dates can be compared as text.
         if dialect == "openai_responses" and self.dated and self.api_version[:10] < _RESPONSES_SINCE:
             return False
         return super().supports(dialect)
@@ -92,6 +95,7 @@ class Azure(OpenAI):
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The models that the resource may deploy; None where the operator listed its deployments."""
+        # Azure's list names all that could be deployed, so most of it cannot be called: an operator's own list is better.
         request = None if self.deployments else super().models_request(secrets)
         if request is not None:
             request.url = self._versioned(request.url)

@@ -18,6 +18,7 @@ from conduit_desktop.wire.values import count
 _RUNTIME_HOST = re.compile(r"^https://bedrock-runtime(-fips)?\.")
 # People paste the URL of a model.
 _PASTED = re.compile(r"/model/.*$")
+# The first match is taken, so longer prefixes come first: `us-gov-` before `us-`, Tokyo and Sydney before `ap-`.
 _GEOGRAPHIES = (
     ("us-gov-", "us-gov"),
     ("us-", "us"),
@@ -63,6 +64,7 @@ class Bedrock(AwsKind):
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
+        # AWS in China is separate from the rest of AWS, under a domain of its own.
         host = "amazonaws.com.cn" if self.region.startswith("cn-") else "amazonaws.com"
         self.root = (
             _PASTED.sub("", config.base_url.rstrip("/")) if config.base_url else f"https://bedrock-runtime.{self.region}.{host}"
@@ -87,6 +89,7 @@ class Bedrock(AwsKind):
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """The region's models, from the control plane's host; None where the base URL is not Amazon's runtime."""
+        # Of a proxy only the runtime's address is known; the address of a control plane cannot be derived from it.
         if not _RUNTIME_HOST.match(self.root):
             return None
         root = _RUNTIME_HOST.sub("https://bedrock.", self.root)
@@ -103,6 +106,7 @@ class Bedrock(AwsKind):
     def _model(self, row: dict[str, Any]) -> OfferedModel | None:
         throughput = row.get("inferenceTypesSupported") or ()
         status = (row.get("modelLifecycle") or {}).get("status")
+        # A model without listed modalities is offered as one for text rather than hidden.
         outputs = row.get("outputModalities") or ("TEXT",)
         usable = {"ON_DEMAND", "INFERENCE_PROFILE"} & {*throughput} and {"TEXT", "EMBEDDING"} & {*outputs}
         if status not in (None, "ACTIVE") or not usable:

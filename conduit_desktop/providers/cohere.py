@@ -47,6 +47,7 @@ class Cohere(ProviderKind):
 
     def models_request(self, secrets: Secrets) -> OutboundRequest | None:
         """All models on one page: 1000 is the most that a page may hold. https://docs.cohere.com/reference/list-models"""
+        # Cohere's list of models is at version 1, unlike the endpoints, which are at version 2.
         return self.get(f"{self.root}/v1/models?page_size=1000", secrets)
 
     def read_models(self, body: Json) -> list[OfferedModel]:
@@ -61,6 +62,7 @@ def _model(row: dict[str, Any]) -> OfferedModel:
     features = [name for cohere_name, name in _FEATURES.items() if cohere_name in listed]
     if "embed" in (row.get("endpoints") or ()):
         features.append("embeddings")
+    # Cohere reports vision in `features`, or in a field of its own.
     if row.get("supports_vision") and "vision" not in features:
         features.append("vision")
     return OfferedModel(

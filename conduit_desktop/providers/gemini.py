@@ -44,6 +44,7 @@ class Gemini(ProviderKind):
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
+        # Google's OpenAI-compatible API is below the same version, and people paste its base URL.
         self.root = versioned(self.base_url, self.default_base_url + "/v1beta", "v1beta").removesuffix("/openai")
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
@@ -71,6 +72,7 @@ def method(endpoint: Endpoint, stream: bool, label: str) -> str:
     """The method at the end of a URL, with `alt=sse` for streams; raises ValueError for an endpoint without one."""
     if endpoint not in METHODS:
         raise ValueError(f"{label} has no endpoint {endpoint}")
+    # Without `alt=sse` Gemini streams one JSON array instead of events.
     return "streamGenerateContent?alt=sse" if endpoint == "chat" and stream else METHODS[endpoint]
 
 
@@ -138,6 +140,7 @@ def _adapt_thinking(config: dict[str, Json], model: str, number: tuple[int, int]
     off = thinking.get("thinkingBudget") == 0
     if number < _FIRST_THINKING:
         del config["thinkingConfig"]
+        # Thinking that was switched off is no loss for a model that does not think.
         return [] if off else ["reasoning"]
     if number < (3, 0):
         level = thinking.pop("thinkingLevel", None)
@@ -147,6 +150,7 @@ def _adapt_thinking(config: dict[str, Json], model: str, number: tuple[int, int]
             thinking["thinkingBudget"] = 128  # the least it takes
         return []
     if off:
+        # Generation 3 has no off switch, so its lowest level comes nearest; a Pro has no `minimal`.
         config["thinkingConfig"] = {"thinkingLevel": "low" if "pro" in model else "minimal"}
     elif thinking.get("thinkingBudget") == -1:
         del thinking["thinkingBudget"]  # dynamic thinking is the default
@@ -176,4 +180,5 @@ def _sign_calls(body: dict[str, Json]) -> None:
     for content in body.get("contents") or ():
         first = next((part for part in content.get("parts") or () if "functionCall" in part), None)
         if first is not None and content.get("role") == "model":
+            # A signature of Gemini's own, returned with the history, must not be replaced.
             first.setdefault("thoughtSignature", _NO_SIGNATURE)

@@ -44,6 +44,7 @@ class Mistral(OpenAICompatible):
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """As other strict vendors, and in every request tool-call ids of nine characters and parameters for each function."""
         dropped = super().adapt(model, body, dialect, translated)
+        # Also in passed-through requests: ids made by another vendor come back in the history, and Mistral answers 422 to them.
         if isinstance(body.get("messages"), list):
             body["messages"] = [_with_short_ids(message) for message in body["messages"]]
         if isinstance(body.get("tools"), list):
@@ -76,4 +77,5 @@ def _renamed(call: Any) -> Any:
 
 def _short(call_id: str) -> str:
     """Nine characters, always the same for the same id, so that a result still refers to its call."""
+    # A hash and not a counter: a later request of the conversation gets the same ids without any stored state.
     return call_id if _CALL_ID.fullmatch(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]

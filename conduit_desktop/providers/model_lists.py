@@ -10,6 +10,8 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel
 
+# The first that is present wins. The size of a loaded model comes before the size that it was trained for or could be loaded
+# with, because the server refuses requests over the loaded size.
 CONTEXT_FIELDS = (
     "context_length",  # OpenRouter, Together, Fireworks, Moonshot, SambaNova
     "context_window",  # Groq
@@ -110,6 +112,7 @@ def at(row: Json, path: str) -> Json:
 def _first_int(row: dict[str, Any], paths: Iterable[str]) -> int | None:
     for path in paths:
         value = at(row, path)
+        # A bool is an int in Python, and would be read as a size of one token.
         if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
             return int(value)
     return None
@@ -120,6 +123,7 @@ def _price(row: dict[str, Any], path: str, per_million: str) -> float | None:
     if value is None or isinstance(value, bool):
         return None
     try:
+        # Decimal, because a price per token times a million would not be exact as a float; vendors send text or numbers.
         usd = Decimal(str(value)) * Decimal(per_million)
     except InvalidOperation:
         return None

@@ -43,6 +43,7 @@ class OpenAI(OpenAICompatible):
     max_tokens_field = "max_completion_tokens"
     developer_role = True
     model_unsupported = ((OPENAI_REASONING_MODELS, REASONING_MODELS_REFUSE),)
+    # `gpt-5-chat` and its successors do not reason, unlike the other models of their generation; `ft:` begins a fine-tuned name.
     not_reasoning = r"(ft:)?(gpt-3|gpt-4|chatgpt|gpt-[5-9][^:]*-chat|davinci|babbage)"
     responses_only = r"codex|gpt-[\d.]+-codex|(o\d|gpt-[\d.]+)-pro|o\d(-mini)?-deep-research|computer-use"
     """Models that exist in the Responses API only; `/chat/completions` answers 404. https://platform.openai.com/docs/models"""

@@ -90,6 +90,7 @@ class OpenAICompatible(ProviderKind):
 
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
+        # An empty option means the default, so the absence of a version needs a word: `none`.
         version = str(config.options.get("version") or self.version)
         self.root = versioned(self.base_url, self.default_base_url, "" if version == "none" else version)
 
@@ -109,6 +110,7 @@ class OpenAICompatible(ProviderKind):
 
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Remove or rename what the vendor refuses; in translated requests also what it would ignore."""
+        # Also in passed-through requests, as these vendors refuse the field; not reported, as they send usage without it.
         if dialect == COMPLETIONS and not self.usage_in_stream:
             body.pop("stream_options", None)
         if dialect != "openai_chat":
@@ -116,6 +118,7 @@ class OpenAICompatible(ProviderKind):
         dropped: list[str] = []
         if not self.usage_in_stream:
             body.pop("stream_options", None)
+        # What the vendor ignores is left in a passed-through request; what it refuses would fail the call.
         if translated or self.strict:
             self._rename(model, body)
             dropped += _drop(body, self.refused)
@@ -180,6 +183,7 @@ class OpenAICompatible(ProviderKind):
             return []
         if self.not_reasoning and re.match(self.not_reasoning, model):
             del body["reasoning_effort"]
+            # A model that cannot reason already does what `none` asks for, so nothing is lost.
             return [] if effort == "none" else ["reasoning_effort"]
         for pattern, names in self.effort_names:
             if re.match(pattern, model):
@@ -218,6 +222,7 @@ class OpenAICompatible(ProviderKind):
 
 
 def _drop(body: dict[str, Json], names: Iterable[str]) -> list[str]:
+    # A null is removed, too, as strict vendors count it as supplied, but it asks for nothing and is not reported.
     present = [name for name in names if body.get(name) is not None]
     for name in names:
         body.pop(name, None)

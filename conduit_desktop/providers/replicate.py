@@ -89,6 +89,7 @@ class Replicate(ProviderKind):
                 events = await send(prediction.request(prediction.stream_url))
                 if events.status < 400:
                     return EventStream(events, prediction)
+                # The prediction runs although its stream cannot be opened, so it is polled instead of failing the call.
                 events.abort()
             return await prediction.wait()
         # A cancelled call must not leave a prediction running, either.
@@ -112,6 +113,7 @@ class Prediction:
         self._kind, self._send, self._secrets = kind, send, secrets
         self.body = body
         self.pause_s = kind.pause_s
+        # Built from the id and not taken from the answer's `urls`: the key then goes to the configured host, a proxy's too.
         self._url = f"{kind.root}/predictions/{quote(str(body['id']), safe='')}"
 
     @property
@@ -132,6 +134,7 @@ class Prediction:
         configured, host = urlsplit(self._kind.root).netloc, urlsplit(url).netloc
         trusted = host == configured or (configured == "api.replicate.com" and host.endswith(".replicate.com"))
         headers = self._kind.all_headers(self._secrets, self._kind.dialects[0], {}) if trusted else {}
+        # Neither a poll nor a cancel request has a body.
         headers.pop("content-type", None)
         return OutboundRequest(method, url, {**headers, "accept": "application/json" if url == self._url else "text/event-stream"})
 
@@ -163,6 +166,7 @@ class Prediction:
         """Cancel it, in the background: otherwise it would go on generating, and cost money."""
         if self.finished:
             return
+        # Set before the request is sent, so that a second call of `cancel` sends nothing.
         self.body["status"] = "canceled"
         task = asyncio.get_running_loop().create_task(self._send_cancel())
         self._kind.cancellations.add(task)
@@ -238,6 +242,7 @@ class EventStream:
                 if (error := await self._prediction.refresh()) is not None:
                     error.abort()
                 elif self._prediction.finished:
+                    # Without the output: its text was streamed already, and would be sent a second time.
                     return sse.write(orjson.dumps({**self._prediction.body, "output": None}), "prediction")
                 await asyncio.sleep(self._prediction.pause_s)
         return b""
@@ -253,5 +258,6 @@ class EventStream:
 
     def abort(self) -> None:
         self._events.abort()
+        # After `done` the prediction has ended by itself, and there is nothing left to cancel.
         if not self._done:
             self._prediction.cancel()

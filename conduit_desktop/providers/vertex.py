@@ -58,6 +58,7 @@ class Vertex(ProviderKind):
         self._project = str(config.options.get("project") or "").strip()
         self._claude = Anthropic(config)
         self._tokens: dict[str, Any] = {}
+        # Without the lock, calls that start together would each request a token.
         self._renewing = asyncio.Lock()
 
     @property
@@ -103,6 +104,7 @@ class Vertex(ProviderKind):
                 "Vertex AI needs the package google-auth: install conduit-desktop[google].", status=502, reason="auth"
             ) from error
         try:
+            # An account that was loaded before only needs a new token; its JSON is not parsed again.
             found = held or self._load(account)
             found.refresh(Request())
         except TransportError as error:
@@ -120,6 +122,7 @@ class Vertex(ProviderKind):
 
         if account:
             found: Any = service_account.Credentials.from_service_account_info(orjson.loads(account), scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            # A configured project wins: a service account may have rights in projects other than its own.
             self._project = self._project or found.project_id or ""
             return found
         found, project = google.auth.default(scopes=[SCOPE])
@@ -142,8 +145,10 @@ class Vertex(ProviderKind):
             end = "predict"
         publisher, _, name = model.rpartition("/")
         publisher = publisher.removeprefix("publishers/").removesuffix("/models") or ("anthropic" if is_claude(model) else "google")
+        # Vertex AI counts Claude's tokens at a model name of its own, not at the model that is counted for.
         if is_claude(model) and endpoint == "count_tokens":
             name = "count-tokens"
+        # Without a project (a key of express mode) Vertex AI takes the path without project and location.
         place = f"projects/{quote(self._project)}/locations/{quote(self.location)}/" if self._project else ""
         return f"{self.root}/{place}publishers/{quote(publisher)}/models/{quote(name, safe='-_.~@')}:{end}"
 
