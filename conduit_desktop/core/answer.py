@@ -103,6 +103,7 @@ def _part_events(part: AnswerPart, choice: int, same_kind: bool) -> Iterator[Eve
 
 
 def _text_events(part: Text, choice: int, same_kind: bool) -> Iterator[Event]:
+    # A delta opens a block by itself. A start is needed only where the delta would join the block before, or where there is none.
     if same_kind or not part.text:
         yield TextStarted(choice)
     if part.text:
@@ -139,6 +140,7 @@ def _fold(answer: Answer, event: Event) -> None:
 
 
 def _choice(answer: Answer, index: int) -> Choice:
+    # The events of several choices are interleaved, and a later choice may begin first.
     while len(answer.choices) <= index:
         answer.choices.append(Choice())
     return answer.choices[index]
@@ -186,6 +188,7 @@ def _open(choice: Choice, kind: type[_TextPart]) -> _TextPart:
 
 
 def _call(choice: Choice, call_id: str) -> ToolCall:
+    # From the end, because arguments nearly always belong to the call that started last.
     for part in reversed(choice.parts):
         if isinstance(part, ToolCall) and part.id == call_id:
             return part

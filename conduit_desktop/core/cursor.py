@@ -22,9 +22,11 @@ def write_cursor(*place: str | int) -> str:
 def read_cursor(cursor: str, *kinds: type[str] | type[int]) -> list[Any]:
     """The parts of a place, whose types are `kinds`; raises Invalid("cursor") for any other text."""
     try:
+        # Without `validate` b64decode skips foreign characters, and a damaged cursor could be taken for another one.
         place = orjson.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (ValueError, TypeError, binascii.Error) as error:
         raise Invalid("cursor: is not one that a list returned", "cursor") from error
+    # The exact type, because isinstance would accept a bool as an int.
     if not isinstance(place, list) or [type(part) for part in place] != list(kinds) or not all(map(_fits, place)):
         raise Invalid("cursor: is not one that a list returned", "cursor")
     return place

@@ -22,6 +22,7 @@ NotificationKind = Literal["budget", "expiry", "health", "security", "system"]
 class Entity(BaseModel):
     """Base class: frozen, refuses unknown fields."""
 
+    # defer_build: an idle server needs few of these validators, so each is built when it is first used.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 

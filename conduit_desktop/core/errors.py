@@ -281,7 +281,9 @@ Reason = Literal[
 ]
 """Why a target failed. See `UpstreamError.callers_fault` and `.retryable`."""
 
+# Not model_not_found: another target has its own model, which may exist.
 _CALLERS_FAULT = frozenset({"bad_request", "context_length", "content_filter", "too_large"})
+# Not auth, permission or money: the same target would refuse the call for the same reason.
 _RETRY_SAME = frozenset({"rate_limit", "overloaded", "server", "connect", "timeout", "malformed", "broken"})
 
 

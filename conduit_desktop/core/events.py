@@ -38,6 +38,7 @@ class Usage:
     @property
     def total_input(self) -> int:
         """All input tokens: uncached, read from the cache, written to the cache, audio."""
+        # Written out for speed, since each answer needs it; tests/core/test_tokens.py finds a class that is missing here.
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.audio_in
 
     @property
@@ -190,6 +191,7 @@ ChoiceEvent = BlockEvent | Finished
 
 Event = Started | ChoiceEvent | UsageReported
 
+# Without TextStarted and ThinkingStarted, which carry no content: a target that fails right after one can still be replaced.
 CONTENT_EVENTS = (
     TextDelta,
     ThinkingDelta,

@@ -19,6 +19,7 @@ def to_usd(nano: int) -> float:
 
 def decimal_usd(nano: int) -> str:
     """Nano-dollars as a plain decimal, without exponent or trailing zeros: `0.00125`."""
+    # Of the absolute value, because divmod rounds a negative amount towards minus infinity.
     usd, fraction = divmod(abs(nano), NANO_PER_USD)
     return f"{'-' if nano < 0 else ''}{usd}.{f'{fraction:09d}'.rstrip('0') or '0'}"
 

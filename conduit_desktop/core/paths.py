@@ -57,10 +57,12 @@ class Home:
         """Create the folder with mode 0700; raises HomeUnusable with the folder and the cause in its text."""
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # mkdir applies its mode to a new folder only; one that exists may be readable by other users.
             if os.name == "posix":
                 self.root.chmod(0o700)
             self.logs.mkdir(exist_ok=True)
             # mkdir succeeds for an existing folder on a read-only disk: only writing a file shows it.
+            # The process id keeps two processes that start together from deleting each other's file.
             probe = self.root / f".writable-{os.getpid()}"
             probe.touch()
             probe.unlink()

@@ -60,12 +60,14 @@ INPUT_CLASSES = tuple(one.name for one in CLASSES if one.side == "input" and one
 OUTPUT_CLASSES = tuple(one.name for one in CLASSES if one.side == "output" and one.part_of is None)
 """The classes whose sum is the whole output."""
 
+# `sorted` is stable, so within the second group the order of CLASSES holds: cache_write comes before cache_write_1h.
 RATES = tuple(sorted((rate for one in CLASSES for rate in one.rates), key=lambda rate: rate.fallback is not None))
 """Every rate, those without a fallback first; a fallback comes before the rates that use it."""
 RATE_NAMES = tuple(rate.name for rate in RATES)
 BASE_RATES = tuple(rate.name for rate in RATES if rate.fallback is None)
 """The rates of which a price by tokens has at least one."""
 
+# Made once, because totals are computed for each record and each row of a view.
 _input_counts = attrgetter(*INPUT_CLASSES)
 _output_counts = attrgetter(*OUTPUT_CLASSES)
 

@@ -9,6 +9,7 @@ from conduit_desktop.core.errors import Invalid
 
 # `v1`, `v4`, `v1beta`
 _VERSION = re.compile(r"v\d+[a-z0-9]*")
+# The longer path comes first: a URL that ends in `/chat/completions` ends in `/completions`, too.
 _ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models")
 """Endpoint paths that people paste along with the base URL, from a vendor's example."""
 
@@ -18,6 +19,7 @@ def check_base_url(text: str) -> str:
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
+        # urlsplit accepts a wrong port; reading it raises the ValueError.
         port = parts.port
     except ValueError as error:
         raise Invalid(f"not a URL: {error}", "base_url") from error
@@ -36,6 +38,7 @@ def _fault(url: str, parts: SplitResult, port: int | None) -> str | None:
         return "the base URL names no host"
     if port == 0:
         return "the base URL names port 0"
+    # urlsplit shows an empty query or fragment as none, so the characters themselves are checked, too.
     if parts.query or parts.fragment or "?" in url or "#" in url:
         return "the base URL must end before any ? or #"
     if any(character.isspace() or not character.isprintable() for character in url):

@@ -56,6 +56,7 @@ class AwsKind(ProviderKind):
     def __init__(self, config: Provider) -> None:
         super().__init__(config)
         configured = str(config.options.get("region") or "").strip()
+        # A signature holds the region, which has to be that of the host: a base URL may name another than the default.
         in_url = _REGION.search(config.base_url or "")
         self.region = configured or (in_url[1] if in_url else DEFAULT_REGION)
         self._profile = str(config.options.get("profile") or "").strip() or None
@@ -68,8 +69,10 @@ class AwsKind(ProviderKind):
 
         Raises UpstreamError (reason `auth`).
         """
+        # Signing needs botocore too: the first call with an access key imports it in a thread, as that would block the event loop.
         if secrets.api_key and (self._ready or key_pair(secrets.api_key) is None):
             return secrets
+        # Without the lock, calls that start together would each read the files and call the token service.
         async with self._finding:
             pair = await asyncio.to_thread(self._find, bool(secrets.api_key))
         return replace(secrets, api_key=pair) if pair else secrets
@@ -90,6 +93,7 @@ class AwsKind(ProviderKind):
                 self._found = botocore.session.Session(profile=self._profile).get_credentials()
             frozen = self._found.get_frozen_credentials() if self._found is not None else None
         except BotoCoreError as error:
+            # The next call searches again, so that repaired credentials are found without a restart.
             self._found = None
             # botocore's message may quote a credentials file, so only the class of the error is shown.
             raise _refused(f"The AWS credentials cannot be used ({type(error).__name__}).") from error
@@ -109,6 +113,7 @@ class AwsKind(ProviderKind):
         pair = key_pair(secrets.api_key)
         if pair is None:
             return outbound
+        # Imported here because botocore is an optional dependency, and slow to import.
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials

@@ -49,6 +49,7 @@ class Cloudflare(OpenAICompatible):
         super().__init__(config)
         self.account = str(config.options.get("account_id") or "").strip()
         parts = urlsplit(self.base_url)
+        # A URL that names an account, or an AI gateway on another host, is complete and stays as the operator entered it.
         if parts.netloc == urlsplit(self.default_base_url).netloc and "/accounts/" not in parts.path:
             self.root = f"{self.default_base_url}/accounts/{quote(self.account, safe='')}/ai/v1"
 
@@ -70,6 +71,7 @@ def _task(row: dict[str, Any]) -> str:
 
 def _model(row: dict[str, Any]) -> OfferedModel:
     facts = {one.get("property_id"): one.get("value") for one in row.get("properties") or () if isinstance(one, dict)}
+    # Cloudflare writes the values of properties as text, numbers and booleans included.
     size = str(facts.get("context_window") or "")
     features = [*_TASKS[_task(row)]]
     features += [name for fact, name in _FEATURES.items() if str(facts.get(fact)).lower() == "true"]

@@ -35,6 +35,7 @@ _REFUSALS = {
 }
 _PACE_MS = 30.0
 _SLOWNESS = 8
+# Far longer than the gateway's default timeouts, so that they end the call, as they do where a vendor hangs.
 _FOREVER_S = 24 * 3600.0
 _PIECES = re.compile(r"\s*\S+\s*")
 
@@ -124,11 +125,13 @@ def _finished(model: str, body: dict[str, Any]) -> tuple[DemoReply, str, dict[st
     """The answer cut to the request's stop texts and token limit, its finish reason and its usage."""
     reply = reply_to(model, body)
     finish = "tool_calls" if reply.tool else "stop"
+    # Stop texts before the limit: an answer that one of them cuts short may no longer be over the limit.
     for stop in _stops(body.get("stop")):
         reply.text = reply.text.split(stop, 1)[0]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if isinstance(limit, int) and limit > 0 and tokens(reply.thinking) + tokens(reply.text) > limit:
         finish = "length"
+        # `tokens` counts four characters as one token.
         reply.thinking = reply.thinking[: limit * 4]
         reply.text = reply.text[: max(0, limit - tokens(reply.thinking)) * 4]
     prompt, thinking = prompt_tokens(body), tokens(reply.thinking)
@@ -186,6 +189,7 @@ def _stream_frames(model: str, body: dict[str, Any]) -> Iterator[bytes]:
             yield chunk({"tool_calls": [delta]})
     yield chunk({}, finish)
     if as_dict(body.get("stream_options")).get("include_usage"):
+        # As OpenAI does: usage comes in a chunk of its own, whose list of choices is empty.
         yield sse.write(orjson.dumps({**head, "choices": [], "usage": usage}))
     yield sse.write(b"[DONE]")
 
@@ -193,5 +197,6 @@ def _stream_frames(model: str, body: dict[str, Any]) -> Iterator[bytes]:
 def _tool_deltas(call: dict[str, Any]) -> Iterator[dict[str, Json]]:
     arguments = call["function"]["arguments"]
     yield {"index": 0, **call, "function": {"name": call["function"]["name"], "arguments": ""}}
+    # In pieces, as real vendors stream them: a client has to join them before it parses the JSON.
     for start in range(0, len(arguments), 12):
         yield {"index": 0, "function": {"arguments": arguments[start : start + 12]}}

@@ -89,6 +89,7 @@ def sample(schema: Json, hint: str, depth: int = 0) -> Json:
         if options := as_list(schema.get(word)):
             return sample(options[0], hint, depth + 1)
     kind = schema.get("type", "object" if "properties" in schema else "string")
+    # In JSON Schema `type` may be a list of types.
     return _sample_of(next(iter(as_list(kind)), kind), schema, hint, depth)
 
 

@@ -71,10 +71,12 @@ class ElevenLabs(ProviderKind):
     def voice(self, name: Json) -> str:
         """The id of the voice that a caller names: the mapped one, or the name itself where it is an id. Raises BadRequest."""
         if isinstance(name, str) and name:
+            # The `*` comes last, so that a caller can name any voice by its id, even where the operator mapped all other names.
             found = self.voices.get(name.lower()) or (name if _VOICE_ID.fullmatch(name) else self.voices.get("*"))
             if found:
                 return found
         raise BadRequest(
+            # The name is the caller's text, and may be of any length.
             f"The voice {str(name)[:80]!r} is not known to {self.config.name}: name the id of one, or map it in the provider's "
             "option voices.",
             param="voice",

@@ -40,6 +40,7 @@ class Ollama(LocalServer):
     def url(self, endpoint: Endpoint, model: str, dialect: str, stream: bool) -> str:
         """The OpenAI-compatible paths below `/v1`, or Ollama's own next to it; raises ValueError for other endpoints."""
         if (endpoint, dialect) in _NATIVE:
+            # The configured base URL is that of the OpenAI-compatible API, and `versioned` has completed it with `/v1`.
             return self.root.removesuffix("/v1") + _NATIVE[endpoint, dialect]
         return super().url(endpoint, model, dialect, stream)
 

@@ -62,6 +62,7 @@ def _with_parameters(tool: Any) -> Any:
 def _with_short_ids(message: Any) -> Any:
     if not isinstance(message, dict):
         return message
+    # Copies, as a passed-through body shares its messages with the caller's, which the next target gets.
     if isinstance(call_id := message.get("tool_call_id"), str):
         message = {**message, "tool_call_id": _short(call_id)}
     if isinstance(calls := message.get("tool_calls"), list):

@@ -155,6 +155,7 @@ class OpenAICompatible(ProviderKind):
     def _adapt_message(self, message: Any, dropped: list[str]) -> Any:
         if not isinstance(message, dict):
             return message
+        # Copied before a change: a passed-through body shares its messages with the caller's, which the next target gets.
         adapted = message
         if message.get("role") == "developer" and not self.developer_role:
             adapted = {**adapted, "role": "system"}

@@ -28,6 +28,7 @@ class ThinkingSwitch:
 
     def apply(self, model: str, body: dict[str, Json]) -> list[str]:
         """Replace `reasoning_effort` by the switch and make forced tools possible, in place; returns the names of what is lost."""
+        # The effort comes first: whether a tool can be forced depends on the switch that it leaves in the body.
         return [*self._adapt_effort(model, body), *self._adapt_choice(model, body)]
 
     def _adapt_effort(self, model: str, body: dict[str, Json]) -> list[str]:
@@ -38,6 +39,7 @@ class ThinkingSwitch:
         if effort == "none" and _matches(self.always_on, model):
             return ["reasoning_effort"]
         body.update(self.off if effort == "none" else self.on)
+        # The switch expresses `none` fully; of any other effort only the thinking remains, and its level is lost.
         return [] if effort == "none" else ["reasoning_effort"]
 
     def _adapt_choice(self, model: str, body: dict[str, Json]) -> list[str]:

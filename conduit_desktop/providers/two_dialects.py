@@ -29,6 +29,7 @@ class TwoDialectVendor(OpenAICompatible):
     """What replaces it in the Anthropic API's base URL."""
 
     def __init__(self, config: Provider) -> None:
+        # People paste either of the vendor's base URLs; both APIs are located from the part that they share.
         pasted = config.base_url and _PASTED.sub("", config.base_url.rstrip("/"))
         super().__init__(config.model_copy(update={"base_url": pasted}) if pasted else config)
         found = re.search(f"{self.openai_path}$", self.root)
@@ -161,6 +162,7 @@ class MiniMax(TwoDialectVendor):
     )
     price_provider = "minimax"
     # https://platform.minimax.io/docs/api-reference/responses-create: M2 models always think.
+    # MiniMax's word for thinking that is on is `adaptive`; the others say `enabled`.
     switch = _thinking_object("adaptive", always_on="MiniMax-M2")
     max_tokens_field = "max_completion_tokens"
     unsupported = (
