@@ -42,13 +42,17 @@ TARGET = "work%2Fdemo-chat"
 Call = Callable[[AdminClient], Awaitable[Any]]
 
 
+Reads = dict[str, tuple[tuple[str, Any], Any]]
+"""By request target, what was read (path and query) and its answer."""
+
+
 class RecordingTransport:
     """The gateway through JSON, as over HTTP. Keeps the last answer of every read, without the fields in `ignored`."""
 
     def __init__(self, context: AppContext, ignored: set[str]) -> None:
         self._inner = LocalTransport(context, "gui")
         self._ignored = ignored
-        self.reads: dict[str, tuple[tuple[str, Any], Any]] = {}
+        self.reads: Reads = {}
 
     async def perform(self, method: str, path: str, query: Any = None, body: Any = None) -> Any:
         answer = await self.ask(method, path, query, body)
@@ -60,10 +64,10 @@ class RecordingTransport:
         """The same, without keeping the answer."""
         return orjson.loads(orjson.dumps(plain(await self._inner.perform(method, path, query, body))))
 
-    async def changed_reads(self) -> dict[str, Any]:
-        """The current answers of the reads whose kept answer differs."""
-        now = {target: without(await self.ask("GET", *asked), self._ignored) for target, (asked, _) in list(self.reads.items())}
-        return {target: answer for target, answer in now.items() if answer != self.reads[target][1]}
+    async def changed_reads(self, before: Reads) -> dict[str, Any]:
+        """The current answers of these reads, where they differ from the answers they had."""
+        now = {target: without(await self.ask("GET", *asked), self._ignored) for target, (asked, _) in before.items()}
+        return {target: answer for target, answer in now.items() if answer != before[target][1]}
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         return self._inner.subscribe(listener)
@@ -90,9 +94,16 @@ class VisiblePages:
             qtbot.addWidget(self.pages[name])
             self.pages[name].show()
 
-    async def changed_reads(self) -> dict[str, dict[str, Any]]:
-        """By page, the current answers of its reads that differ from what the page has read."""
-        changed = {name: await transport.changed_reads() for name, transport in self.transports.items()}
+    def reads(self) -> dict[str, Reads]:
+        """By page, what it has read until now."""
+        return {name: dict(transport.reads) for name, transport in self.transports.items()}
+
+    async def changed_reads(self, before: dict[str, Reads]) -> dict[str, dict[str, Any]]:
+        """By page, the current answers of its reads that differ from those in `before`.
+
+        Taken before the change, because a page may have read the new answer by the time of the comparison.
+        """
+        changed = {name: await transport.changed_reads(before[name]) for name, transport in self.transports.items()}
         return {name: reads for name, reads in changed.items() if reads}
 
     async def follow(self, changed: dict[str, dict[str, Any]]) -> list[str]:
@@ -211,9 +222,10 @@ async def test_an_operation_of_another_client_refreshes_the_pages_that_show_its_
     await prepare(context, other_client, operation)
     await until(lambda: not feed._timer.isActive())  # else a batch of the preparation would refresh the pages afterwards
     await ui.settle()
-    assert await pages.follow(await pages.changed_reads()) == []
+    assert await pages.follow(await pages.changed_reads(pages.reads())) == []
+    before = pages.reads()
     await EXAMPLES[operation.method, operation.path](other_client)
-    changed = await pages.changed_reads()
+    changed = await pages.changed_reads(before)
     assert bool(changed) == (operation.path not in UNSHOWN), changed
     assert await pages.follow(changed) == []
 
@@ -222,11 +234,12 @@ async def test_a_request_refreshes_the_pages_that_show_its_effect(
     context: AppContext, key_id: str, other_client: AdminClient, pages: VisiblePages, ui: RecordingUi
 ):
     await ui.settle()
+    before = pages.reads()
     question = [Message("user", [Text("Hello")])]
     async for _ in other_client.chat("play", question, key_id=key_id):
         pass
     await settled(context.gateway)
-    changed = await pages.changed_reads()
+    changed = await pages.changed_reads(before)
     for name in ("dashboard", "requests"):  # these add the record of the feed, without a query
         assert {target.partition("?")[0] for target in changed[name]} >= {"/admin/v1/requests"}
         changed[name] = {
@@ -240,9 +253,12 @@ async def test_a_request_refreshes_the_pages_that_show_its_effect(
 
 async def test_a_stopped_server_refreshes_the_pages_that_show_its_state(context: AppContext, pages: VisiblePages, ui: RecordingUi):
     await ui.settle()
+    before = pages.reads()
     context.server.state, context.server.address = "stopped", None
     context.bus.publish("server", "stopped")
-    assert await pages.follow(await pages.changed_reads()) == []
+    changed = await pages.changed_reads(before)
+    assert changed
+    assert await pages.follow(changed) == []
 
 
 async def test_a_hidden_page_reads_again_when_it_is_shown(
@@ -253,11 +269,12 @@ async def test_a_hidden_page_reads_again_when_it_is_shown(
         page.hide()
     batches: list[object] = []
     feed.batch.connect(batches.append)
+    before = pages.reads()
     await other_client.request("PATCH", "/keys/laptop", {"name": "renamed"})
-    changed = await pages.changed_reads()
+    changed = await pages.changed_reads(before)
     await until(lambda: batches)
     await ui.settle()
-    assert await pages.changed_reads() == changed
+    assert pages.reads() == before
     for page in pages.pages.values():
         page.show()
     assert await pages.follow(changed) == []
