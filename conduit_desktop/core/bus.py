@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Topic = Literal["providers", "models", "keys", "prices", "settings", "ip_rules", "requests", "notifications", "health", "server"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One published change. `payload` is small: an id, or a RequestRecord for the topic `requests`."""
 
     topic: Topic
@@ -24,17 +22,31 @@ class Bus:
     """Calls every listener directly, in order of subscription, on the publisher's thread (always the event loop's)."""
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, frozenset[Topic] | None]] = []
+        self._by_topic: dict[Topic, tuple[Listener, ...]] = {}
+        """The listeners of a topic, until the next subscription: every request publishes, and few listen to that."""
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the returned function removes it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+    def subscribe(self, listener: Listener, *topics: Topic) -> Callable[[], None]:
+        """Add a listener to `topics`, or to all where none is named; the returned function removes it."""
+        entry = (listener, frozenset(topics) or None)
+        self._listeners.append(entry)
+        self._by_topic.clear()
+
+        def remove() -> None:
+            if entry in self._listeners:
+                self._listeners.remove(entry)
+                self._by_topic.clear()
+
+        return remove
 
     def publish(self, topic: Topic, payload: Any = None) -> None:
         """Call every listener with the change. A listener must be quick and must not raise."""
-        if self._listeners:
+        listeners = self._by_topic.get(topic)
+        if listeners is None:
+            listeners = tuple(listener for listener, topics in self._listeners if topics is None or topic in topics)
+            self._by_topic[topic] = listeners
+        if listeners:
             change = Change(topic, payload)
-            # A copy: a listener may unsubscribe itself while it is called.
-            for listener in tuple(self._listeners):
+            # A tuple made before: a listener may unsubscribe itself while it is called.
+            for listener in listeners:
                 listener(change)

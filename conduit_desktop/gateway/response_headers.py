@@ -18,8 +18,8 @@ _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 
 def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
     """The headers of an answer; `answer` is None while no target has answered yet."""
-    limits = limits_of(call, caller, limiter)
-    headers = dict(limits)
+    headers = limits_of(call, caller, limiter)
+    limited = bool(headers)
     if call.recorded:  # the id is that of a record
         headers["x-conduit-request-id"] = call.id
     if call.trimmed:
@@ -28,7 +28,7 @@ def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer 
         return headers
     if answer.prepared.passthrough:
         # Only in passthrough: an SDK of another dialect does not know these names.
-        headers |= _relayed(answer, with_limits=not limits)
+        headers |= _relayed(answer, with_limits=not limited)
     headers["x-conduit-provider"] = answer.target.bound.name
     headers["x-conduit-model"] = _printable(answer.target.model)
     headers["x-conduit-attempts"] = str(len(record.attempts))

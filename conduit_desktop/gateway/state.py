@@ -12,7 +12,7 @@ import orjson
 
 from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Notification, OfferedModel
-from conduit_desktop.core.errors import DatabaseUnusable, RecordsUnavailable
+from conduit_desktop.core.errors import DatabaseUnusable
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.core.settings import Settings
 from conduit_desktop.gateway.accounting.pricing import CompiledPrices
@@ -157,7 +157,6 @@ class GatewayState:
     def record(self, record: RequestRecord, request: Any = None, answer: bytes | None = None) -> asyncio.Future[None]:
         """Write a finished record to the ledger, with the payload where one is given. The future is done once it is durable."""
         durable = self.store.ledger.record(record)
-        durable.add_done_callback(_log_unavailable)
         if answer is not None:
             self._in_background(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
         self.bus.publish("requests", record)
@@ -205,8 +204,3 @@ class GatewayState:
             self.notify("system", "info", "Requests are recorded again", text)
         else:
             self.notify("system", "error", "Requests cannot be recorded", text)
-
-
-def _log_unavailable(durable: asyncio.Future[None]) -> None:
-    if not durable.cancelled() and isinstance(error := durable.exception(), RecordsUnavailable):
-        log.debug("a record waits for room: %s", error)  # `_on_records` notifies the operator, once

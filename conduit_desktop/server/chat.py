@@ -59,9 +59,8 @@ async def answer(request: web.Request, gateway: Gateway, call: Call) -> web.Stre
 async def send(request: web.Request, gateway: Gateway, exchange: Exchange) -> web.StreamResponse:
     """Send an answer, whole or as a stream."""
     if isinstance(exchange, WholeReply):
-        return web.Response(
-            status=exchange.status, body=exchange.body, headers=exchange.headers, content_type=exchange.content_type
-        )
+        exchange.headers["Content-Type"] = exchange.content_type
+        return web.Response(status=exchange.status, body=exchange.body, headers=exchange.headers)
     return await stream(request, gateway, exchange)
 
 

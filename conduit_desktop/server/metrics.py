@@ -76,7 +76,7 @@ class Metrics:
 
     def on_change(self, change: Change) -> None:
         """Count the record of a finished request; other changes are ignored."""
-        if change.topic == "requests" and isinstance(change.payload, RequestRecord):
+        if isinstance(change.payload, RequestRecord):
             self.count(change.payload)
 
     def count(self, record: RequestRecord) -> None:
@@ -181,7 +181,7 @@ def mount(app: web.Application, context: AppContext) -> None:
     async def on_cleanup(app: web.Application) -> None:
         unsubscribe()
 
-    unsubscribe = context.bus.subscribe(metrics.on_change)
+    unsubscribe = context.bus.subscribe(metrics.on_change, "requests")
     app.on_cleanup.append(on_cleanup)
     app.router.add_get("/metrics", _handler(context, metrics))
 

@@ -29,10 +29,10 @@ class Alerts:
         self._expiring: dict[str, tuple[int, bool]] = {}
         """By key id: the expiry of the last notification, and whether it had passed."""
         self._tries: dict[str, deque[float]] = {}
-        self.close = context.bus.subscribe(self._on_change)
+        self.close = context.bus.subscribe(self._on_change, "requests")
 
     def _on_change(self, change: Change) -> None:
-        if change.topic != "requests" or not isinstance(change.payload, RequestRecord):
+        if not isinstance(change.payload, RequestRecord):
             return
         record = change.payload
         if record.key_id:

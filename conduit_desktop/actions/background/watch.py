@@ -37,7 +37,10 @@ class BackgroundJobs:
         """How many checks in a row found no file: an editor that replaces it removes it for a moment."""
         self._alerts = Alerts(context)
         self._task: asyncio.Task[None] | None = None
-        self._unsubscribe = context.bus.subscribe(self._on_change)
+        self._unsubscribe = (
+            context.bus.subscribe(self._on_server, "server"),
+            context.bus.subscribe(_log_request, "requests"),
+        )
 
     async def begin(self) -> None:
         """Apply the config file, or raise ConfigFileBroken; then watch it."""
@@ -50,7 +53,8 @@ class BackgroundJobs:
 
     async def end(self) -> None:
         """Stop watching."""
-        self._unsubscribe()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
         self._alerts.close()
         if self._task is not None:
             self._task.cancel()
@@ -103,20 +107,22 @@ class BackgroundJobs:
             return None
         return found.st_mtime_ns, found.st_size
 
-    def _on_change(self, change: Change) -> None:
-        if change.topic == "server":
-            self._lock.update(address=self._context.server.address)
-            state, at = self._context.server.state, self._context.server.address
-            # The caller of `start` reports why it failed.
-            log.log(
-                logging.INFO if state in ("running", "stopped") else logging.DEBUG,
-                "the server is %s%s",
-                state,
-                f" at {at}" if at else "",
-            )
-        elif isinstance(change.payload, RequestRecord):
-            record = change.payload
-            log.debug(
-                "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "no provider", record.status,
-                record.http_status, record.duration_ms,
-            )  # fmt: skip
+    def _on_server(self, _change: Change) -> None:
+        self._lock.update(address=self._context.server.address)
+        state, at = self._context.server.state, self._context.server.address
+        # The caller of `start` reports why it failed.
+        log.log(
+            logging.INFO if state in ("running", "stopped") else logging.DEBUG,
+            "the server is %s%s",
+            state,
+            f" at {at}" if at else "",
+        )
+
+
+def _log_request(change: Change) -> None:
+    record = change.payload
+    if isinstance(record, RequestRecord) and log.isEnabledFor(logging.DEBUG):
+        log.debug(
+            "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "no provider", record.status,
+            record.http_status, record.duration_ms,
+        )  # fmt: skip

@@ -122,7 +122,7 @@ class TargetAttempt:
         until = min(self._deadline, began + self._wait_s())
         try:
             # One time-out for renewing the credential, sending, and waiting for the first content.
-            async with asyncio.timeout_at(until):
+            with self._upstream.deadlines.at(until):
                 if kind.renews_credentials:
                     self.secrets = await kind.credentials(self.secrets)
                 return await self._open()

@@ -17,6 +17,7 @@ from yarl import URL
 
 from conduit_desktop import __version__
 from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.gateway.upstream.deadlines import Deadlines
 from conduit_desktop.providers import LocalAnswer, OutboundRequest, UpstreamResponse
 
 log = logging.getLogger(__name__)
@@ -153,6 +154,8 @@ class Upstream:
         self._apart = wall() - ticks()
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
+        self.deadlines = Deadlines()
+        """Those of the attempts that are under way."""
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:

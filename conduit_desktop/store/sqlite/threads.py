@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from conduit_desktop.core.errors import RecordsUnavailable
 from conduit_desktop.store.sqlite.checkpoints import Checkpoints
 from conduit_desktop.store.sqlite.connections import is_trouble, trouble
 
@@ -204,6 +205,10 @@ def _resolve(outcomes: list[Outcome]) -> None:
             continue
         if error is None:
             future.set_result(result)
+        elif isinstance(error, RecordsUnavailable):
+            future.set_exception(error)
+            # Retrieved, so that asyncio does not log it as lost where nobody waits: the record is kept, and the store reports it.
+            future.exception()
         elif isinstance(error, StopIteration):  # a future refuses it, and the others behind it would wait for ever
             future.set_exception(RuntimeError("the job ran out of rows"))
         else:

@@ -29,11 +29,13 @@ _FINISH_REASONS: dict[FinishReason, str] = {
     "other": "stop",
 }
 
-_COUNTED = frozenset({
-    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_hit_tokens", "prompt_cache_miss_tokens",
-    "num_cached_tokens", "cached_tokens", "prompt_tokens_details", "completion_tokens_details",
-    "cache_read_input_tokens", "cache_creation_input_tokens",
+_OPENAI = frozenset({
+    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
 })  # fmt: skip
+_COUNTED = _OPENAI | {
+    "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "num_cached_tokens", "cached_tokens",
+    "cache_read_input_tokens", "cache_creation_input_tokens",
+}  # fmt: skip
 _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens"})
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
 
@@ -56,18 +58,17 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     """The usage of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
     prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
     prompt_details, completion_details = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    cached = _first(
-        prompt_details.get("cached_tokens"),
-        raw.get("prompt_cache_hit_tokens"),
-        raw.get("num_cached_tokens"),
-        raw.get("cached_tokens"),
-        raw.get("cache_read_input_tokens"),
-    )
-    written = _first(
-        prompt_details.get("cache_write_tokens"),
-        prompt_details.get("cache_creation_tokens"),
-        raw.get("cache_creation_input_tokens"),
-    )
+    cached = count(prompt_details.get("cached_tokens"))
+    written = _first(prompt_details.get("cache_write_tokens"), prompt_details.get("cache_creation_tokens"))
+    # Most reports hold OpenAI's names alone, and every name looked up costs each small call.
+    if not _OPENAI.issuperset(raw):
+        cached = cached or _first(
+            raw.get("prompt_cache_hit_tokens"),
+            raw.get("num_cached_tokens"),
+            raw.get("cached_tokens"),
+            raw.get("cache_read_input_tokens"),
+        )
+        written = written or count(raw.get("cache_creation_input_tokens"))
     audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
     reasoning = count(completion_details.get("reasoning_tokens"))
     outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
