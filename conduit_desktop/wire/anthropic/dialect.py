@@ -42,12 +42,14 @@ class AnthropicMessages(BaseDialect):
             rest = request_writer.write_own(request)
         else:
             layout = foreign_layout(request.messages, parts)
+            # After the layout: whether the API accepts thinking depends on the last two messages as they are written.
             rest = request_writer.write_foreign(request, parts, not open_tool_loop_without_thinking(layout.messages))
         body = _body(model, layout) | request_writer.write_tools(request, parts) | rest
         if parts.own:
             # Last, because it can only rename fields that are already written.
             restore_source_form(body, request.source_form)
         else:
+            # Only where another dialect's caller cannot know the rules; this dialect's own get Anthropic's error.
             request_writer.drop_refused_while_thinking(body, parts)
         return WrittenRequest(body, list(parts.dropped))
 
@@ -58,6 +60,7 @@ class AnthropicMessages(BaseDialect):
 
 def _body(model: str, layout: Layout) -> dict[str, Json]:
     body: dict[str, Json] = {"model": model, "messages": layout.messages}
+    # Left out where there is none: the API refuses an empty system text.
     if layout.system is not None:
         body["system"] = layout.system
     return body

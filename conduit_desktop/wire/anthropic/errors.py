@@ -28,6 +28,7 @@ _REASONS: dict[str, tuple[Reason, int]] = {
 }
 """The reason of each error type, and the status of one that comes inside a stream."""
 
+# Anthropic's list of errors has no type for 502 and 503, so its general one stands for them.
 _TYPES = {status: name for name, (_, status) in _REASONS.items()} | {502: "api_error", 503: "api_error"}
 
 _SPEND = re.compile(r"credit balance is too low|spend(ing)? limit|usage limits?.{0,40}regain access", re.IGNORECASE)
@@ -35,6 +36,8 @@ _CONTEXT = re.compile(
     r"prompt is too long|exceeds? (the )?context (limit|window)|context window|input length and `?max_tokens`?", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content filtering policy", re.IGNORECASE)
+# Not every error is the API's own: the one for a body over 32 MB comes from Cloudflare in front of it.
+# https://platform.claude.com/docs/en/api/errors
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<[^>]+>", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -62,6 +65,7 @@ def error_in_answer(fields: Fields) -> UpstreamError:
     """An error after a success status: the error event of a stream, or a whole body."""
     error = _error_of(fields)
     kind = _kind(error)
+    # The HTTP status was 200 by then, so the type alone shows which status the error would have had.
     reason, status = _REASONS.get(kind or "", ("server", 500))
     message = _message_of(fields, error) or kind or "the provider sent an error without a text"
     return UpstreamError(
@@ -114,6 +118,7 @@ def _message_of(fields: Json, error: Fields) -> str | None:
 
 def _page_text(body: bytes) -> str:
     """The title of an HTML page, else its text, in one short line."""
+    # Bounded, as an error page can have any size and the expressions go over all of the text.
     text = body[:SEARCHED].decode("utf-8", "replace")
     title = _TITLE.search(text)
     return " ".join(_TAG.sub(" ", title[1] if title else text).split())[:300]
@@ -121,6 +126,7 @@ def _page_text(body: bytes) -> str:
 
 def _reason(kind: str | None, message: str, error: Fields, otherwise: Reason) -> Reason:
     reason = _REASONS[kind][0] if kind in _REASONS else otherwise
+    # First, as a spent balance comes under types that also stand for other faults.
     if _out_of_money(message, error):
         return "money"
     if reason in ("bad_request", "too_large"):
@@ -159,6 +165,7 @@ def _wait(headers: Mapping[str, str], reason: Reason) -> float | None:
         limit = name.removeprefix("anthropic-ratelimit-").removesuffix("-reset")
         if len(limit) != len(name) - len("anthropic-ratelimit--reset"):
             continue
+        # These resets are RFC 3339 times, unlike the durations that OpenAI sends.
         seconds = until(value, headers)
         if seconds is not None and headers.get(f"anthropic-ratelimit-{limit}-remaining") == "0":
             exhausted.append(seconds)

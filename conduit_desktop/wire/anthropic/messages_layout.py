@@ -56,11 +56,13 @@ def foreign_layout(messages: list[Message], parts: AnthropicPartWriter) -> Layou
             if turns:
                 parts.drop("system.position")
             continue
+        # The API has no role `tool`: results are blocks of a user message.
         role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
         content = parts.content(_allowed(message, parts))
         # The API refuses two turns of one role in succession; other vendors allow them.
         if turns and turns[-1].role == role:
             turns[-1].content.extend(content)
+        # A message whose parts were all dropped makes no turn, because the API refuses empty content.
         elif content:
             turns.append(_Turn(role, content))
     _trim_prefill(turns)
@@ -110,6 +112,7 @@ def _allowed(message: Message, parts: AnthropicPartWriter) -> list[Part]:
 def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[Fields] | None:
     texts = [part for message in messages for part in message.parts if isinstance(part, Text)]
     for message in messages:
+        # The field `system` takes text only, but other dialects allow images in instructions.
         parts.drop(*(f"system.{type(part).__name__.lower()}" for part in message.parts if not isinstance(part, Text)))
     blocks = parts.content(texts)
     if not blocks:
@@ -122,6 +125,7 @@ def _system(messages: list[Message], parts: AnthropicPartWriter) -> str | list[F
 
 def _trim_prefill(turns: list[_Turn]) -> None:
     """Trim an answer that the model is to continue: "final assistant content cannot end with trailing whitespace"."""
+    # Only the last text is trimmed: white space before it is the caller's own, and a thought must stay as it was signed.
     if turns and turns[-1].role == "assistant" and turns[-1].content[-1]["type"] == "text":
         last = turns[-1].content[-1]
         last["text"] = last["text"].rstrip()

@@ -101,6 +101,7 @@ def read_citation(raw: Json, length: int) -> Citation:
 def _text(fields: FieldReader) -> Part:
     text = fields.required_string("text")
     citations = fields.rest.pop("citations", None)
+    # A neutral text has an empty list in both cases; the note keeps a list of none apart from no list at all.
     if citations == []:
         fields.note("citations", "list")
     cited = [read_citation(raw, len(text)) for raw in citations] if isinstance(citations, list) else []
@@ -131,6 +132,7 @@ def _read_source(media: Media, fields: FieldReader) -> bool:
             # Its blocks hold more than their text (images, citations): all of them stay in `extra` too.
             media.text, known = _plain_text(content), ()
             fields.rest = {key: value for key, value in fields.raw.items() if value is not None}
+        # A kind of source that was added later: the block stays whole, and the API decides on it.
         case _:
             return False
     media.media_type = fields.string("media_type")
@@ -154,6 +156,7 @@ def _tool_use(fields: FieldReader) -> Part:
 
 def _tool_result(fields: FieldReader) -> Part:
     call_id, is_error = fields.required_string("tool_use_id"), fields.boolean("is_error")
+    # Content is optional here, unlike in a message: a tool may return nothing.
     parts, plain = ([], True) if fields.raw.get("content") is None else read_content(fields)
     return ToolResult(call_id, parts, None, is_error, plain, read_cache(fields), fields.rest)
 

@@ -47,8 +47,10 @@ class AnthropicPartWriter(DroppingWriter):
             case Thinking():
                 return self._thinking(part)
             case RedactedThinking():
+                # Never dropped: readers make this part from Claude's hidden thoughts alone, which are valid wherever Claude is.
                 return {"type": "redacted_thinking", "data": part.data}
             case Refusal():
+                # The API has no kind of part for a refusal, and it refuses a blank text.
                 return {"type": "text", "text": part.text} if part.text.strip() else None
             case ToolCall():
                 return self._tool_use(part)
@@ -96,10 +98,12 @@ class AnthropicPartWriter(DroppingWriter):
         return None
 
     def _tool_use(self, part: ToolCall) -> Fields | None:
+        # Hosted calls of other vendors have kinds that Anthropic does not know, and no result in the conversation.
         if part.kind == "hosted":
             self.drop(f"tool_calls[{part.name}]")
             return None
         if part.signature is not None:
+            # Gemini's signature, which no other vendor can check.
             self.drop("thought_signature")
         block: Fields = {"type": "tool_use", "id": self._id(part.id), "name": part.name, "input": self._input(part)}
         return self.marks(block, part.cache, part.extra, "tool_calls")
@@ -114,6 +118,7 @@ class AnthropicPartWriter(DroppingWriter):
         block: Fields = {"type": "tool_result", "tool_use_id": self._id(part.call_id)}
         texts = [p.text for p in part.parts if isinstance(p, Text)]
         if part.plain and len(texts) == len(part.parts):
+            # An empty text block is refused, and a result may go without content.
             if texts and (self.own or texts[0]):
                 block["content"] = "".join(texts)
         elif (content := self.content(part.parts)) or self.own:
@@ -157,6 +162,7 @@ class AnthropicPartWriter(DroppingWriter):
             self.drop("file_id")  # a file stored at another vendor
             return None
         if part.kind == "image" and part.data is not None:
+            # The API compares the type with the bytes and refuses a wrong one, so the bytes count before PNG is assumed.
             return {"type": "base64", "media_type": part.media_type or image_type(part.data) or "image/png", "data": part.data}
         if part.kind == "document" and part.data is not None:
             return self._document_source(part)

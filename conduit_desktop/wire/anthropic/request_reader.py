@@ -38,6 +38,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         request.source_form["system"] = "top"
         request.messages.append(_system(fields))
     request.messages.extend(_messages(fields))
+    # Required here too: a client that forgets it should meet the same error as at Anthropic.
     request.max_tokens = fields.required_integer("max_tokens")
     request.temperature = fields.number("temperature")
     request.top_p = fields.number("top_p")
@@ -98,6 +99,7 @@ def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     if mode is None:
         raise choice.invalid("type", "'auto', 'any', 'none' or 'tool'", None)
     name = choice.required_string("name") if mode == "tool" else None
+    # Part of the choice in this dialect, but a field of its own in OpenAI's.
     single = choice.rest.pop("disable_parallel_tool_use", None)
     if isinstance(single, bool):
         request.parallel_tool_calls = not single
@@ -144,6 +146,7 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
         output = config.child("format")
         if output is not None:
             request.output = _format(output)
+        # An empty object is kept too, so that the request is written as it came.
         if config.rest or not config.raw:
             request.extra["output_config"] = config.rest
     older = fields.child("output_format")

@@ -129,12 +129,14 @@ def _own_output(request: ChatRequest) -> Fields:
 
 def write_foreign(request: ChatRequest, parts: AnthropicPartWriter, think: bool) -> Fields:
     """The parameters of a request of another dialect. `think` False: the conversation does not allow thinking."""
+    # Other dialects leave the limit to the model; here it is required.
     body: Fields = {"max_tokens": request.max_tokens or DEFAULT_MAX_TOKENS}
     body.update({name: value for name in _PLAIN if (value := getattr(request, name)) is not None})
     # Anthropic's range is 0 to 1, OpenAI's 0 to 2: https://platform.claude.com/docs/en/api/messages
     if request.temperature is not None and request.temperature > 1:
         body["temperature"] = 1.0
         parts.drop("temperature>1")
+    # OpenAI's clients send line breaks as stop texts, which Anthropic refuses. BerriAI/litellm#3286
     if stop := [text for text in request.stop or () if text.strip()]:
         body["stop_sequences"] = stop
     if len(stop) < len(request.stop or ()):
@@ -165,6 +167,7 @@ def _think(body: Fields, request: ChatRequest, parts: AnthropicPartWriter, think
     elif not think:
         parts.drop("reasoning")
     elif reasoning.mode == "adaptive":
+        # In this mode the model sets its own budget, so an effort is all that can be given.
         body["thinking"] = {"type": "adaptive"}
         if reasoning.effort in _EFFORTS:
             body["output_config"] = {"effort": reasoning.effort}
@@ -202,6 +205,7 @@ def _format(body: Fields, output: OutputFormat | None, parts: AnthropicPartWrite
         parts.drop("response_format")  # JSON without a schema cannot be requested
         return
     schema = closed(output.schema)
+    # Merged, as `_think` may have put the effort into the same object.
     body["output_config"] = {**body.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
     if output.description is not None:
         parts.drop("response_format.description")

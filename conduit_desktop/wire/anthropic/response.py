@@ -47,6 +47,7 @@ def read_response(body: Fields) -> Iterable[Event]:
 def _read_part(block: Fields) -> AnswerPart:
     match block:
         case {"type": "text", "text": str(text)}:
+            # `citations` may be null as well as absent.
             return Text(text, citations=[read_citation(raw, len(text)) for raw in block.get("citations") or ()])
         case {"type": "thinking", "thinking": str(text)}:
             return Thinking(text, block.get("signature") or None)
@@ -55,6 +56,7 @@ def _read_part(block: Fields) -> AnswerPart:
         case {"type": "tool_use", "id": str(call_id), "name": str(name)}:
             extra = {key: value for key, value in block.items() if key not in TOOL_USE}
             return ToolCall(call_id, name, orjson.dumps(block.get("input") or {}).decode(), extra=extra)
+        # Server tools, their results and later kinds: dropping one would break the conversation that the client sends back.
         case {"type": str(kind)}:
             return Opaque(NAME, kind, block)
         case _:
@@ -77,6 +79,7 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
         **write_finish(first.finish, called, refused),
         "usage": write_usage(answer.usage, own),
     }
+    # Further fields of the message are kept with the finish; only this dialect's clients know them.
     if own and first.finish is not None:
         body.update(first.finish.extra)
     return body
@@ -111,6 +114,7 @@ def write_block(part: AnswerPart, dialect: str) -> Fields | None:
 
 def _text(part: Text) -> Fields | None:
     citations = [written for citation in part.citations if (written := write_citation(citation)) is not None]
+    # The API refuses empty text when the client hands it back; a block of sources alone still carries something.
     if not part.text and not citations:
         return None
     return {"type": "text", "text": part.text, **({"citations": citations} if citations else {})}

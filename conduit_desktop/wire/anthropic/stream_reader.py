@@ -65,6 +65,7 @@ class AnthropicReader(FrameReader):
         if frame.data[:6] == b"[DONE]":  # some compatible servers end as OpenAI does
             return
         payload = json_object(frame)
+        # Some compatible servers send a bare `error` without the envelope and without an event name.
         if frame.event == "error" or ("error" in payload and "type" not in payload):
             raise error_in_answer(payload)
         self._event(payload.get("type") or frame.event, payload, events)

@@ -67,6 +67,7 @@ class AnthropicWriter(SingleChoiceWriter):
 
     def end(self) -> bytes:
         """The end of the open block, `message_delta` with the stop reason and the usage, and `message_stop`."""
+        # An answer without any content still needs its start: the SDKs fail on a `message_delta` without one.
         blocks = self._begin() + self._finish_blocks()
         delta = write_finish(self._finish, bool(self._calls), self._refused)
         extra = self._finish.extra if self._own and self._finish is not None else {}
@@ -118,6 +119,7 @@ class AnthropicWriter(SingleChoiceWriter):
             case ThinkingDelta():
                 return self._thinking(event.text) if event.text else b""
             case TextStarted():
+                # The next block opens with its first text: an empty one would be refused when the client sends it back.
                 return self._close() if self._open == "text" else b""
             case ThinkingStarted():
                 return self._close() if self._open == "thinking" else b""
@@ -201,6 +203,8 @@ class AnthropicWriter(SingleChoiceWriter):
     def _close(self) -> bytes:
         if not self._open:
             return b""
+        # Anthropic sends the signature as the last delta of its block.
+        # https://platform.claude.com/docs/en/build-with-claude/streaming
         rest = self._json(self._tool.rest()) if self._tool is not None else self._sign() if self._open == "thinking" else b""
         self._open, self._tool = "", None
         return rest + _frame({"type": "content_block_stop", "index": self._index})

@@ -65,6 +65,7 @@ def _fields(raw: Fields, name: str) -> Fields:
 
 def write_usage(usage: Usage | None, own: bool) -> Fields:
     """The usage as Anthropic reports it, audio tokens included in the plain ones. `own`: `usage.extra` is this dialect's."""
+    # Zeros and not nothing: the SDKs' types require both counts.
     usage = usage or Usage()
     written: Fields = {
         "input_tokens": usage.input + usage.audio_in,

@@ -40,11 +40,13 @@ _REASONS: dict[str, tuple[Reason, int]] = {
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
 """
 
+# A model that is unknown, retired or not sold on demand comes as a ValidationException, like any bad request.
 _MODEL = re.compile(
     r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
     r"|endpoint \S{1,120} .{0,60}not found",
     re.IGNORECASE,
 )
+# A wrong key and a missing permission may have the same type; only the text separates them.
 _KEY = re.compile(r"security token|signature we calculated|api key|bearer token", re.IGNORECASE)
 _SIGNED = re.compile(rb"(?:\\n){0,9}The Canonical String for this request.*", re.DOTALL)
 _FROM_TEXT = frozenset({"context_length", "content_filter", "model_not_found", "money"})
@@ -56,6 +58,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
     AWS answers a wrong signature with the whole canonical request, session token included: that is cut off.
     """
+    # Before anything else reads the body, so that no log and no message can hold the session token.
     body = _SIGNED.sub(b'"}', body)
     error = error_body.read_error(status, headers, body, NAME)
     fields = error_body.parse_json(body)

@@ -93,6 +93,7 @@ def read_block(fields: FieldReader) -> Part:
 
 
 def _media(kind: MediaKind, fields: FieldReader) -> Media | None:
+    # `format` is optional for documents alone (API_runtime_DocumentBlock).
     form = fields.string("format") if kind == "document" else fields.required_string("format")
     source: Json = fields.mapping("source")
     name = fields.string("name")
@@ -132,6 +133,7 @@ def _result(fields: FieldReader) -> Part | None:
 
 def read_thinking(value: Json) -> Part | None:
     """Thinking, plain or redacted. The signature of a Claude model is the one that Anthropic's own API gives."""
+    # Only blocks of known fields: one with more stays whole, so that Bedrock gets back all that it sent.
     match value:
         case {"reasoningText": {"text": str(text), "signature": str(signature)} as inner} if len(value) == 1 and len(inner) == 2:
             return Thinking(text, signature)

@@ -108,6 +108,7 @@ class BedrockPartWriter(DroppingWriter):
             self.drop(f"tool_calls[{part.name}]")
             return None
         if part.signature is not None:
+            # Gemini's signature, which no other vendor can check.
             self.drop("thought_signature")
         value: Json
         if self.own:
@@ -146,6 +147,7 @@ class BedrockPartWriter(DroppingWriter):
             return None
         fields: Block = {"source": source} if without_format else {"format": format_name, "source": source}
         if part.name is not None or part.kind == "document":
+            # A document's name is required, and file names have dots and underscores, which are refused.
             fields["name"] = part.name if self.own else document_name(part.name)
             if self.own and part.name is None:
                 del fields["name"]
@@ -170,6 +172,7 @@ class BedrockPartWriter(DroppingWriter):
             return {"bytes": part.data}
         if part.text is not None:
             return {"text": part.text} if self.own else {"bytes": base64.b64encode(part.text.encode()).decode()}
+        # Converse fetches nothing from the web: of addresses it takes those of S3 alone.
         if part.url is not None and part.url.startswith("s3://"):
             return {"s3Location": {"uri": part.url, **part.extra.get("s3Location", {})}}
         return None

@@ -35,6 +35,7 @@ def write_model_fields(body: dict[str, Json], request: ChatRequest, model: str, 
     else:
         if request.top_k is not None:
             drop("top_k")
+        # gpt-oss has three efforts and cannot be kept from reasoning, so `none` is dropped.
         if request.reasoning is not None and family == "gpt-oss" and request.reasoning.effort != "none":
             fields["reasoning_effort"] = _THREE_EFFORTS[_effort(request.reasoning)]
         elif request.reasoning is not None:
@@ -70,6 +71,8 @@ def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest
         drop("reasoning")
     if thinks and reasoning is not None:
         _claude_thinks(config, fields, reasoning, name, request.max_tokens)
+        # A forced tool excludes thinking.
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
         _allow_text(body, drop)
     # After thinking is written, because what is refused depends on whether the model thinks.
     if not takes_sampling(name):
@@ -78,6 +81,7 @@ def _claude(body: dict[str, Json], fields: dict[str, Json], request: ChatRequest
         drop(*(_OPENAI_NAMES.get(each, each) for part in (fields, config) for each in drop_while_thinking(part, "topP")))
     elif "temperature" in config and "topP" in config:
         _drop(config, fields, ("topP",), drop)  # see providers/anthropic.py
+    # Claude's range ends at 1, OpenAI's at 2.
     if (config.get("temperature") or 0) > 1:
         config["temperature"] = 1.0
         drop("temperature>1")
@@ -90,6 +94,7 @@ def _claude_thinks(config: dict[str, Json], fields: dict[str, Json], reasoning: 
     if reasoning.mode == "adaptive" or not takes_sampling(name):
         fields["thinking"] = {"type": "adaptive"}
         if reasoning.effort is not None or reasoning.budget_tokens is not None:
+            # `minimal` is OpenAI's word; Claude's efforts begin at `low`.
             effort = _effort(reasoning)
             fields["output_config"] = {"effort": "low" if effort == "minimal" else effort}
         return

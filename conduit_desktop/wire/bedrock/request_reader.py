@@ -19,6 +19,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     request = ChatRequest(NAME, str(path.get("model") or ""), stream=bool(path.get("stream")), include_usage=True)
     fields = FieldReader(body, "", request.source_form)
     if system := read_content(fields, "system"):
+        # Converse has no role `system`: the note marks the first message as the field, an empty one included.
         fields.note("system", "present")
         request.messages.append(Message("system", system))
     request.messages += [_message(message) for message in fields.children("messages")]
@@ -62,6 +63,7 @@ def _add_tool(tools: list[Tool], fields: FieldReader) -> None:
     if point is not None and tools and tools[-1].cache is None and point in ({"type": "default"}, {"type": "default", "ttl": "1h"}):
         tools[-1].cache = "1h" if point.get("ttl") else "5m"
         return
+    # System tools, later kinds, and a cache point that marks no tool keep their place as entries of their own.
     if "toolSpec" not in fields.rest:
         tools.append(Tool("", kind="hosted", type=next(iter(fields.rest), ""), extra=fields.rest))
         return
@@ -80,6 +82,7 @@ def _read_sampling(request: ChatRequest, fields: FieldReader) -> None:
     request.max_tokens = inner.integer("maxTokens")
     request.temperature, request.top_p = inner.number("temperature"), inner.number("topP")
     request.stop = inner.strings("stopSequences")
+    # Kept even if empty, so that the written request has the object again.
     request.extra["inferenceConfig"] = inner.rest
 
 
@@ -87,6 +90,7 @@ def _read_output(request: ChatRequest, fields: FieldReader) -> None:
     """A schema comes as JSON text; the text is noted as it came, white space included, for the same dialect."""
     config: Any = fields.take("outputConfig")
     match config:
+        # Only a format that the neutral form can give back whole; any other stays as it came.
         case {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": str(text), **more}}}} if len(
             config
         ) == 1 and set(more) <= {"name", "description"}:

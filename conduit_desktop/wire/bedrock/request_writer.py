@@ -86,6 +86,7 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
         return None
     spec: Block = {"name": tool.name}
     description = custom_tools.described(tool)
+    # Converse refuses an empty description, which other dialects allow.
     if description or (parts.own and description is not None):
         spec["description"] = description
     schema = custom_tools.schema() if tool.kind == "custom" else tool.schema
@@ -115,11 +116,12 @@ def _foreign(request: ChatRequest, parts: BedrockPartWriter, model: str) -> Bloc
         body["system"] = blocks
     config = _tools(request, parts)
     if "tools" not in config and (names := _called(request.messages)):
-        # "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+        # "The toolConfig field must be defined when using toolUse and toolResult content blocks." vxcontrol/pentagi#196
         config = {"tools": [{"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}} for name in names]}
     if config:
         body["toolConfig"] = config
     sampling = _sampling(request)
+    # Converse refuses an empty stop sequence.
     if "" in (request.stop or ()):
         sampling["stopSequences"] = [text for text in request.stop or () if text]
         parts.drop("stop")
@@ -153,6 +155,7 @@ def _turns(messages: list[Message], parts: BedrockPartWriter) -> list[Json]:
             continue
         role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
         content = parts.content(message.parts)
+        # Converse refuses two turns of one role in succession; other vendors allow them.
         if turns and turns[-1][0] == role:
             turns[-1][1].extend(content)
         elif content:

@@ -47,6 +47,7 @@ def _read_part(block: Json) -> AnswerPart:
         part = read_block(FieldReader(block, "", {}))
     except BadRequest:  # a block without a required field, or of a kind added later
         return Opaque(NAME, next(iter(block)), block)
+    # The request's reader takes only what it can write back exactly; the text of an answer must not be lost for that.
     if isinstance(part, Opaque) and isinstance(cited := block.get("citationsContent"), dict):
         return _cited_text(cited)
     if isinstance(part, Text | Thinking | RedactedThinking | ToolCall | Opaque):

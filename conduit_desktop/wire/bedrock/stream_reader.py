@@ -65,6 +65,7 @@ class ConverseReader(FrameReader):
     @property
     def done(self) -> bool:
         """Whether the metadata with the usage has been read."""
+        # Not at `messageStop`: the usage comes after it, and a reader that stopped there would lose it.
         return self._has_metadata
 
     def read(self, frame: Frame, events: list[Event]) -> None:
@@ -92,6 +93,7 @@ class ConverseReader(FrameReader):
 
     def _start(self, index: int, start: dict[str, Json], events: list[Event]) -> None:
         call = start.get("toolUse")
+        # Another type is a tool that Bedrock runs itself, and the client must not run it again.
         if isinstance(call, dict) and call.get("type") in (None, "tool_use"):
             call = {**call, "toolUseId": self.validator.new_id(call["toolUseId"])}
             self._blocks[index] = _Block("tool", call)

@@ -41,6 +41,7 @@ class ConverseWriter(BlockWriter):
     def _write_content(self, event: BlockEvent) -> bytes:
         match event:
             case TextDelta() | Refused():
+                # Converse has no part for a refusal; its stop reason shows that this text is one.
                 return self._delta("text", {"text": event.text}) if event.text else b""
             case ThinkingDelta():
                 return self._delta("thinking", {"reasoningContent": {"text": event.text}}) if event.text else b""
@@ -68,6 +69,7 @@ class ConverseWriter(BlockWriter):
         """The end of every open block, the stop reason, and the metadata with the usage."""
         out = self._begin() + self._close_block() + self._end_calls()
         out += _frame("messageStop", {"stopReason": write_finish(self._finish, self._own, bool(self._calls))})
+        # Converse streams always hold `metrics`, and the neutral answer has no latency to report.
         extra = self._finish.extra if self._own and self._finish is not None else {"metrics": {"latencyMs": 0}}
         return out + _frame("metadata", {"usage": write_usage(self._usage, self._own), **extra})
 

@@ -41,6 +41,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     """
     written = count(raw.get("cacheWriteInputTokens"))
+    # `cacheDetails` splits the writes by lifetime; what it lacks counts as the default of five minutes.
     details = [each for each in raw.get("cacheDetails") or () if isinstance(each, dict)]
     one_hour = sum(count(each.get("inputTokens")) for each in details if each.get("ttl") == "1h")
     return Usage(
@@ -56,6 +57,7 @@ def read_usage(raw: dict[str, Json]) -> Usage:
 def write_usage(usage: Usage | None, own: bool) -> dict[str, Json]:
     """The usage as Converse reports it, audio tokens included in the plain ones."""
     usage = usage or Usage()
+    # The counts as they came, since the neutral usage does not hold all of Converse's fields.
     if own and usage.extra:
         return usage.extra
     written = usage.cache_write_5m + usage.cache_write_1h

@@ -90,6 +90,7 @@ def _image(fields: FieldReader) -> Media:
     inner = fields.required_child("image_url")
     url, detail = inner.required_string("url"), inner.string("detail")
     extra = fields.rest_with(inner)
+    # Other vendors want the data apart from its media type.
     encoded = _DATA_URL.fullmatch(url)
     if encoded is None:
         return Media("image", url=url, detail=detail, extra=extra)
@@ -107,6 +108,7 @@ def _call(fields: FieldReader) -> ToolCall:
 def _read_tools(request: ChatRequest, fields: FieldReader) -> None:
     request.tools = [read_function_tool(tool) for tool in fields.children("tools")]
     choice = fields.string("tool_choice")
+    # Cohere has no word for `auto`: without the field the model is free.
     if choice is not None and choice not in _CHOICES:
         raise fields.invalid("tool_choice", "REQUIRED or NONE", choice)
     if choice is not None:

@@ -184,6 +184,7 @@ class _Writer(BaseRequestWriter):
     def tools(self, body: dict[str, Json]) -> None:
         """Adds the tools. Cohere cannot force a named tool, so then it is the only one that is sent."""
         choice = self.request.tool_choice
+        # A demand for a tool that was dropped could only be refused.
         if choice is not None and not self.own and choice.demands and not _is_offered(choice, self.request.tools):
             self.drop("tool_choice")
             choice = None
@@ -193,6 +194,7 @@ class _Writer(BaseRequestWriter):
         written = [made for tool in self.request.tools if only in (None, tool.name) and (made := self.tool(tool)) is not None]
         if written:
             body["tools"] = written
+        # `auto` is what the absent field means.
         if choice is not None and choice.mode != "auto" and (written or self.own):
             body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
         if self.request.parallel_tool_calls is False:

@@ -38,6 +38,7 @@ def read_response(body: dict[str, Json]) -> Iterable[Event]:
     """The events of a whole answer; raises UpstreamError for a failed one, MalformedStream for anything but an answer."""
     message = body.get("message")
     if not isinstance(message, dict):
+        # An error body has a text in `message`, where an answer has an object.
         if message or body.get("error"):
             raise error_in_answer(body)
         raise MalformedStream("the answer has no message")
@@ -134,6 +135,7 @@ def _write_part(part: AnswerPart) -> Json:
         case Opaque():
             return part.value if part.dialect == NAME else None
         case RedactedThinking() | ToolCall():
+            # Calls are in a field of their own, and Cohere has no hidden thoughts.
             return None
         case _:
             assert_never(part)

@@ -58,6 +58,7 @@ class CohereWriter(BlockWriter):
             case Cited():
                 return self._cite(event)
             case ThinkingSigned() | ThinkingRedacted() | OpaqueBlock():
+                # Cohere's thoughts have neither signatures nor a hidden form.
                 return b""
             case _:
                 assert_never(event)

@@ -49,11 +49,13 @@ def read_usage(raw: dict[str, Json]) -> Usage:
     """The usage as it is billed: `tokens` also counts the prompt that Cohere adds, which costs nothing, and is kept in `extra`."""
     tokens = raw.get("tokens") if isinstance(raw.get("tokens"), dict) else {}
     billed = raw.get("billed_units") if isinstance(raw.get("billed_units"), dict) else {}
+    # In this order: billed counts replace the others of the same name.
     counted = {**(tokens or {}), **(billed or {})}
     output = count(counted.get("output_tokens"))
     return Usage(
         input=count(counted.get("input_tokens")),
         output=output,
+        # Billed output may be less than all output, and the part must not exceed the whole.
         reasoning=min(output, count(counted.get("reasoning_tokens"))),
         extra=raw,
     )

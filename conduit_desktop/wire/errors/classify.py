@@ -96,6 +96,7 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
         (_FILTER, "content_filter"),
         (_MODEL, "model_not_found"),
     ),
+    # A 402 means money by its status alone. The exception clears up by itself, so another attempt helps.
     402: ((_IN_FLIGHT, "rate_limit"),),
     403: (
         (_FILTER, "content_filter"),
@@ -105,6 +106,7 @@ _BY_TEXT: dict[int, tuple[tuple[re.Pattern[str], Reason], ...]] = {
         (_RATE, "rate_limit"),
     ),
     412: ((_MONEY, "money"),),
+    # Groq answers 413 for a prompt over its tokens a minute, with code `rate_limit_exceeded`. HunorLaczko/ha-groq-cloud-api#27
     413: ((_RATE, "rate_limit"), (_CONTEXT, "context_length")),
     429: ((_MONEY, "money"), (_OVERLOADED, "overloaded")),
     500: ((_CONTEXT, "context_length"), (_OVERLOADED, "overloaded"), (_RATE, "rate_limit")),

@@ -41,6 +41,7 @@ class Multipart:
     @property
     def content_type(self) -> str:
         """The value of the form's `Content-Type` header."""
+        # Quoted, since a boundary may hold characters that a bare parameter must not (RFC 2045).
         return f'multipart/form-data; boundary="{self.boundary.decode("latin-1")}"'
 
     @property
@@ -105,6 +106,7 @@ def parse(body: bytes, content_type: str) -> Multipart:
 
 def _boundary(content_type: str) -> bytes:
     boundary = _parameters(content_type).get("boundary", "")
+    # RFC 2046 allows 70 characters. A longer one is harmless, but it is searched for at every part, so there is a limit.
     if not 1 <= len(boundary) <= 200 or not boundary.isascii() or not boundary.isprintable():
         raise _broken("its Content-Type names no boundary")
     return boundary.encode()
@@ -121,6 +123,7 @@ def _part(body: bytes, at: int, delimiter: bytes) -> Part:
     disposition = _parameters(headers.get("content-disposition", ""))
     if "name" not in disposition:
         raise _broken("a part has no name")
+    # RFC 7578 forbids `filename*`, but some clients send it all the same.
     filename = disposition.get("filename", disposition.get("filename*"))
     return Part(disposition["name"], filename, headers.get("content-type", ""), at, min(blank + 4, end), end)
 

@@ -11,6 +11,7 @@ class LineSplitter(Splitter):
     end = b"\n"
 
     def feed(self, data: bytes) -> list[Frame]:
+        # Most pieces of a long line end nothing: they are kept without joining all that came before.
         if b"\n" not in data:
             self._hold_more(data)
             return []

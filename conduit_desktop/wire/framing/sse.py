@@ -81,6 +81,7 @@ def parse(raw: bytes) -> Frame:
     # `splitlines` is for CR and CRLF; nearly every vendor ends lines in LF.
     lines = raw.splitlines() if b"\r" in raw else raw.split(b"\n")
     for line in lines:
+        # One space after the colon belongs to the format; a second one is the text's own.
         if line.startswith(b"data:"):
             data.append(line[6:] if line[5:6] == b" " else line[5:])
         elif line.startswith(b"event:"):
