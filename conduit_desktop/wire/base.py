@@ -96,6 +96,7 @@ class DroppingWriter:
 
     def __init__(self, own: bool) -> None:
         self.own = own
+        # A dict for its order: the names are shown to the caller, each once.
         self.dropped: dict[str, None] = {}
         """Names of what was dropped, in order and without repetition."""
 

@@ -16,6 +16,7 @@ def sources(parts: Iterable[AnswerPart]) -> Iterator[Citation]:
     for part in parts:
         if isinstance(part, Text):
             yield from (citation.moved(at) for citation in part.citations)
+            # Counted even without citations: other dialects count from the start of the whole text.
             at += len(part.text)
 
 

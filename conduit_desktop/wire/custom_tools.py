@@ -33,6 +33,7 @@ def unwrap(arguments: str) -> str:
     try:
         value = orjson.loads(arguments)
     except orjson.JSONDecodeError:
+        # A model may write the bare text instead of the JSON that was asked of it.
         return arguments
     if isinstance(value, str):
         return value

@@ -103,6 +103,7 @@ class FieldReader:
         self.rest: dict[str, Json] = dict(value)
         self.source_form = source_form
         self.style = style
+        # Here and not at each read, so that nulls under unknown names are noted too.
         if style.nulls_are_absent:
             for name in [name for name, each in value.items() if each is None]:
                 self.take(name)
@@ -250,6 +251,7 @@ def restore_source_form(body: dict[str, Json], source_form: Mapping[str, str]) -
         owner: Any = body
         for step in steps:
             owner = step_into(owner, step)
+        # A value that stands there by now was set on purpose and wins over the note.
         if not isinstance(owner, dict) or owner.get(name) not in _DEFAULTS:
             continue
         if form == "absent":

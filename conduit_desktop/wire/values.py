@@ -62,6 +62,7 @@ def as_object(call: ToolCall) -> tuple[dict[str, Json], bool]:
     """
     if call.kind == "custom":
         return {"input": call.arguments}, True
+    # Some models stream no arguments at all for a tool without parameters.
     if not call.arguments.strip():
         return {}, True
     try:

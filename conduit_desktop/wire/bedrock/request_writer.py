@@ -96,6 +96,7 @@ def _tool(tool: Tool, parts: BedrockPartWriter) -> Json:
         parts.drop(*(f"tools.{name}" for name in tool.extra))
     if schema is not None:
         spec["inputSchema"] = {"json": schema}
+    # False is the default, so it is written only where the client wrote it.
     if tool.strict is not None and (tool.strict or parts.own):
         spec["strict"] = tool.strict
     return {"toolSpec": {**spec, **(tool.extra if parts.own else {})}}

@@ -106,6 +106,7 @@ class ConverseReader(FrameReader):
         block = self._blocks.get(index)
         if "text" in delta:
             if delta["text"]:
+                # Text has no start event in real streams, so its first delta opens the block.
                 self._begin(index, "text", events)
                 self._length += len(delta["text"])
                 self._add(index, "text", TextDelta(delta["text"]), events)

@@ -44,6 +44,7 @@ def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
     _read_format(request, fields)
     _read_thinking(request, fields)
     request.stream = fields.boolean_or("stream", bool(stream))
+    # What is left has no neutral place; a writer of another dialect reports it as dropped.
     request.extra.update(fields.rest)
     return request
 

@@ -53,6 +53,7 @@ class FrameReader:
         events: list[Event] = []
         try:
             for frame in self._splitter.feed(data):
+                # Comments and blank lines are frames without data: vendors send them to keep the connection open.
                 if frame.data:
                     self._read(frame, events)
         except ConduitError as fault:

@@ -83,6 +83,7 @@ class CandidateReader:
             self._finish(feedback["blockReason"], events, {"promptFeedback": feedback})
 
     def _finish(self, reason: Json, events: list[Event], blocked: Fields | None = None) -> None:
+        # A call in pieces whose last piece never came is kept, so that no call is lost without a word.
         if self._partial is not None:
             self._end_partial(events)
         if self._kind == "text" or (self._text and not self._whole):
@@ -116,6 +117,7 @@ class CandidateReader:
             self._release(events)
             self._thinking(text, signature, events)
             return
+        # An empty text with a signature is no part of the answer: it only carries the signature of the text before.
         if text or (self._whole and not signature):
             self._release(events, cite=self._whole)
             if (self._whole and self._kind == "text") or not text:
@@ -154,6 +156,7 @@ class CandidateReader:
 
     def _cite(self, events: list[Event], last: bool = False) -> None:
         """Add the citations of the open text. Google's offsets count from the start of the answer, ours from that of the text."""
+        # The list grows from chunk to chunk and is read anew each time, so the position in it is what identifies a citation.
         for number, citation in enumerate(read_citations(self._extra, "".join(self._text))):
             at = citation.start
             # Grounding comes again with later chunks, and may point at text that has not arrived yet.

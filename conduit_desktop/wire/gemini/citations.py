@@ -31,6 +31,7 @@ def _grounded(grounding: Fields, encoded: bytes) -> Iterator[Citation]:
         segment = support.get("segment")
         segment = segment if isinstance(segment, dict) else {}
         start, end = _span(segment, encoded)
+        # Indices are the vendor's: a wrong one costs its citation, not the answer.
         indices = support.get("groundingChunkIndices")
         for index in indices if isinstance(indices, list) else ():
             if isinstance(index, int) and 0 <= index < len(chunks):
@@ -50,6 +51,7 @@ def _citation(chunk: Fields, start: int | None, end: int | None) -> Citation:
 
 def _span(fields: Fields, encoded: bytes) -> tuple[int | None, int | None]:
     end = fields.get("endIndex")
+    # protobuf's JSON leaves out zeros, so a segment at the beginning has no start.
     start = fields.get("startIndex", 0)
     if not isinstance(end, int) or not isinstance(start, int):
         return None, None
@@ -76,6 +78,7 @@ def write_citations(citations: Iterable[Citation], text: str) -> Fields:
         chunk = _chunk(citation)
         if chunk is None:
             continue
+        # Google lists a source once, however many passages it supports.
         if chunk not in chunks:
             chunks.append(chunk)
         index = chunks.index(chunk)

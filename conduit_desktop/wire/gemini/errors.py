@@ -107,6 +107,7 @@ def error_in_answer(fields: Fields) -> UpstreamError:
 
 def write_error(error: GatewayError) -> tuple[int, Fields]:
     """The status and the body. Google's own errors are passed on whole."""
+    # `details` hold what the neutral error does not, such as the exact quota that is exhausted.
     if isinstance(error, UpstreamError) and error.dialect == NAME and (own := _error_of(parse_json(error.body))):
         return error.status, {"error": own}
     status = _NAMES.get(error.status) or ("INVALID_ARGUMENT" if 400 <= error.status < 500 else "INTERNAL")
@@ -118,6 +119,7 @@ def write_error(error: GatewayError) -> tuple[int, Fields]:
 
 
 def _details(error: GatewayError) -> Iterator[Fields]:
+    # Google marks a wrong key by this reason, with status 400, so a client may look for the reason alone.
     if error.status == 401:
         yield {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
     if error.param is not None:
@@ -144,6 +146,7 @@ def _reason(status: int, kind: str | None, text: str, error: Fields) -> Reason:
         if known is not None:
             return known
     reason = _STATUSES[kind][0] if kind in _STATUSES else classify_status(status)
+    # Before the other texts: no wait and no change of the request helps where the money is gone.
     if reason in ("rate_limit", "permission", "bad_request") and _MONEY.search(text, 0, SEARCHED):
         return "money"
     if reason == "bad_request":
@@ -164,6 +167,7 @@ def _rows(error: Fields) -> Iterator[Fields]:
 
 def _wait(headers: Mapping[str, str], error: Fields, text: str) -> float | None:
     """The wait in seconds by google.rpc.RetryInfo, else by the headers or the text."""
+    # Exact and about this error, so it comes before the headers and the wording.
     for detail in _rows(error):
         delay = detail.get("retryDelay")
         if isinstance(delay, str) and (seconds := duration(delay)) is not None:

@@ -26,6 +26,7 @@ _SCHEMAS = ("responseJsonSchema", "responseSchema")
 _TEXT_ALONE: tuple[list[str], ...] = (["TEXT"], ["text"], [])
 LEVELS = {"minimal": "minimal", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 """Neutral effort levels, and Gemini's thinking levels."""
+# Google refuses more than five.
 MAX_STOPS = 5
 _TIERS = {"default": "standard", "standard_only": "standard", "flex": "flex", "priority": "priority"}
 
@@ -136,6 +137,7 @@ def write_config(request: ChatRequest, own: bool, dropped: list[str]) -> Fields:
         config["stopSequences"] = request.stop if own else request.stop[:MAX_STOPS]
         if not own and len(request.stop) > MAX_STOPS:
             dropped.append("stop")
+    # False is the default, so it is written only where the client wrote it.
     if request.logprobs is not None and (own or request.logprobs):
         config["responseLogprobs"] = request.logprobs
     _write_format(config, request.output, own, dropped)
@@ -187,6 +189,7 @@ def _own_thinking(reasoning: Reasoning) -> Fields:
 def _thinking(reasoning: Reasoning, dropped: list[str]) -> Fields:
     """A budget or a level, and the thoughts themselves: a client that asks for thinking can read it."""
     dropped += [f"reasoning.{name}" for name, value in reasoning.extra.items() if value is not None]
+    # The level and the budget exclude each other at Google, so each branch writes one of them.
     if reasoning.mode == "disabled" or reasoning.effort == "none" or reasoning.budget_tokens == 0:
         return {"thinkingBudget": 0}
     if reasoning.budget_tokens is not None:

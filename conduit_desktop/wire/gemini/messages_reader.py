@@ -48,6 +48,7 @@ class ContentReader:
         role = _ROLES.get("user" if given is None else given) if isinstance(given, str | None) else None
         if role is None:
             raise fields.invalid("role", "user or model", given)
+        # A new message of the model closes the calls of the one before: Google wants results directly after their calls.
         if role == "assistant":
             self._open_calls = []
         # The writer has `function` for results, so only the note brings this role back.
@@ -129,6 +130,7 @@ class ContentReader:
             note(self._source_form, path, "absent")
             result.plain = True
             return
+        # A default pair for an empty object, which has no item to unpack.
         (key, value), *more = [*response.items()] or [("", None)]
         if not more and key in _BARE and isinstance(value, str):
             result.plain = True

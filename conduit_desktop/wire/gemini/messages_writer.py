@@ -133,6 +133,7 @@ class GeminiPartWriter:
         return self._rest(written, extra, "tool_calls", part.cache)
 
     def _result(self, part: ToolResult) -> Fields:
+        # Google refuses a result without a name, and callers of other dialects send only the call's id.
         name = part.name or self._names.get(part.call_id) or part.call_id
         inner: Fields = {"id": part.call_id, "name": name, "response": self._response(part)}
         media = [each for each in part.parts if isinstance(each, Media) and each.text is None]

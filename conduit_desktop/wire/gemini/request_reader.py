@@ -63,6 +63,7 @@ def _system(fields: FieldReader) -> Message:
         note_value(source_form, "systemInstruction", fields.take("systemInstruction"))
         return Message("system", [Text(value)], plain=True)
     inner = FieldReader(fields.take("systemInstruction"), "systemInstruction", source_form, GOOGLE_STYLE, "a Content")
+    # Taken out, or another dialect's writer would report a field as dropped that has no effect.
     if "role" in inner.rest:
         note_value(source_form, inner.at("role"), inner.take("role"))
     parts = ContentReader(source_form).parts(inner)
@@ -121,6 +122,7 @@ def _read_choice(request: ChatRequest, fields: FieldReader) -> None:
         note(request.source_form, "toolConfig", "object")
         return
     given = calling.rest.pop("mode", "AUTO")
+    # protobuf's JSON takes enums as numbers as well as by name.
     mode = _MODE_NUMBERS.get(given, "AUTO") if isinstance(given, int) else str(given).upper()
     neutral = _MODES.get(mode)
     if neutral is None:

@@ -58,6 +58,7 @@ def _contents(messages: list[Message], parts: GeminiPartWriter) -> Fields:
             continue
         role = "model" if message.role == "assistant" else "user"
         content = parts.content(message.parts)
+        # Results must follow directly on their calls, so messages of one role become one turn.
         if turns and turns[-1]["role"] == role:
             turns[-1]["parts"] += content
         elif content:

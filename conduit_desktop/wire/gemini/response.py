@@ -46,6 +46,7 @@ class AnswerReader:
         if chunk.get("error"):
             raise error_in_answer(chunk)
         if not self._seed:
+            # Random where the answer has no id: ids made of it must differ between the answers of one conversation.
             self._seed = text_or_none(chunk.get("responseId")) or uuid4().hex
             events.append(_started(chunk))
         candidates = chunk.get("candidates")
@@ -90,6 +91,7 @@ def read_response(body: Fields) -> Iterable[Event]:
     Raises UpstreamError for an error with a success status, MalformedStream for anything but an answer.
     """
     events: list[Event] = []
+    # A blocked prompt has feedback and no candidates, so those alone are not required.
     if not isinstance(body.get("candidates"), list) and not body.get("promptFeedback") and not body.get("error"):
         raise MalformedStream("the answer has no candidates")
     AnswerReader(whole=True).read(body, events)

@@ -39,6 +39,7 @@ def to_json_schema(schema: Json) -> Json:
         result["type"] = [kind, "null"]
         if isinstance(result.get("enum"), list) and None not in result["enum"]:
             result["enum"] = [*result["enum"], None]
+    # These are int64 in Google's schema, which protobuf's JSON writes as text.
     for name in ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"):
         if isinstance(result.get(name), str) and INT64.fullmatch(result[name]):
             result[name] = int(result[name])
@@ -70,6 +71,7 @@ def _within(schema: Fields, change: Callable[[Json], Json]) -> Fields:
 
 def for_gemini(schema: Fields) -> Fields:
     """A JSON Schema reduced to the keywords that Gemini takes."""
+    # `definitions` is the name in JSON Schema before draft 2019-09, and many tools still use it.
     defs = {name: schema[name] for name in ("$defs", "definitions") if isinstance(schema.get(name), dict)}
     writer = _Writer(defs)
     result: Fields = writer.write({key: value for key, value in schema.items() if key not in defs}, ())
@@ -100,6 +102,7 @@ class _Writer:
         schema = _merged(schema)
         if isinstance(schema.get("$ref"), str):
             return self._resolved(schema, within)
+        # An allow-list: JSON Schema has many more keywords, and Google refuses some of them.
         result = {key: value for key, value in schema.items() if key in _KEPT}
         if "const" in schema and "enum" not in result:
             result["enum"] = [schema["const"]]

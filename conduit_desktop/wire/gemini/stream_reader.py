@@ -90,6 +90,7 @@ class GeminiReader(FrameReader):
     def close(self) -> list[Event]:
         """Read the last chunk if only its end is missing; raises StreamBroken if a candidate has no finish."""
         self._closing = True
+        # An array has no end mark that could be added: an element that is still open was cut off.
         if self._splitter.rest.strip() and not self._splitter.end:
             raise StreamBroken(f"the stream ended in the middle of a chunk, before {self.terminal}")
         self._over = self._over or (self._answer.finished and not self._splitter.rest.strip())

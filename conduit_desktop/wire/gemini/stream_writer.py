@@ -114,6 +114,7 @@ class GeminiWriter:
             case OpaqueBlock():
                 return _own_block(event.block)
             case TextStarted() | ThinkingStarted() | ThinkingRedacted():
+                # Gemini has no frames for the start of a block, and no hidden thoughts.
                 return None
             case _:
                 assert_never(event)
@@ -138,6 +139,7 @@ class GeminiWriter:
         feedback = next(
             (finish.extra["promptFeedback"] for finish in self._finishes.values() if own and "promptFeedback" in finish.extra), None
         )
+        # Clients read the first candidate without a check, so even an empty answer has one.
         candidates = [self._last_candidate(index, own) for index in (sorted(self._finishes) or [0])]
         last: Fields = {"candidates": candidates} if feedback is None else {"promptFeedback": feedback}
         if self._usage is not None:

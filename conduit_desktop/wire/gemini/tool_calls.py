@@ -43,6 +43,7 @@ class PartialCall:
 def _put(at: Json, steps: list[str | int], value: Json, grows: bool) -> None:
     """Set the value at `steps`, or append to it (`grows`); missing objects and lists are created."""
     for step, after in zip(steps, [*steps[1:], None], strict=True):
+        # A path that contradicts the pieces before it costs its value only: the other arguments are still good.
         if isinstance(step, int) != isinstance(at, list):
             return
         if isinstance(step, int):

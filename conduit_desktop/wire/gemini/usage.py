@@ -102,6 +102,7 @@ def _audio(details: Json) -> int:
 
 def write_usage(usage: Usage, own: bool) -> Fields:
     """The usage as Gemini reports it. `own`: `usage.extra` is this dialect's."""
+    # Subtracted, as `extra` brings the field back and the tokens would count twice.
     tools = _count(usage.extra, "toolUsePromptTokenCount") if own else 0
     counts = {
         "promptTokenCount": usage.total_input - tools,

@@ -92,6 +92,7 @@ def _openai_answer(answers: Sequence[dict[str, Json]]) -> MediaAnswer:
     for answer in answers:
         found = answer.get("images")
         if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+            # Stability AI reports a filter here, with status 200.
             reasons: Any = answer.get("finish_reasons")
             reason = next((one for one in reasons if one), None) if isinstance(reasons, list) else None
             if reason:

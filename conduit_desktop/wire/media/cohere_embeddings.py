@@ -34,6 +34,7 @@ class CohereEmbeddings:
         body = media_request.body
         inputs = text_request(body, _FIELDS, dropped)
         shared: dict[str, Json] = {"input_type": "search_document"}
+        # On Bedrock the model in the body would be an unknown field.
         if not self._bedrock:
             shared |= {"model": model, "embedding_types": ["float"]}
         shared |= {name: value for name, value in body.items() if name in _FIELDS}

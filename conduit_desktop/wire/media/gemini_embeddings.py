@@ -148,6 +148,7 @@ def read_request(body: Fields, model: str, batch: bool) -> Fields:
 
     Task and size may differ between the texts of a batch; OpenAI's format has one for all, so those of the first are used.
     """
+    # The notes are thrown away: this request is not written as Gemini's again.
     fields = normalise(body, {})
     if not batch:
         return {"model": model, "input": [_text(fields, "")], **_shared(fields)}

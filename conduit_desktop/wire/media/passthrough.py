@@ -31,6 +31,7 @@ class PassthroughFormat:
         """The vendor's bytes."""
         answer = answers[-1]
         required = _REQUIRED.get(media_request.endpoint)
+        # Otherwise a success with nothing in it would reach the client, and would be billed.
         if required and not (isinstance(answer.get(required), list) and answer[required]):
             raise MalformedStream(f"it holds no {required}")
         units = read_units(media_request.endpoint, answer, requested_units(media_request.endpoint, media_request.body))

@@ -39,6 +39,7 @@ class Rerank:
             if body.pop(name, None) is not None and name != "return_documents":
                 dropped.append(name)
         top = body.pop("top_n", None)
+        # A null would be written under the vendor's name too, and not every vendor takes it.
         if top is not None:
             body[self._top] = top
         if self._texts:

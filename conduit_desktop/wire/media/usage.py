@@ -24,6 +24,7 @@ def requested_units(endpoint: str, body: dict[str, Json]) -> Units:
         text = body.get("input")
         return Units(characters=len(text) if isinstance(text, str) else 0)
     if endpoint in ("transcriptions", "translations"):
+        # Unknown until the answer: no field of the request shows how long a recording is.
         return Units(seconds=None)
     return Units()
 

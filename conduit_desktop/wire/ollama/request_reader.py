@@ -120,6 +120,7 @@ class _MessageReader:
         call_id = fields.string("id")
         inner = fields.required_child("function")
         name, arguments = inner.required_string("name"), inner.take("arguments")
+        # Ollama's own form is an object; clients that come from OpenAI's API send text.
         if isinstance(arguments, str):
             inner.note("arguments", "text")
         text = arguments if isinstance(arguments, str) else orjson.dumps({} if arguments is None else arguments).decode()

@@ -69,6 +69,7 @@ class _Writer(BaseRequestWriter):
 
     def __init__(self, request: ChatRequest, own: bool) -> None:
         super().__init__(request, own)
+        # Ollama's results name the function, while results of other dialects have the call's id alone.
         self._names = {part.id: part.name for m in request.messages for part in m.parts if isinstance(part, ToolCall)}
 
     def messages(self) -> list[Json]:
@@ -100,6 +101,7 @@ class _Writer(BaseRequestWriter):
                 case Media():
                     self._media(part, content, images)
                 case Thinking():
+                    # Thoughts of any vendor: here they are plain text, which nobody signs or checks.
                     written["thinking"] = written.get("thinking", "") + part.text
                 case ToolCall():
                     calls.append(self._call(part, f"{path}.tool_calls[{len(calls)}]"))
@@ -131,6 +133,7 @@ class _Writer(BaseRequestWriter):
         elif part.text is not None:
             content.append(f"{part.name}\n\n{part.text}" if part.name else part.text)
         else:
+            # Ollama fetches no addresses: it takes the bytes of an image only. ollama/ollama#6753
             self.drop(f"{part.kind}.url" if part.url else f"{part.kind}.file_id" if part.file_id else part.kind)
 
     def _call(self, call: ToolCall, path: str) -> Json:
@@ -181,6 +184,7 @@ class _Writer(BaseRequestWriter):
         """Adds the tools. Ollama has no tool choice: a forced one is dropped, and for `none` no tools are sent."""
         choice = self.request.tool_choice
         written = [made for tool in self.request.tools if (made := self.tool(tool)) is not None]
+        # Leaving the tools out is the one way to keep the model from calling them.
         if written and not (choice is not None and choice.mode == "none"):
             body["tools"] = written
         if choice is not None and choice.demands:

@@ -27,6 +27,7 @@ from conduit_desktop.wire.ollama.request_reader import NAME
 from conduit_desktop.wire.ollama.request_writer import arguments_text
 from conduit_desktop.wire.values import count
 
+# `load` and `unload` answer a request without a prompt, which only loads the model or frees its memory.
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "load": "stop", "unload": "stop"}
 _KNOWN = frozenset({
     "model", "created_at", "message", "response", "thinking", "tool_calls", "done", "done_reason", "prompt_eval_count",
@@ -91,6 +92,7 @@ class LineReader:
             extra["logprobs"] = self._logprobs
         # Ollama ends with `stop` after tool calls too, and clients of other dialects act on the reason alone.
         events.append(Finished("tool_calls" if self._calls and reason == "stop" else reason, text_or_none(raw), extra=extra))
+        # No usage where there are no counts: zeros would pass for a measured answer.
         if line.get("prompt_eval_count") is not None or line.get("eval_count") is not None:
             usage = Usage(input=count(line.get("prompt_eval_count")), output=count(line.get("eval_count")))
             events.append(UsageReported(usage))

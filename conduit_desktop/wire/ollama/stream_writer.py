@@ -72,6 +72,7 @@ class OllamaWriter(SingleChoiceWriter):
             case OpaqueBlock():
                 block = event.block
                 return self._line({"content": "", block.name: block.value}) if block.dialect == NAME else b""
+            # Ollama has no place for blocks, signatures and sources.
             case TextStarted() | ThinkingStarted() | ThinkingSigned() | ThinkingRedacted() | Cited():
                 return b""
             case _:
@@ -97,6 +98,7 @@ class OllamaWriter(SingleChoiceWriter):
     def _write_calls(self) -> bytes:
         for call in self._calls.values():
             call.arguments = "".join(self._arguments.pop(call.id, ()))
+        # Clients would run a hosted call, which its vendor has run already.
         calls = [_write_call(call, self._own) for call in self._calls.values() if call.kind != "hosted"]
         self._calls = {}
         return self._line({"content": "", "tool_calls": calls}) if calls else b""

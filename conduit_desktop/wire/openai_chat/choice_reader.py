@@ -130,6 +130,7 @@ class ChoiceReader:
         if reason == "stop":
             # With tool calls too, "stop" is sent by Ollama, by Gemini, and by OpenAI for a forced tool.
             reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"
+        # vLLM's field for the stop sequence; a number where a token id ended the answer. vllm-project/vllm#2976
         stopped_by = self._extra.get("stop_reason")
         sequence = stopped_by if isinstance(stopped_by, str) else None
         events.append(Finished(reason, raw, sequence, self.index, self._extra))

@@ -80,6 +80,7 @@ def _document(media: Media, own: bool) -> dict[str, Json] | None:
         file["filename"] = media.name
     if media.data is not None:
         file["file_data"] = media.data if own and media.media_type is None else _url(media)
+        # OpenAI refuses data without a file name, and other dialects have documents without one.
         if not own:
             file.setdefault("filename", "document.pdf" if media.media_type == "application/pdf" else "document")
     elif own and media.url is not None:

@@ -76,6 +76,7 @@ class ChatMessagesWriter:
         if message.role == "assistant":
             body = self._assistant(message, parts, path)
         elif message.role == "tool":
+            # Results are messages of their own by now: what else a tool's message held can only be the user's.
             body = {"role": "user", "content": self._content(message, parts, path)}
         else:
             body = {"role": message.role, "content": self._content(message, parts, path)}
@@ -113,6 +114,7 @@ class ChatMessagesWriter:
         self._written.append(body)
 
     def _foreign_result(self, result: ToolResult, body: dict[str, Json]) -> None:
+        # OpenAI's tool messages have no flag for a failed call.
         if result.is_error:
             self.dropped.append("tool_result.is_error")
         if result.cache:
@@ -192,6 +194,7 @@ class ChatMessagesWriter:
         if self.own:
             return _plain(content) if message.plain else content
         if message.role in ("system", "developer"):
+            # OpenAI takes images in messages of the user only.
             self.dropped += ["system.media"] * any(part.get("type") != "text" for part in content)
             return "\n\n".join(part["text"] for part in content if part.get("type") == "text")
         text_only = not content or (len(content) == 1 and content[0].get("type") == "text")

@@ -145,6 +145,7 @@ class _Settings:
         reasoning = self.request.reasoning
         if reasoning is None:
             return
+        # OpenRouter's object has fields that `reasoning_effort` cannot hold.
         if self.own and self.request.source_form.get("reasoning") == "object":
             self.body["reasoning"] = _reasoning_object(reasoning)
             return

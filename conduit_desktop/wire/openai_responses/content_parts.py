@@ -174,9 +174,11 @@ def _write_file(media: Media, own: bool) -> dict[str, Json] | None:
     if media.data is not None:
         bare = own and media.media_type is None
         written["file_data"] = media.data if bare else f"data:{media.media_type or 'application/pdf'};base64,{media.data}"
+        # OpenAI refuses data without a file name, and other dialects have documents without one.
         if not own:
             written.setdefault("filename", "document.pdf")
     elif media.url is not None:
+        # A data URL is no address that OpenAI could fetch.
         written["file_data" if media.url.startswith("data:") else "file_url"] = media.url
     elif not own:
         return None

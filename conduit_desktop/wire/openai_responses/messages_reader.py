@@ -149,6 +149,7 @@ def reasoning_text(item: dict[str, Any]) -> str:
         parts = item.get(name)
         texts = [part["text"] for part in parts if _has_text(part)] if isinstance(parts, list) else []
         if texts:
+            # Summary parts are paragraphs, and nothing else would separate them in one text.
             return "\n\n".join(texts)
     return ""
 

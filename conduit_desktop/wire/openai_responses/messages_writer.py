@@ -159,6 +159,7 @@ class ItemsWriter:
             return
         name, namespace = self._names.restore(call.name)
         custom = call.kind == "custom"
+        # Clients and vendors parse the arguments of a function, and an empty string is not JSON.
         arguments = call.arguments or ("" if custom or self.own else "{}")
         if custom:
             # The result's type must match the call's, and a neutral result does not say which kind of tool it came from.

@@ -46,6 +46,7 @@ class MessageItem:
         """Add text to a part of this kind."""
         events = self.open(kind)
         self._text.append(text)
+        # The SDKs' type of this event requires the list.
         more: dict[str, Json] = {"logprobs": []} if kind == "output_text" else {}
         return [*events, (f"response.{kind}.delta", {**self._address, "delta": text, **more})]
 
@@ -147,6 +148,7 @@ class CallItem:
         if self._wrapped:
             text = custom_tools.unwrap(text)
             events = self._delta(text)
+        # Clients parse the arguments, and an empty string is not JSON.
         elif self._field == "arguments" and not text.strip():
             text = "{}"
         self.item |= {self._field: text, "status": "completed" if complete else "incomplete"}

@@ -140,6 +140,7 @@ class _Settings:
     def sampling(self) -> None:
         request = self.request
         limit = request.max_tokens
+        # Raised and reported, because OpenAI would refuse the whole call.
         if limit is not None and limit < MIN_OUTPUT_TOKENS and not self.own:
             limit = MIN_OUTPUT_TOKENS
             self.dropped.append(f"max_tokens<{MIN_OUTPUT_TOKENS}")

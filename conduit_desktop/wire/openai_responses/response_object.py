@@ -12,6 +12,7 @@ from conduit_desktop.wire.openai_responses.request_writer import write_settings
 
 _OTHER_INCOMPLETE = frozenset({"max_messages", "steered"})
 """OpenAI's further values of `incomplete_details.reason`, which have no neutral reason."""
+# How the response is delivered is no part of it: OpenAI's own does not repeat these.
 _NOT_ECHOED = frozenset({"stream", "include", "stream_options"})
 _DEFAULTS: dict[str, Json] = {
     "background": False,
@@ -75,5 +76,6 @@ def write_status(finish: Finished) -> dict[str, Json]:
 
 def item_id(prefix: str, response_id: str, index: int) -> str:
     """The id of the item at `index`, derived from the response's id so that it is stable."""
+    # Hashed, as a vendor's id may hold any characters and OpenAI takes item ids of 64 letters, digits, `_` and `-`.
     digest = hashlib.sha256(f"{response_id}/{index}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"{prefix}_{digest[:40]}"

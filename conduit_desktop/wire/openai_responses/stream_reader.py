@@ -113,6 +113,7 @@ class ResponsesReader(FrameReader):
 
     def _end(self, response: dict[str, Any], events: list[Event]) -> None:
         self._begin(response, events)
+        # Some vendors send an item nowhere but in the last event.
         for index, item in enumerate(response.get("output") or ()):
             if index not in self._items:
                 item_events(item, self._state, events)

@@ -21,6 +21,7 @@ def flat_name(namespace: str, name: str, taken: frozenset[str]) -> str:
     """One name for `name` in `namespace`: allowed by every vendor, not in `taken`, and the same in every request."""
     joined = f"{namespace}{'' if namespace.endswith('_') else '__'}{name}"
     clean = _NOT_ALLOWED.sub("_", joined)
+    # A digest only where it is needed, since the model reads the name too.
     if clean == joined and len(clean) <= _MAX_LENGTH and clean not in taken:
         return clean
     # Cutting and replacing characters can make two names equal; the digest keeps them apart.

@@ -17,6 +17,7 @@ _FROM_CHAT = {chat_name: name for name, chat_name in _TO_CHAT.items()}
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """The usage of a response: the counts of Chat Completions under other names, with the same oddities of vendors."""
+    # One reader for both: the vendors that count differently do so in both APIs.
     usage = chat_usage.read_usage({_TO_CHAT.get(name, name): value for name, value in raw.items()})
     usage.extra = {_FROM_CHAT.get(name, name): value for name, value in usage.extra.items()}
     return usage

@@ -38,6 +38,7 @@ class ReplicatePredictions(BaseDialect):
 
     def override(self, body: dict[str, Json], name: str, value: Json) -> None:
         """Set one input of the model, or remove it where `value` is None."""
+        # Replicate nests the model's parameters; other dialects have them at the top.
         inputs = body.setdefault("input", {})
         if value is None:
             inputs.pop(name, None)

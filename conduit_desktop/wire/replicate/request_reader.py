@@ -20,6 +20,7 @@ def read_request(body: dict[str, Json], model: str) -> ChatRequest:
         request.messages.append(Message("system", [Text(system)], plain=True))
     request.messages.append(_question(rest, known))
     stop = rest.pop(known.stop, None) if known.stop else None
+    # One string with commas is Replicate's form of a list.
     request.stop = str(stop).split(",") if stop else None
     limit = rest.pop(known.max_tokens, None)
     request.max_tokens = limit if isinstance(limit, int) else None

@@ -109,6 +109,7 @@ def _texts(message: Message, dropped: list[str]) -> Iterator[str]:
             case Text() | Refusal():
                 yield part.text
             case ToolCall():
+                # Predictions have no tools: without a trace of the call its result would make no sense to the model.
                 yield f"[called {part.name} with {part.arguments}]"
             case ToolResult():
                 yield "\n".join(inner.text for inner in part.parts if isinstance(inner, Text))

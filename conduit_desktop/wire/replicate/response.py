@@ -25,6 +25,7 @@ Replicate's own streams end with `done` and have no usage. The provider requests
 def read_response(body: dict[str, Json]) -> list[Event]:
     """The events of a prediction that succeeded; raises UpstreamError for any other status."""
     status = body.get("status")
+    # A prediction that is still running also comes with a success status.
     if status != "succeeded":
         raise prediction_failed(str(status), body.get("error"))
     events: list[Event] = [_started(body)]

@@ -31,6 +31,7 @@ class ReplicateReader(FrameReader):
             events.append(Started(dialect=NAME))
         match frame.event:
             case "output":
+                # Bare text, unlike the JSON in other vendors' streams.
                 events.append(TextDelta(frame.data.decode("utf-8", "replace")))
             case "error":
                 raise prediction_failed("failed", _detail(frame.data))
