@@ -125,6 +125,7 @@ class BlockWriter(SingleChoiceWriter):
             self._call_delta(self._calls[call_id], custom_tools.wrap("".join(pieces)))
             for call_id, pieces in self._custom_inputs.items()
         ]
+        # Calls end together: their arguments may be interleaved, so no earlier event shows that one is complete.
         return b"".join([*inputs, *(self._call_stop(index) for index in self._calls.values())])
 
     def _block_start(self, kind: Literal["text", "thinking"]) -> bytes:

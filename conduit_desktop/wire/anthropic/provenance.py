@@ -49,8 +49,8 @@ def without_foreign(body: Fields) -> Fields:
     # A message whose blocks were all foreign has nothing left to send, so it is removed as a whole.
     cleaned = {**body, "messages": [new for new, old in zip(kept, messages, strict=True) if new is old or new["content"]]}
     thinking = body.get("thinking")
-    # Only thinking by budget demands the thought before a call.
-    # https://platform.claude.com/docs/en/build-with-claude/extended-thinking
+    # Only a budget demands the thought: in adaptive mode the model may answer without one.
+    # https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
     by_budget = isinstance(thinking, dict) and thinking.get("type") == "enabled"
     return _without_thinking(cleaned) if by_budget and open_tool_loop_without_thinking(cleaned["messages"]) else cleaned
 

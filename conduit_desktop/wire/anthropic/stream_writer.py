@@ -204,7 +204,6 @@ class AnthropicWriter(SingleChoiceWriter):
         if not self._open:
             return b""
         # Anthropic sends the signature as the last delta of its block.
-        # https://platform.claude.com/docs/en/build-with-claude/streaming
         rest = self._json(self._tool.rest()) if self._tool is not None else self._sign() if self._open == "thinking" else b""
         self._open, self._tool = "", None
         return rest + _frame({"type": "content_block_stop", "index": self._index})

@@ -40,7 +40,7 @@ _REASONS: dict[str, tuple[Reason, int]] = {
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html
 """
 
-# A model that is unknown, retired or not sold on demand comes as a ValidationException, like any bad request.
+# A model that is unknown, retired or not sold on demand may come as a ValidationException, like any bad request.
 _MODEL = re.compile(
     r"model identifier is invalid|on-demand throughput isn|end of its life|model (id|ARN) .{0,40}(not|invalid)"
     r"|endpoint \S{1,120} .{0,60}not found",

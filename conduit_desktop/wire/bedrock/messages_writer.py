@@ -155,6 +155,7 @@ class BedrockPartWriter(DroppingWriter):
         return {part.kind: self.with_extra(fields, extra, "content")}
 
     def _format(self, part: Media) -> str | None:
+        # The text goes out as the bytes of a text file (see `_source`).
         if part.text is not None and not self.own:
             return "txt"
         names = _FORMAT_NAMES[part.kind]

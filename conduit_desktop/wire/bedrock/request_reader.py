@@ -19,7 +19,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
     request = ChatRequest(NAME, str(path.get("model") or ""), stream=bool(path.get("stream")), include_usage=True)
     fields = FieldReader(body, "", request.source_form)
     if system := read_content(fields, "system"):
-        # Converse has no role `system`: the note marks the first message as the field, an empty one included.
+        # Converse has no role `system`: the note marks the first message as the field.
         fields.note("system", "present")
         request.messages.append(Message("system", system))
     request.messages += [_message(message) for message in fields.children("messages")]

@@ -78,6 +78,7 @@ def write_finish(finish: Finished | None, own: bool, called: bool) -> str:
     if finish is None:
         return "tool_use" if called else "end_turn"
     reason = finish.raw if own and finish.raw else _STOP_REASONS[finish.reason]
+    # Converse has no field for the text that stopped the answer, so the reason alone can show it.
     if reason == "end_turn" and finish.stop_sequence is not None:
         reason = "stop_sequence"
     return "tool_use" if called and reason == "end_turn" else reason

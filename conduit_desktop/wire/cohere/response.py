@@ -93,6 +93,7 @@ _DOCUMENT_FIELDS = ("url", "title", "snippet", "text")
 
 def read_citation(raw: dict[str, Json]) -> Citation:
     """A citation; `start` and `end` count characters of the text."""
+    # A citation may have several sources, and the neutral one has a place for one.
     source: Json = next(iter(raw.get("sources") or ()), None)
     document = source.get("document") if isinstance(source, dict) else None
     fields = document if isinstance(document, dict) else {}

@@ -78,6 +78,7 @@ class CohereReader(FrameReader):
     def _content(self, content: dict[str, Json], starts: bool, events: list[Event]) -> None:
         if starts and content.get("type") == self._last:
             events.append(TextStarted() if self._last == "text" else ThinkingStarted())
+        # A start event may hold the first piece already.
         if thinking := content.get("thinking"):
             self._add("thinking", ThinkingDelta(thinking), events)
         if text := content.get("text"):

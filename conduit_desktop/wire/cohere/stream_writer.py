@@ -89,6 +89,7 @@ class CohereWriter(BlockWriter):
         return opened + self._content_frame("content-delta", {kind: text})
 
     def _block_start(self, kind: Literal["text", "thinking"]) -> bytes:
+        # Positions of citations count from the start of the block, so only its own text is kept.
         self._text = []
         return self._content_frame("content-start", {"type": kind, kind: ""})
 

@@ -109,6 +109,7 @@ class GeminiPartWriter:
         return self._rest({key: inner}, extra, "content", part.cache)
 
     def _source(self, part: Media) -> tuple[str, Fields]:
+        # An own part without a type stays without one, so that the request goes out as it came.
         kind = part.media_type if self.own else part.media_type or _guess(part)
         inner: Fields = {} if kind is None else {"mimeType": kind}
         if self.own and part.name is not None:

@@ -104,6 +104,7 @@ def write_response(answer: Answer, request: ChatRequest) -> Fields:
     own = answer.started.dialect == NAME
     body: Fields = {}
     feedback = answer.first.finish.extra.get("promptFeedback") if own and answer.first.finish is not None else None
+    # A blocked prompt has no candidates at Google, and its SDKs look for the feedback instead.
     if feedback is not None and not answer.first.parts:
         body["promptFeedback"] = feedback
     else:

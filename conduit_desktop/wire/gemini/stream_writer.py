@@ -68,6 +68,7 @@ class GeminiWriter:
                 self._usage = event.usage
             case Finished():
                 self._finishes[event.choice] = event
+                # Calls that are not whole JSON too: after the finish nothing can complete them.
                 return self._complete_calls(event.choice, every=True)
             case ToolCallStarted():
                 self._track(event.choice, event)
@@ -110,6 +111,7 @@ class GeminiWriter:
             case ThinkingDelta():
                 return {"text": event.text, "thought": True} if event.text else None
             case ThinkingSigned():
+                # The thoughts are written already, so the signature comes with an empty text, as from Google.
                 return {"text": "", "thought": True, "thoughtSignature": portable_signature(event.signature, self._started.dialect)}
             case OpaqueBlock():
                 return _own_block(event.block)
@@ -160,6 +162,7 @@ class GeminiWriter:
         return self.frame(orjson.dumps({"candidates": candidates, **self._head()}))
 
     def _head(self) -> Fields:
+        # Kept, so that all chunks of one answer have the same id.
         self._id = self._id or self._started.id or response_id()
         own = self._started.extra if self._started.dialect == NAME else {}
         return {"modelVersion": self._started.model or self._model, "responseId": self._id, **own}

@@ -28,6 +28,7 @@ class TitanEmbeddings:
     def write(self, media_request: MediaRequest, model: str, dropped: list[str]) -> list[OutgoingBody]:
         """One body for each text."""
         body = media_request.body
+        # The first generation takes the text alone.
         known = {"normalize"} if _has_settings(model) else set()
         inputs = text_request(body, known, dropped)
         shared: dict[str, Json] = {name: body[name] for name in known if name in body}

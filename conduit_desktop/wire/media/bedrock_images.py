@@ -45,6 +45,7 @@ class AmazonImages:
         if size is not None:
             config |= {"width": size[0], "height": size[1]}
         if body.get("quality") not in (None, "auto"):
+            # Amazon has two qualities, so OpenAI's others become the plain one.
             config["quality"] = _QUALITIES.get(str(body["quality"]), "standard")
         if body.get("seed") is not None:
             config["seed"] = body["seed"]

@@ -160,6 +160,7 @@ def read_request(body: Fields, model: str, batch: bool) -> Fields:
 
 
 def _shared(fields: Fields) -> Fields:
+    # Vertex AI nests the settings, while AI Studio has them at the top; callers may use either form.
     config = fields.get("embedContentConfig")
     known = {**fields, **config} if isinstance(config, dict) else fields
     return {name: known[field] for field, name in _OPENAI_FIELDS.items() if known.get(field) is not None}

@@ -125,6 +125,7 @@ class _MessageReader:
             inner.note("arguments", "text")
         text = arguments if isinstance(arguments, str) else orjson.dumps({} if arguments is None else arguments).decode()
         if not call_id:
+            # A plain number will do: every request holds its whole conversation, so ids need to differ only within it.
             call_id, self._made = f"call_{self._made}", self._made + 1
             fields.note("id", "made")
         self._open.append((call_id, name))

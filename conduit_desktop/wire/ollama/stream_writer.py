@@ -83,6 +83,7 @@ class OllamaWriter(SingleChoiceWriter):
 
     def end(self) -> bytes:
         """The tool calls not written yet, and the line with `done`, the reason and the usage."""
+        # Clients wait for a line with `done`, whether or not the vendor gave a reason.
         finish = self._finish or Finished("stop")
         last = {**self._head, **self._message({"content": ""}), **_done(finish, self._usage, self._own)}
         return self._write_calls() + orjson.dumps(last) + b"\n"

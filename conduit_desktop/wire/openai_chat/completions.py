@@ -50,6 +50,7 @@ class OpenAICompletions(OpenAIChat):
         """All texts of the conversation, joined by blank lines, as the prompt."""
         written = super().write_request(request, model)
         texts = [part.text for message in request.messages for part in message.parts if isinstance(part, Text)]
+        # These fields exist in chat alone, and OpenAI refuses unknown ones.
         body = {name: value for name, value in written.body.items() if name not in ("messages", "tools", "tool_choice")}
         dropped = ["tools"] if request.tools else []
         return WrittenRequest({**body, "prompt": "\n\n".join(texts)}, [*written.dropped, *dropped])

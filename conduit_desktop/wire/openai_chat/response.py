@@ -95,6 +95,7 @@ def _choice(raw: Any, place: int, answer_id: str, events: list[Event]) -> Choice
         raise MalformedStream("a choice that is not an object")
     if (error := choice_error(raw)) is not None:
         raise error
+    # The place in the list counts, so no index of the vendor's has to be checked.
     reader = ChoiceReader(place, answer_id)
     message = raw.get("message")
     if isinstance(message, dict):
@@ -141,6 +142,7 @@ def _message(choice: Choice, dialect: str) -> dict[str, Json]:
         message["annotations"] = annotations
     message.update(thinking_fields(choice.parts, dialect))
     calls = [part for part in choice.parts if isinstance(part, ToolCall) and part.kind != "hosted"]
+    # The legacy field is written only where the vendor sent it: today's clients read `tool_calls`.
     for call in calls:
         if own and call.extra.get("function_call"):
             message["function_call"] = {"name": call.name, "arguments": call.arguments}

@@ -77,6 +77,7 @@ class ItemReader:
             raise fields.invalid("role", f"one of {', '.join(_ROLES)}", role)
         content, parts = _parts(fields, "content", "output_text" if role == "assistant" else "input_text")
         envelope = {"role": role, "parts": len(parts), "plain": isinstance(content, str), "head": fields.rest}
+        # Several items become one message, so only the notes show where each of them ended.
         note_json(self._source_form, fields.path, envelope)
         if role != "assistant":
             self.messages.append(Message(_ROLES[role], plain=isinstance(content, str)))

@@ -97,6 +97,7 @@ def _namespace(entry: FieldReader, names: FlatToolNames) -> list[Tool]:
     tools = [_tool(tool) for tool in entry.children("tools")]
     note_json(entry.source_form, entry.path, {"namespace": entry.rest, "count": len(tools)})
     for tool in tools:
+        # A hosted tool is known by its type, and its vendor expects its fields unchanged.
         if tool.kind != "hosted":
             tool.name = names.flatten(entry.rest.get("name"), tool.name)
     return tools

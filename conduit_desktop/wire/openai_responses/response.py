@@ -156,6 +156,7 @@ def reasoning_events(item: dict[str, Any], state: AnswerState, events: list[Even
     """Add the events of a whole reasoning item; none for one without text and encrypted content."""
     text = reasoning_text(item)
     marked = unmark(item.get("encrypted_content"))
+    # A hidden thought is an event of its own, so no block is opened for it.
     if text or (item.get("encrypted_content") and not (marked and (marked.kind == "hidden" or not marked.data))):
         open_thinking(state, events)
     if text:
@@ -183,6 +184,7 @@ def part_events(part: Json, state: AnswerState, events: list[Event]) -> None:
     """Add the events of a whole content part."""
     match part:
         case {"type": "output_text" | "text", "text": str(text)}:
+            # Sources without a text still need a block.
             if text or part.get("annotations"):
                 open_text(state, events)
             if text:

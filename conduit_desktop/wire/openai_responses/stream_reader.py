@@ -172,6 +172,7 @@ class ResponsesReader(FrameReader):
     def _text(self, family: str, step: str, payload: dict[str, Any], events: list[Event]) -> None:
         item, at = self._item(payload, "message"), payload.get("content_index") or 0
         text = payload["delta"] if step == "delta" else payload.get("refusal" if family == "refusal" else "text") or ""
+        # `done` repeats the text of the deltas; it is read only where none came.
         if step not in ("delta", "done") or not text or (step == "done" and item.lengths.get((family, at))):
             return
         self._open_block(payload, family, at, events)
