@@ -19,6 +19,7 @@ from conduit_desktop.store.interface import Meta
 
 log = logging.getLogger(__name__)
 
+# What a killed process may lose of slow changes; a circuit or credential that changes is saved at once (`wake`).
 EVERY_S = 5.0
 CHECK_S = 10.0
 """Seconds that a provider may take to list its models when it is checked."""
@@ -68,12 +69,14 @@ class HealthMonitor:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(EVERY_S, every or EVERY_S)):
                     await self._changed.wait()
+            # Before the work: a change that comes during it wakes the next turn.
             self._changed.clear()
             try:
                 if every and time.monotonic() - self._checked_at >= every:
                     self._checked_at = time.monotonic()
                     await self.check()
                 await self.write()
+            # The task must outlive any failure: nothing would start it again.
             except Exception:
                 log.exception("checking failing targets failed; the monitor goes on")
 
@@ -112,6 +115,7 @@ class HealthMonitor:
             return False
         try:
             async with asyncio.timeout(CHECK_S):
+                # Listing models is free of charge; a small completion, which would prove more, is not.
                 outbound = bound.kind.models_request(await bound.kind.credentials(bound.credentials[0].secrets))
                 if outbound is None:
                     return False

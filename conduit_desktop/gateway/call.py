@@ -19,6 +19,7 @@ from conduit_desktop.wire.media.endpoints import MediaRequest
 
 def new_id(at_ms: int) -> str:
     """A request's id for its arrival in epoch ms. It begins with the time, so that the ledger's index grows at its end."""
+    # `random`, not `secrets`: the id is no secret, and a system call for each request would be the dearer part.
     return f"req_{at_ms:011x}{random.getrandbits(80):020x}"
 
 
@@ -109,6 +110,7 @@ class StreamReply:
         try:
             await self.frames.aclose()
         finally:
+            # Also where closing fails: connection and reservation must be given back.
             await self.abandon()
 
 

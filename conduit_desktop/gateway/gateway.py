@@ -70,6 +70,7 @@ class Gateway:
         except asyncio.CancelledError:
             meter.close("cancelled", 499)
             raise
+        # After admission: a refused request must not delay a shutdown.
         self.state.begin(call)
         exchange: Exchange | None = None
         try:
@@ -94,11 +95,13 @@ class Gateway:
 
     async def _admit(self, call: Call, meter: Meter) -> AdmittedCall:
         """Identify the caller, find the route, and reserve what the call may cost; raises GatewayError."""
+        # One snapshot for the whole request: a change of the configuration must not mix two of them.
         state, snapshot = self.state, self.state.snapshot
         caller = access.identify(call, snapshot)
         meter.called_by(caller)
         route = _route(call, caller, snapshot)
         meter.routed(route)
+        # After the key was checked: a stranger must not learn the state of the disk.
         if snapshot.settings.record_policy == "refuse" and call.recorded and not state.store.healthy:
             raise RecordsRefused("Requests cannot be recorded now, so none are answered. Is the disk full?")
         targets = route.all_targets
@@ -195,6 +198,7 @@ class Gateway:
         call, route = admitted.call, admitted.route
         able = tuple(target for target in route.all_targets if token_counts.can_count(target, call))
         if able:
+            # `able` holds the targets of the fallbacks already, in their order.
             counting = replace(admitted, route=replace(route, targets=able, fallbacks=(), by_cause={}))
             try:
                 return await self._reply(counting, self._run(counting))

@@ -13,6 +13,7 @@ from conduit_desktop.providers import Secrets
 REDACTED = "[credential]"
 _SHORT = 8
 """A shorter credential may be part of an ordinary word: it is redacted only as a whole word."""
+# Local servers take any key, even `x`: redacting that would destroy every message.
 _TOO_SHORT = 4
 
 
@@ -23,6 +24,7 @@ def redact(error: UpstreamError, secrets: Secrets) -> None:
         if error.body:
             # `surrogateescape` keeps bytes that are not UTF-8 as they were.
             error.body = _without(form, error.body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    # `str(error)` reads args: a log line would still show the credential.
     error.args = (error.message,)
 
 
@@ -33,6 +35,7 @@ def contains_credential(data: bytes, secrets: Secrets) -> bool:
 
 
 def _all_forms(secrets: Secrets) -> Iterable[str]:
+    # Headers as well: an operator may have put a credential into one.
     return dict.fromkeys(form for one in (secrets.api_key, *secrets.headers.values()) for form in _forms(one))
 
 

@@ -79,6 +79,7 @@ def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str
 
 def _printable(value: str) -> str:
     """Header values are Latin-1 without control characters."""
+    # A model's name may come from the client: a line break in it would add a header of the client's choice.
     return (
         value if value.isascii() and value.isprintable() else "".join(c if c.isascii() and c.isprintable() else "?" for c in value)
     )

@@ -71,6 +71,7 @@ class Snapshot:
     keys_by_name: Mapping[str, VirtualKey] = field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     rules: tuple[Rule, ...] = ()
+    # The one part that changes; it belongs to the snapshot, so that a change of the configuration empties it.
     routes: dict[Any, Any] = field(default_factory=dict)
     """Resolved routes by model name, filled by `resolve_model`."""
 
@@ -97,6 +98,7 @@ async def take(store: Store, secrets: SecretStore, settings: Settings) -> Snapsh
 
 
 def _rule(rule: IpRule) -> Rule:
+    # Not strict: operators write an address of the network (10.0.0.5/8) as often as the network itself.
     return Rule(rule.action == "allow", ipaddress.ip_network(rule.network, strict=False))
 
 

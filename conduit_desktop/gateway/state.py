@@ -67,6 +67,7 @@ class GatewayState:
     async def start(self) -> None:
         """Load configuration, spend and health; from then on calls can be answered."""
         self._idle.set()
+        # Before the first reading, so that a disk that is full from the start is reported, too.
         self.store.on_health = self._on_records
         await self.refresh()
         # Made again: only the settings say whether the system's proxy is used.
@@ -159,6 +160,7 @@ class GatewayState:
         durable = self.store.ledger.record(record)
         if answer is not None:
             self._in_background(self.store.payloads.put(record.id, orjson.dumps(request), answer, record.started_at))
+        # Without waiting for the disk: log page and metrics show a request even where its record cannot be written yet.
         self.bus.publish("requests", record)
         return durable
 

@@ -11,6 +11,7 @@ from conduit_desktop.core.media import UNIT_RATES, Units
 from conduit_desktop.core.money import to_nano
 from conduit_desktop.core.tokens import BASE_RATES, RATE_NAMES, RATES
 
+# Integers throughout: sums of floats would differ from the ledger's sums.
 PER = 1_000_000
 """Rates are for a million tokens."""
 
@@ -107,6 +108,7 @@ def compile_price(price: Price, valid_until: int | None = None) -> CompiledPrice
     if all(getattr(price, name) is None for name in (*BASE_RATES, *UNIT_RATES)):
         return None
     tiers = sorted(price.tiers, key=lambda tier: tier.above)
+    # A rate that a tier leaves out is that of the base price; only then does the fallback between rates apply.
     steps = (_step(-1, [price]), *(_step(tier.above, [tier.rates, price]) for tier in tiers))
     return CompiledPrice(price, steps, valid_until)
 
@@ -115,6 +117,7 @@ def cost_of(compiled_price: CompiledPrice | None, usage: Usage) -> int | None:
     """Nano-dollars of a chat call; None where unknown: no price, or one without a rate for tokens."""
     if usage.cost_nano is not None:
         return usage.cost_nano
+    # No tokens cost nothing, whatever else the price is made of.
     if compiled_price is None or not (compiled_price.by_tokens or usage.total_input + usage.total_output == 0):
         return None
     return compiled_price.cost(usage)
@@ -159,4 +162,5 @@ def _step(above: int, sources: Iterable[Rates]) -> RateTier:
 
 
 def _rounded(value: int, per: int) -> int:
+    # `round` would go through a float, and would round half to even.
     return (2 * value + per) // (2 * per)

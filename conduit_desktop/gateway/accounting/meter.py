@@ -40,6 +40,7 @@ from conduit_desktop.wire.media.usage import READ_ONLY, requested_units
 Recorder = Callable[[RequestRecord, Json, bytes | None], "asyncio.Future[None]"]
 """Writes a finished record to the ledger, with request and answer where payloads are kept; done once it is durable."""
 
+# Of one answer: media answers have up to hundreds of megabytes, and payloads are kept for prompts and texts.
 MAX_PAYLOAD = 1024 * 1024
 _NO_UNITS = Units()
 
@@ -119,6 +120,7 @@ class Meter:
     def count(self, events: Iterable[Event]) -> None:
         """Count the events of a chat answer."""
         for event in events:
+            # First, because nearly every event of a stream is one of these.
             if isinstance(event, (TextDelta, ThinkingDelta, Refused)):
                 self.output_bytes += _size(event.text)
             elif isinstance(event, ToolCallDelta):
@@ -137,6 +139,7 @@ class Meter:
     @property
     def output_tokens(self) -> int:
         """Output counted so far, as an estimate."""
+        # Rounded up: the first byte already is a token.
         return -(-self.output_bytes // BYTES_PER_TOKEN)
 
     def covered(self) -> bool:
@@ -174,6 +177,7 @@ class Meter:
         at_end, self.at_end = self.at_end, None
         if at_end is not None:
             at_end()
+        # Before the record is handed over: the budget is exact even while the ledger waits for disk space.
         if self._reservation is not None:
             self._reservation.settle(record.cost_nano or 0, total_input(record) + total_output(record))
         if not self._call.recorded:
@@ -193,6 +197,7 @@ class Meter:
         if media:
             estimate = usage is None and record.endpoint in READ_ONLY
         else:
+            # Anthropic reports usage at the start as well: a stream cut before its finish reason has reported only a part.
             estimate = usage is None or (status != "success" and not record.finish)
         if estimate:
             usage = self._estimate(usage)
@@ -231,6 +236,7 @@ class Meter:
         inputs = self._reservation.expected.input_tokens if self._reservation else 0
         if reported is None:
             return Usage(input=inputs, output=self.output_tokens, source="estimated")
+        # A report from the start of a stream knows of one output token or so; what came since is more.
         output = max(reported.output, self.output_tokens)
         return replace(reported, output=output, source="estimated", cost_nano=None, extra={})
 

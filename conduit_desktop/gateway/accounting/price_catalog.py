@@ -60,6 +60,7 @@ class PriceCatalog:
         return next((name for name, row in self._providers.items() if re.match(row["url"], base_url)), None)
 
     def _variants(self, row: dict[str, Any], model: str) -> list[dict[str, Any]] | None:
+        # Clouds that resell models of a vendor (Azure: OpenAI's, Google: Anthropic's) have that vendor's row as fallback.
         rows = [row, *(self._providers[name] for name in row.get("fallback", ()) if name in self._providers)]
         for each in rows:
             for rule, variants in each["models"]:
@@ -87,6 +88,7 @@ def fits(rule: dict[str, Any], model: str) -> bool:
             return any(fits(one, model) for one in value)
         case "and":
             return all(fits(one, model) for one in value)
+    # Not skipped: a rule that is passed over would let a later one name a wrong price.
     raise ValueError(f"the price catalog holds a rule of an unknown kind: {word}")
 
 

@@ -62,6 +62,7 @@ def resolve(prices: Sequence[Price], query: PriceQuery, at_ms: int, catalog: Pri
         return CatalogPrice(free)
     if catalog is None:
         return None
+    # By the address too: a provider of the general OpenAI-compatible kind may point at a vendor that the catalog knows.
     provider = query.kind.price_provider or catalog.provider_at(query.kind.base_url)
     return catalog.find(provider, query.model, at_ms) if provider else None
 
@@ -79,6 +80,7 @@ def choose(prices: Sequence[Price], query: PriceQuery, at_ms: int) -> Price | No
 def _matches(pattern: str, names: Iterable[str]) -> bool:
     if "*" not in pattern:
         return pattern in names
+    # Not fnmatch: `[` and `?` in a model's name stand for themselves.
     expression = re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.DOTALL)
     return any(expression.fullmatch(name) for name in names)
 

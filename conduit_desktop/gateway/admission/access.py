@@ -45,6 +45,7 @@ def identify(call: Call, snapshot: Snapshot) -> Caller:
     """The caller; raises Unauthorized or Forbidden. Only for a known key does the text give the reason."""
     # Before the key: a barred address must not learn whether a key is valid.
     check_address(call.client_ip, snapshot)
+    # Set by the desktop app in this process, never read from a request.
     if call.operator:
         return Caller(snapshot.keys.get(call.path.get("key_id", "")))
     if not call.credential:
@@ -142,4 +143,5 @@ def may_call(key: VirtualKey | None, model: str) -> bool:
     if key is None or not key.models:
         return True
     name = model.lower()
+    # Equality first: brackets in a model's name stand for themselves, and fnmatch would take them for a set.
     return any(name == pattern.lower() or fnmatchcase(name, pattern.lower()) for pattern in key.models)

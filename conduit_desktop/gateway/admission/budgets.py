@@ -29,6 +29,7 @@ def period(kind: BudgetPeriod, at_ms: int) -> tuple[int | None, int | None]:
     """Start and end (epoch ms) of the UTC calendar period at `at_ms`; both None for `total`. Weeks begin on Monday."""
     if kind == "total":
         return None, None
+    # UTC, so that no daylight-saving change makes a day of 23 hours and a restart elsewhere finds the same period.
     day = datetime.fromtimestamp(at_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if kind == "daily":
         start, end = day, day + timedelta(days=1)
@@ -37,6 +38,7 @@ def period(kind: BudgetPeriod, at_ms: int) -> tuple[int | None, int | None]:
         end = start + timedelta(days=7)
     else:
         start = day.replace(day=1)
+        # 32 days after the first of a month is always in the next one.
         end = (start + timedelta(days=32)).replace(day=1)
     return int(start.timestamp() * 1000), int(end.timestamp() * 1000)
 
@@ -65,6 +67,7 @@ class Budgets:
         for key in keys:
             account = self._accounts.setdefault(key.id, BudgetAccount())
             account.period_start, account.next_reset = period(key.budget_period, now)
+            # A reset in an earlier period took nothing from this one's total.
             baseline = key.baseline_nano if key.baseline_at >= (account.period_start or 0) else 0
             account.spend_nano = max(0, spent.get(key.id, 0) - baseline) + (settled_since or {}).get(key.id, 0)
             self._baselines[key.id] = (key.baseline_nano, key.baseline_at)

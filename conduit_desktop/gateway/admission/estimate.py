@@ -50,6 +50,7 @@ def _measure(body: Json) -> tuple[int, int]:
         elif isinstance(item, list):
             stack += item
         elif not isinstance(item, str):
+            # A number or a boolean is about one token.
             size += 0 if item is None else BYTES_PER_TOKEN
         elif len(item) > _LONGEST_TEXT_FIELD and _is_encoded(item):
             media += 1
@@ -69,6 +70,7 @@ def max_output_tokens(body: dict[str, Json]) -> int:
     for place in (body, nested) if isinstance(nested, dict) else (body,):
         for name in _MAX_OUTPUT_FIELDS:
             value = place.get(name)
+            # `True` is an int in Python: it would pass for a limit of one token.
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 n = place.get("n")
                 # Each of the `n` choices may be as long as the maximum.

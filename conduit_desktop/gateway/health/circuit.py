@@ -20,10 +20,12 @@ MIN_SAMPLES = 5
 OPEN_BASE_S = 5.0
 OPEN_MAX_S = 300.0
 COOLDOWN_S = 2.0
+# Daily quotas lead to a Retry-After of hours; more than a day is taken for a mistake.
 COOLDOWN_MAX_S = 86_400.0
 MAX_TARGETS = 5000
 """Targets kept; with an alias for `*`, clients can send any number of model names."""
 _TARGET_FAULTS = frozenset({"server", "overloaded", "timeout", "connect", "malformed", "broken"})
+# Not rate_limit: that passes by itself, and leads to a cooldown instead.
 _CREDENTIAL_FAULTS = frozenset({"auth", "permission", "money"})
 
 
@@ -33,6 +35,7 @@ class Health:
     def __init__(
         self, now: Callable[[], float] = time.monotonic, on_change: Callable[[str, str, str], None] = lambda kind, name, text: None
     ) -> None:
+        # Monotonic by default: a clock that is set back must not prolong a pause.
         self.now = now
         self._on_change = on_change
         self.targets: dict[str, TargetHealth] = {}
@@ -50,6 +53,7 @@ class Health:
         return found
 
     def _forget_idle(self) -> None:
+        # Only idle ones, even where that leaves more than the limit: invented names must not reset an open circuit.
         for name in [name for name, one in self.targets.items() if self._is_idle(one)]:
             del self.targets[name]
 
@@ -132,6 +136,7 @@ class Health:
         health.in_flight += 1
         circuit = health.state == "half_open" and not health.probing
         cooldown = self._cooldown(provider_id, label, _model(name)) if self.credentials and label is not None else None
+        # Another request probes it already, or it was refused again meanwhile: this one proves nothing about it.
         if cooldown is not None and (cooldown.probing or cooldown.until > self.now()):
             cooldown = None
         if not circuit and cooldown is None:
@@ -172,6 +177,7 @@ class Health:
     def _close(self, name: str, health: TargetHealth) -> None:
         health.set_state("closed", self.now())
         health.openings = 0
+        # The failures that opened the circuit are past: one more must not open it again at once.
         health.outcomes.clear()
         self._on_change("target", name, "answers again")
 
@@ -223,6 +229,7 @@ class Health:
     def _cool(self, credential: CredentialHealth, model: str, retry_after: float | None) -> None:
         cooldown = credential.cooldowns.setdefault(model, Cooldown())
         cooldown.strikes += 1
+        # Without Retry-After the limit is mostly one per minute, so guesses go no further.
         pause = retry_after if retry_after is not None else min(COOLDOWN_S * 2 ** (cooldown.strikes - 1), 60.0)
         # Requests in flight together are refused together: a shorter Retry-After must not end a longer pause.
         cooldown.until = max(cooldown.until, self.now() + min(pause, COOLDOWN_MAX_S))

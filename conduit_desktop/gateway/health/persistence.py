@@ -16,6 +16,7 @@ from conduit_desktop.gateway.health.circuit import COOLDOWN_MAX_S, OPEN_MAX_S, H
 from conduit_desktop.gateway.health.state import Cooldown, CredentialHealth
 from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot
 
+# 1.2 is the random factor of `Health._judge` at its highest.
 _LONGEST_S = OPEN_MAX_S * 1.2
 
 
@@ -126,10 +127,12 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
     """Restore what was saved where it is still valid: its time not over, its provider and credential unchanged."""
     try:
         kept = SavedHealth.model_validate(value)
+    # Health is no configuration: a row that cannot be read costs a few failures, and must not prevent the start.
     except ValidationError:
         return
     for target in kept.targets:
         bound = _owner(target.name, snapshot)
+        # The operator changed the provider, perhaps to mend it: what was known of the old one is void.
         if bound is None or bound.provider.updated_at != target.changed_at:
             continue
         if target.until_ms is not None:

@@ -27,6 +27,7 @@ PROBE_S = 20.0
 """Seconds that one request of a test may take."""
 LIST_S = 15.0
 _DIALECT = "openai_chat"
+# Most vendors' lists do not say what a model is for: its name is all there is to go by.
 _NOT_FOR_CHAT = (
     "embed", "whisper", "tts", "dall-e", "image", "moderation", "rerank", "transcribe", "audio", "realtime", "guard", "davinci",
     "babbage", "sora", "veo", "ocr",
@@ -237,6 +238,7 @@ async def _accepts(gateway: Gateway, model: str, fields: dict[str, Any]) -> bool
         async with asyncio.timeout(PROBE_S):
             await gateway.answer(_probe_call(model, **{**fields, "parts": list(fields.get("parts", []))}))
     except UpstreamError as error:
+        # A rate limit or a broken server says nothing of the feature.
         return False if error.callers_fault else None
     except BadRequest:
         return False  # the provider's list says that the model lacks it

@@ -52,6 +52,7 @@ class TargetHealth:
         """An answer of `tokens` was complete `rest_ms` after its first content, or, where None, after it was sent."""
         if first_ms is not None:
             self.first_ms = smoothed(self.first_ms, first_ms)
+        # Some local servers report no count: without one there is no speed.
         if tokens:
             self.token_ms = smoothed(self.token_ms, rest_ms / tokens)
 

@@ -18,6 +18,7 @@ from conduit_desktop.gateway.routing.targets import BoundTarget
 
 MAX_REMEMBERED = 10_000
 """Sessions and prefixes kept; the least recently used are dropped first."""
+# No standard names a session: these are the headers of clients such as Claude Code, whose value is a free label.
 SESSION_HEADERS = (
     "x-session-id", "x-claude-code-session-id", "x-claude-code-session", "session-id", "session_id", "x-conversation-id",
 )  # fmt: skip
@@ -37,6 +38,7 @@ class SessionAffinity:
         """`targets` with the session's target first, where it is among them and available now."""
         name = self._targets.get(key)
         for index, target in enumerate(targets):
+            # An unavailable target keeps its place: waiting for it would cost more than its prompt cache saves.
             if target.name == name:
                 return [target, *targets[:index], *targets[index + 1 :]] if index and is_available(target, health) else targets
         return targets
@@ -60,6 +62,7 @@ def key_of(alias: ModelAlias, call: Call) -> bytes | None:
         mark = session.encode("utf-8", "replace")
     # With the caller in the key, no client can steer or observe another one's sessions.
     caller = call.credential or call.client_ip
+    # A digest, so that ten thousand entries stay small, however long the beginning of a prompt is.
     return blake2b(b"\0".join((alias.id.encode(), caller.encode("utf-8", "replace"), mark)), digest_size=16).digest()
 
 
@@ -69,6 +72,7 @@ def session_of(headers: Mapping[str, str], body: Mapping[str, Any]) -> str | Non
         if value := headers.get(name):
             return value
     metadata = body.get("metadata")
+    # OpenAI's `prompt_cache_key` replaces `user` for this purpose: a user may have several sessions.
     named = (body.get("prompt_cache_key"), metadata.get("user_id") if isinstance(metadata, dict) else None, body.get("user"))
     return next((value for value in named if isinstance(value, str) and value), None)
 

@@ -62,8 +62,10 @@ class Capabilities:
         """The facts of a target; read again when its provider's list was read again."""
         source = self._offered.get(target.bound.name)
         kept = self._facts.get(target.name)
+        # By identity: a list that was read again is another object, and comparing lists would cost more than it saves.
         if kept is not None and kept[0] is source:
             return kept[1]
+        # Emptied whole: clients can invent names through `*` targets, and facts are cheap to find again.
         if len(self._facts) >= MAX_MODELS:
             self._facts.clear()
         facts = _facts(target, source[1] if source else [])
@@ -101,6 +103,7 @@ def needs(call: Call) -> Iterator[str]:
     """The features a request needs: `tools`, `json`, `schema`, `vision`. Nothing where it cannot be read."""
     try:
         request = call.neutral
+    # A target of the client's own dialect may take what our reader cannot: passthrough is not refused for that.
     except GatewayError:
         return
     if request.tools:
@@ -116,6 +119,7 @@ def needs(call: Call) -> Iterator[str]:
 def _has_images(request: ChatRequest) -> bool:
     for message in request.messages:
         for part in message.parts:
+            # Tools return screenshots: a model without vision fails on those as well.
             inner = part.parts if isinstance(part, ToolResult) else (part,)
             if any(isinstance(one, Media) and one.kind == "image" for one in inner):
                 return True

@@ -35,6 +35,7 @@ async def explain(state: GatewayState, name: str, body: dict[str, Any]) -> list[
     `body` is a request in OpenAI's chat format: some targets cannot serve every request.
     """
     route = resolve_model(name, state.snapshot, endpoint=None)
+    # Before the order is made: `cheapest` compares only prices that were looked up.
     await state.compiled_prices.find(route.targets, state.snapshot)
     round_robin = RoundRobinCounters(dict(state.round_robin.next))
     ordered = order(route, round_robin, state.health, state.compiled_prices)
@@ -42,6 +43,7 @@ async def explain(state: GatewayState, name: str, body: dict[str, Any]) -> list[
     if route.alias is not None and route.alias.trim and route.alias.max_context_tokens:
         trim(call, route.alias.max_context_tokens)
     unfit = state.capabilities.unfit(call, route)
+    # A request skips the unfit ones; here they come last, because the operator asks why they are not used.
     ordered = [target for target in ordered if target.name not in unfit] + [target for target in ordered if target.name in unfit]
     rows = [_explained(state, route, target, place, unfit) for place, target in enumerate(ordered)]
     for what, other in _others(route):

@@ -21,12 +21,14 @@ def resolve_model(name: str, snapshot: Snapshot, endpoint: Endpoint | None = "ch
 
     It holds only targets whose provider has the endpoint (None: any). Raises ModelNotFound, or BadRequest where no provider has it.
     """
+    # A plain string for chat: nearly every request is one, and making a tuple costs more than the look-up.
     key = name if endpoint == "chat" else (endpoint, name)
     route = snapshot.routes.get(key)
     if route is None:
         route = _resolve(name, snapshot)
         route = replace(route, fallbacks=tuple(_fallbacks(route, snapshot)), by_cause=_by_cause(route, snapshot))
         route = _with_endpoint(route, endpoint) if endpoint is not None else route
+        # Nothing is evicted: the next snapshot begins with an empty cache.
         if len(snapshot.routes) < MAX_ROUTES:
             snapshot.routes[key] = route
     return route
@@ -62,6 +64,7 @@ def _resolve(name: str, snapshot: Snapshot) -> Route:
     alias = _alias(name, snapshot)
     if alias is not None:
         return _route(alias, name, snapshot)
+    # After the aliases, so that an alias can take over a `provider/model` that clients have written into their settings.
     direct = _direct(name, snapshot)
     if direct is not None:
         return direct

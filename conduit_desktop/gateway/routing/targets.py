@@ -89,6 +89,7 @@ def _whole_s(alias: ModelAlias | None, settings: Settings) -> float:
     own = alias.timeouts if alias else None
     if own and own.first_token_s:
         return own.first_token_s
+    # Only where the operator set it: its default is meant for a stream's first token and would cut long whole answers.
     if "first_token_s" in settings.model_fields_set:
         return settings.first_token_s
     total = (own and own.total_s) or settings.total_s

@@ -26,6 +26,7 @@ def trim(call: Call, limit: int) -> int:
     starts = [index for index, message in enumerate(messages) if _begins_exchange(message)]
     over, removed = call.input_tokens - limit, set[int]()
     begin = 0
+    # What follows the last start is the last exchange: the loop removes only what lies before a start.
     for start in starts:
         exchange = [index for index in range(begin, start) if not _is_system(messages[index])]
         begin = start

@@ -119,6 +119,7 @@ class TargetAttempt:
         """Send the request and open its answer; raises UpstreamError, classified and without credentials in it."""
         kind = self.target.bound.kind
         began = asyncio.get_running_loop().time()
+        # The request's own deadline bounds every attempt: retries and fallbacks must not add up to more than `total_s`.
         until = min(self._deadline, began + self._wait_s())
         try:
             # One time-out for renewing the credential, sending, and waiting for the first content.
@@ -135,6 +136,7 @@ class TargetAttempt:
             kind.judge(error)
             redact(error, self.secrets)
             raise
+        # Also a cancellation: a provider whose connection stays open goes on generating, and billing, after the client hung up.
         except BaseException:
             self._abort()
             raise
@@ -152,6 +154,7 @@ class TargetAttempt:
         kind, call = self.target.bound.kind, self.prepared.call
         response: UpstreamResponse
         if kind.local:
+            # From the bytes, not from the call: a local kind gets what a vendor would get, overrides included.
             response = LocalResponse(kind.answer(endpoint, orjson.loads(body), call.stream))
         else:
             outbound = kind.prepare(
@@ -166,6 +169,7 @@ class TargetAttempt:
         self._responses.append(response)
         if response.status >= 400:
             raise self._refusal(response, await response.read())
+        # Redirects are not followed (see `Upstream.send`), so there is no answer behind this one.
         if response.status >= 300:
             raise UpstreamError(
                 f"the provider redirects (status {response.status}); check its base URL", status=502, reason="server"
@@ -180,6 +184,7 @@ class TargetAttempt:
         headers = lower_names(response)
         headers.setdefault("date", formatdate(usegmt=True))  # a Retry-After with a date counts from it
         upstream = self.prepared.upstream
+        # Cut here as well: an error that came with status 200 was read with the far larger limit of whole answers.
         error = upstream.read_error(response.status, headers, body[:ERROR_BODY_LIMIT])
         error.dialect, error.body, error.headers = upstream.name, body, headers
         return error
@@ -228,6 +233,7 @@ class ChatAttempt(TargetAttempt):
 
     def _whole(self, response: UpstreamResponse, body: bytes) -> UpstreamAnswer:
         value = read_json(body)
+        # By its value: the Responses API has `"error": null` in every sound answer. With choices or content it is an answer.
         if isinstance(value, dict) and value.get("error") and "choices" not in value and "content" not in value:
             raise self._error_in(response, body, value)
         with answer_errors():
@@ -246,6 +252,7 @@ class ChatAttempt(TargetAttempt):
             return self.prepared.upstream.read_response(value)
         if not (self.prepared.call.stream and isinstance(value, list) and value):
             raise UpstreamError("the provider's answer is no JSON object", status=502, reason="malformed")
+        # Each element is framed again for the stream's reader: a second reader of the same objects would drift from it.
         reader = self.prepared.upstream.reader()
         events = [event for one in value for event in reader.feed(sse.write(orjson.dumps(one)))]
         return events + reader.close()
@@ -275,6 +282,7 @@ async def _read_until_content(answer: UpstreamAnswer, first: bytes) -> None:
         answer.events += answer.take(data)
         held.append(data)
         size += len(data)
+        # Past the limit the stream is committed to without content: holding back more would let one stream fill the memory.
         if answer.ended or size > _MAX_HELD or reader.done:
             break
     answer.held = b"".join(held)
@@ -299,6 +307,7 @@ def read_json(body: bytes) -> Json:
         raise UpstreamError(f"the provider's answer is {found}", status=502, reason="malformed") from error
 
 
+# A class, not a generator with `contextmanager`: it is entered for every chunk of every stream.
 class answer_errors:
     """Unreadable bytes and missing ends become UpstreamErrors."""
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SLEPT_S = 30.0
 """Wall clock and monotonic clock this much apart: the computer slept (or its clock was set), and idle connections are dead."""
+# Far more than any vendor's error has, and little enough to be parsed on the loop.
 ERROR_BODY_LIMIT = 1024 * 1024
 WHOLE_LIMIT = 512 * 1024 * 1024
 """The longest answer that is read whole: it fits a dozen images, and bounds an endless answer."""
@@ -64,6 +65,7 @@ class HttpResponse:
 
     async def chunk(self) -> bytes:
         with _READING:
+            # `readany`, not lines: what has arrived is passed on at once, and the dialect's splitter finds the frames.
             return await self._response.content.readany()
 
     async def read(self) -> bytes:
@@ -133,12 +135,14 @@ _lookup_s: ContextVar[float] = ContextVar("lookup_s")
 """The `connect_s` of the request that needs a connection, for the resolver: aiohttp hands it the host alone."""
 
 
+# Threads, not aiodns: getaddrinfo resolves names as the user's other programs do (hosts file, VPN, .local).
 class BoundedResolver(aiohttp.ThreadedResolver):
     """Looks host names up within the `connect_s` of the request that needs the connection."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[aiohttp.abc.ResolveResult]:
+        # aiohttp's `sock_connect` begins after the look-up: a dead name server would not be bounded by it.
         async with asyncio.timeout(_lookup_s.get(None)):
             return await super().resolve(host, port, family)
 
@@ -170,6 +174,7 @@ class Upstream:
                 trust_env=self._use_system_proxy,
                 # With aiohttp's 64 KiB, reading a large answer pauses the socket several times as often.
                 read_bufsize=2**18,
+                # aiohttp's default of 8,190 bytes would fail a whole answer for one long header of a proxy in between.
                 max_line_size=2**16,
                 max_field_size=2**16,
             )
@@ -187,6 +192,7 @@ class Upstream:
         self._apart = apart
         _lookup_s.set(connect_s)
         with _CONNECTING:
+            # Ours first, so that a header of the provider kind or of the operator replaces it.
             headers = {"user-agent": _USER_AGENT, "accept": "*/*", **outbound.headers}
             response = await self._open_session().request(
                 outbound.method,
@@ -234,6 +240,7 @@ def _payload(body: bytes) -> BytesIO | aiohttp.BytesPayload | None:
 
 @lru_cache(maxsize=1024)
 def _url(text: str) -> URL:
+    # `encoded`: yarl would quote the path anew, but Bedrock's signature covers it as it is (and its ids hold colons).
     return URL(text, encoded=True)
 
 
@@ -259,6 +266,7 @@ def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
             where, refused = f"{error.host}:{error.port}", isinstance(error.os_error, ConnectionRefusedError)
             cause = "connection refused" if refused else _cause(error.os_error)
             return UpstreamError(f"cannot connect to {where}: {cause}", status=502, reason="connect")
+        # Typical for a kept connection that the provider closes at this moment: as `connect` it is retried.
         case aiohttp.ServerDisconnectedError():
             return UpstreamError("the connection was closed before an answer", status=502, reason=reset)
         case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | ConnectionError() | asyncio.IncompleteReadError():

@@ -57,6 +57,7 @@ class FailoverRun:
         self._meter = meter
         self._state = state
         self._health = state.health
+        # Set once for the whole search: no retry and no fallback may extend what the client waits for.
         self._deadline = asyncio.get_running_loop().time() + route.timeouts.total_s
         self._targets: list[BoundTarget] = []
         """The targets of the route being tried."""
@@ -78,6 +79,7 @@ class FailoverRun:
         # A fallback is mostly another provider's, for which the client's own key is not meant.
         routes = [route] if self._own_key else [route, *route.fallbacks]
         by_cause = {} if self._own_key else dict(route.by_cause)
+        # Media requests have no prompt cache and no context window by which to choose a target.
         chat = call.media_request is None
         affinity = key_of(route.alias, call) if chat and route.alias is not None and route.alias.sticky else None
         refusal: UpstreamError | None = None
@@ -103,6 +105,7 @@ class FailoverRun:
                 routes = list(by_cause.pop(error.reason, routes))
                 continue
             if answer is not None:
+                # Of this target alone: what an earlier attempt would have dropped was never answered.
                 self._meter.record.dropped = tuple(dict.fromkeys(answer.prepared.dropped))
                 if affinity is not None:
                     state.affinity.answered(affinity, answer.target.name)
@@ -121,6 +124,7 @@ class FailoverRun:
         searching = self.search()
         try:
             await asyncio.wait({searching}, timeout=wait_s)
+        # `wait` does not cancel what it waits for: the search would go on, and be paid for, without a client.
         except asyncio.CancelledError:
             await self.stop()
             raise
@@ -201,6 +205,7 @@ class FailoverRun:
             result = await self._attempt(target, credential)
             if isinstance(result, UpstreamAnswer):
                 return result
+            # Nothing was sent: the request cannot be expressed for this target, whichever credential is used.
             if not isinstance(result, UpstreamError):
                 self._unfit[target.name] = result
                 self._skipped[target.name] = _one_line(result.message)
@@ -210,6 +215,7 @@ class FailoverRun:
             # Another target would refuse the same request: the client has to change it.
             if result.callers_fault:
                 raise self._with_earlier_causes(result, target)
+            # The target failed, not the credential: another credential would meet the same failure.
             if result.reason not in _CREDENTIAL_FAULTS:
                 break
         return failure
@@ -262,9 +268,11 @@ class FailoverRun:
         except GatewayError as error:
             return error
         except asyncio.CancelledError:
+            # 499 is nginx's status for a client that closed the request; HTTP itself has none.
             cancelled = UpstreamError("the client hung up", status=499, reason="broken")
             attempt = attempt_of(target, credential.label, began, cancelled)
             attempt.outcome = "cancelled"
+            # Not `Meter.attempted`, which takes a failed attempt as free: this provider may have begun to work.
             self._meter.record.attempts.append(attempt)
             raise
         finally:
@@ -295,6 +303,7 @@ class FailoverRun:
         # The time of a broken or cancelled answer is not that of a whole one.
         if record.status != "success":
             return
+        # Only a stream shows when its first content came; a whole answer is one span.
         if answer.reader is not None:
             self._health.target(name).finished(latency_ms, self._meter.streamed_ms, record.output)
         else:
@@ -307,12 +316,14 @@ class FailoverRun:
         cooldown = error.retry_after
         if error.reason == "rate_limit":
             cooldown = self._cooldown_s(target, error)
+            # A vendor that names no time counts as one second: the client's Retry-After must not be zero.
             self._cooldowns[target.name] = cooldown or 1.0
         if not error.retryable or tries >= self._route.retries:
             return None
         if others and (error.reason == "timeout" or (error.reason == "rate_limit" and error.retry_after is None)):
             return None  # the client has waited long enough, or the length of the rate limit is unknown
         pause = backoff(tries, before) if cooldown is None else cooldown
+        # A pause that ends after the deadline would only delay the error.
         left = self._deadline - asyncio.get_running_loop().time()
         return pause + _SLACK_S if pause <= min(WAIT_WITH_ANOTHER_S if others else WAIT_ALONE_S, left) else None
 
@@ -362,6 +373,7 @@ class FailoverRun:
         causes = {
             other.name: f"{other.name}: {_one_line(cause.message)}" for other, cause in self._failures if other.name != target.name
         }
+        # Those skipped without an attempt, too: else the client cannot see why another model refused its request.
         for other in self._targets:
             if other.name != target.name and not self._health.may_try(other.name):
                 causes.setdefault(other.name, f"{other.name}: {self._health.why_not(other.name)}")
@@ -384,5 +396,6 @@ def backoff(tries: int, before: float) -> float:
     return random.uniform(min(before * 1.2, span), span)
 
 
+# Vendors' errors may span a whole page, and this text joins those of several targets.
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]

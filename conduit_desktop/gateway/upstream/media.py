@@ -25,6 +25,7 @@ from conduit_desktop.wire.media.usage import READ_ONLY
 
 THREAD_FROM = 256 * 1024
 """Answers of more bytes are parsed and converted in a worker thread: on the loop they would hold up every stream."""
+# Enough to hide the round trips; all at once would run into the vendor's own rate limit.
 PARALLEL = 8
 """Upstream requests in flight at the same time where one client request needs many."""
 _BINARY = frozenset({"speech", "transcriptions", "translations"})
@@ -58,6 +59,7 @@ class MediaAttempt(TargetAttempt):
             self._media_request, self._format = format_for(
                 call.media_request, name, kind.passthrough_formats, call.model, overrides
             )
+        # A converted request gets its errors in the target's dialect, even where the target also speaks the client's.
         converted = call.media_request.caller_format is not None and self._media_request is not call.media_request
         upstream_dialect = call.dialect if kind.supports(call.dialect.name) and not converted else dialect(kind.dialects[0])
         prepared = PreparedRequest(call, upstream_dialect, passthrough=self._format.passthrough, body=b"")
@@ -69,6 +71,7 @@ class MediaAttempt(TargetAttempt):
         return min(whole_s, token_counts.COUNT_S) if self.prepared.call.endpoint == "count_tokens" else whole_s
 
     async def _open(self) -> UpstreamAnswer:
+        # The first alone: where the target refuses it, the others are not sent, and not paid for.
         first, *others = self._bodies
         response = await self._request(first)
         if _is_relayed(self.prepared.call.endpoint, content_type_of(response)):
@@ -111,7 +114,9 @@ class MediaAttempt(TargetAttempt):
     async def _read(self, response: UpstreamResponse) -> tuple[dict[str, Json], bytes]:
         body = await response.read()
         value = await _in_thread(len(body), _object, body)
+        # Before the format reads the answer: some Bedrock models report their input tokens in a header only.
         self.target.bound.kind.add_header_usage(value, response.headers)
+        # A sound answer may have such a field among many others; an error that came with status 200 has little else.
         if value.get("error") and len(value) < 4:
             raise self._refusal_with_status_200(response, body)
         response.finish()

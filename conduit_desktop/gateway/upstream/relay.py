@@ -106,6 +106,7 @@ class TimedReader:
         now = self._loop.time()
         if sent:
             self._sent_at = now
+        # Claude Code takes a stream for stalled after 20 s without a byte (BerriAI/litellm#36024).
         ping_at = self._sent_at + self._keepalive_s
         if ping_at <= now:
             return None
@@ -153,6 +154,7 @@ class TimedReader:
             self._expire()
 
     def _expire(self) -> None:
+        # Once: `cancel` adds up, and the single `uncancel` in `chunk` would leave a second one behind.
         if self._task is not None and not self._expired:
             self._expired = True
             self._task.cancel()
@@ -221,6 +223,7 @@ class ChatAnswerStream:
 
     def _feed(self, data: bytes, events: list[Event]) -> bytes:
         answer, meter = self.answer, self._meter
+        # Counted before anything is passed on: output that the budget does not cover is not given away.
         before = meter.output_bytes
         meter.count(events)
         if not meter.covered():
@@ -246,6 +249,7 @@ class ChatAnswerStream:
         return out
 
     def fail(self, error: GatewayError) -> bytes:
+        # SDKs raise nothing where a stream just ends. The vendor's own error comes first: its SDK knows those codes best.
         return self._relay.raw_error(self.answer.secrets) or self._writer.fail(error)
 
 
@@ -347,10 +351,12 @@ class SseWatcher:
             return
         kind = str(value.get("type") or frame.event or "")
         self._typed = self._typed or bool(kind)
+        # In an event with a dotted type (`image_generation.completed`) the field is a detail; elsewhere it replaces the answer.
         if kind == "error" or (value.get("error") and "." not in kind):
             detail = value.get("error")
             message = detail.get("message") if isinstance(detail, dict) else None
             raise UpstreamError(str(message or "the provider reported an error"), status=502, reason="server")
+        # OpenAI's image and speech streams end with such an event, without `[DONE]`.
         self._over = self._over or kind.endswith((".completed", ".done"))
         usage = read_media_usage(self._meter.record.endpoint, value)
         if usage is not None:
@@ -385,6 +391,7 @@ async def relay(
             yield out
     except (asyncio.CancelledError, GeneratorExit):
         response.abort()
+        # Without waiting for the record: there is no client left whose last bytes it would have to precede.
         meter.close("cancelled", 499)
         raise
     except Exception as error:  # whatever failed, the client must not take the answer for complete

@@ -24,6 +24,7 @@ from conduit_desktop.core.events import (
     ToolCallStarted,
 )
 
+# Both bounds, because clients choose how many calls there are and how long the thinking is.
 MAX_ENTRIES = 4096
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -41,6 +42,7 @@ class Proof:
     def size(self) -> int:
         """Its approximate size in bytes."""
         texts = [(t.data if isinstance(t, RedactedThinking) else t.text + (t.signature or "")) for t in self.thoughts]
+        # 200 bytes stand for the objects themselves; the exact number depends on the interpreter.
         return 200 + len(self.signature or "") + sum(len(text) for text in texts)
 
 
@@ -101,9 +103,11 @@ class ThinkingSignatures:
         for part in message.parts:
             if isinstance(part, ToolCall):
                 proof = self.find(scope, dialect, part.id)
+                # Of the first call that has them: parallel calls share the thinking before them, which must not be sent twice.
                 thoughts = thoughts or (proof.thoughts if proof is not None else ())
                 if proof is not None and proof.signature is not None and part.signature is None:
                     part = replace(part, signature=proof.signature)
+            # By its text, for clients that return the thinking but have no field for its signature.
             elif isinstance(part, Thinking) and part.text and (proof := self.find(scope, dialect, part.text)) is not None:
                 part = replace(part, signature=proof.signature, dialect=dialect)
             parts.append(part)
@@ -140,12 +144,14 @@ class SignatureRecorder:
         for event in events:
             if type(event) is TextDelta and not self._texts:
                 continue  # nearly all events
+            # With several choices it is unknown which one the client continues.
             if isinstance(event, _SEEN) and event.choice == 0:
                 self._see(event)
 
     def _see(self, event: Event) -> None:
         match event:
             case ThinkingDelta():
+                # A signature ends its block: a delta after it belongs to the next one.
                 if self._signature:
                     self._seal()
                 self._texts.append(event.text)

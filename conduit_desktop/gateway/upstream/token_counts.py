@@ -15,6 +15,7 @@ from conduit_desktop.wire.media.endpoints import MediaAnswer, MediaRequest, Outg
 COUNT_S = 10.0
 """Seconds that a target may take to count."""
 _ESTIMATE_FIELDS = {"gemini": "totalTokens"}
+# Both spellings, because Google's JSON parser takes lowerCamelCase and snake_case.
 _WHOLE_REQUEST = ("generateContentRequest", "generate_content_request")
 
 
@@ -53,6 +54,7 @@ class GeminiTokenCount:
         Gemini takes `contents`, or a whole `generateContentRequest` that names its model; Vertex AI takes that request's fields.
         """
         body = media_request.body
+        # ai.google.dev/api/tokens: `contents` or `generateContentRequest`, never both; with both, `contents` is ignored.
         key = next((name for name in _WHOLE_REQUEST if isinstance(body.get(name), dict)), None)
         if key is None:
             return [OutgoingBody(orjson.dumps(_without_model(body)))]

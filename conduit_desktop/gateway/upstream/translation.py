@@ -163,6 +163,7 @@ class PreparedRequest:
     def relay(self, writer: StreamWriter) -> Relay:
         """The relay of the target's stream; `writer` is that of the client's dialect, for translated streams."""
         if self.passthrough:
+            # OpenAI's SDKs, aider, LangChain and the AI SDK do not ask for usage in streams: the gateway does, to know the cost.
             passthrough = PassthroughRelay(self.upstream, hide_usage=not self.upstream.asks_for_usage(self.call.body))
             return ReframedRelay(passthrough, writer) if isinstance(writer, ReframingWriter) else passthrough
         return TranslatedRelay(writer, self.watch)
@@ -177,6 +178,7 @@ class PreparedRequest:
 
     def relayed_headers(self, target: BoundTarget) -> dict[str, str]:
         """The client's headers that are sent on: in passthrough, those that the provider kind lists."""
+        # Only in passthrough: one vendor's beta header would change, or fail, a request that was translated for another.
         prefixes = target.bound.kind.relayed_headers
         if not self.passthrough or not prefixes:
             return {}
@@ -211,6 +213,7 @@ def prepare(
             watch = signatures.watch(scope, upstream.name)
         outgoing = upstream.write_request(request, kind.upstream_model(target.model))
         body, dropped = outgoing.body, outgoing.dropped
+    # After both branches: a vendor's limits hold for the client's own body just as for a translated one.
     dropped = [*dropped, *kind.adapt(target.model, body, upstream.name, not passthrough)]
     override = getattr(upstream, "override", None)
     for name, value in overrides.items():
