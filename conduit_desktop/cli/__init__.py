@@ -32,6 +32,7 @@ COMMANDS = {
 }
 
 
+# `\b` keeps click from joining the lines of this paragraph.
 BEGIN = """\b
 To begin:
   conduit-desktop providers add openai --kind openai

@@ -64,8 +64,10 @@ class BlockingTransport:
             if response.status != 200:
                 http_result(response.status, "", response.read(), self.address)
             for line in response:
+                # Our own server writes each event's data on one line, so no full parser of server-sent events is needed.
                 if line.startswith(b"data: "):
                     change = orjson.loads(line[6:])
+                    # The event `lost` has a count in place of a topic.
                     yield change.get("topic", "lost"), change.get("payload", change)
         finally:
             connection.close()
@@ -134,6 +136,7 @@ def server_of(options: Options) -> tuple[str | None, str]:
     from conduit_desktop.store.lock import HomeLock
 
     home = options.folder
+    # Looking must not make the folder: `--home` may be misspelled.
     if not home.root.is_dir():
         return None, ""
     holder = HomeLock(home).holder()
@@ -162,6 +165,7 @@ def connect(address: str, timeout: float = TIMEOUT_S) -> http.client.HTTPConnect
 @contextmanager
 def connected(given: CommandOptions) -> Iterator[Connection]:
     """A connection for one command."""
+    # Taken out, because `Options` has no such field.
     as_json = bool(given.values.pop("json", False))
     connection = Connection(given.options(), as_json)
     try:

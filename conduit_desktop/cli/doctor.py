@@ -36,6 +36,7 @@ def doctor(given: CommandOptions, /) -> None:
     else:
         for verdict, what, text in found:
             click.echo(f"{verdict:<4}  {what:<9}  {text}")
+    # A note is no failure: a server without display or keyring is in order.
     click.get_current_context().exit(1 if any(verdict == "bad" for verdict, _, _ in found) else 0)
 
 
@@ -73,6 +74,7 @@ def _database(options: Options) -> Finding:
     path = options.folder.database
     if not path.exists():
         return "ok", "database", "not made yet"
+    # Read-only, not through the store: opening that would migrate the database, which may be in use.
     verdict, version = inspection.verdict(path)
     if verdict != "ok":
         return "bad", "database", f"{path} is damaged: {verdict}. Restore a backup with `conduit-desktop restore FILE`."

@@ -35,6 +35,7 @@ def list_(connection: Connection) -> None:
 @with_connection
 def pause(connection: Connection, target: str) -> None:
     """Send a target no requests until it is resumed, also after a restart."""
+    # As one segment of the path: the slash in PROVIDER/MODEL is quoted.
     connection.call("POST", f"/health/{segment(target)}/pause")
     click.echo(f"Paused {target}.", err=True)
 

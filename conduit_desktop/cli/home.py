@@ -23,6 +23,7 @@ def master_key() -> None:
 @click.pass_obj
 def show(given: CommandOptions, /) -> None:
     """Print the master key."""
+    # The environment comes first, as it does in the server.
     key = os.environ.get("CONDUIT_MASTER_KEY", "").strip() or _kept_key(given)
     click.echo(key)
 
@@ -32,6 +33,7 @@ def _kept_key(given: CommandOptions) -> str:
     from conduit_desktop.actions.master_key import get_or_create
     from conduit_desktop.store.secrets.store import open_secrets
 
+    # Without effect here: a script takes the key as it is.
     given.values.pop("json", None)
     home = given.options().folder
     home.prepare()
@@ -50,6 +52,7 @@ def rotate(connection: Connection) -> None:
 @with_connection
 def backup(connection: Connection, file: Path) -> None:
     """Copy the databases to FILE. Secrets are not in it."""
+    # An absolute path, because the server that writes the file has another working directory.
     made = connection.call("POST", "/backup", {"path": str(file.expanduser().absolute())})
     printing.as_json(made) if connection.as_json else click.echo(f"Wrote {made['path']} ({made['bytes']:,} bytes).")
 
@@ -65,6 +68,7 @@ def restore(given: CommandOptions, /, file: Path, yes: bool) -> None:
     given.values.pop("json", None)
     home = given.options().folder
     if home.database.exists() and not yes:
+        # On standard error, because standard output is for what a script reads.
         click.confirm(f"Replace the databases in {home.root}? They stay there as *.before-restore", abort=True, err=True)
     put_back(file, home)
     click.echo(f"Restored {home.root} from {file}.")

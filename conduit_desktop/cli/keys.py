@@ -65,6 +65,7 @@ def create(connection: Connection, /, name: str, **values: Any) -> None:
     _show_key(connection, connection.call("POST", "/keys", {"name": name, **_body(values)}))
 
 
+# Both words: the groups of providers, models and prices have `add`.
 keys.add_command(create, "add")
 
 

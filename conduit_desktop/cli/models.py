@@ -128,6 +128,7 @@ def _body(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(text: str) -> dict[str, Any]:
+    # The weight is what follows the last `=`: model names may hold slashes and colons.
     found = re.fullmatch(r"([^/]+)/(.+?)(?:=(\d+))?", text)
     if found is None:
         raise click.BadParameter(f"{text!r} is not PROVIDER/MODEL or PROVIDER/MODEL=WEIGHT", param_hint="--target")

@@ -136,6 +136,7 @@ def _take_home(context: click.Context, parameter: click.Parameter, value: Path |
 
 
 def _take_json(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    # None for a flag that was not given: it must not replace one that was given before.
     context.ensure_object(CommandOptions).take(json=value or None)
 
 
@@ -144,6 +145,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        # `expose_value=False`: the functions of commands need neither, and would all have to take them.
         self.params.append(click.Option(["--home"], type=_FOLDER, expose_value=False, callback=_take_home, help="The home folder."))
         self.params.append(
             click.Option(["--json"], is_flag=True, expose_value=False, callback=_take_json, help="Print the answer as JSON.")

@@ -61,6 +61,7 @@ def add(connection: Connection, /, pattern: str, **values: Any) -> None:
 @with_connection
 def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Change the rates given; `none` clears one. The others stay as they are."""
+    # PUT replaces the whole price, so what was not given has to be sent again.
     before = connection.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
     _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", kept | given_fields(values)))

@@ -20,6 +20,7 @@ def as_json(value: Any) -> None:
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
     """A table; numbers to the right. In a pipe it is as wide as it needs to be."""
+    # Imported here: JSON needs none of it.
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -31,6 +32,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
         numeric = bool(rows) and all(isinstance(_value(row, source), (int, float, type(None))) for row in rows)
         shown.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
+        # `Text`, because rich would read brackets in a name as markup.
         shown.add_row(*(Text(cell(_value(row, source))) for _, source in columns))
     # In a pipe rich assumes 80 columns and would fold cells: a script wants each row on one line.
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 400, highlight=False).print(shown)

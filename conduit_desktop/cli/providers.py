@@ -72,6 +72,7 @@ def show(connection: Connection, name: str) -> None:
 @with_connection
 def add(connection: Connection, /, name: str, kind: str, keys: Pairs, **values: Any) -> None:
     """Add a provider. Its key goes to the secret store."""
+    # Looked up first, so that a terminal is asked for a key only where the kind needs one.
     kinds = {row["kind"]: row for row in connection.all("/catalog")}
     needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
     values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key and not keys)
@@ -108,6 +109,7 @@ def test(connection: Connection, name: str) -> None:
     """Send a provider a small request; fails if it does not answer."""
     result = connection.call("POST", f"/providers/{segment(name)}/test")
     printing.as_json(result) if connection.as_json else printing.details(result)
+    # The exit code as well, so that a script can test a provider.
     click.get_current_context().exit(0 if result["ok"] else 1)
 
 
@@ -134,6 +136,7 @@ def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, A
         return {"api_keys": None}
     new = {label: secret(text, label) for label, text in given if text != NONE}
     named = {label for label, _ in given}
+    # The field replaces the whole list: keys that were not named are sent by label, and keep their values.
     kept = [{"label": one["label"], "weight": one["weight"]} for one in before if one["label"] not in named]
     return {"api_keys": [*kept, *({"label": label, "api_key": key} for label, key in new.items())]}
 

@@ -23,6 +23,7 @@ def usage(connection: Connection, by: str, since: str | None, until: str | None,
     """Requests, tokens and cost."""
     query = {"group_by": by, "since": since, "until": until}
     if as_csv:
+        # nl=False: the CSV ends with a line break of its own.
         click.echo(connection.call("GET", "/usage", query={**query, "format": "csv"}), nl=False)
         return
     rows = connection.all("/usage", query)
@@ -64,12 +65,14 @@ def requests(connection: Connection, /, id: str | None, follow: bool, **query: A
     if follow:
         _follow(connection, query)
         return
+    # One page, not `all`: the log may hold a million rows.
     rows = connection.call("GET", "/requests", query=query)["data"]
     printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
 
 
 def _follow(connection: Connection, query: dict[str, Any]) -> None:
     """A line for each request as it ends."""
+    # Filtered here, because the feed takes no parameters.
     wanted = {name: query[name] for name in ("model", "provider", "status") if query[name] is not None}
     try:
         for topic, row in connection.events():
@@ -81,6 +84,7 @@ def _follow(connection: Connection, query: dict[str, Any]) -> None:
                 click.echo(orjson.dumps(row).decode())
             else:
                 click.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))
+    # Ctrl-C is how following ends, so it is no failure.
     except KeyboardInterrupt:
         return
 

@@ -31,6 +31,7 @@ def list_(connection: Connection) -> None:
 def set_(connection: Connection, name: str, value: str) -> None:
     """Set one; VALUE is JSON or text, `none` restores the default."""
     kinds = {row["name"]: row["type"] for row in connection.all("/settings")}
+    # Text options take the text as it is: `123` must not become a number, nor `true` a boolean.
     given = None if value == NONE else value if kinds.get(name) == "string" else json_or_text(value)
     rows = connection.call("PATCH", "/settings", {name: given})["data"]
     row = next(row for row in rows if row["name"] == name)

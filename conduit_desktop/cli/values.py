@@ -90,8 +90,10 @@ def body_option(option: str, field: str | None = None, **more: Any) -> Callable[
 
 def secret(text: str | None, what: str, ask: bool = False) -> str | None:
     """A credential: `-` reads one line of standard input, `env:NAME` stays a reference; with `ask` a terminal prompts for it."""
+    # Not only as an argument, which the list of processes and the shell's history would show.
     if text == "-":
         return sys.stdin.readline().strip() or None
+    # Only on a terminal: a script would wait for an answer that nobody gives.
     if text is None and ask and sys.stdin.isatty():
         return click.prompt(what, hide_input=True, default="", show_default=False, err=True).strip() or None
     return text

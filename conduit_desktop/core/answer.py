@@ -75,9 +75,11 @@ class Answer:
             for part in choice.parts:
                 yield from _part_events(part, index, type(part) is previous)
                 previous = type(part)
+        # After the parts of every choice: a reader may take a finish for the end of the stream.
         for choice in self.choices:
             if choice.finish is not None:
                 yield choice.finish
+        # Last, as OpenAI sends it: in a chunk of its own after the finish reasons.
         if self.usage is not None:
             yield UsageReported(self.usage)
 
@@ -134,6 +136,7 @@ def _fold(answer: Answer, event: Event) -> None:
         case Started():
             answer.started = event
         case UsageReported():
+            # Replaced, not added: each report contains the one before.
             answer.usage = event.usage
         case _:
             _fold_into_choice(_choice(answer, event.choice), event)
@@ -158,6 +161,7 @@ def _fold_into_choice(choice: Choice, event: ChoiceEvent) -> None:  # noqa: C901
             _open(choice, Thinking).text += event.text
         case ThinkingSigned():
             thinking = _open(choice, Thinking)
+            # Appended: a signature may come in several pieces.
             thinking.signature = (thinking.signature or "") + event.signature
         case ThinkingRedacted():
             choice.parts.append(RedactedThinking(event.data))
@@ -192,4 +196,5 @@ def _call(choice: Choice, call_id: str) -> ToolCall:
     for part in reversed(choice.parts):
         if isinstance(part, ToolCall) and part.id == call_id:
             return part
+    # A mistake of a reader, not of a vendor: readers open a call before they report its arguments.
     raise ValueError(f"arguments for a tool call that never started: {call_id!r}")

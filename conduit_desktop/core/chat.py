@@ -105,6 +105,7 @@ class ToolCall:
 
     id: str
     name: str
+    # Text, not an object: models write invalid JSON, and only the client can ask them to mend it.
     arguments: str
     kind: ToolKind = "function"
     signature: str | None = None

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 def write_cursor(*place: str | int) -> str:
     """The cursor of a place, such as the time and id of the last row shown."""
+    # Without padding: `=` would have to be quoted in a URL.
     return base64.urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()
 
 

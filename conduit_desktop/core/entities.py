@@ -97,6 +97,7 @@ class ModelAlias(Entity):
     fallbacks: tuple[str, ...] = ()
     context_fallbacks: tuple[str, ...] = ()
     content_filter_fallbacks: tuple[str, ...] = ()
+    # Each retry is paid for, and the client waits for all of them.
     retries: int = Field(default=1, ge=0, le=10)
     timeouts: TimeoutOverrides = TimeoutOverrides()
     max_context_tokens: int | None = Field(default=None, gt=0)

@@ -132,6 +132,7 @@ class GatewayError(ConduitError):
     status: int = 500
     type: str = "api_error"
     code: str = "internal_error"
+    # Read-only, because all errors share the default: a header added to it would show in every answer.
     response_headers: Mapping[str, str] = MappingProxyType({})
     """Extra headers of the error response: attempts, provider, and the state of the key's rate limits."""
 
@@ -170,6 +171,7 @@ class Unauthorized(GatewayError):
 class BudgetExceeded(GatewayError):
     """The key's budget is spent, or what remains does not cover this request's cost estimate."""
 
+    # 402 and not 429, which SDKs retry: a spent budget does not come back within seconds.
     status = 402
     type = "insufficient_quota"
     code = "billing_hard_limit_reached"
@@ -251,6 +253,7 @@ class RecordsRefused(GatewayError):
 class Closing(GatewayError):
     """The gateway stops, and the grace period of running answers is over."""
 
+    # A status that SDKs retry: after a restart the same request succeeds.
     status = 503
     code = "gateway_closing"
 
@@ -349,6 +352,7 @@ def classify_status(status: int) -> Reason:
     }
     if status in known:
         return known[status]
+    # An unknown 4xx is taken for a fault of the request, so that it is not sent to every other target as well.
     return "server" if status >= 500 else "bad_request"
 
 

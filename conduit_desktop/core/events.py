@@ -201,6 +201,7 @@ CONTENT_EVENTS = (
     ToolCallDelta,
     Refused,
     OpaqueBlock,
+    # An answer that is empty but finished is an answer, too.
     Finished,
 )
 """The events that commit a stream to its target: after the first of them there is no failover."""

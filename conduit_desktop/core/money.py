@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+# A token at $0.05 a million is 50 of these: whole numbers are exact enough for one token of a cheap model.
 NANO_PER_USD = 1_000_000_000
 
 
@@ -33,4 +34,5 @@ def show_usd(nano: int | None) -> str:
     usd = Decimal(nano) / NANO_PER_USD
     if abs(usd) >= Decimal("0.1"):
         return f"${usd:,.2f}"
+    # Four digits below ten cents: most calls cost less than a cent.
     return f"${usd:.4f}" if abs(usd) >= Decimal("0.0001") else "< $0.0001"

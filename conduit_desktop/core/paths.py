@@ -74,6 +74,7 @@ def default_home() -> Path:
     """The platform's user data folder for Conduit Desktop."""
     import platformdirs  # imported here: a start with --home does not need it
 
+    # Without appauthor=False, Windows would get a folder of the author above the program's.
     return Path(platformdirs.user_data_dir("conduit-desktop", appauthor=False))
 
 

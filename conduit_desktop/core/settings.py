@@ -17,12 +17,16 @@ def option(default: Any, group: Group, title: str, description: str, **bounds: A
 class Settings(BaseModel):
     """The options with their values; durations are in seconds."""
 
+    # `forbid`: a misspelled option is an error instead of a silent default.
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Empty, not 127.0.0.1: that would leave out ::1, as which some clients look `localhost` up.
     host: str = option("", "Server", "Listen address", "Empty: this computer only. Restart the server to apply.")
     port: int = option(5000, "Server", "Port", "0 chooses any free port. Restart the server to apply.", ge=0, le=65535)
     start_server: bool = option(True, "Server", "Start server with the app", "Start listening when the app opens.")
+    # aiohttp's 1 MiB is too little: a first "hi" of Claude Code has 125 KB, and pictures have megabytes.
     max_body_mb: int = option(100, "Server", "Max request size (MB)", "Larger request bodies are rejected.", ge=1, le=4096)
+    # Claude Code takes a stream for stalled after 20 s without a byte (BerriAI/litellm#36024).
     keepalive_s: float = option(
         10.0,
         "Server",
@@ -45,6 +49,7 @@ class Settings(BaseModel):
         None, "Security", "Key for local requests without a key",
         "Virtual key that is used for requests from this computer that have no key.",
     )  # fmt: skip
+    # Off by default: system proxies such as Clash also take requests to loopback, where local servers listen.
     use_system_proxy: bool = option(
         False, "Server", "Use system proxy", "Connect to providers through HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
     )
@@ -52,6 +57,7 @@ class Settings(BaseModel):
     first_token_s: float = option(120.0, "Routing", "First token timeout (s)", "Time until a provider's response starts.", gt=0)
     idle_s: float = option(60.0, "Routing", "Idle timeout (s)", "Time without data during a response.", gt=0)
     total_s: float = option(600.0, "Routing", "Total timeout (s)", "Time for a request with all of its attempts.", gt=0)
+    # Off by default: requests that nobody made should not reach a vendor.
     health_check_s: float = option(
         0.0,
         "Routing",
@@ -70,6 +76,7 @@ class Settings(BaseModel):
     catalog_prices: bool = option(
         True, "Money", "Use price catalog", "Use the built-in prices for models without a price of your own."
     )
+    # Off by default: prompts hold source code, secrets and personal data.
     log_payloads: bool = option(
         False, "Logging", "Store request and response bodies", "For all keys. It can also be turned on for a single key."
     )
@@ -92,6 +99,7 @@ class Settings(BaseModel):
     request_rows: int = option(
         1_000_000, "Logging", "Max number of logged requests", "The oldest requests are deleted first.", ge=1000
     )
+    # `answer` by default: a full disk must not stop work, unless the operator needs a complete log.
     record_policy: Literal["answer", "refuse"] = option(
         "answer", "Logging", "If the request log cannot be written",
         "Answer: continue to serve requests. Refuse: reject them until the log can be written again.",

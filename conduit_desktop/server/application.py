@@ -30,6 +30,7 @@ def build(context: AppContext) -> web.Application:
     _post(router, "/messages", chat_handler(gateway, "anthropic_messages"))
     for prefix in _PREFIXES:
         router.add_get(f"{prefix}/models", models_handler(gateway))
+        # `.+`, because names of models hold slashes, such as `openai/gpt-5`.
         router.add_get(f"{prefix}/models/{{id:.+}}", model_handler(gateway))
     gemini.mount(router, gateway)
     ollama.mount(router, gateway)
@@ -37,6 +38,7 @@ def build(context: AppContext) -> web.Application:
     media.mount(router, gateway, _PREFIXES)
     metrics.mount(app, context)
     docs.mount(router)
+    # Claude Code begins with HEAD /, which aiohttp answers by this GET.
     router.add_get("/", _root)
     router.add_get("/health", _health)
     router.add_get("/health/ready", _ready(context))

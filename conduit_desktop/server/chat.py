@@ -20,6 +20,7 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
 
     async def chat(request: web.Request) -> web.StreamResponse:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        # Before the messages are checked: a refusal, too, names the id of its request.
         call = make_call(request, gateway, dialect(name), body)
         request_fields.need_messages(body)
         return await answer(request, gateway, call)
@@ -69,7 +70,7 @@ async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> 
     response = web.StreamResponse(headers=reply.headers)
     response.headers["Content-Type"] = reply.content_type
     response.headers["Cache-Control"] = "no-cache"
-    # nginx would hold events back until its buffer is full.
+    # nginx would hold events back until its buffer is full (its directive proxy_buffering names this header).
     response.headers["X-Accel-Buffering"] = "no"
     # Here, because the middleware sees the response only after its headers have been sent.
     response.headers.update(cors_headers(request, gateway))
@@ -79,5 +80,6 @@ async def stream(request: web.Request, gateway: Gateway, reply: StreamReply) -> 
             await response.write(data)
         await response.write_eof()
     finally:
+        # Also where the client hung up before the headers: the frames have not begun then, and would settle nothing.
         await reply.close()
     return response

@@ -55,13 +55,16 @@ def handler(gateway: Gateway) -> Callable[[web.Request], Awaitable[web.StreamRes
 
 def _call(request: web.Request, gateway: Gateway, body: dict[str, Any], model: str, method: str) -> Call:
     stream = method == "streamGenerateContent"
+    # Google's APIs take their system parameters with and without `$` (docs.cloud.google.com/apis/docs/system-parameters).
     events = not stream or request.query.get("alt", request.query.get("$alt")) == "sse"
+    # As in `request_fields.model_of`: the name goes into records, metrics and logs.
     if len(model) > 512:
         raise BadRequest("The model's name is too long.", param="model")
     return make_call(request, gateway, dialect("gemini" if events else "gemini_array"), body, model, stream)
 
 
 async def _generate(request: web.Request, gateway: Gateway, call: Call) -> web.StreamResponse:
+    # A single content without its list is taken as well; the text of the refusal is Google's own.
     if not isinstance(call.body.get("contents"), list | dict) or not call.body["contents"]:
         raise BadRequest("contents is not specified", code="missing_parameter", param="contents")
     return await answer(request, gateway, call)

@@ -95,7 +95,9 @@ class HttpServer:
         ssl_context = self._tls.context() if self._tls else None
         # In a thread: naming the program that holds a taken port reads /proc or runs a command.
         sockets = await asyncio.to_thread(bind, settings.host, settings.port)
-        # Without handler_cancellation a client's disconnect would be noticed only at the next write.
+        # Without handler_cancellation a client's disconnect would be noticed only at the next write, and upstream would go on
+        # generating until then (docs.aiohttp.org/en/stable/web_advanced.html, "Peer disconnection").
+        # No access log: every request has a record, and a path may hold a key (`?key=`).
         runner = web.AppRunner(
             build(context), handler_cancellation=True, access_log=None, shutdown_timeout=GRACE_S, keepalive_timeout=75
         )
@@ -168,9 +170,11 @@ def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> soc
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            # On Windows SO_REUSEADDR would let a second program listen on the same port.
+            # On Windows SO_REUSEADDR would let a second program listen on the same port; SO_EXCLUSIVEADDRUSE prevents that even
+            # where the other program asks for it (msdn.microsoft.com/en-us/library/windows/hardware/cc150667).
             made.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
+            # Elsewhere it only passes over connections that are still closing, so that a restart need not wait for them.
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # Else a socket on `::` would also take the IPv4 port, where the system has dual-stack sockets.
@@ -183,6 +187,7 @@ def _listening_socket(family: socket.AddressFamily, host: str, port: int) -> soc
         # 10013 and 10048: WSAEACCES and WSAEADDRINUSE.
         if error.errno in (errno.EADDRINUSE, errno.EACCES) or getattr(error, "winerror", 0) in (10013, 10048):
             raise PortTaken(_port_taken_text(host, port, error)) from error
+        # For loopback `bind` decides: it goes on without IPv6.
         if host not in ("::1", "127.0.0.1"):
             raise ConduitError(f"cannot listen on {host}: {error.strerror}") from error
         raise
@@ -233,6 +238,7 @@ def _port_holder_linux(port: int) -> str | None:
 
 def _port_holder_lsof(port: int) -> str | None:
     # -F prints one field per line, its first letter the field: p for the pid, c for the command.
+    # By its full path, so that PATH cannot put another program in its place.
     command = ["/usr/sbin/lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
     lines = subprocess.run(command, capture_output=True, text=True, timeout=3, check=False).stdout.splitlines()  # noqa: S603
     fields = {line[:1]: line[1:] for line in lines}
@@ -241,5 +247,6 @@ def _port_holder_lsof(port: int) -> str | None:
 
 def _port_holder_windows(port: int) -> str | None:
     script = f"(Get-Process -Id (Get-NetTCPConnection -LocalPort {port} -State Listen).OwningProcess | Select -First 1).ProcessName"
+    # -NoProfile: a profile of the user may print text of its own, or take seconds.
     command = ["powershell", "-NoProfile", "-Command", script]
     return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip() or None  # noqa: S603

@@ -23,6 +23,7 @@ from conduit_desktop.wire.media.rerank import documents
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
 
+# aiohttp writes a whole body at once: for a slow client all of a larger one would wait in the transport's buffer.
 LARGE = 512 * 1024
 _PIECE = 128 * 1024
 _DEFAULT_MODERATION = "omni-moderation-latest"
@@ -96,6 +97,7 @@ def _cut(request: web.Request) -> web.StreamResponse:
     """Drop the connection: a normal end would make half a sound file look complete."""
     if request.transport is not None:
         request.transport.abort()
+    # As after a hang-up: the middleware passes it on without logging, and aiohttp ends the connection.
     raise ConnectionResetError("the answer broke off")
 
 
@@ -134,6 +136,7 @@ def count_handler(gateway: Gateway) -> Handler:
     async def count(request: web.Request) -> web.StreamResponse:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         anthropic = dialect("anthropic_messages")
+        # A body that was copied from a message may ask for a stream; a count has none.
         call = make_call(request, gateway, anthropic, {**body, "stream": False})
         request_fields.need_messages(body)
         call.endpoint, call.body = "count_tokens", body
@@ -158,6 +161,7 @@ def _embeddings(body: Mapping[str, Any]) -> None:
     if body.get("input") is None:
         raise BadRequest("The field 'input' is missing.", code="missing_parameter", param="input")
     inputs_of(dict(body))
+    # openai-node asks for base64 and decodes whatever comes: a list of floats would silently become a wrong vector.
     wants_base64(dict(body))
     size = body.get("dimensions")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):

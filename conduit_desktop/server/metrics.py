@@ -49,6 +49,7 @@ class Histogram:
 
     def observe(self, seconds: float) -> None:
         """Add one observation."""
+        # From the left: `le` is "less or equal", so a value on a bound belongs to the bucket of that bound.
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
@@ -120,6 +121,7 @@ class Metrics:
             *_family("conduit_event_loop_lag_seconds", "gauge", "Delay of the event loop's last timer.", [((), loop_lag_s)]),
             *_family("conduit_uptime_seconds", "gauge", "Since the server began to listen.", [((), uptime_s)]),
         ]  # fmt: skip
+        # The text format wants a line feed after the last line, too.
         return "\n".join(lines) + "\n"
 
 
@@ -167,10 +169,12 @@ def sample(name: str, labels: Labels, value: float | str) -> str:
 
 
 def _escaped(text: str) -> str:
+    # A surrogate in a model's name cannot be encoded: without `replace` one request would fail the whole page for good.
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").encode("utf-8", "replace").decode()
 
 
 def _number(value: float | str) -> str:
+    # Nine digits: more would show the error of floats, such as 0.30000000000000004.
     return value if isinstance(value, str) else str(round(value, 9))
 
 
@@ -179,6 +183,7 @@ def mount(app: web.Application, context: AppContext) -> None:
     metrics = Metrics()
 
     async def on_cleanup(app: web.Application) -> None:
+        # The bus outlives the application: a restarted server would count every request twice.
         unsubscribe()
 
     unsubscribe = context.bus.subscribe(metrics.on_change, "requests")
@@ -209,6 +214,7 @@ def _is_local(request: web.Request) -> bool:
         return False
     address = request.remote or ""
     try:
+        # A link-local address carries its interface after `%`.
         return ipaddress.ip_address(address.partition("%")[0]).is_loopback
     except ValueError:
         return False

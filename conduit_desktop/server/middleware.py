@@ -56,6 +56,7 @@ _EXPOSED = ", ".join(
 )  # fmt: skip
 _BRACKETED = re.compile(r"\[[^\[\]]+\](?::\d*)?", re.ASCII)
 """An IPv6 address in a Host header, with or without a port."""
+# The SDKs of OpenAI and Anthropic obey `x-should-retry` before they look at the status (`_base_client.py`).
 _RELAYED_ERROR_HEADERS = ("retry-after", "request-id", "x-request-id", "x-should-retry")
 
 
@@ -65,6 +66,7 @@ def client_api_middleware(gateway: Gateway) -> Middleware:
     @web.middleware
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            # Before preflights as well: a page with a rebound name must get no CORS headers.
             check_host(request.headers.get("Host", ""), gateway.snapshot.settings.allowed_hosts)
             if request.method == "OPTIONS":
                 return _preflight(request, gateway)
@@ -114,9 +116,11 @@ def _preflight(request: web.Request, gateway: Gateway) -> web.Response:
             "Access-Control-Request-Headers", "authorization, content-type"
         )
         headers["Access-Control-Max-Age"] = "600"
-        # Chrome asks for this where a page of the public internet calls a private address.
+        # Browsers with Private Network Access ask for this where a public page calls a private address. Local Network Access has
+        # superseded it (web-platform-dx.github.io/web-features-explorer/features/private-network-access).
         if request.headers.get("Access-Control-Request-Private-Network") == "true":
             headers["Access-Control-Allow-Private-Network"] = "true"
+    # 204 for a foreign origin, too: without the headers the browser refuses by itself.
     return web.Response(status=204, headers=headers)
 
 
@@ -128,6 +132,7 @@ def origin_allowed(origin: str, patterns: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=512)
 def _is_this_computer(name: str) -> bool:
+    # `host.docker.internal` is how containers on this computer call it.
     if name in ("localhost", "host.docker.internal") or name.endswith(".localhost") or name == socket.gethostname().lower():
         return True
     try:
@@ -141,6 +146,7 @@ def _is_this_computer(name: str) -> bool:
 def check_host(host: str, allowed: list[str]) -> None:
     """Raises Forbidden for a Host header that names neither this computer nor an allowed host (DNS rebinding)."""
     name = host_name(host)
+    # Simple health checks send no Host header; a browser always does.
     if not name or _is_this_computer(name) or name in (one.lower() for one in allowed):
         return
     raise Forbidden(
@@ -186,6 +192,7 @@ def caller_of(request: web.Request, gateway: Gateway) -> Call:
 
 def dialect_of(request: web.Request) -> Dialect:
     """The dialect of a request by its path, for lists of models by its headers; OpenAI's for every other path."""
+    # By path, because an error may come before the body was read.
     path = request.path
     if path.startswith("/api/"):
         return dialect("ollama_generate" if path == "/api/generate" else "ollama")

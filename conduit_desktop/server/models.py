@@ -57,6 +57,7 @@ def offered_to(request: web.Request, gateway: Gateway) -> list[ModelAlias]:
     """The enabled aliases that the caller's key may use, sorted by name; raises Unauthorized or Forbidden."""
     snapshot = gateway.snapshot
     caller = access.identify(caller_of(request, gateway), snapshot)
+    # Without patterns: `gpt-*` is no name that a client could send.
     found = [alias for alias in snapshot.aliases.values() if alias.enabled and access.may_call(caller.key, alias.alias)]
     return sorted(found, key=lambda alias: alias.alias.lower())
 
@@ -79,6 +80,7 @@ def _gemini_row(alias: ModelAlias) -> Row:
 def _gemini_page(request: web.Request, aliases: list[ModelAlias]) -> Row:
     """One page of `pageSize` (default 50, at most 1000) models; `pageToken` is the index of its first model."""
     size, token = request.query.get("pageSize", ""), request.query.get("pageToken", "")
+    # Defaults and maximum as in ai.google.dev/api/python/google/generativeai/protos/ListModelsRequest.
     count = min(int(size), 1000) if size.isdecimal() and int(size) > 0 else 50
     start = int(token) if token.isdecimal() else 0
     page: Row = {"models": [_gemini_row(alias) for alias in aliases[start : start + count]]}
@@ -120,6 +122,7 @@ _RATES = (*Rates.model_fields, "per_image", "per_minute", "per_1k_chars")
 def _first_target(alias: ModelAlias, snapshot: Snapshot) -> BoundTarget | None:
     for target in alias.targets:
         bound = snapshot.providers.get(target.provider.lower())
+        # A target `*` stands for the requested name: it has no model of its own to look up.
         if bound is not None and bound.provider.enabled and "*" not in target.model:
             return BoundTarget.of(bound, target.model)
     return None
@@ -133,6 +136,7 @@ def _context_of(gateway: Gateway, target: BoundTarget) -> int | None:
 
 def _anthropic_page(request: web.Request, rows: list[Row]) -> Row:
     limit = request.query.get("limit", "")
+    # platform.claude.com/docs/en/api/models-list: 20 by default, 1 to 1000. Claude Code asks for 1000, and waits 3 s.
     count = min(int(limit), 1000) if limit.isdecimal() and int(limit) > 0 else 20
     after = request.query.get("after_id")
     start = next((index + 1 for index, row in enumerate(rows) if row["id"] == after), 0) if after else 0

@@ -62,7 +62,8 @@ def chat_handler(gateway: Gateway, name: str, field: str) -> Handler:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         call = _call(request, gateway, language, body)
         if not body.get(field):
-            # Without a prompt Ollama only loads the model and reports that. Models here need no loading.
+            # Without a prompt Ollama only loads the model and reports that (ollama/ollama, docs/api.md, "Load a model").
+            # Models here need no loading: no provider is called and nothing is recorded, but a key is needed all the same.
             access.identify(call, gateway.snapshot)
             return json_response(_loaded(call, language))
         if field == "messages":
@@ -138,6 +139,7 @@ def show_handler(gateway: Gateway) -> Handler:
 
     async def show(request: web.Request) -> web.Response:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        # Older clients of Ollama send `name`.
         model = named(request_fields.model_of({"model": body.get("model") or body.get("name")}), gateway)
         caller = access.identify(caller_of(request, gateway), gateway.snapshot)
         route = resolve_model(model, gateway.snapshot, endpoint=None)
@@ -177,6 +179,7 @@ def _shown(route: Route, known: list[OfferedModel]) -> dict[str, Any]:
         "template": "{{ .Prompt }}",
         "details": {**_DETAILS, **_SIZES},
         "model_info": info,
+        # VS Code's provider reads what a model can do from this list, which Ollama has had since 0.6.4.
         "capabilities": ["completion", *(features if listed else ["tools"])],
         **({"modified_at": _changed(route.alias)} if route.alias else {}),
     }

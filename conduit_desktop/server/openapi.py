@@ -51,6 +51,7 @@ def document() -> Json:
     bodies = {row.body for row in OPERATIONS if row.body is not None and issubclass(row.body, BaseModel)}
     views = {row.result for row in OPERATIONS if row.result is not None}
     wanted = [*((body, "validation") for body in bodies), *((view, "serialization") for view in views)]
+    # Sorted, because sets have no order: the document should be the same at each start.
     refs, made = models_json_schema(sorted(wanted, key=lambda pair: pair[0].__name__), ref_template=_REF)  # type: ignore[arg-type]
     paths: dict[str, Json] = {path: dict(methods) for path, methods in CLIENT_PATHS.items()}
     for row in OPERATIONS:
@@ -94,6 +95,7 @@ def _operation(row: Operation, refs: Refs) -> Json:
     }
     if row.body is not None:
         schema = refs[(row.body, "validation")] if issubclass(row.body, BaseModel) else {"type": "object"}
+        # A POST whose fields are all optional may come without a body.
         needed = row.method != "POST" or bool(_required(row))
         made["requestBody"] = {"required": needed, "content": {"application/json": {"schema": schema}}}
     return made

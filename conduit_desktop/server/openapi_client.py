@@ -24,6 +24,7 @@ def _of(required: tuple[str, ...], **properties: Json) -> Json:
 
 _MESSAGE = _of(("role", "content"), role=_TEXT, content={})
 _MESSAGES = _list(_MESSAGE)
+# OpenAPI 3.1 describes files with JSON Schema's `contentMediaType`, no longer with `format: binary`.
 _FILE: Json = {"type": "string", "contentMediaType": "application/octet-stream"}
 _DOCUMENTS = _list({"anyOf": [_TEXT, _of(("text",), text=_TEXT)]})
 _CONTENTS = _list(_of(("parts",), role=_TEXT, parts=_list(_ANY)))

@@ -14,6 +14,7 @@ _MB = 1024 * 1024
 
 def credential(request: web.Request) -> str | None:
     """The key from Bearer, x-api-key, api-key, x-goog-api-key or ?key=, in this order; None where none was sent."""
+    # Every header on every path: SDKs of one vendor are pointed at another one's paths, and Anthropic's also send Bearer.
     headers = request.headers
     authorization = headers.get("Authorization")
     if authorization and authorization[:7].lower() == "bearer ":
@@ -53,6 +54,7 @@ def _too_large(max_mb: int) -> PayloadTooLarge:
 
 async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
     """The body as a JSON object; raises BadRequest (with the position of a syntax error) or PayloadTooLarge."""
+    # Only forms are refused: JSON under another content type, or none, is still JSON.
     if request.headers.get("Content-Type", "")[:10].lower() == "multipart/":
         raise BadRequest("This path takes JSON (Content-Type: application/json).", code="unsupported_media_type")
     raw = await read_body(request, max_mb)
@@ -61,6 +63,7 @@ async def read_json(request: web.Request, max_mb: int) -> dict[str, Any]:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
+        # `from None`: the text has the position already, and the parser's traceback says nothing more.
         raise BadRequest(f"The request body is not valid JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="invalid_json")
@@ -80,6 +83,7 @@ def model_of(body: dict[str, Any]) -> str:
 def flag(body: dict[str, Any], name: str) -> bool:
     """A boolean field, False where it is absent or null; raises BadRequest."""
     value = body.get(name)
+    # No truthiness: the text "false" would stream.
     if value is None or isinstance(value, bool):
         return bool(value)
     raise BadRequest(f"The field {name!r} must be true or false.", param=name)

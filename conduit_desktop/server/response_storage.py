@@ -31,6 +31,7 @@ class StoringResponses(OpenAIResponses):
         return self._whole
 
     def _echoing(self, request: ChatRequest) -> ChatRequest:
+        # The answer names the response it continues; the body no longer does, because the stored conversation took its place.
         if self.previous is not None:
             applied = {**noted_json(request.source_form, "applied_here"), "previous_response_id": self.previous}
             note_json(request.source_form, "applied_here", applied)

@@ -59,6 +59,7 @@ def _create(gateway: Gateway) -> Handler:
             owner = _owner(call, gateway)
         dialect.previous = await _expand(call, gateway, owner)
         exchange = await gateway.answer(call)
+        # The API stores unless `store` is false. Without an owner the response could be read by everybody.
         if call.body.get("store") is not False and owner:
             if isinstance(exchange, StreamReply):
                 exchange.frames = _storing(exchange.frames, gateway, call, owner, dialect)
@@ -133,6 +134,7 @@ async def _store(gateway: Gateway, call: Call, owner: str, dialect: StoringRespo
     try:
         if not await gateway.state.store.responses.put(response["id"], owner, kept, call.started_at):
             log.warning("the response to %s is too long to be kept", call.id)
+    # The client has its answer already: a store that fails must not turn it into an error.
     except ConduitError as error:
         log.warning("the response to %s could not be kept: %s", call.id, error)
 
@@ -180,6 +182,7 @@ def _count(gateway: Gateway) -> Handler:
 
 
 def _unknown(request: web.Request) -> UnknownPath:
+    # The same for a response of another key: ids must not be probed.
     text = (
         f"Response with id {request.match_info['id'][:100]!r} not found. Kept here are the responses that were stored for this "
         "key and made by providers without a Responses API; ask such a provider itself for its own."

@@ -32,8 +32,10 @@ def mount(app: web.Application, context: AppContext) -> None:
     """Add the admin API to an application."""
     feeds = feed.Feeds(context.bus)
     app.on_startup.append(_with_master_key(context))
+    # At shutdown, not at cleanup: aiohttp waits for open requests in between, and a feed does not end by itself.
     app.on_shutdown.append(feeds.close)
     app.router.add_get(f"{PREFIX}/events", _guarded(context, feeds.serve))
+    # Every path below the prefix, so that an unknown one gets the admin API's own error, and only with a key.
     app.router.add_route("*", PREFIX + "{path:(?:/.*)?}", _guarded(context, _operation(context)))
 
 

@@ -48,7 +48,8 @@ def _presented(request: web.Request) -> str:
 
 def _foreign_page(request: web.Request) -> bool:
     """Browsers name the page's origin; the admin API serves no pages, so only its own origin would do."""
-    # `same-site` too: browsers leave the port out of a site, so that any local web server is one of the same site.
+    # `same-site` too: browsers leave the port out of a site, so that any local web server is one of the same site
+    # (web.dev/articles/same-site-same-origin).
     if request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
         return True
     origin = request.headers.get("Origin")

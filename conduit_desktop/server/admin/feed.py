@@ -14,6 +14,7 @@ from conduit_desktop.core.bus import Bus, Change
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.wire.framing import sse
 
+# Well below the minute without a byte after which our own command line takes the server for gone.
 PING_S = 10.0
 QUEUE = 1000
 """Changes kept for a client that does not read; of more, the oldest are dropped, and the client gets their number."""
@@ -92,6 +93,7 @@ class Feeds:
             await response.prepare(request)
             await response.write(sse.comment("connected"))
             while (data := await listener.frames(self._ping_s)) is not None:
+                # Waits for a slow client while its queue fills: the bus itself never waits.
                 await response.write(data)
         finally:
             forget()

@@ -22,5 +22,6 @@ def refusal(error: ActionError) -> web.Response:
     """An error in the admin API's own shape."""
     headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, WrongMethod) else None
     if error.status == 401:
+        # HTTP demands it with every 401 (RFC 9110, 15.5.2).
         headers = {"WWW-Authenticate": "Bearer"}
     return as_json({"error": {"message": error.message, "code": error.code, "field": error.field}}, error.status, headers)
