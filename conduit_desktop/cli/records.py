@@ -84,8 +84,8 @@ def _follow(connection: Connection, query: dict[str, Any]) -> None:
                 click.echo(orjson.dumps(row).decode())
             else:
                 click.echo("  ".join(printing.cell(source(row) if callable(source) else row[source]) for _, source in COLUMNS))
-    # Ctrl-C is how following ends, so it is no failure.
     except KeyboardInterrupt:
+        # Ctrl-C is how following ends, so it is no failure.
         return
 
 

@@ -76,8 +76,8 @@ class HealthMonitor:
                     self._checked_at = time.monotonic()
                     await self.check()
                 await self.write()
-            # The task must outlive any failure: nothing would start it again.
             except Exception:
+                # The task must outlive any failure: nothing would start it again.
                 log.exception("checking failing targets failed; the monitor goes on")
 
     async def write(self) -> None:

@@ -134,8 +134,8 @@ async def _store(gateway: Gateway, call: Call, owner: str, dialect: StoringRespo
     try:
         if not await gateway.state.store.responses.put(response["id"], owner, kept, call.started_at):
             log.warning("the response to %s is too long to be kept", call.id)
-    # The client has its answer already: a store that fails must not turn it into an error.
     except ConduitError as error:
+        # The client has its answer already: a store that fails must not turn it into an error.
         log.warning("the response to %s could not be kept: %s", call.id, error)
 
 

@@ -127,8 +127,8 @@ def restore(health: Health, snapshot: Snapshot, value: Any, now_ms: int) -> None
     """Restore what was saved where it is still valid: its time not over, its provider and credential unchanged."""
     try:
         kept = SavedHealth.model_validate(value)
-    # Health is no configuration: a row that cannot be read costs a few failures, and must not prevent the start.
     except ValidationError:
+        # Health is no configuration: a row that cannot be read costs a few failures, and must not prevent the start.
         return
     for target in kept.targets:
         bound = _owner(target.name, snapshot)

@@ -38,8 +38,8 @@ class SessionAffinity:
         """`targets` with the session's target first, where it is among them and available now."""
         name = self._targets.get(key)
         for index, target in enumerate(targets):
-            # An unavailable target keeps its place: waiting for it would cost more than its prompt cache saves.
             if target.name == name:
+                # An unavailable target keeps its place: waiting for it would cost more than its prompt cache saves.
                 return [target, *targets[:index], *targets[index + 1 :]] if index and is_available(target, health) else targets
         return targets
 

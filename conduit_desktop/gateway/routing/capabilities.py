@@ -103,8 +103,8 @@ def needs(call: Call) -> Iterator[str]:
     """The features a request needs: `tools`, `json`, `schema`, `vision`. Nothing where it cannot be read."""
     try:
         request = call.neutral
-    # A target of the client's own dialect may take what our reader cannot: passthrough is not refused for that.
     except GatewayError:
+        # A target of the client's own dialect may take what our reader cannot: passthrough is not refused for that.
         return
     if request.tools:
         yield "tools"

@@ -136,8 +136,8 @@ class TargetAttempt:
             kind.judge(error)
             redact(error, self.secrets)
             raise
-        # Also a cancellation: a provider whose connection stays open goes on generating, and billing, after the client hung up.
         except BaseException:
+            # Also a cancellation: a provider whose connection stays open goes on generating, and billing, after the client hung up.
             self._abort()
             raise
 

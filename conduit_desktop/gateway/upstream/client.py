@@ -266,8 +266,8 @@ def _mapped(error: BaseException, reset: Reason) -> UpstreamError | None:
             where, refused = f"{error.host}:{error.port}", isinstance(error.os_error, ConnectionRefusedError)
             cause = "connection refused" if refused else _cause(error.os_error)
             return UpstreamError(f"cannot connect to {where}: {cause}", status=502, reason="connect")
-        # Typical for a kept connection that the provider closes at this moment: as `connect` it is retried.
         case aiohttp.ServerDisconnectedError():
+            # Typical for a kept connection that the provider closes at this moment: as `connect` it is retried.
             return UpstreamError("the connection was closed before an answer", status=502, reason=reset)
         case aiohttp.ClientPayloadError() | aiohttp.ClientConnectionError() | ConnectionError() | asyncio.IncompleteReadError():
             return UpstreamError("the connection broke", status=502, reason=reset)

@@ -124,8 +124,8 @@ class FailoverRun:
         searching = self.search()
         try:
             await asyncio.wait({searching}, timeout=wait_s)
-        # `wait` does not cancel what it waits for: the search would go on, and be paid for, without a client.
         except asyncio.CancelledError:
+            # `wait` does not cancel what it waits for: the search would go on, and be paid for, without a client.
             await self.stop()
             raise
         return searching.result() if searching.done() else None

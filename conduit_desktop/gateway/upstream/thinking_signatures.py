@@ -42,7 +42,6 @@ class Proof:
     def size(self) -> int:
         """Its approximate size in bytes."""
         texts = [(t.data if isinstance(t, RedactedThinking) else t.text + (t.signature or "")) for t in self.thoughts]
-        # 200 bytes stand for the objects themselves; the exact number depends on the interpreter.
         return 200 + len(self.signature or "") + sum(len(text) for text in texts)
 
 
@@ -107,8 +106,8 @@ class ThinkingSignatures:
                 thoughts = thoughts or (proof.thoughts if proof is not None else ())
                 if proof is not None and proof.signature is not None and part.signature is None:
                     part = replace(part, signature=proof.signature)
-            # By its text, for clients that return the thinking but have no field for its signature.
             elif isinstance(part, Thinking) and part.text and (proof := self.find(scope, dialect, part.text)) is not None:
+                # By its text, for clients that return the thinking but have no field for its signature.
                 part = replace(part, signature=proof.signature, dialect=dialect)
             parts.append(part)
         if thoughts:
