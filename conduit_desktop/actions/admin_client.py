@@ -40,6 +40,7 @@ class AdminClient(OperationClient):
 
     async def start_server(self) -> None:
         """Listen; raises PortTaken, and Conflict for a remote gateway."""
+        # The admin API has no such operation: a server that it stopped could not receive the call that starts it again.
         await self._local("started").context.server.start()
 
     async def stop_server(self) -> None:
@@ -181,6 +182,7 @@ class AdminClient(OperationClient):
 
     async def requests(self, query: inputs.RequestQuery | None = None) -> tuple[list[reports.RequestView], str | None]:
         """A part of the log, newest first, and the cursor of the rest. Raises Invalid."""
+        # Not `_all`: the log may hold millions of records.
         return _rows(reports.RequestView, await self.transport.perform("GET", "/requests", query or inputs.RequestQuery()))
 
     async def records(self, query: inputs.RequestQuery | None = None) -> tuple[list[RequestRecord], str | None]:
@@ -211,6 +213,7 @@ class AdminClient(OperationClient):
             from conduit_desktop.actions import usage
 
             return await usage.rows(self.transport.context, query or inputs.UsageQuery())  # one query instead of one per part
+        # `_all` sets its own limit and cursor, and CSV would not come as rows.
         parameters = (query or inputs.UsageQuery()).model_dump(exclude_unset=True, exclude={"limit", "cursor", "format"})
         return await self._all(reports.UsageView, "/usage", parameters)
 
@@ -305,6 +308,7 @@ class AdminClient(OperationClient):
         """The master key in force; raises Conflict for a remote gateway."""
         from conduit_desktop.actions import master_key
 
+        # No operation returns it: a remote caller has it already, or must not get it.
         return await master_key.current(self._local("read").context)
 
     async def rotate_master_key(self) -> str:
@@ -356,5 +360,6 @@ def _view(kind: type[V], answer: Any) -> V:
 
 
 def _rows(kind: type[V], answer: Any) -> tuple[list[V], str | None]:
+    # A local list is a tuple of views, so that hundreds of rows need not pass through JSON.
     rows, cursor = (answer["data"], answer["next"]) if isinstance(answer, dict) else answer
     return [_view(kind, row) for row in rows], cast("str | None", cursor)

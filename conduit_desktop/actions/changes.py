@@ -26,6 +26,7 @@ def new_id(prefix: str) -> str:
 
 def check_unlocked(source: str, what: str) -> None:
     """Raises Conflict for an entity that the config file defines; `what` names it in the message."""
+    # A change made here would be undone when the file is next read.
     if source == "file":
         raise Conflict(f"{what} is defined in the config file; change it there.")
 
@@ -59,6 +60,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel) and not isinstance(value, Entity):
         return value.model_dump()
     if isinstance(value, list):
+        # Entities hold tuples, so that a snapshot in use cannot be changed.
         return tuple(_plain(item) for item in value)
     return value
 

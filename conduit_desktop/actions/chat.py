@@ -78,6 +78,7 @@ class ChatStream(ChatAnswer):
                 for event in reader.close():
                     yield event
             finally:
+                # Also where the reader leaves early: an upstream that is not closed goes on generating, and billing.
                 await exchange.close()
         finally:
             forget()
@@ -106,6 +107,7 @@ def chat_request(
     request = ChatRequest(
         dialect=DIALECT, model=alias, messages=[*system_messages, *messages], tools=list(tools), max_tokens=max_tokens,
         temperature=temperature, top_p=top_p, stop=list(stop) or None, seed=seed, output=output, reasoning=reasoning,
+        # In an OpenAI stream the usage is sent only on request; without it the cost would be an estimate.
         stream=True, include_usage=True,
     )  # fmt: skip
     return dialect(DIALECT).write_request(request, alias).body

@@ -93,11 +93,13 @@ async def keep_credentials(
     kept: dict[str, CredentialRef] = {}
     for one in wanted:
         if one.api_key is not None:
+            # By the provider's id, not its name: renaming a provider then moves no secret.
             secret = await draft.put(f"provider/{provider_id}/{one.label}", one.api_key)
             kept[one.label] = CredentialRef(label=one.label, secret=secret, hint=hint(one.api_key), weight=one.weight)
         else:
             kept[one.label] = known[one.label].model_copy(update={"weight": one.weight})
     named = {credential.secret for credential in kept.values()}
+    # Without those still named: a new key under the same label has the same reference.
     draft.drop({credential.secret for credential in old} - named)
     return tuple(kept.values())
 
@@ -106,6 +108,7 @@ async def keep_headers(
     draft: SecretDraft, provider_id: str, wanted: Mapping[str, str | None], old: Sequence[HeaderHint] = ()
 ) -> tuple[HeaderHint, ...]:
     """The headers there were with `wanted` laid over them: a value sets, null removes; names ignore case."""
+    # Header names ignore case, so `X-Team` replaces `x-team` and is not sent as a second one.
     kept = {header.name.lower(): header for header in old}
     for name, value in wanted.items():
         if value is None:

@@ -100,6 +100,7 @@ class PendingChange:
             return job(edit), edit.changes
 
         result, changes = await self.context.store.transact(run)
+        # Only after the transaction: one that was rolled back publishes nothing.
         for action, subject in changes:
             for topic in TOPICS[action]:
                 self.topics[topic] = None if self.topics.get(topic, subject) != subject else subject
@@ -108,6 +109,7 @@ class PendingChange:
     async def take_effect(self) -> None:
         """Let the gateway see what was committed, then publish it."""
         if self.topics.keys() - {"notifications"}:  # the gateway's snapshot holds all but those
+            # Before the publication: a listener that reads the gateway at the event must see the new state.
             await self.context.gateway.refresh()
         for topic, subject in self.topics.items():
             self.context.bus.publish(topic, subject)
@@ -124,6 +126,7 @@ async def change(context: AppContext, actor: Actor, work: Callable[[PendingChang
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        # Nobody awaits the task any more, so that its exception would be lost.
         task.add_done_callback(_log_failure)
         raise
 

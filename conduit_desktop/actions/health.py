@@ -34,6 +34,7 @@ def _users(context: AppContext) -> dict[str, list[str]]:
     for alias in (*snapshot.aliases.values(), *snapshot.patterns):
         for target in alias.targets:
             bound = snapshot.providers.get(target.provider.lower())
+            # A target with a pattern names no single model; its models are listed once they are called.
             if bound is not None and "*" not in target.model:
                 users.setdefault(f"{bound.name}/{target.model}", []).append(alias.alias)
     return users
@@ -68,10 +69,12 @@ def _view(context: AppContext, name: str, aliases: list[str]) -> TargetHealthVie
 def _transitions(context: AppContext, name: str) -> list[CircuitTransitionView]:
     now = now_ms()
     found = context.gateway.health.transitions(name, TRANSITIONS_WITHIN_S)
+    # Health counts in monotonic seconds, and a reader needs the time of day.
     return [CircuitTransitionView(state=state, at=str(rfc3339(now - round(ago * 1000)))) for ago, state in found]
 
 
 def _state(context: AppContext, name: str, bound: BoundProvider, known: TargetHealth) -> tuple[TargetState, str]:
+    # What the operator did comes first: a paused target may look unused or failing as well.
     if name in context.gateway.health.paused:
         return "paused", "Paused until it is resumed"
     if not bound.provider.enabled:
@@ -79,6 +82,7 @@ def _state(context: AppContext, name: str, bound: BoundProvider, known: TargetHe
     if bound.problem:
         return "unready", bound.problem
     if known.state == "closed" and known.latency_ms is None:
+        # No answer since the start, but an error: it fails before its circuit opens.
         return ("failing", known.last_error) if known.last_error else ("unused", "Not called since the start")
     return _STATES[known.state], known.last_error if known.state != "closed" else ""
 
@@ -104,6 +108,7 @@ async def resume(context: AppContext, target: str, actor: Actor) -> None:
 
 async def _set_paused(context: AppContext, target: str, actor: Actor, *, paused: bool) -> None:
     async def work(started: PendingChange) -> None:
+        # A misspelled name would pause nothing, and be saved without a sign.
         if target not in {one.name for one in targets(context)}:
             raise NotFound(f"There is no target {target!r}.")
         names = context.gateway.health.paused
@@ -112,6 +117,7 @@ async def _set_paused(context: AppContext, target: str, actor: Actor, *, paused:
         _toggle(names, target, paused)
         try:
             await started.commit(_saved(context, "target.pause" if paused else "target.resume", target))
+        # Also for a cancellation, as at the end of the process.
         except BaseException:
             _toggle(names, target, before)
             raise

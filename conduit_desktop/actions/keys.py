@@ -54,6 +54,7 @@ def status(key: VirtualKey, account: BudgetAccount) -> KeyStatus:
         return "disabled"
     if key.expires_at is not None and key.expires_at <= now_ms():
         return "expired"
+    # Spend alone, as in notifications: reservations come and go with each call, and the status would flicker.
     if key.budget_nano is not None and account.spend_nano >= key.budget_nano:
         return "budget_spent"
     return "active"
@@ -162,6 +163,7 @@ async def remove(context: AppContext, key_id: str, actor: Actor) -> None:
 def discard(edit: Edit, key: VirtualKey) -> None:
     """Remove a key inside a transaction, even where the config file locks it."""
     edit.tx.keys.delete(key.id)
+    # A name can be used again; the hint tells the two keys apart in the log.
     edit.record("key.remove", key.name, {"hint": key.hint})
 
 
@@ -214,6 +216,7 @@ def _fields(body: KeyPatch) -> dict[str, Any]:
     """The fields sent, with the entity's names and units."""
     values = sent(body, VirtualKey)
     if "budget_usd" in values:
+        # Whole nano-dollars: the sum of many small costs does not drift as it would with floats.
         values["budget_nano"] = None if body.budget_usd is None else to_nano(body.budget_usd)
         del values["budget_usd"]
     if body.expires_at is not None:

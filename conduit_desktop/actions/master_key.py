@@ -37,6 +37,7 @@ async def authenticate(context: AppContext, presented: str) -> Actor | None:
     """The actor for a presented key: `cli` for this home's local token, `admin` for the master key; compared in constant time."""
     # compare_digest takes text only where it is ASCII; a header may hold any byte.
     given = presented.encode("utf-8", "surrogateescape")
+    # The local token first: it is in memory, and needs neither a keyring nor a vault.
     if hmac.compare_digest(given, context.local_token.encode()):
         return "cli"
     return "admin" if hmac.compare_digest(given, (await current(context)).encode()) else None
@@ -45,12 +46,14 @@ async def authenticate(context: AppContext, presented: str) -> Actor | None:
 async def rotate(context: AppContext, actor: Actor) -> str:
     """Replace the master key and return the new one; raises Conflict where the environment sets it."""
     if os.environ.get(VARIABLE, "").strip():
+        # A key stored now would have no effect while the variable is set.
         raise Conflict(f"The master key is set by {VARIABLE}; change it there.")
 
     async def work(started: PendingChange) -> str:
         key = fresh()
         await started.secrets.put(NAME, key)
         await started.commit(lambda edit: edit.record("master-key.rotate", NAME))
+        # After the commit: until then, and if it fails, the old key is in force.
         context.master_key = key
         return key
 

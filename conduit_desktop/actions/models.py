@@ -94,10 +94,12 @@ def update(edit: Edit, before: ModelAlias, patch: ModelPatch, source: Source = "
     """Apply `patch` to an alias inside a transaction, even where the config file locks it; raises Conflict, Invalid."""
     values = sent(patch, ModelAlias)
     if patch.timeouts is not None:
+        # One limit in a patch must not reset the other three.
         values["timeouts"] = before.timeouts.model_copy(update=patch.timeouts.model_dump(exclude_unset=True))
     after = replaced(before, {**values, "source": source})
     if "targets" in values:
         _check_targets(edit, after.targets)
+    # Only what was sent: an alias whose fallback was removed meanwhile can still be changed in other fields.
     if "fallbacks" in values:
         _check_fallbacks(edit, after.alias, after.fallbacks, renamed=before.alias)
     _check_by_cause(edit, after, [name for name in BY_CAUSE if name in values])
@@ -164,6 +166,7 @@ def check_fallbacks(alias: str, fallbacks: Sequence[str], known: Mapping[str, Se
     """
     for index, name in enumerate(fallbacks):
         field = f"{path}[{index}]"
+        # First the cycle: an alias that is being created is not in `known` yet, and would be reported as missing.
         if _reaches(name.lower(), alias.lower(), known):
             raise Invalid(f"{field}: {name!r} leads back to {alias!r}", field)
         if name.lower() not in known:

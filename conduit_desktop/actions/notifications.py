@@ -33,6 +33,7 @@ async def mark_read(context: AppContext, notification_id: str, actor: Actor = "g
     def update(edit: Edit) -> None:
         if not edit.tx.notifications.mark_read(notification_id):
             raise NotFound(f"There is no notification {notification_id!r}.")
+        # Without an audit entry: to read a notification changes nothing of the configuration.
         edit.announce("notification.read", notification_id)
 
     await apply(context, actor, update)

@@ -112,6 +112,7 @@ def _page(load: Callable[[AppContext], Awaitable[list[Any]]], key: Callable[[Any
 
 def _in_order(rows: list[Any], query: given.PageQuery) -> tuple[list[Any], str | None]:
     """A list that keeps its order, in parts."""
+    # With leading zeros: a cursor is compared as text, where 10 would come before 9.
     numbered, cursor = part(enumerate(rows), lambda row: f"{row[0]:09d}", query)
     return [row for _, row in numbered], cursor
 
@@ -194,10 +195,12 @@ def _by_alias(row: Any) -> str:
 
 
 def _by_age(row: Any) -> str:
+    # With the id: a cursor names one row, and two rows may be of the same millisecond.
     return f"{row.created_at or ''} {row.id}"
 
 
 def _by_pattern(row: Any) -> str:
+    # With the date: a pattern may have several prices, each valid from another day.
     return f"{row.pattern.casefold()} {row.valid_from or ''}"
 
 
@@ -354,11 +357,14 @@ def match(method: str, path: str) -> tuple[Operation, dict[str, str]]:
 
 def _body(operation: Operation, body: Any) -> Any:
     if operation.body is None:
+        # A body that nothing reads is refused: whoever sent it expects an effect.
         return read(given.Empty, {} if body is None else body)
     if not issubclass(operation.body, BaseModel):
+        # Their fields depend on the options or the endpoint, so that the action itself checks them.
         if not isinstance(body, dict) and body is not None:
             raise Invalid("must be an object")
         return body or {}
+    # A model from this process was validated when it was made.
     if isinstance(body, operation.body):
         return body
     if body is None and not any(info.is_required() for info in operation.body.model_fields.values()):

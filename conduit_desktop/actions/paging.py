@@ -18,4 +18,5 @@ def part(items: Iterable[T], key: Callable[[T], str], query: PageQuery) -> tuple
     if query.cursor:
         [last] = read_cursor(query.cursor, str)
         rows = [row for row in rows if key(row) > last]
+    # One row more than wanted tells whether there is a rest.
     return page(rows[: query.limit + 1], query.limit, lambda row: (key(row),))

@@ -54,6 +54,7 @@ def check_rates(new: NewPrice) -> None:
 
 def put_in(edit: Edit, pattern: str, new: NewPrice, source: Source = "user") -> Price:
     """Set a price inside a transaction; raises Conflict, Invalid."""
+    # A body copied from another price would be stored under the wrong name.
     if new.pattern is not None and new.pattern != pattern:
         raise Invalid(f"pattern: is {new.pattern!r} here, and {pattern!r} in the path", "pattern")
     check_rates(new)

@@ -37,6 +37,7 @@ def _state(context: AppContext, bound: BoundProvider) -> tuple[ProviderState, st
     if refused:
         keys = "Key disabled" if len(bound.credentials) == 1 else f"{len(refused)} of {len(bound.credentials)} keys disabled"
         return "troubled", f"{keys}: {refused[0]}"
+    # With the slash: `openai` must not take in the targets of `openai-2`.
     targets = [target for path, target in health.targets.items() if path.startswith(f"{bound.name}/")]
     failing = [target for target in targets if target.state != "closed"]
     if failing:

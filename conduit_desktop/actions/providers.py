@@ -164,6 +164,7 @@ async def prepare_update(draft: SecretDraft, before: Provider, patch: ProviderPa
         edit.record("provider.edit", after.name, difference(before, after))
         for alias in _renamed_targets(edit, before.name, after.name):
             edit.tx.models.replace(alias)
+            # No entry of its own in the audit log: it follows from the new name of the provider.
             edit.announce("model.edit", alias.alias)
         return after
 
@@ -205,13 +206,16 @@ async def offered(context: AppContext, name: str, refresh: bool = False) -> list
 
 
 def _base_url(text: str | None) -> str | None:
+    # A form sends an empty field for "the vendor's own address".
     return check_base_url(text) if text and text.strip() else None
 
 
 def _options(before: dict[str, Any], changes: dict[str, Any] | None, kind: str) -> dict[str, Any]:
     """The options after `changes`: null removes one. Raises Invalid for one that the kind does not have."""
+    # These two have fields of their own; as an option, a key would be stored with the row, not with the secrets.
     known = {field.name for field in kind_of(kind).fields} - {"api_key", "base_url"}
     for name, value in (changes or {}).items():
+        # Null is accepted for any name: after a change of kind, options of the old one must be removable.
         if value is not None and name not in known:
             raise Invalid(f"options.{name}: {kind_of(kind).label} has no such option", f"options.{name}")
         if not isinstance(value, (str, int, float, bool, type(None))):
@@ -242,6 +246,7 @@ async def _change_secrets(draft: SecretDraft, before: Provider, patch: ProviderP
         values["credentials"] = await keep_credentials(draft, before.id, wanted or [], before.credentials)
     if "headers" in fields:
         keeping = before.headers if patch.headers is not None else ()
+        # Null removes all headers; a patch with headers changes only those it names.
         if patch.headers is None:
             draft.drop({header.secret for header in before.headers})
         values["headers"] = await keep_headers(draft, before.id, patch.headers or {}, keeping)

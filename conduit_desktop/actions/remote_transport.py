@@ -26,6 +26,7 @@ from conduit_desktop.wire.framing.sse import SseSplitter
 
 log = logging.getLogger(__name__)
 
+# Long: the test of a provider and the list of its models wait for that provider.
 TIMEOUT_S = 120.0
 SILENCE_S = 30.0
 """Without a byte for so long (the server sends a ping every 10 s), the event stream is opened again."""
@@ -181,6 +182,7 @@ class RemoteChat(ChatAnswer):
                 if response.status != 200:
                     raise _refusal(response.status, await response.read())
                 reader = dialect(DIALECT).reader()
+                # As it arrives: blocks of a fixed size would hold an event back until they are full.
                 async for data in response.content.iter_any():
                     for event in reader.feed(data):
                         yield event

@@ -38,6 +38,7 @@ async def _reprice(started: PendingChange) -> int:
     last: RequestRecord | None = None
     # Behind the last one: records that stay unpriced would otherwise be listed again without end.
     while records := await context.store.ledger.unpriced(BATCH, after=last):
+        # Each model is looked up once: millions of records name a few models.
         wanted = {one.name: one for one in (_priced(context, record) for record in records) if one.name not in known}
         if wanted:
             known |= await asyncio.to_thread(_look_up, context, list(wanted.values()))

@@ -80,4 +80,5 @@ def _body(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
+        # A body that was cut off may end in the middle of a character.
         return body.decode("utf-8", "replace")

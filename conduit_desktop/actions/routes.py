@@ -37,4 +37,5 @@ class WrongMethod(ActionError):
 def find(route: PathPattern, path: str) -> dict[str, str] | None:
     """The names in a percent-encoded `path`, decoded; None where it does not fit."""
     found = route.pattern.fullmatch(path)
+    # Decoded after the match: an encoded slash inside a name must not divide the path.
     return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}

@@ -64,6 +64,7 @@ def put_in(edit: Edit, checked: Mapping[str, Any]) -> None:
     """Set options that `check` returned, inside a transaction; raises Invalid."""
     check_names(checked, [key.name for key in edit.tx.keys.all()], [alias.alias for alias in edit.tx.models.all()])
     edit.tx.settings.put(checked)
+    # With the values: no setting is a secret.
     edit.record("settings.change", ", ".join(sorted(checked)), checked)
 
 
@@ -78,6 +79,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in Settings.model_fields:
             raise Invalid(f"{name}: there is no such field", name)
+    # Null stays null: the store then deletes the row, so that a later version's default takes effect.
     return {name: getattr(settings, name) if name in given else None for name in values}
 
 

@@ -120,6 +120,7 @@ class OperationClient:
 
 def segment(name: str) -> str:
     """A name as one part of a path."""
+    # Slashes too: `provider/model` must stay one part of the path.
     return quote(name, safe="")
 
 
@@ -155,6 +156,7 @@ def _error(status: int, data: bytes, origin: str) -> ConduitError:
         error = orjson.loads(data)["error"]
         message, code, field = str(error["message"]), str(error.get("code", "")), error.get("field")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        # An error page of something in between: the gateway itself was not reached.
         return GatewayUnreachable(f"{origin} answers {status}")
     for kind in (NotFound, Conflict, Invalid):
         if (kind.status, kind.code) == (status, code):
@@ -180,4 +182,5 @@ def _values(model: BaseModel | Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    # `1`, as in `unread=1`: Python's `True` is not how a query string spells it.
     return str(int(value)) if isinstance(value, bool) else str(value)

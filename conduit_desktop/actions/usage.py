@@ -75,8 +75,10 @@ def as_csv(rows: Iterable[dict[str, Any]], group_by: str) -> str:
 
 def _cell(value: Any) -> Any:
     if value is None:
+        # Not an empty cell, which a spreadsheet adds up as zero.
         return "unknown"
     if isinstance(value, float):
+        # In full decimals: a float's own text may have an exponent (1e-06).
         return decimal_usd(to_nano(value))
     # Model and key names come from outside: a cell that begins with one of these runs as a formula in a spreadsheet
     # (https://owasp.org/www-community/attacks/CSV_Injection).

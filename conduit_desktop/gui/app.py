@@ -68,6 +68,7 @@ def run(home: Home, open_context: OpenContext, announce: Announce) -> int:
     be opened, or if an address given on the command line or in the config file is not available.
     """
     app = App()
+    # Before the context is opened: the home's lock is held by the instance that runs.
     if activate_running_instance(home):
         return 0
     loop = make_loop(app)
@@ -176,6 +177,7 @@ def _install_signal_handlers(quit_app: Callable[[], None]) -> None:
         try:
             loop.add_signal_handler(number, quit_app)
         except NotImplementedError:  # Windows
+            # Thread-safe: a plain `call_soon` from a signal handler would not wake a waiting loop.
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(quit_app))
 
 
@@ -185,4 +187,5 @@ async def _end(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await loop.shutdown_asyncgens()
+    # Waited for: a thread may still be writing a secret or a file.
     await loop.shutdown_default_executor()

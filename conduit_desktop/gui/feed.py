@@ -32,6 +32,7 @@ class Feed(QObject):
         self._paused = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
+        # A few milliseconds are not seen here, and the system can join the wake-ups of coarse timers.
         self._timer.setTimerType(Qt.TimerType.CoarseTimer)
         self._timer.setInterval(BATCH_MS)
         self._timer.timeout.connect(self._on_timeout)
@@ -66,10 +67,12 @@ class Feed(QObject):
             self._timer.start()
         elif len(self._pending) > MAX_PENDING:
             # Only requests are dropped: a page that misses a change of another topic would go on showing the old state.
+            # Half at once: dropping one for each new change would copy the long list every time.
             older, newer = self._pending[: MAX_PENDING // 2], self._pending[MAX_PENDING // 2 :]
             self._pending = [change for change in older if change.topic != "requests"] + newer
 
     def _on_timeout(self) -> None:
+        # Exchanged before the signal: a page may cause further changes while it handles these.
         ready, self._pending = self._pending, []
         self.batch.emit(ready)
 

@@ -14,6 +14,7 @@ from conduit_desktop.core.records import RequestRecord
 ALMOST = 0.8
 """The part of a budget after which the operator is notified."""
 SOON_MS = 3 * 86_400_000
+# What was notified is kept in memory only: without this bound, each start would notify of every key that ever expired.
 LATELY_MS = 86_400_000
 TRIES, TRIES_WITHIN_S = 10, 60.0
 MOST_ADDRESSES = 1000
@@ -36,6 +37,7 @@ class Alerts:
             return
         record = change.payload
         if record.key_id:
+            # Each record is published once its cost is settled, so no timer has to look for budgets that run out.
             self._check_budget(record.key_id)
         elif record.error_code == "invalid_api_key":
             self._note_try(record.client_ip)
@@ -45,12 +47,14 @@ class Alerts:
         if key is None or not key.budget_nano:
             return
         account = self._context.gateway.account(key_id)
+        # Without reservations: what a running call does not use is given back at its end.
         share = account.spend_nano / key.budget_nano
         level = 2 if share >= 1 else 1 if share >= ALMOST else 0
         period, budget, before = self._notified.get(key_id, (account.period_start, key.budget_nano, 0))
         # A new period or another budget starts from nothing: the earlier notification says nothing about it.
         if (period, budget) != (account.period_start, key.budget_nano):
             before = 0
+        # Also when the level falls: after a reset of the spend, the next crossing is news again.
         self._notified[key_id] = account.period_start, key.budget_nano, level
         if level > before:
             self._notify_budget(key, key.budget_nano, account.spend_nano, level)
@@ -69,17 +73,20 @@ class Alerts:
         # Bounded: an IPv6 attacker has more addresses than memory. Clearing only delays the notification.
         if len(self._tries) >= MOST_ADDRESSES:
             self._tries.clear()
+        # Monotonic: a change of the system's clock must neither make nor hide a burst.
         tries, now = self._tries.setdefault(address, deque(maxlen=TRIES)), time.monotonic()
         tries.append(now)
         if len(tries) == TRIES and now - tries[0] <= TRIES_WITHIN_S:
             # Without this, each further try within the minute would notify again.
             tries.clear()
+            # The address alone: the key that was tried may be a real one of another service.
             text = f"{TRIES} calls within a minute came with keys that are not valid. An IP rule keeps an address out."
             self._context.gateway.state.notify("security", "warning", f"Wrong API keys from {address}", text)
 
     def check_expiry(self, now_ms: int) -> None:
         """Notify of keys that expire soon or expired lately."""
         for key in self._context.gateway.snapshot.keys.values():
+            # A disabled key is refused already, so its expiry changes nothing.
             if key.expires_at is None or not key.enabled or not -LATELY_MS <= key.expires_at - now_ms <= SOON_MS:
                 continue
             over = key.expires_at <= now_ms

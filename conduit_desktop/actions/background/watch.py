@@ -46,8 +46,10 @@ class BackgroundJobs:
         """Apply the config file, or raise ConfigFileBroken; then watch it."""
         if self._config is not None:
             self._seen = self._stamp()
+            # At the start a broken file ends the program: to run with an older configuration would go unnoticed.
             await self._apply(self._config)
         elif self._serves:
+            # Only where the gateway serves: a single command has no config file either, and must not unlock what the file defines.
             await release_file(self._context)
         self._task = asyncio.ensure_future(self._run())
 
@@ -62,6 +64,7 @@ class BackgroundJobs:
                 await self._task
 
     async def _run(self) -> None:
+        # In the past, so that the first round prunes: a process that never runs for an hour would never do it.
         tidied = -TIDY_EVERY_S
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
@@ -87,6 +90,7 @@ class BackgroundJobs:
             await self._apply(self._config)
             log.info("the config file %s was read again", self._config)
         except ConduitError as error:
+            # The former configuration stays in force: a typing error in the file must not stop a running gateway.
             log.error("the config file is not used: %s", error)
             self._context.gateway.state.notify("system", "error", "The config file is not used", f"Nothing was changed. {error}")
 
@@ -108,6 +112,7 @@ class BackgroundJobs:
         return found.st_mtime_ns, found.st_size
 
     def _on_server(self, _change: Change) -> None:
+        # The command line finds the running gateway by the address in the lock file.
         self._lock.update(address=self._context.server.address)
         state, at = self._context.server.state, self._context.server.address
         # The caller of `start` reports why it failed.
@@ -122,6 +127,7 @@ class BackgroundJobs:
 def _log_request(change: Change) -> None:
     record = change.payload
     if isinstance(record, RequestRecord) and log.isEnabledFor(logging.DEBUG):
+        # The request log holds the same: at a higher level, each request would fill the log file too.
         log.debug(
             "%s %s to %s: %s, %d, %.0f ms", record.id, record.model, record.provider or "no provider", record.status,
             record.http_status, record.duration_ms,

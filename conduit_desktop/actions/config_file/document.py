@@ -18,6 +18,7 @@ from conduit_desktop.actions.schemas.validation import Body, complaint
 from conduit_desktop.actions.settings import check
 from conduit_desktop.core.errors import ActionError, ConfigFileBroken, Invalid
 
+# The full length of a generated key is required: a short one that somebody makes up can be guessed.
 _KEY = re.compile(r"condt_[A-Za-z0-9_-]{43}")
 _ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 _STEP = re.compile(r"(\w[\w-]*)|\[(\d+)\]")
@@ -85,6 +86,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
         raise broken(name, text, complaint(error)) from None
     except ActionError as error:
         raise broken(name, text, error) from error
+    # TOML integers may have any size here; orjson raises TypeError for one over 64 bits.
     except TypeError as error:
         raise ConfigFileBroken(f"{name}: {error}") from error
     config._name, config._text = name, text
@@ -94,6 +96,7 @@ def parse(text: str, name: str = "conduit.toml") -> ConfigFile:
 def broken(name: str, text: str, error: ActionError) -> ConfigFileBroken:
     """The complaint with the file's name and the line of the field at fault."""
     field = error.field or ""
+    # Errors of settings name the option alone.
     if field and not re.match(r"(settings|providers|models|keys|prices)\b", field):
         field = f"settings.{field}"
     line = line_of(text, field)
@@ -148,6 +151,7 @@ def _from_environment(value: Any, path: str, field: str = "") -> Any:
     if isinstance(value, list):
         return [_from_environment(one, f"{path}[{index}]", field) for index, one in enumerate(value)]
     if isinstance(value, str) and field not in _REFERENCES and (name := _ENV.fullmatch(value)):
+        # An error rather than an empty value: an empty base URL would send requests to the vendor's own address.
         if name[1] not in os.environ:
             raise Invalid(f"{path}: the environment variable {name[1]} is not set", path)
         return os.environ[name[1]]
@@ -159,6 +163,7 @@ def _check_whole(config: ConfigFile) -> None:
         seen: set[str] = set()
         for index, name in enumerate(names):
             path = f"{kind}[{index}].{field}"
+            # In any case, as the store finds names: two that differ by case alone would be one row.
             if name.casefold() in seen:
                 raise Invalid(f"{path}: {name!r} is there twice", path)
             seen.add(name.casefold())

@@ -64,6 +64,7 @@ class Merge:
     async def plan(self, config: ConfigFile) -> list[MergeStep]:
         """Every step; raises Invalid, with the field's path in the file, for a value that cannot be used."""
         await self._check(config)
+        # Providers first: the job of an alias looks up the providers of its targets in the same transaction.
         steps = [await self._provider(f"providers[{index}]", one) for index, one in enumerate(config.providers)]
         steps += [await self._model(f"models[{index}]", one) for index, one in enumerate(config.models)]
         steps += [await self._key(f"keys[{index}]", one) for index, one in enumerate(config.keys)]
@@ -74,10 +75,12 @@ class Merge:
             return "add"
         if source == "file" and self.source == "user":
             return "locked"
+        # A new owner is a change, even where every field agrees: the row becomes locked, or free.
         return "change" if fields or source != self.source else "same"
 
     async def _check(self, config: ConfigFile) -> None:
         store = self.context.store
+        # Names are checked against what is there after the merge: what has left the file goes in the same transaction.
         vendors = {one.name.lower() for one in await store.providers.all() if self._stays(one.source)}
         vendors |= {one.name.lower() for one in config.providers}
         aliases = [one for one in await store.models.all() if self._stays(one.source)]
@@ -116,6 +119,7 @@ class Merge:
         # An exported file names `env:` variables in place of secrets. Importing it where they are stored must not lose them.
         wanted = self._kept_credentials(new, before)
         headers = self._new_headers(new, before)
+        # In full, so that a field that was deleted from the file gets its default back.
         patch = _provider_patch(new, wanted, headers, before)
         fields = {name for name in ("kind", "base_url", "options", "accept_client_keys", "enabled") if _differs(name, new, before)}
         # In a thread: a keyring or vault blocks.
@@ -177,12 +181,14 @@ class Merge:
 
     async def _key(self, path: str, new: FileKey) -> MergeStep:
         before = next((k for k in await self.context.store.keys.all() if k.name.casefold() == new.name.casefold()), None)
+        # An exported file names a variable for each key. Where it is not set, an import keeps the key there is, or makes one.
         unset = self.source == "user" and _is_unset(new.key)
         secret = None if unset else secret_of(new, f"{path}.key")
         body = _key_body(new)
         if before is None:
             return MergeStep(path, "key", new.name, "add", (), _job(lambda edit: self._add_key(edit, body, secret)))
         fields = _key_fields(new, before)
+        # The store has only the digest of a key, so that is all there is to compare.
         if secret is not None and digest(secret) != before.digest:
             fields.add("key")
         return MergeStep(
@@ -198,6 +204,7 @@ class Merge:
     async def _price(self, path: str, new: FilePrice) -> MergeStep:
         starts = epoch_ms(new.valid_from) if new.valid_from else 0
         before = next((one for one in await self.context.store.prices.history(new.pattern) if one.valid_from == starts), None)
+        # Constructed without validation, here and below: the values were validated when the file was read.
         body = NewPrice.model_construct(**{name: getattr(new, name) for name in NewPrice.model_fields})
         wanted = body.model_dump(exclude={"pattern", "valid_from"})
         have = before.model_dump() if before else {}
@@ -250,6 +257,7 @@ def _provider_patch(
 ) -> ProviderPatch:
     """The complete provider as a patch: fields that are not in the file are cleared."""
     values: dict[str, Any] = {name: getattr(new, name) for name in ("name", "kind", "base_url", "accept_client_keys", "enabled")}
+    # Null removes an option, so those that have left the file go.
     values["options"] = {**dict.fromkeys(before.options), **new.options}
     fields = {*values, "api_keys", "headers"}
     return ProviderPatch.model_construct(_fields_set=fields, **values, api_key=None, api_keys=wanted, headers=headers)
@@ -257,11 +265,13 @@ def _provider_patch(
 
 def _differs(name: str, new: NewProvider, before: Provider) -> bool:
     wanted, have = getattr(new, name), getattr(before, name)
+    # Empty and missing both mean the default address of the kind.
     return (wanted or None) != (have or None) if name == "base_url" else bool(wanted != have)
 
 
 def _other_keys(context: AppContext, wanted: list[NewCredential], before: Provider) -> bool:
     have = {one.label: one for one in before.credentials}
+    # The order counts: the first key is the one that `api_key` alone replaces.
     if list(have) != [one.label for one in wanted]:
         return True
     return any(
@@ -282,6 +292,7 @@ def _other_headers(context: AppContext, wanted: dict[str, str | None], before: P
 
 def _kept(context: AppContext, reference: str, shown: str, wanted: str) -> str | None:
     """The secret behind a reference; the secret store is read only where the hints are equal."""
+    # A reference is compared as text: the value behind it may change without a change of the configuration.
     if reference.startswith("env:") or wanted.startswith("env:"):
         return reference
     return context.secrets.get(reference) if shown == hint(wanted) else None
@@ -309,6 +320,7 @@ def _key_fields(new: FileKey, before: VirtualKey) -> set[str]:
                 have, wanted = before.expires_at, epoch_ms(wanted) if wanted else None
             case _:
                 have = getattr(before, name)
+                # A key that does not mention a field has its default, which is not always None.
                 if wanted is None:
                     wanted = VirtualKey.model_fields[name].get_default(call_default_factory=True)
         if _listed(have) != _listed(wanted):

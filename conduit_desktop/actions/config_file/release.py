@@ -14,6 +14,7 @@ E = TypeVar("E", bound=Entity)
 
 async def release_file(context: AppContext) -> int:
     """Unlock what an earlier config file defined; returns the number of entities."""
+    # Otherwise they would stay locked, with no file left in which they could be changed.
     return await apply(context, "file", _release_all)
 
 

@@ -42,6 +42,7 @@ async def import_(context: AppContext, request: ImportRequest, actor: Actor) -> 
 
     async def work(started: PendingChange) -> ImportView:
         try:
+            # In a thread: a large file would hold up the streams on this loop.
             config = await asyncio.to_thread(parse, request.toml, "import")
         except ConfigFileBroken as error:
             raise Invalid(str(error), "toml") from error
@@ -60,7 +61,9 @@ async def _import(started: PendingChange, config: ConfigFile, apply: bool) -> Im
     changes += _setting_changes(started.context, config)
     if not apply:
         return ImportView(applied=False, changes=changes, new_keys={})
+    # Locked settings are left out: the file or the command line would override them anyway.
     settings = {one.name: config.settings[one.name] for one in changes if one.kind == "setting" and one.change == "change"}
+    # Before the transaction: a keyring may block, and the transaction runs on the store's only writer thread.
     jobs = await _prepare(started, steps)
 
     def write(edit: Edit) -> dict[str, str]:
@@ -100,11 +103,13 @@ async def _sync(started: PendingChange, config: ConfigFile) -> list[ChangeView]:
             job(edit)
         return made
 
+    # The name alone: a key must not get into the log.
     for name in await started.commit(write):
         log.warning("the config file gives no key for %r: `conduit-desktop keys rotate` makes one and prints it", name)
     context.keys_in_file = frozenset(one.name.casefold() for one in config.keys if one.key is not None)
     # Only after the commit: a file that fails must leave the former file's settings in force.
     context.gateway.state.overrides = {**config.settings, **context.fixed_settings}
+    # Settings of the file are not rows of the store, so no audit entry has their topic published.
     started.topics["settings"] = None
     return [_change_view(step) for step in steps if step.change != "same"] + [view for view, _ in absent]
 
@@ -133,6 +138,7 @@ def _write_steps(edit: Edit, jobs: Sequence[Written], merge: Merge, config: Conf
         with located(step.path):
             if (key := job(edit)) is not None:
                 made[step.name] = key
+    # After the rows: a fallback may be an alias that comes later in the file.
     merge.add_fallbacks(edit, config)
     return made
 
@@ -150,6 +156,7 @@ async def _absent(started: PendingChange, config: ConfigFile) -> list[tuple[Chan
     """What an earlier version of the file defined and this one does not, with the jobs that remove it."""
     store = started.context.store
     gone: list[tuple[ChangeView, Job[None]]] = []
+    # In any case, as the store compares names: a name spelled anew has changed, and is not gone.
     named = {one.alias.casefold() for one in config.models}
     for alias in await store.models.all():
         if alias.source == "file" and alias.alias.casefold() not in named:

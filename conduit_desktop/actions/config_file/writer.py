@@ -34,11 +34,13 @@ def document(
 
 def variable(*parts: str) -> str:
     """The name of an environment variable made of `parts`: `MY_OPENAI_API_KEY`."""
+    # A shell can set only names of letters, digits and underscores.
     return re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
 
 
 def _provider(provider: Provider) -> dict[str, Any]:
     values = _changed(provider, ("name", "kind", "base_url", "options", "accept_client_keys", "enabled"))
+    # A single key needs no label in its variable, which is then often the name the user has set already.
     several = len(provider.credentials) > 1
     references = [
         one.secret if one.secret.startswith("env:") else f"env:{variable(provider.name, one.label if several else '', 'API_KEY')}"
@@ -90,6 +92,7 @@ def _key(key: VirtualKey) -> dict[str, Any]:
 
 
 def _price(price: Price) -> dict[str, Any]:
+    # Without `origin`: a price in a file is always the user's.
     fields = price.model_dump(exclude_defaults=True, exclude={*_HIDDEN, "origin", "pattern"})
     values: dict[str, Any] = {"pattern": price.pattern, **fields}
     if price.valid_from:

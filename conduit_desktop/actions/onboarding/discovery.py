@@ -47,6 +47,7 @@ PORTS: tuple[tuple[int, str], ...] = (
 )  # fmt: skip
 """The default ports of local servers. LocalAI shares 8080 with llama.cpp, whose answer names it."""
 
+# A closed port of this computer refuses at once; only a firewall that drops packets lets a connection wait.
 CONNECT_S = 0.3
 ANSWER_S = 2.0
 MAX_ANSWER = 4 * 1024 * 1024
@@ -81,6 +82,7 @@ async def found_keys(context: AppContext, environment: Mapping[str, str] | None 
     return [
         FoundKey(kind, CATALOG[kind].label, variable, hint(environment[variable].strip()), f"env:{variable}" in used)
         for variable, kind in VARIABLES.items()
+        # A value that itself begins with `env:` would be taken for a reference to yet another variable.
         if kind in CATALOG and environment.get(variable, "").strip() and not environment[variable].startswith("env:")
     ]
 
@@ -88,6 +90,7 @@ async def found_keys(context: AppContext, environment: Mapping[str, str] | None 
 async def found_servers(context: AppContext, ports: Iterable[tuple[int, str]] = PORTS) -> list[FoundServer]:
     """Model servers that answer on this computer's usual ports, within about two seconds."""
     known = {provider.base_url or CATALOG[provider.kind].default_base_url for provider in await context.store.providers.all()}
+    # By host and port: the same server may have been added as `localhost`, and with another path.
     used = {_place(url) for url in known}
     answers = await asyncio.gather(*(_models_at(port) for port, _ in ports))
     return [
@@ -114,15 +117,18 @@ async def _models_at(port: int) -> list[dict[str, object]] | None:
     """What `GET /v1/models` lists on that port of this computer; None where no model server answers."""
     try:
         async with asyncio.timeout(CONNECT_S):
+            # Not `localhost`, which may mean ::1, where a server that listens on IPv4 alone does not answer.
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except (OSError, TimeoutError):
         return None
     try:
         async with asyncio.timeout(ANSWER_S):
             # By hand: this layer has no HTTP client, and one short GET does not need one.
+            # HTTP/1.0: the server closes the connection after its answer, so the end needs no parsing.
             writer.write(b"GET /v1/models HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")
             await writer.drain()
             return _listed(await _all_of(reader))
+    # ValueError too: whatever listens there may speak another protocol, or send something else than JSON.
     except (OSError, TimeoutError, ValueError):
         return None
     finally:

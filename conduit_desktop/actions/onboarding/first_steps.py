@@ -31,7 +31,9 @@ async def discovered(context: AppContext) -> DiscoveryView:
 
 async def add_discovered(context: AppContext, wanted: AddDiscovered, actor: Actor) -> list[str]:
     """Add a provider for each variable and server that discovery finds now; raises Invalid for another one."""
+    # Found again, not taken from the body: a caller must not make the gateway use any variable or address it likes.
     keys = {one.variable: one for one in await found_keys(context)}
+    # Only where needed: looking for servers takes up to two seconds.
     servers = {one.base_url: one for one in await found_servers(context)} if wanted.servers else {}
     for field, names, known in (("variables", wanted.variables, keys), ("servers", wanted.servers, servers)):
         for index, name in enumerate(names):
@@ -74,6 +76,7 @@ async def add_demo(context: AppContext, actor: Actor) -> str:
 
     async def work(started: PendingChange) -> None:
         rows = await context.store.providers.all()
+        # A second click must not add a second demo provider.
         existing = next((one for one in rows if one.kind == "demo"), None)
         body = _body(_free_name("demo", {one.name.lower() for one in rows}), "demo", {})
         insert = await providers.prepare_insert(started.secrets, body) if existing is None else None

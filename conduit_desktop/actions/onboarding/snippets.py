@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import Template
 
+# System proxies such as Clash also take the traffic to this computer, and cannot reach the gateway.
 NO_PROXY = "localhost,127.0.0.1,::1"
 PLACEHOLDER = "condt_YOUR_KEY"
 
@@ -32,6 +33,7 @@ _ROWS: tuple[tuple[str, str, str, str, str], ...] = (
   -H 'Content-Type: application/json' \\
   -d $body
 """),
+    # Both spellings of NO_PROXY: tools differ in the one they read.
     ("env", "Environment", "bash", "For any tool that reads the usual variables.",
      """export OPENAI_BASE_URL=$v1
 export OPENAI_API_KEY=$key
@@ -122,11 +124,13 @@ def snippets(address: str, key: str | None, model: str) -> list[Snippet]:
         "v1_completions": f"{root}/v1/chat/completions",
         "key": key or PLACEHOLDER,
         "model": model,
+        # aider picks its client by this prefix (https://aider.chat/docs/llms/openai-compat.html).
         "aider_model": f"openai/{model}",
         "no_proxy": NO_PROXY,
         "auth": f"Authorization: Bearer {key or PLACEHOLDER}",
         "body": json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}, ensure_ascii=False),
     }
+    # Unquoted: in Codex's TOML these stand in a comment, as shell text.
     raw = {"raw_key": values["key"], "raw_no_proxy": NO_PROXY}
     return [
         Snippet(name, label, language, note, Template(text).substitute({**_quoted(values, language), **raw}))
@@ -136,6 +140,7 @@ def snippets(address: str, key: str | None, model: str) -> list[Snippet]:
 
 def _quoted(values: dict[str, str], language: str) -> dict[str, str]:
     """Each value as the language writes a string: JSON's own form serves Python, JavaScript and TOML alike."""
+    # A model's name may hold any printable character, and the text is pasted into a shell.
     quote: _Quote = shlex.quote if language == "bash" else _json
     return {name: quote(value) for name, value in values.items()}
 

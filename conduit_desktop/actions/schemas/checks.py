@@ -37,6 +37,7 @@ def price_pattern(text: str) -> str:
 
 
 def _printable(text: str, longest: int) -> str:
+    # Printable: names get into terminals and logs, where control characters would act as escape sequences.
     if not 1 <= len(text) <= longest or not text.isprintable() or text != text.strip():
         raise ValueError(f"must be 1 to {longest} printable characters")
     return text
@@ -72,6 +73,7 @@ def header_values(headers: dict[str, str]) -> dict[str, str]:
         except ValueError as error:
             raise ValueError(f"{name!r} {error}") from None
         if any(char in value for char in "\r\n"):
+            # A line break would let a value add headers of its own.
             raise ValueError(f"{name!r} must not hold line breaks")
     return headers
 
@@ -79,6 +81,7 @@ def header_values(headers: dict[str, str]) -> dict[str, str]:
 def network(text: str) -> str:
     """An address or CIDR block, in its usual spelling."""
     try:
+        # One spelling of each network, so that a second rule for it is recognised.
         return str(ip_network(text, strict=False) if "/" in text else ip_address(text))
     except ValueError:
         raise ValueError("must be an IP address or a CIDR block, such as 10.0.0.0/8") from None
@@ -93,6 +96,7 @@ def moment(text: str) -> str:
         at = datetime.fromisoformat(re.sub(r" (\d{2}:?\d{2})$", r"+\1", text))
     except ValueError:
         raise ValueError("must be a time such as 2027-01-31T12:00:00Z") from None
+    # Its meaning would depend on the time zone of the gateway's computer.
     if at.tzinfo is None:
         raise ValueError("must have an offset, as in 2027-01-31T12:00:00Z")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

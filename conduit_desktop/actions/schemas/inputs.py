@@ -36,7 +36,9 @@ Moment = Annotated[str, AfterValidator(moment)]
 """RFC 3339 (or, in queries, a plain date), kept as written in UTC with Z."""
 
 Weight = Annotated[int, Field(ge=1, le=1_000_000)]
+# Up to here, JSON readers that use doubles (JavaScript's does) hold every integer exactly.
 Count = Annotated[int, Field(ge=1, le=2**53)]
+# 10^9 dollars are 10^18 nano-dollars, which still fit the 64-bit integers of SQLite.
 Usd = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
@@ -221,6 +223,7 @@ class Empty(Body):
 class PageQuery(Query):
     """Which part of a list: `cursor` is the value of `next` from the part before."""
 
+    # A page is made on the loop: larger ones would delay the streams.
     limit: int = Field(default=50, ge=1, le=500)
     cursor: str | None = None
 

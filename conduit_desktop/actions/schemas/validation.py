@@ -13,6 +13,7 @@ from conduit_desktop.core.errors import Invalid
 class Body(BaseModel):
     """A request body: unknown fields and wrong types are refused. Values stay out of its repr: some are secrets."""
 
+    # `defer_build`: validators are built at first use, not at every start of the command line.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True, defer_build=True)
 
     def __repr__(self) -> str:
@@ -45,6 +46,7 @@ def read(model: type[M], values: Any) -> M:
 
 def complaint(error: ValidationError) -> Invalid:
     """The first error as Invalid; unknown fields come first, since they explain the others."""
+    # Without the input: it may be a secret.
     details = error.errors(include_url=False, include_input=False)
     first = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
     field = path_of(first["loc"])

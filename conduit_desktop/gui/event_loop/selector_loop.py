@@ -18,6 +18,7 @@ from typing import Any, cast
 import qasync
 from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 
+# A quarter of a frame at 60 Hz, so that Qt has the larger part of each frame to paint.
 SLICE_S = 0.004
 """Seconds that asyncio may run before control returns to Qt."""
 
@@ -64,6 +65,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     default_exception_handler = _AsyncioLoop.default_exception_handler
     call_exception_handler = _AsyncioLoop.call_exception_handler
     call_soon_threadsafe = _AsyncioLoop.call_soon_threadsafe
+    # asyncio's own selector: qasync would make a Qt notifier for each socket.
     _add_reader = _AsyncioLoop._add_reader
     _remove_reader = _AsyncioLoop._remove_reader
     _add_writer = _AsyncioLoop._add_writer

@@ -43,6 +43,7 @@ def install_error_handlers(loop: asyncio.AbstractEventLoop, show: Show) -> Calla
         else:
             log.error("%s", context.get("message"))
 
+    # PySide prints an exception of a slot to stderr, which an app without a terminal does not have, and goes on.
     sys.excepthook = on_slot
     loop.set_exception_handler(on_task)
 

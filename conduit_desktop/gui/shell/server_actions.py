@@ -33,6 +33,7 @@ async def restart_server(client: AdminClient) -> None:
 async def use_free_port(client: AdminClient, taken: int) -> int:
     """Save the first free port after `taken` as the setting and listen on it; returns that port."""
     port = await asyncio.to_thread(next_free_port, taken + 1)
+    # Saved, so that clients find the gateway at the same address after the next start.
     await client.change_settings({"port": port})
     await start_server(client)
     return port
@@ -44,6 +45,7 @@ def next_free_port(first: int) -> int:
     for port in range(max(first, 1024), LAST_PORT + 1):
         with socket.socket() as probe:
             try:
+                # Bound, not connected to: a port can be taken although nobody accepts connections on it.
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue

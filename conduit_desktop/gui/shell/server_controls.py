@@ -99,6 +99,7 @@ class ServerControls(QObject):
             None,
             ("Client setup (add your key)", "", None),
         ]
+        # Without a key: only hashes are stored, so there is none to fill in.
         entries += [(one.label, "", partial(copy, one.text)) for one in snippets(address, None, model)]
         return entries
 

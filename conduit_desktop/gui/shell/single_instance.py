@@ -9,6 +9,7 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from conduit_desktop.core.paths import Home
 
+# A local socket answers at once; this bounds the wait for an instance that hangs.
 _WAIT_MS = 500
 
 

@@ -110,6 +110,7 @@ class MainWindow(QWidget):
 
         The welcome page is skipped if there are providers already, from the config file or the command line.
         """
+        # First: pages read the address, which needs the settings.
         await self.state.load()
         welcomed = self.state.settings["welcome_done"] or await self.client.providers()
         self.navigate("dashboard" if welcomed else "welcome")
@@ -174,6 +175,7 @@ class MainWindow(QWidget):
         """Close the window for good: save its geometry, unsubscribe, remove the tray icon and cancel tasks."""
         self.quitting = True
         self.remember()
+        # Windows shows the icon of an ended process until the pointer moves over it.
         self.tray.hide()
         self.feed.close()
         self.state.close()
@@ -224,12 +226,14 @@ class MainWindow(QWidget):
 
     def come_forward(self) -> None:
         """Show the window and raise it above the others."""
+        # `show` alone leaves a minimised window minimised.
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
         self.show()
         self.raise_()
         self.activateWindow()
 
     def _window_settings(self) -> QSettings:
+        # In the home, not in the registry or the user's settings: two homes have two windows.
         return QSettings(str(self.home.root / "window.ini"), QSettings.Format.IniFormat)
 
     def _restore(self) -> None:

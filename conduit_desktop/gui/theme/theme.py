@@ -171,10 +171,12 @@ class _ThemedGlyph(QIconEngine):
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         chosen = state == QIcon.State.On or mode == QIcon.Mode.Selected
         token = "text_faint" if mode == QIcon.Mode.Disabled else self._selected if chosen else self._token
+        # The painter belongs to the caller, who goes on with it.
         painter.save()
         painter.setPen(colour(token))
         drawn = QFont(_icon_font()[0])
         drawn.setPixelSize(max(1, rect.height()))
+        # Hinting serves text: it would distort icons of few pixels.
         drawn.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
         painter.setFont(drawn)
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, self._glyph)

@@ -30,6 +30,7 @@ def button(
     if tip:
         made.setToolTip(plain_tooltip(tip))
     if on_click is not None:
+        # Without the argument of `clicked`, the checked state, which callbacks do not take.
         made.clicked.connect(lambda: on_click())
     return made
 

@@ -71,6 +71,7 @@ class Figure(QFrame):
 
     def show_value(self, value: str, note: str = "", tone: str = "") -> None:
         """Show a number as text; `tone` (danger, warning, success) colours the note."""
+        # Compared first: even the same text would lay the row out again, twice a second.
         if self._value.text() != value:
             self._value.setText(value)
         if self._note.text() != note:
@@ -148,11 +149,13 @@ class CardColumn(QWidget, Generic[T, C]):
             self._fill(card, item)
             # Qt applies the style sheet when a new card is first shown, which takes longer than creating it.
             if new or time.perf_counter() - started > SLICE_S:
+                # Not 0: the loop would go on within its slice, without giving Qt the time to paint.
                 await asyncio.sleep(0.001)
                 started = time.perf_counter()
 
     def _drop(self, key: str) -> None:
         card = self.cards.pop(key)
         self._column.removeWidget(card)
+        # `deleteLater` waits for the next pass of Qt; until then the card would still be drawn.
         card.hide()
         card.deleteLater()

@@ -46,6 +46,7 @@ class Turn:
 
 def history(turns: Sequence[Turn], last: Turn) -> list[Message]:
     """The messages of all turns before `last`, then the user message of `last`."""
+    # The chat endpoint keeps no state, so each request carries the whole conversation.
     earlier = [message for turn in turns[: turns.index(last)] for message in turn.messages()]
     return [*earlier, last.user_message()]
 
@@ -111,6 +112,7 @@ async def _read_stream(stream: ChatAnswer, card: AnswerCard, summary: StreamSumm
 
 def _finish(card: AnswerCard, stream: ChatAnswer | None, summary: StreamSummary, model: str) -> None:
     record = stream.record if stream is not None else None
+    # A remote stream that was stopped has no record here: then only the counts of the stream itself are known.
     text = figures(record) if record is not None else token_counts(summary.usage)
     card.finish(answered_by(record, model), text or "Stopped", record.id if record is not None else "")
 
@@ -159,6 +161,7 @@ def describe_error(error: ConduitError, started: bool = False) -> ChatError:
     # A budget can run out in the middle of a response: then its own advice helps more than to try again.
     if started and error.code != BudgetExceeded.code:
         return ChatError("Response interrupted", error.message, "The response is incomplete. Regenerate to try again.")
+    # By its code: in the middle of a stream, the HTTP status was a success long before.
     status = BudgetExceeded.status if error.code == BudgetExceeded.code else error.status
     title, advice, label, page = _ADVICE.get(status, ("Unexpected error", "Try again. The log has details.", "", ""))
     if error.retry_after:

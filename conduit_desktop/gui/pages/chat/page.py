@@ -41,6 +41,7 @@ class ChatPage(Page):
         self.turns: list[Turn] = []
         self._task: asyncio.Task[Any] | None = None
         self.picker = ModelPicker()
+        # Only when they are asked for: every provider is queried over the network.
         self.picker.wanted.connect(lambda: self.ui.run(self._load_provider_models()))
         self.new_button = button("New chat", icon="note-pencil", on_click=self.on_new)
         self.panel_button = icon_button("sliders-horizontal", "Parameters", checkable=True)
@@ -122,6 +123,7 @@ class ChatPage(Page):
         self.turns.clear()
         self.transcript.clear()
         self._show_layer()
+        # After the base class, which gives the focus to the page itself.
         self.composer.edit.setFocus()
 
     def on_edit(self, turn: Turn) -> None:
@@ -208,6 +210,7 @@ class ChatPage(Page):
             return []  # the Providers page shows the error; a model name can be typed as well
 
     def _show_layer(self) -> None:
+        # True before the first load, so that "No models yet" does not flash up at the start.
         empty = self.empty if getattr(self, "_has_models", True) else self.no_models
         self._layers.setCurrentWidget(self.transcript if self.turns else empty)
 

@@ -22,6 +22,7 @@ from conduit_desktop.gui.widgets.pills import Dot
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
 from conduit_desktop.gui.widgets.tables.view import TableView
 
+# The share at which the operator is notified too (`actions.background.alerts.ALMOST`).
 NEARLY_USED = 0.8
 """The used share of a budget from which it is shown."""
 
@@ -45,6 +46,7 @@ def recent_table() -> TableView[RequestRow]:
     )
     view: TableView[RequestRow] = TableView(model, EmptyState("activity", "No requests yet", ""))
     view.setObjectName("bare")
+    # The order is what the list is about: the latest ones.
     view.table.setSortingEnabled(False)
     view.table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.table.verticalHeader().setDefaultSectionSize(34)

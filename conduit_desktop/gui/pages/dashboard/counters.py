@@ -66,6 +66,7 @@ class LiveCounters:
                 self.unpriced += record.status not in ("refused", "error")
             else:
                 self.spend[record.model] = self.spend.get(record.model, 0) + record.cost_nano
+        # Also for a request of another day: at midnight, the last hour reaches back into yesterday.
         self._note(record.started_at, record.status, record.first_token_ms, record.duration_ms)
 
     def _note(self, at: int, status: RequestStatus, first_token_ms: float | None, duration_ms: float) -> None:

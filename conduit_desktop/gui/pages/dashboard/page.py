@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from conduit_desktop.gui.feed import Feed
 
 RECENT = 8
+# One page, of the largest size that the log gives: a quiet start matters more than a complete hour.
 HISTORY = 500
 """Records loaded for the last hour's chart and the medians."""
 
@@ -154,6 +155,7 @@ class DashboardPage(Page):
             self.counters.add(record)
         if records:
             self._changed = self._cards_stale = True
+            # Only what the table can show: under load a batch has hundreds of records.
             self._new_rows = [row_of(record) for record in reversed(records[-RECENT:])] + self._new_rows[:RECENT]
         # Changes without a record are rare or stand for a missed batch: only then are the totals queried again.
         if any(change.topic in self.topics and not isinstance(change.payload, RequestRecord) for change in changes):
@@ -161,6 +163,7 @@ class DashboardPage(Page):
 
     def _on_timeout(self) -> None:
         self.show_numbers()
+        # A slow gateway elsewhere must not have two of these in progress.
         if self._loading is None or self._loading.done():
             self._loading = self.ui.run(self._load_current())
 
@@ -219,4 +222,5 @@ class DashboardPage(Page):
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
+        # Else a hidden page would query the gateway twice a second for nobody.
         self.refresh_timer.stop()

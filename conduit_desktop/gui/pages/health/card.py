@@ -55,6 +55,7 @@ class HealthCard(QFrame):
         self.spark = Sparkline()
         self.latency, self.speed = label("", "muted"), label("", "figureNote")
         self.switch = button("Pause", "plain", "pause", self._on_switch)
+        # As wide for "Pause" as for "Resume", so that the columns of all cards line up.
         self.switch.setMinimumWidth(104)
         self.credentials = QVBoxLayout()
         self.credentials.setSpacing(theme.XS)

@@ -80,6 +80,7 @@ class NewKeyDialog(Dialog):
 
     def __init__(self, parent: QWidget | None, ui: Ui, key: NewKeyView, model: str) -> None:
         super().__init__(parent, f"Key {key.name} created", "Done", width=760)
+        # There is nothing to cancel: the key exists already.
         self.cancel.hide()
         self.line = QLineEdit(key.key)
         self.line.setReadOnly(True)
@@ -91,6 +92,7 @@ class NewKeyDialog(Dialog):
         row.setSpacing(theme.S)
         row.addWidget(self.line, 1)
         row.addWidget(self.copy_button)
+        # Copying the key comes first here, and a dialog has one primary button.
         self.primary.setProperty("kind", "plain")
         self.body.addWidget(_notice("Copy the key now. Only a hash of it is stored, so it cannot be shown again."))
         self.body.addLayout(row)
@@ -107,6 +109,7 @@ class ClientSetupDialog(Dialog):
         self.cancel.hide()
         note = label(f"Replace {PLACEHOLDER} by the key {key.hint}. If you no longer have the key, rotate it.", "muted", wrap=True)
         self.body.addWidget(note)
+        # Without the key: only its hash is stored, so it cannot be filled in.
         self.body.addWidget(Snippets(ui.address, None, model))
 
 

@@ -102,6 +102,7 @@ class KeysPage(Page):
     title = "Virtual Keys"
     subtitle = "One key per app, each with its own models, budget and limits"
     icon = "key"
+    # Requests too: each one adds to the spend of its key.
     topics = frozenset({"keys", "requests"})
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:

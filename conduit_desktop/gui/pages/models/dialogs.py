@@ -52,6 +52,7 @@ def as_object(text: str, path: str) -> dict[str, Any]:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
+        # Ours, not orjson's: the dialog shows errors of this kind at their field.
         raise Invalid(f"{path}: invalid JSON: {error.msg} in line {error.lineno}", path) from None
     if not isinstance(value, dict):
         raise Invalid(f'{path}: must be an object such as {{"temperature": 0}}', path)
@@ -86,6 +87,7 @@ class ModelDialog(FormDialog):
         form = self.form
         form.add_text("alias", "Alias", "The model name that clients use. * matches any text.", "smart", required=True)
         form.add("targets", "Targets", self.targets, required=True)
+        # The help is a space at first: a field without help has no label for `_show_strategy_help` to fill.
         form.add_combo("strategy", "Strategy", [(title, name) for name, (title, _) in STRATEGIES.items()], " ")
         form.add_combo(
             "sticky", "Session affinity", AFFINITY, "Send related requests to the same target, to reuse its prompt cache."
@@ -175,6 +177,7 @@ class ExplainDialog(Dialog):
         except ConduitError as error:
             self.form.show_errors({"body": str(error).removeprefix("body: ")})
             return
+        # The last item is the stretch that keeps the rows at the top.
         while self._rows.count() > 1:
             item = self._rows.takeAt(0)
             if item is not None and (widget := item.widget()) is not None:

@@ -41,6 +41,7 @@ class ProviderCard(QFrame):
         self.state = ElidedLabel("", "fieldHelp", snug=True)
         self.keys = Chips()
         self.switch = Switch()
+        # Not its `toggled`: showing a provider sets the switch, which must not look like a click.
         self.switch.clicked.connect(self.toggled)
         self.models_button = button(
             "Models", icon="cube", on_click=self.models_requested.emit, tip="Test the connection and publish models"
@@ -90,6 +91,7 @@ class ProviderCard(QFrame):
         self.switch.setChecked(provider.enabled)
         self.switch.setAccessibleName(f"{provider.name} enabled")
         for made in (self.switch, self.edit_button, self.delete_button):
+            # "Models" stays enabled: to test a provider and to publish its models changes nothing that the file defines.
             made.setEnabled(not provider.locked)
         self.lock.setVisible(provider.locked)
         self.setToolTip("Defined in the config file" if provider.locked else "")

@@ -66,6 +66,7 @@ class CatalogGrid(QWidget):
         self.search.textChanged.connect(self._show)
         self.tiles = [KindTile(kind) for kind in kinds]
         for tile in self.tiles:
+            # As a default value: a closure would see the last tile of the loop.
             tile.clicked.connect(lambda _=False, kind=tile.kind: self.chosen.emit(kind))
         self._headings: dict[str, QLabel] = {}
         self._grids: dict[str, QGridLayout] = {}
@@ -110,6 +111,7 @@ class CatalogGrid(QWidget):
     def _show(self, _text: str = "") -> None:
         shown = self.matches()
         for tile in self.tiles:
+            # All of them first: a grid keeps a widget in its old cell, over the one that is placed there now.
             tile.setVisible(False)
         for name, grid in self._grids.items():
             members = [tile for tile in shown if group_of(tile.kind) == name]
@@ -121,6 +123,7 @@ class CatalogGrid(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            # Kept from the dialog, for which Enter means to submit.
             focused = self.focusWidget()
             wanted = [focused] if isinstance(focused, KindTile) else self.matches()
             if wanted:

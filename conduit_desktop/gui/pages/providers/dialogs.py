@@ -104,6 +104,7 @@ class ProviderDialog(FormDialog):
 def _about(kind: KindView) -> PlainLabel:
     apis = ", ".join(DIALECT_LABELS.get(name, name) for name in kind.dialects)
     link = f' · <a href="{escape(kind.docs)}">Documentation</a>' if kind.docs else ""
+    # Escaped, since this label draws HTML, unlike all others.
     made = link_label(f"<b>{escape(kind.label)}</b> · API: {escape(apis)}{link}", "muted")
     made.setContentsMargins(0, 0, 0, 12)
     return made

@@ -72,6 +72,7 @@ class ProviderForm(Form):
         self.several = self.add(
             "api_keys", "API keys", rows, f"Current keys: {hints}. Leave a key empty to keep it. {text}" if hints else text
         )
+        # The stored key of an existing provider cannot be shown, so it has rows with labels and hints.
         single.setVisible(new)
         self.several.setVisible(not new)
         if new:
@@ -100,6 +101,7 @@ class ProviderForm(Form):
     def collect(self) -> dict[str, Any]:
         """The values of the form, as `NewProvider` and `ProviderPatch` take them. Raises Invalid for a header without a value."""
         values: dict[str, Any] = {"name": self.value("name")}
+        # Not `isVisible`, which is False for every widget of a form that is not on the screen yet.
         if self._takes_key and not self.several.isHidden():
             values["api_keys"] = [_credential(row) for row in self.value("api_keys")]
         elif self._takes_key:

@@ -58,6 +58,7 @@ class TestLine(QFrame):
         self.icon.set_icon(icon, tone or "text_muted")
         self.text.setText(text)
         self.setProperty("tone", tone)
+        # Qt does not apply a style sheet again when a property that its selectors use changes.
         self.style().unpolish(self)
         self.style().polish(self)
 
@@ -68,6 +69,7 @@ class ProviderModelsDialog(Dialog):
     def __init__(self, parent: QWidget | None, client: AdminClient, ui: Ui, provider: str) -> None:
         super().__init__(parent, f"Models of {provider}", "Publish", width=760)
         self.client, self.ui, self.provider = client, ui, provider
+        # By id: loading the list again replaces its rows.
         self.chosen: set[str] = set()
         self.published: list[str] = []
         self.cancel.setText("Close")
@@ -168,6 +170,7 @@ class ProviderModelsDialog(Dialog):
         try:
             self.published = await self.client.publish(self.provider, wanted)
         finally:
+            # The dialog may have been closed, and deleted, while the gateway was at work.
             if isValid(self):
                 self._update()
         if isValid(self):
@@ -176,6 +179,7 @@ class ProviderModelsDialog(Dialog):
     def _update(self) -> None:
         self.primary.setText(f"Publish {len(self.chosen)}" if self.chosen else "Publish")
         self.primary.setEnabled(bool(self.chosen))
+        # The check boxes are icons that are looked up while painting: the model itself has not changed.
         self.view.table.viewport().update()
 
     def _box(self, row: OfferedView) -> tuple[str, str]:

@@ -58,6 +58,7 @@ class ProvidersPage(Page):
         states = await self.client.provider_states()
         await self._load_kinds()
         self._layers.setCurrentIndex(0 if rows else 1)
+        # By id: a provider keeps its card when it is renamed.
         await self.column.show_items({row.id: (row, self.kinds.get(row.kind), states.get(row.name)) for row in rows})
 
     def show_context(self, **context: Any) -> None:
@@ -81,6 +82,7 @@ class ProvidersPage(Page):
         kinds = await self._load_kinds()
         dialog = ProviderDialog(self, self.client, self.ui, kinds, self._names(), kind=kind)
         if await answer(dialog) and dialog.made is not None:
+            # The next step: without an alias, clients that list the models do not see the provider's.
             await self._models(dialog.made.name)
 
     async def _edit(self, provider: ProviderView) -> None:

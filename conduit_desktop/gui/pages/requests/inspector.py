@@ -26,6 +26,7 @@ from conduit_desktop.gui.widgets.layouts import clear, scrolled
 from conduit_desktop.gui.widgets.pills import Pill
 
 WIDTH = 430
+# Laying out megabytes of text would hold the loop, and with it every stream.
 LONGEST = 200_000
 """Characters of a body that are shown; the log has all of it."""
 

@@ -89,6 +89,7 @@ class RequestsPage(Page):
             combo.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setAccessibleName(name)
             combo.addItem(name, None)
+            # Not `currentIndexChanged`: filling the list anew must not load the log again.
             combo.activated.connect(lambda _: self.request_refresh())
         for status in get_args(RequestStatus):
             self.status.addItem(STATUS_LABELS[status], status)
@@ -122,6 +123,7 @@ class RequestsPage(Page):
         self.table.model.set_rows(row_of(record) for record in found)
         self._most = MOST_LIVE
         self.older.setVisible(self._cursor is not None)
+        # Only now: the row can be selected once the table has it.
         if self._wanted is not None:
             await self._open(self._wanted)
         elif self.inspector.isVisible() and self.inspector.request_id is not None:

@@ -56,6 +56,7 @@ class MasterKeyCard(Card):
         self.line.setText(await self.client.master_key() if shown else HIDDEN)
 
     async def _copy(self) -> None:
+        # Read for each use: the window keeps no copy of the key.
         self.ui.copy(await self.client.master_key())
 
     async def rotate(self) -> None:

@@ -36,6 +36,7 @@ GROUPS = {
 """The title of each group, in the order shown."""
 
 HIDDEN = frozenset({"welcome_done"})
+# An open socket cannot move to another address; every other option takes effect at once.
 NEEDS_RESTART = frozenset({"host", "port"})
 WIDTH = 820
 
@@ -86,6 +87,7 @@ class SettingsPage(Page):
     async def _build(self, views: list[SettingView]) -> None:
         groups: dict[str, list[SettingView]] = {name: [] for name in GROUPS}
         for view in views:
+            # Also for a group unknown here: a newer gateway elsewhere may have further ones.
             groups.setdefault(view.group, []).append(view)
         for group, members in groups.items():
             if members:

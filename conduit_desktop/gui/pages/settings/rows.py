@@ -13,6 +13,7 @@ from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number, Tex
 from conduit_desktop.gui.widgets.labels import label
 from conduit_desktop.gui.widgets.pills import Pill
 
+# Saved at each key stroke, the port 8080 would first be 8, 80 and 808.
 PAUSE_MS = 700
 """Milliseconds from the last key stroke until a text is saved."""
 

@@ -57,6 +57,7 @@ class UsagePage(Page):
         self.body.addWidget(scrolled(content))
 
     def _header_actions(self) -> None:
+        # UTC, since the store sums whole UTC days.
         today = datetime.now(UTC).date()
         self.range = Segments(RANGES, "Range")
         self.range.set_value(30)
@@ -129,6 +130,7 @@ class UsagePage(Page):
     def _query(self) -> UsageQuery:
         first, last = self.span()
         # `until` is exclusive: one day more, so that the last day counts.
+        # Grouped by everything at once: the chart and each table are made of one answer, without another query.
         return UsageQuery(
             group_by="day,model,key,provider", since=first.isoformat(), until=(last + timedelta(days=1)).isoformat(), limit=500
         )

@@ -59,6 +59,7 @@ def totals_of(name: str, rows: Iterable[UsageView]) -> UsageTotals:
         tokens_in=add(*INPUT_CLASSES),
         cached=add("cache_read"),
         tokens_out=add(*OUTPUT_CLASSES),
+        # Added as integers: floats would drift over thousands of rows.
         cost_nano=sum(to_nano(row.cost_usd or 0) for row in rows),
         unpriced=add("unpriced_requests"),
         estimated=add("estimated_requests"),

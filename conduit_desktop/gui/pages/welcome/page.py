@@ -135,6 +135,7 @@ class WelcomePage(Page):
         self.add_button.setText(f"Add {count} {'provider' if count == 1 else 'providers'}")
         self.demo_button.setProperty("kind", "plain" if addable else "primary")
         self.demo_button.setIcon(theme.icon("flask", *("text_muted",) * 2 if addable else ("on_accent",) * 2))
+        # Qt does not apply a style sheet again when a property that its selectors use changes.
         self.demo_button.style().unpolish(self.demo_button)
         self.demo_button.style().polish(self.demo_button)
 
@@ -156,6 +157,7 @@ class WelcomePage(Page):
         await self._leave("dashboard")
 
     async def _leave(self, page: str, **context: Any) -> None:
+        # Not saved twice: every change of a setting leaves an entry in the audit log.
         if not any(one.name == "welcome_done" and one.value for one in await self.client.settings()):
             await self.client.change_settings({"welcome_done": True})
         self.ui.navigate(page, **context)

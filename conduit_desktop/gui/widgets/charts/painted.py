@@ -159,6 +159,7 @@ class SegmentBar(QWidget):
         x, gap = 0.0, 2.0
         space = self.width() - gap * max(0, len(self._parts) - 1)
         for amount, tone in self._parts:
+            # At least three pixels: a short phase is still a phase.
             width = max(3.0, space * amount / total)
             painter.setBrush(theme.colour(tone))
             painter.drawRoundedRect(QRectF(x, 0, width, self.height()), 3, 3)

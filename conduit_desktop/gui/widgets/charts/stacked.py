@@ -70,6 +70,7 @@ class Bars(QWidget):
         """The tooltip of a day, by index, as HTML."""
         parts = [(series.name, series.values[at]) for series in self.series if series.values[at]]
         lines = [f"<b>{self.days[at]}</b> &nbsp; {self._show_value(sum(value for _, value in parts))}"]
+        # Escaped: model names come from clients, and tooltips draw HTML.
         lines += [f"{escape(name)} &nbsp; {self._show_value(value)}" for name, value in sorted(parts, key=lambda part: -part[1])]
         return "<br>".join(lines)
 

@@ -104,6 +104,7 @@ class ToolCard(QFrame):
     def finish(self) -> None:
         """The arguments are complete: show them indented."""
         self._repaint_timer.stop()
+        # Only at the end: a part of a JSON document cannot be indented.
         self.body.show_code(pretty(self.arguments or "{}"))
 
 
@@ -125,6 +126,7 @@ class AnswerBody(QWidget):
     def take(self, event: Event) -> None:
         """Show one event; events without content are ignored."""
         match event:
+            # A refusal is shown as text: it is all there is of the response.
             case TextDelta() | Refused():
                 self._text_view().append(event.text)
             case TextStarted():

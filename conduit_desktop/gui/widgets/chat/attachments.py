@@ -143,6 +143,7 @@ class Thumbnails(QWidget):
 
     def _remove(self, picture: AttachedImage, button: QToolButton) -> None:
         self.pictures = [kept for kept in self.pictures if kept is not picture]
+        # Not deleted at once: this runs inside the button's own signal.
         button.deleteLater()
         self.setVisible(bool(self.pictures))
         self.changed.emit()

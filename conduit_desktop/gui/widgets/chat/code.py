@@ -26,6 +26,7 @@ def copy_button(text: Callable[[], str]) -> QPushButton:
     def copy() -> None:
         QGuiApplication.clipboard().setText(text())
         made.setText(" Copied")
+        # With the button as context: the timer is dropped if the button is deleted first.
         QTimer.singleShot(1400, made, lambda: made.setText(" Copy"))
 
     made.clicked.connect(copy)
@@ -39,6 +40,7 @@ class CodeText(QPlainTextEdit):
         super().__init__(parent)
         self.setObjectName("codeText")
         self.setReadOnly(True)
+        # Nothing can be undone here, and the undo stack would keep each fragment of a stream.
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -46,6 +48,7 @@ class CodeText(QPlainTextEdit):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.document().setDocumentMargin(10)
+        # Else Tab would not leave the block, and the keyboard could not reach what follows.
         self.setTabChangesFocus(True)
         self.highlighter = Highlighter(self.document())
         self.shown = ""
@@ -66,6 +69,7 @@ class CodeText(QPlainTextEdit):
 
     def _fit(self) -> None:
         margins = 2 * int(self.document().documentMargin()) + 4
+        # Counted, not laid out: without wrapping, each block is one line.
         lines = self.document().blockCount() * self.fontMetrics().lineSpacing() + margins
         self.setVerticalScrollBarPolicy(_NEVER if lines <= _TALLEST else Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         bar = self.horizontalScrollBar().sizeHint().height() if self.horizontalScrollBar().maximum() > 0 else 0
