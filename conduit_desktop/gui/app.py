@@ -72,6 +72,7 @@ def run(home: Home, open_context: OpenContext, announce: Announce) -> int:
     if activate_running_instance(home):
         return 0
     loop = make_loop(app)
+    # Slots, which Qt calls outside of any coroutine, find the loop through this.
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_run_sessions(app, home, open_context, announce))

@@ -83,7 +83,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
         super().__init__(app)
         self._alarm = QTimer()
         self._alarm.setSingleShot(True)
-        # Qt's coarse timers may be 5 % late, which is seconds for a long time-out.
+        # Qt moves coarse timers by up to 5 %, which is seconds for a long time-out.
         self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
         self._alarm.timeout.connect(self._on_alarm)
 
@@ -133,6 +133,7 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def _before_run_forever(self) -> None:
         super()._before_run_forever()
+        # Handles that were pending when the last run stopped have no event that would run them.
         self._drain.post()
 
     def close(self) -> None:

@@ -140,6 +140,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         """Before Qt waits: make sure that pending work wakes it."""
         if self.is_closed():
             return
+        # Qt watches the selector alone, so work that is ready has to make it readable.
         self._awake = bool(self._ready)
         if self._awake:
             self._write_to_self()

@@ -66,6 +66,7 @@ class ServerControls(QObject):
         self.window.run(self._toggle())
 
     async def _toggle(self) -> None:
+        # Asked now: the number of requests in progress is not among what the window follows.
         status = await self.client.status()
         if status.state != "running":
             await server_actions.start_server(self.client)

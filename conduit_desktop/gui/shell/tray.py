@@ -44,6 +44,7 @@ class Tray(QObject):
         self._icon.activated.connect(self._on_activated)
         self.show_state("stopped", None)
         if self.available:
+            # Only then: Qt adds a visible icon also to a tray that appears later, while `available` stays False.
             self._icon.show()
 
     def show_state(self, state: str, address: str | None) -> None:

@@ -54,6 +54,7 @@ class Monogram(QWidget):
     def __init__(self, name: str = "", size: int = 36) -> None:
         super().__init__()
         self.setFixedSize(size, size)
+        # It may lie on a button, which must get the click.
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.faded = False
         self.show_name(name)
@@ -61,6 +62,7 @@ class Monogram(QWidget):
     def show_name(self, name: str, faded: bool = False) -> None:
         """Show another name; `faded` for a disabled item."""
         self._letter = name[:1].upper()
+        # Not `hash`, which differs from one start to the next, and the colour with it.
         self._colour = zlib.crc32(name.casefold().encode()) % len(theme.theme().series)
         self.faded = faded
         self.update()

@@ -37,6 +37,7 @@ class ElidedLabel(PlainLabel):
         self.setSizePolicy(QSizePolicy.Policy.Maximum if snug else QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def setText(self, text: str) -> None:
+        # Cards set their texts at every refresh, and even the same text would lay the row out again.
         if text != self.text():
             super().setText(text)
             self.setToolTip(plain_tooltip(text))
@@ -63,6 +64,7 @@ def label(text: str, name: str = "", wrap: bool = False) -> PlainLabel:
 
 def plain_tooltip(text: str) -> str:
     """`text` for setToolTip, which has no text format: what Qt would take for HTML is escaped, with its line breaks kept."""
+    # Qt's own test, which is a heuristic, decides here as it does in the tooltip (https://doc.qt.io/qt-6.8/qt-sub-qtgui.html).
     return QtText.convertFromPlainText(text) if QtText.mightBeRichText(text) else text
 
 

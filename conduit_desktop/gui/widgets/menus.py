@@ -34,6 +34,8 @@ def menu_of(parent: QWidget, entries: Sequence[Entry]) -> QMenu:
 def pop_up(parent: QWidget, entries: Sequence[Entry], at: QPoint | None = None) -> QMenu:
     """Show a menu below `parent`, or at a global position; it is deleted when it closes."""
     menu = menu_of(parent, entries)
+    # Later, not at once: Qt triggers the chosen action after it has hidden the menu.
     menu.aboutToHide.connect(menu.deleteLater)
+    # Not `exec`, which runs an event loop of its own.
     menu.popup(at if at is not None else parent.mapToGlobal(QPoint(0, parent.height() + 4)))
     return menu

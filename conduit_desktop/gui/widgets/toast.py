@@ -45,6 +45,7 @@ class Toaster(QObject):
         self._place()
 
     def _drop(self, toast: Toast) -> None:
+        # A click, the timer and a newer message may all remove the same toast.
         if toast in self.toasts:
             self.toasts.remove(toast)
             toast.hide()

@@ -119,6 +119,7 @@ class ChatPage(Page):
 
     def on_new(self) -> None:
         """Start a new conversation."""
+        # Stopped, not only hidden: an upstream that nobody reads goes on generating, and billing.
         self.on_stopped()
         self.turns.clear()
         self.transcript.clear()

@@ -26,6 +26,7 @@ class MessageEdit(QPlainTextEdit):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setPlaceholderText("Type a message…")
         self.setAccessibleName("Message")
+        # Tab leaves the field, as in every form: few people indent a message, and the keyboard must reach the buttons.
         self.setTabChangesFocus(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
@@ -113,6 +114,7 @@ class Composer(QFrame):
         text = self.edit.toPlainText().strip()
         if self._busy or not (text or self.thumbnails.pictures):
             return
+        # Emptied before the signal: where the parameters are invalid, its handler puts the message back.
         pictures = self.thumbnails.take()
         self.edit.clear()
         self.sent.emit(text, pictures)

@@ -21,6 +21,7 @@ _WORDS = (
 _HASH = r"(?<![\w$&])\#[^\n]*"
 # Not after a colon, as in a URL.
 _SLASHES = r"(?<!:)//[^\n]*|/\*.*?\*/"
+# Texts come first: a comment sign inside a string starts no comment.
 _TOKENS = (
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)|(?P<comment>{comment})|(?P<number>\b\d[\d_.]*(?:[eE][+-]?\d+)?\b)"""
 )
@@ -49,6 +50,7 @@ class Highlighter(QSyntaxHighlighter):
 
     def set_language(self, language: str) -> None:
         """Set the language; plain text is not coloured."""
+        # Only for another one: `rehighlight` goes over the whole document, and a streaming block calls this ten times a second.
         if language != self._language:
             self._language = language
             self._pattern = None if language.lower() in PLAIN else pattern(language)

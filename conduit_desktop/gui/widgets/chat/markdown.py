@@ -78,6 +78,7 @@ class MarkdownView(QWidget):
         self._drop_from(0)
 
     def _draw(self, unsettled: Block | None) -> None:
+        # Settled blocks never change, so those drawn before are left alone: a long answer stays cheap to the end.
         for index in range(self._drawn, len(self._splitter.settled)):
             self._put(index, self._splitter.settled[index])
         self._drawn = len(self._splitter.settled)

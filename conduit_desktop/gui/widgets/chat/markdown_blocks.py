@@ -12,6 +12,7 @@ LONG_LIST = 3 * PROSE_SIZE
 """Characters after which a list is split too: every item has its own number, so it looks the same."""
 
 _ITEM = re.compile(r"^([-*+]|\d+[.)]) ")
+# As in CommonMark: with four spaces it would be indented code, and with a backtick after it, inline code.
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$")
 _CONTINUES = re.compile(r"^(\s|[-*+>|]|\d+[.)])")
 """A line that may continue the list, quote or table before the blank line."""

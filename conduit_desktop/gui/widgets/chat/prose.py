@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
 from conduit_desktop.gui.theme import theme
 
+# Without HTML: in a model's text it could hide words, or name files to load.
 _FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 _SCHEMES = frozenset({"http", "https", "mailto"})
 _TEXT = 14
@@ -58,6 +59,7 @@ class ProseView(QTextBrowser):
         self.document().setUndoRedoEnabled(False)
         self.document().setDefaultFont(theme.font(size))
         self._markdown = ""
+        # The colours are part of the document, so another palette means another document.
         theme.theme().changed.connect(self._render)
 
     def show_markdown(self, text: str) -> None:

@@ -37,6 +37,7 @@ class Transcript(QScrollArea):
         self._column.addStretch(1)
         self.setWidget(page)
         self.latest = button("Jump to latest", icon="arrow-down", on_click=self.follow)
+        # In no layout: it floats over the end of the conversation.
         self.latest.setParent(self)
         self.latest.hide()
         self.verticalScrollBar().valueChanged.connect(self.on_scrolled)

@@ -87,6 +87,7 @@ async def choose_file(
     parent: QWidget | None, title: str, mode: Literal["open", "save"], pattern: str = "", suggested: str = ""
 ) -> Path | None:
     """Let the user choose a file; `pattern` is Qt's (`CSV (*.csv)`). None if the user cancels."""
+    # Not the static functions of QFileDialog, which run an event loop of their own.
     dialog = QFileDialog(parent, title)
     saving = mode == "save"
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave if saving else QFileDialog.AcceptMode.AcceptOpen)
@@ -95,6 +96,7 @@ async def choose_file(
         dialog.setNameFilter(pattern)
     if suggested:
         dialog.selectFile(suggested)
+        # A name typed without it would not be found again: the dialogs that open files filter by suffix.
         dialog.setDefaultSuffix(Path(suggested).suffix.lstrip("."))
     chosen: list[str] = []
     dialog.fileSelected.connect(chosen.append)

@@ -57,6 +57,7 @@ class TextLine(Editor):
         super().__init__()
         self.line = QLineEdit()
         self.line.setPlaceholderText(placeholder)
+        # Not `textChanged`, which is emitted for `set_value` as well.
         self.line.textEdited.connect(self.edited)
         self.row.addWidget(self.line)
 
@@ -106,6 +107,7 @@ class Number(TextLine):
         self.row.addStretch(1)
 
     def value(self) -> Any:
+        # This window writes thousands with commas itself, and pasted numbers have spaces.
         text = self.line.text().strip().replace(",", "").replace(" ", "")
         if not text:
             return None
@@ -194,6 +196,7 @@ class Combo(Editor):
         self.combo.setMinimumContentsLength(8)  # the layout sets the width, not the longest choice
         self.combo.setEditable(editable)
         self.set_choices(choices)
+        # Not `currentIndexChanged`, which is emitted for `set_value` and `set_choices` as well.
         self.combo.activated.connect(lambda _: self.edited.emit())
         if (line := self.combo.lineEdit()) is not None:
             line.textEdited.connect(self.edited)

@@ -53,6 +53,7 @@ class FormField(QWidget):
         """Show an error below the field; an empty text removes it."""
         self.error.setText(text)
         self.error.setVisible(bool(text))
+        # The error takes the place of the help, so that the fields below hardly move.
         self.help.setVisible(bool(self.help.text()) and not text)
         target = self.editor.focus_target()
         target.setProperty("invalid", bool(text))
@@ -83,6 +84,7 @@ class Form(QWidget):
         """Add a field with an editor of any kind."""
         field = FormField(path, label, editor, help, required)
         self.fields[path] = field
+        # Before the error of the whole form and the stretch, which stay last.
         self._column.insertWidget(self._column.count() - 2, field)
         editor.edited.connect(lambda: self._on_edited(path))
         return field

@@ -61,6 +61,7 @@ def side_by_side(*fields: FormField) -> QWidget:
 
 def cancel_on_close(dialog: QDialog, task: asyncio.Task[Any]) -> None:
     """Cancel `task` when `dialog` is closed."""
+    # Its result would be shown by widgets that are deleted.
     dialog.finished.connect(lambda _: task.cancel())
 
 

@@ -35,6 +35,7 @@ class ModelPicker(ComboBox):
         if (completer := self.completer()) is not None:
             completer.setFilterMode(Qt.MatchFlag.MatchContains)
             completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+            # Inline completion, the default of a combo box, can complete beginnings only, and `MatchContains` finds more.
             completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
         self.activated.connect(lambda _: self.picked.emit(self.model_name()))
 
@@ -56,6 +57,7 @@ class ModelPicker(ComboBox):
         if self._aliases and self._direct:
             self.insertSeparator(self.count())
         self.addItems(self._direct)
+        # Last, since `clear` and `addItems` change the text.
         self.setEditText(kept or (self._aliases[0] if self._aliases else ""))
 
     def _want(self) -> None:

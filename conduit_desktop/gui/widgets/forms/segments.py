@@ -30,6 +30,7 @@ class Segments(QFrame):
             self._group.addButton(button, place)
             row.addWidget(button)
         self._group.button(0).setChecked(True)
+        # Not `idToggled`, which is emitted for `set_value` as well.
         self._group.idClicked.connect(lambda place: self.chosen.emit(self._values[place]))
 
     def value(self) -> Any:

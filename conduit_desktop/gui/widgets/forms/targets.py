@@ -132,6 +132,7 @@ class TargetList(Editor):
         self._offers[provider] = list(models)
         for row in self.rows:
             if row.provider.value() == provider:
+                # The name may have been typed before the models arrived.
                 kept = row.model.value()
                 row.model.set_choices(list(models))
                 row.model.set_value(kept)
@@ -156,6 +157,7 @@ class TargetList(Editor):
         return True
 
     def _on_provider_chosen(self, provider: str) -> None:
+        # Asked for once: a second row of a provider must not query it again.
         if provider in self._offers:
             self.offer(provider, self._offers[provider])
         elif provider:

@@ -20,6 +20,7 @@ class Header(QHeaderView):
         self.setSectionsClickable(True)
         self.setFixedHeight(HEIGHT)
         self.setMinimumSectionSize(40)
+        # Else the arrow would be at the first column before anything is sorted.
         self.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
     def paintSection(self, painter: QPainter, rect: QRect, logicalIndex: int) -> None:

@@ -137,6 +137,7 @@ class TableModel(QAbstractTableModel, Generic[T]):
         return _ALIGN[self.columns[section].align] if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        # A view may still ask for a row that is being removed.
         if not index.isValid() or index.row() >= len(self.rows):
             return None
         column, row = self.columns[index.column()], self.rows[index.row()]

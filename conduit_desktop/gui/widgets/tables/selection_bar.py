@@ -37,6 +37,7 @@ class SelectionBar(QWidget):
         row.addStretch(1)
         for name, made in self.buttons.items():
             made.setAccessibleName(self._texts[name].strip())
+            # In a narrow window only the icon of the button is left.
             made.setToolTip(made.toolTip() or made.accessibleName())
             row.addWidget(made)
         view.activated.connect(lambda _: self.buttons[default].click())
@@ -59,6 +60,7 @@ class SelectionBar(QWidget):
     def _fit(self) -> None:
         """Show the texts of the buttons if all of them fit, else only the icons."""
         for name, made in self.buttons.items():
+            # With the texts first: measured by their icons, the buttons would always fit.
             made.setText(self._texts[name])
         needed = self.filter.width() + sum(made.sizeHint().width() + theme.XS for made in self.buttons.values()) + theme.XS
         if needed > self.width():
@@ -71,6 +73,7 @@ class SelectionBar(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for name, made in self.buttons.items():
             entry = menu.addAction(made.icon(), self._texts[name].strip())
+            # Through the button, so that menu and bar cannot differ in what they do.
             entry.triggered.connect(made.click)
             entry.setEnabled(made.isEnabled())
         menu.popup(at)

@@ -139,6 +139,7 @@ class _Table(QTableView):
         self.setShowGrid(False)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWordWrap(False)
+        # Else Qt reports moves of the pointer only while a button is pressed.
         self.setMouseTracking(True)
         self.setSortingEnabled(True)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -150,10 +151,12 @@ class _Table(QTableView):
         self.setItemDelegate(_Cell(columns, self))
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        # One height for all rows: Qt would otherwise ask for the height of each.
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
 
     def setModel(self, model: Any) -> None:
         super().setModel(model)
+        # After the model is set: without one, the header has no sections to size.
         header = self.horizontalHeader()
         for at, column in enumerate(self._columns):
             stretches = column.width == 0
