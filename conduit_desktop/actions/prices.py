@@ -79,6 +79,7 @@ async def remove(context: AppContext, pattern: str, actor: Actor) -> None:
         history = edit.tx.prices.history(pattern)
         if not history:
             raise NotFound(f"There is no price for {pattern!r}.")
+        # All of them: one pattern may have prices of the file and prices of the user.
         for price in history:
             check_unlocked(price.source, f"The price of {pattern!r}")
         discard(edit, pattern)

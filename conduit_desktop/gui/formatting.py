@@ -22,6 +22,7 @@ def ago(time: str | None, now: datetime | None = None) -> str:
         return "just now"
     if seconds < 3600:
         return f"{int(seconds // 60)} min ago"
+    # The day apart: `%-d`, the day without a leading zero, does not exist on Windows.
     return f"{int(seconds // 3600)} h ago" if seconds < 86_400 else f"{at:%b} {at.day}, {at:%H:%M}"
 
 

@@ -139,6 +139,7 @@ class Page(QWidget):
     def _on_batch(self, changes: list[Change]) -> None:
         if self.isVisible():
             self.on_changes(changes)
+        # A hidden page queries nothing: it loads once when it is next shown.
         elif any(change.topic in self.topics for change in changes):
             self.mark_stale()
 

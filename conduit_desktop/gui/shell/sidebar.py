@@ -99,6 +99,7 @@ class ServerCard(QFrame):
         running = state == "running"
         self.dot.set_tone(tone)
         self.state.setText(text)
+        # Without the scheme, so that an address with a port fits the card; the tooltip has all of it.
         self.address.setText((address or "").removeprefix("http://") or "Not listening")
         self.copy.setEnabled(address is not None)
         self.power.setEnabled(state != "starting")
@@ -134,6 +135,7 @@ class Sidebar(QFrame):
         column.addSpacing(theme.L)
         for place, entry in enumerate(entries, 1):
             item = NavItem(entry, f"Ctrl+{place}" if place <= DIGITS else "")
+            # As a default value: a closure would see the last entry of the loop.
             item.clicked.connect(lambda _=False, name=entry.name: self.picked.emit(name))
             self.items[entry.name] = item
             column.addWidget(item)
@@ -149,6 +151,7 @@ class Sidebar(QFrame):
         self._name = label("Conduit", "brand")
         self.bell = icon_button("bell", "Notifications", lambda: self.bell_requested.emit(self.bell))
         self.badge = label("", "badge")
+        # In no layout: it lies over the corner of the button.
         self.badge.setParent(self.bell)
         self.badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.badge.hide()

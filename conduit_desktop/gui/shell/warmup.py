@@ -30,6 +30,7 @@ class WarmUp(QObject):
         self._window = window
         self._steps: deque[Callable[[], object]] = deque()
         for entry in PAGES:
+            # Three steps for each page: done as one, they would delay the streams as long as opening the page does.
             self._steps += (
                 partial(page_class, entry.name),
                 partial(window.page, entry.name),

@@ -122,6 +122,7 @@ def style_sheet(palette: Palette) -> str:
     text = resource("style.qss").read_text("utf-8")
     places = {"icons": resource("icons").as_posix(), "mono": f'"{_family(True)}"'}
     variant = "dark" if palette is DARK else "light"
+    # An unknown token fails here, at the start, and not as a colour that is missing somewhere.
     return re.sub(r"@([a-z_]+)", lambda match: {**palette, **places, "variant": variant}[match[1]], text)
 
 

@@ -103,6 +103,7 @@ class FactList(QWidget):
     def show_facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Show these; a fact with an empty value is left out."""
         shown = [text for fact in facts if fact[1] for text in fact]
+        # Labels are kept: new ones at each refresh would lose what the user has selected to copy.
         while len(self._labels) < len(shown):
             self._add_label()
         for at, made in enumerate(self._labels):

@@ -71,6 +71,7 @@ class Monogram(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         ink = theme.colour("text_faint") if self.faded else theme.series_colour(self._colour)
+        # A copy: the colour itself is used for the letter, without transparency.
         ground = type(ink)(ink)
         ground.setAlphaF(0.14)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -18,6 +18,7 @@ _MIN_WIDTH = 90
 
 def paint_pill(painter: QPainter, rect: QRect, text: str, tone: str) -> None:
     """A small rounded label at the left of `rect`, in the colour of `tone` on its tint; what does not fit is elided."""
+    # A table paints its next cell with the same painter.
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setFont(theme.font(11, medium=True))
@@ -72,6 +73,7 @@ def paint_bar(painter: QPainter, rect: QRect, share: float) -> None:
     track = QRectF(rect.left(), rect.bottom() + 1, rect.width(), 4)
     painter.setBrush(theme.colour("border"))
     painter.drawRoundedRect(track, 2, 2)
+    # Warning from the share at which the operator is notified (`actions.background.alerts.ALMOST`).
     painter.setBrush(theme.colour("danger" if share >= 1 else "warning" if share >= 0.8 else "accent"))
     if share > 0:
         painter.drawRoundedRect(QRectF(track.left(), track.top(), max(4.0, track.width() * min(share, 1.0)), 4), 2, 2)

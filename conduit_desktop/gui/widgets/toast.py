@@ -81,6 +81,7 @@ class Toast(QFrame):
         content = label(text, wrap=len(text) > 48)
         content.setMaximumWidth(380)
         if len(text) > 48:
+            # A wrapped label asks for little width by itself, and would become a tall column.
             content.setMinimumWidth(340)
         row.addWidget(IconLabel(icon, 18, tone))
         row.addWidget(content, 1)

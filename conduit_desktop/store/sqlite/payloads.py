@@ -97,6 +97,7 @@ def _add_responses(connection: sqlite3.Connection) -> None:
 
 
 def _put(connection: sqlite3.Connection, id: str, request: bytes, response: bytes, at: int) -> None:
+    # A low level: this runs on the writer thread, behind which the next bodies wait.
     bodies = [zlib.compress(body[:MAX_BODY], 3) for body in (request, response)]
     connection.execute(
         "INSERT OR REPLACE INTO payloads (id, at, bytes, request, response, request_truncated, response_truncated)"

@@ -41,6 +41,7 @@ class ChatPanel(QFrame):
         """Offer the enabled keys, and keep the current choice."""
         editor = self.form.fields["key_id"].editor
         if isinstance(editor, Combo):
+            # Kept over the new list: this is called whenever any key changes.
             chosen = editor.value()
             editor.set_choices([NO_KEY, *((key.name, key.id) for key in keys if key.enabled)])
             editor.set_value(chosen)

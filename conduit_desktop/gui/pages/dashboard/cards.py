@@ -102,6 +102,7 @@ class BudgetsCard(Card):
             for key in keys
             if key.budget_usd and key.spend_usd >= NEARLY_USED * key.budget_usd
         ]
+        # Called twice a second as well (see `ProvidersCard`).
         if near == self._shown:
             return
         self._shown = near

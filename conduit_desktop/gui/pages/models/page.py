@@ -135,6 +135,7 @@ class ModelsPage(Page):
         await self.client.edit_model(row.alias, read(ModelPatch, {"enabled": not row.enabled}))
 
     async def _delete(self, row: ModelView) -> None:
+        # From the rows of the table: they are all aliases, so no query is needed.
         users = [one.alias for one in self.model.rows if row.alias in one.fallbacks]
         text = f"Requests for {row.alias} will be rejected."
         text += f" {', '.join(users)} will no longer fall back to it." if users else ""

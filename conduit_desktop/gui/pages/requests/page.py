@@ -170,6 +170,7 @@ class RequestsPage(Page):
         """Open the inspector, wide enough for a request ID if the window is. A width set by the user is kept."""
         self.inspector.show()
         if not self._inspected:
+            # Only the first time: afterwards the user may have moved the splitter.
             self._inspected = True
             wide = min(WIDTH, self.splitter.width() * 4 // 9)
             self.splitter.setSizes([self.splitter.width() - wide, wide])

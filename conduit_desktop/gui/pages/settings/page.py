@@ -100,6 +100,7 @@ class SettingsPage(Page):
             if place:
                 card.body.addWidget(hairline())
             row = SettingRow(view, self.choices.get(view.name))
+            # `partial`, not a closure, which would see the last option of the loop.
             row.changed.connect(partial(self._on_changed, view.name))
             self.rows[view.name] = row
             card.body.addWidget(row)

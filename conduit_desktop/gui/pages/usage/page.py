@@ -210,6 +210,7 @@ def _day(day: date) -> QDateEdit:
 
 def _short(day: str) -> str:
     at = date.fromisoformat(day)
+    # Not `%-d`, which does not exist on Windows.
     return f"{at:%b} {at.day}"
 
 

@@ -88,6 +88,7 @@ def stacked(rows: Iterable[UsageView], days: Sequence[str], measure: Measure, ot
         if row.day in places:
             values = series.setdefault(str(row.model or UNNAMED["model"]), [0.0] * len(days))
             values[places[row.day]] += _value(row, measure)
+    # Without models that have nothing of this measure: they would only fill the legend.
     ranked = sorted(((name, tuple(values)) for name, values in series.items() if any(values)), key=lambda pair: -sum(pair[1]))
     # One more than MOST is shown as it is: joining a single model into “Other” would only hide its name.
     if len(ranked) > MOST + 1:

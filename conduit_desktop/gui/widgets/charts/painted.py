@@ -27,6 +27,7 @@ class MinuteBars(QWidget):
 
     def show_minutes(self, minutes: list[tuple[int, int]]) -> None:
         """`(not failed, failed)` per minute, the current minute last; repaints only if a number changed."""
+        # The dashboard calls this twice a second, and mostly nothing has changed.
         if minutes != self._minutes:
             self._minutes = minutes
             self.update()
@@ -37,6 +38,7 @@ class MinuteBars(QWidget):
         step = 1
         while True:
             for factor in (1, 2, 5):
+                # Four lines above zero, each at a whole number: there are no half requests.
                 if most <= 4 * factor * step:
                     return 4 * factor * step
             step *= 10

@@ -96,6 +96,7 @@ class Bars(QWidget):
         for line in range(_LINES + 1):
             y = _TOP + height * line / _LINES
             painter.setPen(QPen(theme.colour("border"), 1))
+            # On whole pixels: a thin line between two would be blurred over both.
             painter.drawLine(_SCALE, round(y), self.width(), round(y))
             painter.setPen(theme.colour("text_faint"))
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -113,6 +114,7 @@ class Bars(QWidget):
             for at, value in enumerate(series.values):
                 if value:
                     x = _SCALE + (at + 0.5) * step - width / 2
+                    # Without rounded corners, which would leave gaps between the parts of a stack.
                     painter.drawRect(QRectF(x, base - (below[at] + value) * scale, width, value * scale))
                     below[at] += value
 
@@ -122,6 +124,7 @@ class Bars(QWidget):
         for at, day in enumerate(self.days):
             # Counted from the last day, so that the current day always has its label.
             if (last - at) % every == 0:
+                # The last label must not reach over the edge of the widget.
                 middle = min(_SCALE + (at + 0.5) * self._step(), self.width() - 24)
                 painter.drawText(QRectF(middle - 40, self.height() - _AXIS + 6, 80, 16), int(Qt.AlignmentFlag.AlignHCenter), day)
 

@@ -129,6 +129,7 @@ class AnswerBody(QWidget):
             # A refusal is shown as text: it is all there is of the response.
             case TextDelta() | Refused():
                 self._text_view().append(event.text)
+            # A new view for each block, so that text after a tool call comes below its card.
             case TextStarted():
                 self._close()
             case ThinkingStarted():

@@ -108,6 +108,7 @@ class AnswerCard(QWidget):
         self.state = _wrapped_label("Waiting for the first token…", "fieldHelp")
         self.body = AnswerBody()
         self.figures = _wrapped_label("", "fieldHelp")
+        # The method, not its result: the text has not arrived yet.
         self.copy_button = copy_button(self.body.markdown)
         self.regenerate_button = button("Regenerate", "ghost", "arrow-clockwise", self.regenerate_requested.emit)
         self.request_button = button("Request", "ghost", "list-bullets", self._show_request, "Show in Requests")

@@ -99,6 +99,7 @@ class ProseView(QTextBrowser):
         shape.setLineHeight(140, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
         if cursor.currentTable() is None:
             shape.setTopMargin(8 if level else 0)
+            # After the last block comes the spacing of the column itself.
             last = not block.next().isValid()
             shape.setBottomMargin(0 if last else 2 if block.textList() else _PARAGRAPH)
         cursor.mergeBlockFormat(shape)

@@ -50,6 +50,7 @@ class Transcript(QScrollArea):
 
     def add(self, card: QWidget) -> None:
         """Append a card."""
+        # Before the stretch, which keeps a short conversation at the top.
         self._column.insertWidget(self._column.count() - 1, card)
 
     def drop_from(self, card: QWidget) -> None:

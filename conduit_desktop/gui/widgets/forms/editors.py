@@ -136,6 +136,7 @@ class TextArea(Editor):
         self.area.setTabChangesFocus(True)
         if mono:
             self.area.setFont(theme.font(12, mono=True))
+        # QPlainTextEdit has no signal for the user's edits alone.
         self._quiet = False
         self.area.textChanged.connect(lambda: None if self._quiet else self.edited.emit())
         self.row.addWidget(self.area)
@@ -214,6 +215,7 @@ class Combo(Editor):
 
     def value(self) -> Any:
         if self.combo.isEditable():
+            # A typed text that equals a choice means that choice, whose value may differ from its text.
             at = self.combo.findText(self.combo.currentText())
             return self.combo.itemData(at) if at >= 0 else self.combo.currentText().strip()
         return self.combo.currentData()

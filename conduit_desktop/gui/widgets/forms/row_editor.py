@@ -65,6 +65,7 @@ class Rows(Editor):
 
     def set_choices(self, column: str, choices: Sequence[str | tuple[str, Any]]) -> None:
         """Replace the choices of a combo column in existing and future rows."""
+        # In the columns too: a row that is added later is made from them.
         self.columns = tuple(replace(c, choices=tuple(choices)) if c.name == column else c for c in self.columns)
         for line in self.lines:
             editor = line.editors[column]

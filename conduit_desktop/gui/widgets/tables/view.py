@@ -177,6 +177,7 @@ class _Table(QTableView):
             hidden.add(at)
             needed -= self._columns[at].width or MIN_STRETCH_WIDTH
         for at in range(len(self._columns)):
+            # Compared first: each call lays the header out again, and this runs at every step of a resize.
             if self.isColumnHidden(at) != (at in hidden):
                 self.setColumnHidden(at, at in hidden)
 
