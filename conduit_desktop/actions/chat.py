@@ -107,7 +107,7 @@ def chat_request(
     request = ChatRequest(
         dialect=DIALECT, model=alias, messages=[*system_messages, *messages], tools=list(tools), max_tokens=max_tokens,
         temperature=temperature, top_p=top_p, stop=list(stop) or None, seed=seed, output=output, reasoning=reasoning,
-        # In an OpenAI stream the usage is sent only on request; without it the cost would be an estimate.
+        # In an OpenAI stream the usage is sent only on request; it is shown where there is no record.
         stream=True, include_usage=True,
     )  # fmt: skip
     return dialect(DIALECT).write_request(request, alias).body

@@ -360,7 +360,7 @@ def _body(operation: Operation, body: Any) -> Any:
         # A body that nothing reads is refused: whoever sent it expects an effect.
         return read(given.Empty, {} if body is None else body)
     if not issubclass(operation.body, BaseModel):
-        # Their fields depend on the options or the endpoint, so that the action itself checks them.
+        # Any object: settings are checked by their action, and a sample request may have any field.
         if not isinstance(body, dict) and body is not None:
             raise Invalid("must be an object")
         return body or {}

@@ -72,7 +72,6 @@ def run(home: Home, open_context: OpenContext, announce: Announce) -> int:
     if activate_running_instance(home):
         return 0
     loop = make_loop(app)
-    # Slots, which Qt calls outside of any coroutine, find the loop through this.
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(_run_sessions(app, home, open_context, announce))
@@ -139,6 +138,7 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
         if end.outcome:
             window.notify(end.outcome, "info" if end.outcome == RESTORED else "error")
         if autostart:
+            # After the window is shown: where the port is taken, the window offers another one.
             window.run(server_actions.start_server(client))
         await end.requested.wait()
     finally:
@@ -147,6 +147,7 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
         listener.close()
         # The window closes first, so that quitting feels quick; then the server finishes the requests in flight.
         await window.finish()
+        # Last, so that tasks which fail while the window closes are still logged.
         remove_error_handlers()
 
 

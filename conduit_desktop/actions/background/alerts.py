@@ -54,7 +54,7 @@ class Alerts:
         # A new period or another budget starts from nothing: the earlier notification says nothing about it.
         if (period, budget) != (account.period_start, key.budget_nano):
             before = 0
-        # Also when the level falls: after a reset of the spend, the next crossing is news again.
+        # Also when the level falls: after a reset of the spend, the next crossing is notified again.
         self._notified[key_id] = account.period_start, key.budget_nano, level
         if level > before:
             self._notify_budget(key, key.budget_nano, account.spend_nano, level)

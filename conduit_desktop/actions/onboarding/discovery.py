@@ -47,7 +47,7 @@ PORTS: tuple[tuple[int, str], ...] = (
 )  # fmt: skip
 """The default ports of local servers. LocalAI shares 8080 with llama.cpp, whose answer names it."""
 
-# A closed port of this computer refuses at once; only a firewall that drops packets lets a connection wait.
+# Short: a server on this computer accepts at once, and the first page waits for the slowest of the ports.
 CONNECT_S = 0.3
 ANSWER_S = 2.0
 MAX_ANSWER = 4 * 1024 * 1024

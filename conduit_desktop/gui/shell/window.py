@@ -249,6 +249,7 @@ class MainWindow(QWidget):
         saved = self._window_settings()
         saved.setValue("geometry", self.saveGeometry())
         saved.setValue("narrow", self.sidebar.narrow)
+        # At once: the process ends without the shutdown in which Qt would write the file.
         saved.sync()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -94,6 +94,7 @@ async def stream_answer(
 async def _read_stream(stream: ChatAnswer, card: AnswerCard, summary: StreamSummary) -> None:
     async for event in stream:
         card.body.take(event)
+        # Content alone counts: an error after mere usage or headers has its own status and advice.
         summary.started = summary.started or isinstance(event, TextDelta | ThinkingDelta | ToolCallStarted)
         match event:
             case UsageReported():

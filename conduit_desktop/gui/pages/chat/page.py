@@ -197,6 +197,7 @@ class ChatPage(Page):
         found: list[str] = []
         for provider in oldest_first(await self.client.providers()):
             if provider.enabled:
+                # With the provider's name: these models have no alias, and this is how they are called directly.
                 found += [f"{provider.name}/{name}" for name in await self._offered(provider.name)]
         self.picker.offer(await self._aliases(), found)
 

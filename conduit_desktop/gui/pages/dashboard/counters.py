@@ -76,6 +76,7 @@ class LiveCounters:
         if len(self._per_minute) > 2 * self.minutes:
             newest = max(self._per_minute)
             self._per_minute = {minute: n for minute, n in self._per_minute.items() if minute > newest - self.minutes}
+        # The durations of other requests tell when they failed, not how fast the models are.
         if status == "success":
             self.durations.append(duration_ms)
             if first_token_ms is not None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from conduit_desktop.gui.feed import Feed
 
 RECENT = 8
-# One page, of the largest size that the log gives: a quiet start matters more than a complete hour.
+# One part of the log, of the largest size: loading more would delay the streams, so a busy hour is shown in part.
 HISTORY = 500
 """Records loaded for the last hour's chart and the medians."""
 

@@ -83,6 +83,7 @@ class NewKeyDialog(Dialog):
         # There is nothing to cancel: the key exists already.
         self.cancel.hide()
         self.line = QLineEdit(key.key)
+        # A field and not a label: its text can be selected and copied with the keyboard.
         self.line.setReadOnly(True)
         self.line.setFont(theme.font(13, mono=True))
         self.line.setAccessibleName("The new key")

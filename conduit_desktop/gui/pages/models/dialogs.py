@@ -115,6 +115,7 @@ class ModelDialog(FormDialog):
         """Create or edit the alias."""
         values = self.form.values()
         values["overrides"] = as_object(values["overrides"], "overrides")
+        # All of them, also the empty ones: an empty field restores the default.
         values["timeouts"] = {name: values.pop(f"timeouts.{name}") for name, _ in TIMEOUTS}
         if self.alias is None:
             await self.client.create_model(read(NewModel, values))

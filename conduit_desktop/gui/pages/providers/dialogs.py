@@ -32,6 +32,7 @@ class ProviderDialog(FormDialog):
         self.taken = taken
         self.provider = provider
         self.made: ProviderView | None = None
+        # The form of the base class is not used: each kind has a form of its own.
         self.form.hide()
         self.kinds = {one.kind: one for one in kinds}
         self._shown: QWidget | None = None

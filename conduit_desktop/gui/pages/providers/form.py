@@ -25,6 +25,7 @@ ENV_HELP = "Stored in the secret store. Use env:NAME to read it from an environm
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
     """`wanted` if it is free, else `wanted-2` and so on."""
+    # In any case, as the gateway finds providers.
     lowered = {name.lower() for name in taken}
     return next(name for name in (wanted, *(f"{wanted}-{number}" for number in range(2, 1000))) if name.lower() not in lowered)
 

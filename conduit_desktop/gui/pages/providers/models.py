@@ -91,6 +91,7 @@ class ProviderModelsDialog(Dialog):
         self.filter.textChanged.connect(self.view.set_filter)
         self._update()
         self._do(self.test())
+        # A task of its own: a failed test must not keep the list from loading.
         self._do(self.load())
 
     def _lay_out(self) -> None:

@@ -82,7 +82,7 @@ class ProvidersPage(Page):
         kinds = await self._load_kinds()
         dialog = ProviderDialog(self, self.client, self.ui, kinds, self._names(), kind=kind)
         if await answer(dialog) and dialog.made is not None:
-            # The next step: without an alias, clients that list the models do not see the provider's.
+            # The next step: its connection is not tested yet, and no alias leads to it.
             await self._models(dialog.made.name)
 
     async def _edit(self, provider: ProviderView) -> None:

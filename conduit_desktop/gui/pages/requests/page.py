@@ -72,6 +72,7 @@ class RequestsPage(Page):
         self.follow.setChecked(True)
         self.follow.setAccessibleName("Live")
         self.follow.setToolTip("Add new requests to the table as they arrive")
+        # When it is turned on again: requests were left out in the meantime.
         self.follow.toggled.connect(lambda on: self.request_refresh() if on else None)
         self.add_action(label("Live", "muted"))
         self.add_action(self.follow)
@@ -163,6 +164,7 @@ class RequestsPage(Page):
         """Show what has changed of the request in the inspector; one that is no longer in the log stays as it was."""
         with suppress(NotFound):
             detail = await self.client.request_detail(request_id)
+            # Shown only where it differs: filling the pane again would lose the selection in it.
             if detail != self.inspector.detail:
                 self.inspector.show_request(detail)
 

@@ -110,6 +110,7 @@ class DataCard(Card):
         path = await choose_file(self, "Export the configuration", "save", TOML, "conduit.toml")
         if path is not None:
             text = await self.client.export_config()
+            # In a thread: the file may be on a slow disk or a network share.
             await asyncio.to_thread(path.write_text, text, "utf-8")
             self.ui.notify(f"Saved to {path.name}")
 

@@ -36,7 +36,7 @@ GROUPS = {
 """The title of each group, in the order shown."""
 
 HIDDEN = frozenset({"welcome_done"})
-# An open socket cannot move to another address; every other option takes effect at once.
+# An open socket cannot move to another address.
 NEEDS_RESTART = frozenset({"host", "port"})
 WIDTH = 820
 

@@ -143,6 +143,7 @@ class WelcomePage(Page):
         chosen = self.selected()
         variables = [one.variable for one in chosen if isinstance(one, FoundKeyView)]
         servers = [one.base_url for one in chosen if isinstance(one, FoundServerView)]
+        # All in one call: the gateway adds all of them or none.
         made = await self.client.add_discovered(variables, servers)
         await self._leave("providers")
         self.ui.notify(f"Added {', '.join(made)}")

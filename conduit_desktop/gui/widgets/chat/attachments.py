@@ -44,6 +44,7 @@ async def images_from(mime: QMimeData) -> list[AttachedImage]:
     """The images of a paste or a drop; files first, because a copied file also has its icon as image data."""
     paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
     if paths:
+        # One after the other: decoding several large images at once would multiply the memory they need.
         return [await from_file(path) for path in paths if path.suffix.lower() in SUFFIXES]
     image = mime.imageData()
     if isinstance(image, QPixmap):

@@ -103,6 +103,7 @@ class FormDialog(Dialog):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        # Not in `__init__`, after which subclasses add their fields.
         focused = self.focusWidget()
         if self.form.fields and (focused is None or not self.form.isAncestorOf(focused)):
             next(iter(self.form.fields.values())).editor.focus_target().setFocus()

@@ -76,6 +76,7 @@ class SelectionBar(QWidget):
             # Through the button, so that menu and bar cannot differ in what they do.
             entry.triggered.connect(made.click)
             entry.setEnabled(made.isEnabled())
+        # Not `exec`, which runs an event loop of its own.
         menu.popup(at)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
