@@ -14,6 +14,9 @@ _PROVIDER_HEADERS = ("request-id", "x-request-id", "openai-processing-ms", "open
 """The provider's own headers that its SDKs show; relayed in passthrough."""
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 """The same, unless the key has limits of its own, which use these names."""
+_OPENAI_LIMITS = {
+    what: tuple(f"x-ratelimit-{part}-{what}" for part in ("limit", "remaining", "reset")) for what in ("requests", "tokens")
+}
 
 
 def of(call: Call, caller: Caller, limiter: RateLimiter, answer: UpstreamAnswer | None, record: RequestRecord) -> dict[str, str]:
@@ -71,9 +74,10 @@ def limits_of(call: Call, caller: Caller, limiter: RateLimiter) -> dict[str, str
                 f"{prefix}-reset": f"{at:%Y-%m-%dT%H:%M:%SZ}",
             }
         else:
-            headers[f"x-ratelimit-limit-{what}"] = str(limit)
-            headers[f"x-ratelimit-remaining-{what}"] = str(remaining)
-            headers[f"x-ratelimit-reset-{what}"] = f"{reset_s:.3f}s"
+            of_limit, of_remaining, of_reset = _OPENAI_LIMITS[what]
+            headers[of_limit] = str(limit)
+            headers[of_remaining] = str(remaining)
+            headers[of_reset] = f"{reset_s:.3f}s"
     return headers
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -29,7 +30,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FIRST_TOKEN_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 DURATION_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 MAX_SERIES = 2000
-"""Most sets of labels per metric: callers can invent model names, so any further one is counted as `other`."""
+"""Most models with counters of their own: callers can invent names, so any further one is counted as `other`."""
+_token_counts = attrgetter(*CLASS_NAMES)
 _PARTS = ", ".join(f"{one.name} is a part of {one.part_of}" for one in CLASSES if one.part_of)
 _WITHOUT_MODEL_LABEL = frozenset({"model_not_found", "missing_api_key", "invalid_api_key"})
 
@@ -63,17 +65,29 @@ class Histogram:
         yield sample(f"{name}_count", labels, cumulative)
 
 
+@dataclass(slots=True)
+class Series:
+    """The counters of one model at one provider: one look-up a request, instead of one for each counter."""
+
+    labels: Labels
+    requests: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By endpoint and status."""
+    tokens: dict[str, int] = field(default_factory=dict)
+    """By class."""
+    cost_nano: int = 0
+    unpriced: int = 0
+    first_token: Histogram = field(default_factory=lambda: Histogram(FIRST_TOKEN_S))
+    duration: Histogram = field(default_factory=lambda: Histogram(DURATION_S))
+
+
 class Metrics:
     """Counters over all records published since the server was built."""
 
     def __init__(self) -> None:
-        self.requests: dict[Labels, int] = {}
-        self.tokens: dict[Labels, int] = {}
-        self.cost_nano: dict[Labels, int] = {}
-        self.unpriced: dict[Labels, int] = {}
-        self.upstream_errors: dict[Labels, int] = {}
-        self.first_token: dict[Labels, Histogram] = {}
-        self.duration: dict[Labels, Histogram] = {}
+        self.series: dict[tuple[str, str], Series] = {}
+        """By model and provider."""
+        self.upstream_errors: dict[tuple[str, str], int] = {}
+        """By provider and reason."""
 
     def on_change(self, change: Change) -> None:
         """Count the record of a finished request; other changes are ignored."""
@@ -84,38 +98,60 @@ class Metrics:
         """Add one record to every counter it belongs to."""
         # Names that callers made up, also without a key, would fill the series.
         model = "" if record.error_code in _WITHOUT_MODEL_LABEL else record.model
-        labels: Labels = (("model", model), ("provider", record.provider))
-        _add(self.requests, (*labels, ("endpoint", record.endpoint), ("status", record.status)), 1)
-        for name in CLASS_NAMES:
-            if count := getattr(record, name):
-                _add(self.tokens, (*labels, ("class", name)), count)
-        if record.cost_nano:
-            _add(self.cost_nano, labels, record.cost_nano)
+        series = self.series.get((model, record.provider)) or self._begin(model, record.provider)
+        kind = (record.endpoint, record.status)
+        series.requests[kind] = series.requests.get(kind, 0) + 1
+        tokens = series.tokens
+        for name, count in zip(CLASS_NAMES, _token_counts(record), strict=True):
+            if count:
+                tokens[name] = tokens.get(name, 0) + count
         # None is an unknown price, 0 a known one.
-        elif record.cost_nano is None:
-            _add(self.unpriced, labels, 1)
+        if record.cost_nano is None:
+            series.unpriced += 1
+        else:
+            series.cost_nano += record.cost_nano
         for attempt in record.attempts:
+            # A client that hangs up is no fault of the provider.
             if attempt.outcome not in ("ok", "cancelled"):
-                _add(self.upstream_errors, (("provider", attempt.provider), ("reason", attempt.outcome)), 1)
+                error = (attempt.provider, attempt.outcome)
+                self.upstream_errors[error] = self.upstream_errors.get(error, 0) + 1
         # A refused request took no time at a provider: it would distort the latencies.
         if record.status == "refused":
             return
         if record.first_token_ms is not None:
-            _of(self.first_token, labels, FIRST_TOKEN_S).observe(record.first_token_ms / 1000)
-        _of(self.duration, labels, DURATION_S).observe(record.duration_ms / 1000)
+            series.first_token.observe(record.first_token_ms / 1000)
+        series.duration.observe(record.duration_ms / 1000)
+
+    def _begin(self, model: str, provider: str) -> Series:
+        """The series of a model at a provider, made where there is room for another."""
+        if len(self.series) >= MAX_SERIES:
+            model = "other"
+        return self.series.setdefault((model, provider), Series((("model", model), ("provider", provider))))
 
     def text(self, in_flight: int, tasks: int, loop_lag_s: float, uptime_s: float) -> str:
         """All metrics in the text exposition format."""
+        every = list(self.series.values())
+        requests = (
+            ((*one.labels, ("endpoint", endpoint), ("status", status)), count)
+            for one in every
+            for (endpoint, status), count in one.requests.items()
+        )
+        tokens = (((*one.labels, ("class", name)), count) for one in every for name, count in one.tokens.items())
+        failures = (
+            ((("provider", provider), ("reason", reason)), count) for (provider, reason), count in self.upstream_errors.items()
+        )
         lines = [
-            *_family("conduit_requests_total", "counter", "Finished requests.", _counted(self.requests)),
-            *_family("conduit_tokens_total", "counter", f"Tokens by class; {_PARTS}.", _counted(self.tokens)),
+            *_family("conduit_requests_total", "counter", "Finished requests.", requests),
+            *_family("conduit_tokens_total", "counter", f"Tokens by class; {_PARTS}.", tokens),
             *_family("conduit_cost_usd_total", "counter", "US dollars spent, where the price is known.",
-                     ((labels, decimal_usd(nano)) for labels, nano in self.cost_nano.items())),
-            *_family("conduit_unpriced_requests_total", "counter", "Requests whose cost is unknown.", _counted(self.unpriced)),
-            *_family("conduit_upstream_errors_total", "counter", "Attempts that failed.", _counted(self.upstream_errors)),
+                     ((one.labels, decimal_usd(one.cost_nano)) for one in every if one.cost_nano)),
+            *_family("conduit_unpriced_requests_total", "counter", "Requests whose cost is unknown.",
+                     ((one.labels, one.unpriced) for one in every if one.unpriced)),
+            *_family("conduit_upstream_errors_total", "counter", "Attempts that failed.", failures),
             *_histograms("conduit_first_token_seconds", "From a request's arrival to its first content, where streamed.",
-                         self.first_token),
-            *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.", self.duration),
+                         ((one.labels, one.first_token) for one in every)),
+            *_histograms("conduit_request_duration_seconds", "From a request's arrival to its end.",
+                         ((one.labels, one.duration) for one in every)),
             *_family("conduit_requests_in_flight", "gauge", "Requests being answered.", [((), in_flight)]),
             *_family("conduit_tasks", "gauge", "Tasks of the event loop.", [((), tasks)]),
             *_family("conduit_event_loop_lag_seconds", "gauge", "Delay of the event loop's last timer.", [((), loop_lag_s)]),
@@ -125,29 +161,6 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def _add(sums: dict[Labels, int], labels: Labels, count: int) -> None:
-    labels = _bounded(sums, labels)
-    sums[labels] = sums.get(labels, 0) + count
-
-
-def _of(histograms: dict[Labels, Histogram], labels: Labels, bounds: tuple[float, ...]) -> Histogram:
-    labels = _bounded(histograms, labels)
-    found = histograms.get(labels)
-    if found is None:
-        found = histograms[labels] = Histogram(bounds)
-    return found
-
-
-def _bounded(known: Mapping[Labels, object], labels: Labels) -> Labels:
-    if labels in known or len(known) < MAX_SERIES:
-        return labels
-    return tuple((name, "other" if name == "model" else value) for name, value in labels)
-
-
-def _counted(sums: Mapping[Labels, int]) -> Iterable[tuple[Labels, int]]:
-    return sums.items()
-
-
 def _family(name: str, kind: str, text: str, values: Iterable[tuple[Labels, float | str]]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} {kind}"
@@ -155,11 +168,12 @@ def _family(name: str, kind: str, text: str, values: Iterable[tuple[Labels, floa
         yield sample(name, labels, value)
 
 
-def _histograms(name: str, text: str, values: Mapping[Labels, Histogram]) -> Iterator[str]:
+def _histograms(name: str, text: str, values: Iterable[tuple[Labels, Histogram]]) -> Iterator[str]:
     yield f"# HELP {name} {text}"
     yield f"# TYPE {name} histogram"
-    for labels, histogram in values.items():
-        yield from histogram.samples(name, labels)
+    for labels, histogram in values:
+        if any(histogram.counts):
+            yield from histogram.samples(name, labels)
 
 
 def sample(name: str, labels: Labels, value: float | str) -> str:

@@ -67,21 +67,23 @@ class ExactWindow:
 class SlicedWindow:
     """Uses by the slice of time they came in. A slice goes as a whole, when its first moment is `span_s` ago."""
 
-    __slots__ = ("_looked", "_slices", "_total", "_width", "span_s")
+    __slots__ = ("_ends", "_running", "_slices", "_starts", "_total", "_width", "span_s")
 
     def __init__(self, span_s: int) -> None:
         self.span_s = span_s
         self._width = span_s / SLICES
-        self._slices: deque[tuple[int, int]] = deque()
+        self._slices: deque[list[int]] = deque()
         """Each slice's number since the epoch, and what was used in it."""
         self._total = 0
-        self._looked = 0
-        """The slice of the last look: while it runs, nothing else goes."""
+        self._running = 0
+        """The slice of the last look. Until it ends, nothing else goes."""
+        self._starts = self._ends = 0.0
 
     def used(self, now: float) -> int:
-        running = int(now // self._width)
-        if running != self._looked:
-            self._looked, slices = running, self._slices
+        # Compared, not divided: this runs ten times a request.
+        if not self._starts <= now < self._ends:
+            running, slices = int(now // self._width), self._slices
+            self._running, self._starts, self._ends = running, running * self._width, (running + 1) * self._width
             # A slice that is still to come was begun before the clock was set back: by a little, it is kept.
             while slices and not running - SLICES < slices[0][0] <= running + SLICES // 2:
                 self._total -= slices.popleft()[1]
@@ -89,10 +91,11 @@ class SlicedWindow:
 
     def add(self, now: float, amount: int = 1) -> None:
         self.used(now)
-        running, before = int(now // self._width), 0
-        if self._slices and self._slices[-1][0] >= running:
-            running, before = self._slices.pop()
-        self._slices.append((running, before + amount))
+        slices, running = self._slices, self._running
+        if slices and slices[-1][0] >= running:
+            slices[-1][1] += amount
+        else:
+            slices.append([running, amount])
         self._total += amount
 
     def reset_s(self, now: float) -> float:

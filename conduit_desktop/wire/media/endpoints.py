@@ -79,7 +79,7 @@ class CallerFormat(Protocol):
     """Another API than OpenAI's in which callers request embeddings."""
 
     name: str
-    """Kinds that have this API list it in `ProviderKind.native_caller_formats`."""
+    """Kinds that have this API list it in `ProviderKind.passthrough_formats`."""
     passthrough_format: MediaFormat
     """How a request is written for those kinds."""
 
