@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import qasync
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer
+
+from conduit_desktop.gui.event_loop.timer_loop import BaseLoop, TimerLoop
 
 # As asyncio's `_MIN_SCHEDULED_TIMER_HANDLES`: below it, rebuilding the heap costs more than it frees.
 _MANY_CANCELLED = 100
@@ -65,27 +65,13 @@ class _Drain(QObject):
         return True
 
 
-class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
+class PostedLoop(TimerLoop):
     """One posted event runs all callbacks since the last one; one Qt timer serves asyncio's heap of timers."""
-
-    # asyncio's own methods: those of qasync 0.28 start a Qt timer for each call, which halves the throughput.
-    call_later = asyncio.BaseEventLoop.call_later
-    run_in_executor = asyncio.BaseEventLoop.run_in_executor
-    set_default_executor = asyncio.BaseEventLoop.set_default_executor
-    set_exception_handler = asyncio.BaseEventLoop.set_exception_handler
-    default_exception_handler = asyncio.BaseEventLoop.default_exception_handler
-    call_exception_handler = asyncio.BaseEventLoop.call_exception_handler
 
     def __init__(self, app: QCoreApplication | None = None) -> None:
         self._drain = _Drain(self.is_running)
-        self._due = math.inf
         self._timer_cancelled_count = 0
         super().__init__(app)
-        self._alarm = QTimer()
-        self._alarm.setSingleShot(True)
-        # Qt moves coarse timers by up to 5 %, which is seconds for a long time-out.
-        self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
-        self._alarm.timeout.connect(self._on_alarm)
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
         """Run `callback` in the next iteration; raises RuntimeError once the loop is closed."""
@@ -101,13 +87,12 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.TimerHandle:
         """Push to asyncio's heap and set the Qt timer to its earliest entry."""
-        handle: asyncio.TimerHandle = asyncio.BaseEventLoop.call_at(self, when, callback, *args, context=context)
+        handle: asyncio.TimerHandle = BaseLoop.call_at(self, when, callback, *args, context=context)
         self._drop_cancelled()
         self._set_alarm()
         return handle
 
-    def _on_alarm(self) -> None:
-        self._due = math.inf
+    def _run_due(self) -> None:
         now = self.time()
         while self._scheduled and self._scheduled[0].when() <= now:
             handle = heapq.heappop(self._scheduled)
@@ -116,13 +101,6 @@ class PostedLoop(qasync.QEventLoop):  # type: ignore[misc]
             if not handle.cancelled():
                 self._drain.add(handle)
         self._set_alarm()
-
-    def _set_alarm(self) -> None:
-        due = self._scheduled[0].when() if self._scheduled else math.inf
-        if due < self._due:
-            self._due = due
-            # Rounded up: an alarm that came early would find nothing due and be set again.
-            self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
 
     def _drop_cancelled(self) -> None:
         """Rebuild the heap once half of it is cancelled, as most timers of a server are."""

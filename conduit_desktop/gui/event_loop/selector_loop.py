@@ -8,15 +8,15 @@ runs asyncio until nothing is ready or `SLICE_S` has passed; then Qt paints and 
 from __future__ import annotations
 
 import asyncio
-import math
 import selectors
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, cast
 
-import qasync
-from PySide6.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QSocketNotifier
+
+from conduit_desktop.gui.event_loop.timer_loop import TimerLoop
 
 # A quarter of a frame at 60 Hz, so that Qt has the larger part of each frame to paint.
 SLICE_S = 0.004
@@ -51,19 +51,13 @@ class _BoundedSelector:
         return int(self._selector.fileno())  # type: ignore[attr-defined]
 
 
-class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
+class SelectorLoop(TimerLoop):
     """qasync's loop with asyncio's own queues and selector; Qt watches the selector's descriptor.
 
     It uses `BaseEventLoop._run_once`, `_ready` and `_scheduled`, unchanged from Python 3.8 to 3.14; a test fails if one of
     them is missing.
     """
 
-    call_later = _AsyncioLoop.call_later
-    run_in_executor = _AsyncioLoop.run_in_executor
-    set_default_executor = _AsyncioLoop.set_default_executor
-    set_exception_handler = _AsyncioLoop.set_exception_handler
-    default_exception_handler = _AsyncioLoop.default_exception_handler
-    call_exception_handler = _AsyncioLoop.call_exception_handler
     call_soon_threadsafe = _AsyncioLoop.call_soon_threadsafe
     # asyncio's own selector: qasync would make a Qt notifier for each socket.
     _add_reader = _AsyncioLoop._add_reader
@@ -78,13 +72,8 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
     def __init__(self, app: QCoreApplication | None = None) -> None:
         self._in_slice = False
         self._awake = False
-        self._due = math.inf
         super().__init__(app)
         self._take_selector()
-        self._alarm = QTimer()
-        self._alarm.setSingleShot(True)
-        self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
-        self._alarm.timeout.connect(self._on_alarm)
         self._notifier = QSocketNotifier(self._selector.fileno(), QSocketNotifier.Type.Read)
         self._notifier.setEnabled(False)
         self._notifier.activated.connect(self._run_slice)
@@ -115,9 +104,7 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
             self._set_alarm()
         return handle
 
-    def _on_alarm(self) -> None:
-        # The alarm is single-shot: with the old time kept, `_set_alarm` would take a later entry for one already covered.
-        self._due = math.inf
+    def _run_due(self) -> None:
         self._run_slice()
 
     def _run_slice(self) -> None:
@@ -147,13 +134,6 @@ class SelectorLoop(qasync.QEventLoop):  # type: ignore[misc]
         self._set_alarm()
         if not self._notifier.isEnabled() and self.is_running():
             self._notifier.setEnabled(True)
-
-    def _set_alarm(self) -> None:
-        due = self._scheduled[0].when() if self._scheduled else math.inf
-        if due < self._due:
-            self._due = due
-            # Rounded up: an alarm that came early would find nothing due and run an empty slice.
-            self._alarm.start(max(0, math.ceil((due - self.time()) * 1000)))
 
     def _before_run_forever(self) -> None:
         super()._before_run_forever()
