@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec
@@ -20,6 +20,7 @@ import orjson
 from conduit_desktop.actions.transport import PREFIX, LocalTransport, OperationClient, http_request, http_result
 from conduit_desktop.actions.transport import segment as segment
 from conduit_desktop.app import Options, open_app
+from conduit_desktop.cli import printing
 from conduit_desktop.cli.options import CliError, CommandOptions
 from conduit_desktop.core.bus import Change
 from conduit_desktop.core.errors import ActionError, HomeHeld
@@ -100,6 +101,14 @@ class Connection:
         """Every row of a list."""
         rows: list[dict[str, Any]] = self._run(lambda client: client.every(path, query))
         return rows
+
+    def print_rows(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[printing.Column]) -> None:
+        """A list of entities: a table of `columns`, or JSON with all fields where the command has `--json`."""
+        printing.as_json(rows) if self.as_json else printing.table(rows, columns)
+
+    def print_row(self, row: Mapping[str, Any]) -> None:
+        """One entity: a line for each field, or JSON where the command has `--json`."""
+        printing.as_json(row) if self.as_json else printing.details(row)
 
     def events(self) -> Iterator[tuple[str, Any]]:
         """Topic and payload of every change, until the server stops. Only while a server runs for this home."""

@@ -26,8 +26,7 @@ def health() -> None:
 @with_connection
 def list_(connection: Connection) -> None:
     """Every target, with its circuit and its credentials."""
-    rows = connection.all("/health")
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(connection.all("/health"), COLUMNS)
 
 
 @health.command()

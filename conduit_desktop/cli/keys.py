@@ -44,8 +44,7 @@ def keys() -> None:
 @with_connection
 def list_(connection: Connection) -> None:
     """Every virtual key."""
-    rows = connection.all("/keys")
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(connection.all("/keys"), COLUMNS)
 
 
 @keys.command()
@@ -53,7 +52,7 @@ def list_(connection: Connection) -> None:
 @with_connection
 def show(connection: Connection, key: str) -> None:
     """One key, by id or name."""
-    _show(connection, connection.call("GET", f"/keys/{segment(key)}"))
+    connection.print_row(connection.call("GET", f"/keys/{segment(key)}"))
 
 
 @keys.command()
@@ -76,7 +75,7 @@ keys.add_command(create, "add")
 @with_connection
 def edit(connection: Connection, /, key: str, name: str | None, **values: Any) -> None:
     """Change the fields given; `none` clears one."""
-    _show(connection, connection.call("PATCH", f"/keys/{segment(key)}", given_fields({"name": name}) | _body(values)))
+    connection.print_row(connection.call("PATCH", f"/keys/{segment(key)}", given_fields({"name": name}) | _body(values)))
 
 
 @keys.command()
@@ -101,7 +100,7 @@ def rotate(connection: Connection, key: str) -> None:
 @with_connection
 def reset_spend(connection: Connection, key: str) -> None:
     """Set the spend of the current period to zero."""
-    _show(connection, connection.call("POST", f"/keys/{segment(key)}/reset-spend"))
+    connection.print_row(connection.call("POST", f"/keys/{segment(key)}/reset-spend"))
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +122,3 @@ def _show_key(connection: Connection, row: dict[str, Any]) -> None:
     # Alone on standard output, so that KEY=$(conduit-desktop keys create …) works; the rest goes to standard error.
     click.echo(row["key"])
     click.echo(f"Key {row['name']} ({row['id']}). It is not shown again.", err=True)
-
-
-def _show(connection: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if connection.as_json else printing.details(row)

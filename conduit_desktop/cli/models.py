@@ -8,7 +8,6 @@ from typing import Any
 import click
 import orjson
 
-from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import INTEGER, Pair, body_option, given_fields, merged
@@ -65,8 +64,7 @@ def models() -> None:
 @with_connection
 def list_(connection: Connection) -> None:
     """Every alias."""
-    rows = connection.all("/models")
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(connection.all("/models"), COLUMNS)
 
 
 @models.command()
@@ -117,7 +115,7 @@ def explain(connection: Connection, alias: str, body: str) -> None:
         raise click.UsageError(f"--body is not valid JSON: {error}") from error
     rows = connection.call("POST", f"/models/{segment(alias)}/explain", request)["data"]
     columns = (("provider", "provider"), ("model", "model"), ("usable", "usable"), ("reason", "reason"))
-    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
+    connection.print_rows(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -141,5 +139,5 @@ def _target_text(target: dict[str, Any]) -> str:
 
 
 def _show(connection: Connection, row: dict[str, Any]) -> None:
-    shown = row if connection.as_json else {**row, "targets": [_target_text(one) for one in row["targets"]]}
-    printing.as_json(row) if connection.as_json else printing.details(shown)
+    texts = {"targets": [_target_text(one) for one in row["targets"]]}
+    connection.print_row(row if connection.as_json else {**row, **texts})

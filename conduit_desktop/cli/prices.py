@@ -34,8 +34,7 @@ def prices() -> None:
 @with_connection
 def list_(connection: Connection) -> None:
     """Every price you set."""
-    rows = connection.all("/prices")
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(connection.all("/prices"), COLUMNS)
 
 
 @prices.command()
@@ -43,7 +42,7 @@ def list_(connection: Connection) -> None:
 @with_connection
 def show(connection: Connection, pattern: str) -> None:
     """The price of a pattern that is valid now."""
-    _show(connection, connection.call("GET", f"/prices/{segment(pattern)}"))
+    connection.print_row(connection.call("GET", f"/prices/{segment(pattern)}"))
 
 
 @prices.command()
@@ -52,7 +51,7 @@ def show(connection: Connection, pattern: str) -> None:
 @with_connection
 def add(connection: Connection, /, pattern: str, **values: Any) -> None:
     """Set the price of a model. PATTERN is provider/model or a model's name, with * for any text."""
-    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", given_fields(values)))
+    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", given_fields(values)))
 
 
 @prices.command()
@@ -64,7 +63,7 @@ def edit(connection: Connection, /, pattern: str, **values: Any) -> None:
     # PUT replaces the whole price, so what was not given has to be sent again.
     before = connection.call("GET", f"/prices/{segment(pattern)}")
     kept = {name: before[name] for name in (*RATES, "tiers", "valid_from") if before[name] is not None}
-    _show(connection, connection.call("PUT", f"/prices/{segment(pattern)}", kept | given_fields(values)))
+    connection.print_row(connection.call("PUT", f"/prices/{segment(pattern)}", kept | given_fields(values)))
 
 
 @prices.command()
@@ -82,7 +81,3 @@ def reprice(connection: Connection) -> None:
     """Recompute the cost of requests whose cost is unknown."""
     answer = connection.call("POST", "/prices/reprice")
     printing.as_json(answer) if connection.as_json else click.echo(f"{answer['repriced']} requests have a cost now.")
-
-
-def _show(connection: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if connection.as_json else printing.details(row)

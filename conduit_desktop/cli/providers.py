@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from conduit_desktop.cli import printing
 from conduit_desktop.cli.connection import Connection, segment, with_connection
 from conduit_desktop.cli.options import CommandGroup, options
 from conduit_desktop.cli.values import NONE, Pair, body_option, given_fields, merged, secret
@@ -44,8 +43,7 @@ def providers() -> None:
 @with_connection
 def list_(connection: Connection) -> None:
     """Every provider."""
-    rows = connection.all("/providers")
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(connection.all("/providers"), COLUMNS)
 
 
 @providers.command()
@@ -54,7 +52,7 @@ def kinds(connection: Connection) -> None:
     """Every provider kind."""
     rows = connection.all("/catalog")
     columns = (("kind", "kind"), ("name", "label"), ("base URL", "base_url"), ("dialects", "dialects"))
-    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
+    connection.print_rows(rows, columns)
 
 
 @providers.command()
@@ -62,7 +60,7 @@ def kinds(connection: Connection) -> None:
 @with_connection
 def show(connection: Connection, name: str) -> None:
     """One provider."""
-    _show(connection, connection.call("GET", f"/providers/{segment(name)}"))
+    connection.print_row(connection.call("GET", f"/providers/{segment(name)}"))
 
 
 @providers.command()
@@ -76,7 +74,7 @@ def add(connection: Connection, /, name: str, kind: str, keys: Pairs, **values: 
     kinds = {row["kind"]: row for row in connection.all("/catalog")}
     needs_key = any(field["name"] == "api_key" and field["required"] for field in kinds.get(kind, {}).get("fields", []))
     values["api_key"] = secret(values["api_key"], f"API key of {name}", ask=needs_key and not keys)
-    _show(connection, connection.call("POST", "/providers", {"name": name, "kind": kind, **_body(values), **_keys(keys)}))
+    connection.print_row(connection.call("POST", "/providers", {"name": name, "kind": kind, **_body(values), **_keys(keys)}))
 
 
 @providers.command()
@@ -90,7 +88,7 @@ def edit(connection: Connection, /, name: str, rename: str | None, kind: str | N
     values["api_key"] = secret(values["api_key"], f"API key of {name}")
     before = connection.call("GET", f"/providers/{segment(name)}")["keys"] if keys else []
     body = given_fields({"name": rename, "kind": kind}) | _body(values) | _keys(keys, before)
-    _show(connection, connection.call("PATCH", f"/providers/{segment(name)}", body))
+    connection.print_row(connection.call("PATCH", f"/providers/{segment(name)}", body))
 
 
 @providers.command()
@@ -108,8 +106,7 @@ def remove(connection: Connection, name: str) -> None:
 def test(connection: Connection, name: str) -> None:
     """Send a provider a small request; fails if it does not answer."""
     result = connection.call("POST", f"/providers/{segment(name)}/test")
-    printing.as_json(result) if connection.as_json else printing.details(result)
-    # The exit code as well, so that a script can test a provider.
+    connection.print_row(result)
     click.get_current_context().exit(0 if result["ok"] else 1)
 
 
@@ -121,7 +118,7 @@ def models(connection: Connection, name: str, refresh: bool) -> None:
     """The models a provider offers."""
     rows = connection.all(f"/providers/{segment(name)}/models", {"refresh": refresh})
     columns = (("model", "id"), ("name", "name"), ("context", "context_tokens"), ("in $/M", "input_usd"), ("out $/M", "output_usd"))
-    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
+    connection.print_rows(rows, columns)
 
 
 def _body(values: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +136,3 @@ def _keys(given: Pairs, before: Sequence[Mapping[str, Any]] = ()) -> dict[str, A
     # The field replaces the whole list: keys that were not named are sent by label, and keep their values.
     kept = [{"label": one["label"], "weight": one["weight"]} for one in before if one["label"] not in named]
     return {"api_keys": [*kept, *({"label": label, "api_key": key} for label, key in new.items())]}
-
-
-def _show(connection: Connection, row: dict[str, Any]) -> None:
-    printing.as_json(row) if connection.as_json else printing.details(row)

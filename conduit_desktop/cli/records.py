@@ -60,14 +60,14 @@ def requests(connection: Connection, /, id: str | None, follow: bool, **query: A
     """The request log, newest first. With an ID: that request in full."""
     if id is not None:
         row = connection.call("GET", f"/requests/{id}")
-        printing.as_json(row) if connection.as_json else printing.details(row)
+        connection.print_row(row)
         return
     if follow:
         _follow(connection, query)
         return
     # One page, not `all`: the log may hold a million rows.
     rows = connection.call("GET", "/requests", query=query)["data"]
-    printing.as_json(rows) if connection.as_json else printing.table(rows, COLUMNS)
+    connection.print_rows(rows, COLUMNS)
 
 
 def _follow(connection: Connection, query: dict[str, Any]) -> None:

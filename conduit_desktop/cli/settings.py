@@ -21,7 +21,7 @@ def list_(connection: Connection) -> None:
     """Every setting with its value."""
     rows = connection.all("/settings")
     columns = (("name", "name"), ("value", "value"), ("default", "default"), ("locked", "locked"), ("what it does", "description"))
-    printing.as_json(rows) if connection.as_json else printing.table(rows, columns)
+    connection.print_rows(rows, columns)
 
 
 @settings.command("set")
