@@ -11,7 +11,7 @@ from typing import Literal
 import orjson
 from PySide6.QtCore import QObject, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QIcon, QIconEngine, QPainter, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from conduit_desktop.core.paths import resource
 from conduit_desktop.gui.theme.palettes import DARK, LIGHT, SERIES_DARK, SERIES_LIGHT, Palette
@@ -124,6 +124,14 @@ def style_sheet(palette: Palette) -> str:
     variant = "dark" if palette is DARK else "light"
     # An unknown token fails here, at the start, and not as a colour that is missing somewhere.
     return re.sub(r"@([a-z_]+)", lambda match: {**palette, **places, "variant": variant}[match[1]], text)
+
+
+def set_style_property(widget: QWidget, name: str, value: str | bool) -> None:
+    """Set a property that selectors of the style sheet use, and draw the widget accordingly."""
+    widget.setProperty(name, value)
+    # Qt does not apply a style sheet again when a property that its selectors use changes.
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
 
 
 def icon(name: str, tone: str = "text_muted", selected: str = "text") -> QIcon:

@@ -49,7 +49,4 @@ class Banner(QFrame):
     def _fill(self, text: str, tone: Tone) -> None:
         self.text.setText(text)
         self._icon.set_icon(ICONS[tone], tone)
-        self.setProperty("tone", tone)
-        # Qt does not apply a style sheet again when a property that its selectors use changes.
-        self.style().unpolish(self)
-        self.style().polish(self)
+        theme.set_style_property(self, "tone", tone)

@@ -77,10 +77,7 @@ class Figure(QFrame):
         if self._note.text() != note:
             self._note.setText(note)
         if self._note.property("tone") != tone:
-            self._note.setProperty("tone", tone)
-            # Qt does not apply a style sheet again when a property that its selectors use changes.
-            self._note.style().unpolish(self._note)
-            self._note.style().polish(self._note)
+            theme.set_style_property(self._note, "tone", tone)
 
     @property
     def value(self) -> str:

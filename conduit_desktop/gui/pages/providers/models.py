@@ -57,10 +57,7 @@ class TestLine(QFrame):
         """Show `text` in the colour of `tone` (success, danger or nothing)."""
         self.icon.set_icon(icon, tone or "text_muted")
         self.text.setText(text)
-        self.setProperty("tone", tone)
-        # Qt does not apply a style sheet again when a property that its selectors use changes.
-        self.style().unpolish(self)
-        self.style().polish(self)
+        theme.set_style_property(self, "tone", tone)
 
 
 class ProviderModelsDialog(Dialog):

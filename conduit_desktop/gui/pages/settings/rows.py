@@ -91,11 +91,7 @@ class SettingRow(QWidget):
         """Show an error below the description; an empty text removes it."""
         self.error.setText(text)
         self.error.setVisible(bool(text))
-        target = self.editor.focus_target()
-        target.setProperty("invalid", bool(text))
-        # Qt does not apply a style sheet again when a property that its selectors use changes.
-        target.style().unpolish(target)
-        target.style().polish(target)
+        theme.set_style_property(self.editor.focus_target(), "invalid", bool(text))
 
     def show_saved(self) -> None:
         """Show for a moment that the value was saved."""

@@ -133,11 +133,8 @@ class WelcomePage(Page):
         self.add_button.setVisible(addable)
         self.add_button.setEnabled(count > 0)
         self.add_button.setText(f"Add {count} {'provider' if count == 1 else 'providers'}")
-        self.demo_button.setProperty("kind", "plain" if addable else "primary")
+        theme.set_style_property(self.demo_button, "kind", "plain" if addable else "primary")
         self.demo_button.setIcon(theme.icon("flask", *("text_muted",) * 2 if addable else ("on_accent",) * 2))
-        # Qt does not apply a style sheet again when a property that its selectors use changes.
-        self.demo_button.style().unpolish(self.demo_button)
-        self.demo_button.style().polish(self.demo_button)
 
     async def _add(self) -> None:
         chosen = self.selected()

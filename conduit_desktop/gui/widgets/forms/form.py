@@ -55,11 +55,7 @@ class FormField(QWidget):
         self.error.setVisible(bool(text))
         # The error takes the place of the help, so that the fields below hardly move.
         self.help.setVisible(bool(self.help.text()) and not text)
-        target = self.editor.focus_target()
-        target.setProperty("invalid", bool(text))
-        # Qt does not apply a style sheet again when a property that its selectors use changes.
-        target.style().unpolish(target)
-        target.style().polish(target)
+        theme.set_style_property(self.editor.focus_target(), "invalid", bool(text))
 
 
 class Form(QWidget):
