@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -77,6 +77,7 @@ class Page(QWidget):
         self._requests_timer.setSingleShot(True)
         self._requests_timer.setInterval(REQUESTS_MS)
         self._requests_timer.timeout.connect(self.request_refresh)
+        self._visible_timers: list[QTimer] = []
         feed.batch.connect(self._on_batch)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         outer = QVBoxLayout(self)
@@ -105,6 +106,13 @@ class Page(QWidget):
     def add_action(self, widget: QWidget) -> None:
         """Add a button or a field at the right of the header."""
         self._actions.addWidget(widget)
+
+    def run_while_visible(self, work: Callable[[], None], interval_ms: int) -> None:
+        """Run `work` every `interval_ms` milliseconds while the page is visible."""
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(work)
+        self._visible_timers.append(timer)
 
     async def refresh(self) -> None:
         """Load what the page shows."""
@@ -154,9 +162,13 @@ class Page(QWidget):
         self.setFocus()  # else Qt focuses the first button of the page and draws its focus ring
         if self._stale:
             self.request_refresh()
+        for timer in self._visible_timers:
+            timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         if self._requests_timer.isActive():  # it would refresh a hidden page
             self._requests_timer.stop()
             self.mark_stale()
+        for timer in self._visible_timers:
+            timer.stop()

@@ -9,8 +9,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.schemas.inputs import RequestQuery, UsageQuery
@@ -62,9 +60,7 @@ class DashboardPage(Page):
         self._changed = False
         self._cards_stale = False
         self._loading: asyncio.Task[Any] | None = None
-        self.refresh_timer = QTimer(self)
-        self.refresh_timer.setInterval(REFRESH_MS)
-        self.refresh_timer.timeout.connect(self._on_timeout)
+        self.run_while_visible(self._on_timeout, REFRESH_MS)
         self._build()
 
     def _build(self) -> None:
@@ -215,12 +211,3 @@ class DashboardPage(Page):
         ranked = sorted(((model, nano) for model, nano in counters.spend.items() if nano), key=lambda pair: -pair[1])
         self.shares.show_rows([(model, nano, show_usd(nano)) for model, nano in ranked])
         self.shares_card.note.setText("today" if ranked else "no spend today")
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.refresh_timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        # Else a hidden page would query the gateway twice a second for nobody.
-        self.refresh_timer.stop()

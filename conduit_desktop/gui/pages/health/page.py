@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from PySide6.QtCore import QTimer
-from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from conduit_desktop.actions.admin_client import AdminClient
@@ -55,9 +53,7 @@ class HealthPage(Page):
         self._layers.addWidget(scrolled(content))
         self._layers.addWidget(empty)
         self.body.addWidget(self._layers, 1)
-        self.refresh_timer = QTimer(self)
-        self.refresh_timer.setInterval(REFRESH_MS)
-        self.refresh_timer.timeout.connect(self.request_refresh)
+        self.run_while_visible(self.request_refresh, REFRESH_MS)
 
     def _figures(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -105,11 +101,3 @@ class HealthPage(Page):
         card.resume_requested.connect(lambda: self.ui.run(self.client.resume_target(name)))
         card.release_requested.connect(lambda label: self.ui.run(self.client.release_credential(card.target.provider, label)))
         return card
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.refresh_timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        super().hideEvent(event)
-        self.refresh_timer.stop()
