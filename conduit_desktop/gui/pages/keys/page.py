@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 from PySide6.QtGui import QIcon
@@ -14,15 +13,14 @@ from conduit_desktop.actions.schemas.views import KeyView, ModelView, NewKeyView
 from conduit_desktop.core.money import show_usd, to_nano
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.order import oldest_first
-from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog, NewKeyDialog
+from conduit_desktop.gui.pages.table_page import TablePage
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
-from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
-from conduit_desktop.gui.widgets.tables.view import TableView
 
 STATUS = {
     "active": ("Active", "success"),
@@ -96,7 +94,7 @@ COLUMNS: list[Column[KeyView]] = [
 ]
 
 
-class KeysPage(Page):
+class KeysPage(TablePage[KeyView]):
     """The table of keys, with actions on the selected one."""
 
     title = "Virtual Keys"
@@ -104,21 +102,21 @@ class KeysPage(Page):
     icon = "key"
     # Requests too: each one adds to the spend of its key.
     topics = frozenset({"keys", "requests"})
+    # The spend of a locked key can still be reset: the config file does not define it.
+    lockable = frozenset({"edit", "toggle", "rotate", "delete"})
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
-        self.model = TableModel(COLUMNS, key=lambda key: key.id)
         empty = EmptyState(
             "key", "No virtual keys yet", "Give each app its own key to track its spend, limit it, and revoke it on its own."
         )
-        self.view = TableView(self.model, empty.add_button("Create a key", self.on_new, icon="plus"))
-        self.bar = SelectionBar(self.view, "Filter keys", self._buttons(), "edit")
-        self.view.selected.connect(lambda _: self._update())
-        self.new_button = button("New key", "primary", "plus", self.on_new)
-        self.add_action(self.new_button)
-        self.body.addWidget(self.bar)
-        self.body.addWidget(self.view, 1)
-        self._update()
+        self.show_table(
+            TableModel(COLUMNS, key=lambda key: key.id),
+            empty.add_button("Create a key", self.on_new, icon="plus"),
+            button("New key", "primary", "plus", self.on_new),
+            "Filter keys",
+            self._buttons(),
+        )
 
     def _buttons(self) -> dict[str, QPushButton]:
         return {
@@ -132,12 +130,7 @@ class KeysPage(Page):
 
     async def refresh(self) -> None:
         """Load the keys."""
-        self.model.set_rows(await self.client.keys())
-        self._update()
-
-    def focus_filter(self) -> None:
-        """Ctrl+F."""
-        self.bar.filter.setFocus()
+        self.show_rows(await self.client.keys())
 
     def show_context(self, **context: Any) -> None:
         """`new=True` opens the dialog, `key=<id>` selects one."""
@@ -210,16 +203,3 @@ class KeysPage(Page):
         # A pattern such as `gpt-*` is not a name that a client can send.
         names = [alias.alias for alias in oldest_first(await self.client.models()) if "*" not in alias.alias and alias.enabled]
         return names[0] if names else "your-model"
-
-    def _with_current(self, act: Callable[[KeyView], Coroutine[Any, Any, None]]) -> None:
-        key = self.view.current()
-        if key is not None:
-            self.ui.run(act(key))
-
-    def _update(self) -> None:
-        key = self.view.current()
-        # The spend of a locked key can still be reset: the config file does not define it.
-        locked = frozenset({"edit", "toggle", "rotate", "delete"}) if key is not None and key.locked else frozenset()
-        self.bar.show_for(key is not None, locked)
-        if key is not None:
-            self.bar.rename("toggle", "Disable" if key.enabled else "Enable")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from typing import Any
+
+from PySide6.QtWidgets import QPushButton
 
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.schemas.inputs import ModelPatch, read
 from conduit_desktop.actions.schemas.views import ModelView
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.order import oldest_first
-from conduit_desktop.gui.pages.base import Page, Ui
+from conduit_desktop.gui.pages.base import Ui
 from conduit_desktop.gui.pages.models.dialogs import STRATEGIES, ExplainDialog, ModelDialog
+from conduit_desktop.gui.pages.table_page import TablePage
 from conduit_desktop.gui.theme import theme
 from conduit_desktop.gui.widgets.buttons import button
 from conduit_desktop.gui.widgets.empty_state import EmptyState
 from conduit_desktop.gui.widgets.forms.dialogs import answer, confirm
 from conduit_desktop.gui.widgets.tables.model import Column, TableModel
-from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
-from conduit_desktop.gui.widgets.tables.view import TableView
 
 
 def targets(alias: ModelView) -> list[str]:
@@ -43,30 +43,29 @@ COLUMNS: list[Column[ModelView]] = [
 ]
 
 
-class ModelsPage(Page):
+class ModelsPage(TablePage[ModelView]):
     """The table of aliases, with actions on the selected one."""
 
     title = "Models"
     subtitle = "Aliases that clients call, and the targets they route to"
     icon = "cube"
     topics = frozenset({"models"})
+    lockable = frozenset({"edit", "toggle", "delete"})
 
     def __init__(self, client: AdminClient, feed: Feed, ui: Ui) -> None:
         super().__init__(client, feed, ui)
-        self.model = TableModel(COLUMNS, key=lambda row: row.alias)
         empty = EmptyState(
             "cube", "No model aliases yet", "An alias is a model name of your own that routes to models of one or more providers."
         )
-        self.view = TableView(self.model, empty.add_button("Create an alias", self.on_new, icon="plus"))
-        self.bar = SelectionBar(self.view, "Filter models", self._buttons(), "edit")
-        self.view.selected.connect(lambda _: self._update())
-        self.new_button = button("New alias", "primary", "plus", self.on_new)
-        self.add_action(self.new_button)
-        self.body.addWidget(self.bar)
-        self.body.addWidget(self.view, 1)
-        self._update()
+        self.show_table(
+            TableModel(COLUMNS, key=lambda row: row.alias),
+            empty.add_button("Create an alias", self.on_new, icon="plus"),
+            button("New alias", "primary", "plus", self.on_new),
+            "Filter models",
+            self._buttons(),
+        )
 
-    def _buttons(self) -> dict[str, Any]:
+    def _buttons(self) -> dict[str, QPushButton]:
         return {
             "try": button("Try in chat", "ghost", "chat-circle", self.on_try),
             "explain": button(
@@ -79,12 +78,7 @@ class ModelsPage(Page):
 
     async def refresh(self) -> None:
         """Load the aliases."""
-        self.model.set_rows(oldest_first(await self.client.models()))
-        self._update()
-
-    def focus_filter(self) -> None:
-        """Ctrl+F."""
-        self.bar.filter.setFocus()
+        self.show_rows(oldest_first(await self.client.models()))
 
     def show_context(self, **context: Any) -> None:
         """`new=True` opens the editor; `targets` may go with it."""
@@ -147,14 +141,3 @@ class ModelsPage(Page):
 
     def _aliases(self) -> list[str]:
         return [row.alias for row in self.model.rows]
-
-    def _with_current(self, act: Callable[[ModelView], Coroutine[Any, Any, None]]) -> None:
-        if (row := self.view.current()) is not None:
-            self.ui.run(act(row))
-
-    def _update(self) -> None:
-        row = self.view.current()
-        locked = frozenset({"edit", "toggle", "delete"}) if row is not None and row.locked else frozenset()
-        self.bar.show_for(row is not None, locked)
-        if row is not None:
-            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")

@@ -1,0 +1,70 @@
+"""A page with one table of entities and buttons that act on the selected one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from PySide6.QtWidgets import QPushButton
+
+from conduit_desktop.gui.pages.base import Page
+from conduit_desktop.gui.widgets.empty_state import EmptyState
+from conduit_desktop.gui.widgets.tables.model import TableModel
+from conduit_desktop.gui.widgets.tables.selection_bar import SelectionBar
+from conduit_desktop.gui.widgets.tables.view import TableView
+
+
+class Entity(Protocol):
+    """A row that can be disabled; the config file defines a locked one, which cannot be changed here."""
+
+    enabled: bool
+    locked: bool
+
+
+E = TypeVar("E", bound=Entity)
+
+
+class TablePage(Page, Generic[E]):
+    """Subclasses call `show_table` in `__init__`. The buttons include `edit` (also Enter and double click) and `toggle`."""
+
+    lockable: ClassVar[frozenset[str]]
+    """The buttons that are disabled for a locked row."""
+
+    def show_table(
+        self,
+        model: TableModel[E],
+        empty: EmptyState,
+        new_button: QPushButton,
+        filter_hint: str,
+        buttons: Mapping[str, QPushButton],
+    ) -> None:
+        """Fill the page; `empty` is shown instead of a table without rows."""
+        self.model = model
+        self.view = TableView(model, empty)
+        self.bar = SelectionBar(self.view, filter_hint, buttons, "edit")
+        self.view.selected.connect(lambda _: self._update())
+        self.new_button = new_button
+        self.add_action(new_button)
+        self.body.addWidget(self.bar)
+        self.body.addWidget(self.view, 1)
+        self._update()
+
+    def show_rows(self, rows: list[E]) -> None:
+        """Show these rows, and the buttons for the selected one as it is now."""
+        self.model.set_rows(rows)
+        self._update()
+
+    def focus_filter(self) -> None:
+        """Ctrl+F."""
+        self.bar.filter.setFocus()
+
+    def _with_current(self, act: Callable[[E], Coroutine[Any, Any, None]]) -> None:
+        row = self.view.current()
+        if row is not None:
+            self.ui.run(act(row))
+
+    def _update(self) -> None:
+        row = self.view.current()
+        self.bar.show_for(row is not None, self.lockable if row is not None and row.locked else frozenset())
+        if row is not None:
+            self.bar.rename("toggle", "Disable" if row.enabled else "Enable")
