@@ -1,10 +1,10 @@
-"""An editor of a list of rows, each with a few small fields."""
+"""Editors of a list of rows, and the one whose rows are a few small fields."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -28,80 +28,115 @@ class RowField:
     default: Any = None
 
 
-class Rows(Editor):
-    """A list of rows of small fields, each with a button that removes it; `value()` is a list of dicts."""
+class Row(Editor):
+    """One row of a list, with its error below."""
 
-    def __init__(self, columns: Sequence[RowField], add: str = "Add") -> None:
+    removed = Signal()
+
+    def __init__(self) -> None:
         super().__init__()
-        self.columns = tuple(columns)
-        self.lines: list[_RowLine] = []
+        self.error = PlainLabel("", "fieldError")
+        self.error.hide()
+
+    def show_error(self, inner: str, text: str) -> bool:
+        self.error.setText(text)
+        self.error.setVisible(bool(text))
+        return True
+
+
+R = TypeVar("R", bound=Row)
+
+
+class RowList(Editor, Generic[R]):
+    """Rows below each other and a button that adds one; `value()` is a list of dicts. Subclasses make the rows."""
+
+    def __init__(self, add: str) -> None:
+        super().__init__()
+        self.rows: list[R] = []
         column = QVBoxLayout()
         column.setSpacing(theme.S)
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.XS + 2)
         column.addLayout(self._list)
-        self.add_button = button(add, icon="plus", on_click=self._on_add)
+        self.add_button = button(add, icon="plus", on_click=self.on_add)
         column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
         self.row.addLayout(column)
 
-    def add_row(self, values: dict[str, Any] | None = None) -> _RowLine:
-        """Add a row with these values."""
-        line = _RowLine(self.columns, values or {})
-        line.edited.connect(self.edited)
-        line.removed.connect(lambda: self._on_removed(line))
-        self.lines.append(line)
-        self._list.addWidget(line)
-        return line
+    def new_row(self, values: dict[str, Any]) -> R:
+        """A row with these values, for `add_row`."""
+        raise NotImplementedError
+
+    def on_rows_changed(self) -> None:
+        """Rows were added, moved or removed; called before `edited` is emitted."""
+
+    def add_row(self, values: dict[str, Any]) -> R:
+        """Add a row with these values at the end."""
+        row = self.new_row(values)
+        row.edited.connect(self.edited)
+        row.removed.connect(lambda: self._on_removed(row))
+        self.rows.append(row)
+        self._list.addWidget(row)
+        self.on_rows_changed()
+        return row
+
+    def on_add(self) -> None:
+        """Add an empty row."""
+        self.add_row({}).focus_target().setFocus()
+        self.edited.emit()
 
     def value(self) -> Any:
-        return [line.value() for line in self.lines]
+        return [row.value() for row in self.rows]
 
     def set_value(self, value: Any) -> None:
-        for line in self.lines:
-            self._drop(line)
-        self.lines.clear()
-        for row in value or ():
-            self.add_row(dict(row))
-
-    def set_choices(self, column: str, choices: Sequence[str | tuple[str, Any]]) -> None:
-        """Replace the choices of a combo column in existing and future rows."""
-        # In the columns too: a row that is added later is made from them.
-        self.columns = tuple(replace(c, choices=tuple(choices)) if c.name == column else c for c in self.columns)
-        for line in self.lines:
-            editor = line.editors[column]
-            if isinstance(editor, Combo):
-                editor.set_choices(choices)
-
-    def show_error(self, inner: str, text: str) -> bool:
-        for line in self.lines:
-            line.show_error("", "")
-        place, _, column = inner.partition(".")
-        if not text or not place.isdigit() or int(place) >= len(self.lines):
-            return False
-        return self.lines[int(place)].show_error(column, text)
+        for row in self.rows:
+            self._drop(row)
+        self.rows.clear()
+        for values in value or ():
+            self.add_row(dict(values))
 
     def focus_target(self) -> QWidget:
         return self.add_button
 
-    def _on_add(self) -> None:
-        line = self.add_row()
-        line.focus_target().setFocus()
+    def show_error(self, inner: str, text: str) -> bool:
+        for row in self.rows:
+            row.show_error("", "")
+        place, _, rest = inner.partition(".")
+        if not text or not place.isdigit() or int(place) >= len(self.rows):
+            return False
+        return self.rows[int(place)].show_error(rest, text)
+
+    def _on_removed(self, row: R) -> None:
+        self.rows.remove(row)
+        self._drop(row)
+        self.on_rows_changed()
         self.edited.emit()
 
-    def _on_removed(self, line: _RowLine) -> None:
-        self.lines.remove(line)
-        self._drop(line)
-        self.edited.emit()
-
-    def _drop(self, line: _RowLine) -> None:
-        self._list.removeWidget(line)
-        line.hide()
-        line.deleteLater()
+    def _drop(self, row: R) -> None:
+        self._list.removeWidget(row)
+        row.hide()
+        row.deleteLater()
 
 
-class _RowLine(Editor):
-    removed = Signal()
+class Rows(RowList["_FieldsRow"]):
+    """Rows of small fields, each with a button that removes it."""
 
+    def __init__(self, columns: Sequence[RowField], add: str = "Add") -> None:
+        super().__init__(add)
+        self.columns = tuple(columns)
+
+    def new_row(self, values: dict[str, Any]) -> _FieldsRow:
+        return _FieldsRow(self.columns, values)
+
+    def set_choices(self, column: str, choices: Sequence[str | tuple[str, Any]]) -> None:
+        """Replace the choices of a combo column in existing and future rows."""
+        self.columns = tuple(replace(c, choices=tuple(choices)) if c.name == column else c for c in self.columns)
+        for row in self.rows:
+            editor = row.editors[column]
+            if isinstance(editor, Combo):
+                editor.set_choices(choices)
+
+
+class _FieldsRow(Row):
     def __init__(self, columns: Sequence[RowField], values: dict[str, Any]) -> None:
         super().__init__()
         self.editors: dict[str, Editor] = {}
@@ -120,9 +155,7 @@ class _RowLine(Editor):
             line.addWidget(editor, column.stretch)
         line.addWidget(icon_button("x", "Remove", self.removed.emit))
         outer.addLayout(line)
-        self._error = PlainLabel("", "fieldError")
-        self._error.hide()
-        outer.addWidget(self._error)
+        outer.addWidget(self.error)
         self.row.addLayout(outer)
 
     def value(self) -> Any:
@@ -131,11 +164,6 @@ class _RowLine(Editor):
 
     def focus_target(self) -> QWidget:
         return next(iter(self.editors.values())).focus_target()
-
-    def show_error(self, inner: str, text: str) -> bool:
-        self._error.setText(text)
-        self._error.setVisible(bool(text))
-        return True
 
 
 def _row_editor(column: RowField) -> Editor:

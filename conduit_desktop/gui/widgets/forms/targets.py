@@ -9,17 +9,17 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCompleter, QHBoxLayout, QVBoxLayout, QWidget
 
 from conduit_desktop.gui.theme import theme
-from conduit_desktop.gui.widgets.buttons import button, icon_button
-from conduit_desktop.gui.widgets.forms.editors import Combo, Editor, Number
+from conduit_desktop.gui.widgets.buttons import icon_button
+from conduit_desktop.gui.widgets.forms.editors import Combo, Number
+from conduit_desktop.gui.widgets.forms.row_editor import Row, RowList
 from conduit_desktop.gui.widgets.labels import PlainLabel
 
 
-class TargetRow(Editor):
+class TargetRow(Row):
     """One target. `provider_chosen` is emitted so that the models of the provider can be loaded."""
 
     provider_chosen = Signal(str)
     moved = Signal(int)
-    removed = Signal()
 
     def __init__(self, providers: Sequence[str], target: dict[str, Any]) -> None:
         super().__init__()
@@ -29,8 +29,6 @@ class TargetRow(Editor):
         self.weight.line.setFixedWidth(56)
         self.place = PlainLabel("", "faint")
         self.place.setFixedWidth(16)
-        self.error = PlainLabel("", "fieldError")
-        self.error.hide()
         self._fill(target)
         self._lay_out()
         self._connect()
@@ -85,47 +83,32 @@ class TargetRow(Editor):
         return self.model.combo
 
 
-class TargetList(Editor):
+class TargetList(RowList[TargetRow]):
     """The rows; `models_wanted` carries a provider whose models are to be passed to `offer`."""
 
     models_wanted = Signal(str)
 
     def __init__(self, providers: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__("Add target")
         self._providers = list(providers)
         self._offers: dict[str, list[str]] = {}
-        self.rows: list[TargetRow] = []
-        column = QVBoxLayout()
-        column.setSpacing(theme.S)
-        self._list = QVBoxLayout()
-        self._list.setSpacing(theme.XS + 2)
-        column.addLayout(self._list)
-        self.add_button = button("Add target", icon="plus", on_click=self.on_add)
-        column.addWidget(self.add_button, 0, Qt.AlignmentFlag.AlignLeft)
-        self.row.addLayout(column)
 
-    def value(self) -> Any:
-        return [row.value() for row in self.rows]
-
-    def set_value(self, value: Any) -> None:
-        for row in self.rows:
-            self._drop(row)
-        self.rows.clear()
-        for target in value or ():
-            self.add_row(dict(target))
-
-    def add_row(self, target: dict[str, Any]) -> TargetRow:
-        """Add a target at the end."""
-        row = TargetRow(self._providers, target)
-        row.edited.connect(self.edited)
+    def new_row(self, values: dict[str, Any]) -> TargetRow:
+        row = TargetRow(self._providers, values)
         row.moved.connect(lambda step: self._move(row, step))
-        row.removed.connect(lambda: self._on_removed(row))
         row.provider_chosen.connect(self._on_provider_chosen)
-        self.rows.append(row)
-        self._list.addWidget(row)
-        self._number()
+        return row
+
+    def add_row(self, values: dict[str, Any]) -> TargetRow:
+        row = super().add_row(values)
         self._on_provider_chosen(row.provider.value() or "")
         return row
+
+    def on_rows_changed(self) -> None:
+        for at, row in enumerate(self.rows):
+            row.place.setText(str(at + 1))
+            row.up.setEnabled(at > 0)
+            row.down.setEnabled(at < len(self.rows) - 1)
 
     def offer(self, provider: str, models: Sequence[str]) -> None:
         """Offer these models in every row of `provider`."""
@@ -146,16 +129,6 @@ class TargetList(Editor):
     def focus_target(self) -> QWidget:
         return self.rows[0].focus_target() if self.rows else self.add_button
 
-    def show_error(self, inner: str, text: str) -> bool:
-        for row in self.rows:
-            row.error.hide()
-        place = inner.partition(".")[0]
-        if not text or not place.isdigit() or int(place) >= len(self.rows):
-            return False
-        self.rows[int(place)].error.setText(text)
-        self.rows[int(place)].error.show()
-        return True
-
     def _on_provider_chosen(self, provider: str) -> None:
         # Asked for once: a second row of a provider must not query it again.
         if provider in self._offers:
@@ -169,22 +142,5 @@ class TargetList(Editor):
         self.rows.insert(to, self.rows.pop(at))
         self._list.removeWidget(row)
         self._list.insertWidget(to, row)
-        self._number()
+        self.on_rows_changed()
         self.edited.emit()
-
-    def _on_removed(self, row: TargetRow) -> None:
-        self.rows.remove(row)
-        self._drop(row)
-        self._number()
-        self.edited.emit()
-
-    def _drop(self, row: TargetRow) -> None:
-        self._list.removeWidget(row)
-        row.hide()
-        row.deleteLater()
-
-    def _number(self) -> None:
-        for at, row in enumerate(self.rows):
-            row.place.setText(str(at + 1))
-            row.up.setEnabled(at > 0)
-            row.down.setEnabled(at < len(self.rows) - 1)

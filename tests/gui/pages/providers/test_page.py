@@ -162,7 +162,7 @@ async def test_several_keys_keep_their_weights(client: AdminClient, ui: Recordin
     dialog.open()
     dialog.form.set_values({"api_key": "sk-proj-0123456789abcdefAAAA"})
     dialog.form.more.click()
-    first, second = dialog.form.fields["api_keys"].editor.lines
+    first, second = dialog.form.fields["api_keys"].editor.rows
     assert first.editors["api_key"].value() == "sk-proj-0123456789abcdefAAAA"
     second.editors["api_key"].set_value("env:OTHER_KEY")
     second.editors["weight"].set_value(3)
@@ -181,7 +181,7 @@ async def test_editing_keeps_keys_that_were_left_empty(client: AdminClient, cont
     dialog.open()
     dialog.form.set_values({"name": "work"})
     headers = dialog.form.fields["headers"].editor
-    headers._on_removed(headers.lines[1])
+    headers._on_removed(headers.rows[1])
     dialog.primary.click()
     await until(lambda: dialog.made)
     made = await client.provider("work")

@@ -80,7 +80,7 @@ def test_an_error_inside_a_row_is_shown_in_that_row(qtbot: QtBot):
     form.show_errors({"targets.1.provider": "No such provider"})
     rows = form.fields["targets"].editor
     assert isinstance(rows, Rows)
-    assert [line._error.text() for line in rows.lines] == ["", "No such provider"]
+    assert [row.error.text() for row in rows.rows] == ["", "No such provider"]
     form.show_errors({"targets": "At least one"})
     assert form.fields["targets"].error.text() == "At least one"
 
@@ -93,9 +93,9 @@ def test_rows_are_added_and_removed_and_keep_hidden_values(qtbot: QtBot):
     rows = form.fields["targets"].editor
     assert isinstance(rows, Rows)
     qtbot.mouseClick(rows.add_button, Qt.MouseButton.LeftButton)
-    assert len(rows.lines) == 2
+    assert len(rows.rows) == 2
     assert rows.value()[0] == {"provider": "openai", "weight": 1, "id": "kept"}
-    rows.lines[0].removed.emit()
+    rows.rows[0].removed.emit()
     assert [row["weight"] for row in rows.value()] == [1]
 
 
