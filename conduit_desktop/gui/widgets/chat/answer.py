@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TypeVar
 
 import orjson
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -108,6 +109,9 @@ class ToolCard(QFrame):
         self.body.show_code(pretty(self.arguments or "{}"))
 
 
+B = TypeVar("B", MarkdownView, ThinkingBlock)
+
+
 class AnswerBody(QWidget):
     """Shows the events of a response."""
 
@@ -128,14 +132,13 @@ class AnswerBody(QWidget):
         match event:
             # A refusal is shown as text: it is all there is of the response.
             case TextDelta() | Refused():
-                self._text_view().append(event.text)
-            # A new view for each block, so that text after a tool call comes below its card.
+                self._open_block(MarkdownView, self._texts).append(event.text)
             case TextStarted():
                 self._close()
             case ThinkingStarted():
                 self._close()
             case ThinkingDelta():
-                self._thinking_block().view.append(event.text)
+                self._open_block(ThinkingBlock, self.thinking).view.append(event.text)
             case ToolCallStarted():
                 self._close()
                 self.tools[event.id] = card = ToolCard(event.name)
@@ -156,21 +159,15 @@ class AnswerBody(QWidget):
         """The text of the response, without reasoning and tool calls."""
         return "\n\n".join(view.markdown() for view in self._texts)
 
-    def _text_view(self) -> MarkdownView:
-        if not isinstance(self._open, MarkdownView):
-            self._close()
-            self._open = MarkdownView()
-            self._texts.append(self._open)
-            self._column.addWidget(self._open)
-        return self._open
-
-    def _thinking_block(self) -> ThinkingBlock:
-        if not isinstance(self._open, ThinkingBlock):
-            self._close()
-            self._open = ThinkingBlock()
-            self.thinking.append(self._open)
-            self._column.addWidget(self._open)
-        return self._open
+    def _open_block(self, kind: type[B], blocks: list[B]) -> B:
+        """The open block if it is of `kind`, else a new one, also in `blocks`."""
+        if isinstance(self._open, kind):
+            return self._open
+        self._close()
+        self._open = block = kind()
+        blocks.append(block)
+        self._column.addWidget(block)
+        return block
 
     def _close(self) -> None:
         if self._open is not None:
