@@ -8,7 +8,7 @@ it is sent to that provider again, and never to one that would refuse it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -59,3 +59,16 @@ def unmark(text: Json) -> MarkedContent | None:
     dialect, kind, data = [*text.removeprefix(_MARK).split(".", 2), "", ""][:3]
     found = _KIND.fullmatch(kind)
     return MarkedContent(dialect, data, cast(Kind, found[1]), found[2] or "") if found else None
+
+
+def without_emptied(items: list[Json], clean: Callable[[Json], Json], content: str) -> list[Json]:
+    """`items`, each cleaned, without those whose field `content` that has emptied; `items` itself where nothing changed.
+
+    `clean` returns an item without foreign content as the same object.
+    """
+    # Unchanged messages stay the same objects, so that a long conversation is not copied.
+    kept = [clean(item) for item in items]
+    if all(new is old for new, old in zip(kept, items, strict=True)):
+        return items
+    # A message whose content was all foreign has nothing left to send, so it is removed as a whole.
+    return [new for new, old in zip(kept, items, strict=True) if new is old or new[content]]

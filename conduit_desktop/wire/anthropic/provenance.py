@@ -9,7 +9,7 @@ from __future__ import annotations
 from conduit_desktop.core.chat import Citation, Json
 from conduit_desktop.wire.anthropic.messages_layout import open_tool_loop_without_thinking
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
-from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark
+from conduit_desktop.wire.provenance import CLAUDE_DIALECTS, MarkedContent, mark, mark_foreign, unmark, without_emptied
 
 
 def portable_signature(signature: str, dialect: str) -> str:
@@ -42,12 +42,10 @@ def without_foreign(body: Fields) -> Fields:
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
-    # Unchanged messages stay the same objects, so that a long conversation is not copied.
-    kept = [_message(message) for message in messages]
-    if all(new is old for new, old in zip(kept, messages, strict=True)):
+    kept = without_emptied(messages, _message, "content")
+    if kept is messages:
         return body
-    # A message whose blocks were all foreign has nothing left to send, so it is removed as a whole.
-    cleaned = {**body, "messages": [new for new, old in zip(kept, messages, strict=True) if new is old or new["content"]]}
+    cleaned = {**body, "messages": kept}
     thinking = body.get("thinking")
     # Only a budget demands the thought: in adaptive mode the model may answer without one.
     # https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking

@@ -8,7 +8,7 @@ import re
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.wire.gemini.field_names import NAME, Fields
-from conduit_desktop.wire.provenance import mark_foreign, unmark
+from conduit_desktop.wire.provenance import mark_foreign, unmark, without_emptied
 
 _ALPHABET = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _STANDARD = str.maketrans("-_", "+/")
@@ -48,11 +48,8 @@ def without_foreign(body: Fields) -> Fields:
     contents = body.get("contents")
     if not isinstance(contents, list):
         return body
-    kept = [_content(content) for content in contents]
-    if all(new is old for new, old in zip(kept, contents, strict=True)):
-        return body
-    # A content whose parts were all foreign has nothing left to send, so it is removed as a whole.
-    return {**body, "contents": [new for new, old in zip(kept, contents, strict=True) if new is old or new["parts"]]}
+    kept = without_emptied(contents, _content, "parts")
+    return body if kept is contents else {**body, "contents": kept}
 
 
 def _content(content: Json) -> Json:
