@@ -7,6 +7,7 @@ from conduit_desktop.wire import WrittenRequest, custom_tools
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_writer import ChatMessagesWriter, write_cache
+from conduit_desktop.wire.openai_chat.settings_writer import SettingsWriter
 from conduit_desktop.wire.values import effort_for_budget
 
 _EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
@@ -37,39 +38,16 @@ def effort_of(reasoning: Reasoning) -> str | None:
     return None if reasoning.budget_tokens is None else effort_for_budget(reasoning.budget_tokens)
 
 
-class _Settings:
-    """Writes everything but the messages into `body`. `own`: the request was read from this dialect."""
-
-    def __init__(self, request: ChatRequest, body: dict[str, Json], own: bool, dropped: list[str]) -> None:
-        self.request = request
-        self.body = body
-        self.own = own
-        self.dropped = dropped
-
-    def put(self, name: str, value: Json) -> None:
-        if value is not None:
-            self.body[name] = value
+class _Settings(SettingsWriter):
+    """Writes everything but the messages."""
 
     def tools(self) -> None:
-        request = self.request
-        tools = [written for tool in request.tools if (written := self._tool(tool)) is not None]
-        if tools:
-            self.body["tools"] = tools
-        choice = request.tool_choice
-        # OpenAI refuses a tool choice, or `parallel_tool_calls`, without tools.
-        if choice is not None and (tools or self.own):
-            self.put("tool_choice", self._choice(choice))
-        elif choice is not None and choice.demands:
-            self.dropped.append("tool_choice")
-        if tools or self.own:
-            self.put("parallel_tool_calls", request.parallel_tool_calls)
+        tools: list[Json] = [written for tool in self.request.tools if (written := self._tool(tool)) is not None]
+        self.put_tools(tools, self._choice)
 
     def _tool(self, tool: Tool) -> dict[str, Json] | None:
         if tool.kind == "hosted":
-            if self.own:
-                return {"type": tool.type, **tool.extra}
-            self.dropped.append(f"tools[{tool.type or tool.name}]")
-            return None
+            return self.hosted_tool(tool)
         inner: dict[str, Json] = {"name": tool.name}
         flattened = tool.kind == "custom" and not self.own  # no compatible vendor has OpenAI's custom tools
         description = custom_tools.described(tool) if flattened else tool.description
@@ -93,9 +71,8 @@ class _Settings:
             return choice.extra
         self.dropped += [f"tool_choice.{name}" for name in choice.extra]
         if choice.mode == "tool":
-            kind = next((tool.kind for tool in self.request.tools if tool.name == choice.name), "function")
-            if kind == "hosted" and not self.own:
-                self.dropped.append("tool_choice")
+            kind = self.chosen_kind(choice)
+            if kind is None:
                 return None
             # Must agree with `_tool`, which writes a foreign custom tool as a function.
             kind = "custom" if kind == "custom" and self.own else "function"

@@ -6,6 +6,7 @@ from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, 
 from conduit_desktop.wire import WrittenRequest
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.request_writer import TIERS, effort_of, schema_fields, write_metadata
+from conduit_desktop.wire.openai_chat.settings_writer import SettingsWriter
 from conduit_desktop.wire.openai_responses.fields import is_own, noted_json
 from conduit_desktop.wire.openai_responses.messages_writer import ItemsWriter
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
@@ -62,19 +63,12 @@ def write_settings(request: ChatRequest) -> tuple[dict[str, Json], list[str]]:
     return out.body, out.dropped
 
 
-class _Settings:
-    """Writes the settings into `body`. `own`: the request was read from this dialect."""
+class _Settings(SettingsWriter):
+    """Writes everything but the model and the conversation."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self.request = request
-        self.body: dict[str, Json] = {}
-        self.own = is_own(request)
-        self.dropped: list[str] = []
+        super().__init__(request, {}, is_own(request), [])
         self._names = FlatToolNames(request.source_form)
-
-    def put(self, name: str, value: Json) -> None:
-        if value is not None:
-            self.body[name] = value
 
     def tools(self) -> None:
         written: list[Json] = []
@@ -90,23 +84,11 @@ class _Settings:
                     written.append(made)
             else:
                 break
-        if written:
-            self.body["tools"] = written
-        # OpenAI refuses a tool choice, or `parallel_tool_calls`, without tools.
-        choice = self.request.tool_choice
-        if choice is not None and (written or self.own):
-            self.put("tool_choice", self._choice(choice))
-        elif choice is not None and choice.demands:
-            self.dropped.append("tool_choice")
-        if written or self.own:
-            self.put("parallel_tool_calls", self.request.parallel_tool_calls)
+        self.put_tools(written, self._choice)
 
     def _tool(self, tool: Tool) -> dict[str, Json] | None:
         if tool.kind == "hosted":
-            if self.own:
-                return {"type": tool.type, **tool.extra}
-            self.dropped.append(f"tools[{tool.type or tool.name}]")
-            return None
+            return self.hosted_tool(tool)
         fields: dict[str, Json] = {"type": tool.kind, "name": self._names.restore(tool.name)[0]}
         for name, value in (("description", tool.description), ("parameters", tool.schema), ("strict", tool.strict)):
             if value is not None:
@@ -123,9 +105,8 @@ class _Settings:
 
     def _choice(self, choice: ToolChoice) -> Json:
         if choice.mode == "tool":
-            kind = next((tool.kind for tool in self.request.tools if tool.name == choice.name), "function")
-            if kind == "hosted" and not self.own:
-                self.dropped.append("tool_choice")
+            kind = self.chosen_kind(choice)
+            if kind is None:
                 return None
             name, namespace = self._names.restore(choice.name or "")
             choice_type = "custom" if kind == "custom" else "function"
