@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from conduit_desktop.core.chat import Json
+from conduit_desktop.core.chat import Json, OutputFormat
 from conduit_desktop.core.errors import GatewayError
 from conduit_desktop.core.events import Event
 
@@ -103,6 +103,15 @@ class DroppingWriter:
     def drop(self, *names: str) -> None:
         """Record dropped fields or parts."""
         self.dropped.update(dict.fromkeys(names))
+
+    def with_schema(self, output: OutputFormat | None) -> OutputFormat | None:
+        """`output` if it has a schema, for a dialect that cannot request JSON without one, which is dropped; None for text."""
+        if output is None or output.kind == "text":
+            return None
+        if output.kind == "json" or output.schema is None:
+            self.drop("response_format")
+            return None
+        return output
 
     def with_extra(self, fields: dict[str, Json], extra: dict[str, Json], path: str) -> dict[str, Json]:
         """`fields` with those that only the caller's dialect has; from another dialect they are dropped as `path.name`."""

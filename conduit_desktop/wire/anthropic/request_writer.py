@@ -198,11 +198,9 @@ def drop_refused_while_thinking(body: Fields, parts: AnthropicPartWriter) -> Non
         body["tool_choice"] = {"type": "auto", **single}
 
 
-def _format(body: Fields, output: OutputFormat | None, parts: AnthropicPartWriter) -> None:
-    if output is None or output.kind == "text":
-        return
-    if output.kind == "json" or output.schema is None:
-        parts.drop("response_format")  # JSON without a schema cannot be requested
+def _format(body: Fields, requested: OutputFormat | None, parts: AnthropicPartWriter) -> None:
+    output = parts.with_schema(requested)
+    if output is None:
         return
     schema = closed(output.schema)
     # Merged, as `_think` may have put the effort into the same object.

@@ -183,11 +183,9 @@ def _ordered(role: str, content: list[Block]) -> list[Block]:
     return content
 
 
-def _write_format(body: Block, output: OutputFormat | None, parts: BedrockPartWriter) -> None:
-    if output is None or output.kind == "text":
-        return
-    if output.kind == "json" or output.schema is None:
-        parts.drop("response_format")  # JSON without a schema cannot be requested
+def _write_format(body: Block, requested: OutputFormat | None, parts: BedrockPartWriter) -> None:
+    output = parts.with_schema(requested)
+    if output is None:
         return
     # Other dialects may leave the schema without a name.
     schema = OutputFormat("schema", None, output.name or "answer", output.description)
