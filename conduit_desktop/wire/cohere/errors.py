@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
-
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
 from conduit_desktop.wire.cohere.request_reader import NAME
@@ -30,9 +28,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 def error_in_answer(fields: dict[str, Json]) -> UpstreamError:
     """An error in a stream, or an error body with status 200."""
-    error = error_body.read_error_object(fields, NAME)
-    error.body = orjson.dumps(fields)
-    return error
+    return error_body.read_error_object(fields, NAME)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:

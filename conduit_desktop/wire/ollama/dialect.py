@@ -25,6 +25,8 @@ class OllamaChat(BaseDialect):
 
     name = NAME
     content_type = "application/x-ndjson"
+    chat = True
+    """Whether answers are messages, or the texts of `/api/generate`."""
     reader = OllamaReader
     read_response = staticmethod(read_response)
     write_error = staticmethod(errors.write_error)
@@ -39,11 +41,11 @@ class OllamaChat(BaseDialect):
 
     def writer(self, request: ChatRequest) -> StreamWriter:
         """A writer of one stream of JSON lines."""
-        return OllamaWriter(request, chat=True)
+        return OllamaWriter(request, chat=self.chat)
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
         """The body of a whole answer."""
-        return write_response(answer, request, chat=True)
+        return write_response(answer, request, chat=self.chat)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """The error in a response, classified; it belongs to this dialect of the two."""
@@ -56,6 +58,7 @@ class OllamaGenerate(OllamaChat):
     """The dialect of `POST /api/generate`."""
 
     name = "ollama_generate"
+    chat = False
 
     def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
         """The neutral request of a body; raises BadRequest."""
@@ -64,11 +67,3 @@ class OllamaGenerate(OllamaChat):
     def write_request(self, request: ChatRequest, model: str) -> WrittenRequest:
         """The last user message as a prompt for `model`, with the names of dropped fields."""
         return request_writer.write_generate(request, model, request.dialect == self.name)
-
-    def writer(self, request: ChatRequest) -> StreamWriter:
-        """A writer of one stream of JSON lines."""
-        return OllamaWriter(request, chat=False)
-
-    def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        """The body of a whole answer."""
-        return write_response(answer, request, chat=False)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import orjson
-
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import GatewayError, UpstreamError
 from conduit_desktop.wire.errors import error_body
@@ -19,9 +17,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
 
 def error_in_answer(line: dict[str, Json]) -> UpstreamError:
     """An error line in a stream, or an error body with status 200."""
-    error = error_body.read_error_object(line, NAME)
-    error.body = orjson.dumps(line)
-    return error
+    return error_body.read_error_object(line, NAME)
 
 
 def write_error(error: GatewayError) -> tuple[int, dict[str, Json]]:
