@@ -11,7 +11,7 @@ is read and written again is the one the client sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +157,13 @@ class FieldReader:
     def required_string(self, name: str) -> str:
         """A string that must be there."""
         return str(self._required(name, self.string(name)))
+
+    def required_choice(self, name: str, choices: Collection[str], expected: str) -> str:
+        """A string among `choices` that must be there."""
+        text = self.required_string(name)
+        if text not in choices:
+            raise self.invalid(name, expected, text)
+        return text
 
     def filled_string(self, name: str) -> str | None:
         """A string; an empty one is noted and counts as absent."""

@@ -32,9 +32,7 @@ def read_request(body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
 
 
 def _message(fields: FieldReader) -> Message:
-    role = fields.required_string("role")
-    if role not in ("user", "assistant"):
-        raise fields.invalid("role", "user or assistant", role)
+    role = fields.required_choice("role", ("user", "assistant"), "user or assistant")
     return Message(cast(Role, role), read_content(fields, "content"), extra=fields.rest)
 
 

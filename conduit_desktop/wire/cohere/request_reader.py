@@ -50,9 +50,7 @@ def read_request(body: dict[str, Json], stream: bool | None) -> ChatRequest:
 
 
 def _message(fields: FieldReader) -> Message:
-    role = fields.required_string("role")
-    if role not in _ROLES:
-        raise fields.invalid("role", "one of system, user, assistant and tool", role)
+    role = fields.required_choice("role", _ROLES, "one of system, user, assistant and tool")
     parts, plain = _content(fields)
     if role == "tool":
         parts = [ToolResult(fields.required_string("tool_call_id"), parts, plain=plain)]
@@ -131,9 +129,7 @@ def _read_format(request: ChatRequest, fields: FieldReader) -> None:
     inner = fields.child("response_format")
     if inner is None:
         return
-    kind = inner.required_string("type")
-    if kind not in ("text", "json_object"):
-        raise inner.invalid("type", "text or json_object", kind)
+    kind = inner.required_choice("type", ("text", "json_object"), "text or json_object")
     schema = inner.mapping("json_schema")
     if schema is None and (schema := inner.mapping("schema")) is not None:
         inner.note("json_schema", "schema")  # its older name
@@ -144,7 +140,5 @@ def _read_thinking(request: ChatRequest, fields: FieldReader) -> None:
     inner = fields.child("thinking")
     if inner is None:
         return
-    mode = inner.required_string("type")
-    if mode not in ("enabled", "disabled"):
-        raise inner.invalid("type", "enabled or disabled", mode)
+    mode = inner.required_choice("type", ("enabled", "disabled"), "enabled or disabled")
     request.reasoning = Reasoning(budget_tokens=inner.integer("token_budget"), mode=cast(Any, mode), extra=inner.rest)

@@ -98,9 +98,7 @@ class _MessageReader:
 
     def read(self, fields: FieldReader) -> Message:
         """One message."""
-        role = fields.required_string("role")
-        if role not in _ROLES:
-            raise fields.invalid("role", "one of system, user, assistant and tool", role)
+        role = fields.required_choice("role", _ROLES, "one of system, user, assistant and tool")
         parts: list[Part] = []
         if thinking := fields.filled_string("thinking"):
             parts.append(Thinking(thinking, dialect=NAME))

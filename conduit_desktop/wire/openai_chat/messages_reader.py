@@ -24,6 +24,7 @@ from conduit_desktop.wire.openai_chat.reasoning import FIELDS, ThinkingReader
 from conduit_desktop.wire.openai_chat.tool_calls import thought_signature
 
 ROLES = frozenset(get_args(Role)) | {"function"}
+_ONE_OF_ROLES = f"one of {', '.join(sorted(ROLES))}"
 
 
 def read_messages(body: FieldReader) -> list[Message]:
@@ -37,9 +38,7 @@ def read_messages(body: FieldReader) -> list[Message]:
 
 
 def _message(fields: FieldReader) -> Message:
-    role = fields.required_string("role")
-    if role not in ROLES:
-        raise fields.invalid("role", f"one of {', '.join(sorted(ROLES))}", role)
+    role = fields.required_choice("role", ROLES, _ONE_OF_ROLES)
     if role in ("tool", "function"):
         return _tool_message(fields, role)
     message = Message(role, name=fields.string("name"))  # type: ignore[arg-type]  # narrowed by ROLES

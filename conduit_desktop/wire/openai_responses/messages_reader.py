@@ -26,6 +26,7 @@ from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
 from conduit_desktop.wire.provenance import unmark
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
+_ONE_OF_ROLES = f"one of {', '.join(_ROLES)}"
 CALLS = {"function_call": "function", "custom_tool_call": "custom"}
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
@@ -72,9 +73,7 @@ class ItemReader:
         return self.messages[-1]
 
     def _message(self, fields: FieldReader) -> None:
-        role = fields.required_string("role")
-        if role not in _ROLES:
-            raise fields.invalid("role", f"one of {', '.join(_ROLES)}", role)
+        role = fields.required_choice("role", _ROLES, _ONE_OF_ROLES)
         content, parts = _parts(fields, "content", "output_text" if role == "assistant" else "input_text")
         envelope = {"role": role, "parts": len(parts), "plain": isinstance(content, str), "head": fields.rest}
         # Several items become one message, so only the notes show where each of them ended.
