@@ -409,10 +409,8 @@ CALLS: dict[tuple[str, str], tuple[str, Any, str | None]] = {
 CHANGING = [row for row in operations.OPERATIONS if row.method != "GET"]
 
 
-@pytest.mark.parametrize("row", CHANGING, ids=lambda row: f"{row.method}{row.path}")
-async def test_each_operation_that_changes_something_is_audited_once_with_its_actor(
-    context: AppContext, do: Do, row: operations.Operation
-) -> None:
+async def prepared_call(context: AppContext, do: Do, row: operations.Operation) -> tuple[str, Any, str | None]:
+    """Path, body and audited action of the call of `row` in CALLS, after what it needs has been created."""
     await open_gateway(do)
     await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
     await notifications.notify(context, "system", "info", "a", "b")
@@ -421,6 +419,14 @@ async def test_each_operation_that_changes_something_is_audited_once_with_its_ac
         path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
     elif path == "the first notification":
         path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"
+    return path, body, action
+
+
+@pytest.mark.parametrize("row", CHANGING, ids=lambda row: f"{row.method}{row.path}")
+async def test_each_operation_that_changes_something_is_audited_once_with_its_actor(
+    context: AppContext, do: Do, row: operations.Operation
+) -> None:
+    path, body, action = await prepared_call(context, do, row)
     before = len((await context.store.audit.list(500))[0])
     status, _ = await operations.call(context, row.method, path, {}, body, "gui")
     assert status == row.status
@@ -550,14 +556,7 @@ def test_an_unknown_path_is_named(path: str, named: str) -> None:
 async def test_each_operation_publishes_the_topics_it_declares_and_no_other(
     context: AppContext, do: Do, row: operations.Operation
 ) -> None:
-    await open_gateway(do)
-    await do("POST", "/providers", {"name": "demo", "kind": "demo", "options": {"pace_ms": 1}})
-    await notifications.notify(context, "system", "info", "a", "b")
-    path, body, action = CALLS[row.method, row.path]
-    if path == RULE:
-        path = f"/ip-rules/{(await do('GET', '/ip-rules'))['data'][0]['id']}"
-    elif path == "the first notification":
-        path = f"/notifications/{(await do('GET', '/notifications'))['data'][0]['id']}/read"
+    path, body, action = await prepared_call(context, do, row)
     changes = published(context)
     await operations.call(context, row.method, path, {}, body, "gui")
     topics = {one.topic for one in changes}

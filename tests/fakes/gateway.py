@@ -110,10 +110,10 @@ def call(
 
 
 @asynccontextmanager
-async def open_gateway(home: Home, **settings: Any) -> AsyncIterator[GatewayFixture]:
-    """A started gateway; `settings` override the defaults."""
+async def open_gateway(home: Home, secrets: DictSecrets | None = None, **settings: Any) -> AsyncIterator[GatewayFixture]:
+    """A started gateway; `settings` override the defaults. `secrets` may outlive it, as the home does."""
     store = SqliteStore.open(home)
-    gateway = GatewayFixture(store, DictSecrets(), Bus(), settings)
+    gateway = GatewayFixture(store, DictSecrets() if secrets is None else secrets, Bus(), settings)
     gateway.records = []
     gateway.bus.subscribe(lambda change: gateway.records.append(change.payload) if change.topic == "requests" else None)
     await gateway.start()

@@ -19,9 +19,9 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.events import Event, Finished, Started, TextDelta, ThinkingDelta, Usage, UsageReported
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.http_server import HttpServer
 from conduit_desktop.wire import dialect
 from tests.fakes.gateway import open_gateway
+from tests.fakes.http_server import listening
 
 _EVENTS: list[Event] = [
     Started("id", "model"), ThinkingDelta("hm"), TextDelta("good words"), Finished("stop"), UsageReported(Usage(input=7, output=5)),
@@ -101,14 +101,10 @@ async def _serve(folder: Path, ready: list[tuple[str, AppContext]], is_ready: th
             await gateway.add_alias(alias, f"p-{alias}/{model}", timeouts={"total_s": 10.0})
         await gateway.store.prices.insert(Price(pattern="*", input=1.0, output=2.0))
         await gateway.add_key()
-        server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
-        server.serve(context)
-        await server.start()
-        ready.append((server.address or "", context))
-        is_ready.set()
-        await stop.wait()
-        await server.stop()
+        async with listening(home, gateway) as context:
+            ready.append((context.server.address or "", context))
+            is_ready.set()
+            await stop.wait()
 
 
 @contextmanager

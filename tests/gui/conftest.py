@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from PySide6.QtWidgets import QApplication, QWidget
 
 from conduit_desktop.actions.admin_client import AdminClient
@@ -20,6 +20,7 @@ from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.feed import Feed
 from conduit_desktop.gui.theme.theme import theme
 from tests.fakes.app_context import open_context
+from tests.fakes.waiting import until
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -128,3 +129,26 @@ def child(parent: QWidget, kind: type[Any], text: str) -> Any:
     found = [one for one in parent.findChildren(kind) if one.text().strip() == text]
     assert found, f"no {kind.__name__} {text!r} among {[one.text() for one in parent.findChildren(kind)]}"
     return found[0]
+
+
+async def opened(kind: type[Any]) -> Any:
+    """The visible window of that kind; waits until there is one."""
+
+    def find() -> list[Any]:
+        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
+
+    await until(find)
+    return find()[0]
+
+
+class ShownWindows(QObject):
+    """Records the windows that open while it is an event filter: a widget shown before it has a parent is one for a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.seen.append(f"{type(watched).__name__} {watched.objectName()}")
+        return False

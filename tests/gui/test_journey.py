@@ -9,7 +9,6 @@ from typing import Any
 import openai
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import prices
@@ -26,6 +25,7 @@ from conduit_desktop.server.http_server import HttpServer
 from tests.fakes.app_context import DictSecrets
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.waiting import until
+from tests.gui.conftest import opened
 
 
 @pytest.fixture
@@ -50,16 +50,6 @@ async def opened_app(home: Home) -> AsyncIterator[tuple[MainWindow, AppContext]]
     await server.stop()
     await gateway.stop(1)
     await store.close()
-
-
-async def opened(kind: type[Any]) -> Any:
-    """The visible dialog of that kind."""
-
-    def find() -> list[Any]:
-        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-
-    await until(find)
-    return find()[0]
 
 
 async def chat_with_the_demo(window: MainWindow, qtbot: QtBot) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.paths import Home
-from conduit_desktop.server.http_server import HttpServer
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
+from tests.fakes.http_server import listening
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 
@@ -55,14 +55,8 @@ async def served(home: Home) -> AsyncIterator[ServedGateway]:
         await gateway.add_alias("alias", "oa/gpt-x")
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
-        server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
-        server.serve(context)
-        await server.start()
-        try:
+        async with listening(home, gateway) as context:
             yield ServedGateway(context, gateway, vendor, session)
-        finally:
-            await server.stop()
 
 
 async def test_both_loopback_addresses_answer_on_one_port(served: ServedGateway) -> None:

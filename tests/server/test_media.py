@@ -13,14 +13,13 @@ import aiohttp
 import orjson
 import pytest
 
-from conduit_desktop.actions.context import AppContext
 from conduit_desktop.core.entities import Price
 from conduit_desktop.core.paths import Home
 from conduit_desktop.gateway.health import probe
 from conduit_desktop.gateway.routing import explain
-from conduit_desktop.server.http_server import HttpServer
 from conduit_desktop.wire.provenance import MarkedContent, mark
 from tests.fakes.gateway import KEY, GatewayFixture, open_gateway
+from tests.fakes.http_server import listening
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
 from tests.fakes.vendor_media import PICTURE, SECONDS, SOUND, floats
@@ -67,14 +66,8 @@ async def served(home: Home) -> AsyncIterator[ServedGateway]:
         await gateway.add_alias("m", "oa/model-x")
         await gateway.add_alias("claude", "an/claude-x")
         await gateway.add_key()
-        server = HttpServer()
-        context = AppContext(home, gateway.store, gateway.secrets, gateway, gateway.bus, server, gateway.state.overrides)
-        server.serve(context)
-        await server.start()
-        try:
-            yield ServedGateway(gateway, vendor, session, server.address or "")
-        finally:
-            await server.stop()
+        async with listening(home, gateway) as context:
+            yield ServedGateway(gateway, vendor, session, context.server.address or "")
 
 
 def sound_form(model: str = "m", **fields: str) -> aiohttp.FormData:

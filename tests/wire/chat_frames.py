@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.answer import Answer, collect
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_chat.dialect import OpenAIChat
+from tests.wire import dialect_io
 
 CHAT = OpenAIChat()
 REQUEST = ChatRequest("openai_chat", "gpt-x", include_usage=True)
@@ -31,21 +32,13 @@ def call(**fields: Any) -> bytes:
 
 def read(data: bytes, split: int = 0) -> list[Event]:
     """All events of a stream, fed in pieces of `split` bytes (0: at once)."""
-    reader = CHAT.reader()
-    events: list[Event] = []
-    split = split or len(data) or 1
-    for start in range(0, len(data), split):
-        events += reader.feed(data[start : start + split])
-    return events + reader.close()
+    return dialect_io.read(CHAT, data, split)
 
 
 def answer_of(*frames: bytes) -> Answer:
     """The answer that a finished stream of these frames makes, whatever its split."""
     data = b"".join([*frames, DONE])
-    events = read(data)
-    for split in (1, 7):
-        assert read(data, split) == events
-    return collect(events)
+    return dialect_io.answer_of(CHAT, data)
 
 
 def stream_of(answer: Answer, request: ChatRequest = REQUEST) -> bytes:

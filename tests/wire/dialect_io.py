@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import ChatRequest, Message, Text
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire import Dialect
+from tests.fakes.replay import interactions
 
 Recording = dict[str, Any]
 
@@ -56,5 +56,4 @@ def again(dialect: Dialect, body: dict[str, Any], model: str = "", path: dict[st
 
 def recorded(folder: Path, *kinds: str) -> list[Recording]:
     """The recorded calls of these kinds."""
-    with gzip.open(folder / "recordings.jsonl.gz") as lines:
-        return [each for each in map(orjson.loads, lines) if each["kind"] in kinds]
+    return [each for each in interactions(folder) if each["kind"] in kinds]

@@ -13,6 +13,7 @@ from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire.anthropic.dialect import AnthropicMessages
 from conduit_desktop.wire.framing import sse
+from tests.wire import dialect_io
 
 MESSAGES = AnthropicMessages()
 REQUEST = ChatRequest("anthropic_messages", "claude-x")
@@ -51,12 +52,7 @@ def stop(reason: str = "end_turn", usage: dict[str, Any] | None = None, **delta:
 
 def read(data: bytes, split: int = 0) -> list[Event]:
     """The events of a whole stream, fed in pieces of `split` bytes (0: at once)."""
-    reader = MESSAGES.reader()
-    events: list[Event] = []
-    step = split or max(len(data), 1)
-    for at in range(0, len(data), step):
-        events += reader.feed(data[at : at + step])
-    return events + reader.close()
+    return dialect_io.read(MESSAGES, data, split)
 
 
 def write(events: list[Event], request: ChatRequest = REQUEST) -> bytes:

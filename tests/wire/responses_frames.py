@@ -6,11 +6,12 @@ from typing import Any
 
 import orjson
 
-from conduit_desktop.core.answer import Answer, collect
+from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest
 from conduit_desktop.core.events import Event
 from conduit_desktop.wire.framing import sse
 from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
+from tests.wire import dialect_io
 
 RESPONSES = OpenAIResponses()
 REQUEST = ChatRequest("openai_responses", "gpt-x")
@@ -59,21 +60,13 @@ def delta(family: str, text: str, index: int = 0, at: int = 0) -> bytes:
 
 def read(data: bytes, split: int = 0) -> list[Event]:
     """All events of a stream, fed in pieces of `split` bytes (0: at once)."""
-    reader = RESPONSES.reader()
-    events: list[Event] = []
-    split = split or len(data) or 1
-    for start in range(0, len(data), split):
-        events += reader.feed(data[start : start + split])
-    return events + reader.close()
+    return dialect_io.read(RESPONSES, data, split)
 
 
 def answer_of(*frames: bytes) -> Answer:
     """The answer that a finished stream of these frames makes, whatever its split."""
     data = b"".join([CREATED, *frames, completed()])
-    events = read(data)
-    for split in (1, 7):
-        assert read(data, split) == events
-    return collect(events)
+    return dialect_io.answer_of(RESPONSES, data)
 
 
 def stream_of(answer: Answer, request: ChatRequest = REQUEST) -> bytes:

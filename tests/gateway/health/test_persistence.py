@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from conduit_desktop.actions import health
 from conduit_desktop.actions.context import AppContext
-from conduit_desktop.core.bus import Bus
 from conduit_desktop.core.entities import Provider
 from conduit_desktop.core.errors import NoHealthyTarget, ProviderFailed, RateLimited, Reason, UpstreamError
 from conduit_desktop.core.paths import Home
@@ -23,22 +20,9 @@ from conduit_desktop.providers.catalog import bind
 from conduit_desktop.store.sqlite.store import SqliteStore
 from tests.fakes.app_context import IdleServer
 from tests.fakes.clock import Clock
-from tests.fakes.gateway import DictSecrets, GatewayFixture
+from tests.fakes.gateway import DictSecrets, GatewayFixture, open_gateway
 from tests.fakes.script import Step
 from tests.fakes.vendor import API_KEY, Vendor
-
-
-@asynccontextmanager
-async def process(home: Home, secrets: DictSecrets, **settings: float) -> AsyncIterator[GatewayFixture]:
-    """A gateway from its start to its end; the home and the secrets outlive it."""
-    store = SqliteStore.open(home)
-    gateway = GatewayFixture(store, secrets, Bus(), settings)
-    await gateway.start()
-    try:
-        yield gateway
-    finally:
-        await gateway.stop(1)
-        await store.close()
 
 
 @pytest.fixture
@@ -59,11 +43,11 @@ async def fail(gateway: GatewayFixture, vendor: Vendor) -> None:
 
 
 async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
         left = gateway.health.next_probe_s("a/one")
     requests_before = len(vendor.requests)
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="alpha is on holiday"):
             await gateway.ask("m")
         assert len(vendor.requests) == requests_before
@@ -76,12 +60,12 @@ async def test_an_open_circuit_is_open_after_a_restart(home: Home, vendor: Vendo
 async def test_a_circuit_whose_time_is_over_is_tried_out_by_one_request_after_a_restart(
     home: Home, vendor: Vendor, secrets: DictSecrets
 ) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
         gateway.health.target("a/one").open_until = 0
     vendor.script(Step(hang=True))
     requests_before = len(vendor.requests)
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         probe = asyncio.ensure_future(gateway.ask("m"))
         async with asyncio.timeout(5):
             while len(vendor.requests) == requests_before:
@@ -109,7 +93,7 @@ async def test_an_open_circuit_and_a_disabled_credential_outlive_a_killed_proces
     home: Home, vendor: Vendor, secrets: DictSecrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "EVERY_S", 60.0)
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
         await gateway.add_provider("b", vendor.openai_url)
         await gateway.add_alias("n", "b/two")
@@ -120,14 +104,14 @@ async def test_an_open_circuit_and_a_disabled_credential_outlive_a_killed_proces
 
 
 async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one")
         await gateway.add_key()
         context = AppContext(home, gateway.store, secrets, gateway, gateway.bus, IdleServer())  # type: ignore[arg-type]
         await health.pause(context, "a/one", "cli")
         assert (await gateway.store.meta.get("health"))["paused"] == ["a/one"], "no later than the operator's notification"
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="the operator paused it"):
             await gateway.ask("m")
         context = AppContext(home, gateway.store, secrets, gateway, gateway.bus, IdleServer())  # type: ignore[arg-type]
@@ -138,7 +122,7 @@ async def test_a_pause_outlives_a_killed_process_and_is_lifted_for_good(home: Ho
 
 
 async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         gateway.health.paused.add("a/one")
         provider = await gateway.store.providers.get("a")
@@ -152,14 +136,14 @@ async def test_a_pause_follows_its_providers_name_and_goes_with_it(home: Home, v
 
 
 async def test_a_credentials_cooldown_survives_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one", retries=0)
         await gateway.add_key()
         vendor.script(Step(status=429, headers={"retry-after": "600"}), Step())
         with pytest.raises(RateLimited):
             await gateway.ask("m")
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         with pytest.raises(RateLimited) as caught:
             await gateway.ask("m")
         assert caught.value.retry_after is not None
@@ -168,14 +152,14 @@ async def test_a_credentials_cooldown_survives_a_restart(home: Home, vendor: Ven
 
 
 async def test_a_targets_cooldown_survives_a_restart(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one", retries=0)
         await gateway.add_key()
         vendor.script(Step(status=503, message="closed for lunch", headers={"retry-after": "600"}), Step())
         with pytest.raises(ProviderFailed):
             await gateway.ask("m")
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="closed for lunch") as caught:
             await gateway.ask("m")
         assert caught.value.retry_after is not None
@@ -185,7 +169,7 @@ async def test_a_targets_cooldown_survives_a_restart(home: Home, vendor: Vendor,
 
 
 async def test_a_disabled_credential_stays_disabled_until_it_is_changed(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.add_provider("a", vendor.openai_url)
         await gateway.add_alias("m", "a/one")
         await gateway.add_key()
@@ -193,7 +177,7 @@ async def test_a_disabled_credential_stays_disabled_until_it_is_changed(home: Ho
         with pytest.raises(ProviderFailed):
             await gateway.ask("m")
     vendor.script(Step())
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         with pytest.raises(NoHealthyTarget, match="not welcome"):
             await gateway.ask("m")
         stored = await gateway.store.meta.get("health")
@@ -201,19 +185,19 @@ async def test_a_disabled_credential_stays_disabled_until_it_is_changed(home: Ho
     assert len(vendor.requests) == 1
     vendor.script(Step(), key="sk-other")
     secrets.set("provider/a/0", "sk-other")  # changed while nothing ran
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await gateway.ask("m")
 
 
 async def test_a_provider_changed_meanwhile_begins_anew(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
     store = SqliteStore.open(home)
     provider = await store.providers.get("a")
     assert provider is not None
     await store.providers.replace(provider.model_copy(update={"updated_at": 7}))
     await store.close()
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         assert gateway.health.target("a/one").state == "closed"
 
 
@@ -232,7 +216,7 @@ async def until_half_open(gateway: GatewayFixture) -> None:
 
 
 async def test_a_health_check_lets_a_probe_through_early(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets, health_check_s=0.05) as gateway:
+    async with open_gateway(home, secrets, health_check_s=0.05) as gateway:
         await fail(gateway, vendor)
         vendor.script(Step())
         await until_half_open(gateway)
@@ -241,7 +225,7 @@ async def test_a_health_check_lets_a_probe_through_early(home: Home, vendor: Ven
 
 
 async def test_a_health_check_that_fails_changes_nothing(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
         await vendor.stop()
         await gateway.state.health_monitor.check()
@@ -249,7 +233,7 @@ async def test_a_health_check_that_fails_changes_nothing(home: Home, vendor: Ven
 
 
 async def test_without_the_setting_no_provider_is_looked_at(home: Home, vendor: Vendor, secrets: DictSecrets) -> None:
-    async with process(home, secrets) as gateway:
+    async with open_gateway(home, secrets) as gateway:
         await fail(gateway, vendor)
         assert not [call for call in vendor.calls if call.method == "GET"]
         await gateway.state.health_monitor.check()

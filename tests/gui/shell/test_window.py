@@ -7,9 +7,9 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import notifications, settings
@@ -29,7 +29,7 @@ from conduit_desktop.gui.shell.window import MainWindow
 from conduit_desktop.gui.theme.theme import theme
 from conduit_desktop.gui.widgets.forms.dialogs import Dialog
 from tests.fakes.waiting import until
-from tests.gui.conftest import child
+from tests.gui.conftest import ShownWindows, child
 from tests.gui.samples import record
 
 
@@ -46,21 +46,8 @@ async def window(client: AdminClient, home: Home) -> AsyncIterator[MainWindow]:
     theme().set_mode("light")
 
 
-class Strays(QObject):
-    """Records unexpected windows: a widget shown before it has a parent opens one for a moment."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
-            self.seen.append(f"{type(watched).__name__} {watched.objectName()}")
-        return False
-
-
 async def test_every_page_opens_by_click_and_by_shortcut(window: MainWindow, qtbot: QtBot, qapp: QApplication):
-    strays = Strays()
+    strays = ShownWindows()
     qapp.installEventFilter(strays)
     window.activateWindow()
     await until(window.isActiveWindow)

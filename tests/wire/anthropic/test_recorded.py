@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.chat import Opaque, RedactedThinking, Text, Thinking, ToolCall
+from tests.fakes.replay import interactions
 from tests.wire.messages_frames import MESSAGES, REQUEST, answer_of, normalised, payloads, read, write
 
 Recording = dict[str, Any]
@@ -23,9 +23,7 @@ Recording = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def recorded(recordings: Path) -> list[Recording]:
-    with gzip.open(recordings / "recordings.jsonl.gz") as lines:
-        found = [orjson.loads(line) for line in lines]
-    kept = [each for each in found if urlsplit(each["uri"]).path.endswith("/v1/messages") and "text" in each]
+    kept = [each for each in interactions(recordings) if urlsplit(each["uri"]).path.endswith("/v1/messages") and "text" in each]
     assert len(kept) > 50
     return kept
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gzip
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from conduit_desktop.core.answer import Answer, collect
 from conduit_desktop.core.errors import Reason, UpstreamError
+from tests.fakes.replay import interactions
 from tests.wire.chat_frames import CHAT, read, stream_of
 
 Recording = dict[str, Any]
@@ -24,9 +24,9 @@ Recording = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def recorded(recordings: Path) -> list[Recording]:
-    with gzip.open(recordings / "recordings.jsonl.gz") as lines:
-        found = [orjson.loads(line) for line in lines]
-    kept = [each for each in found if urlsplit(each["uri"]).path.endswith("/chat/completions") and "text" in each]
+    kept = [
+        each for each in interactions(recordings) if urlsplit(each["uri"]).path.endswith("/chat/completions") and "text" in each
+    ]
     assert len(kept) > 250
     return kept
 

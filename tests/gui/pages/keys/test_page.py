@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPushButton
+from PySide6.QtWidgets import QDialog, QLabel, QMenu, QPushButton
 
 from conduit_desktop.actions.admin_client import AdminClient
 from conduit_desktop.actions.context import AppContext
@@ -20,7 +20,7 @@ from conduit_desktop.gui.pages.keys.dialogs import ClientSetupDialog, KeyDialog,
 from conduit_desktop.gui.pages.keys.page import KeysPage, limits, share, spend
 from conduit_desktop.gui.widgets.chat.code import CodeBlock
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child
+from tests.gui.conftest import RecordingUi, child, opened
 from tests.gui.samples import record
 
 
@@ -31,14 +31,6 @@ async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> KeysPage:
     await until(lambda: not page._stale)
     await ui.settle()
     return page
-
-
-async def opened(kind: type[Any]) -> Any:
-    def find() -> list[Any]:
-        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-
-    await until(find)
-    return find()[0]
 
 
 async def key(client: AdminClient, **values: Any) -> KeyView:

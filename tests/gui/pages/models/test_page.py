@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QApplication, QDialog, QPushButton
+from PySide6.QtWidgets import QDialog, QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions.admin_client import AdminClient
@@ -16,7 +16,7 @@ from conduit_desktop.gui.pages.models.dialogs import ExplainDialog, ModelDialog,
 from conduit_desktop.gui.pages.models.page import ModelsPage
 from conduit_desktop.gui.widgets.forms.targets import TargetList
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child
+from tests.gui.conftest import RecordingUi, child, opened
 
 
 @pytest.fixture
@@ -36,14 +36,6 @@ async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ModelsPage:
     await until(lambda: not page._stale)
     await ui.settle()
     return page
-
-
-async def opened(kind: type[Any]) -> Any:
-    def find() -> list[Any]:
-        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-
-    await until(find)
-    return find()[0]
 
 
 @pytest.mark.usefixtures("demo")

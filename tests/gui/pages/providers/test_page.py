@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from conduit_desktop.actions import providers
@@ -21,7 +21,7 @@ from conduit_desktop.gui.pages.providers.models import ProviderModelsDialog
 from conduit_desktop.gui.pages.providers.page import ProvidersPage
 from conduit_desktop.gui.widgets.forms.form_dialog import errors_of
 from tests.fakes.waiting import until
-from tests.gui.conftest import RecordingUi, child
+from tests.gui.conftest import RecordingUi, child, opened
 
 
 async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ProvidersPage:
@@ -30,16 +30,6 @@ async def shown(client: AdminClient, feed: Feed, ui: RecordingUi) -> ProvidersPa
     page.show()
     await ui.settle()
     return page
-
-
-async def opened(kind: type[QDialog]) -> QDialog:
-    """The visible dialog of that kind."""
-
-    def find() -> list[QDialog]:
-        return [one for one in QApplication.topLevelWidgets() if isinstance(one, kind) and one.isVisible()]
-
-    await until(find)
-    return find()[0]
 
 
 async def add(client: AdminClient, **values: object) -> None:
