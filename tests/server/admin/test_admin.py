@@ -16,19 +16,11 @@ from conduit_desktop.actions import keys, master_key
 from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.schemas.inputs import NewKey, read
 from conduit_desktop.core.bus import Change
-from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import RequestRecord
 from conduit_desktop.server import admin
 from conduit_desktop.server.admin import feed, operations
-from tests.fakes.app_context import open_context
 
 Ask = Callable[..., Awaitable[tuple[int, Any]]]
-
-
-@pytest.fixture
-async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with open_context(home) as opened:
-        yield opened
 
 
 @pytest.fixture

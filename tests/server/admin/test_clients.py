@@ -33,10 +33,8 @@ from conduit_desktop.actions.transport import GatewayUnreachable, LocalTransport
 from conduit_desktop.core.answer import collect
 from conduit_desktop.core.chat import Message, Text
 from conduit_desktop.core.errors import ActionError, Conflict, GatewayError, Invalid, NotFound
-from conduit_desktop.core.paths import Home
 from conduit_desktop.core.records import AttemptRecord, RequestRecord
 from conduit_desktop.server.application import build
-from tests.fakes.app_context import open_context
 
 EDITS = 1000
 """Of different fields of one virtual key, half through each transport."""
@@ -46,12 +44,6 @@ RECORD = RequestRecord(
     input=5, output=7, cost_nano=1_234_567, cost_state="final", dropped=("seed",), duration_ms=12.5, first_token_ms=3.25,
     attempts=[AttemptRecord("openai", "m", "default", started_at=1_790_000_000_125, duration_ms=9.5)],
 )  # fmt: skip
-
-
-@pytest.fixture
-async def context(home: Home) -> AsyncIterator[AppContext]:
-    async with open_context(home) as opened:
-        yield opened
 
 
 @pytest.fixture
