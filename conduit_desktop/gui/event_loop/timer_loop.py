@@ -31,6 +31,7 @@ class TimerLoop(qasync.QEventLoop):  # type: ignore[misc]
         super().__init__(app)
         self._alarm = QTimer()
         self._alarm.setSingleShot(True)
+        # Qt moves coarse timers by up to 5 %, which is seconds for a long time-out.
         self._alarm.setTimerType(Qt.TimerType.PreciseTimer)
         self._alarm.timeout.connect(self._on_alarm)
 
