@@ -12,9 +12,8 @@ from conduit_desktop.gateway.upstream.deadlines import Deadlines
 async def wait_until(deadlines: Deadlines, when: float) -> float:
     """The loop's time at which the deadline ended the wait."""
     loop = asyncio.get_running_loop()
-    with pytest.raises(TimeoutError):
-        with deadlines.at(when):
-            await asyncio.Event().wait()
+    with pytest.raises(TimeoutError), deadlines.at(when):
+        await asyncio.Event().wait()
     return loop.time()
 
 
@@ -78,6 +77,5 @@ async def test_a_cancellation_from_outside_wins_over_a_deadline_of_the_same_mome
 
 async def test_an_error_within_a_deadline_is_not_changed():
     deadlines = Deadlines()
-    with pytest.raises(ValueError, match="own"):
-        with deadlines.at(asyncio.get_running_loop().time() + 60):
-            raise ValueError("own")
+    with pytest.raises(ValueError, match="own"), deadlines.at(asyncio.get_running_loop().time() + 60):
+        raise ValueError("own")
