@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from conduit_desktop.core.paths import Home
+from conduit_desktop.gui.event_loop.collector import collect_due
 from tests.fakes.memory_keyring import MemoryKeyring
 from tests.fakes.network import loopback_only, watched_sockets
 
@@ -43,6 +45,20 @@ settings.load_profile("conduit")
 def _network() -> Iterator[list[str]]:
     with loopback_only() as refused:
         yield refused
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_collection_on_other_threads() -> Iterator[None]:
+    """As in the app: a widget of an earlier test that a database's thread destroyed would crash a later one."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def _collected(_no_collection_on_other_threads: None) -> Iterator[None]:
+    yield
+    collect_due()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,7 @@ from conduit_desktop.actions.context import AppContext
 from conduit_desktop.actions.transport import LocalTransport
 from conduit_desktop.core.errors import ConduitError
 from conduit_desktop.core.paths import APP_NAME, Home
+from conduit_desktop.gui.event_loop.collector import LoopCollector
 from conduit_desktop.gui.event_loop.selector_loop import make_loop
 from conduit_desktop.gui.shell import server_actions
 from conduit_desktop.gui.shell.error_reporting import install_error_handlers
@@ -132,6 +133,7 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
     window.restore_requested.connect(end.restore)
     remove_error_handlers = install_error_handlers(asyncio.get_running_loop(), lambda text: window.notify(text, "error"))
     warm_up = WarmUp(window)
+    collector = LoopCollector()
     try:
         await window.start()  # before it is shown: else it would be empty for a moment
         window.show()
@@ -147,6 +149,7 @@ async def _session(context: AppContext, home: Home, end: SessionEnd, announce: A
         listener.close()
         # The window closes first, so that quitting feels quick; then the server finishes the requests in flight.
         await window.finish()
+        collector.close()
         # Last, so that tasks which fail while the window closes are still logged.
         remove_error_handlers()
 
