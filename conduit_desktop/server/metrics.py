@@ -72,8 +72,8 @@ class Series:
     labels: Labels
     requests: dict[tuple[str, str], int] = field(default_factory=dict)
     """By endpoint and status."""
-    tokens: dict[str, int] = field(default_factory=dict)
-    """By class."""
+    tokens: list[int] = field(default_factory=lambda: [0] * len(CLASS_NAMES))
+    """In the order of `CLASS_NAMES`."""
     cost_nano: int = 0
     unpriced: int = 0
     first_token: Histogram = field(default_factory=lambda: Histogram(FIRST_TOKEN_S))
@@ -101,10 +101,9 @@ class Metrics:
         series = self.series.get((model, record.provider)) or self._begin(model, record.provider)
         kind = (record.endpoint, record.status)
         series.requests[kind] = series.requests.get(kind, 0) + 1
-        tokens = series.tokens
-        for name, count in zip(CLASS_NAMES, _token_counts(record), strict=True):
+        for index, count in enumerate(_token_counts(record)):
             if count:
-                tokens[name] = tokens.get(name, 0) + count
+                series.tokens[index] += count
         # None is an unknown price, 0 a known one.
         if record.cost_nano is None:
             series.unpriced += 1
@@ -136,7 +135,12 @@ class Metrics:
             for one in every
             for (endpoint, status), count in one.requests.items()
         )
-        tokens = (((*one.labels, ("class", name)), count) for one in every for name, count in one.tokens.items())
+        tokens = (
+            ((*one.labels, ("class", name)), count)
+            for one in every
+            for name, count in zip(CLASS_NAMES, one.tokens, strict=True)
+            if count
+        )
         failures = (
             ((("provider", provider), ("reason", reason)), count) for (provider, reason), count in self.upstream_errors.items()
         )

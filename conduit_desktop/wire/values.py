@@ -10,7 +10,7 @@ import orjson
 
 from conduit_desktop.core.chat import Json, Media, Reasoning, ToolCall
 
-_MAX_COUNT = 10**12
+MAX_COUNT = 10**12
 """A larger token count is a vendor's mistake, and would not fit into the database's integers once it is priced."""
 _STANDARD_ALPHABET = str.maketrans("-_", "+/", " \t\r\n")
 _NOT_STANDARD = "-_ \t\r\n"
@@ -23,11 +23,11 @@ def count(value: Json) -> int:
     """The token count in `value`: a number, or decimal digits in a string (Google's JSON of 64-bit integers); else 0."""
     # First, because nearly every count is one.
     if type(value) is int:
-        return value if 0 < value <= _MAX_COUNT else 0
+        return value if 0 < value <= MAX_COUNT else 0
     # The length is checked first: Python raises for very long strings of digits.
-    if type(value) is str and value.isdecimal() and len(value) <= len(str(_MAX_COUNT)):
+    if type(value) is str and value.isdecimal() and len(value) <= len(str(MAX_COUNT)):
         value = int(value)
-    return int(value) if type(value) in (int, float) and 0 < value <= _MAX_COUNT else 0
+    return int(value) if type(value) in (int, float) and 0 < value <= MAX_COUNT else 0
 
 
 def standard_base64(data: str) -> str:

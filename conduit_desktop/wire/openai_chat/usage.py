@@ -12,7 +12,7 @@ from typing import Any
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.events import Finished, FinishReason, Usage
 from conduit_desktop.core.money import to_nano
-from conduit_desktop.wire.values import count
+from conduit_desktop.wire.values import MAX_COUNT, count
 
 _MAX_USD = 1_000_000
 _TICKS_PER_NANO = 10
@@ -38,6 +38,7 @@ _COUNTED = _OPENAI | {
 }  # fmt: skip
 _COUNTED_PROMPT = frozenset({"cached_tokens", "audio_tokens", "cache_write_tokens", "cache_creation_tokens"})
 _COUNTED_COMPLETION = frozenset({"reasoning_tokens", "audio_tokens"})
+_COUNTED_DETAILS = (("prompt_tokens_details", _COUNTED_PROMPT), ("completion_tokens_details", _COUNTED_COMPLETION))
 
 
 def _first(*values: Json) -> int:
@@ -56,19 +57,40 @@ def _details(raw: dict[str, Json], name: str) -> dict[str, Any]:
 
 def read_usage(raw: dict[str, Json]) -> Usage:
     """The usage of a body or a chunk. Counts are never negative; unknown counters go to `extra`."""
+    return _read_plain(raw) or _read_any(raw)
+
+
+def _read_plain(raw: dict[str, Json]) -> Usage | None:
+    """A report in OpenAI's names alone, with no part counted apart; None for any other, which takes three times as long to read."""
+    if not _OPENAI.issuperset(raw):
+        return None
+    prompt, completion = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    if not (type(prompt) is int and type(completion) is int and 0 <= prompt <= MAX_COUNT and 0 <= completion <= MAX_COUNT):
+        return None
+    for name, counted in _COUNTED_DETAILS:
+        details = raw.get(name)
+        if details and (type(details) is not dict or not counted.issuperset(details) or any(details.values())):
+            return None
+    if raw.get("total_tokens") not in (None, prompt + completion):
+        return None
+    return Usage(input=prompt, output=completion)
+
+
+def _read_any(raw: dict[str, Json]) -> Usage:
     prompt, completion = count(raw.get("prompt_tokens")), count(raw.get("completion_tokens"))
     prompt_details, completion_details = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    cached = count(prompt_details.get("cached_tokens"))
-    written = _first(prompt_details.get("cache_write_tokens"), prompt_details.get("cache_creation_tokens"))
-    # Most reports hold OpenAI's names alone, and every name looked up costs each small call.
-    if not _OPENAI.issuperset(raw):
-        cached = cached or _first(
-            raw.get("prompt_cache_hit_tokens"),
-            raw.get("num_cached_tokens"),
-            raw.get("cached_tokens"),
-            raw.get("cache_read_input_tokens"),
-        )
-        written = written or count(raw.get("cache_creation_input_tokens"))
+    cached = _first(
+        prompt_details.get("cached_tokens"),
+        raw.get("prompt_cache_hit_tokens"),
+        raw.get("num_cached_tokens"),
+        raw.get("cached_tokens"),
+        raw.get("cache_read_input_tokens"),
+    )
+    written = _first(
+        prompt_details.get("cache_write_tokens"),
+        prompt_details.get("cache_creation_tokens"),
+        raw.get("cache_creation_input_tokens"),
+    )
     audio_in, audio_out = count(prompt_details.get("audio_tokens")), count(completion_details.get("audio_tokens"))
     reasoning = count(completion_details.get("reasoning_tokens"))
     outside = max(0, count(raw.get("total_tokens")) - prompt - completion)
