@@ -1,0 +1,99 @@
+"""What models accept: limits, words for the reasoning effort, sampling, modalities. One row a model family, each with its source.
+
+A family is found by the model's own name, so that it has the same facts at every vendor that serves it; a row may be limited to
+some vendors. What no row states is unknown (None), and then a request is sent with the fewest assumptions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Every word for a reasoning effort, from the least to the most. A word is fitted to a model along this order, never through a
+budget in tokens: that way back is another word."""
+
+Sampling = Literal["free", "one_of", "not_while_thinking", "refused"]
+"""`free`: temperature and top_p; `one_of`: not both; `not_while_thinking`: only with the effort `none` or without thinking;
+`refused`: the default only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """The facts of one model; None: unknown.
+
+    `context` and `max_output` in tokens. `efforts`: the words it takes; empty: it refuses an effort. `thinks`: by default, where
+    the request says nothing. `thinking`: how its dialect asks for it (`effort`, `budget` in tokens, `adaptive`, `switch`).
+    `can_stop_thinking`: whether it can be told not to. `stops`: the most stop sequences (0: none).
+    """
+
+    context: int | None = None
+    max_output: int | None = None
+    efforts: tuple[str, ...] | None = None
+    thinks: bool | None = None
+    thinking: Literal["effort", "budget", "adaptive", "switch", "none"] | None = None
+    can_stop_thinking: bool | None = None
+    budget_range: tuple[int, int] | None = None
+    sampling: Sampling | None = None
+    stops: int | None = None
+    penalties: bool | None = None
+    forced_tools: bool | None = None
+    parallel_setting: bool | None = None
+    tools: bool | None = None
+    images: bool | None = None
+    files: bool | None = None
+    prefill: bool | None = None
+    system: bool | None = None
+    json_schema: bool | None = None
+    json_with_tools: bool | None = None
+    tools_only_in_responses: Literal["always", "with_effort"] | None = None
+    """OpenAI: function tools go to the Responses API: whatever the effort, or only where one is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The facts of the models whose names match. `vendors` empty: wherever the model is served; `source`: where it is stated."""
+
+    pattern: str
+    facts: ModelFacts
+    source: str
+    vendors: tuple[str, ...] = ()
+
+
+FAMILIES: tuple[Family, ...] = ()
+"""A later row adds to the earlier ones that match too, and wins where both state a fact."""
+
+
+@lru_cache(maxsize=4096)
+def facts_of(model: str, vendor: str = "") -> ModelFacts:
+    """The facts of `model`, the name that is sent to the vendor; prefixes of relays (`openai/`, `anthropic.`) are ignored.
+
+    `vendor` is the provider kind.
+    """
+    name = re.sub(r"^.*/|^(?:[a-z]{2,6}\.)?(?:anthropic|amazon|meta|mistral|cohere|deepseek|qwen|openai)\.", "", model.lower())
+    found = ModelFacts()
+    for family in FAMILIES:
+        if (not family.vendors or vendor in family.vendors) and re.match(family.pattern, name):
+            found = replace(found, **_stated(family.facts))
+    return found
+
+
+def _stated(facts: ModelFacts) -> dict[str, Any]:
+    return {one.name: value for one in fields(facts) if (value := getattr(facts, one.name)) is not None}
+
+
+def fitted_effort(effort: str, efforts: Iterable[str]) -> str | None:
+    """The word of `efforts` that is nearest to `effort`, the lesser of two equally near; None where there is none to choose.
+
+    `none` becomes the least that the model takes. An unknown word is left to the vendor.
+    """
+    taken = [word for word in EFFORTS if word in set(efforts)]
+    if not taken or effort not in EFFORTS:
+        return effort if taken else None
+    at = EFFORTS.index(effort)
+    # Thinking is not switched off for somebody who asked for a little of it.
+    choices = taken if effort == "none" or taken == ["none"] else [word for word in taken if word != "none"]
+    return min(choices, key=lambda word: (abs(EFFORTS.index(word) - at), EFFORTS.index(word)))

@@ -1,0 +1,38 @@
+"""What vendors refuse in a request, and how the request is mended: rules as data, each with its source.
+
+A rule sees the body in the vendor's dialect, after the dialect has written it or, in passthrough, as the client sent it. At the
+vendor that owns a dialect, a passed-through body goes as it came. A vendor that only borrows the dialect is different: the client
+cannot know its limits, since an alias or a failover chose it, so what it is known to refuse is mended there too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from conduit_desktop.core.chat import Json
+from conduit_desktop.providers.model_facts import ModelFacts, facts_of
+
+Mend = Callable[[dict[str, Json], ModelFacts], list[str]]
+"""Changes a body in place so that the vendor takes it; returns the names of what was lost. What it changes inside of the body it
+copies first: a passed-through body shares its messages with the caller's, which the next target gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRule:
+    """One rule. `models`: a regular expression at the start of the model's name; empty: all."""
+
+    mend: Mend
+    source: str
+    models: str = ""
+
+
+def mend(rules: Iterable[RequestRule], model: str, vendor: str, body: dict[str, Json]) -> list[str]:
+    """Apply every rule that holds for `model`, in order, in place; returns the names of what was lost, each once."""
+    facts = facts_of(model, vendor)
+    lost: list[str] = []
+    for rule in rules:
+        if not rule.models or re.match(rule.models, model):
+            lost += rule.mend(body, facts)
+    return list(dict.fromkeys(lost))
