@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.entities import OfferedModel, Provider
 from conduit_desktop.core.errors import Reason, UpstreamError
+from conduit_desktop.providers.request_rules import RequestRule, mend
 
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
@@ -127,6 +128,11 @@ class ProviderKind:
     """Prefixes of the caller's headers that are sent on when a request is passed through."""
     reasons: ClassVar[Mapping[str, Reason]] = MappingProxyType({})
     """Error codes in lower case that only this vendor has, or that mean something else here, and what they mean."""
+    borrowed: ClassVar[frozenset[str]] = frozenset()
+    """Of `dialects`, those of another vendor. A request passed through in one of them comes from a client that knows the other
+    vendor's limits and not this one's, so the rules hold for it; in the vendor's own dialect it goes as it came."""
+    rules: ClassVar[tuple[RequestRule, ...]] = ()
+    """What the vendor refuses, and the mends, in the order of their application."""
     default_headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Sent where neither the caller nor the provider's configured headers set them (an API version)."""
 
@@ -179,9 +185,15 @@ class ProviderKind:
 
         Called once an attempt, after the dialect wrote the body and before an alias's overrides. `model` is the target's name,
         which the body of some dialects does not hold. A passed-through request (`translated` False) is changed only where the
-        vendor would refuse it.
+        vendor would refuse it. Raises BadRequest for what can neither be expressed nor left out.
         """
-        return []
+        return self.apply_rules(model, body, dialect, translated)
+
+    def apply_rules(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
+        """Mend, in place, what breaks one of `rules`; returns the names of what was lost. Raises BadRequest."""
+        if not self.rules or not (translated or dialect in self.borrowed):
+            return []
+        return mend(self.rules, model, self.kind, dialect, body)
 
     def prepare(
         self, endpoint: Endpoint, model: str, dialect: str, stream: bool, body: bytes, secrets: Secrets,

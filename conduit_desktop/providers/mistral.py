@@ -30,7 +30,6 @@ class Mistral(OpenAICompatible):
     media_formats: ClassVar[Mapping[Endpoint, str]] = {"embeddings": "mistral"}
     price_provider = "mistral"
     usage_in_stream = False
-    strict = True
     renamed: ClassVar[Mapping[str, str]] = {"seed": "random_seed"}
     refused = ("logit_bias", "logprobs", "top_logprobs", "user", "store", "service_tier")
     message_refused = ("reasoning_content", "refusal")

@@ -17,6 +17,7 @@ class OpenAI(OpenAICompatible):
     label = "OpenAI"
     docs = "https://platform.openai.com/docs/api-reference"
     dialects = ("openai_chat", "openai_responses")
+    borrowed = frozenset()
     default_base_url = "https://api.openai.com/v1"
     fields = (
         key_from("platform.openai.com/api-keys", "sk-…"),
@@ -57,7 +58,7 @@ class OpenAI(OpenAICompatible):
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """As other vendors of this dialect; reasoning models refuse sampling parameters in the Responses API, too."""
         if translated and dialect == "openai_responses":
-            return self.drop_refused(model, body)
+            return self.drop_refused(model, body) + self.apply_rules(model, body, dialect, translated)
         return super().adapt(model, body, dialect, translated)
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:

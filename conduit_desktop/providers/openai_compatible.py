@@ -40,12 +40,15 @@ REASONING_MODELS_REFUSE = (
 """What those refuse while they think, besides `max_tokens`. https://platform.openai.com/docs/guides/latest-model"""
 COMPLETIONS = "openai_completions"
 """The dialect of the legacy endpoint."""
+BORROWED = frozenset({"openai_chat", "openai_responses", COMPLETIONS, "anthropic_messages"})
+"""The dialects of OpenAI and Anthropic that other vendors have, too."""
 
 
 class OpenAICompatible(ProviderKind):
     """Bearer key, OpenAI's paths and OpenAI's list of models. Most subclasses are rows of data."""
 
     fields: ClassVar[tuple[KindField, ...]] = ()
+    borrowed = BORROWED
     version: ClassVar[str] = "v1"
     """The path segment to add where a base URL has none; empty for vendors without one."""
     models_url: ClassVar[str] = "/models"
@@ -63,8 +66,6 @@ class OpenAICompatible(ProviderKind):
     """Accepts the role `developer`; others get `system`."""
     json_schema: ClassVar[bool] = True
     """Accepts `response_format` with a schema; others get plain JSON mode."""
-    strict: ClassVar[bool] = False
-    """Answers 4xx to `renamed`, `refused` and `message_refused` fields, so passed-through requests are changed too."""
     renamed: ClassVar[Mapping[str, str]] = {}
     """OpenAI's name of a field to the vendor's."""
     refused: ClassVar[tuple[str, ...]] = ()
@@ -110,27 +111,27 @@ class OpenAICompatible(ProviderKind):
 
     def adapt(self, model: str, body: dict[str, Json], dialect: str, translated: bool) -> list[str]:
         """Remove or rename what the vendor refuses; in translated requests also what it would ignore."""
-        # Also in passed-through requests, as these vendors refuse the field; not reported, as they send usage without it.
-        if dialect == COMPLETIONS and not self.usage_in_stream:
+        if dialect in ("openai_chat", COMPLETIONS) and not self.usage_in_stream:
+            # Not reported, as these vendors, which refuse the field, send usage without it.
             body.pop("stream_options", None)
-        if dialect != "openai_chat":
+        dropped = self._adapt_chat(model, body, translated) if dialect == "openai_chat" else []
+        return dropped + self.apply_rules(model, body, dialect, translated)
+
+    def _adapt_chat(self, model: str, body: dict[str, Json], translated: bool) -> list[str]:
+        if not translated and "openai_chat" not in self.borrowed:
             return []
-        dropped: list[str] = []
-        if not self.usage_in_stream:
-            body.pop("stream_options", None)
+        self._rename(model, body)
+        dropped = _drop(body, self.refused)
+        dropped += self._adapt_messages(body)
         # What the vendor ignores is left in a passed-through request; what it refuses would fail the call.
-        if translated or self.strict:
-            self._rename(model, body)
-            dropped += _drop(body, self.refused)
-            dropped += self._adapt_messages(body)
+        dropped += _drop(body, self.unsupported) if translated else []
+        # The order matters: the effort decides what is refused, and the switch replaces the vendor's effort.
+        dropped += self.drop_refused(model, body)
+        dropped += self._adapt_effort(model, body)
+        dropped += self.switch.apply(model, body) if self.switch is not None else []
+        dropped += [] if self.forces_tools else _offer_tools_only(body)
+        dropped += self._adapt_schema(body)
         if translated:
-            dropped += _drop(body, self.unsupported)
-            # The order matters: the effort decides what is refused, and the switch replaces the vendor's effort.
-            dropped += self.drop_refused(model, body)
-            dropped += self._adapt_effort(model, body)
-            dropped += self.switch.apply(model, body) if self.switch is not None else []
-            dropped += [] if self.forces_tools else _offer_tools_only(body)
-            dropped += self._adapt_schema(body)
             self._add_defaults(model, body)
         return dropped
 
@@ -239,9 +240,10 @@ def _offer_tools_only(body: dict[str, Json]) -> list[str]:
 
 
 class AnyOpenAICompatible(OpenAICompatible):
-    """A server with OpenAI's API at a base URL that the operator sets."""
+    """A server with OpenAI's API at a base URL that the operator sets. Nothing is known of it, so passthrough changes nothing."""
 
     kind = "openai-compatible"
+    borrowed = frozenset()
     label = "OpenAI-compatible"
     docs = "https://platform.openai.com/docs/api-reference/chat"
     fields = (

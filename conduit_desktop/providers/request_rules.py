@@ -8,8 +8,9 @@ cannot know its limits, since an alias or a failover chose it, so what it is kno
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.providers.model_facts import ModelFacts, facts_of
@@ -21,18 +22,27 @@ copies first: a passed-through body shares its messages with the caller's, which
 
 @dataclass(frozen=True, slots=True)
 class RequestRule:
-    """One rule. `models`: a regular expression at the start of the model's name; empty: all."""
+    """One rule. `models`: a regular expression at the start of the model's name; `dialect`: that of the body; empty: all."""
 
     mend: Mend
     source: str
     models: str = ""
+    dialect: str = ""
 
 
-def mend(rules: Iterable[RequestRule], model: str, vendor: str, body: dict[str, Json]) -> list[str]:
-    """Apply every rule that holds for `model`, in order, in place; returns the names of what was lost, each once."""
-    facts = facts_of(model, vendor)
+def mend(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str, body: dict[str, Json]) -> list[str]:
+    """Apply every rule that holds for `model` and `dialect`, in order, in place; returns the names of what was lost, each once.
+
+    Raises BadRequest for what can neither be expressed nor left out.
+    """
+    mends, facts = _that_hold(rules, model, vendor, dialect)
     lost: list[str] = []
-    for rule in rules:
-        if not rule.models or re.match(rule.models, model):
-            lost += rule.mend(body, facts)
+    for one in mends:
+        lost += one(body, facts)
     return list(dict.fromkeys(lost))
+
+
+@lru_cache(maxsize=4096)
+def _that_hold(rules: tuple[RequestRule, ...], model: str, vendor: str, dialect: str) -> tuple[tuple[Mend, ...], ModelFacts]:
+    holding = [rule.mend for rule in rules if rule.dialect in ("", dialect) and re.match(rule.models, model)]
+    return tuple(holding), facts_of(model, vendor)

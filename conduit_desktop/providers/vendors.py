@@ -50,7 +50,6 @@ class Groq(OpenAICompatible):
     price_provider = "groq"
     max_tokens_field = "max_completion_tokens"
     # https://console.groq.com/docs/openai: a 400 "if they are supplied".
-    strict = True
     refused = ("logprobs", "top_logprobs", "logit_bias")
     message_refused = ("name", "reasoning_content")
     unsupported = ("n", "metadata", "store")
@@ -127,7 +126,6 @@ class Cerebras(OpenAICompatible):
     price_provider = "cerebras"
     max_tokens_field = "max_completion_tokens"
     # https://inference-docs.cerebras.ai/resources/openai: a 400 "if they are supplied".
-    strict = True
     refused = ("frequency_penalty", "presence_penalty", "logit_bias")
     unsupported = ("n", "metadata", "store")
     not_reasoning = r"llama|qwen-3-(coder|235b-a22b-instruct)"

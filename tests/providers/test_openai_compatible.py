@@ -37,11 +37,20 @@ FULL: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "kind", [name for name, kind in CATALOG.items() if CHAT in kind.dialects and name not in ("groq", "mistral", "cerebras")]
-)
-def test_a_passed_through_body_is_unchanged(kind: str):
+@pytest.mark.parametrize("kind", ["openai", "azure", "openai-compatible"])
+def test_a_passed_through_body_is_unchanged_at_the_dialects_owner_and_at_an_unknown_server(kind: str):
     assert adapt(kind, FULL, translated=False) == (FULL, [])
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in CATALOG.items() if CHAT in kind.borrowed])
+def test_what_a_borrower_of_the_dialect_only_ignores_stays_in_a_passed_through_body(kind: str):
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "metadata": {"a": "b"},
+        "prediction": {"type": "content"},
+    }
+    assert adapt(kind, body, translated=False) == (body, [])
 
 
 def test_the_limit_gets_the_vendors_name():

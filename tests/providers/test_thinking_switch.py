@@ -66,6 +66,8 @@ def test_glm_gets_no_tool_choice() -> None:
     assert adapt("zai", model="glm-5.2", tools=["t"], tool_choice="none") == ({}, [])
 
 
-def test_a_passed_through_tool_choice_is_unchanged() -> None:
-    fields = {"tool_choice": "required"}
-    assert adapt("deepseek", translated=False, model="deepseek-v4-flash", **fields) == (fields, [])
+def test_a_passed_through_request_for_a_forced_tool_is_mended_too() -> None:
+    assert adapt("deepseek", translated=False, model="deepseek-v4-flash", tool_choice="required") == (
+        {"tool_choice": "required", **OFF},
+        [],
+    )
