@@ -2,7 +2,7 @@
 #   make run ARGS="--port 5001"    make test PYTEST="-k stream"    make bench BENCH="--quick"
 PY = .venv/bin/python
 
-.PHONY: run test fuzz mutants check bench bench-peers soak llmock failover conformance bundle screenshots prices clients lock setup
+.PHONY: run test fuzz strict mutants check bench bench-peers soak llmock failover conformance bundle screenshots prices clients lock setup
 
 run:
 	@tools/setup.sh start $(ARGS)
@@ -14,6 +14,10 @@ test: setup
 fuzz: setup
 	CONDUIT_FUZZ=20000 $(PY) -m pytest tests/fuzz --timeout 0
 	CONDUIT_FUZZ=200 $(PY) -m tests.fuzz.description
+
+# Drawn requests of every client dialect, crossed to vendors that refuse what real vendors refuse: make strict STRICT="--each 20".
+strict: setup
+	$(PY) -m tests.strict $(STRICT)
 
 # Small changes of the code that enforces limits and access, each of which a test must notice: make mutants MUTANTS="--sample 100".
 mutants: setup

@@ -1,0 +1,1 @@
+"""What real vendors refuse, as data (`rules.jsonl`), with the vendors that refuse it."""
