@@ -52,6 +52,18 @@ def with_standard_base64(media: Media) -> Media:
     return media if data is media.data else replace(media, data=data)
 
 
+def standard_media(media: Media) -> Media:
+    """`media` with its data in standard base64 and, for an image, with the type of its first bytes; else the same object.
+
+    Clients send `image/jpg`, no type, or the wrong one: Ollama's have none, and vendors refuse what they do not know.
+    """
+    media = with_standard_base64(media)
+    if media.kind != "image" or media.data is None:
+        return media
+    found = image_type(media.data) or ("image/jpeg" if media.media_type == "image/jpg" else media.media_type)
+    return media if found == media.media_type else replace(media, media_type=found)
+
+
 def image_type(data: str | None) -> str | None:
     """The media type that an image's first bytes show; None where they are not known. `data` is base64."""
     return next((kind for prefix, kind in _IMAGE_PREFIXES.items() if (data or "").startswith(prefix)), None)

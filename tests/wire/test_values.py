@@ -15,6 +15,7 @@ from conduit_desktop.wire.values import (
     fitting_id,
     image_type,
     standard_base64,
+    standard_media,
     with_standard_base64,
 )
 
@@ -106,6 +107,11 @@ def test_a_thinking_budget_has_a_nearest_effort(budget: int, effort: str) -> Non
 )  # fmt: skip
 def test_thinking_is_off_in_any_of_three_forms(reasoning: Reasoning, off: bool) -> None:
     assert disables_reasoning(reasoning) is off
+
+
+def test_image_jpg_is_no_registered_type() -> None:
+    assert standard_media(Media("image", data="AAAA", media_type="image/jpg")).media_type == "image/jpeg"
+    assert standard_media(Media("document", data="AAAA", media_type="image/jpg")).media_type == "image/jpg"
 
 
 def test_an_images_type_is_read_from_its_first_bytes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from conduit_desktop.core.chat import Json, Media
-from conduit_desktop.wire.values import with_standard_base64
+from conduit_desktop.wire.values import standard_media
 
 # `input_audio` takes wav and mp3 only: https://platform.openai.com/docs/guides/audio
 _FORMATS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/wave": "wav"}
@@ -18,7 +18,7 @@ def write_media(media: Media, own: bool, bare: bool = False) -> Written:
     """One part. `own`: it was read from this dialect; `bare`: its URL was not wrapped in an object."""
     dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
     # The client's own form goes out unchanged; from other dialects come alphabets and paddings that not every vendor decodes.
-    part = _part(media if own else with_standard_base64(media), own, bare)
+    part = _part(media if own else standard_media(media), own, bare)
     if part is None:
         source = "file_id" if media.file_id else "url" if media.url else media.media_type or "data"
         return None, [*dropped, f"{media.kind}.{source}"]

@@ -6,6 +6,7 @@ message holds besides results, go into a user message after the last tool messag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -28,6 +29,9 @@ from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.media_writer import write_media
 from conduit_desktop.wire.openai_chat.reasoning import thinking_fields
 from conduit_desktop.wire.openai_chat.tool_calls import signature_field
+
+# OpenAI answers 400 to any other name of a message.
+_NAME = re.compile(r"[^\s<|\\/>]{1,64}")
 
 
 def write_cache(cache: CacheTtl | None, path: str, source_form: Mapping[str, str]) -> dict[str, Json]:
@@ -84,8 +88,10 @@ class ChatMessagesWriter:
             content = body["content"]
             body["content"] = self._result_media + (content if isinstance(content, list) else [{"type": "text", "text": content}])
             self._result_media = []
-        if message.name is not None:
+        if message.name is not None and (self.own or _NAME.fullmatch(message.name)):
             body["name"] = message.name
+        elif message.name is not None:
+            self.dropped.append("messages.name")
         self._extra(message, body)
         self._written.append(body)
 

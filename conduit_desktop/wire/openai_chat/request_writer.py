@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, OutputFormat, Reasoning, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest, custom_tools
+from conduit_desktop.wire.function_schemas import function_schema
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.fields import NAME
 from conduit_desktop.wire.openai_chat.messages_writer import ChatMessagesWriter, write_cache
@@ -52,6 +53,8 @@ class _Settings(SettingsWriter):
         flattened = tool.kind == "custom" and not self.own  # no compatible vendor has OpenAI's custom tools
         description = custom_tools.described(tool) if flattened else tool.description
         schema = custom_tools.schema() if flattened else tool.schema
+        if schema is not None and not self.own:
+            schema = function_schema(schema)
         for name, value in (("description", description), ("parameters", schema), ("strict", tool.strict)):
             if value is not None:
                 inner[name] = value
@@ -83,11 +86,12 @@ class _Settings(SettingsWriter):
         request, source_form = self.request, self.request.source_form
         # The client's own spelling is kept, since a compatible vendor may know only one of the two.
         self.put(source_form.get("max_tokens", "max_completion_tokens"), request.max_tokens)
-        for name in (
-            "temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "top_logprobs", "user",
-        ):  # fmt: skip
+        for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "seed", "n", "logprobs", "user"):
             self.put(name, getattr(request, name))
-        if request.stop is not None:
+        # Refused without `logprobs`, also by vLLM and llama.cpp. The Responses API has no `logprobs`.
+        self._put_if(self.own or bool(request.logprobs), "top_logprobs", request.top_logprobs)
+        # An empty list is refused: https://github.com/langtail/langtail-node/issues/42
+        if request.stop or (request.stop is not None and self.own):
             self.body["stop"] = request.stop[0] if source_form.get("stop") == "string" and len(request.stop) == 1 else request.stop
         # OpenAI has no `top_k`, but compatible vendors do: only their own clients can rely on it.
         self._put_if(self.own, "top_k", request.top_k)
@@ -138,7 +142,8 @@ class _Settings(SettingsWriter):
         """A translated stream is always made to report usage, because the gateway accounts for it."""
         request = self.request
         options = dict(request.extra.get("stream_options") or {}) if self.own else {}
-        if request.include_usage or (request.stream and not self.own):
+        # OpenAI and vLLM answer 400 to `stream_options` without `stream`, and a whole answer reports its usage anyhow.
+        if request.include_usage if self.own else request.stream:
             options["include_usage"] = True
         if request.stream:
             self.body["stream"] = True

@@ -11,7 +11,7 @@ from conduit_desktop.wire.openai_chat.citations import read_span, write_span
 from conduit_desktop.wire.openai_chat.fields import read_audio, set_location
 from conduit_desktop.wire.openai_responses.fields import NAME
 from conduit_desktop.wire.provenance import MarkedContent, mark
-from conduit_desktop.wire.values import with_standard_base64
+from conduit_desktop.wire.values import standard_media
 
 CONTENT = "content:"
 """Prefix of the name of an opaque content part; an opaque item is named by its type alone."""
@@ -117,7 +117,7 @@ def write_text(part: Text, kind: str, own: bool) -> tuple[dict[str, Json], list[
 def write_media(media: Media, own: bool) -> tuple[dict[str, Json] | None, list[str]]:
     """A media part, or None where Responses has none like it, and the names of what is dropped (a foreign file's id too)."""
     dropped = [] if own else [f"content.{name}" for name in media.extra] + (["cache_control"] if media.cache else [])
-    written = _write_location(media if own else with_standard_base64(media), own)
+    written = _write_location(media if own else standard_media(media), own)
     if written is None:
         held = "file_id" if media.file_id else "url" if media.url else media.media_type or "data"
         return None, [*dropped, f"{media.kind}.{held}"]

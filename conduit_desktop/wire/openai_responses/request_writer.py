@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conduit_desktop.core.chat import ChatRequest, Json, Message, OutputFormat, Text, Tool, ToolChoice
 from conduit_desktop.wire import WrittenRequest
+from conduit_desktop.wire.function_schemas import function_schema
 from conduit_desktop.wire.json_fields import restore_source_form
 from conduit_desktop.wire.openai_chat.request_writer import TIERS, effort_of, schema_fields, write_metadata
 from conduit_desktop.wire.openai_chat.settings_writer import SettingsWriter
@@ -96,7 +97,7 @@ class _Settings(SettingsWriter):
         if self.own:
             return {**fields, **tool.extra}
         if tool.kind == "function":
-            fields.setdefault("parameters", {"type": "object", "properties": {}})
+            fields["parameters"] = function_schema(tool.schema)
             # The default of the Responses API is true, that of all other dialects is false.
             # https://platform.openai.com/docs/guides/migrate-to-responses
             fields.setdefault("strict", False)

@@ -361,7 +361,7 @@ def test_the_recorded_call_survives_every_way(recordings: Path) -> None:
 
 
 def test_a_tool_that_is_translated_in_full_is_not_named_as_dropped() -> None:
-    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+    tool = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}}}
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": [tool]}
     written = OPENAI.write_request(CHAT.read_request(body, {}), "m")
     assert (written.body["tools"], written.dropped) == ([tool], [])

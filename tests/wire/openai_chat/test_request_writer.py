@@ -149,6 +149,42 @@ def test_thinking_budgets_become_efforts(reasoning: Reasoning, effort: str | Non
     assert written(reasoning=reasoning).body.get("reasoning_effort") == effort
 
 
+def test_a_whole_answer_is_not_asked_to_stream_its_usage() -> None:
+    hello = Message("user", [Text("hello")])
+    # Anthropic's, Gemini's and Ollama's readers set `include_usage`, since their answers always have usage.
+    assert "stream_options" not in written(hello, include_usage=True).body
+    assert written(hello, include_usage=True, stream=True).body["stream_options"] == {"include_usage": True}
+    assert written(hello, stream=True).body["stream_options"] == {"include_usage": True}
+
+
+def test_an_empty_list_of_stop_sequences_is_not_written() -> None:
+    out = written(Message("user", [Text("hi")]), stop=[])
+    assert ("stop" in out.body, out.dropped) == (False, [])
+
+
+def test_the_number_of_log_probabilities_needs_log_probabilities() -> None:
+    out = written(top_logprobs=3)
+    assert ("top_logprobs" in out.body, out.dropped) == (False, ["top_logprobs"])
+    assert written(logprobs=True, top_logprobs=3).body["top_logprobs"] == 3
+
+
+def test_a_tool_without_arguments_gets_the_properties_that_openai_wants() -> None:
+    out = written(tools=[Tool("Bash", schema={"type": "object"})])
+    assert out.body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
+def test_a_name_that_openai_refuses_is_left_out() -> None:
+    out = written(Message("user", [Text("a")], name="Ann Lee"), Message("user", [Text("b")], name="Ann"))
+    assert out.body["messages"] == [{"role": "user", "content": "a"}, {"role": "user", "content": "b", "name": "Ann"}]
+    assert out.dropped == ["messages.name"]
+
+
+@pytest.mark.parametrize("claimed", ["image/jpg", "application/octet-stream", None, "image/png"])
+def test_a_picture_has_the_type_of_its_first_bytes(claimed: str | None) -> None:
+    found = turns(Message("user", [Media("image", data="/9j/4AAQ", media_type=claimed)]))
+    assert found[0]["content"][0]["image_url"]["url"] == "data:image/jpeg;base64,/9j/4AAQ"
+
+
 def test_settings_are_written_with_openais_names() -> None:
     out = written(
         Message("user", [Text("hi")]),
@@ -169,7 +205,7 @@ def test_settings_are_written_with_openais_names() -> None:
         "stop": ["a"],
         "stream": True,
         "stream_options": {"include_usage": True},
-        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}],
         "tool_choice": {"type": "function", "function": {"name": "f"}},
         "parallel_tool_calls": False,
         "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"type": "object"}}},

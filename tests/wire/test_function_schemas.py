@@ -1,0 +1,83 @@
+"""Schemas of functions: what vendors refuse is written in another way that means the same, or is named as lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conduit_desktop.wire.function_schemas import function_schema, without_root_union
+
+STRING = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (None, {"type": "object", "properties": {}}),
+        ({}, {"type": "object", "properties": {}}),
+        ({"type": "object"}, {"type": "object", "properties": {}}),
+        ({"properties": {"a": STRING}}, {"type": "object", "properties": {"a": STRING}}),
+        ({"type": ["object", "null"], "properties": {}}, {"type": "object", "properties": {}}),
+        ({"type": "object", "description": "d", "properties": None}, {"type": "object", "description": "d", "properties": {}}),
+    ],
+)
+def test_the_root_is_an_object_with_properties(given: dict[str, Any] | None, written: dict[str, Any]) -> None:
+    assert function_schema(given) == written
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda inner: {"properties": {"a": inner}},
+        lambda inner: {"properties": {}, "$defs": {"a": inner}},
+        lambda inner: {"properties": {"a": {"anyOf": [STRING, inner]}}},
+        lambda inner: {"properties": {"a": {"type": "array", "items": inner}}},
+        lambda inner: {"properties": {}, "additionalProperties": inner},
+    ],
+)
+@pytest.mark.parametrize("kind", ["array", ["array", "null"]])
+def test_an_array_has_items_wherever_it_stands(place: Any, kind: Any) -> None:
+    assert function_schema({"type": "object", **place({"type": kind})}) == {"type": "object", **place({"type": kind, "items": {}})}
+
+
+def test_a_complete_schema_is_the_same_object_and_no_schema_is_changed_in_place() -> None:
+    complete = {"type": "object", "properties": {"a": {"type": "array", "items": STRING}, "type": STRING}}
+    assert function_schema(complete) is complete
+    bare: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "array"}}}
+    function_schema(bare)
+    assert bare == {"type": "object", "properties": {"a": {"type": "array"}}}
+
+
+def test_properties_named_like_keywords_are_no_schemas() -> None:
+    named: dict[str, Any] = {"type": "object", "properties": {"items": {"type": "string"}, "type": {"enum": ["array"]}}}
+    assert function_schema(named) is named
+
+
+def test_the_alternatives_at_the_root_stand_side_by_side() -> None:
+    a = {"type": "object", "properties": {"a": STRING, "x": STRING}, "required": ["a", "x"]}
+    b = {"type": "object", "properties": {"b": STRING, "x": {"type": "integer"}}, "required": ["x"]}
+    flat, lost = without_root_union({"type": "object", "properties": {}, "anyOf": [a, b], "description": "d"})
+    assert flat == {
+        "type": "object",
+        "description": "d",
+        "properties": {"a": STRING, "x": {"anyOf": [STRING, {"type": "integer"}]}, "b": STRING},
+        "required": ["x"],
+    }
+    assert lost == ["anyOf"]
+
+
+def test_all_parts_of_a_root_are_required_and_definitions_are_looked_up() -> None:
+    base = {"type": "object", "properties": {"a": STRING}, "required": ["a"]}
+    schema = {"allOf": [{"$ref": "#/$defs/Base"}, {"properties": {"b": STRING}, "required": ["b"]}], "$defs": {"Base": base}}
+    flat, lost = without_root_union(schema)
+    assert flat["properties"] == {"a": STRING, "b": STRING}
+    assert flat["required"] == ["a", "b"]
+    assert flat["$defs"] == {"Base": base}
+    assert lost == ["allOf"]
+
+
+def test_a_root_without_alternatives_is_the_same_object() -> None:
+    schema = {"type": "object", "properties": {"a": {"anyOf": [STRING]}}}
+    assert without_root_union(schema) == (schema, [])
+    assert without_root_union(schema)[0] is schema
