@@ -21,6 +21,7 @@ ConduitError
     ├── BudgetExceeded 402       billing_hard_limit_reached
     ├── Forbidden 403            model_not_allowed, ip_not_allowed, host_not_allowed
     ├── UnknownPath 404 / MethodNotAllowed 405
+    ├── ThreadNotFound 404       thread_not_found
     ├── ModelNotFound 404        model_not_found
     ├── PayloadTooLarge 413      payload_too_large
     ├── RateLimited 429          rate_limit_exceeded, with retry_after
@@ -191,6 +192,14 @@ class UnknownPath(GatewayError):
     status = 404
     type = "invalid_request_error"
     code = "not_found"
+
+
+class ThreadNotFound(GatewayError):
+    """The message thread that a request continues is not kept (any more); clients then send the whole conversation."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "thread_not_found"
 
 
 class MethodNotAllowed(GatewayError):

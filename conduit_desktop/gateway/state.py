@@ -25,6 +25,7 @@ from conduit_desktop.gateway.routing.affinity import SessionAffinity
 from conduit_desktop.gateway.routing.capabilities import Capabilities
 from conduit_desktop.gateway.routing.strategies import RoundRobinCounters
 from conduit_desktop.gateway.snapshot import BoundProvider, Snapshot, take
+from conduit_desktop.gateway.threads import Threads
 from conduit_desktop.gateway.upstream.client import Upstream
 from conduit_desktop.gateway.upstream.relay import TimedReader
 from conduit_desktop.gateway.upstream.thinking_signatures import ThinkingSignatures
@@ -50,6 +51,7 @@ class GatewayState:
         self.compiled_prices = CompiledPrices()
         self.upstream = Upstream()
         self.signatures = ThinkingSignatures()
+        self.threads = Threads()
         self.offered: dict[str, tuple[int, list[OfferedModel]]] = {}
         """The models that providers list, by provider name, with the `updated_at` of the provider they were read from."""
         self.capabilities = Capabilities(self.offered)

@@ -19,7 +19,7 @@ from conduit_desktop.providers.request_rules import RequestRule, mend
 
 Endpoint = Literal[
     "chat", "completions", "count_tokens", "embeddings", "images", "image_edits", "speech", "transcriptions",
-    "translations", "moderations", "rerank", "embedding",
+    "translations", "moderations", "rerank", "embedding", "compact",
 ]  # fmt: skip
 """What a request is for. `embedding` only selects the URL for a single text, at vendors where that differs from a batch's."""
 Feature = Literal["stream", "tools", "vision", "json", "usage_in_stream"]
@@ -121,6 +121,8 @@ class ProviderKind:
     renews_credentials: ClassVar[bool] = False
     """The stored secret is exchanged for a short-lived one: `credentials` is called before each request."""
     several_steps: ClassVar[bool] = False
+    keeps_threads: ClassVar[bool] = False
+    """Keeps the conversation of a message thread (`thread` in Anthropic's dialect)."""
     """A chat takes more than one HTTP request: `open` sends them."""
     features: ClassVar[frozenset[Feature]] = FEATURES
     """What its chats support; "test this provider" probes nothing else."""

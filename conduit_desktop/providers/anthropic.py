@@ -30,6 +30,7 @@ class Anthropic(ProviderKind):
     endpoints = frozenset({"chat", "count_tokens"})
     price_provider: ClassVar[str | None] = "anthropic"
     relayed_headers = ("anthropic-", "x-claude-code-")
+    keeps_threads = True
     default_headers: ClassVar[Mapping[str, str]] = {"anthropic-version": "2023-06-01"}
     claude: ClassVar[bool] = True
     """Whether the models are Claude, whose newer generations refuse sampling parameters."""
@@ -98,6 +99,7 @@ class AnthropicCompatible(Anthropic):
     fields = (NEEDED_BASE_URL, OPTIONAL_KEY)
     price_provider = None
     claude = False
+    keeps_threads = False
 
     def headers(self, secrets: Secrets, dialect: str) -> dict[str, str]:
         """The key in both headers: some servers read `x-api-key`, others `authorization`."""

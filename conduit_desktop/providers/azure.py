@@ -48,7 +48,7 @@ class Azure(OpenAI):
         ),
     )  # fmt: skip
     endpoints = frozenset(
-        {"chat", "completions", "embeddings", "images", "image_edits", "speech", "transcriptions", "translations"}
+        {"chat", "completions", "embeddings", "images", "image_edits", "speech", "transcriptions", "translations", "compact"}
     )
     price_provider = "azure"
 

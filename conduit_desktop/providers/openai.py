@@ -36,6 +36,7 @@ class OpenAI(OpenAICompatible):
             "transcriptions",
             "translations",
             "moderations",
+            "compact",
         }
     )
     price_provider = "openai"

@@ -26,6 +26,7 @@ PATHS: dict[Endpoint, str] = {
     "translations": "/audio/translations",
     "moderations": "/moderations",
     "rerank": "/rerank",
+    "compact": "/responses/compact",
 }
 
 TEXT_EMBEDDINGS: Mapping[Endpoint, str] = {"embeddings": "text"}
@@ -251,7 +252,7 @@ class AnyOpenAICompatible(OpenAICompatible):
         OPTIONAL_KEY,
         KindField("version", "Version segment", placeholder="v1", help="`none` for a server whose URLs have none."),
     )
-    endpoints = frozenset(PATHS)
+    endpoints = frozenset(PATHS) - {"compact"}
     relayed_headers = ("openai-",)
     # A relay sends these on to OpenAI, which refuses them. https://github.com/continuedev/continue/issues/7052
     needs_max_completion_tokens = OPENAI_REASONING_MODELS

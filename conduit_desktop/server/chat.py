@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from conduit_desktop.gateway.call import Call, Exchange, StreamReply, WholeReply
-from conduit_desktop.server import request_fields
+from conduit_desktop.server import request_fields, threads
 from conduit_desktop.server.middleware import REQUEST_ID, Handler, cors_headers, foreign_page
 from conduit_desktop.wire import Dialect, dialect
 
@@ -22,6 +22,8 @@ def chat_handler(gateway: Gateway, name: str) -> Handler:
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
         # Before the messages are checked: a refusal, too, names the id of its request.
         call = make_call(request, gateway, dialect(name), body)
+        if "thread" in body and name == "anthropic_messages":
+            return await send(request, gateway, await threads.answer(gateway, call))
         request_fields.need_messages(body)
         return await answer(request, gateway, call)
 
@@ -47,6 +49,7 @@ def make_call(
         client_ip=request.remote or "",
         client=request_fields.client_name(request),
         foreign_page=foreign_page(request, gateway),
+        untranslatable=request_fields.held_at_provider(language.name, body),
     )
     request[REQUEST_ID] = call.id
     return call

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from conduit_desktop.core.answer import Answer
 from conduit_desktop.core.chat import ChatRequest, Json
+from conduit_desktop.wire.openai_responses.compaction_writer import CompactionWriter, summarising, write_compaction
 from conduit_desktop.wire.openai_responses.dialect import OpenAIResponses
 from conduit_desktop.wire.openai_responses.fields import note_json, noted_json
 from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
@@ -12,8 +16,10 @@ from conduit_desktop.wire.openai_responses.stream_writer import ResponsesWriter
 class StoringResponses(OpenAIResponses):
     """Keeps the translated response that it wrote; `previous` is the id of the response it continues."""
 
-    def __init__(self) -> None:
+    def __init__(self, compacting: bool = False) -> None:
+        """`compacting`: the request asks for a compaction, so that a translated answer is a summary."""
         self.previous: str | None = None
+        self._compacting = compacting
         self._whole: dict[str, Json] | None = None
         self._writer: ResponsesWriter | None = None
 
@@ -22,12 +28,18 @@ class StoringResponses(OpenAIResponses):
         """The whole response, once it is complete; None where the provider's own was relayed."""
         return self._whole or (self._writer.final if self._writer else None)
 
+    def read_request(self, body: dict[str, Json], path: Mapping[str, Any]) -> ChatRequest:
+        request = super().read_request(body, path)
+        return summarising(request) if self._compacting else request
+
     def writer(self, request: ChatRequest) -> ResponsesWriter:
-        self._writer = super().writer(self._echoing(request))
+        echoing = self._echoing(request)
+        self._writer = CompactionWriter(echoing) if self._compacting else super().writer(echoing)
         return self._writer
 
     def write_response(self, answer: Answer, request: ChatRequest) -> dict[str, Json]:
-        self._whole = super().write_response(answer, self._echoing(request))
+        echoing = self._echoing(request)
+        self._whole = write_compaction(answer, echoing) if self._compacting else super().write_response(answer, echoing)
         return self._whole
 
     def _echoing(self, request: ChatRequest) -> ChatRequest:

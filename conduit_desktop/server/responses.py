@@ -11,19 +11,21 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from aiohttp import web
 
 from conduit_desktop.core.chat import Json
 from conduit_desktop.core.errors import BadRequest, ConduitError, GatewayError, UnknownPath
 from conduit_desktop.gateway.admission import access
 from conduit_desktop.gateway.admission.estimate import input_tokens
-from conduit_desktop.gateway.call import Call, StreamReply
+from conduit_desktop.gateway.call import Call, StreamReply, WholeReply
 from conduit_desktop.gateway.routing.resolve import resolve_model
 from conduit_desktop.server import request_fields
 from conduit_desktop.server.chat import make_call, send
 from conduit_desktop.server.middleware import Handler, caller_of
 from conduit_desktop.server.models import json_response
 from conduit_desktop.store.interface import StoredResponse
+from conduit_desktop.wire.media.endpoints import MediaRequest
 
 if TYPE_CHECKING:
     from conduit_desktop.gateway.gateway import Gateway
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_STORED_AT_PROVIDER = ("conversation", "prompt")
+_STORED_AT_PROVIDER = ("conversation", "prompt", "background")
 """Fields that refer to objects which only the provider that stores them can look up."""
 
 
@@ -40,6 +42,7 @@ def mount(router: web.UrlDispatcher, gateway: Gateway, prefixes: Iterable[str]) 
     for prefix in prefixes:
         router.add_post(f"{prefix}/responses", _create(gateway))
         router.add_post(f"{prefix}/responses/input_tokens", _count(gateway))
+        router.add_post(f"{prefix}/responses/compact", _compact(gateway))
         router.add_get(f"{prefix}/responses/{{id}}", _retrieve(gateway))
         router.add_delete(f"{prefix}/responses/{{id}}", _delete(gateway))
 
@@ -49,9 +52,10 @@ def _create(gateway: Gateway) -> Handler:
         from conduit_desktop.server.response_storage import (
             StoringResponses,  # imported late: a dialect is loaded at its first request
         )
+        from conduit_desktop.wire.openai_responses.compaction import is_triggered
 
         body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
-        dialect = StoringResponses()
+        dialect = StoringResponses(compacting=is_triggered(body))
         call = make_call(request, gateway, dialect, body)
         _need_input(body)
         owner = ""
@@ -68,6 +72,42 @@ def _create(gateway: Gateway) -> Handler:
         return await send(request, gateway, exchange)
 
     return create
+
+
+def _compact(gateway: Gateway) -> Handler:
+    """A compaction on its own path: OpenAI's where a target has it, else a summary by the model."""
+
+    async def compact(request: web.Request) -> web.StreamResponse:
+        from conduit_desktop.server.response_storage import StoringResponses
+        from conduit_desktop.wire.openai_responses.compaction import TRIGGER
+        from conduit_desktop.wire.openai_responses.compaction_writer import compacted
+
+        body = await request_fields.read_json(request, gateway.snapshot.settings.max_body_mb)
+        dialect = StoringResponses(compacting=True)
+        call = make_call(request, gateway, dialect, body, stream=False)
+        _need_input(body)
+        with suppress(GatewayError):  # `gateway.answer` refuses such a caller, and records it
+            await _expand(call, gateway, _owner(call, gateway))
+        items = _items(call.body)
+        if _compacts_itself(call.model, gateway):
+            call.endpoint, call.media_request = "compact", MediaRequest("compact", {**call.body, "input": items})
+            return await send(request, gateway, await gateway.answer(call))
+        call.body = {**call.body, "input": [*items, {"type": TRIGGER}], "store": False}
+        exchange = await gateway.answer(call)
+        assert isinstance(exchange, WholeReply), "the call is not streamed"
+        response = dialect.written or orjson.loads(exchange.body)
+        exchange.body = orjson.dumps(compacted(response, items))
+        return await send(request, gateway, exchange)
+
+    return compact
+
+
+def _compacts_itself(model: str, gateway: Gateway) -> bool:
+    """Whether a target of the model has the path. Unknown models are refused later, by the gateway."""
+    with suppress(GatewayError):
+        resolve_model(model, gateway.snapshot, "compact")
+        return True
+    return False
 
 
 def _need_input(body: dict[str, Any]) -> None:
@@ -89,10 +129,9 @@ def _owner(call: Call, gateway: Gateway) -> str:
 
 async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
     """Put the stored conversation of `previous_response_id` into the call; returns that id where it is stored here."""
-    for name in _STORED_AT_PROVIDER:
-        if call.body.get(name):
-            text = f"'{name}' is kept by the provider of a Responses API, and no such provider can answer this."
-            call.untranslatable = BadRequest(text, param=name)
+    if (name := _held_at_provider(call.body)) is not None:
+        text = f"'{name}' is kept by the provider of a Responses API, and no such provider can answer this."
+        call.untranslatable = BadRequest(text, param=name)
     previous = call.body.get("previous_response_id")
     if not isinstance(previous, str) or not previous:
         return None
@@ -104,6 +143,23 @@ async def _expand(call: Call, gateway: Gateway, owner: str) -> str | None:
     body = {name: value for name, value in call.body.items() if name != "previous_response_id"}
     call.body = {**body, "input": [*kept.conversation, *_items(call.body)]}
     return previous
+
+
+def _held_at_provider(body: dict[str, Json]) -> str | None:
+    """The first field that only the provider that holds its object can follow: no other must answer as if it were not there."""
+    from conduit_desktop.wire.openai_responses.compaction import COMPACTION, summary_of
+
+    for name in _STORED_AT_PROVIDER:
+        if body.get(name):
+            return name
+    given = body.get("input")
+    for index, item in enumerate(given if isinstance(given, list) else ()):
+        if not isinstance(item, dict):
+            continue
+        kind = item.get("type")
+        if kind == "item_reference" or (kind == COMPACTION and summary_of(item) is None):
+            return f"input[{index}]"
+    return None
 
 
 def _items(body: dict[str, Json]) -> list[Json]:

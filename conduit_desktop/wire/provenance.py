@@ -14,7 +14,7 @@ from typing import Literal, cast
 
 from conduit_desktop.core.chat import Json
 
-Kind = Literal["signed", "hidden", "cited"]
+Kind = Literal["signed", "hidden", "cited", "summary"]
 
 CLAUDE_DIALECTS = ("", "anthropic_messages", "bedrock", "openai_chat")
 """Dialects whose thinking signatures are Claude's, which are valid wherever Claude is served (in chat: at OpenRouter).
@@ -22,15 +22,16 @@ CLAUDE_DIALECTS = ("", "anthropic_messages", "bedrock", "openai_chat")
 The empty name stands for a signature of unknown origin.
 """
 _MARK = "conduit.v1."
-_KIND = re.compile(r"(signed|hidden|cited)(?:@([\w-]+))?", re.ASCII)
+_KIND = re.compile(r"(signed|hidden|cited|summary)(?:@([\w-]+))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedContent:
     """Opaque content of a provider of `dialect`.
 
-    `data` is a thinking signature (`signed`, empty where a thought has none), a whole hidden thought (`hidden`), or the position of
-    a source (`cited`). `id` is that of the item it belongs to, where the provider names it: OpenAI refuses it under another id.
+    `data` is a thinking signature (`signed`, empty where a thought has none), a whole hidden thought (`hidden`), the position of a
+    source (`cited`), or a summary of the gateway's own making (`summary`). `id` is that of the item it belongs to, where the
+    provider names it: OpenAI refuses it under another id.
     """
 
     dialect: str

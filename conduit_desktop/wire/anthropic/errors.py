@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import orjson
 
 from conduit_desktop.core.chat import Json
-from conduit_desktop.core.errors import GatewayError, Reason, UpstreamError
+from conduit_desktop.core.errors import GatewayError, Reason, ThreadNotFound, UpstreamError
 from conduit_desktop.wire.anthropic.messages_reader import NAME, Fields
 from conduit_desktop.wire.errors.classify import SEARCHED, classify
 from conduit_desktop.wire.errors.error_body import parse_json
@@ -88,7 +88,9 @@ def write_error(error: GatewayError) -> tuple[int, Fields]:
     kind = _TYPES.get(error.status)
     if kind is None:
         kind = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
-    return error.status, {"type": "error", "error": {"type": kind, "message": error.message}}
+    # The SDKs replay the conversation by this code. https://platform.claude.com/docs/en/build-with-claude/message-threads
+    details = {"details": {"error_code": error.code}} if isinstance(error, ThreadNotFound) else {}
+    return error.status, {"type": "error", "error": {"type": kind, "message": error.message, **details}}
 
 
 def _error_of(fields: Json) -> Fields:

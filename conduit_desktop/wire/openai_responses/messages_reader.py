@@ -20,6 +20,7 @@ from conduit_desktop.core.chat import (
     ToolResult,
 )
 from conduit_desktop.wire.json_fields import OPENAI_STYLE, FieldReader, SourceForm
+from conduit_desktop.wire.openai_responses.compaction import as_message
 from conduit_desktop.wire.openai_responses.content_parts import TextType, read_part
 from conduit_desktop.wire.openai_responses.fields import ENVELOPE, NAME, note_json
 from conduit_desktop.wire.openai_responses.tool_names import FlatToolNames
@@ -27,7 +28,7 @@ from conduit_desktop.wire.provenance import unmark
 
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "developer": "developer"}
 _ONE_OF_ROLES = f"one of {', '.join(_ROLES)}"
-CALLS = {"function_call": "function", "custom_tool_call": "custom"}
+CALLS: dict[str, str] = {"function_call": "function", "custom_tool_call": "custom"}
 RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
@@ -63,6 +64,8 @@ class ItemReader:
             self._result(fields)
         elif kind == "reasoning":
             self._reasoning(fields.path, raw)
+        elif (message := as_message(raw)) is not None:
+            self._message(FieldReader(message, fields.path, self._source_form))
         else:
             self._opaque(kind, raw)
 

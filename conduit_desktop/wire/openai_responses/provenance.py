@@ -1,15 +1,16 @@
-"""Removal of the thoughts and citations of other providers, which a Responses client hands back, before OpenAI gets them."""
+"""What a Responses client hands back of other providers, made fit for OpenAI: thoughts and citations removed, summaries as text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from conduit_desktop.core.chat import Json
+from conduit_desktop.wire.openai_responses.compaction import as_message
 from conduit_desktop.wire.provenance import unmark
 
 
 def without_foreign(body: dict[str, Any]) -> dict[str, Any]:
-    """`body` without foreign thoughts and without citations of foreign files; the same object where there are none."""
+    """`body` without foreign thoughts and citations, and with our summaries as text; the same object where there are none."""
     items = body.get("input")
     if not isinstance(items, list):
         return body
@@ -25,6 +26,8 @@ def _is_foreign_thought(item: Json) -> bool:
 
 
 def _item(item: Json) -> Json:
+    if (summary := as_message(item)) is not None:
+        return summary
     # Only the assistant's content holds annotations, which the client got from an answer.
     content = item.get("content") if isinstance(item, dict) and item.get("role") == "assistant" else None
     if not isinstance(content, list) or not any(_foreign_notes(part) for part in content):
